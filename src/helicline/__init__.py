@@ -1,0 +1,1 @@
+"""Helicline: the whole MLOps loop in one program."""

@@ -1,0 +1,1 @@
+"""The data plane: front, model workers, routing page; lives on without the server."""

@@ -1,0 +1,89 @@
+"""Every setting of the product, where it came from, and its default.
+
+Order, later wins: default, ``helicline.toml`` in the project folder, environment ``HELICLINE_*``.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from helicline.errors import Invalid
+
+PREFIX = "HELICLINE_"
+FILE = "helicline.toml"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings as read once at start; each is documented in docs/settings.md."""
+
+    home: str = ".helicline"
+    url: str = ""
+    token: str = ""
+    database: str = ""
+    host: str = "127.0.0.1"
+    port: int = 7070
+    gateway_port: int = 7080
+    allowed_hosts: str = ""
+    auth: str = "local"
+    max_body_bytes: int = 16 * 1024 * 1024
+    max_upload_bytes: int = 8 * 1024 * 1024 * 1024
+    worker_slots: int = 2
+    lease_s: float = 15.0
+    tick_s: float = 0.5
+    keep_warm: int = 1
+    log_seal_s: float = 2.0
+    log_level: str = "INFO"
+    web: str = "build"
+
+    @property
+    def home_path(self) -> Path:
+        return Path(self.home).expanduser().resolve()
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.home_path / 'meta.db'}"
+
+
+def load(folder: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
+    """Return the settings in force for `folder` (the present one by default).
+
+    Raises:
+        Invalid: a setting is unknown or has the wrong type.
+    """
+    return msgspec.convert({name: value for name, (value, _) in origins(folder, environ).items()}, Settings)
+
+
+def origins(folder: Path | None = None, environ: dict[str, str] | None = None) -> dict[str, tuple[Any, str]]:
+    """Return each setting's value and where it came from: default, file or environment."""
+    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    found: dict[str, tuple[Any, str]] = {name: (field.default, "default") for name, field in fields.items()}
+    path = (folder or Path.cwd()) / FILE
+    if path.is_file():
+        for name, value in _read_toml(path).items():
+            found[name] = (_typed(name, value, fields), str(path))
+    for variable, text in (os.environ if environ is None else environ).items():
+        name = variable.removeprefix(PREFIX).lower()
+        if variable.startswith(PREFIX) and name in fields:
+            found[name] = (_typed(name, text, fields), variable)
+    return found
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid(str(path), str(error), "TOML (https://toml.io)") from None
+
+
+def _typed(name: str, value: Any, fields: dict[str, Any]) -> Any:
+    if name not in fields:
+        raise Invalid(name, value, f"one of the settings {', '.join(sorted(fields))}")
+    try:
+        return msgspec.convert(value, fields[name].type, strict=False)
+    except msgspec.ValidationError as error:
+        raise Invalid(name, value, str(error)) from None

@@ -1,0 +1,1 @@
+"""SQL and bytes: one file a noun, plain functions."""

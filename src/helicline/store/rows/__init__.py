@@ -1,0 +1,1 @@
+"""One file a noun: the SQL of that noun as functions of a transaction."""
