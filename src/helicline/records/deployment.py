@@ -1,0 +1,238 @@
+"""Deployments, their revisions and rollouts, and what server and gateway tell each other about them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+RevisionState = Literal["PENDING", "LOADING", "READY", "FAILED", "QUARANTINED", "STOPPED"]
+RolloutState = Literal[
+    "PREPARING", "PROGRESSING", "PAUSED", "PROMOTING", "SUCCEEDED", "FAILED", "ROLLING_BACK", "ROLLED_BACK", "CANCELLED"
+]
+GuardOutcome = Literal["pass", "fail", "inconclusive", "no_data", "error"]
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """A named place that answers predictions for one registered model."""
+
+    name: str
+    model: str
+    created_at: datetime
+    updated_at: datetime
+    stable: int = 0
+    previous: int = 0
+    routing_generation: int = 0
+    version: int = 1
+
+
+class Revision(msgspec.Struct, frozen=True, kw_only=True):
+    """One model version as deployed: immutable but for its observed state."""
+
+    deployment: str
+    number: int
+    model: str
+    model_version: int
+    digest: str
+    created_at: datetime
+    wanted: Literal["up", "down"] = "up"
+    state: RevisionState = "PENDING"
+    reason: str = ""
+    pid: int = 0
+    ready_at: datetime | None = None
+    version: int = 1
+
+    @property
+    def id(self) -> str:
+        return f"{self.deployment}#{self.number}"
+
+
+class RevisionOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server asks of the gateway: keep this revision loaded."""
+
+    deployment: str
+    revision: int
+    model: str
+    model_version: int
+    digest: str
+    archive_path: str
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
+    """A revision that takes a share of traffic, in basis points (1/100 of a percent)."""
+
+    revision: int
+    weight_bp: int
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """How one deployment's traffic is divided; a candidate's failed call is replayed on `stable`."""
+
+    deployment: str
+    generation: int
+    stable: int
+    variants: tuple[Variant, ...]
+    salt: str = ""
+    rollout: int = 0
+    stage: int = 0
+    slow_ms: float = 0.0
+
+
+class Desired(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole of what the gateway should be doing; `generation` grows with every change."""
+
+    generation: int
+    orders: tuple[RevisionOrder, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+class RevisionStatus(msgspec.Struct, frozen=True, kw_only=True):
+    deployment: str
+    revision: int
+    state: RevisionState
+    reason: str = ""
+    pid: int = 0
+    fast_path: bool = False
+
+
+class VariantCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals since the gateway started, for one variant in one stage of one rollout (0, 0 outside of rollouts).
+
+    `errors` are calls the variant failed, whether or not stable then answered; `replayed` are those it did answer.
+    `slow` are calls over the route's `slow_ms`. `latency_us` are calls by upper bound of their latency.
+    """
+
+    deployment: str
+    revision: int
+    rollout: int
+    stage: int
+    requests: int
+    errors: int
+    slow: int
+    replayed: int
+    user_errors: int = 0
+    latency_us: dict[int, int] = {}
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a gateway reports: which generation its front routes by, and how its revisions and variants do.
+
+    `session` changes at every start of the gateway process, when counts begin again at 0.
+    """
+
+    gateway: str
+    session: str
+    pid: int
+    generation: int
+    address: str
+    revisions: tuple[RevisionStatus, ...] = ()
+    counts: tuple[VariantCounts, ...] = ()
+    log_dropped: int = 0
+
+
+class Guard(msgspec.Struct, frozen=True, kw_only=True):
+    """A promise a candidate must keep while it takes traffic.
+
+    error_rate: share of failed calls at most `limit`. latency: share of calls over `limit` ms at most 1 - `quantile`.
+    feedback: the mean of feedback `metric` must not drop by more than `margin`, relative to stable.
+    correct: as feedback, with 1 where the label equals the prediction, else 0.
+    """
+
+    kind: Literal["error_rate", "latency", "feedback", "correct"]
+    metric: str = ""
+    margin: float = 0.05
+    limit: float = 0.0
+    quantile: float = 0.99
+    higher_is_better: bool = True
+
+
+class RolloutStep(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold `weight_bp` until at least `min_requests` reached the candidate and `min_s` seconds passed.
+
+    `max_s` bounds waiting for feedback guards to decide; then an undecided guard holds the rollout (PAUSED)
+    unless `on_undecided` is "advance".
+    """
+
+    weight_bp: int
+    min_requests: int = 50
+    min_s: float = 1.0
+    max_s: float = 3600.0
+
+
+class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True):
+    steps: tuple[RolloutStep, ...]
+    guards: tuple[Guard, ...] = ()
+    alpha: float = 0.05
+    on_undecided: Literal["hold", "advance", "rollback"] = "advance"
+
+
+class GuardReading(msgspec.Struct, frozen=True, kw_only=True):
+    """A guard's outcome with the numbers behind it, so that a person can check the decision."""
+
+    guard: Guard
+    outcome: GuardOutcome
+    reason: str
+    stable_count: int = 0
+    candidate_count: int = 0
+    stable_mean: float | None = None
+    candidate_mean: float | None = None
+    log_evidence: float | None = None
+    log_threshold: float | None = None
+
+
+class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    weight_bp: int
+    entered_at: datetime
+    left_at: datetime | None = None
+    readings: tuple[GuardReading, ...] = ()
+
+
+class Rollout(msgspec.Struct, frozen=True, kw_only=True):
+    """The passage of traffic from the stable revision to a candidate, step by step under guards."""
+
+    deployment: str
+    number: int
+    stable: int
+    candidate: int
+    plan: RolloutPlan
+    state: RolloutState
+    created_at: datetime
+    created_by: str
+    wake_at: datetime | None
+    step: int = -1
+    steps: tuple[StepRecord, ...] = ()
+    reason: str = ""
+    turn: int = 0
+    loop: str = ""
+    paused: bool = False
+    finished_at: datetime | None = None
+    version: int = 1
+
+    @property
+    def id(self) -> str:
+        return f"{self.deployment}#{self.number}"
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the prediction log, as `hl why` and the UI show it."""
+
+    prediction_id: str
+    row: int
+    at: datetime
+    deployment: str
+    revision: int
+    model: str
+    model_version: int
+    variant: Literal["stable", "candidate"]
+    served_by: int
+    fallback_reason: str
+    rollout: int
+    stage: int
+    status: int
+    latency_us: int
+    prediction: str
+    features: dict[str, float | str | bool | None] = {}
+    labels: dict[str, str] = {}
+
