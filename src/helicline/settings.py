@@ -25,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     token: str = ""
     database: str = ""
+    blobs: str = ""
     host: str = "127.0.0.1"
     port: int = 7070
     gateway_port: int = 7080

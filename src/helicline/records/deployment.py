@@ -9,7 +9,15 @@ import msgspec
 
 RevisionState = Literal["PENDING", "LOADING", "READY", "FAILED", "QUARANTINED", "STOPPED"]
 RolloutState = Literal[
-    "PREPARING", "PROGRESSING", "PAUSED", "PROMOTING", "SUCCEEDED", "FAILED", "ROLLING_BACK", "ROLLED_BACK", "CANCELLED"
+    "PREPARING",
+    "PROGRESSING",
+    "PAUSED",
+    "PROMOTING",
+    "SUCCEEDED",
+    "FAILED",
+    "ROLLING_BACK",
+    "ROLLED_BACK",
+    "CANCELLED",
 ]
 GuardOutcome = Literal["pass", "fail", "inconclusive", "no_data", "error"]
 
@@ -235,4 +243,3 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     prediction: str
     features: dict[str, float | str | bool | None] = {}
     labels: dict[str, str] = {}
-

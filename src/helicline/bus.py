@@ -1,0 +1,64 @@
+"""The bus: a change and its event commit together; whoever follows reads events from a durable cursor.
+
+From here come the audit trail, the live feed, triggers and the timeline of a turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from helicline.records.event import Event
+from helicline.store.rows import event as rows
+from helicline.store.unit import Reader, Store, Tx
+
+
+def emit(tx: Tx, verb: str, noun: str, id: str, **detail: Any) -> Event:
+    """Record that `noun` `id` was `verb`; listeners hear of it after the commit."""
+    event = rows.append(tx, verb=verb, noun=noun, id=id, detail=detail)
+    tx.emitted.append(event)
+    return event
+
+
+def consume(store: Store, consumer: str, handle: Callable[[Tx, Event], None], *, limit: int = 200) -> int:
+    """Give each event after the consumer's cursor to `handle`, exactly once, and return how many.
+
+    The cursor moves in the same transaction as what `handle` writes, so a crash repeats nothing that was kept.
+    """
+    pending = store.read(lambda tx: rows.after(tx, rows.cursor(tx, consumer), limit=limit))
+
+    def deal(event: Event) -> Callable[[Tx], None]:
+        def unit(tx: Tx) -> None:
+            if rows.cursor(tx, consumer) >= event.seq:
+                return
+            handle(tx, event)
+            rows.move_cursor(tx, consumer, event.seq)
+
+        return unit
+
+    for event in pending:
+        store.write(deal(event), actor=f"consumer:{consumer}")
+    return len(pending)
+
+
+class Break(Exception):
+    """Where the chain does not hold: at `seq`, because of `why`."""
+
+    def __init__(self, seq: int, why: str) -> None:
+        super().__init__(seq, why)
+        self.seq, self.why = seq, why
+
+
+def verify(tx: Reader) -> int:
+    """Walk the whole chain and return its length. Raises Break at the first event that does not hold."""
+    seq, previous = 0, ""
+    while batch := rows.after(tx, seq, limit=2000):
+        for event in batch:
+            if event.seq != seq + 1:
+                raise Break(event.seq, f"event {seq + 1} is missing")
+            if event.previous_hash != previous or rows.chained(event, previous).hash != event.hash:
+                raise Break(event.seq, "its hash does not match its content and its predecessor")
+            seq, previous = event.seq, event.hash
+    if rows.head(tx) != (seq, previous):
+        raise Break(seq, "the chain was cut short after this event")
+    return seq

@@ -1,0 +1,1 @@
+"""Wire formats: translation and nothing else, one package a protocol."""

@@ -1,0 +1,43 @@
+"""Who may do what: tokens, and the permissions that routes ask for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+Permission = Literal["open", "read", "write", "deploy", "approve", "worker", "gateway", "admin"]
+
+ROLES: dict[str, frozenset[str]] = {
+    "viewer": frozenset({"open", "read"}),
+    "contributor": frozenset({"open", "read", "write"}),
+    "operator": frozenset({"open", "read", "write", "deploy"}),
+    "approver": frozenset({"open", "read", "approve"}),
+    "worker": frozenset({"open", "read", "write", "worker"}),
+    "gateway": frozenset({"open", "read", "gateway"}),
+    "admin": frozenset({"open", "read", "write", "deploy", "approve", "worker", "gateway", "admin"}),
+}
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """A bearer token as stored: its SHA-256 only, never the secret."""
+
+    id: str
+    name: str
+    role: str
+    secret_sha256: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    version: int = 1
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a request comes from, once the edge has looked."""
+
+    name: str
+    role: str
+
+    def may(self, permission: str) -> bool:
+        return permission in ROLES.get(self.role, frozenset())

@@ -1,0 +1,63 @@
+"""Datasets, their versions, and the manifests that name every byte of a version."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class FileEntry(msgspec.Struct, frozen=True, array_like=True):
+    """One file of a tree: path relative to its root, size, BLAKE3-256 hex of its bytes."""
+
+    path: str
+    size: int
+    hash: str
+
+
+class Dataset(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    created_at: datetime
+    created_by: str
+    description: str = ""
+    last_sequence: int = 0
+    version: int = 1
+
+
+class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """An immutable state of a dataset; `id` is the first 12 hex digits of the root manifest's hash."""
+
+    dataset: str
+    id: str
+    sequence: int
+    root_hash: str
+    parent: str
+    message: str
+    created_at: datetime
+    created_by: str
+    file_count: int
+    byte_count: int
+    row_count: int | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+    turn: str = ""
+    version: int = 1
+
+    @property
+    def ref(self) -> str:
+        return f"{self.dataset}@{self.id}"
+
+
+class DatasetRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A name that points to one version and moves by compare-and-swap, like `main`."""
+
+    dataset: str
+    name: str
+    target: str
+    updated_at: datetime
+    version: int = 1
+
+
+class TreeDiff(msgspec.Struct, frozen=True, kw_only=True):
+    added: tuple[FileEntry, ...]
+    removed: tuple[FileEntry, ...]
+    changed: tuple[tuple[FileEntry, FileEntry], ...]

@@ -1,0 +1,92 @@
+"""Gates: the checks a candidate must pass, the evidence they look at, and their verdicts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+Outcome = Literal["pass", "fail", "inconclusive", "no_data", "error", "waived"]
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule. at_least: metric >= limit. not_worse: paired against an alias, within margin.
+
+    latency: p99 of single-row calls <= limit ms. signature: inputs and outputs compatible with the alias.
+    """
+
+    kind: Literal["at_least", "at_most", "not_worse", "signature", "latency"]
+    metric: str = ""
+    limit: float = 0.0
+    margin: float = 0.0
+    than: str = "champion"
+    alpha: float = 0.05
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}:{self.metric}" if self.metric else self.kind
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """A paired comparison on the same rows: difference is candidate minus champion, higher is better."""
+
+    metric: str
+    row_count: int
+    candidate: float
+    champion: float
+    difference: float
+    low: float
+    high: float
+    p_worse: float
+    method: str
+    only_candidate_right: int | None = None
+    only_champion_right: int | None = None
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What the judge measured; stored with the verdicts so that they can be checked again."""
+
+    row_count: int = 0
+    metrics: dict[str, float] = {}
+    champion_metrics: dict[str, float] = {}
+    comparisons: tuple[Comparison, ...] = ()
+    latency_ms: dict[str, float] = {}
+    champion_latency_ms: dict[str, float] = {}
+    signature_changes: tuple[str, ...] | None = None
+    holdout_digest: str = ""
+    champion_number: int = 0
+    profile: str = ""
+    error: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    check: Check
+    outcome: Outcome
+    reason: str
+    observed: float | None = None
+    waived_by: str = ""
+    waiver_reason: str = ""
+    waived_at: datetime | None = None
+
+
+class GateReport(msgspec.Struct, frozen=True, kw_only=True):
+    """All verdicts on one model version, bound to its digest."""
+
+    model: str
+    number: int
+    digest: str
+    loop: str
+    turn: int
+    created_at: datetime
+    verdicts: tuple[Verdict, ...]
+    evidence: Evidence
+    version: int = 1
+
+    @property
+    def passed(self) -> bool:
+        return all(verdict.outcome in ("pass", "waived") for verdict in self.verdicts)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return {verdict.check.name: verdict.outcome for verdict in self.verdicts}

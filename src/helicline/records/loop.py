@@ -1,0 +1,135 @@
+"""A loop as code, its turns, and the triggers that begin them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from helicline.records.deployment import RolloutPlan
+from helicline.records.gate import Check
+from helicline.records.monitor import MonitorSpec
+from helicline.records.pipeline import PipelineSpec
+
+CauseKind = Literal["person", "schedule", "new_data", "alert", "registered", "first"]
+TurnState = Literal[
+    "HARVESTING", "TRAINING", "REGISTERING", "GATING", "APPROVING", "ROLLING_OUT",
+    "PROMOTED", "REJECTED", "ROLLED_BACK", "FAILED", "UNCHANGED", "CANCELLED",
+]  # fmt: skip
+FINISHED: frozenset[str] = frozenset({"PROMOTED", "ROLLED_BACK", "FAILED", "UNCHANGED", "CANCELLED"})
+
+
+class ApprovalRule(msgspec.Struct, frozen=True, kw_only=True):
+    role: str
+    people: int = 1
+
+
+class TriggerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What begins a turn. `cool_down_s` is the least time between two turns this trigger begins."""
+
+    kind: Literal["schedule", "new_data", "alert"]
+    cron: str = ""
+    dataset: str = ""
+    monitors: tuple[str, ...] = ()
+    cool_down_s: float = 60.0
+    harvest: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"schedule:{self.cron}" if self.kind == "schedule" else self.kind
+
+
+class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole circle for one model, as `hl apply` records it."""
+
+    name: str
+    model: str
+    deployment: str
+    pipeline: PipelineSpec
+    gates: tuple[Check, ...] = ()
+    approval: ApprovalRule | None = None
+    rollout: RolloutPlan = RolloutPlan(steps=())
+    monitors: tuple[MonitorSpec, ...] = ()
+    triggers: tuple[TriggerSpec, ...] = ()
+    label: str = "label"
+
+
+class Loop(msgspec.Struct, frozen=True, kw_only=True):
+    """A loop as applied; `spec_version` counts the changes of its spec."""
+
+    name: str
+    spec: LoopSpec
+    spec_hash: str
+    spec_version: int
+    created_at: datetime
+    updated_at: datetime
+    updated_by: str
+    last_turn: int = 0
+    paused: bool = False
+    version: int = 1
+
+
+class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+    """A trigger at work: when it last fired, whether it is muted, when a schedule is next due."""
+
+    loop: str
+    name: str
+    spec: TriggerSpec
+    wake_at: datetime | None
+    last_fired_at: datetime | None = None
+    last_turn: int = 0
+    muted: bool = False
+    pending: str = ""
+    version: int = 1
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """What began a turn: its kind, the noun behind it (an alert, a version, a person), and in words."""
+
+    kind: CauseKind
+    subject: str
+    sentence: str
+
+
+class Leg(msgspec.Struct, frozen=True, kw_only=True):
+    """One leg of a turn. `subject` names what it worked on: a pipeline run, a version, a rollout."""
+
+    name: Literal["data", "train", "register", "gate", "approve", "rollout"]
+    started_at: datetime
+    finished_at: datetime | None = None
+    outcome: str = ""
+    subject: str = ""
+    detail: dict[str, Any] = {}
+
+    @property
+    def seconds(self) -> float | None:
+        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """One passage round the circle, from its cause to its outcome."""
+
+    loop: str
+    number: int
+    state: TurnState
+    cause: Cause
+    created_at: datetime
+    created_by: str
+    wake_at: datetime | None
+    legs: tuple[Leg, ...] = ()
+    harvest: bool = False
+    attempt: str = ""
+    dataset_version: str = ""
+    pipeline_run: str = ""
+    model_version: int = 0
+    champion: int = 0
+    request: str = ""
+    rollout: int = 0
+    outcome: str = ""
+    finished_at: datetime | None = None
+    version: int = 1
+
+    @property
+    def id(self) -> str:
+        return f"{self.loop}~{self.number}"

@@ -1,0 +1,101 @@
+"""Models in the registry: versions, aliases, and requests to promote."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+
+class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A name under which versions are kept; `last_version` never goes back, so numbers are not reused."""
+
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    description: str = ""
+    tags: dict[str, str] = {}
+    is_prompt: bool = False
+    last_version: int = 0
+    version: int = 1
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a model. `digest` is over the content of its files and binds approvals and deployments."""
+
+    model: str
+    number: int
+    source: str
+    artifact_root: str
+    run_id: str
+    model_id: str
+    digest: str
+    created_at: datetime
+    updated_at: datetime
+    created_by: str
+    description: str = ""
+    tags: dict[str, str] = {}
+    stage: str = "None"
+    status: str = "READY"
+    deleted: bool = False
+    loop: str = ""
+    turn: int = 0
+    version: int = 1
+
+    @property
+    def id(self) -> str:
+        return f"{self.model}/{self.number}"
+
+
+class Alias(msgspec.Struct, frozen=True, kw_only=True):
+    """A pointer to one version: `digits@champion`."""
+
+    model: str
+    alias: str
+    number: int
+    updated_at: datetime
+    updated_by: str = ""
+    version: int = 1
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    person: str
+    role: str
+    decision: Literal["approve", "reject"]
+    at: datetime
+    reason: str = ""
+
+
+class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Asks people to let a version be promoted. Bound to the digest: other bytes need another request."""
+
+    id: str
+    model: str
+    number: int
+    digest: str
+    role: str
+    people: int
+    requested_by: str
+    created_at: datetime
+    state: Literal["OPEN", "APPROVED", "REJECTED"] = "OPEN"
+    approvals: tuple[Approval, ...] = ()
+    loop: str = ""
+    turn: int = 0
+    version: int = 1
+
+
+class ArtifactFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file below an artifact root, by content."""
+
+    path: str
+    size: int
+    hash: str
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's signature as its MLmodel file tells it: parsed JSON lists, empty when absent."""
+
+    inputs: tuple[dict[str, Any], ...] = ()
+    outputs: tuple[dict[str, Any], ...] = ()
+    params: tuple[dict[str, Any], ...] = ()

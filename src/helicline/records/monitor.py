@@ -1,0 +1,104 @@
+"""Monitors, the windows they judge, and the alerts they raise."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+MonitorKind = Literal["drift", "performance", "quality"]
+Severity = Literal["ok", "info", "warning", "critical", "insufficient_data", "immature"]
+
+
+class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What to watch. A window is `window_s` long; an alert needs `persist` of the last `of` windows.
+
+    drift: debiased PSI of each column against `gate`, with a significance test at `q` (Benjamini-Hochberg).
+    performance: `metric` over labelled rows at least `at_least`. quality: missing, out of range, unseen values.
+    """
+
+    kind: MonitorKind
+    metric: str = ""
+    at_least: float | None = None
+    window_s: float = 300.0
+    min_rows: int = 200
+    gate: float = 0.10
+    critical: float = 0.25
+    q: float = 0.01
+    persist: int = 2
+    of: int = 3
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}:{self.metric}" if self.metric else self.kind
+
+
+class Monitor(msgspec.Struct, frozen=True, kw_only=True):
+    """A monitor at work on one deployment: its spec and how far it has looked."""
+
+    deployment: str
+    name: str
+    spec: MonitorSpec
+    loop: str
+    created_at: datetime
+    wake_at: datetime | None
+    watched_until: datetime | None = None
+    version: int = 1
+
+    @property
+    def id(self) -> str:
+        return f"{self.deployment}:{self.name}"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One column (or metric) in one window: value against its gate, p-value, sizes of both sides."""
+
+    column: str
+    statistic: str
+    value: float
+    gate: float
+    p_value: float | None
+    severity: Severity
+    window_count: int
+    reference_count: int
+    detail: str = ""
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    deployment: str
+    monitor: str
+    start: datetime
+    end: datetime
+    severity: Severity
+    row_count: int
+    model_version: int
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+    version: int = 1
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """An incident: opened once, updated while it lasts, resolved after windows are quiet again."""
+
+    deployment: str
+    number: int
+    monitor: str
+    kind: MonitorKind
+    state: Literal["firing", "acknowledged", "resolved"]
+    severity: Severity
+    opened_at: datetime
+    last_seen_at: datetime
+    model_version: int
+    summary: str
+    findings: tuple[Finding, ...] = ()
+    window_start: datetime | None = None
+    window_end: datetime | None = None
+    quiet_windows: int = 0
+    resolved_at: datetime | None = None
+    acknowledged_by: str = ""
+    version: int = 1
+
+    @property
+    def id(self) -> str:
+        return f"{self.deployment}!{self.number}"

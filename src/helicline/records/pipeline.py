@@ -1,0 +1,217 @@
+"""Pipelines as static graphs, their runs, and the attempts that workers lease."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+Kind = Literal["Table", "Model", "Metrics", "Artifact"]
+RunState = Literal["QUEUED", "RUNNING", "CANCELLING", "SUCCEEDED", "FAILED", "CANCELLED"]
+StepState = Literal["PENDING", "RUNNING", "RETRY_WAIT", "CACHED", "SUCCEEDED", "FAILED", "UPSTREAM_FAILED", "CANCELLED"]
+AttemptState = Literal["READY", "LEASED", "SUCCEEDED", "FAILED", "LOST", "TIMED_OUT", "CANCELLED"]
+Task = Literal["step", "judge", "harvest"]
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a step's input comes from: an output of an earlier step, or a dataset."""
+
+    step: str = ""
+    output: int = 0
+    dataset: str = ""
+
+
+class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One node of the graph: what to call, with which inputs and parameters."""
+
+    name: str
+    function: str
+    code_hash: str
+    inputs: dict[str, Source] = {}
+    input_kinds: dict[str, Kind] = {}
+    params: dict[str, Any] = {}
+    outputs: tuple[Kind, ...] = ()
+    retries: int = 0
+    timeout_s: float = 1800.0
+    cache: bool = True
+    cpu: float = 1.0
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """Which outputs of the graph are the candidate: its model, metrics, hold-out and drift reference."""
+
+    model: Source
+    metrics: Source | None = None
+    holdout: Source | None = None
+    reference: Source | None = None
+    label: str = "label"
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """The interpreter and packages that code ran with; `hash` is over all the rest."""
+
+    python: str
+    platform: str
+    packages: tuple[str, ...]
+    hash: str
+
+
+class CodeState(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the code stood: git commit when there is one, and always a bundle of the files by content."""
+
+    bundle: str
+    commit: str = ""
+    branch: str = ""
+    dirty: bool = False
+    files: tuple[str, ...] = ()
+
+
+class PipelineSpec(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    steps: tuple[StepSpec, ...]
+    candidate: Candidate | None
+    code: CodeState
+    environment: Environment
+    params: dict[str, Any] = {}
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step returned. `digest` is the content hash; a Model also names its logged model."""
+
+    kind: Kind
+    digest: str
+    byte_count: int = 0
+    row_count: int | None = None
+    model_id: str = ""
+    values: dict[str, float] = {}
+
+
+class StepRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of one pipeline run. `key_parts` are the components of the cache key, kept to explain it."""
+
+    pipeline_run: str
+    step: str
+    state: StepState
+    run_id: str = ""
+    attempt_count: int = 0
+    lost_count: int = 0
+    key: str = ""
+    key_parts: dict[str, str] = {}
+    cached_from: str = ""
+    miss_reason: str = ""
+    outputs: tuple[Output, ...] = ()
+    error: str = ""
+    retry_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    version: int = 1
+
+
+class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    pipeline: str
+    spec: PipelineSpec
+    state: RunState
+    created_at: datetime
+    created_by: str
+    wake_at: datetime | None
+    inputs: dict[str, str] = {}
+    run_id: str = ""
+    experiment_id: str = ""
+    loop: str = ""
+    turn: int = 0
+    use_cache: bool = True
+    error: str = ""
+    finished_at: datetime | None = None
+    version: int = 1
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try at a task, leased by one worker at a time; a stale `fence` can commit nothing."""
+
+    id: str
+    task: Task
+    state: AttemptState
+    created_at: datetime
+    pipeline_run: str = ""
+    step: str = ""
+    loop: str = ""
+    turn: int = 0
+    subject: str = ""
+    number: int = 1
+    fence: int = 0
+    worker: str = ""
+    lease_until: datetime | None = None
+    deadline: datetime | None = None
+    timeout_s: float = 1800.0
+    cancel: bool = False
+    error: str = ""
+    wake_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    environment_hash: str = ""
+    result: dict[str, Any] = {}
+    version: int = 1
+
+
+class CacheEntry(msgspec.Struct, frozen=True, kw_only=True):
+    key: str
+    step: str
+    outputs: tuple[Output, ...]
+    key_parts: dict[str, str]
+    pipeline_run: str
+    created_at: datetime
+    version: int = 1
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker gets with a lease: all it needs to do the task, no database, no other call to understand it."""
+
+    attempt: str
+    fence: int
+    task: Task
+    lease_s: float
+    timeout_s: float
+    step: StepSpec | None = None
+    inputs: dict[str, Output] = {}
+    datasets: dict[str, str] = {}
+    bundle: str = ""
+    tracking: dict[str, str] = {}
+    judge: JudgeOrder | None = None
+    harvest: HarvestOrder | None = None
+
+
+class JudgeOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Compare a candidate with the champion on the same hold-out rows, and profile the reference."""
+
+    model: str
+    candidate: int
+    champion: int
+    holdout: Output
+    reference: Output
+    label: str
+
+
+class HarvestOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Commit the labelled production rows since `since_ms` as a new version of `dataset`."""
+
+    dataset: str
+    ref: str
+    deployment: str
+    label: str
+    since_ms: int
+    message: str
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker reports at the end of an attempt."""
+
+    fence: int
+    ok: bool
+    outputs: tuple[Output, ...] = ()
+    error: str = ""
+    timed_out: bool = False
+    cancelled: bool = False
+    environment_hash: str = ""
+    result: dict[str, Any] = {}

@@ -1,0 +1,154 @@
+"""Bytes by their content: a blob's name is the BLAKE3-256 of what it holds, so it can never change.
+
+Local folders are written tmp -> fsync -> rename -> fsync of the folder; buckets (S3, GCS, Azure) through obstore with
+create-only puts. A blob is named in the database only after it is durable here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import obstore
+from blake3 import blake3
+
+from helicline.errors import Invalid, NotFound, StorageFull
+
+CHUNK = 1 << 20
+
+
+class Blobs(Protocol):
+    """Where blobs are kept."""
+
+    def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]: ...
+    def has(self, digest: str) -> bool: ...
+    def read(self, digest: str) -> Iterator[bytes]: ...
+    def path(self, digest: str) -> Path: ...
+
+
+def checked_digest(digest: str) -> str:
+    """Return `digest` if it is 64 lowercase hex digits. Raises Invalid otherwise."""
+    if len(digest) != 64 or not all(character in "0123456789abcdef" for character in digest):
+        raise Invalid("digest", digest, "64 lowercase hex digits (BLAKE3-256)")
+    return digest
+
+
+class LocalBlobs:
+    """Blobs in a folder: `blobs/<2 hex>/<64 hex>`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "tmp").mkdir(parents=True, exist_ok=True)
+
+    def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]:
+        """Keep the bytes and return their digest and size. Raises Invalid over `limit` bytes, StorageFull."""
+        try:
+            return self._put(chunks, limit)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull("the blob store", str(error), "Free some space and send it again.") from None
+            raise
+
+    def _put(self, chunks: Iterable[bytes], limit: int | None) -> tuple[str, int]:
+        hasher, size = blake3(), 0
+        handle, name = tempfile.mkstemp(dir=self.folder / "tmp")
+        try:
+            with os.fdopen(handle, "wb") as out:
+                for chunk in chunks:
+                    size += len(chunk)
+                    if limit is not None and size > limit:
+                        raise Invalid("body", f"more than {limit} bytes", f"at most {limit} bytes")
+                    hasher.update(chunk)
+                    out.write(chunk)
+                out.flush()
+                os.fsync(out.fileno())
+            digest = hasher.hexdigest()
+            target = self.path(digest)
+            if not target.exists():
+                self._rename(Path(name), target)
+            return digest, size
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def _rename(self, source: Path, target: Path) -> None:
+        target.parent.mkdir(exist_ok=True)
+        os.chmod(source, 0o444)
+        os.rename(source, target)
+        for folder in (target.parent, self.folder):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def has(self, digest: str) -> bool:
+        return self.path(digest).is_file()
+
+    def read(self, digest: str) -> Iterator[bytes]:
+        """Yield the bytes in pieces. Raises NotFound before the first piece where there is no such blob."""
+        path = self.path(digest)
+        if not path.is_file():
+            raise NotFound("blob", digest)
+        return _pieces(path)
+
+    def path(self, digest: str) -> Path:
+        """Return where the blob lies (or would lie) as a local file."""
+        return self.folder / checked_digest(digest)[:2] / digest
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK):
+            yield piece
+
+
+class BucketBlobs:
+    """Blobs in a bucket, with a local folder as cache and staging place."""
+
+    def __init__(self, url: str, cache: Path) -> None:
+        self.store = obstore.store.from_url(url)
+        self.cache = LocalBlobs(cache)
+
+    def _key(self, digest: str) -> str:
+        return f"blobs/{checked_digest(digest)[:2]}/{digest}"
+
+    def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]:
+        digest, size = self.cache.put(chunks, limit=limit)
+        try:
+            obstore.put(self.store, self._key(digest), self.cache.path(digest), mode="create", use_multipart=False)
+        except obstore.exceptions.AlreadyExistsError:
+            pass  # the key is the hash of the bytes, so these very bytes are there
+        return digest, size
+
+    def has(self, digest: str) -> bool:
+        try:
+            obstore.head(self.store, self._key(digest))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def read(self, digest: str) -> Iterator[bytes]:
+        self.path(digest)
+        return self.cache.read(digest)
+
+    def path(self, digest: str) -> Path:
+        if not self.cache.has(digest):
+            try:
+                pieces = obstore.get(self.store, self._key(digest)).stream(min_chunk_size=CHUNK)
+            except FileNotFoundError:
+                raise NotFound("blob", digest) from None
+            got, _ = self.cache.put(bytes(piece) for piece in pieces)
+            if got != digest:
+                raise Invalid("blob", got, f"bytes whose BLAKE3 is {digest}", "The bucket's copy is damaged.")
+        return self.cache.path(digest)
+
+
+def open_blobs(url: str, home: Path) -> Blobs:
+    """Return the blob store of `url`: a bucket, or the home's own folder where it is empty."""
+    if "://" in url:
+        return BucketBlobs(url, home / "blobs")
+    return LocalBlobs(Path(url) if url else home / "blobs")

@@ -1,0 +1,136 @@
+"""How a noun is kept: its key and the columns that are searched, beside the whole record as JSON.
+
+One declaration gives the table and the functions that read and write it, so no noun has a copy of them.
+Times are kept as microseconds since 1970 UTC, which both databases compare alike.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from helicline.errors import Conflict, NotFound
+from helicline.store.unit import Reader, Tx
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+metadata = sa.MetaData()
+
+
+class Stale(Conflict):
+    """``Stale(noun, id, why)``: somebody else changed the row first; read it again and decide again."""
+
+    code = "stale"
+
+
+def column_value(value: Any) -> Any:
+    """Return `value` as its column keeps it."""
+    return round(value.timestamp() * 1_000_000) if isinstance(value, datetime) else value
+
+
+def _column_type(annotation: Any) -> sa.types.TypeEngine[Any]:
+    arguments = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    plain = next(part for part in arguments if part is not type(None))
+    if plain is datetime:
+        return sa.BigInteger()
+    if plain is bool:
+        return sa.Boolean()
+    if plain is int:
+        return sa.BigInteger()
+    return sa.Text()
+
+
+class Noun(Generic[Record]):
+    """The table of one noun. `key` and `index` name attributes of the record that become columns."""
+
+    def __init__(self, name: str, kind: type[Record], *, key: Sequence[str], index: Sequence[str] = ()) -> None:
+        self.name, self.kind, self.key = name, kind, tuple(key)
+        annotations = typing.get_type_hints(kind)
+        columns: list[sa.Column[Any]] = [
+            sa.Column(field, _column_type(annotations[field]), primary_key=field in key, autoincrement=False)
+            for field in (*key, *index)
+        ]
+        columns += [sa.Column("version", sa.BigInteger, nullable=False), sa.Column("doc", sa.Text, nullable=False)]
+        indexes = [sa.Index(f"ix_{name}_{field}", field) for field in index]
+        self.table = sa.Table(name, metadata, *columns, *indexes)
+        self._decoder = msgspec.json.Decoder(kind)
+        self._fields = (*key, *index)
+
+    def _row(self, record: Record) -> dict[str, Any]:
+        row = {field: column_value(getattr(record, field)) for field in self._fields}
+        return row | {"version": record.version, "doc": msgspec.json.encode(record).decode()}  # type: ignore[attr-defined]
+
+    def _where(self, key: Sequence[Any]) -> sa.ColumnElement[bool]:
+        return sa.and_(
+            *(self.table.c[field] == column_value(value) for field, value in zip(self.key, key, strict=True))
+        )
+
+    def label(self, key: Sequence[Any]) -> str:
+        return "/".join(str(part) for part in key)
+
+    def find(self, tx: Reader, *key: Any) -> Record | None:
+        """Return the record, or None where there is none."""
+        doc = tx.execute(sa.select(self.table.c.doc).where(self._where(key))).scalar()
+        return None if doc is None else self._decoder.decode(doc)
+
+    def get(self, tx: Reader, *key: Any) -> Record:
+        """Return the record. Raises NotFound where there is none."""
+        record = self.find(tx, *key)
+        if record is None:
+            raise NotFound(self.name.replace("_", " "), self.label(key))
+        return record
+
+    def select(
+        self,
+        tx: Reader,
+        *where: sa.ColumnElement[bool],
+        order: Sequence[Any] = (),
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Record]:
+        """Return the records that match, ordered by `order` or else by key."""
+        statement = sa.select(self.table.c.doc).where(*where)
+        statement = statement.order_by(*(order or [self.table.c[field] for field in self.key]))
+        if limit is not None:
+            statement = statement.limit(limit).offset(offset)
+        return [self._decoder.decode(doc) for (doc,) in tx.execute(statement)]
+
+    def count(self, tx: Reader, *where: sa.ColumnElement[bool]) -> int:
+        return int(tx.execute(sa.select(sa.func.count()).select_from(self.table).where(*where)).scalar() or 0)
+
+    def insert(self, tx: Tx, record: Record) -> Record:
+        """Add the record. Raises Conflict where its key is taken."""
+        key = [getattr(record, field) for field in self.key]
+        if self.find(tx, *key) is not None:
+            raise Conflict(self.name.replace("_", " "), self.label(key), "exists already")
+        tx.execute(self.table.insert(), self._row(record))
+        return record
+
+    def swap(self, tx: Tx, record: Record) -> Record:
+        """Write the record if nobody changed it since it was read; return it with its next version.
+
+        Raises:
+            Stale: the row's version is no longer `record.version`.
+        """
+        key = [getattr(record, field) for field in self.key]
+        expected: int = record.version  # type: ignore[attr-defined]
+        fresh = msgspec.structs.replace(record, version=expected + 1)
+        statement = self.table.update().where(self._where(key), self.table.c.version == expected)
+        if tx.execute(statement, self._row(fresh)).rowcount != 1:
+            raise Stale(self.name.replace("_", " "), self.label(key), "was changed by somebody else")
+        return fresh
+
+    def put(self, tx: Tx, record: Record) -> Record:
+        """Write the record whatever stands there: for rows that have one writer."""
+        key = [getattr(record, field) for field in self.key]
+        tx.execute(self.table.delete().where(self._where(key)))
+        tx.execute(self.table.insert(), self._row(record))
+        return record
+
+    def delete(self, tx: Tx, *key: Any) -> None:
+        tx.execute(self.table.delete().where(self._where(key)))

@@ -1,0 +1,45 @@
+"""The tables of the platform's nouns, one declaration each (tracking has tables of its own shape)."""
+
+from __future__ import annotations
+
+from helicline.records.access import Token
+from helicline.records.dataset import Dataset, DatasetRef, DatasetVersion
+from helicline.records.deployment import Deployment, Revision, Rollout
+from helicline.records.gate import GateReport
+from helicline.records.loop import Loop, Trigger, Turn
+from helicline.records.model import Alias, ModelVersion, PromotionRequest, RegisteredModel
+from helicline.records.monitor import Alert, Monitor, Window
+from helicline.records.pipeline import Attempt, CacheEntry, PipelineRun, StepRun
+from helicline.store.noun import Noun
+
+TOKENS = Noun("token", Token, key=("id",), index=("secret_sha256",))
+
+DATASETS = Noun("dataset", Dataset, key=("name",))
+DATASET_VERSIONS = Noun("dataset_version", DatasetVersion, key=("dataset", "id"), index=("sequence", "created_at"))
+DATASET_REFS = Noun("dataset_ref", DatasetRef, key=("dataset", "name"))
+
+PIPELINE_RUNS = Noun("pipeline_run", PipelineRun, key=("id",), index=("pipeline", "state", "created_at", "wake_at"))
+STEP_RUNS = Noun("step_run", StepRun, key=("pipeline_run", "step"), index=("key",))
+ATTEMPTS = Noun(
+    "attempt", Attempt, key=("id",), index=("state", "pipeline_run", "created_at", "wake_at", "lease_until")
+)
+CACHE = Noun("step_cache", CacheEntry, key=("key",), index=("step",))
+
+MODELS = Noun("registered_model", RegisteredModel, key=("name",))
+VERSIONS = Noun("model_version", ModelVersion, key=("model", "number"), index=("run_id", "model_id", "created_at"))
+ALIASES = Noun("model_alias", Alias, key=("model", "alias"), index=("number",))
+REQUESTS = Noun("promotion_request", PromotionRequest, key=("id",), index=("model", "state"))
+
+REPORTS = Noun("gate_report", GateReport, key=("model", "number"), index=("created_at",))
+
+DEPLOYMENTS = Noun("deployment", Deployment, key=("name",), index=("model",))
+REVISIONS = Noun("revision", Revision, key=("deployment", "number"), index=("state", "wanted"))
+ROLLOUTS = Noun("rollout", Rollout, key=("deployment", "number"), index=("state", "wake_at", "created_at"))
+
+MONITORS = Noun("monitor", Monitor, key=("deployment", "name"), index=("wake_at",))
+WINDOWS = Noun("monitor_window", Window, key=("deployment", "monitor", "end"), index=("severity",))
+ALERTS = Noun("alert", Alert, key=("deployment", "number"), index=("state", "opened_at"))
+
+LOOPS = Noun("loop", Loop, key=("name",))
+TURNS = Noun("turn", Turn, key=("loop", "number"), index=("state", "created_at", "wake_at"))
+TRIGGERS = Noun("loop_trigger", Trigger, key=("loop", "name"), index=("wake_at",))

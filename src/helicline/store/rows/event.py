@@ -1,0 +1,96 @@
+"""The table of events and its chain."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from helicline.records.event import Event
+from helicline.store.noun import metadata
+from helicline.store.unit import Reader, Tx
+
+EVENT = sa.Table(
+    "event",
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("noun", sa.Text, nullable=False),
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("verb", sa.Text, nullable=False),
+    sa.Column("doc", sa.Text, nullable=False),
+    sa.Index("ix_event_noun_id", "noun", "id"),
+)
+HEAD = sa.Table(
+    "event_head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+)
+CURSOR = sa.Table(
+    "event_cursor",
+    metadata,
+    sa.Column("consumer", sa.Text, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+)
+_DECODER = msgspec.json.Decoder(Event)
+
+
+def chained(event: Event, previous_hash: str) -> Event:
+    """Return the event with its hash: SHA-256 over its canonical JSON, which holds the previous hash."""
+    bare = msgspec.structs.replace(event, previous_hash=previous_hash, hash="")
+    return msgspec.structs.replace(bare, hash=hashlib.sha256(msgspec.json.encode(bare, order="sorted")).hexdigest())
+
+
+def append(tx: Tx, *, verb: str, noun: str, id: str, detail: dict[str, Any]) -> Event:
+    """Add the next event of the chain; the head row's lock keeps `seq` without gaps on PostgreSQL too."""
+    head = tx.execute(sa.select(HEAD.c.seq, HEAD.c.hash).where(HEAD.c.id == 1).with_for_update()).first()
+    seq, previous = (head[0], head[1]) if head else (0, "")
+    bare = Event(
+        seq=seq + 1, at=tx.now, actor=tx.actor, verb=verb, noun=noun, id=id, detail=detail, request_id=tx.request_id
+    )
+    event = chained(bare, previous)
+    row = {"seq": event.seq, "noun": noun, "id": id, "verb": verb, "doc": msgspec.json.encode(event).decode()}
+    tx.execute(EVENT.insert(), row)
+    if head:
+        tx.execute(HEAD.update().where(HEAD.c.id == 1).values(seq=event.seq, hash=event.hash))
+    else:
+        tx.execute(HEAD.insert(), {"id": 1, "seq": event.seq, "hash": event.hash})
+    return event
+
+
+def after(tx: Reader, seq: int, *, limit: int = 1000) -> list[Event]:
+    """Return the events that follow `seq`, oldest first."""
+    rows = tx.execute(sa.select(EVENT.c.doc).where(EVENT.c.seq > seq).order_by(EVENT.c.seq).limit(limit))
+    return [_DECODER.decode(doc) for (doc,) in rows]
+
+
+def latest(tx: Reader, *, noun: str = "", id: str = "", limit: int = 100, before: int = 0) -> list[Event]:
+    """Return the newest events first, of one noun or one thing where named."""
+    statement = sa.select(EVENT.c.doc).order_by(EVENT.c.seq.desc()).limit(limit)
+    if noun:
+        statement = statement.where(EVENT.c.noun == noun)
+    if id:
+        statement = statement.where(EVENT.c.id == id)
+    if before:
+        statement = statement.where(EVENT.c.seq < before)
+    return [_DECODER.decode(doc) for (doc,) in tx.execute(statement)]
+
+
+def head(tx: Reader) -> tuple[int, str]:
+    """Return the last seq and its hash, (0, "") before the first event."""
+    row = tx.execute(sa.select(HEAD.c.seq, HEAD.c.hash).where(HEAD.c.id == 1)).first()
+    return (int(row[0]), str(row[1])) if row else (0, "")
+
+
+def cursor(tx: Reader, consumer: str) -> int:
+    """Return the last seq that `consumer` has dealt with."""
+    return int(tx.execute(sa.select(CURSOR.c.seq).where(CURSOR.c.consumer == consumer)).scalar() or 0)
+
+
+def move_cursor(tx: Tx, consumer: str, seq: int) -> None:
+    statement = CURSOR.update().where(CURSOR.c.consumer == consumer).values(seq=seq)
+    if tx.execute(statement).rowcount == 0:
+        tx.execute(CURSOR.insert(), {"consumer": consumer, "seq": seq})

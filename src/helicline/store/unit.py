@@ -1,0 +1,245 @@
+"""Units of work: all writes of a unit are committed together, and acknowledged only after the commit.
+
+On SQLite one writer thread drains the queue and commits everything that waits in one transaction, each unit under
+its own savepoint (group commit: one fsync serves many units). On PostgreSQL the same functions run on a small pool.
+See docs/decisions/0001-single-writer-group-commit.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+
+from helicline.clock import Clock, SystemClock
+from helicline.errors import HeliclineError, Invalid, StorageFull, Unavailable
+from helicline.records.event import Event
+
+log = logging.getLogger("helicline.store")
+T = TypeVar("T")
+Unit = Callable[["Tx"], Any]
+GROUP = 512
+PG_WRITERS = 4
+PG_TRIES = 8
+
+
+class Reader:
+    """A consistent view of the database: what `store.read` hands to its function."""
+
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        self.connection, self.now = connection, now
+
+    def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any]:
+        return self.connection.execute(statement, rows)  # type: ignore[return-value]
+
+    @property
+    def is_postgres(self) -> bool:
+        return self.connection.dialect.name == "postgresql"
+
+
+class Tx(Reader):
+    """A unit of work in progress. `actor` is who asked for it; `emitted` gathers its events."""
+
+    def __init__(self, connection: sa.Connection, now: datetime, actor: str, request_id: str) -> None:
+        super().__init__(connection, now)
+        self.actor, self.request_id = actor, request_id
+        self.emitted: list[Event] = []
+
+
+class _Job(Generic[T]):
+    def __init__(self, unit: Callable[[Tx], T], actor: str, request_id: str) -> None:
+        self.unit, self.actor, self.request_id = unit, actor, request_id
+        self.future: Future[T] = Future()
+        self.value: Any = None
+        self.emitted: list[Event] = []
+
+
+class Store:
+    """The database of one home. Open it once a process; `close` waits for the writes under way."""
+
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
+        self.url, self.clock = url, clock or SystemClock()
+        self.engine = _engine(url)
+        self.listeners: list[Callable[[list[Event]], None]] = []
+        self._closed = False
+        self._pool: ThreadPoolExecutor | None = None
+        if self.is_sqlite:
+            self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+            self._writer = threading.Thread(target=self._write_loop, name="helicline-writer", daemon=True)
+            self._writer.start()
+        else:
+            self._pool = ThreadPoolExecutor(PG_WRITERS, thread_name_prefix="helicline-writer")
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.startswith("sqlite")
+
+    def submit(self, unit: Callable[[Tx], T], *, actor: str = "system", request_id: str = "") -> Future[T]:
+        """Queue a unit; the future resolves after its commit, or with the error that rolled it back."""
+        if self._closed:
+            raise Unavailable("the store", "it is closing")
+        job = _Job(unit, actor, request_id)
+        if self._pool is None:
+            self._queue.put(job)
+        else:
+            self._pool.submit(self._run_postgres, job)
+        return job.future
+
+    def write(self, unit: Callable[[Tx], T], *, actor: str = "system", request_id: str = "") -> T:
+        """Run a unit and return its value once it is durable."""
+        return self.submit(unit, actor=actor, request_id=request_id).result()
+
+    def read(self, view: Callable[[Reader], T]) -> T:
+        """Run `view` on a snapshot of what is committed."""
+        with self.engine.connect() as connection:
+            return view(Reader(connection, self.clock.now()))
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._pool is None:
+            self._queue.put(None)
+            self._writer.join(timeout=30)
+        else:
+            self._pool.shutdown(wait=True)
+        self.engine.dispose()
+
+    def _write_loop(self) -> None:
+        connection = self.engine.connect()
+        while (job := self._queue.get()) is not None:
+            group, closing = [job], False
+            while len(group) < GROUP and not self._queue.empty():
+                following = self._queue.get()
+                if following is None:
+                    closing = True
+                    break
+                group.append(following)
+            self._commit_group(connection, group)
+            if closing:
+                break
+        connection.close()
+
+    def _commit_group(self, connection: sa.Connection, group: list[_Job[Any]]) -> None:
+        """Run every unit under its own savepoint, commit once, then acknowledge: never before the commit."""
+        failures: dict[int, BaseException] = {}
+        try:
+            with connection.begin():
+                for position, job in enumerate(group):
+                    try:
+                        with connection.begin_nested():
+                            self._apply(connection, job)
+                    except Exception as error:
+                        failures[position] = error
+        except Exception as error:
+            log.error("commit failed: %s", error)
+            failures = dict.fromkeys(range(len(group)), error)
+        self._acknowledge([job for position, job in enumerate(group) if position not in failures])
+        for position, failure in failures.items():
+            group[position].future.set_exception(_translated(failure))
+
+    def _apply(self, connection: sa.Connection, job: _Job[Any]) -> None:
+        tx = Tx(connection, self.clock.now(), job.actor, job.request_id)
+        job.value = job.unit(tx)
+        job.emitted = tx.emitted
+
+    def _acknowledge(self, jobs: list[_Job[Any]]) -> None:
+        for job in jobs:
+            job.future.set_result(job.value)
+        events = [event for job in jobs for event in job.emitted]
+        if events:
+            for listener in self.listeners:
+                listener(events)
+
+    def _run_postgres(self, job: _Job[Any]) -> None:
+        for attempt in range(1, PG_TRIES + 1):
+            try:
+                with self.engine.begin() as connection:
+                    self._apply(connection, job)
+            except sa.exc.OperationalError as error:
+                if attempt < PG_TRIES and getattr(error.orig, "sqlstate", "") in ("40001", "40P01"):
+                    continue  # a deadlock or serialization failure: PostgreSQL asks for another try
+                job.future.set_exception(_translated(error))
+                return
+            except Exception as error:
+                job.future.set_exception(_translated(error))
+                return
+            self._acknowledge([job])
+            return
+
+
+def _translated(error: BaseException) -> BaseException:
+    """Return the error as a caller should see it: storage trouble by its own name, ours as it is."""
+    if isinstance(error, HeliclineError):
+        return error
+    text = str(getattr(error, "orig", error))
+    if "disk is full" in text or "No space left" in text or "disk I/O error" in text:
+        return StorageFull("the database", text, "Free some space; nothing of this write was kept.")
+    if isinstance(error, UnicodeEncodeError):
+        return Invalid("text", "a lone surrogate", "valid Unicode")
+    if isinstance(error, sa.exc.OperationalError):
+        return Unavailable("the database", text)
+    return error
+
+
+def _engine(url: str) -> sa.Engine:
+    if not url.startswith("sqlite"):
+        plain = url.replace("postgres://", "postgresql://", 1)
+        if plain.startswith("postgresql://"):
+            plain = plain.replace("postgresql://", "postgresql+psycopg://", 1)
+        return sa.create_engine(plain, pool_size=16, max_overflow=16, pool_pre_ping=True)
+    path = Path(url.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_network(path.parent)
+    engine = sa.create_engine(
+        url,
+        poolclass=sa.pool.QueuePool,
+        pool_size=8,
+        max_overflow=56,
+        connect_args={"check_same_thread": False, "timeout": 30},
+    )
+    sa.event.listen(engine, "connect", _set_up_sqlite)
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # the driver must not begin or commit by itself: savepoints and group commit depend on it
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "trusted_schema=OFF",
+        "busy_timeout=30000",
+        "cache_size=-32000",
+        "case_sensitive_like=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "lustre"})
+
+
+def _refuse_network(folder: Path) -> None:
+    """SQLite's locks do not hold on network file systems, and a database there would be lost sooner or later."""
+    mounts = Path("/proc/mounts")
+    if not mounts.is_file():
+        return
+    best, kind = "", ""
+    for line in mounts.read_text().splitlines():
+        _, point, file_system, *_ = line.split(" ")
+        if (str(folder) + "/").startswith(point.rstrip("/") + "/") and len(point) >= len(best):
+            best, kind = point, file_system
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise Invalid(
+            "home", str(folder), f"a local file system (this one is {kind})", "Use PostgreSQL or a local folder."
+        )
