@@ -6,6 +6,7 @@ create-only puts. A blob is named in the database only after it is durable here.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import tempfile
@@ -118,10 +119,9 @@ class BucketBlobs:
 
     def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]:
         digest, size = self.cache.put(chunks, limit=limit)
-        try:
+        # where the key exists already it holds these very bytes, because it is their hash
+        with contextlib.suppress(obstore.exceptions.AlreadyExistsError):
             obstore.put(self.store, self._key(digest), self.cache.path(digest), mode="create", use_multipart=False)
-        except obstore.exceptions.AlreadyExistsError:
-            pass  # the key is the hash of the bytes, so these very bytes are there
         return digest, size
 
     def has(self, digest: str) -> bool:

@@ -38,7 +38,7 @@ class Reader:
         self.connection, self.now = connection, now
 
     def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any]:
-        return self.connection.execute(statement, rows)  # type: ignore[return-value]
+        return self.connection.execute(statement, rows)
 
     @property
     def is_postgres(self) -> bool:

@@ -47,7 +47,7 @@ def chained(event: Event, previous_hash: str) -> Event:
 def append(tx: Tx, *, verb: str, noun: str, id: str, detail: dict[str, Any]) -> Event:
     """Add the next event of the chain; the head row's lock keeps `seq` without gaps on PostgreSQL too."""
     head = tx.execute(sa.select(HEAD.c.seq, HEAD.c.hash).where(HEAD.c.id == 1).with_for_update()).first()
-    seq, previous = (head[0], head[1]) if head else (0, "")
+    seq, previous = (head.seq, head.hash) if head else (0, "")
     bare = Event(
         seq=seq + 1, at=tx.now, actor=tx.actor, verb=verb, noun=noun, id=id, detail=detail, request_id=tx.request_id
     )
@@ -82,7 +82,7 @@ def latest(tx: Reader, *, noun: str = "", id: str = "", limit: int = 100, before
 def head(tx: Reader) -> tuple[int, str]:
     """Return the last seq and its hash, (0, "") before the first event."""
     row = tx.execute(sa.select(HEAD.c.seq, HEAD.c.hash).where(HEAD.c.id == 1)).first()
-    return (int(row[0]), str(row[1])) if row else (0, "")
+    return (int(row.seq), str(row.hash)) if row else (0, "")
 
 
 def cursor(tx: Reader, consumer: str) -> int:

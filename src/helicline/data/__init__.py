@@ -1,0 +1,1 @@
+"""Versioned data: file trees as manifests, versions, and refs that move by compare-and-swap."""

@@ -1,0 +1,188 @@
+"""Datasets, their versions and refs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+import msgspec
+
+from helicline import bus
+from helicline.data import tree
+from helicline.errors import Conflict, Invalid, NotFound
+from helicline.ids import checked_name
+from helicline.records.dataset import Dataset, DatasetRef, DatasetVersion, FileEntry
+from helicline.store import nouns
+from helicline.store.blobs import Blobs
+from helicline.store.noun import Stale
+from helicline.store.unit import Reader, Tx
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A tree whose bytes are all durable, ready to be named in a transaction."""
+
+    root_hash: str
+    file_count: int
+    byte_count: int
+    row_count: int | None
+    columns: tuple[tuple[str, str], ...]
+
+
+def prepare(blobs: Blobs, entries: Sequence[FileEntry]) -> Prepared:
+    """Check the entries and store their manifest. Do this outside of the transaction: it writes files.
+
+    Raises:
+        Invalid: no entries, a bad path, or a blob that was not uploaded before.
+    """
+    ordered = tree.checked_entries(entries)
+    if not ordered:
+        raise Invalid("files", "none", "at least one file")
+    missing = [entry.path for entry in ordered if not blobs.has(entry.hash)]
+    if missing:
+        raise Invalid("files", missing[0], "files whose blobs were uploaded first", f"{len(missing)} are missing.")
+    row_count, columns = _describe(blobs, ordered)
+    return Prepared(
+        root_hash=tree.write_tree(blobs, ordered),
+        file_count=len(ordered),
+        byte_count=sum(entry.size for entry in ordered),
+        row_count=row_count,
+        columns=columns,
+    )
+
+
+def _describe(blobs: Blobs, entries: Sequence[FileEntry]) -> tuple[int | None, tuple[tuple[str, str], ...]]:
+    """Return rows and columns over the tree's Parquet files, (None, ()) where it holds none."""
+    paths = [str(blobs.path(entry.hash)) for entry in entries if entry.path.endswith(".parquet")]
+    if not paths:
+        return None, ()
+    with duckdb.connect(":memory:") as session:
+        try:
+            relation = session.read_parquet(paths, union_by_name=True)
+            columns = tuple((str(name), str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True))
+            count = relation.aggregate("count(*)").fetchone()
+        except duckdb.Error as error:
+            raise Invalid("files", str(error).splitlines()[0], "Parquet files that can be read together") from None
+    return int(count[0]) if count else 0, columns
+
+
+def create(tx: Tx, name: str, *, description: str = "") -> Dataset:
+    """Return the dataset, made now if it is new."""
+    found = nouns.DATASETS.find(tx, checked_name("dataset", name))
+    if found is not None:
+        return found
+    dataset = nouns.DATASETS.insert(
+        tx, Dataset(name=name, created_at=tx.now, created_by=tx.actor, description=description)
+    )
+    bus.emit(tx, "created", "dataset", name)
+    return dataset
+
+
+def commit(
+    tx: Tx,
+    name: str,
+    prepared: Prepared,
+    *,
+    ref: str = "main",
+    message: str = "",
+    expected: str | None = None,
+    turn: str = "",
+) -> DatasetVersion:
+    """Record a version and move `ref` to it; a tree that is there already is not a new version.
+
+    Args:
+        expected: the version id `ref` must still point to ("" for a ref that must be new), None to not ask.
+
+    Raises:
+        Stale: `ref` points elsewhere by now.
+    """
+    dataset = create(tx, name)
+    head = nouns.DATASET_REFS.find(tx, name, checked_name("ref", ref))
+    parent = head.target if head else ""
+    if expected is not None and expected != parent:
+        raise Stale("ref", f"{name}@{ref}", f"points to {parent or 'nothing'}, not to {expected or 'nothing'}")
+    version = nouns.DATASET_VERSIONS.find(tx, name, prepared.root_hash[:12])
+    if version is None:
+        version = _insert(tx, dataset, prepared, parent=parent, message=message, turn=turn)
+    if parent != version.id:
+        _move(tx, head, name=name, ref=ref, target=version.id)
+    return version
+
+
+def _insert(tx: Tx, dataset: Dataset, prepared: Prepared, *, parent: str, message: str, turn: str) -> DatasetVersion:
+    dataset = nouns.DATASETS.swap(tx, msgspec.structs.replace(dataset, last_sequence=dataset.last_sequence + 1))
+    version = DatasetVersion(
+        dataset=dataset.name,
+        id=prepared.root_hash[:12],
+        sequence=dataset.last_sequence,
+        root_hash=prepared.root_hash,
+        parent=parent,
+        message=message,
+        created_at=tx.now,
+        created_by=tx.actor,
+        file_count=prepared.file_count,
+        byte_count=prepared.byte_count,
+        row_count=prepared.row_count,
+        columns=prepared.columns,
+        turn=turn,
+    )
+    nouns.DATASET_VERSIONS.insert(tx, version)
+    bus.emit(
+        tx, "committed", "dataset_version", version.ref, sequence=version.sequence, rows=version.row_count, turn=turn
+    )
+    return version
+
+
+def _move(tx: Tx, head: DatasetRef | None, *, name: str, ref: str, target: str) -> None:
+    if head is None:
+        nouns.DATASET_REFS.insert(tx, DatasetRef(dataset=name, name=ref, target=target, updated_at=tx.now))
+    else:
+        nouns.DATASET_REFS.swap(tx, msgspec.structs.replace(head, target=target, updated_at=tx.now))
+    bus.emit(tx, "moved", "dataset_ref", f"{name}@{ref}", target=target, previous=head.target if head else "")
+
+
+def resolve(tx: Reader, spec: str) -> DatasetVersion:
+    """Return the version that `name`, `name@ref`, `name@v3` or `name@<12 hex>` stands for.
+
+    Raises:
+        NotFound: no such dataset, ref or version.
+    """
+    name, _, point = spec.partition("@")
+    point = point or "main"
+    if nouns.DATASETS.find(tx, name) is None:
+        raise NotFound("dataset", name, f"Commit one with: hl data commit {name} PATH")
+    ref = nouns.DATASET_REFS.find(tx, name, point)
+    version = nouns.DATASET_VERSIONS.find(tx, name, ref.target if ref else point)
+    if version is None and point.startswith("v") and point[1:].isdigit():
+        column = nouns.DATASET_VERSIONS.table.c
+        found = nouns.DATASET_VERSIONS.select(tx, column.dataset == name, column.sequence == int(point[1:]))
+        version = found[0] if found else None
+    if version is None:
+        raise NotFound("dataset version", spec, f"See: hl data ls {name}")
+    return version
+
+
+def datasets(tx: Reader) -> list[Dataset]:
+    return nouns.DATASETS.select(tx)
+
+
+def refs(tx: Reader, name: str) -> list[DatasetRef]:
+    return nouns.DATASET_REFS.select(tx, nouns.DATASET_REFS.table.c.dataset == name)
+
+
+def versions(tx: Reader, name: str, *, limit: int = 200) -> list[DatasetVersion]:
+    """Return the versions of a dataset, newest first. Raises NotFound for an unknown dataset."""
+    nouns.DATASETS.get(tx, name)
+    column = nouns.DATASET_VERSIONS.table.c
+    return nouns.DATASET_VERSIONS.select(tx, column.dataset == name, order=[column.sequence.desc()], limit=limit)
+
+
+def point(tx: Tx, name: str, ref: str, *, target: str, expected: str | None = None) -> DatasetRef:
+    """Move a ref to an existing version by compare-and-swap. Raises Stale, NotFound, Conflict."""
+    version = resolve(tx, f"{name}@{target}")
+    head = nouns.DATASET_REFS.find(tx, name, checked_name("ref", ref))
+    if expected is not None and expected != (head.target if head else ""):
+        raise Stale("ref", f"{name}@{ref}", f"points to {head.target if head else 'nothing'}, not to {expected}")
+    if head and head.target == version.id:
+        raise Conflict("ref", f"{name}@{ref}", f"points to {version.id} already")
+    _move(tx, head, name=name, ref=ref, target=version.id)
+    return nouns.DATASET_REFS.get(tx, name, ref)

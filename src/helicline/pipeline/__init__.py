@@ -1,0 +1,1 @@
+"""Pipelines: runs of static graphs, a content-hash cache, and attempts that workers lease."""

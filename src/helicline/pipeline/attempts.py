@@ -1,0 +1,135 @@
+"""Attempts: leased to one worker at a time, fenced, and committed exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+
+from helicline import bus
+from helicline.errors import Conflict
+from helicline.ids import new_run_id
+from helicline.records.pipeline import Attempt, Completion, Task
+from helicline.store import nouns
+from helicline.store.noun import column_value
+from helicline.store.unit import Reader, Tx
+
+OPEN = ("READY", "LEASED")
+
+
+def create(tx: Tx, task: Task, *, timeout_s: float, **owner: str | int) -> Attempt:
+    """Offer a task to the workers. `owner` names what it is for: pipeline_run and step, or loop, turn and subject."""
+    attempt = Attempt(
+        id=new_run_id(),
+        task=task,
+        state="READY",
+        created_at=tx.now,
+        timeout_s=timeout_s,
+        **owner,  # type: ignore[arg-type]
+    )
+    nouns.ATTEMPTS.insert(tx, attempt)
+    bus.emit(tx, "offered", "attempt", attempt.id, task=task, **owner)
+    return attempt
+
+
+def ready(tx: Reader, *, limit: int = 20) -> list[Attempt]:
+    """Return the attempts that wait for a worker, oldest first."""
+    column = nouns.ATTEMPTS.table.c
+    return nouns.ATTEMPTS.select(tx, column.state == "READY", order=[column.created_at, column.id], limit=limit)
+
+
+def lease(tx: Tx, attempt: Attempt, *, worker: str, lease_s: float) -> Attempt:
+    """Give the attempt to `worker` under a new fence. Raises Stale where another worker was faster."""
+    leased = nouns.ATTEMPTS.swap(
+        tx,
+        msgspec.structs.replace(
+            attempt,
+            state="LEASED",
+            worker=worker,
+            fence=attempt.fence + 1,
+            started_at=tx.now,
+            lease_until=tx.now + timedelta(seconds=lease_s),
+            deadline=tx.now + timedelta(seconds=attempt.timeout_s),
+        ),
+    )
+    bus.emit(tx, "leased", "attempt", attempt.id, worker=worker, fence=leased.fence)
+    return leased
+
+
+def heartbeat(tx: Tx, attempt_id: str, *, fence: int, lease_s: float) -> bool:
+    """Lengthen the lease; return whether the worker should stop the task. Raises Conflict for a stale fence."""
+    attempt = held(tx, attempt_id, fence)
+    nouns.ATTEMPTS.swap(tx, msgspec.structs.replace(attempt, lease_until=tx.now + timedelta(seconds=lease_s)))
+    return attempt.cancel
+
+
+def held(tx: Reader, attempt_id: str, fence: int) -> Attempt:
+    """Return the attempt if `fence` still holds it. Raises Conflict where it was given to somebody else or ended."""
+    attempt = nouns.ATTEMPTS.get(tx, attempt_id)
+    if attempt.state != "LEASED" or attempt.fence != fence:
+        raise Conflict(
+            "attempt", attempt_id, f"is {attempt.state} under fence {attempt.fence}, not held by fence {fence}"
+        )
+    return attempt
+
+
+def finish(tx: Tx, attempt: Attempt, completion: Completion) -> Attempt:
+    """Record how the attempt ended."""
+    state = "SUCCEEDED" if completion.ok else "FAILED"
+    if completion.cancelled:
+        state = "CANCELLED"
+    elif completion.timed_out:
+        state = "TIMED_OUT"
+    ended = nouns.ATTEMPTS.swap(
+        tx,
+        msgspec.structs.replace(
+            attempt,
+            state=state,
+            error=completion.error,
+            finished_at=tx.now,
+            lease_until=None,
+            environment_hash=completion.environment_hash,
+            result=completion.result,
+        ),
+    )
+    bus.emit(tx, "ended", "attempt", attempt.id, state=state, error=completion.error[:500])
+    return ended
+
+
+def lose_expired(tx: Tx) -> list[Attempt]:
+    """Mark the attempts whose worker went silent as LOST, and return them."""
+    column = nouns.ATTEMPTS.table.c
+    expired = nouns.ATTEMPTS.select(tx, column.state == "LEASED", column.lease_until < column_value(tx.now))
+    return [_lose(tx, attempt) for attempt in expired]
+
+
+def _lose(tx: Tx, attempt: Attempt) -> Attempt:
+    error = f"worker {attempt.worker} fell silent"
+    lost = nouns.ATTEMPTS.swap(
+        tx, msgspec.structs.replace(attempt, state="LOST", error=error, finished_at=tx.now, lease_until=None)
+    )
+    bus.emit(tx, "ended", "attempt", attempt.id, state="LOST", error=error)
+    return lost
+
+
+def of_run(tx: Reader, pipeline_run: str) -> list[Attempt]:
+    column = nouns.ATTEMPTS.table.c
+    return nouns.ATTEMPTS.select(tx, column.pipeline_run == pipeline_run, order=[column.created_at])
+
+
+def newest_by_step(attempts: Sequence[Attempt]) -> dict[str, Attempt]:
+    """Return the newest attempt of each step."""
+    newest: dict[str, Attempt] = {}
+    for attempt in attempts:
+        if attempt.step not in newest or attempt.number > newest[attempt.step].number:
+            newest[attempt.step] = attempt
+    return newest
+
+
+def cancel(tx: Tx, attempt: Attempt) -> None:
+    """Ask a leased attempt to stop; one that nobody took yet is ended at once."""
+    if attempt.state == "READY":
+        nouns.ATTEMPTS.swap(tx, msgspec.structs.replace(attempt, state="CANCELLED", finished_at=tx.now))
+    elif attempt.state == "LEASED" and not attempt.cancel:
+        nouns.ATTEMPTS.swap(tx, msgspec.structs.replace(attempt, cancel=True))

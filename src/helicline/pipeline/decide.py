@@ -1,0 +1,99 @@
+"""What a pipeline run should do next: pure decisions over its rows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from helicline.records.pipeline import Attempt, Output, PipelineRun, StepRun, StepSpec
+
+DONE = frozenset({"CACHED", "SUCCEEDED"})
+ENDED = frozenset({"CACHED", "SUCCEEDED", "FAILED", "UPSTREAM_FAILED", "CANCELLED"})
+LOST_BUDGET = 3
+BACKOFF_S, BACKOFF_MAX_S = 1.0, 600.0
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to do to a run."""
+
+    kind: Literal["start", "retry", "fail_step", "skip", "cancel_step", "finish", "cancelled", "failed", "wait"]
+    step: str = ""
+    why: str = ""
+    wake_at: datetime | None = None
+
+
+def inputs_of(step: StepSpec, steps: dict[str, StepRun], datasets: dict[str, Output]) -> dict[str, Output] | None:
+    """Return the step's inputs, or None while one is not there yet."""
+    found: dict[str, Output] = {}
+    for name, source in step.inputs.items():
+        if source.dataset:
+            found[name] = datasets[source.dataset]
+            continue
+        upstream = steps[source.step]
+        if upstream.state not in DONE:
+            return None
+        found[name] = upstream.outputs[source.output]
+    return found
+
+
+def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Attempt], now: datetime) -> Move:
+    """Return the next move of a run; "wait" where workers have it.
+
+    `attempts` holds the newest attempt of each step that has one.
+    """
+    if run.state == "CANCELLING":
+        return _cancel(steps, attempts)
+    for spec in run.spec.steps:
+        move = _step_move(spec, steps, attempts.get(spec.name), now)
+        if move is not None:
+            return move
+    if all(step.state in DONE for step in steps.values()):
+        return Move(kind="finish")
+    if all(step.state in ENDED for step in steps.values()):
+        failed = next((step for step in steps.values() if step.state == "FAILED"), None)
+        return Move(kind="failed", why=f"step {failed.step}: {failed.error}" if failed else "a step was cancelled")
+    waits = [step.retry_at for step in steps.values() if step.state == "RETRY_WAIT" and step.retry_at]
+    return Move(kind="wait", wake_at=min(waits, default=now + timedelta(seconds=5)))
+
+
+def _cancel(steps: dict[str, StepRun], attempts: dict[str, Attempt]) -> Move:
+    for step in steps.values():
+        attempt = attempts.get(step.step)
+        if step.state == "RUNNING" and attempt is not None and attempt.state in ("READY", "LEASED"):
+            if attempt.state == "LEASED" and attempt.cancel:
+                return Move(kind="wait")
+            return Move(kind="cancel_step", step=step.step)
+        if step.state not in ENDED:
+            return Move(kind="cancel_step", step=step.step)
+    return Move(kind="cancelled")
+
+
+def _step_move(spec: StepSpec, steps: dict[str, StepRun], attempt: Attempt | None, now: datetime) -> Move | None:
+    step = steps[spec.name]
+    upstream = [steps[source.step].state for source in spec.inputs.values() if source.step]
+    if step.state == "PENDING":
+        if any(state in ENDED - DONE for state in upstream):
+            return Move(kind="skip", step=step.step)
+        return Move(kind="start", step=step.step) if all(state in DONE for state in upstream) else None
+    if step.state == "RETRY_WAIT" and (step.retry_at is None or step.retry_at <= now):
+        return Move(kind="start", step=step.step)
+    if step.state == "RUNNING" and attempt is not None:
+        return _after_attempt(spec, step, attempt, now)
+    return None
+
+
+def _after_attempt(spec: StepSpec, step: StepRun, attempt: Attempt, now: datetime) -> Move | None:
+    if attempt.state in ("FAILED", "TIMED_OUT"):
+        if step.attempt_count - step.lost_count <= spec.retries:
+            wait = min(BACKOFF_S * 2 ** (step.attempt_count - step.lost_count - 1), BACKOFF_MAX_S)
+            return Move(kind="retry", step=step.step, why=attempt.error, wake_at=now + timedelta(seconds=wait))
+        return Move(kind="fail_step", step=step.step, why=attempt.error)
+    if attempt.state == "LOST":
+        if step.lost_count < LOST_BUDGET:
+            return Move(kind="retry", step=step.step, why=attempt.error, wake_at=now)
+        return Move(kind="fail_step", step=step.step, why=f"its worker was lost {LOST_BUDGET} times: {attempt.error}")
+    if attempt.state == "CANCELLED":
+        return Move(kind="cancel_step", step=step.step)
+    return None
