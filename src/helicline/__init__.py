@@ -1,1 +1,113 @@
-"""Helicline: the whole MLOps loop in one program."""
+"""Helicline: the whole MLOps loop in one program.
+
+Example:
+    >>> import helicline as hl
+    >>> @hl.step
+    ... def double(value: hl.Artifact) -> hl.Artifact:
+    ...     return value * 2
+    >>> double(21)
+    42
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Artifact": "helicline.sdk.handles",
+    "Client": "helicline.sdk.client",
+    "Loop": "helicline.sdk.loop",
+    "Metrics": "helicline.sdk.handles",
+    "Model": "helicline.sdk.handles",
+    "Table": "helicline.sdk.handles",
+    "approval": "helicline.sdk.loop",
+    "at_least": "helicline.sdk.loop",
+    "at_most": "helicline.sdk.loop",
+    "candidate": "helicline.sdk.authoring",
+    "canary": "helicline.sdk.loop",
+    "compatible": "helicline.sdk.loop",
+    "dataset": "helicline.sdk.authoring",
+    "drift": "helicline.sdk.loop",
+    "every": "helicline.sdk.loop",
+    "instant": "helicline.sdk.loop",
+    "latency": "helicline.sdk.loop",
+    "max_error_rate": "helicline.sdk.loop",
+    "max_latency": "helicline.sdk.loop",
+    "must_not_drop": "helicline.sdk.loop",
+    "not_worse": "helicline.sdk.loop",
+    "on_alert": "helicline.sdk.loop",
+    "on_new_data": "helicline.sdk.loop",
+    "performance": "helicline.sdk.loop",
+    "pipeline": "helicline.sdk.authoring",
+    "quality": "helicline.sdk.loop",
+    "step": "helicline.sdk.authoring",
+}
+
+__all__ = [
+    "Artifact",
+    "Client",
+    "Loop",
+    "Metrics",
+    "Model",
+    "Table",
+    "approval",
+    "at_least",
+    "at_most",
+    "canary",
+    "candidate",
+    "compatible",
+    "dataset",
+    "drift",
+    "every",
+    "instant",
+    "latency",
+    "max_error_rate",
+    "max_latency",
+    "must_not_drop",
+    "not_worse",
+    "on_alert",
+    "on_new_data",
+    "performance",
+    "pipeline",
+    "quality",
+    "step",
+]
+
+if TYPE_CHECKING:
+    from helicline.sdk.authoring import candidate, dataset, pipeline, step
+    from helicline.sdk.client import Client
+    from helicline.sdk.handles import Artifact, Metrics, Model, Table
+    from helicline.sdk.loop import (
+        Loop,
+        approval,
+        at_least,
+        at_most,
+        canary,
+        compatible,
+        drift,
+        every,
+        instant,
+        latency,
+        max_error_rate,
+        max_latency,
+        must_not_drop,
+        not_worse,
+        on_alert,
+        on_new_data,
+        performance,
+        quality,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'helicline' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -56,10 +56,20 @@ def submit(
         tx, experiment.experiment_id, name=f"{spec.name} {loop}~{turn}" if turn else spec.name, tags=tags
     )
     run = PipelineRun(
-        id=new_run_id(), pipeline=spec.name, spec=spec, state="QUEUED", created_at=tx.now, created_by=tx.actor,
-        wake_at=tx.now, inputs=pinned, run_id=parent.run_id, experiment_id=experiment.experiment_id, loop=loop, turn=turn,
+        id=new_run_id(),
+        pipeline=spec.name,
+        spec=spec,
+        state="QUEUED",
+        created_at=tx.now,
+        created_by=tx.actor,
+        wake_at=tx.now,
+        inputs=pinned,
+        run_id=parent.run_id,
+        experiment_id=experiment.experiment_id,
+        loop=loop,
+        turn=turn,
         use_cache=use_cache,
-    )  # fmt: skip
+    )
     nouns.PIPELINE_RUNS.insert(tx, run)
     for step in spec.steps:
         nouns.STEP_RUNS.insert(tx, StepRun(pipeline_run=run.id, step=step.name, state="PENDING"))
@@ -108,10 +118,7 @@ def _start(tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, _move: Move) -
     inputs = inputs_of(spec, steps_of(tx, run.id), dataset_outputs(tx, run)) or {}
     parts = cache.key_parts(spec, inputs, run.spec.environment)
     key = cache.key_of(parts)
-    if run.state == "QUEUED":
-        run = _touch(tx, run, state="RUNNING")
-    else:
-        run = _touch(tx, run)
+    run = _touch(tx, run, state="RUNNING")
     entry = nouns.CACHE.find(tx, key) if run.use_cache and spec.cache else None
     if entry is not None and all(_exists(blobs, output) for output in entry.outputs):
         _use_cache(tx, run, step, entry)
@@ -140,7 +147,7 @@ def _use_cache(tx: Tx, run: PipelineRun, step: StepRun, entry: CacheEntry) -> No
             outputs=entry.outputs,
             started_at=tx.now,
             finished_at=tx.now,
-        ),  # fmt: skip
+        ),
     )
     bus.emit(tx, "cached", "step_run", f"{run.id}/{step.step}", source=entry.pipeline_run)
 
@@ -173,7 +180,7 @@ def _dispatch(
             miss_reason=reason,
             started_at=step.started_at or tx.now,
             retry_at=None,
-        ),  # fmt: skip
+        ),
     )
 
 
@@ -267,9 +274,13 @@ def _keep(tx: Tx, run: PipelineRun, step: StepRun, completion: Completion) -> No
         tx, msgspec.structs.replace(step, state="SUCCEEDED", outputs=completion.outputs, error="", finished_at=tx.now)
     )
     entry = CacheEntry(
-        key=step.key, step=f"{run.pipeline}.{step.step}", outputs=completion.outputs, key_parts=step.key_parts,
-        pipeline_run=run.id, created_at=tx.now,
-    )  # fmt: skip
+        key=step.key,
+        step=f"{run.pipeline}.{step.step}",
+        outputs=completion.outputs,
+        key_parts=step.key_parts,
+        pipeline_run=run.id,
+        created_at=tx.now,
+    )
     nouns.CACHE.put(tx, entry)
     bus.emit(tx, "succeeded", "step_run", f"{run.id}/{step.step}")
 

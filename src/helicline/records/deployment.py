@@ -56,6 +56,14 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.deployment}#{self.number}"
 
 
+class Routing(msgspec.Struct, frozen=True, kw_only=True):
+    """The one row that counts changes of what the gateway should do."""
+
+    id: str = "routing"
+    generation: int = 0
+    version: int = 1
+
+
 class RevisionOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What the server asks of the gateway: keep this revision loaded."""
 
@@ -139,6 +147,16 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     log_dropped: int = 0
 
 
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """The last report of one gateway process."""
+
+    gateway: str
+    session: str
+    seen_at: datetime
+    observed: Observed
+    version: int = 1
+
+
 class Guard(msgspec.Struct, frozen=True, kw_only=True):
     """A promise a candidate must keep while it takes traffic.
 
@@ -187,6 +205,26 @@ class GuardReading(msgspec.Struct, frozen=True, kw_only=True):
     candidate_mean: float | None = None
     log_evidence: float | None = None
     log_threshold: float | None = None
+
+
+class Arm(msgspec.Struct, frozen=True, kw_only=True):
+    """What one variant did in one stage: calls and failures, and the moments of its feedback by unit."""
+
+    requests: int = 0
+    errors: int = 0
+    slow: int = 0
+    count: int = 0
+    total: float = 0.0
+    total_squares: float = 0.0
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """A time of constant weights: the two arms may be compared within it, never across stages."""
+
+    index: int
+    weight_bp: int
+    stable: Arm = Arm()
+    candidate: Arm = Arm()
 
 
 class StepRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from helicline.records.access import Token
 from helicline.records.dataset import Dataset, DatasetRef, DatasetVersion
-from helicline.records.deployment import Deployment, Revision, Rollout
+from helicline.records.deployment import Deployment, Revision, Rollout, Routing, Sighting
 from helicline.records.gate import GateReport
 from helicline.records.loop import Loop, Trigger, Turn
 from helicline.records.model import Alias, ModelVersion, PromotionRequest, RegisteredModel
@@ -35,6 +35,9 @@ REPORTS = Noun("gate_report", GateReport, key=("model", "number"), index=("creat
 DEPLOYMENTS = Noun("deployment", Deployment, key=("name",), index=("model",))
 REVISIONS = Noun("revision", Revision, key=("deployment", "number"), index=("state", "wanted"))
 ROLLOUTS = Noun("rollout", Rollout, key=("deployment", "number"), index=("state", "wake_at", "created_at"))
+
+ROUTING = Noun("routing", Routing, key=("id",))
+SIGHTINGS = Noun("gateway_sighting", Sighting, key=("gateway", "session"), index=("seen_at",))
 
 MONITORS = Noun("monitor", Monitor, key=("deployment", "name"), index=("wake_at",))
 WINDOWS = Noun("monitor_window", Window, key=("deployment", "monitor", "end"), index=("severity",))

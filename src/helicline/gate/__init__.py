@@ -1,0 +1,1 @@
+"""Gates: checks, the judge's evidence, and verdicts."""

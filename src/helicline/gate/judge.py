@@ -1,0 +1,73 @@
+"""From evidence to verdicts: pure rules, one function a kind of check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from helicline.records.gate import Check, Evidence, Outcome, Verdict
+
+
+def judge(check: Check, evidence: Evidence) -> Verdict:
+    """Return the verdict on one check."""
+    if evidence.error:
+        return Verdict(check=check, outcome="error", reason=evidence.error)
+    return RULES[check.kind](check, evidence)
+
+
+def _limit(check: Check, evidence: Evidence) -> Verdict:
+    value = evidence.metrics.get(check.metric)
+    if value is None:
+        known = ", ".join(sorted(evidence.metrics)) or "none"
+        return Verdict(
+            check=check, outcome="no_data", reason=f"no metric {check.metric!r} was measured (known: {known})"
+        )
+    holds = value >= check.limit if check.kind == "at_least" else value <= check.limit
+    sign = ("≥" if holds else "<") if check.kind == "at_least" else ("≤" if holds else ">")
+    outcome: Outcome = "pass" if holds else "fail"
+    return Verdict(
+        check=check, outcome=outcome, observed=value, reason=f"{check.metric} {value:.4f} {sign} {check.limit:g}"
+    )
+
+
+def _not_worse(check: Check, evidence: Evidence) -> Verdict:
+    if not evidence.champion_number:
+        return Verdict(check=check, outcome="pass", reason=f"there is no {check.than} to compare with")
+    found = next((one for one in evidence.comparisons if one.metric == check.metric), None)
+    if found is None:
+        return Verdict(check=check, outcome="no_data", reason=f"{check.metric} was not compared with {check.than}")
+    span = f"{found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}] on {found.row_count} rows ({found.method})"
+    if found.difference < -check.margin and found.p_worse < check.alpha:
+        return Verdict(
+            check=check, outcome="fail", observed=found.difference, reason=f"{check.metric} is worse: {span}"
+        )
+    if found.difference < -check.margin:
+        reason = f"{check.metric} looks worse, but {found.row_count} rows do not show it: {span}"
+        return Verdict(check=check, outcome="inconclusive", observed=found.difference, reason=reason)
+    return Verdict(check=check, outcome="pass", observed=found.difference, reason=f"{check.metric} {span}")
+
+
+def _signature(check: Check, evidence: Evidence) -> Verdict:
+    if not evidence.champion_number:
+        return Verdict(check=check, outcome="pass", reason=f"there is no {check.than} to compare with")
+    if evidence.signature_changes is None:
+        return Verdict(check=check, outcome="no_data", reason="the candidate or the champion has no signature")
+    if evidence.signature_changes:
+        return Verdict(check=check, outcome="fail", reason="; ".join(evidence.signature_changes))
+    return Verdict(check=check, outcome="pass", reason="same required inputs, same outputs")
+
+
+def _latency(check: Check, evidence: Evidence) -> Verdict:
+    p99 = evidence.latency_ms.get("p99")
+    if p99 is None:
+        return Verdict(check=check, outcome="no_data", reason="no latency was measured")
+    outcome: Outcome = "pass" if p99 <= check.limit else "fail"
+    return Verdict(check=check, outcome=outcome, observed=p99, reason=f"p99 {p99:.2f} ms, allowed {check.limit:g} ms")
+
+
+RULES: dict[str, Callable[[Check, Evidence], Verdict]] = {
+    "at_least": _limit,
+    "at_most": _limit,
+    "not_worse": _not_worse,
+    "signature": _signature,
+    "latency": _latency,
+}

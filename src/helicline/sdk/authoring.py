@@ -1,0 +1,275 @@
+"""Pipelines as code: steps are ordinary functions, a pipeline is traced once to a static graph."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, ParamSpec, TypeVar, overload
+
+import msgspec
+
+from helicline.errors import Invalid
+from helicline.ids import checked_name
+from helicline.records.pipeline import Candidate, CodeState, Environment, Kind, PipelineSpec, Source, StepSpec
+from helicline.sdk import code
+from helicline.sdk.handles import Artifact, Metrics, Model, Table
+
+P = ParamSpec("P")
+R = TypeVar("R")
+KINDS: dict[type, Kind] = {Table: "Table", Model: "Model", Metrics: "Metrics", Artifact: "Artifact"}
+
+
+class Dataset(msgspec.Struct, frozen=True):
+    """A dataset as a pipeline's input: `name@ref`, pinned to a version when a run starts."""
+
+    spec: str
+
+
+class Future:
+    """An output that will be there when the pipeline runs."""
+
+    def __init__(self, source: Source, kind: Kind) -> None:
+        self.source, self.kind = source, kind
+
+    def __bool__(self) -> bool:
+        raise Invalid("pipeline", "an `if` on a step's output", "a graph that does not depend on values", HINT_BRANCH)
+
+
+HINT_BRANCH = "A pipeline is traced before it runs; put the decision inside a step."
+_TRACE: ContextVar[list[StepSpec] | None] = ContextVar("helicline_trace", default=None)
+
+
+class Step(typing.Generic[P, R]):
+    """A function that can run as a step; called outside of a pipeline it is just the function."""
+
+    def __init__(self, function: Callable[P, R], options: dict[str, Any]) -> None:
+        self.function, self.options = function, options
+        self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
+        hints = typing.get_type_hints(function)
+        self.outputs = _output_kinds(function.__name__, hints.get("return"))
+        self.input_kinds, self.param_names = _split_arguments(function, hints)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if _TRACE.get() is None:
+            return self.function(*args, **kwargs)
+        return typing.cast("R", self._trace(*args, **kwargs))
+
+    def _trace(self, *args: Any, **kwargs: Any) -> Any:
+        graph = _TRACE.get()
+        assert graph is not None
+        bound = inspect.signature(self.function).bind(*args, **kwargs)
+        bound.apply_defaults()
+        taken = {spec.name for spec in graph}
+        name = next(n for n in _names(self.__name__) if n not in taken)
+        spec = StepSpec(
+            name=name,
+            function=f"{self.__module__}:{self.function.__qualname__}",
+            code_hash=code.closure_hash(self.function),
+            inputs={key: _source(name, key, bound.arguments[key], kind) for key, kind in self.input_kinds.items()},
+            input_kinds=self.input_kinds,
+            params={key: _plain(name, key, bound.arguments[key]) for key in self.param_names},
+            outputs=self.outputs,
+            **self.options,
+        )
+        graph.append(spec)
+        futures = [Future(Source(step=name, output=position), kind) for position, kind in enumerate(self.outputs)]
+        return futures[0] if len(futures) == 1 else tuple(futures) if futures else None
+
+
+def _names(stem: str) -> typing.Iterator[str]:
+    yield stem
+    number = 2
+    while True:
+        yield f"{stem}_{number}"
+        number += 1
+
+
+def _output_kinds(step: str, annotation: Any) -> tuple[Kind, ...]:
+    if annotation is None or annotation is type(None):
+        return ()
+    parts = typing.get_args(annotation) if typing.get_origin(annotation) is tuple else (annotation,)
+    unknown = [part for part in parts if part not in KINDS]
+    if unknown:
+        raise Invalid(
+            f"step {step} returns", str(unknown[0]), "hl.Table, hl.Model, hl.Metrics, hl.Artifact or a tuple of them"
+        )
+    return tuple(KINDS[part] for part in parts)
+
+
+def _split_arguments(function: Callable[..., Any], hints: dict[str, Any]) -> tuple[dict[str, Kind], list[str]]:
+    inputs: dict[str, Kind] = {}
+    params: list[str] = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            params.append(name)
+        elif hints.get(name) in KINDS:
+            inputs[name] = KINDS[hints[name]]
+        else:
+            got = hints.get(name, "no annotation")
+            allowed = "hl.Table, hl.Model, hl.Metrics or hl.Artifact (parameters go after a `*`)"
+            raise Invalid(f"step {function.__name__}, argument {name}", str(got), allowed)
+    return inputs, params
+
+
+def _source(step: str, argument: str, value: Any, kind: Kind) -> Source:
+    if isinstance(value, Dataset):
+        return Source(dataset=value.spec)
+    if isinstance(value, Future):
+        if value.kind != kind:
+            raise Invalid(f"step {step}, argument {argument}", value.kind, kind)
+        return value.source
+    raise Invalid(f"step {step}, argument {argument}", type(value).__name__, "an output of a step or hl.dataset(...)")
+
+
+def _plain(step: str, name: str, value: Any) -> Any:
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value))
+    except (TypeError, msgspec.MsgspecError):
+        raise Invalid(f"step {step}, parameter {name}", type(value).__name__, "a value that JSON can hold") from None
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+
+
+def seconds(field: str, duration: str | float) -> float:
+    """Return seconds of a number or of text like "30m", "1.5h", "200ms"."""
+    if isinstance(duration, int | float):
+        return float(duration)
+    match = _DURATION.fullmatch(duration.strip())
+    if not match:
+        raise Invalid(field, duration, 'seconds as a number, or text like "30s", "5m", "1h", "2d"')
+    return float(match[1]) * _UNITS[match[2]]
+
+
+@overload
+def step(function: Callable[P, R]) -> Step[P, R]: ...
+@overload
+def step(
+    *, cpu: float = 1.0, retries: int = 0, timeout: str | float = "30m", cache: bool = True
+) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+def step(
+    function: Callable[P, R] | None = None,
+    *,
+    cpu: float = 1.0,
+    retries: int = 0,
+    timeout: str | float = "30m",
+    cache: bool = True,
+) -> Any:
+    """Make a function a step: it runs in a process of its own, its result is kept by content.
+
+    Args:
+        cpu: cores it asks for.
+        retries: how often it is tried again after it failed or ran out of time.
+        timeout: how long one try may take, like "30m" or seconds.
+        cache: whether a result with the same code, parameters, inputs and environment is used again.
+
+    Raises:
+        Invalid: an annotation is missing or is none of hl.Table, hl.Model, hl.Metrics, hl.Artifact.
+
+    Example:
+        >>> import helicline as hl
+        >>> @hl.step(retries=2, timeout="5m")
+        ... def count(rows: hl.Table, *, factor: int = 1) -> hl.Metrics:
+        ...     return hl.Metrics(rows=rows.row_count * factor)
+        >>> count(hl.Table.of({"x": [1, 2]}), factor=3)
+        {'rows': 6}
+    """
+    options = {"cpu": cpu, "retries": retries, "timeout_s": seconds("timeout", timeout), "cache": cache}
+    if function is not None:
+        return Step(function, options)
+    return lambda wrapped: Step(wrapped, options)
+
+
+class Pipeline:
+    """A function whose body, traced once, is the graph."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.name = checked_name("pipeline", function.__name__)
+        self.__doc__ = function.__doc__
+
+    def trace(self, **overrides: Any) -> tuple[tuple[StepSpec, ...], Candidate | None, dict[str, Any]]:
+        """Return the steps in order, the candidate, and the parameters the body was called with."""
+        parameters = inspect.signature(self.function).parameters
+        arguments = {name: overrides.get(name, parameter.default) for name, parameter in parameters.items()}
+        missing = [name for name, value in arguments.items() if value is inspect.Parameter.empty]
+        if missing:
+            raise Invalid(
+                f"pipeline {self.name}", missing[0], "a default for every argument, like hl.dataset('name@main')"
+            )
+        token = _TRACE.set([])
+        try:
+            result = self.function(**arguments)
+            steps = tuple(_TRACE.get() or ())
+        finally:
+            _TRACE.reset(token)
+        if not steps:
+            raise Invalid(f"pipeline {self.name}", "no steps", "a body that calls at least one @hl.step")
+        params = {name: value for name, value in arguments.items() if not isinstance(value, Dataset)}
+        return steps, result if isinstance(result, Candidate) else None, params
+
+    def spec(self, *, state: CodeState, environment: Environment, **overrides: Any) -> PipelineSpec:
+        """Return the graph as a record, bound to the code and environment it was traced with."""
+        steps, found, params = self.trace(**overrides)
+        return PipelineSpec(
+            name=self.name, steps=steps, candidate=found, code=state, environment=environment, params=params
+        )
+
+
+def pipeline(function: Callable[..., Any]) -> Pipeline:
+    """Make a function whose body calls steps a pipeline.
+
+    Example:
+        >>> import helicline as hl
+        >>> @hl.step
+        ... def clean(raw: hl.Table) -> hl.Table: ...
+        >>> @hl.pipeline
+        ... def tidy(raw: hl.Table = hl.dataset("sales@main")):
+        ...     clean(raw)
+        >>> [step.name for step in tidy.trace()[0]]
+        ['clean']
+    """
+    return Pipeline(function)
+
+
+def dataset(spec: str) -> Any:
+    """Return a dataset as the default of a pipeline's argument: "name@main", "name@v3", "name@<12 hex>".
+
+    Raises:
+        Invalid: the name or ref has characters that names may not have.
+
+    Example:
+        >>> import helicline as hl
+        >>> hl.dataset("sales@main").spec
+        'sales@main'
+    """
+    name, _, ref = spec.partition("@")
+    return Dataset(f"{checked_name('dataset', name)}@{checked_name('ref', ref or 'main')}")
+
+
+def candidate(
+    model: Any, *, metrics: Any = None, holdout: Any = None, reference: Any = None, label: str = "label"
+) -> Any:
+    """Say which outputs of a pipeline are its candidate.
+
+    Args:
+        model: output of the step that trained it.
+        metrics: output of the step that evaluated it.
+        holdout: table that no training saw; gates compare candidate and champion on it.
+        reference: table that drift is measured against (the hold-out if left out).
+        label: column of the hold-out that holds the truth.
+
+    Raises:
+        Invalid: one of them is not an output of a step.
+    """
+    parts = {"model": (model, "Model"), "metrics": (metrics, "Metrics"), "holdout": (holdout, "Table")}
+    parts["reference"] = (reference if reference is not None else holdout, "Table")
+    sources = {
+        name: _source("candidate", name, value, typing.cast("Kind", kind)) if value is not None else None
+        for name, (value, kind) in parts.items()
+    }
+    return Candidate(label=label, **typing.cast("dict[str, Any]", sources))

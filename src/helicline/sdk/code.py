@@ -1,0 +1,176 @@
+"""What code a step stands on: the hash of its closure, the bundle of its files, the state of git."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+MAX_FILE_BYTES = 1 << 20
+
+
+def closure_hash(function: Callable[..., Any]) -> str:
+    """Return the hash of a function's code and of all first-party code it can reach by name.
+
+    Comments, docstrings and positions do not count. Within the function's own module only the definitions it
+    refers to (directly or through each other) count, so an edit of one step does not touch the others; of other
+    first-party modules the whole file counts.
+    """
+    file = Path(inspect.getsourcefile(function) or "")
+    root = _root_of(file, function.__module__)
+    definitions, imports = _outline(ast.parse(file.read_text()))
+    texts: dict[str, str] = {}
+    modules: set[Path] = set()
+    _reach(function.__qualname__.split(".")[0], definitions, imports, texts, modules, root)
+    parts = [f"{name}={text}" for name, text in sorted(texts.items())]
+    parts += [
+        f"{path.relative_to(root)}={_normal(ast.parse(path.read_text()))}" for path in sorted(_spread(modules, root))
+    ]
+    return blake3("\n".join(parts).encode()).hexdigest()
+
+
+def _root_of(file: Path, module: str) -> Path:
+    return (
+        file.resolve().parents[module.count(".")]
+        if file.name != "__init__.py"
+        else file.resolve().parents[module.count(".") + 1]
+    )
+
+
+def _normal(tree: ast.AST) -> str:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module) and body:
+            first = body[0]
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = body[1:] or [ast.Pass()]
+    return ast.dump(tree, annotate_fields=False)
+
+
+def _outline(tree: ast.Module) -> tuple[dict[str, ast.stmt], dict[str, str]]:
+    """Return the module's top-level definitions by name, and its imported names with the modules behind them."""
+    definitions: dict[str, ast.stmt] = {}
+    imports: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            definitions[node.name] = node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for name in (leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)):
+                definitions[name] = node
+        elif isinstance(node, ast.Import):
+            imports |= {(alias.asname or alias.name).split(".")[0]: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imports |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return definitions, imports
+
+
+def _reach(
+    name: str,
+    definitions: dict[str, ast.stmt],
+    imports: dict[str, str],
+    texts: dict[str, str],
+    modules: set[Path],
+    root: Path,
+) -> None:
+    if name in imports:
+        modules.update(_files_of(imports[name], root))
+    if name not in definitions or name in texts:
+        return
+    node = definitions[name]
+    texts[name] = ""
+    used = {leaf.id for leaf in ast.walk(node) if isinstance(leaf, ast.Name)}
+    inner = {alias.name for leaf in ast.walk(node) if isinstance(leaf, ast.Import) for alias in leaf.names}
+    inner |= {leaf.module for leaf in ast.walk(node) if isinstance(leaf, ast.ImportFrom) and leaf.module}
+    texts[name] = _normal(node)
+    for module in inner:
+        modules.update(_files_of(module, root))
+    for other in sorted(used):
+        _reach(other, definitions, imports, texts, modules, root)
+
+
+def _files_of(module: str, root: Path) -> Iterator[Path]:
+    """Yield the first-party files that importing `module` (or `module.name`) runs."""
+    parts = module.split(".")
+    for length in range(1, len(parts) + 1):
+        stem = root.joinpath(*parts[:length])
+        for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+            if path.is_file():
+                yield path
+
+
+def _spread(modules: set[Path], root: Path) -> set[Path]:
+    """Return the modules and the first-party modules that they import in turn."""
+    seen: set[Path] = set()
+    waiting = list(modules)
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                waiting.extend(file for alias in node.names for file in _files_of(alias.name, root))
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                waiting.extend(file for alias in node.names for file in _files_of(f"{node.module}.{alias.name}", root))
+    return seen
+
+
+def project_files(entry: Path) -> list[Path]:
+    """Return the entry file and the first-party files it reaches, sorted."""
+    root = entry.resolve().parent
+    return sorted(path for path in _spread({entry.resolve()}, root) if path.stat().st_size <= MAX_FILE_BYTES)
+
+
+def bundle(entry: Path) -> tuple[bytes, tuple[str, ...]]:
+    """Return a tar of the project's files, the same bytes for the same contents, and their names."""
+    root, files = entry.resolve().parent, project_files(entry)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for file in files:
+            info = tarfile.TarInfo(file.relative_to(root).as_posix())
+            content = file.read_bytes()
+            info.size, info.mode = len(content), 0o644
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue(), tuple(file.relative_to(root).as_posix() for file in files)
+
+
+def git_state(folder: Path) -> dict[str, Any]:
+    """Return commit, branch and whether tracked files differ from it; empty outside of git."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        if not commit:
+            return {}
+        dirty = bool(git("status", "--porcelain", "--", "."))
+        return {"commit": commit, "branch": git("rev-parse", "--abbrev-ref", "HEAD"), "dirty": dirty}
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+
+
+def environment_parts() -> tuple[str, str, tuple[str, ...]]:
+    """Return the python version, platform, and `name==version` of every installed distribution, sorted."""
+    import platform
+    from importlib.metadata import distributions
+
+    packages = {
+        f"{found.metadata['Name'].lower()}=={found.version}" for found in distributions() if found.metadata["Name"]
+    }
+    version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+    return version, f"{platform.system()}-{platform.machine()}".lower(), tuple(sorted(packages))

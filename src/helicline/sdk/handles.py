@@ -1,0 +1,140 @@
+"""What steps are given and what they return: tables, models, metrics, artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helicline.errors import Invalid
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy
+    import pandas
+    import pyarrow
+
+
+class Table:
+    """Rows in Parquet files, read when asked for and in the form asked for.
+
+    Example:
+        >>> import helicline as hl
+        >>> table = hl.Table.of({"x": [1, 2, 3]})
+        >>> table.row_count
+        3
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = [Path(path) for path in paths]
+
+    @classmethod
+    def of(cls, data: Any) -> Table:
+        """Return a table of a pandas or polars frame, an Arrow table, a DuckDB relation, or a dict of columns."""
+        import tempfile
+
+        path = Path(tempfile.mkdtemp(prefix="helicline-table-")) / "part-0.parquet"
+        write_parquet(data, path)
+        return cls([path])
+
+    def duckdb(self) -> duckdb.DuckDBPyRelation:
+        """Return a DuckDB relation over the files; columns are matched by name."""
+        import duckdb
+
+        return duckdb.connect(":memory:").read_parquet([str(path) for path in self.paths], union_by_name=True)
+
+    def pandas(self) -> pandas.DataFrame:
+        """Return all rows as a pandas DataFrame (needs pandas)."""
+        frame: pandas.DataFrame = self.duckdb().df()
+        return frame
+
+    def arrow(self) -> pyarrow.Table:
+        """Return all rows as an Arrow table (needs pyarrow)."""
+        return self.duckdb().arrow()
+
+    def numpy(self) -> dict[str, numpy.ndarray[Any, Any]]:
+        """Return the columns as NumPy arrays by name."""
+        return dict(self.duckdb().fetchnumpy())
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.duckdb().columns)
+
+    @property
+    def row_count(self) -> int:
+        found = self.duckdb().aggregate("count(*)").fetchone()
+        return int(found[0]) if found else 0
+
+
+def write_parquet(data: Any, path: Path) -> None:
+    """Write tabular `data` as one Parquet file.
+
+    Raises:
+        Invalid: it is none of the forms that `Table.of` takes.
+    """
+    import duckdb
+
+    session = duckdb.connect(":memory:")
+    relation = _relation(session, data)
+    relation.write_parquet(str(path), compression="zstd")
+
+
+def _relation(session: Any, data: Any) -> Any:
+    if isinstance(data, Table):
+        return session.read_parquet([str(path) for path in data.paths], union_by_name=True)
+    if hasattr(data, "write_parquet") and hasattr(data, "fetchnumpy"):
+        return data
+    if isinstance(data, dict):
+        import numpy
+
+        data = {name: numpy.asarray(values) for name, values in data.items()}
+    elif not (hasattr(data, "columns") or hasattr(data, "schema")):
+        raise Invalid(
+            "table", type(data).__name__, "a DataFrame, an Arrow table, a DuckDB relation, or a dict of columns"
+        )
+    session.register("data", data)
+    return session.table("data")
+
+
+class Model:
+    """A model that was logged: `load` it as it was fitted, or `predict` through its MLflow interface."""
+
+    def __init__(self, path: Path, *, model_id: str = "", digest: str = "") -> None:
+        self.path, self.model_id, self.digest = Path(path), model_id, digest
+
+    @property
+    def uri(self) -> str:
+        return f"models:/{self.model_id}" if self.model_id else str(self.path)
+
+    def load(self) -> Any:
+        """Return the model as `mlflow.pyfunc.load_model` does (needs mlflow)."""
+        import mlflow.pyfunc
+
+        return mlflow.pyfunc.load_model(str(self.path))
+
+    def predict(self, rows: Any) -> Any:
+        """Return the predictions for `rows` (a frame or array in the signature's columns)."""
+        return self.load().predict(rows)
+
+
+class Metrics(dict[str, float]):
+    """Named numbers, as a step returns them.
+
+    Example:
+        >>> import helicline as hl
+        >>> hl.Metrics(accuracy=0.97)
+        {'accuracy': 0.97}
+    """
+
+
+class Artifact:
+    """Any file or JSON value. As an annotation it says that a step's input or output is one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    def json(self) -> Any:
+        """Return the value of a JSON artifact."""
+        import msgspec
+
+        return msgspec.json.decode(self.path.read_bytes())

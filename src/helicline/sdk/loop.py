@@ -1,0 +1,245 @@
+"""Loops as code: the whole circle for one model in one file of Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from helicline.errors import Invalid
+from helicline.ids import checked_name
+from helicline.records.deployment import Guard, RolloutPlan, RolloutStep
+from helicline.records.gate import Check
+from helicline.records.loop import ApprovalRule, LoopSpec, TriggerSpec
+from helicline.records.monitor import MonitorSpec
+from helicline.records.pipeline import CodeState, Environment
+from helicline.sdk.authoring import Pipeline, seconds
+
+
+class Loop:
+    """The circle for one model: pipeline, gates, approval, rollout, monitors, triggers. Record it with `hl apply`."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        pipeline: Pipeline,
+        gates: Sequence[Check] = (),
+        approval: ApprovalRule | None = None,
+        rollout: RolloutPlan | None = None,
+        monitors: Sequence[MonitorSpec] = (),
+        triggers: Sequence[TriggerSpec] = (),
+        model: str = "",
+        deployment: str = "",
+    ) -> None:
+        self.name = checked_name("loop", name)
+        self.model, self.deployment = (
+            checked_name("model", model or name),
+            checked_name("deployment", deployment or name),
+        )
+        self.pipeline, self.gates, self.approval = pipeline, tuple(gates), approval
+        self.rollout = rollout or instant()
+        self.monitors, self.triggers = tuple(monitors), tuple(triggers)
+        _each_once("monitors", [monitor.name for monitor in self.monitors])
+        _each_once("gates", [gate.name for gate in self.gates])
+        _each_once("triggers", [trigger.name for trigger in self.triggers])
+
+    def spec(self, *, state: CodeState, environment: Environment) -> LoopSpec:
+        """Return the loop as the record that the server keeps.
+
+        Raises:
+            Invalid: the pipeline does not return hl.candidate(...).
+        """
+        graph = self.pipeline.spec(state=state, environment=environment)
+        if graph.candidate is None:
+            raise Invalid(f"pipeline {graph.name}", "no candidate", "a body that ends with `return hl.candidate(...)`")
+        return LoopSpec(
+            name=self.name, model=self.model, deployment=self.deployment, pipeline=graph, gates=self.gates,
+            approval=self.approval, rollout=self.rollout, monitors=self.monitors, triggers=self.triggers,
+            label=graph.candidate.label,
+        )  # fmt: skip
+
+
+def _each_once(field: str, names: list[str]) -> None:
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise Invalid(field, twice[0], "each at most once")
+
+
+def _share(field: str, value: float) -> float:
+    if not 0 <= value <= 1:
+        raise Invalid(field, value, "a number from 0 to 1")
+    return value
+
+
+def at_least(metric: str, limit: float) -> Check:
+    """Gate: the candidate's `metric` on the hold-out is at least `limit`.
+
+    Example:
+        >>> import helicline as hl
+        >>> hl.at_least("accuracy", 0.9).name
+        'at_least:accuracy'
+    """
+    return Check(kind="at_least", metric=metric, limit=limit)
+
+
+def at_most(metric: str, limit: float) -> Check:
+    """Gate: the candidate's `metric` on the hold-out is at most `limit` (for losses)."""
+    return Check(kind="at_most", metric=metric, limit=limit)
+
+
+def not_worse(metric: str, than: str = "champion", *, margin: float = 0.0, alpha: float = 0.05) -> Check:
+    """Gate: on the same hold-out rows the candidate is not worse than the alias `than` by more than `margin`.
+
+    Args:
+        metric: accuracy, auc, mae, mse or log_loss.
+        margin: how much worse is still acceptable, in the metric's own unit.
+        alpha: how sure the paired test must be before it fails a candidate.
+
+    Raises:
+        Invalid: margin is negative or alpha is not between 0 and 1.
+    """
+    if margin < 0:
+        raise Invalid("margin", margin, "0 or more")
+    return Check(kind="not_worse", metric=metric, than=than, margin=margin, alpha=_share("alpha", alpha))
+
+
+def compatible(than: str = "champion") -> Check:
+    """Gate: whoever calls the alias `than` today can call the candidate with the same columns."""
+    return Check(kind="signature", than=than)
+
+
+def latency(*, p99_ms: float) -> Check:
+    """Gate: 99 of 100 single-row predictions take at most `p99_ms` milliseconds."""
+    return Check(kind="latency", limit=p99_ms)
+
+
+def approval(role: str, *, people: int = 1) -> ApprovalRule:
+    """Ask `people` people of `role`, none of them the requester, before the rollout starts."""
+    if people < 1:
+        raise Invalid("people", people, "1 or more")
+    return ApprovalRule(role=role, people=people)
+
+
+def canary(
+    *percents: float,
+    guard: Guard | Sequence[Guard] = (),
+    min_requests: int = 50,
+    min_time: str | float = "1m",
+    max_time: str | float = "1d",
+    on_undecided: Literal["hold", "advance", "rollback"] = "advance",
+    alpha: float = 0.05,
+) -> RolloutPlan:
+    """Raise the candidate's traffic step by step, and roll back by itself when a guard sees harm.
+
+    Args:
+        percents: traffic shares in percent, rising, the last one 100.
+        guard: what must not get worse.
+        min_requests: how many requests the candidate must have answered before a step may end.
+        min_time: how long a step lasts at least.
+        max_time: how long a step waits for a guard to decide.
+        on_undecided: what then: "advance" where nothing speaks against it, "hold" for a person, or "rollback".
+
+    Raises:
+        Invalid: the shares do not rise to 100.
+
+    Example:
+        >>> import helicline as hl
+        >>> [step.weight_bp for step in hl.canary(5, 25, 100).steps]
+        [500, 2500, 10000]
+    """
+    if not percents or list(percents) != sorted(set(percents)) or percents[-1] != 100 or percents[0] <= 0:
+        raise Invalid("canary", str(percents), "rising shares in percent that end with 100, like canary(5, 25, 100)")
+    guards = (guard,) if isinstance(guard, Guard) else tuple(guard)
+    low, high = seconds("min_time", min_time), seconds("max_time", max_time)
+    steps = tuple(
+        RolloutStep(weight_bp=round(percent * 100), min_requests=min_requests, min_s=low, max_s=high)
+        for percent in percents
+    )
+    return RolloutPlan(steps=steps, guards=guards, alpha=_share("alpha", alpha), on_undecided=on_undecided)
+
+
+def instant() -> RolloutPlan:
+    """Flip all traffic at once, when the candidate is loaded and warm."""
+    return RolloutPlan(steps=(RolloutStep(weight_bp=10000, min_requests=0, min_s=0.0, max_s=0.0),))
+
+
+def must_not_drop(metric: str, *, by: float = 0.05) -> Guard:
+    """Guard: the mean of feedback `metric` must not drop by more than the share `by`, relative to stable.
+
+    "accuracy" is built in: the share of predictions that equal the label that comes as feedback.
+    """
+    kind: Literal["correct", "feedback"] = "correct" if metric == "accuracy" else "feedback"
+    return Guard(kind=kind, metric=metric, margin=_share("by", by))
+
+
+def max_error_rate(limit: float = 0.01) -> Guard:
+    """Guard: at most this share of the candidate's calls may fail (users never see them: stable answers)."""
+    return Guard(kind="error_rate", limit=_share("limit", limit))
+
+
+def max_latency(ms: float, *, quantile: float = 0.99) -> Guard:
+    """Guard: this quantile of the candidate's latency is at most `ms` milliseconds."""
+    return Guard(kind="latency", limit=ms, quantile=_share("quantile", quantile))
+
+
+def drift(
+    *, window: str | float = "5m", min_rows: int = 200, gate: float = 0.10, critical: float = 0.25
+) -> MonitorSpec:
+    """Monitor: the inputs' distribution against the version's reference, column by column.
+
+    Args:
+        gate: debiased PSI from which a significant change is also material; `critical` from which it is grave.
+        window: how long a window lasts; with fewer than `min_rows` rows it reaches further back.
+    """
+    return MonitorSpec(
+        kind="drift", window_s=seconds("window", window), min_rows=min_rows, gate=gate, critical=critical
+    )
+
+
+def performance(metric: str, *, at_least: float, window: str | float = "5m", min_rows: int = 100) -> MonitorSpec:
+    """Monitor: `metric` over the predictions whose labels came in, however late."""
+    return MonitorSpec(
+        kind="performance", metric=metric, at_least=at_least, window_s=seconds("window", window), min_rows=min_rows
+    )
+
+
+def quality(*, window: str | float = "5m", min_rows: int = 200) -> MonitorSpec:
+    """Monitor: missing values, values out of the reference's range, stuck columns, unseen categories."""
+    return MonitorSpec(kind="quality", window_s=seconds("window", window), min_rows=min_rows)
+
+
+_CRON = {"hour": "0 * * * *", "day": "0 3 * * *", "week": "0 3 * * 1", "month": "0 3 1 * *"}
+
+
+def every(schedule: str, *, harvest: bool = False) -> TriggerSpec:
+    """Trigger: on a schedule: "hour", "day", "week", "month", or five cron fields (UTC).
+
+    Args:
+        harvest: first commit the labelled production rows as a new dataset version.
+    """
+    from croniter import croniter
+
+    cron = _CRON.get(schedule, schedule)
+    if not croniter.is_valid(cron) or len(cron.split()) != 5:
+        raise Invalid("every", schedule, '"hour", "day", "week", "month" or five cron fields')
+    return TriggerSpec(kind="schedule", cron=cron, harvest=harvest, cool_down_s=0.0)
+
+
+def on_new_data(dataset: str = "", *, cool_down: str | float = "10m") -> TriggerSpec:
+    """Trigger: a dataset that the pipeline reads (or `dataset`) got a new version from outside of the loop."""
+    return TriggerSpec(kind="new_data", dataset=dataset, cool_down_s=seconds("cool_down", cool_down))
+
+
+def on_alert(*monitors: str, cool_down: str | float = "1h", harvest: bool = True) -> TriggerSpec:
+    """Trigger: an alert of the named kinds ("performance" if none) fires and no alert on data quality is open.
+
+    Args:
+        monitors: kinds or names of monitors, like "drift" or "performance:accuracy".
+        harvest: first commit the labelled production rows as a new dataset version.
+    """
+    return TriggerSpec(
+        kind="alert",
+        monitors=monitors or ("performance",),
+        cool_down_s=seconds("cool_down", cool_down),
+        harvest=harvest,
+    )

@@ -1,0 +1,1 @@
+"""Deployments: revisions, routing, rollouts under guards, and the prediction log."""

@@ -1,0 +1,202 @@
+"""Deployments and their revisions, and what the gateway should be doing about them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from helicline import bus
+from helicline.errors import Conflict, NotFound, Refused
+from helicline.ids import checked_name
+from helicline.records.deployment import (
+    Deployment,
+    Desired,
+    Observed,
+    Revision,
+    RevisionOrder,
+    RevisionState,
+    Rollout,
+    Route,
+    Routing,
+    Sighting,
+    Variant,
+)
+from helicline.records.model import ModelVersion
+from helicline.registry import point
+from helicline.store import nouns
+from helicline.store.unit import Reader, Tx
+
+ACTIVE = ("PREPARING", "PROGRESSING", "PAUSED", "PROMOTING", "ROLLING_BACK")
+LIVE = ("PROGRESSING", "PAUSED")
+
+
+def ensure(tx: Tx, name: str, *, model: str) -> Deployment:
+    """Return the deployment, made now if it is new. Raises Conflict where it serves another model."""
+    found = nouns.DEPLOYMENTS.find(tx, checked_name("deployment", name))
+    if found is None:
+        bus.emit(tx, "created", "deployment", name, model=model)
+        created = Deployment(name=name, model=model, created_at=tx.now, updated_at=tx.now)
+        return nouns.DEPLOYMENTS.insert(tx, created)
+    if found.model != model:
+        raise Conflict("deployment", name, f"serves {found.model}, not {model}")
+    return found
+
+
+def add_revision(tx: Tx, deployment: str, version: ModelVersion) -> Revision:
+    """Return the newest revision of that model version, made now if there is none that still can serve."""
+    mine = revisions(tx, deployment)
+    for revision in reversed(mine):
+        if revision.digest == version.digest and revision.model_version == version.number:
+            return _revived(tx, revision)
+    revision = Revision(
+        deployment=deployment,
+        number=len(mine) + 1,
+        model=version.model,
+        model_version=version.number,
+        digest=version.digest,
+        created_at=tx.now,
+    )
+    bus.emit(tx, "created", "revision", revision.id, model_version=version.id, digest=version.digest)
+    return nouns.REVISIONS.insert(tx, revision)
+
+
+def _revived(tx: Tx, revision: Revision) -> Revision:
+    if revision.state in ("READY", "LOADING", "PENDING"):
+        return revision
+    return nouns.REVISIONS.swap(tx, msgspec.structs.replace(revision, state="PENDING", reason=""))
+
+
+def revisions(tx: Reader, deployment: str) -> list[Revision]:
+    return nouns.REVISIONS.select(tx, nouns.REVISIONS.table.c.deployment == deployment)
+
+
+def active_rollout(tx: Reader, deployment: str) -> Rollout | None:
+    """Return the deployment's rollout under way, if any: there is never more than one."""
+    column = nouns.ROLLOUTS.table.c
+    found = nouns.ROLLOUTS.select(tx, column.deployment == deployment, column.state.in_(ACTIVE))
+    return found[0] if found else None
+
+
+def generation(tx: Reader) -> int:
+    found = nouns.ROUTING.find(tx, "routing")
+    return found.generation if found else 0
+
+
+def reroute(tx: Tx, why: str) -> int:
+    """Count up the generation: gateways that wait for a change are answered right after this commit."""
+    found = nouns.ROUTING.find(tx, "routing")
+    if found is None:
+        found = nouns.ROUTING.insert(tx, Routing(generation=1))
+    else:
+        found = nouns.ROUTING.swap(tx, msgspec.structs.replace(found, generation=found.generation + 1))
+    bus.emit(tx, "changed", "routing", str(found.generation), why=why)
+    return found.generation
+
+
+def desired(tx: Reader) -> Desired:
+    """Return what the gateway should do now, worked out from the deployments and their rollouts alone."""
+    orders: list[RevisionOrder] = []
+    routes: list[Route] = []
+    for deployment in nouns.DEPLOYMENTS.select(tx):
+        rollout = active_rollout(tx, deployment.name)
+        wanted = [number for number in (deployment.stable, deployment.previous) if number]
+        if rollout is not None:
+            wanted.append(rollout.candidate)
+        orders += [_order(nouns.REVISIONS.get(tx, deployment.name, number)) for number in dict.fromkeys(wanted)]
+        if deployment.stable:
+            routes.append(_route(deployment, rollout))
+    return Desired(generation=generation(tx), orders=tuple(orders), routes=tuple(routes))
+
+
+def _order(revision: Revision) -> RevisionOrder:
+    return RevisionOrder(
+        deployment=revision.deployment,
+        revision=revision.number,
+        model=revision.model,
+        model_version=revision.model_version,
+        digest=revision.digest,
+        archive_path=f"/api/v1/models/{revision.model}/versions/{revision.model_version}/archive",
+    )
+
+
+def _route(deployment: Deployment, rollout: Rollout | None) -> Route:
+    whole = (Variant(revision=deployment.stable, weight_bp=10000),)
+    if rollout is None or rollout.state not in LIVE or not rollout.steps:
+        return Route(
+            deployment=deployment.name, generation=deployment.version, stable=deployment.stable, variants=whole
+        )
+    weight = rollout.steps[-1].weight_bp
+    slow = [guard.limit for guard in rollout.plan.guards if guard.kind == "latency"]
+    return Route(
+        deployment=deployment.name,
+        generation=deployment.version,
+        stable=deployment.stable,
+        variants=(
+            Variant(revision=deployment.stable, weight_bp=10000 - weight),
+            Variant(revision=rollout.candidate, weight_bp=weight),
+        ),
+        salt=rollout.id,
+        rollout=rollout.number,
+        stage=rollout.step + 1,
+        slow_ms=slow[0] if slow else 0.0,
+    )
+
+
+def observe(tx: Tx, observed: Observed) -> None:
+    """Take in a gateway's report: keep it, and move the states of the revisions it speaks of."""
+    sighting = Sighting(gateway=observed.gateway, session=observed.session, seen_at=tx.now, observed=observed)
+    nouns.SIGHTINGS.put(tx, sighting)
+    for status in observed.revisions:
+        revision = nouns.REVISIONS.find(tx, status.deployment, status.revision)
+        if revision is not None and (revision.state, revision.reason) != (status.state, status.reason):
+            _note_state(tx, revision, state=status.state, reason=status.reason, pid=status.pid)
+
+
+def _note_state(tx: Tx, revision: Revision, *, state: RevisionState, reason: str, pid: int) -> None:
+    ready_at = revision.ready_at or (tx.now if state == "READY" else None)
+    changed = msgspec.structs.replace(revision, state=state, reason=reason, pid=pid, ready_at=ready_at)
+    nouns.REVISIONS.swap(tx, changed)
+    bus.emit(tx, state.lower(), "revision", revision.id, reason=reason[:500])
+
+
+def sightings(tx: Reader) -> list[Sighting]:
+    """Return the newest reports first."""
+    return nouns.SIGHTINGS.select(tx, order=[nouns.SIGHTINGS.table.c.seen_at.desc()], limit=50)
+
+
+def set_stable(tx: Tx, deployment: Deployment, number: int, *, why: str) -> Deployment:
+    """Send all traffic to a revision, keep the old one warm, and point `champion` and `previous` after it."""
+    revision = nouns.REVISIONS.get(tx, deployment.name, number)
+    changed = nouns.DEPLOYMENTS.swap(
+        tx, msgspec.structs.replace(deployment, stable=number, previous=deployment.stable, updated_at=tx.now)
+    )
+    if deployment.stable:
+        old = nouns.REVISIONS.get(tx, deployment.name, deployment.stable)
+        if old.model_version != revision.model_version:
+            point(tx, old.model, "previous", old.model_version)
+    point(tx, revision.model, "champion", revision.model_version)
+    bus.emit(tx, "switched", "deployment", deployment.name, stable=number, previous=deployment.stable, why=why)
+    reroute(tx, f"{deployment.name}: {why}")
+    return changed
+
+
+def flip_back(tx: Tx, name: str, *, reason: str) -> Deployment:
+    """Send all traffic back to the previous revision, which is still warm.
+
+    Raises:
+        NotFound: no such deployment. Refused: there is no previous revision, or it is not ready.
+    """
+    deployment = nouns.DEPLOYMENTS.find(tx, name)
+    if deployment is None:
+        raise NotFound("deployment", name, "See: hl deploy ls")
+    if not deployment.previous:
+        raise Refused(f"roll back {name}", "it has served one revision only", "Deploy another version first.")
+    previous = nouns.REVISIONS.get(tx, name, deployment.previous)
+    if previous.state != "READY":
+        hint = "Wait until it is ready (hl deploy show) or roll out another version."
+        raise Refused(f"roll back {name}", f"revision {previous.number} is {previous.state}, not READY", hint)
+    return set_stable(tx, deployment, previous.number, why=reason or "rolled back by hand")
+
+
+Arms = Literal["stable", "candidate"]

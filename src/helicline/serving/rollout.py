@@ -1,0 +1,261 @@
+"""Rollouts: the passage of traffic to a candidate. `decide` is pure; `advance` applies its move in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from helicline import bus
+from helicline.errors import Conflict
+from helicline.records.deployment import (
+    Deployment,
+    GuardReading,
+    Revision,
+    Rollout,
+    RolloutPlan,
+    Stage,
+    StepRecord,
+)
+from helicline.records.model import ModelVersion
+from helicline.registry import point
+from helicline.serving import deployments
+from helicline.store import nouns
+from helicline.store.unit import Reader, Tx
+
+CHECK_EVERY_S = 0.5
+LOAD_PATIENCE_S = 600.0
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision looks at."""
+
+    candidate: Revision
+    stable: Revision | None
+    stages: tuple[Stage, ...] = ()
+    readings: tuple[GuardReading, ...] = ()
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    kind: Literal["wait", "step", "promote", "roll_back", "fail", "hold", "resume"]
+    why: str = ""
+
+
+def decide(rollout: Rollout, facts: Facts, now: datetime) -> Move:
+    """Return what to do next. Only a failed guard rolls back; nothing advances on no data."""
+    if rollout.state == "PREPARING":
+        return _prepare(rollout, facts, now)
+    failed = next((reading for reading in facts.readings if reading.outcome == "fail"), None)
+    if failed is not None:
+        return Move(kind="roll_back", why=failed.reason)
+    if facts.candidate.state in ("FAILED", "QUARANTINED"):
+        return Move(kind="roll_back", why=f"the candidate is {facts.candidate.state}: {facts.candidate.reason}")
+    if rollout.paused:
+        return Move(kind="wait", why="held by a person")
+    return _progress(rollout, facts, now)
+
+
+def _prepare(rollout: Rollout, facts: Facts, now: datetime) -> Move:
+    if facts.candidate.state in ("FAILED", "QUARANTINED"):
+        return Move(kind="fail", why=f"the model did not load: {facts.candidate.reason}")
+    if facts.candidate.state != "READY":
+        if (now - rollout.created_at).total_seconds() > LOAD_PATIENCE_S:
+            return Move(kind="fail", why=f"the model was not ready within {LOAD_PATIENCE_S:.0f} s")
+        return Move(kind="wait", why="the candidate is loading")
+    if rollout.stable == 0 or not rollout.plan.steps:
+        return Move(kind="promote", why="there was nothing to compare with")
+    return Move(kind="step", why="the candidate is ready")
+
+
+def _progress(rollout: Rollout, facts: Facts, now: datetime) -> Move:
+    step, record = rollout.plan.steps[rollout.step], rollout.steps[-1]
+    elapsed = (now - record.entered_at).total_seconds()
+    requests = next((stage.candidate.requests for stage in facts.stages if stage.index == rollout.step + 1), 0)
+    if requests < step.min_requests or elapsed < step.min_s:
+        return Move(kind="wait", why=f"{requests} of {step.min_requests} requests, {elapsed:.0f} of {step.min_s:.0f} s")
+    is_last = rollout.step == len(rollout.plan.steps) - 1
+    undecided = [reading for reading in facts.readings if reading.outcome != "pass"]
+    blind = [reading for reading in undecided if reading.outcome in ("no_data", "error")]
+    if undecided and elapsed < step.max_s and (is_last or blind):
+        return Move(kind="wait", why=f"undecided: {undecided[0].reason}")
+    if is_last and undecided:
+        return _undecided(rollout, undecided[0], blind)
+    return Move(kind="promote" if is_last else "step", why="every guard holds" if not undecided else "no guard objects")
+
+
+def _undecided(rollout: Rollout, reading: GuardReading, blind: Sequence[GuardReading]) -> Move:
+    action = rollout.plan.on_undecided
+    if action == "rollback":
+        return Move(kind="roll_back", why=f"undecided at the end: {reading.reason}")
+    if action == "advance" and not blind:
+        return Move(kind="promote", why=f"nothing speaks against it: {reading.reason}")
+    return Move(kind="wait" if rollout.state == "PAUSED" else "hold", why=f"a person must decide: {reading.reason}")
+
+
+def start(
+    tx: Tx, deployment: Deployment, version: ModelVersion, *, plan: RolloutPlan, loop: str = "", turn: int = 0
+) -> Rollout:
+    """Begin to roll a model version out.
+
+    Raises:
+        Conflict: another rollout of this deployment is under way.
+    """
+    under_way = deployments.active_rollout(tx, deployment.name)
+    if under_way is not None:
+        raise Conflict("deployment", deployment.name, f"has rollout {under_way.id} under way", "Wait, or roll it back.")
+    candidate = deployments.add_revision(tx, deployment.name, version)
+    column = nouns.ROLLOUTS.table.c
+    rollout = Rollout(
+        deployment=deployment.name,
+        number=nouns.ROLLOUTS.count(tx, column.deployment == deployment.name) + 1,
+        stable=deployment.stable,
+        candidate=candidate.number,
+        plan=plan,
+        state="PREPARING",
+        created_at=tx.now,
+        created_by=tx.actor,
+        wake_at=tx.now,
+        loop=loop,
+        turn=turn,
+    )
+    nouns.ROLLOUTS.insert(tx, rollout)
+    if deployment.stable:
+        point(tx, version.model, "challenger", version.number)
+    bus.emit(tx, "started", "rollout", rollout.id, candidate=version.id, loop=loop, turn=turn)
+    deployments.reroute(tx, f"{rollout.id} started")
+    return rollout
+
+
+def facts_of(
+    tx: Reader, rollout: Rollout, *, stages: Sequence[Stage] = (), readings: Sequence[GuardReading] = ()
+) -> Facts:
+    stable = nouns.REVISIONS.find(tx, rollout.deployment, rollout.stable) if rollout.stable else None
+    candidate = nouns.REVISIONS.get(tx, rollout.deployment, rollout.candidate)
+    return Facts(candidate=candidate, stable=stable, stages=tuple(stages), readings=tuple(readings))
+
+
+def advance(tx: Tx, rollout: Rollout, facts: Facts) -> bool:
+    """Make the rollout's next move; return False where it waits."""
+    move = decide(rollout, facts, tx.now)
+    rollout = _with_readings(rollout, facts.readings)
+    ACTIONS[move.kind](tx, rollout, move.why)
+    return move.kind != "wait"
+
+
+def _with_readings(rollout: Rollout, readings: tuple[GuardReading, ...]) -> Rollout:
+    if not rollout.steps or not readings:
+        return rollout
+    last = msgspec.structs.replace(rollout.steps[-1], readings=readings)
+    return msgspec.structs.replace(rollout, steps=(*rollout.steps[:-1], last))
+
+
+def _wait(tx: Tx, rollout: Rollout, why: str) -> None:
+    later = tx.now + timedelta(seconds=CHECK_EVERY_S)
+    nouns.ROLLOUTS.swap(tx, msgspec.structs.replace(rollout, wake_at=later, reason=why))
+
+
+def _step(tx: Tx, rollout: Rollout, why: str) -> None:
+    number = rollout.step + 1
+    weight = rollout.plan.steps[number].weight_bp
+    steps = (*_closed(rollout.steps, tx.now), StepRecord(index=number, weight_bp=weight, entered_at=tx.now))
+    changed = msgspec.structs.replace(
+        rollout, state="PROGRESSING", step=number, steps=steps, wake_at=tx.now, reason=why
+    )
+    nouns.ROLLOUTS.swap(tx, changed)
+    bus.emit(tx, "advanced", "rollout", rollout.id, percent=weight / 100, why=why)
+    deployments.reroute(tx, f"{rollout.id} at {weight / 100:g} %")
+
+
+def _closed(steps: tuple[StepRecord, ...], now: datetime) -> tuple[StepRecord, ...]:
+    if not steps or steps[-1].left_at is not None:
+        return steps
+    return (*steps[:-1], msgspec.structs.replace(steps[-1], left_at=now))
+
+
+def _end(tx: Tx, rollout: Rollout, *, state: str, verb: str, why: str) -> Rollout:
+    steps = _closed(rollout.steps, tx.now)
+    changed = msgspec.structs.replace(
+        rollout, state=state, steps=steps, reason=why, wake_at=None, finished_at=tx.now, paused=False
+    )
+    bus.emit(tx, verb, "rollout", rollout.id, why=why, loop=rollout.loop, turn=rollout.turn)
+    return nouns.ROLLOUTS.swap(tx, changed)
+
+
+def _promote(tx: Tx, rollout: Rollout, why: str) -> None:
+    _end(tx, rollout, state="SUCCEEDED", verb="promoted", why=why)
+    deployment = nouns.DEPLOYMENTS.get(tx, rollout.deployment)
+    deployments.set_stable(tx, deployment, rollout.candidate, why=f"{rollout.id} promoted")
+
+
+def _roll_back(tx: Tx, rollout: Rollout, why: str) -> None:
+    _end(tx, rollout, state="ROLLED_BACK", verb="rolled_back", why=why)
+    deployments.reroute(tx, f"{rollout.id} rolled back")
+
+
+def _fail(tx: Tx, rollout: Rollout, why: str) -> None:
+    _end(tx, rollout, state="FAILED", verb="failed", why=why)
+    deployments.reroute(tx, f"{rollout.id} failed")
+
+
+def _hold(tx: Tx, rollout: Rollout, why: str) -> None:
+    later = tx.now + timedelta(seconds=CHECK_EVERY_S)
+    nouns.ROLLOUTS.swap(tx, msgspec.structs.replace(rollout, state="PAUSED", wake_at=later, reason=why))
+    bus.emit(tx, "held", "rollout", rollout.id, why=why)
+
+
+ACTIONS: dict[str, Callable[[Tx, Rollout, str], None]] = {
+    "wait": _wait,
+    "step": _step,
+    "promote": _promote,
+    "roll_back": _roll_back,
+    "fail": _fail,
+    "hold": _hold,
+}
+
+
+def _open(tx: Reader, deployment: str) -> Rollout:
+    rollout = deployments.active_rollout(tx, deployment)
+    if rollout is None:
+        raise Conflict("deployment", deployment, "has no rollout under way")
+    return rollout
+
+
+def roll_back(tx: Tx, deployment: str, *, reason: str) -> Rollout:
+    """Send all traffic to stable at once. Needs no gate and no approval."""
+    rollout = _open(tx, deployment)
+    _roll_back(tx, rollout, reason or "rolled back by hand")
+    return nouns.ROLLOUTS.get(tx, deployment, rollout.number)
+
+
+def promote(tx: Tx, deployment: str, *, reason: str) -> Rollout:
+    """Send all traffic to the candidate at once, before its steps are over. Raises Conflict while it loads."""
+    rollout = _open(tx, deployment)
+    if nouns.REVISIONS.get(tx, deployment, rollout.candidate).state != "READY":
+        raise Conflict("rollout", rollout.id, "has a candidate that is not ready")
+    _promote(tx, rollout, reason or "promoted by hand")
+    return nouns.ROLLOUTS.get(tx, deployment, rollout.number)
+
+
+def hold(tx: Tx, deployment: str) -> Rollout:
+    """Keep the weights as they are until a person resumes it; guards still roll back."""
+    rollout = _open(tx, deployment)
+    bus.emit(tx, "held", "rollout", rollout.id, why="by hand")
+    return nouns.ROLLOUTS.swap(tx, msgspec.structs.replace(rollout, paused=True, reason="held by hand"))
+
+
+def resume(tx: Tx, deployment: str) -> Rollout:
+    rollout = _open(tx, deployment)
+    bus.emit(tx, "resumed", "rollout", rollout.id)
+    state = "PROGRESSING" if rollout.state == "PAUSED" else rollout.state
+    return nouns.ROLLOUTS.swap(tx, msgspec.structs.replace(rollout, paused=False, state=state, wake_at=tx.now))
+
+
+def skip_step(tx: Tx, deployment: str, *, reason: str) -> Rollout:
+    """Advance to the next step now, whatever its counts say. Raises Conflict where there is no next step."""
+    rollout = _open(tx, deployment)
+    if rollout.state not in deployments.LIVE or rollout.step + 1 >= len(rollout.plan.steps):
+        raise Conflict("rollout", rollout.id, "has no next step to advance to", "Promote it, or roll it back.")
+    _step(tx, rollout, reason or "advanced by hand")
+    return nouns.ROLLOUTS.get(tx, deployment, rollout.number)
