@@ -1,0 +1,147 @@
+"""What a turn does next: pure decisions over the turn and the facts of its present leg."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from helicline.records.deployment import Rollout
+from helicline.records.gate import GateReport
+from helicline.records.loop import Turn
+from helicline.records.model import PromotionRequest
+from helicline.records.pipeline import Attempt, PipelineRun
+
+TASK_TRIES = 3
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the turn's present leg has come to so far."""
+
+    attempt: Attempt | None = None
+    tries: int = 0
+    pipeline_run: PipelineRun | None = None
+    report: GateReport | None = None
+    request: PromotionRequest | None = None
+    rollout: Rollout | None = None
+    rollout_under_way: str = ""
+    needs_approval: bool = False
+    candidate_digest: str = ""
+    champion_digest: str = ""
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to do to a turn. `end` closes it with `state`; `detail` goes to the leg's record."""
+
+    kind: Literal["wait", "harvest", "train", "register", "judge", "ask", "roll_out", "end", "reject"]
+    state: str = ""
+    why: str = ""
+    detail: dict[str, Any] = {}
+
+
+def decide(turn: Turn, facts: Facts, now: datetime) -> Move:
+    """Return the turn's next move."""
+    return RULES[turn.state](turn, facts)
+
+
+def _task(facts: Facts, start: Move, label: str) -> Move | None:
+    """Return what an attempt's state asks for, or None where it has succeeded."""
+    attempt = facts.attempt
+    if attempt is None:
+        return start
+    if attempt.state in ("FAILED", "TIMED_OUT", "LOST", "CANCELLED"):
+        if facts.tries < TASK_TRIES and attempt.state == "LOST":
+            return start
+        return Move(kind="end", state="FAILED", why=f"{label} failed: {attempt.error}")
+    return None if attempt.state == "SUCCEEDED" else Move(kind="wait")
+
+
+def _harvesting(_turn: Turn, facts: Facts) -> Move:
+    move = _task(facts, Move(kind="harvest"), "gathering labelled rows")
+    if move is not None or facts.attempt is None:
+        return move or Move(kind="wait")
+    return Move(kind="train", detail={"dataset_version": facts.attempt.result.get("dataset_version", "")})
+
+
+def _training(_turn: Turn, facts: Facts) -> Move:
+    run = facts.pipeline_run
+    if run is None:
+        return Move(kind="train")
+    if run.state == "SUCCEEDED":
+        return Move(kind="register")
+    if run.state in ("FAILED", "CANCELLED"):
+        state = "FAILED" if run.state == "FAILED" else "CANCELLED"
+        return Move(kind="end", state=state, why=run.error or "the pipeline run was cancelled")
+    return Move(kind="wait")
+
+
+def _registering(_turn: Turn, facts: Facts) -> Move:
+    if facts.champion_digest and facts.champion_digest == facts.candidate_digest:
+        return Move(kind="end", state="UNCHANGED", why="training gave the very model that serves already")
+    return Move(kind="judge")
+
+
+def _gating(_turn: Turn, facts: Facts) -> Move:
+    if facts.report is not None:
+        return _after_report(facts, facts.report)
+    move = _task(facts, Move(kind="judge"), "judging")
+    return move if move is not None else Move(kind="wait")
+
+
+def _after_report(facts: Facts, report: GateReport) -> Move:
+    if report.passed:
+        return Move(kind="ask") if facts.needs_approval else Move(kind="roll_out")
+    failed = [verdict for verdict in report.verdicts if verdict.outcome not in ("pass", "waived")]
+    return Move(
+        kind="reject", why="; ".join(f"{verdict.check.name} {verdict.outcome}: {verdict.reason}" for verdict in failed)
+    )
+
+
+def _rejected(_turn: Turn, facts: Facts) -> Move:
+    """A turn that a gate stopped rests here, and goes on if a person waives what failed."""
+    if facts.report is not None and facts.report.passed:
+        return Move(kind="ask") if facts.needs_approval else Move(kind="roll_out")
+    return Move(kind="wait")
+
+
+def _approving(_turn: Turn, facts: Facts) -> Move:
+    if facts.request is None:
+        return Move(kind="ask")
+    if facts.request.state == "APPROVED":
+        return Move(kind="roll_out")
+    if facts.request.state == "REJECTED":
+        last = facts.request.approvals[-1]
+        return Move(kind="end", state="CANCELLED", why=f"{last.person} rejected it: {last.reason or 'no reason given'}")
+    return Move(kind="wait")
+
+
+ENDINGS = {
+    "SUCCEEDED": "PROMOTED",
+    "ROLLED_BACK": "ROLLED_BACK",
+    "FAILED": "FAILED",
+    "CANCELLED": "CANCELLED",
+}
+
+
+def _rolling_out(_turn: Turn, facts: Facts) -> Move:
+    if facts.rollout is None:
+        return Move(kind="wait") if facts.rollout_under_way else Move(kind="roll_out")
+    state = ENDINGS.get(facts.rollout.state)
+    return Move(kind="end", state=state, why=facts.rollout.reason) if state else Move(kind="wait")
+
+
+RULES = {
+    "HARVESTING": _harvesting,
+    "TRAINING": _training,
+    "REGISTERING": _registering,
+    "GATING": _gating,
+    "REJECTED": _rejected,
+    "APPROVING": _approving,
+    "ROLLING_OUT": _rolling_out,
+}
+
+
+def next_look(now: datetime) -> datetime:
+    """Return when to look again at a turn that waits (events wake it sooner)."""
+    return now + timedelta(seconds=1)

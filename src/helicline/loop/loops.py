@@ -1,0 +1,148 @@
+"""Loops as applied: idempotent, versioned, diffed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from blake3 import blake3
+from croniter import croniter
+
+from helicline import bus
+from helicline.errors import Conflict, Invalid
+from helicline.ids import checked_name
+from helicline.records.loop import Loop, LoopSpec, Trigger, TriggerSpec
+from helicline.records.monitor import Monitor, MonitorSpec
+from helicline.serving import deployments
+from helicline.store import nouns
+from helicline.store.unit import Reader, Tx
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """What `apply` did: the loop as it is now, and which parts of its spec changed."""
+
+    loop: Loop
+    changes: tuple[str, ...]
+
+
+def apply(tx: Tx, spec: LoopSpec) -> Applied:
+    """Record a loop; the same spec again changes nothing.
+
+    Raises:
+        Invalid: a name cannot be one, or the pipeline has no steps.
+        Conflict: its deployment serves another model.
+    """
+    checked_name("loop", spec.name)
+    if not spec.pipeline.steps or spec.pipeline.candidate is None:
+        raise Invalid("pipeline", spec.pipeline.name, "a pipeline with steps that returns a candidate")
+    digest = blake3(msgspec.json.encode(spec, order="sorted")).hexdigest()
+    found = nouns.LOOPS.find(tx, spec.name)
+    if found is not None and found.spec_hash == digest:
+        return Applied(loop=found, changes=())
+    changes = _differences(found.spec, spec) if found else ("new",)
+    loop = _write(tx, found, spec, digest)
+    deployments.ensure(tx, spec.deployment, model=spec.model)
+    _set_monitors(tx, spec)
+    _set_triggers(tx, spec)
+    bus.emit(tx, "applied", "loop", spec.name, spec_version=loop.spec_version, changes=list(changes))
+    return Applied(loop=loop, changes=changes)
+
+
+def _write(tx: Tx, found: Loop | None, spec: LoopSpec, digest: str) -> Loop:
+    if found is None:
+        loop = Loop(
+            name=spec.name,
+            spec=spec,
+            spec_hash=digest,
+            spec_version=1,
+            created_at=tx.now,
+            updated_at=tx.now,
+            updated_by=tx.actor,
+        )
+        return nouns.LOOPS.insert(tx, loop)
+    changed = msgspec.structs.replace(
+        found,
+        spec=spec,
+        spec_hash=digest,
+        spec_version=found.spec_version + 1,
+        updated_at=tx.now,
+        updated_by=tx.actor,
+    )
+    return nouns.LOOPS.swap(tx, changed)
+
+
+def _differences(old: LoopSpec, new: LoopSpec) -> tuple[str, ...]:
+    before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
+    return tuple(_paths("", before, after))
+
+
+def _paths(prefix: str, old: Any, new: Any) -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = sorted(old.keys() | new.keys())
+        found = [_paths(f"{prefix}.{name}" if prefix else name, old.get(name), new.get(name)) for name in names]
+        return [path for paths in found for path in paths]
+    return [] if old == new else [prefix]
+
+
+def _set_monitors(tx: Tx, spec: LoopSpec) -> None:
+    column = nouns.MONITORS.table.c
+    kept = {monitor.name: monitor for monitor in nouns.MONITORS.select(tx, column.deployment == spec.deployment)}
+    for wanted in spec.monitors:
+        found = kept.pop(wanted.name, None)
+        if found is None:
+            nouns.MONITORS.insert(tx, _new_monitor(tx, spec, wanted))
+        elif found.spec != wanted:
+            nouns.MONITORS.swap(tx, msgspec.structs.replace(found, spec=wanted, wake_at=tx.now))
+    for monitor in kept.values():
+        nouns.MONITORS.delete(tx, monitor.deployment, monitor.name)
+
+
+def _new_monitor(tx: Tx, spec: LoopSpec, wanted: MonitorSpec) -> Monitor:
+    return Monitor(
+        deployment=spec.deployment,
+        name=wanted.name,
+        spec=wanted,
+        loop=spec.name,
+        created_at=tx.now,
+        wake_at=tx.now,
+    )
+
+
+def _set_triggers(tx: Tx, spec: LoopSpec) -> None:
+    kept = {trigger.name: trigger for trigger in triggers(tx, spec.name)}
+    for wanted in spec.triggers:
+        found = kept.pop(wanted.name, None)
+        due = next_due(tx, wanted)
+        if found is None:
+            nouns.TRIGGERS.insert(tx, Trigger(loop=spec.name, name=wanted.name, spec=wanted, wake_at=due))
+        elif found.spec != wanted:
+            nouns.TRIGGERS.swap(tx, msgspec.structs.replace(found, spec=wanted, wake_at=due))
+    for trigger in kept.values():
+        nouns.TRIGGERS.delete(tx, trigger.loop, trigger.name)
+
+
+def next_due(tx: Reader, spec: TriggerSpec) -> Any:
+    """Return when a schedule is next due after now, None for other kinds."""
+    return croniter(spec.cron, tx.now).get_next(type(tx.now)) if spec.kind == "schedule" else None
+
+
+def triggers(tx: Reader, loop: str) -> list[Trigger]:
+    return nouns.TRIGGERS.select(tx, nouns.TRIGGERS.table.c.loop == loop)
+
+
+def of_model(tx: Reader, model: str) -> list[Loop]:
+    """Return the loops that turn around a model."""
+    return [loop for loop in nouns.LOOPS.select(tx) if loop.spec.model == model]
+
+
+def of_deployment(tx: Reader, deployment: str) -> Loop | None:
+    return next((loop for loop in nouns.LOOPS.select(tx) if loop.spec.deployment == deployment), None)
+
+
+def mute(tx: Tx, loop: str, trigger: str, *, muted: bool) -> Trigger:
+    """Stop a trigger from beginning turns, or let it again."""
+    found = nouns.TRIGGERS.get(tx, loop, trigger)
+    if found.muted == muted:
+        raise Conflict("trigger", f"{loop}/{trigger}", "is muted already" if muted else "is not muted")
+    bus.emit(tx, "muted" if muted else "unmuted", "trigger", f"{loop}/{trigger}")
+    return nouns.TRIGGERS.swap(tx, msgspec.structs.replace(found, muted=muted))

@@ -1,0 +1,108 @@
+"""Triggers: what begins turns by itself. Events reach them over the bus, schedules through the reconciler."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from helicline import bus
+from helicline.loop import loops, turns
+from helicline.records.event import Event
+from helicline.records.loop import Cause, Loop, Trigger
+from helicline.store import nouns
+from helicline.store.unit import Tx
+
+CONSUMER = "triggers"
+
+
+def hear(tx: Tx, event: Event) -> None:
+    """Take in one event: remember which triggers it makes due, or begin a turn for a version made by hand."""
+    if (event.noun, event.verb) == ("alert", "raised"):
+        _arm_alert(tx, event)
+    elif (event.noun, event.verb) == ("dataset_ref", "moved"):
+        _arm_new_data(tx, event)
+    elif (event.noun, event.verb) == ("model_version", "registered") and not event.detail.get("turn"):
+        _judge_by_hand(tx, event)
+
+
+def _arm(tx: Tx, trigger: Trigger, subject: str) -> None:
+    if not trigger.muted and trigger.pending != subject:
+        nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, pending=subject, wake_at=tx.now))
+
+
+def _arm_alert(tx: Tx, event: Event) -> None:
+    loop = loops.of_deployment(tx, str(event.detail.get("deployment", "")))
+    names = {str(event.detail.get("kind", "")), str(event.detail.get("monitor", ""))}
+    for trigger in loops.triggers(tx, loop.name) if loop else []:
+        if trigger.spec.kind == "alert" and names & set(trigger.spec.monitors):
+            _arm(tx, trigger, event.id)
+
+
+def _arm_new_data(tx: Tx, event: Event) -> None:
+    """A version that a turn itself committed is not news to its own loop."""
+    version = nouns.DATASET_VERSIONS.find(tx, event.id.split("@")[0], str(event.detail["target"]))
+    for loop in nouns.LOOPS.select(tx):
+        if version is None or version.turn.startswith(f"{loop.name}~") or loop.last_turn == 0:
+            continue
+        reads = {
+            source.dataset for step in loop.spec.pipeline.steps for source in step.inputs.values() if source.dataset
+        }
+        for trigger in loops.triggers(tx, loop.name):
+            if trigger.spec.kind == "new_data" and event.id in (
+                {trigger.spec.dataset} if trigger.spec.dataset else reads
+            ):
+                _arm(tx, trigger, version.ref)
+
+
+def _judge_by_hand(tx: Tx, event: Event) -> None:
+    model, _, number = event.id.rpartition("/")
+    for loop in loops.of_model(tx, model):
+        sentence = f"{event.actor} registered {event.id} by hand"
+        turns.begin(tx, loop, Cause(kind="registered", subject=event.id, sentence=sentence), model_version=int(number))
+
+
+def due(trigger: Trigger, *, ready: bool) -> bool:
+    """Return whether a trigger has something to begin and may."""
+    return ready and not trigger.muted and (trigger.spec.kind == "schedule" or bool(trigger.pending))
+
+
+def advance(tx: Tx, trigger: Trigger) -> bool:
+    """Begin the turn that a due trigger asks for; wait for the cool-down or for a turn under way."""
+    loop = nouns.LOOPS.get(tx, trigger.loop)
+    cool = timedelta(seconds=trigger.spec.cool_down_s)
+    cooled = trigger.last_fired_at is None or tx.now >= trigger.last_fired_at + cool
+    blocked = bool(turns.active(tx, loop.name)) or loop.paused or _blocked_by_quality(tx, loop, trigger)
+    if not due(trigger, ready=cooled and not blocked):
+        later = tx.now + timedelta(seconds=1) if trigger.pending or trigger.spec.kind == "schedule" else None
+        nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, wake_at=later))
+        return False
+    cause = _cause(trigger)
+    turn = turns.begin(tx, loop, cause, harvest=trigger.spec.harvest)
+    fired = msgspec.structs.replace(
+        trigger,
+        pending="",
+        last_fired_at=tx.now,
+        last_turn=turn.number,
+        wake_at=loops.next_due(tx, trigger.spec),
+    )
+    nouns.TRIGGERS.swap(tx, fired)
+    bus.emit(tx, "fired", "trigger", f"{loop.name}/{trigger.name}", turn=turn.id, subject=cause.subject)
+    return True
+
+
+def _blocked_by_quality(tx: Tx, loop: Loop, trigger: Trigger) -> bool:
+    """Never learn from data that an open alert calls broken."""
+    column = nouns.ALERTS.table.c
+    found = nouns.ALERTS.select(tx, column.deployment == loop.spec.deployment, column.state != "resolved")
+    return trigger.spec.kind == "alert" and any(
+        alert.kind == "quality" and alert.severity == "critical" for alert in found
+    )
+
+
+def _cause(trigger: Trigger) -> Cause:
+    if trigger.spec.kind == "schedule":
+        return Cause(kind="schedule", subject=trigger.spec.cron, sentence=f"the schedule {trigger.spec.cron} was due")
+    if trigger.spec.kind == "alert":
+        return Cause(kind="alert", subject=trigger.pending, sentence=f"alert {trigger.pending} fired")
+    return Cause(kind="new_data", subject=trigger.pending, sentence=f"{trigger.pending} was committed")

@@ -1,0 +1,292 @@
+"""Turns: begun by a cause, moved on leg by leg, each move one transaction with its event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from helicline import bus
+from helicline.errors import Conflict, NotFound
+from helicline.loop.decide import Facts, Move, decide
+from helicline.pipeline import attempts, runs
+from helicline.records.loop import FINISHED, Cause, Leg, Loop, Turn
+from helicline.records.model import ModelVersion
+from helicline.records.pipeline import Output, PipelineRun
+from helicline.registry import alias_of, get_version, register
+from helicline.registry.approvals import open_request
+from helicline.serving import deployments, rollout
+from helicline.store import nouns
+from helicline.store.unit import Reader, Tx
+
+RESTING = "REJECTED"
+ACTIVE = ("HARVESTING", "TRAINING", "REGISTERING", "GATING", "APPROVING", "ROLLING_OUT")
+TASK_TIMEOUT_S = 900.0
+
+
+def begin(tx: Tx, loop: Loop, cause: Cause, *, harvest: bool = False, model_version: int = 0) -> Turn:
+    """Begin a turn: at its data, its training, or (for a version registered by hand) at its gates.
+
+    Raises:
+        Conflict: a turn of this loop that trains is under way.
+    """
+    under_way = active(tx, loop.name)
+    if under_way and not model_version:
+        raise Conflict("loop", loop.name, f"is in turn {under_way[0].id}", f"See: hl turn show {under_way[0].id}")
+    loop = nouns.LOOPS.swap(tx, msgspec.structs.replace(loop, last_turn=loop.last_turn + 1))
+    champion = alias_of(tx, loop.spec.model, "champion") or 0
+    state, first = ("TRAINING", "train")
+    if model_version:
+        state, first = "GATING", "gate"
+    elif harvest:
+        state, first = "HARVESTING", "data"
+    turn = Turn(
+        loop=loop.name,
+        number=loop.last_turn,
+        state=state,  # type: ignore[arg-type]
+        cause=cause,
+        created_at=tx.now,
+        created_by=tx.actor,
+        wake_at=tx.now,
+        legs=(Leg(name=first, started_at=tx.now),),  # type: ignore[arg-type]
+        harvest=harvest,
+        model_version=model_version,
+        champion=champion,
+    )
+    nouns.TURNS.insert(tx, turn)
+    bus.emit(tx, "began", "turn", turn.id, cause=cause.kind, subject=cause.subject, sentence=cause.sentence)
+    return turn
+
+
+def active(tx: Reader, loop: str) -> list[Turn]:
+    """Return the turns of a loop that are on their way."""
+    column = nouns.TURNS.table.c
+    return nouns.TURNS.select(tx, column.loop == loop, column.state.in_(ACTIVE))
+
+
+def open_turns(tx: Reader) -> list[Turn]:
+    """Return every turn that a reconciler looks at: on its way, or stopped by a gate that may be waived."""
+    return nouns.TURNS.select(tx, nouns.TURNS.table.c.state.in_((*ACTIVE, RESTING)))
+
+
+def facts_of(tx: Reader, turn: Turn, loop: Loop) -> Facts:
+    """Return what the turn's present leg has come to."""
+    spec = loop.spec
+    version = nouns.VERSIONS.find(tx, spec.model, turn.model_version) if turn.model_version else None
+    champion = nouns.VERSIONS.find(tx, spec.model, turn.champion) if turn.champion else None
+    report = nouns.REPORTS.find(tx, spec.model, turn.model_version) if turn.model_version else None
+    under_way = deployments.active_rollout(tx, spec.deployment)
+    return Facts(
+        attempt=nouns.ATTEMPTS.find(tx, turn.attempt) if turn.attempt else None,
+        tries=_tries(tx, turn),
+        pipeline_run=nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None,
+        report=report if report and version and report.digest == version.digest else None,
+        request=nouns.REQUESTS.find(tx, turn.request) if turn.request else None,
+        rollout=nouns.ROLLOUTS.find(tx, spec.deployment, turn.rollout) if turn.rollout else None,
+        rollout_under_way=under_way.id if under_way else "",
+        needs_approval=spec.approval is not None,
+        candidate_digest=version.digest if version else "",
+        champion_digest=champion.digest if champion else "",
+    )
+
+
+def _tries(tx: Reader, turn: Turn) -> int:
+    attempt = nouns.ATTEMPTS.find(tx, turn.attempt) if turn.attempt else None
+    return attempt.number if attempt else 0
+
+
+def advance(tx: Tx, turn: Turn) -> bool:
+    """Make the turn's next move; return False where it waits."""
+    loop = nouns.LOOPS.get(tx, turn.loop)
+    move = decide(turn, facts_of(tx, turn, loop), tx.now)
+    if move.kind == "wait":
+        return False
+    ACTIONS[move.kind](tx, loop, turn, move)
+    return True
+
+
+def _save(tx: Tx, turn: Turn, **changes: Any) -> Turn:
+    return nouns.TURNS.swap(tx, msgspec.structs.replace(turn, wake_at=tx.now, **changes))
+
+
+def _leg(tx: Tx, turn: Turn, name: str, *, outcome: str = "", subject: str = "", **detail: Any) -> tuple[Leg, ...]:
+    """Return the turn's legs with the present one closed (by `outcome`) and `name` open."""
+    legs = _closed(tx, turn.legs, outcome=outcome)
+    if legs and legs[-1].name == name and legs[-1].finished_at is None:
+        return legs
+    return (*legs, Leg(name=name, started_at=tx.now, subject=subject, detail=detail))  # type: ignore[arg-type]
+
+
+def _closed(tx: Tx, legs: tuple[Leg, ...], *, outcome: str, **detail: Any) -> tuple[Leg, ...]:
+    if not legs or legs[-1].finished_at is not None:
+        return legs
+    last = legs[-1]
+    closed = msgspec.structs.replace(last, finished_at=tx.now, outcome=outcome, detail={**last.detail, **detail})
+    return (*legs[:-1], closed)
+
+
+def _named(turn_legs: tuple[Leg, ...], subject: str) -> tuple[Leg, ...]:
+    return (*turn_legs[:-1], msgspec.structs.replace(turn_legs[-1], subject=subject))
+
+
+def _harvest(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
+    number = _tries(tx, turn) + 1
+    attempt = attempts.create(
+        tx, "harvest", timeout_s=TASK_TIMEOUT_S, loop=loop.name, turn=turn.number, subject=turn.id, number=number
+    )
+    _save(tx, turn, attempt=attempt.id)
+
+
+def _train(tx: Tx, loop: Loop, turn: Turn, move: Move) -> None:
+    dataset_version = move.detail.get("dataset_version", turn.dataset_version)
+    run = runs.submit(tx, loop.spec.pipeline, loop=loop.name, turn=turn.number)
+    legs = _leg(tx, turn, "train", outcome=dataset_version or "done")
+    bus.emit(tx, "training", "turn", turn.id, pipeline_run=run.id, inputs=run.inputs)
+    _save(
+        tx,
+        turn,
+        state="TRAINING",
+        attempt="",
+        dataset_version=dataset_version or next(iter(run.inputs.values()), ""),
+        pipeline_run=run.id,
+        legs=_named(legs, run.id),
+    )
+
+
+def candidate_output(tx: Reader, run: PipelineRun, part: str) -> Output | None:
+    """Return the output that the pipeline named as its candidate's `part`: model, metrics, holdout or reference."""
+    source = getattr(run.spec.candidate, part) if run.spec.candidate else None
+    if source is None:
+        return None
+    return runs.output_of(runs.steps_of(tx, run.id), source.step, source.output)
+
+
+def _register(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
+    run = nouns.PIPELINE_RUNS.get(tx, turn.pipeline_run)
+    model = candidate_output(tx, run, "model")
+    if model is None or run.spec.candidate is None:
+        raise NotFound("output", "model")
+    step = runs.steps_of(tx, run.id)[run.spec.candidate.model.step]
+    cached = sum(1 for one in runs.steps_of(tx, run.id).values() if one.state == "CACHED")
+    version = _same_version(tx, loop, model) or register(
+        tx,
+        loop.spec.model,
+        source=f"models:/{model.model_id}",
+        run_id=step.run_id or _origin_run(tx, model),
+        model_id=model.model_id,
+        loop=loop.name,
+        turn=turn.number,
+    )
+    legs = _closed(tx, turn.legs, outcome="succeeded", steps=len(run.spec.steps), cached=cached)
+    legs = (*legs, Leg(name="register", started_at=tx.now, subject=version.id))
+    bus.emit(tx, "registered", "turn", turn.id, model_version=version.id)
+    _save(tx, turn, state="REGISTERING", model_version=version.number, legs=legs)
+
+
+def _same_version(tx: Reader, loop: Loop, model: Output) -> ModelVersion | None:
+    """Return the version this very model was registered as before: a cache hit must not make a twin."""
+    column = nouns.VERSIONS.table.c
+    found = nouns.VERSIONS.select(tx, column.model == loop.spec.model, column.model_id == model.model_id)
+    return next((version for version in found if not version.deleted), None)
+
+
+def _origin_run(tx: Reader, model: Output) -> str:
+    from helicline.tracking import get_logged_model
+
+    return get_logged_model(tx, model.model_id).source_run_id
+
+
+def _judge(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
+    version = get_version(tx, loop.spec.model, turn.model_version)
+    attempt = attempts.create(
+        tx,
+        "judge",
+        timeout_s=TASK_TIMEOUT_S,
+        loop=loop.name,
+        turn=turn.number,
+        subject=version.id,
+        number=_tries(tx, turn) + 1,
+    )
+    legs = _named(_leg(tx, turn, "gate", outcome=version.id), version.id)
+    _save(tx, turn, state="GATING", attempt=attempt.id, legs=legs)
+
+
+def _reject(tx: Tx, _loop: Loop, turn: Turn, move: Move) -> None:
+    legs = _closed(tx, turn.legs, outcome="failed", why=move.why)
+    bus.emit(tx, "rejected", "turn", turn.id, why=move.why[:1000])
+    _save(tx, turn, state="REJECTED", outcome=move.why, legs=legs, finished_at=tx.now)
+
+
+def _ask(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
+    rule = loop.spec.approval
+    assert rule is not None
+    version = get_version(tx, loop.spec.model, turn.model_version)
+    request = open_request(
+        tx, version, role=rule.role, people=rule.people, requested_by=turn.created_by, turn=(loop.name, turn.number)
+    )
+    legs = _leg(tx, turn, "approve", outcome="passed", subject=request.id)
+    _save(tx, turn, state="APPROVING", request=request.id, outcome="", finished_at=None, legs=legs)
+
+
+def _roll_out(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
+    legs = _leg(tx, turn, "rollout", outcome="approved" if turn.state == "APPROVING" else "passed")
+    waiting = _save(tx, turn, state="ROLLING_OUT", outcome="", finished_at=None, attempt="", legs=legs)
+    if deployments.active_rollout(tx, loop.spec.deployment) is not None:
+        return
+    deployment = deployments.ensure(tx, loop.spec.deployment, model=loop.spec.model)
+    version = get_version(tx, loop.spec.model, turn.model_version)
+    started = rollout.start(tx, deployment, version, plan=loop.spec.rollout, loop=loop.name, turn=turn.number)
+    _save(tx, waiting, rollout=started.number, legs=_named(waiting.legs, started.id))
+
+
+def _end(tx: Tx, _loop: Loop, turn: Turn, move: Move) -> None:
+    legs = _closed(tx, turn.legs, outcome=move.state.lower(), why=move.why)
+    bus.emit(tx, "ended", "turn", turn.id, state=move.state, why=move.why[:1000])
+    _save(tx, turn, state=move.state, outcome=move.why, legs=legs, finished_at=tx.now)
+
+
+ACTIONS: dict[str, Callable[[Tx, Loop, Turn, Move], None]] = {
+    "harvest": _harvest,
+    "train": _train,
+    "register": _register,
+    "judge": _judge,
+    "reject": _reject,
+    "ask": _ask,
+    "roll_out": _roll_out,
+    "end": _end,
+}
+
+
+def cancel(tx: Tx, turn: Turn, *, reason: str) -> Turn:
+    """Stop a turn: its pipeline run, its rollout, and what it waits for.
+
+    Raises:
+        Conflict: it ended already.
+    """
+    if turn.state in FINISHED:
+        raise Conflict("turn", turn.id, f"is {turn.state} already")
+    run = nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None
+    if run is not None and run.state in ("QUEUED", "RUNNING"):
+        runs.cancel(tx, run.id)
+    loop = nouns.LOOPS.get(tx, turn.loop)
+    under_way = nouns.ROLLOUTS.find(tx, loop.spec.deployment, turn.rollout) if turn.rollout else None
+    if under_way is not None and under_way.state in deployments.ACTIVE:
+        rollout.roll_back(tx, loop.spec.deployment, reason=reason or "the turn was cancelled")
+    attempt = nouns.ATTEMPTS.find(tx, turn.attempt) if turn.attempt else None
+    if attempt is not None:
+        attempts.cancel(tx, attempt)
+    _end(tx, loop, turn, Move(kind="end", state="CANCELLED", why=reason or "cancelled by hand"))
+    return nouns.TURNS.get(tx, turn.loop, turn.number)
+
+
+def find(tx: Reader, turn_id: str) -> Turn:
+    """Return the turn that `loop~number` names, or the newest of a loop. Raises NotFound."""
+    name, _, number = turn_id.partition("~")
+    if number.isdigit():
+        return nouns.TURNS.get(tx, name, int(number))
+    column = nouns.TURNS.table.c
+    found = nouns.TURNS.select(tx, column.loop == name, order=[column.number.desc()], limit=1)
+    if not found:
+        raise NotFound("turn", turn_id, "A turn is named like digits~3; see: hl turn ls")
+    return found[0]

@@ -1,0 +1,1 @@
+"""Monitors: profiles, windows, findings, and alerts as incidents."""

@@ -1,0 +1,116 @@
+"""From windows to incidents: an alert needs several bad windows to open and several quiet ones to close."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from helicline import bus
+from helicline.records.monitor import Alert, Finding, MonitorSpec, Window
+from helicline.store import nouns
+from helicline.store.unit import Reader, Tx
+
+BAD = ("warning", "critical")
+JUDGED = ("ok", "info", *BAD)
+
+
+def decide(
+    spec: MonitorSpec, recent: Sequence[Window], alert: Alert | None
+) -> Literal["raise", "update", "resolve", "quiet", "none"]:
+    """Return what the newest window means. `recent` are windows, newest first; unjudged ones do not count."""
+    judged = [window for window in recent if window.severity in JUDGED]
+    if not judged:
+        return "none"
+    is_bad = judged[0].severity in BAD
+    if alert is None:
+        bad = sum(1 for window in judged[: spec.of] if window.severity in BAD)
+        return "raise" if is_bad and bad >= min(spec.persist, spec.of) else "none"
+    if is_bad:
+        return "update"
+    quiet = next((position for position, window in enumerate(judged) if window.severity in BAD), len(judged))
+    return "resolve" if quiet >= spec.persist else "quiet"
+
+
+def open_alert(tx: Reader, deployment: str, monitor: str) -> Alert | None:
+    column = nouns.ALERTS.table.c
+    found = nouns.ALERTS.select(tx, column.deployment == deployment, column.state != "resolved")
+    return next((alert for alert in found if alert.monitor == monitor), None)
+
+
+def apply(tx: Tx, spec: MonitorSpec, window: Window, recent: Sequence[Window]) -> None:
+    """Open, update or resolve the monitor's alert after a window."""
+    alert = open_alert(tx, window.deployment, window.monitor)
+    action = decide(spec, [window, *recent], alert)
+    if action == "raise":
+        _raise(tx, spec, window)
+    elif alert is not None and action == "update":
+        _update(tx, alert, window)
+    elif alert is not None and action == "quiet":
+        nouns.ALERTS.swap(tx, msgspec.structs.replace(alert, quiet_windows=alert.quiet_windows + 1))
+    elif alert is not None and action == "resolve":
+        resolve(tx, alert, why=f"{spec.persist} quiet windows in a row")
+
+
+def worst(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings that matter, the gravest first."""
+    rank = {"critical": 0, "warning": 1}
+    bad = [finding for finding in findings if finding.severity in rank]
+    return sorted(bad, key=lambda finding: (rank[finding.severity], -abs(finding.value)))
+
+
+def _sentence(spec: MonitorSpec, window: Window) -> str:
+    bad = worst(window.findings)
+    named = ", ".join(f"{finding.column} {finding.statistic} {finding.value:.3f}" for finding in bad[:3])
+    more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+    return f"{spec.kind} on {window.row_count} rows: {named}{more}"
+
+
+def _raise(tx: Tx, spec: MonitorSpec, window: Window) -> None:
+    column = nouns.ALERTS.table.c
+    alert = Alert(
+        deployment=window.deployment,
+        number=nouns.ALERTS.count(tx, column.deployment == window.deployment) + 1,
+        monitor=window.monitor,
+        kind=spec.kind,
+        state="firing",
+        severity=window.severity,
+        opened_at=tx.now,
+        last_seen_at=tx.now,
+        model_version=window.model_version,
+        summary=_sentence(spec, window),
+        findings=tuple(worst(window.findings)),
+        window_start=window.start,
+        window_end=window.end,
+    )
+    nouns.ALERTS.insert(tx, alert)
+    bus.emit(
+        tx, "raised", "alert", alert.id, deployment=alert.deployment, monitor=alert.monitor, kind=alert.kind,
+        severity=alert.severity, summary=alert.summary,
+    )  # fmt: skip
+
+
+def _update(tx: Tx, alert: Alert, window: Window) -> None:
+    changed = msgspec.structs.replace(
+        alert,
+        severity=window.severity,
+        last_seen_at=tx.now,
+        findings=tuple(worst(window.findings)),
+        window_start=window.start,
+        window_end=window.end,
+        quiet_windows=0,
+    )
+    nouns.ALERTS.swap(tx, changed)
+
+
+def resolve(tx: Tx, alert: Alert, *, why: str) -> Alert:
+    """Close an incident."""
+    bus.emit(tx, "resolved", "alert", alert.id, why=why, monitor=alert.monitor, deployment=alert.deployment)
+    return nouns.ALERTS.swap(tx, msgspec.structs.replace(alert, state="resolved", resolved_at=tx.now))
+
+
+def acknowledge(tx: Tx, alert: Alert, *, person: str) -> Alert:
+    """Note that a person knows of an incident."""
+    bus.emit(tx, "acknowledged", "alert", alert.id, person=person)
+    return nouns.ALERTS.swap(tx, msgspec.structs.replace(alert, state="acknowledged", acknowledged_by=person))
