@@ -1,8 +1,9 @@
 """A file tree as bytes: sorted shards under one root, so that equal trees have equal names.
 
 Format 1. A shard is zstd-compressed JSON lines ``["path", size, "blake3"]`` sorted by path; it is cut after a path
-whose own BLAKE3 begins below 1/4096, so an edit changes one shard and leaves the rest shared. The root is JSON: format,
-totals and ``[first, last, count, shard]``. An entry may grow a fourth element (chunks of a large file) without a new format.
+whose own BLAKE3 begins below 1/4096, so an edit changes one shard and leaves the rest shared. The root is JSON:
+format, totals and ``[first, last, count, shard]``. An entry may grow a fourth element (chunks of a large file)
+without a new format.
 """
 
 from __future__ import annotations

@@ -6,12 +6,14 @@ from helicline.records.access import Token
 from helicline.records.dataset import Dataset, DatasetRef, DatasetVersion
 from helicline.records.deployment import Deployment, Revision, Rollout, Routing, Sighting
 from helicline.records.gate import GateReport
+from helicline.records.lease import Lease
 from helicline.records.loop import Loop, Trigger, Turn
 from helicline.records.model import Alias, ModelVersion, PromotionRequest, RegisteredModel
 from helicline.records.monitor import Alert, Monitor, Window
 from helicline.records.pipeline import Attempt, CacheEntry, PipelineRun, StepRun
 from helicline.store.noun import Noun
 
+LEASES = Noun("lease", Lease, key=("name",))
 TOKENS = Noun("token", Token, key=("id",), index=("secret_sha256",))
 
 DATASETS = Noun("dataset", Dataset, key=("name",))

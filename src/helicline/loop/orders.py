@@ -1,0 +1,148 @@
+"""Attempts on their way out to a worker and back: what it is told, and what its report changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from helicline.data import versions
+from helicline.errors import Invalid, NotFound
+from helicline.gate import reports
+from helicline.loop import turns
+from helicline.pipeline import attempts, runs
+from helicline.pipeline.decide import inputs_of
+from helicline.records.gate import Evidence
+from helicline.records.loop import Loop, Turn
+from helicline.records.pipeline import Attempt, Completion, HarvestOrder, JudgeOrder, Order, PipelineRun
+from helicline.registry import alias_of, get_version
+from helicline.store import nouns
+from helicline.store.unit import Reader, Tx
+
+
+def order_of(tx: Reader, attempt: Attempt, *, lease_s: float) -> Order:
+    """Return all that a worker needs to do the task."""
+    bare = Order(
+        attempt=attempt.id, fence=attempt.fence, task=attempt.task, lease_s=lease_s, timeout_s=attempt.timeout_s
+    )
+    if attempt.task == "step":
+        return _step_order(tx, attempt, bare)
+    turn = nouns.TURNS.get(tx, attempt.loop, attempt.turn)
+    loop = nouns.LOOPS.get(tx, attempt.loop)
+    if attempt.task == "judge":
+        return msgspec.structs.replace(bare, judge=_judge_order(tx, loop, turn))
+    return msgspec.structs.replace(bare, harvest=_harvest_order(tx, loop, turn))
+
+
+def _step_order(tx: Reader, attempt: Attempt, bare: Order) -> Order:
+    run = nouns.PIPELINE_RUNS.get(tx, attempt.pipeline_run)
+    spec = next(step for step in run.spec.steps if step.name == attempt.step)
+    steps = runs.steps_of(tx, run.id)
+    return msgspec.structs.replace(
+        bare,
+        step=spec,
+        inputs=inputs_of(spec, steps, runs.dataset_outputs(tx, run)) or {},
+        datasets={
+            asked: ref for asked, ref in run.inputs.items() if asked in {s.dataset for s in spec.inputs.values()}
+        },
+        bundle=run.spec.code.bundle,
+        tracking=_tracking(run, steps[attempt.step].run_id),
+    )
+
+
+def _tracking(run: PipelineRun, run_id: str) -> dict[str, str]:
+    return {"MLFLOW_RUN_ID": run_id, "MLFLOW_EXPERIMENT_ID": run.experiment_id}
+
+
+def judged_run(tx: Reader, loop: Loop, turn: Turn) -> PipelineRun:
+    """Return the pipeline run whose hold-out judges this turn: its own, or the newest that a turn of the loop made."""
+    if turn.pipeline_run:
+        return nouns.PIPELINE_RUNS.get(tx, turn.pipeline_run)
+    column = nouns.TURNS.table.c
+    for earlier in nouns.TURNS.select(tx, column.loop == loop.name, order=[column.number.desc()]):
+        run = nouns.PIPELINE_RUNS.find(tx, earlier.pipeline_run) if earlier.pipeline_run else None
+        if run is not None and run.state == "SUCCEEDED":
+            return run
+    raise NotFound("hold-out", loop.name, f"Run the pipeline once first: hl run {loop.name}")
+
+
+def _judge_order(tx: Reader, loop: Loop, turn: Turn) -> JudgeOrder:
+    run = judged_run(tx, loop, turn)
+    holdout = turns.candidate_output(tx, run, "holdout")
+    reference = turns.candidate_output(tx, run, "reference")
+    if holdout is None or reference is None:
+        raise Invalid(f"pipeline {run.pipeline}", "no hold-out", "hl.candidate(model, holdout=...)")
+    return JudgeOrder(
+        model=loop.spec.model,
+        candidate=turn.model_version,
+        champion=alias_of(tx, loop.spec.model, "champion") or 0,
+        holdout=holdout,
+        reference=reference,
+        label=loop.spec.label,
+    )
+
+
+def _harvest_order(tx: Reader, loop: Loop, turn: Turn) -> HarvestOrder:
+    """Return which rows to gather: labelled ones since the last harvest, onto the dataset the pipeline reads."""
+    reads = [source.dataset for step in loop.spec.pipeline.steps for source in step.inputs.values() if source.dataset]
+    if not reads:
+        raise Invalid(f"loop {loop.name}", "no dataset", "a pipeline that reads hl.dataset(...) to add rows to")
+    dataset, _, ref = reads[0].partition("@")
+    since = _last_harvest_ms(tx, loop, turn)
+    return HarvestOrder(
+        dataset=dataset,
+        ref=ref,
+        deployment=loop.spec.deployment,
+        label=loop.spec.label,
+        since_ms=since,
+        message=f"labelled production rows for {turn.id}: {turn.cause.sentence}",
+    )
+
+
+def _last_harvest_ms(tx: Reader, loop: Loop, turn: Turn) -> int:
+    column = nouns.TURNS.table.c
+    earlier = nouns.TURNS.select(
+        tx, column.loop == loop.name, column.number < turn.number, order=[column.number.desc()]
+    )
+    for one in earlier:
+        leg = next((leg for leg in one.legs if leg.name == "data"), None)
+        if leg is not None and one.dataset_version:
+            return round(leg.started_at.timestamp() * 1000)
+    return 0
+
+
+def complete(tx: Tx, attempt_id: str, completion: Completion) -> None:
+    """Take in a worker's report, once: everything it changes commits together.
+
+    Raises:
+        Conflict: the fence is stale; nothing of the report is kept.
+        Invalid: the report does not fit the task.
+    """
+    attempt = attempts.held(tx, attempt_id, completion.fence)
+    if attempt.task == "step":
+        runs.complete_step(tx, attempt, completion)
+        return
+    attempts.finish(tx, attempt, completion)
+    if attempt.task == "judge" and completion.ok:
+        _record_verdicts(tx, attempt, completion.result)
+    if attempt.task == "harvest" and completion.ok:
+        versions.resolve(tx, str(completion.result.get("dataset_version", "")))
+
+
+def _record_verdicts(tx: Tx, attempt: Attempt, result: dict[str, Any]) -> None:
+    try:
+        evidence = msgspec.convert(result.get("evidence"), Evidence)
+    except msgspec.ValidationError as error:
+        raise Invalid("evidence", str(error), "the record Evidence") from None
+    loop = nouns.LOOPS.get(tx, attempt.loop)
+    turn = nouns.TURNS.get(tx, attempt.loop, attempt.turn)
+    version = get_version(tx, loop.spec.model, turn.model_version)
+    reports.record(tx, version, loop.spec.gates, _with_reported(tx, turn, evidence))
+
+
+def _with_reported(tx: Tx, turn: Turn, evidence: Evidence) -> Evidence:
+    """Add the metrics that the pipeline itself reported; what the judge measured itself wins."""
+    run = nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None
+    metrics = turns.candidate_output(tx, run, "metrics") if run else None
+    reported = metrics.values if metrics else {}
+    return msgspec.structs.replace(evidence, metrics={**reported, **evidence.metrics})

@@ -1,0 +1,152 @@
+"""The one loop that moves everything which takes time. Level-triggered: it reads rows and facts, asks a pure decision,
+and applies the move in one transaction. It may be killed at any instruction and started again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from helicline import bus
+from helicline.errors import HeliclineError
+from helicline.loop import guarding, triggers, turns, watching
+from helicline.loop.context import Context
+from helicline.pipeline import attempts, runs
+from helicline.records.deployment import Rollout
+from helicline.records.event import Event
+from helicline.records.lease import Lease
+from helicline.serving import deployments, rollout
+from helicline.store import nouns
+from helicline.store.noun import Stale, column_value
+from helicline.store.unit import Reader, Tx
+
+log = logging.getLogger("helicline.loop")
+LEASE = "reconciler"
+LEASE_S = 10.0
+
+
+class Reconciler:
+    """Carries every row with a state forward. One process at a time does, by a lease with a fence."""
+
+    def __init__(self, context: Context, *, holder: str) -> None:
+        self.context, self.holder = context, holder
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self.fence = 0
+
+    def wake(self, _events: Sequence[Event] = ()) -> None:
+        """Look again now: something was committed."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        """Tick until stopped, at once after every commit that may matter, else every `tick_s`."""
+        while not self._stop.is_set():
+            self._wake.clear()
+            try:
+                moved = self.tick()
+            except HeliclineError as error:
+                log.warning("reconciler: %s", error)
+                moved = 0
+            except Exception:
+                log.exception("reconciler: a tick failed and will be tried again")
+                moved = 0
+            if not moved:
+                self._wake.wait(self.context.settings.tick_s)
+
+    def tick(self) -> int:
+        """Make every move that is due, each in its own transaction, and return how many were made."""
+        if not self.hold_lease():
+            return 0
+        moved = len(self._write(attempts.lose_expired))
+        moved += bus.consume(self.context.store, triggers.CONSUMER, triggers.hear)
+        for row in self._read(self._due_pipelines):
+            moved += self._move(runs.advance, nouns.PIPELINE_RUNS, (row.id,), self.context.blobs)
+        for turn in self._read(turns.open_turns):
+            moved += self._move(turns.advance, nouns.TURNS, (turn.loop, turn.number))
+        for under_way in self._read(self._due_rollouts):
+            moved += self._move_rollout(under_way)
+        for monitor in self._read(watching.due):
+            moved += watching.look(self.context, monitor)
+        for trigger in self._read(self._due_triggers):
+            moved += self._move(triggers.advance, nouns.TRIGGERS, (trigger.loop, trigger.name))
+        return moved
+
+    def hold_lease(self) -> bool:
+        """Take or keep the lease; False where another server holds it."""
+        return self._write(self._lease) > 0
+
+    def _lease(self, tx: Tx) -> int:
+        found = nouns.LEASES.find(tx, LEASE)
+        until = tx.now + timedelta(seconds=LEASE_S)
+        if found is None:
+            found = nouns.LEASES.insert(tx, Lease(name=LEASE, holder=self.holder, fence=1, until=until))
+        elif found.holder == self.holder or found.until < tx.now:
+            fence = found.fence + int(found.holder != self.holder)
+            if found.holder == self.holder and (found.until - tx.now).total_seconds() > LEASE_S / 2:
+                return found.fence
+            changed = msgspec.structs.replace(found, holder=self.holder, fence=fence, until=until)
+            found = nouns.LEASES.swap(tx, changed)
+        else:
+            return 0
+        self.fence = found.fence
+        return found.fence
+
+    def _read(self, view: Callable[[Reader], Any]) -> Any:
+        return self.context.store.read(view)
+
+    def _write(self, unit: Callable[[Tx], Any]) -> Any:
+        return self.context.store.write(unit, actor="helicline")
+
+    def _move(self, act: Callable[..., bool], noun: Any, key: tuple[Any, ...], *extra: Any) -> int:
+        """Read the row again inside of the transaction and make its move; a row that changed meanwhile waits a tick."""
+
+        def unit(tx: Tx) -> bool:
+            self._check_fence(tx)
+            return act(tx, *extra, noun.get(tx, *key))
+
+        try:
+            return int(self._write(unit))
+        except Stale:
+            return 0
+        except HeliclineError as error:
+            log.warning("%s %s cannot move: %s", noun.name, noun.label(key), error)
+            return 0
+
+    def _check_fence(self, tx: Tx) -> None:
+        lease = nouns.LEASES.find(tx, LEASE)
+        if lease is None or lease.holder != self.holder:
+            raise Stale("lease", LEASE, "is held by another server")
+
+    def _due_pipelines(self, tx: Reader) -> list[Any]:
+        column = nouns.PIPELINE_RUNS.table.c
+        return nouns.PIPELINE_RUNS.select(
+            tx, column.state.in_(runs.OPEN_STATES), column.wake_at <= column_value(tx.now), order=[column.created_at]
+        )
+
+    def _due_rollouts(self, tx: Reader) -> list[Rollout]:
+        column = nouns.ROLLOUTS.table.c
+        return nouns.ROLLOUTS.select(tx, column.state.in_(deployments.ACTIVE), column.wake_at <= column_value(tx.now))
+
+    def _due_triggers(self, tx: Reader) -> list[Any]:
+        column = nouns.TRIGGERS.table.c
+        return nouns.TRIGGERS.select(tx, column.wake_at <= column_value(tx.now))
+
+    def _move_rollout(self, under_way: Rollout) -> int:
+        """Gather the evidence outside of the transaction (it reads files), then decide and move inside of it."""
+        stages = self._read(lambda tx: guarding.stages_of(tx, under_way))
+        label = self._read(lambda tx: watching.label_of(tx, under_way.deployment))
+        readings = guarding.read_guards(self.context.home, under_way, stages, label=label)
+
+        def act(tx: Tx, row: Rollout) -> bool:
+            return rollout.advance(tx, row, rollout.facts_of(tx, row, stages=stages, readings=readings))
+
+        return self._move(act, nouns.ROLLOUTS, (under_way.deployment, under_way.number))
