@@ -1,0 +1,150 @@
+"""Monitors at work: gather a window's evidence, judge it, keep it, and open or close its alert."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from helicline.loop import loops
+from helicline.loop.context import Context
+from helicline.monitor import alerting, drift, performance, quality
+from helicline.monitor.profile import Profile, decode, merged
+from helicline.records.deployment import Deployment, Revision
+from helicline.records.monitor import Finding, Monitor, Severity, Window
+from helicline.serving import log_profiles, predictions
+from helicline.store import nouns
+from helicline.store.noun import Stale, column_value
+from helicline.store.unit import Reader, Tx
+
+REACH = 16  # how many window lengths a window may reach back to find enough rows
+KEEP = 20
+RANK: dict[str, int] = {"ok": 0, "info": 1, "warning": 2, "critical": 3}
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What a monitor looks at: the revision that serves, since when, and its drift reference."""
+
+    deployment: Deployment
+    revision: Revision
+    since: datetime
+    reference: str
+
+
+def due(tx: Reader) -> list[Monitor]:
+    """Return the monitors whose next window is over."""
+    column = nouns.MONITORS.table.c
+    return nouns.MONITORS.select(tx, column.wake_at <= column_value(tx.now))
+
+
+def label_of(tx: Reader, deployment: str) -> str:
+    """Return the name of the feedback that holds the truth for a deployment."""
+    loop = loops.of_deployment(tx, deployment)
+    return loop.spec.label if loop else "label"
+
+
+def subject_of(tx: Reader, name: str) -> Subject | None:
+    """Return what serves in a deployment now, or None while nothing does."""
+    deployment = nouns.DEPLOYMENTS.find(tx, name)
+    if deployment is None or not deployment.stable:
+        return None
+    revision = nouns.REVISIONS.get(tx, name, deployment.stable)
+    report = nouns.REPORTS.find(tx, revision.model, revision.model_version)
+    return Subject(deployment, revision, deployment.updated_at, report.evidence.profile if report else "")
+
+
+def look(context: Context, monitor: Monitor) -> int:
+    """Judge the monitor's newest window; return 1 if it was kept, 0 if the monitor changed meanwhile."""
+    now = context.store.clock.now()
+    subject = context.store.read(lambda tx: subject_of(tx, monitor.deployment))
+    window = _judged(context, monitor, subject, now) if subject else None
+    try:
+        context.store.write(lambda tx: _keep(tx, monitor, window), actor="helicline")
+    except Stale:
+        return 0
+    return 1
+
+
+def _keep(tx: Tx, monitor: Monitor, window: Window | None) -> None:
+    later = tx.now + timedelta(seconds=monitor.spec.window_s)
+    nouns.MONITORS.swap(tx, msgspec.structs.replace(monitor, wake_at=later, watched_until=tx.now))
+    if window is None:
+        return
+    recent = latest_windows(tx, monitor.deployment, monitor.name, limit=KEEP)
+    nouns.WINDOWS.put(tx, window)
+    # windows of another model version say nothing about this one, for better or worse
+    same = [one for one in recent if one.model_version == window.model_version]
+    alerting.apply(tx, monitor.spec, window, same)
+
+
+def latest_windows(tx: Reader, deployment: str, monitor: str, *, limit: int) -> list[Window]:
+    """Return the newest windows first."""
+    column = nouns.WINDOWS.table.c
+    return nouns.WINDOWS.select(
+        tx, column.deployment == deployment, column.monitor == monitor, order=[column.end.desc()], limit=limit
+    )
+
+
+def _judged(context: Context, monitor: Monitor, subject: Subject, now: datetime) -> Window:
+    if monitor.spec.kind == "performance":
+        count, start, findings = _performance(context, monitor, subject, now)
+    else:
+        count, start, findings = _distribution(context, monitor, subject, now)
+    enough = count >= monitor.spec.min_rows
+    severity: Severity = "insufficient_data"
+    if enough:
+        severity = max((finding.severity for finding in findings), key=lambda one: RANK.get(one, 0), default="ok")
+    return Window(
+        deployment=monitor.deployment,
+        monitor=monitor.name,
+        start=start,
+        end=now,
+        severity=severity,
+        row_count=count,
+        model_version=subject.revision.model_version,
+        findings=tuple(findings) if enough else (),
+        reason="" if enough else f"{count} of at least {monitor.spec.min_rows} rows",
+    )
+
+
+def _starts(monitor: Monitor, subject: Subject, now: datetime) -> list[datetime]:
+    """Return ever earlier starts for the window, none before the revision began to serve."""
+    starts = [now - timedelta(seconds=monitor.spec.window_s * reach) for reach in (1, 2, 4, 8, REACH)]
+    inside = [start for start in starts if start > subject.since]
+    return inside if len(inside) == len(starts) else [*inside, subject.since]
+
+
+def _distribution(
+    context: Context, monitor: Monitor, subject: Subject, now: datetime
+) -> tuple[int, datetime, list[Finding]]:
+    reference = _reference(context, subject)
+    profile, start = Profile(), now
+    for start in _starts(monitor, subject, now):
+        parts = log_profiles.between(
+            context.home, monitor.deployment, revision=subject.revision.number, since=start, until=now
+        )
+        profile = merged([decode(part) for part in parts])
+        if profile.row_count >= monitor.spec.min_rows:
+            break
+    if reference is None or profile.row_count < monitor.spec.min_rows:
+        return (profile.row_count if reference else 0), start, []
+    judge = drift.findings if monitor.spec.kind == "drift" else quality.findings
+    return profile.row_count, start, judge(monitor.spec, reference, profile)
+
+
+def _reference(context: Context, subject: Subject) -> Profile | None:
+    if not subject.reference:
+        return None
+    return decode(b"".join(context.blobs.read(subject.reference)))
+
+
+def _performance(
+    context: Context, monitor: Monitor, subject: Subject, now: datetime
+) -> tuple[int, datetime, list[Finding]]:
+    label = context.store.read(lambda tx: label_of(tx, monitor.deployment))
+    rows = predictions.labelled(context.home, monitor.deployment, since=subject.since, until=now, label=label)
+    for start in _starts(monitor, subject, now):
+        chosen = performance.chosen(rows, revision=subject.revision.number, since=start)
+        if len(chosen["label"]) >= monitor.spec.min_rows:
+            break
+    return len(chosen["label"]), start, performance.findings(monitor.spec, chosen)

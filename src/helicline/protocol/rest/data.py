@@ -1,0 +1,168 @@
+"""Datasets and blobs over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import AsyncIterator, Iterator
+
+import msgspec
+from litestar import Request, get, post, put
+from litestar.response import Stream
+
+from helicline.data import tree, versions
+from helicline.protocol.rest.edge import Edge, Page, bounded
+from helicline.records.dataset import Dataset, DatasetRef, DatasetVersion, FileEntry, TreeDiff
+from helicline.store.blobs import Blobs, checked_digest
+
+
+class CommitBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Files by path, whose blobs were uploaded before, as a new version that `ref` then points to."""
+
+    files: list[FileEntry]
+    ref: str = "main"
+    message: str = ""
+    expected: str | None = None
+    turn: str = ""
+
+
+class PointBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    target: str
+    expected: str | None = None
+
+
+class MissingBody(msgspec.Struct, forbid_unknown_fields=True):
+    hashes: list[str]
+
+
+class BlobKept(msgspec.Struct, frozen=True):
+    hash: str
+    size: int
+
+
+class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
+    dataset: Dataset
+    refs: list[DatasetRef]
+    latest: DatasetVersion | None
+
+
+@get("/datasets", sync_to_thread=True)
+def list_datasets(edge: Edge) -> Page[DatasetSummary]:
+    """Every dataset with its refs and its newest version."""
+
+    def one(dataset: Dataset) -> DatasetSummary:
+        newest = edge.read(lambda tx: versions.versions(tx, dataset.name, limit=1))
+        refs = edge.read(lambda tx: versions.refs(tx, dataset.name))
+        return DatasetSummary(dataset=dataset, refs=refs, latest=newest[0] if newest else None)
+
+    return Page([one(dataset) for dataset in edge.read(versions.datasets)])
+
+
+@get("/datasets/{name:str}/versions", sync_to_thread=True)
+def list_versions(edge: Edge, name: str, limit: int = 200) -> Page[DatasetVersion]:
+    """The versions of a dataset, newest first."""
+    return Page(edge.read(lambda tx: versions.versions(tx, name, limit=bounded(limit))))
+
+
+@get("/datasets/{name:str}/versions/{point:str}", sync_to_thread=True)
+def get_version(edge: Edge, name: str, point: str) -> DatasetVersion:
+    """One version, by ref, `v3` or id."""
+    return edge.read(lambda tx: versions.resolve(tx, f"{name}@{point}"))
+
+
+@get("/datasets/{name:str}/versions/{point:str}/files", sync_to_thread=True)
+def list_files(edge: Edge, name: str, point: str) -> Page[FileEntry]:
+    """Every file of a version: path, size, BLAKE3."""
+    version = edge.read(lambda tx: versions.resolve(tx, f"{name}@{point}"))
+    return Page(tree.read_tree(edge.context.blobs, version.root_hash))
+
+
+@get("/datasets/{name:str}/diff", sync_to_thread=True)
+def diff_versions(edge: Edge, name: str, before: str, after: str) -> TreeDiff:
+    """Which files were added, removed and changed from one version to another."""
+    old, new = edge.read(lambda tx: (versions.resolve(tx, f"{name}@{before}"), versions.resolve(tx, f"{name}@{after}")))
+    return tree.diff(edge.context.blobs, old.root_hash, new.root_hash)
+
+
+@post("/datasets/{name:str}/versions", sync_to_thread=True)
+def commit_version(edge: Edge, name: str, data: CommitBody) -> DatasetVersion:
+    """Commit a version; 409 when `expected` is given and the ref has moved."""
+    prepared = versions.prepare(edge.context.blobs, data.files)
+    return edge.write(
+        lambda tx: versions.commit(
+            tx, name, prepared, ref=data.ref, message=data.message, expected=data.expected, turn=data.turn
+        )
+    )
+
+
+@put("/datasets/{name:str}/refs/{ref:str}", sync_to_thread=True)
+def point_ref(edge: Edge, name: str, ref: str, data: PointBody) -> DatasetRef:
+    """Move a ref by compare-and-swap."""
+    return edge.write(lambda tx: versions.point(tx, name, ref, target=data.target, expected=data.expected))
+
+
+@post("/blobs/missing", sync_to_thread=True, status_code=200)
+def missing_blobs(edge: Edge, data: MissingBody) -> MissingBody:
+    """Those of the given hashes that the store does not have yet."""
+    return MissingBody([digest for digest in data.hashes if not edge.context.blobs.has(digest)])
+
+
+@put("/blobs", status_code=201)
+async def put_blob(request: Request, edge: Edge) -> BlobKept:
+    """Keep the body as a blob; answered after it is durable."""
+    limit = edge.context.settings.max_upload_bytes
+    digest, size = await receive(request.stream(), edge.context.blobs, limit=limit)
+    return BlobKept(hash=digest, size=size)
+
+
+@get("/blobs/{digest:str}", sync_to_thread=True)
+def get_blob(edge: Edge, digest: str) -> Stream:
+    """The bytes of a blob."""
+    return Stream(edge.context.blobs.read(checked_digest(digest)), media_type="application/octet-stream")
+
+
+async def receive(stream: AsyncIterator[bytes], blobs: Blobs, *, limit: int) -> tuple[str, int]:
+    """Store a body as it comes in, never more than a few pieces of it in memory."""
+    pieces: queue.Queue[bytes | None] = queue.Queue(maxsize=16)
+
+    def taken() -> Iterator[bytes]:
+        while (piece := pieces.get()) is not None:
+            yield piece
+
+    keeping = asyncio.ensure_future(asyncio.to_thread(blobs.put, taken(), limit=limit))
+    try:
+        async for piece in stream:
+            while not keeping.done():
+                try:
+                    pieces.put_nowait(piece)
+                    break
+                except queue.Full:
+                    await asyncio.sleep(0.001)
+            if keeping.done():
+                break
+    finally:
+        await _close(pieces, keeping)
+    return await keeping
+
+
+async def _close(pieces: queue.Queue[bytes | None], keeping: asyncio.Future[tuple[str, int]]) -> None:
+    while not keeping.done():
+        try:
+            pieces.put_nowait(None)
+            return
+        except queue.Full:
+            await asyncio.sleep(0.001)
+
+
+ROUTES = [
+    list_datasets,
+    list_versions,
+    get_version,
+    list_files,
+    diff_versions,
+    commit_version,
+    point_ref,
+    missing_blobs,
+    put_blob,
+    get_blob,
+]

@@ -1,0 +1,211 @@
+"""Models, versions, gates and approvals over HTTP."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator
+
+import msgspec
+from litestar import get, post
+from litestar.response import Stream
+
+from helicline.errors import Invalid
+from helicline.gate import reports
+from helicline.protocol.rest.edge import Edge, Page
+from helicline.records.gate import GateReport
+from helicline.records.model import Alias, ArtifactFile, ModelVersion, PromotionRequest, RegisteredModel
+from helicline.registry import files, get_version, point, register, versions
+from helicline.registry.approvals import decide_request
+from helicline.store import nouns
+from helicline.store.unit import Reader
+
+
+class ModelSummary(msgspec.Struct, frozen=True, kw_only=True):
+    model: RegisteredModel
+    aliases: list[Alias]
+    latest: ModelVersion | None
+
+
+class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
+    version: ModelVersion
+    aliases: list[str]
+    report: GateReport | None
+    request: PromotionRequest | None
+    deployments: list[str]
+    files: list[ArtifactFile]
+
+
+class RegisterBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    source: str
+    run_id: str = ""
+    description: str = ""
+
+
+class PointBody(msgspec.Struct, forbid_unknown_fields=True):
+    number: int
+
+
+class WaiveBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    check: str
+    reason: str
+    person: str = ""
+
+
+class DecideBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    reason: str = ""
+    person: str = ""
+
+
+def _aliases(tx: Reader, model: str) -> list[Alias]:
+    return nouns.ALIASES.select(tx, nouns.ALIASES.table.c.model == model)
+
+
+@get("/models", sync_to_thread=True)
+def list_models(edge: Edge) -> Page[ModelSummary]:
+    """Every registered model with its aliases and newest version."""
+
+    def view(tx: Reader) -> list[ModelSummary]:
+        found = [model for model in nouns.MODELS.select(tx) if not model.is_prompt]
+        return [
+            ModelSummary(model=model, aliases=_aliases(tx, model.name), latest=_newest(tx, model.name))
+            for model in found
+        ]
+
+    return Page(edge.read(view))
+
+
+def _newest(tx: Reader, model: str) -> ModelVersion | None:
+    found = [version for version in versions(tx, model) if not version.deleted]
+    return max(found, key=lambda version: version.number, default=None)
+
+
+@get("/models/{name:str}/versions", sync_to_thread=True)
+def list_model_versions(edge: Edge, name: str) -> Page[VersionDetail]:
+    """The versions of a model, newest first, with aliases and verdicts."""
+
+    def view(tx: Reader) -> list[VersionDetail]:
+        nouns.MODELS.get(tx, name)
+        found = sorted(versions(tx, name), key=lambda version: -version.number)
+        return [_detail(tx, version, files_too=False) for version in found if not version.deleted]
+
+    return Page(edge.read(view))
+
+
+@get("/models/{name:str}/versions/{number:int}", sync_to_thread=True)
+def get_model_version(edge: Edge, name: str, number: int) -> VersionDetail:
+    """One version: verdicts, approvals, files, where it serves."""
+    return edge.read(lambda tx: _detail(tx, get_version(tx, name, number), files_too=True))
+
+
+def _detail(tx: Reader, version: ModelVersion, *, files_too: bool) -> VersionDetail:
+    column = nouns.REQUESTS.table.c
+    requests = [one for one in nouns.REQUESTS.select(tx, column.model == version.model) if one.number == version.number]
+    return VersionDetail(
+        version=version,
+        aliases=[alias.alias for alias in _aliases(tx, version.model) if alias.number == version.number],
+        report=nouns.REPORTS.find(tx, version.model, version.number),
+        request=max(requests, key=lambda one: one.created_at, default=None),
+        deployments=_serving(tx, version),
+        files=files(tx, version) if files_too else [],
+    )
+
+
+def _serving(tx: Reader, version: ModelVersion) -> list[str]:
+    found = nouns.DEPLOYMENTS.select(tx, nouns.DEPLOYMENTS.table.c.model == version.model)
+    return [
+        one.name
+        for one in found
+        if one.stable and nouns.REVISIONS.get(tx, one.name, one.stable).model_version == version.number
+    ]
+
+
+@post("/models/{name:str}/versions", sync_to_thread=True)
+def register_version(edge: Edge, name: str, data: RegisterBody) -> ModelVersion:
+    """Register a logged model as the next version; the model's loops then judge it."""
+    return edge.write(
+        lambda tx: register(tx, name, source=data.source, run_id=data.run_id, description=data.description)
+    )
+
+
+@get("/models/{name:str}/versions/{number:int}/archive", sync_to_thread=True)
+def get_archive(edge: Edge, name: str, number: int) -> Stream:
+    """The version's files as a tar stream."""
+    found = edge.read(lambda tx: files(tx, get_version(tx, name, number)))
+    return Stream(_tar(edge, found), media_type="application/x-tar")
+
+
+def _tar(edge: Edge, found: list[ArtifactFile]) -> Iterator[bytes]:
+    for file in found:
+        info = tarfile.TarInfo(file.path)
+        info.size, info.mode = file.size, 0o644
+        yield info.tobuf(format=tarfile.PAX_FORMAT)
+        yield from edge.context.blobs.read(file.hash)
+        yield b"\0" * (-file.size % tarfile.BLOCKSIZE)
+    yield b"\0" * (tarfile.BLOCKSIZE * 2)
+
+
+@post("/models/{name:str}/aliases/{alias:str}", sync_to_thread=True, status_code=200)
+def point_alias(edge: Edge, name: str, alias: str, data: PointBody) -> Alias:
+    """Point an alias to a version."""
+    return edge.write(lambda tx: point(tx, name, alias, data.number))
+
+
+@get("/gates/{name:str}/{number:int}", sync_to_thread=True)
+def get_report(edge: Edge, name: str, number: int) -> GateReport:
+    """The verdicts on a version, with their evidence."""
+    return edge.read(lambda tx: nouns.REPORTS.get(tx, name, number))
+
+
+@post("/gates/{name:str}/{number:int}/waive", sync_to_thread=True, status_code=200)
+def waive(edge: Edge, name: str, number: int, data: WaiveBody) -> GateReport:
+    """Let a version pass a check in a person's name; the loop goes on from there."""
+    person = _person(edge, data.person)
+    return edge.write(lambda tx: reports.waive(tx, name, number, check=data.check, person=person, reason=data.reason))
+
+
+def _person(edge: Edge, said: str) -> str:
+    """Return who decides: the token's name; a local caller without one must say it."""
+    if edge.caller.name != "local":
+        if said and said != edge.caller.name:
+            raise Invalid("person", said, f"{edge.caller.name}, whose token this is")
+        return edge.caller.name
+    return said
+
+
+@get("/promotion-requests", sync_to_thread=True)
+def list_requests(edge: Edge, state: str = "") -> Page[PromotionRequest]:
+    """Requests to promote, newest first."""
+    column = nouns.REQUESTS.table.c
+    where = [column.state == state] if state else []
+    found = edge.read(lambda tx: nouns.REQUESTS.select(tx, *where))
+    return Page(sorted(found, key=lambda one: one.created_at, reverse=True))
+
+
+@post("/promotion-requests/{request_id:str}/{decision:str}", sync_to_thread=True, status_code=200)
+def decide(edge: Edge, request_id: str, decision: str, data: DecideBody) -> PromotionRequest:
+    """Approve or reject a request, in the name of the token or of `person` on a local server."""
+    if decision not in ("approve", "reject"):
+        raise Invalid("decision", decision, "approve or reject")
+    person = _person(edge, data.person)
+    if not person.strip():
+        raise Invalid("person", person, "the name of the person who decides")
+    role = edge.caller.role
+    return edge.write(
+        lambda tx: decide_request(
+            tx, request_id, person=person, role=role, approve=decision == "approve", reason=data.reason
+        )
+    )
+
+
+ROUTES = [
+    list_models,
+    list_model_versions,
+    get_model_version,
+    register_version,
+    get_archive,
+    point_alias,
+    get_report,
+    waive,
+    list_requests,
+    decide,
+]

@@ -1,0 +1,193 @@
+"""Pipeline runs, their steps, logs and attempts over HTTP, and what workers ask for."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+from litestar import Request, Response, get, post
+
+from helicline.errors import Invalid
+from helicline.loop import orders
+from helicline.pipeline import attempts, runs
+from helicline.protocol.rest.edge import Done, Edge, Page, bounded
+from helicline.protocol.rest.feed import Feed
+from helicline.records.pipeline import Attempt, Completion, Order, PipelineRun, StepRun
+from helicline.store import nouns
+from helicline.store.noun import Stale
+from helicline.store.unit import Tx
+
+MAX_LOG_BYTES = 64 << 20
+
+
+class RunDetail(msgspec.Struct, frozen=True, kw_only=True):
+    run: PipelineRun
+    steps: list[StepRun]
+    attempts: list[Attempt]
+
+
+class LeaseBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    worker: str
+    wait_s: float = 20.0
+
+
+class BeatBody(msgspec.Struct, forbid_unknown_fields=True):
+    fence: int
+
+
+class Beat(msgspec.Struct, frozen=True):
+    cancel: bool
+
+
+class Why(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a step ran or did not: the reason, and the components of its cache key."""
+
+    step: str
+    state: str
+    reason: str
+    key_parts: dict[str, str]
+
+
+@get("/pipeline-runs", sync_to_thread=True)
+def list_pipeline_runs(edge: Edge, pipeline: str = "", limit: int = 50) -> Page[PipelineRun]:
+    """Pipeline runs, newest first."""
+    column = nouns.PIPELINE_RUNS.table.c
+    where = [column.pipeline == pipeline] if pipeline else []
+    return Page(
+        edge.read(
+            lambda tx: nouns.PIPELINE_RUNS.select(tx, *where, order=[column.created_at.desc()], limit=bounded(limit))
+        )
+    )
+
+
+@get("/pipeline-runs/{run_id:str}", sync_to_thread=True)
+def get_pipeline_run(edge: Edge, run_id: str) -> RunDetail:
+    """A pipeline run with its steps and attempts."""
+    return edge.read(
+        lambda tx: RunDetail(
+            run=nouns.PIPELINE_RUNS.get(tx, run_id),
+            steps=list(runs.steps_of(tx, run_id).values()),
+            attempts=attempts.of_run(tx, run_id),
+        )
+    )
+
+
+@get("/pipeline-runs/{run_id:str}/why", sync_to_thread=True)
+def why_rerun(edge: Edge, run_id: str) -> Page[Why]:
+    """For each step: cached from where, or which component of its key changed."""
+    edge.read(lambda tx: nouns.PIPELINE_RUNS.get(tx, run_id))
+    steps = edge.read(lambda tx: runs.steps_of(tx, run_id))
+    return Page(
+        [
+            Why(
+                step=step.step,
+                state=step.state,
+                reason=f"kept from run {step.cached_from}" if step.cached_from else step.miss_reason,
+                key_parts=step.key_parts,
+            )
+            for step in steps.values()
+        ]
+    )
+
+
+@post("/pipeline-runs/{run_id:str}/cancel", sync_to_thread=True, status_code=200)
+def cancel_run(edge: Edge, run_id: str) -> PipelineRun:
+    """Stop a run: its leased steps are told, the rest are ended."""
+    return edge.write(lambda tx: runs.cancel(tx, run_id))
+
+
+@post("/attempts/lease", status_code=200)
+async def lease_attempt(edge: Edge, feed: Feed, data: LeaseBody) -> Response[Order | None]:
+    """Wait for a task and take it; 204 when there was none within `wait_s`."""
+    if not data.worker:
+        raise Invalid("worker", data.worker, "a name")
+    end = asyncio.get_running_loop().time() + min(max(data.wait_s, 0), 30)
+    while True:
+        seen = feed.seq
+        order = await asyncio.to_thread(_try_lease, edge, data.worker)
+        left = end - asyncio.get_running_loop().time()
+        if order is not None:
+            return Response(order)
+        if left <= 0 or not await feed.wait(seen, left, nouns=("attempt",)):
+            return Response(None, status_code=204)
+
+
+def _try_lease(edge: Edge, worker: str) -> Order | None:
+    lease_s = edge.context.settings.lease_s
+    for waiting in edge.read(lambda tx: attempts.ready(tx, limit=5)):
+
+        def unit(tx: Tx, found: Attempt = waiting) -> Order:
+            leased = attempts.lease(tx, found, worker=worker, lease_s=lease_s)
+            return orders.order_of(tx, leased, lease_s=lease_s)
+
+        try:
+            return edge.write(unit)
+        except Stale:
+            continue  # another worker was faster
+    return None
+
+
+@post("/attempts/{attempt_id:str}/heartbeat", sync_to_thread=True, status_code=200)
+def beat(edge: Edge, attempt_id: str, data: BeatBody) -> Beat:
+    """Lengthen a lease; the answer says whether to stop. 409 for a stale fence."""
+    lease_s = edge.context.settings.lease_s
+    return Beat(edge.write(lambda tx: attempts.heartbeat(tx, attempt_id, fence=data.fence, lease_s=lease_s)))
+
+
+@post("/attempts/{attempt_id:str}/complete", sync_to_thread=True, status_code=200)
+def complete(edge: Edge, attempt_id: str, data: Completion) -> Done:
+    """Report how a task ended: outputs, cache entry and state commit together, once."""
+    edge.write(lambda tx: orders.complete(tx, attempt_id, data))
+    return Done()
+
+
+def _log_path(edge: Edge, attempt_id: str) -> Path:
+    edge.read(lambda tx: nouns.ATTEMPTS.get(tx, attempt_id))
+    folder = edge.context.home / "logs" / "attempts"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{attempt_id}.log"
+
+
+@post("/attempts/{attempt_id:str}/log", status_code=200)
+async def append_log(request: Request, edge: Edge, attempt_id: str, offset: int) -> Done:
+    """Append output at `offset`; sending the same piece twice changes nothing."""
+    piece = await request.body()
+    path = await asyncio.to_thread(_log_path, edge, attempt_id)
+    await asyncio.to_thread(_write_at, path, offset, piece)
+    return Done()
+
+
+def _write_at(path: Path, offset: int, piece: bytes) -> None:
+    size = path.stat().st_size if path.exists() else 0
+    if not 0 <= offset <= size or offset + len(piece) > MAX_LOG_BYTES:
+        raise Invalid("offset", offset, f"0 to {size}, and at most {MAX_LOG_BYTES} bytes in all")
+    with path.open("r+b" if path.exists() else "wb") as file:
+        file.seek(offset)
+        file.write(piece)
+
+
+@get("/attempts/{attempt_id:str}/log", sync_to_thread=True)
+def read_log(edge: Edge, attempt_id: str, offset: int = 0) -> Response[bytes]:
+    """The output of an attempt from `offset` on; header `X-Next-Offset` says where to go on."""
+    path = _log_path(edge, attempt_id)
+    piece = b""
+    if path.exists():
+        with path.open("rb") as file:
+            file.seek(max(offset, 0))
+            piece = file.read(1 << 20)
+    headers = {"X-Next-Offset": str(max(offset, 0) + len(piece))}
+    return Response(piece, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+ROUTES = [
+    list_pipeline_runs,
+    get_pipeline_run,
+    why_rerun,
+    cancel_run,
+    lease_attempt,
+    beat,
+    complete,
+    append_log,
+    read_log,
+]

@@ -1,0 +1,77 @@
+"""Experiments and runs over HTTP, for the UI and the CLI (clients log over the MLflow wire)."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import get
+
+from helicline.protocol.rest.edge import Edge, Page, bounded
+from helicline.records.run import Experiment, MetricPoint, Run
+from helicline.store.unit import Reader
+from helicline.tracking import get_run, list_experiments, metric_history, search_runs
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric's history of one run, at most `points` of them: of each bucket the first, least, greatest and last."""
+
+    key: str
+    total: int
+    points: list[MetricPoint]
+
+
+@get("/experiments", sync_to_thread=True)
+def list_all_experiments(edge: Edge) -> Page[Experiment]:
+    """Every active experiment."""
+    return Page(edge.read(list_experiments))
+
+
+@get("/runs", sync_to_thread=True)
+def search(
+    edge: Edge,
+    experiment: str = "",
+    filter: str = "",
+    order_by: str = "attributes.start_time DESC",
+    limit: int = 100,
+    after: str = "",
+) -> Page[Run]:
+    """Runs that match an MLflow filter, a page at a time; `order_by` like `metrics.accuracy DESC`."""
+
+    def view(tx: Reader) -> Page[Run]:
+        ids = [experiment] if experiment else [one.experiment_id for one in list_experiments(tx)]
+        found, token = search_runs(
+            tx, ids, filter=filter, order_by=(order_by,), max_results=bounded(limit), page_token=after
+        )
+        return Page(found, token or "")
+
+    return edge.read(view)
+
+
+@get("/runs/{run_id:str}", sync_to_thread=True)
+def get_one(edge: Edge, run_id: str) -> Run:
+    """A run with its latest metrics, parameters, tags and inputs."""
+    return edge.read(lambda tx: get_run(tx, run_id))
+
+
+@get("/runs/{run_id:str}/metrics", sync_to_thread=True)
+def get_series(edge: Edge, run_id: str, key: str, points: int = 1000) -> Series:
+    """A metric's history, thinned to what a chart of that width can show."""
+    most = bounded(points, most=10_000)
+    history = edge.read(lambda tx: metric_history(tx, run_id, key))
+    return Series(key=key, total=len(history), points=thinned(history, most))
+
+
+def thinned(history: list[MetricPoint], most: int) -> list[MetricPoint]:
+    """Return at most `most` points that keep each bucket's first, lowest, highest and last one."""
+    if len(history) <= most:
+        return history
+    width = -(-len(history) // max(1, most // 4))
+    kept: dict[int, MetricPoint] = {}
+    for start in range(0, len(history), width):
+        bucket = range(start, min(start + width, len(history)))
+        low = min(bucket, key=lambda at: history[at].value)
+        high = max(bucket, key=lambda at: history[at].value)
+        kept |= {at: history[at] for at in (bucket[0], low, high, bucket[-1])}
+    return [kept[at] for at in sorted(kept)]
+
+
+ROUTES = [list_all_experiments, search, get_one, get_series]
