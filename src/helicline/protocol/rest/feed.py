@@ -16,6 +16,7 @@ class Feed:
 
     def __init__(self) -> None:
         self.seq = 0
+        self.closed = False
         self._recent: deque[Event] = deque(maxlen=KEPT)
         self._waiting: set[asyncio.Future[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -37,6 +38,7 @@ class Feed:
 
     def close(self) -> None:
         """Let everybody who waits go."""
+        self.closed = True
         self._take([])
 
     def after(self, seq: int, nouns: Sequence[str] = ()) -> list[Event]:
@@ -48,7 +50,7 @@ class Feed:
         end = loop.time() + timeout_s
         while not self.after(seq, nouns):
             left = end - loop.time()
-            if left <= 0:
+            if left <= 0 or self.closed:
                 return False
             waiter = loop.create_future()
             self._waiting.add(waiter)

@@ -1,0 +1,195 @@
+"""Status, events, tokens, the walk back and the harvest's rows over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.response import Stream
+
+import helicline
+from helicline import bus
+from helicline.errors import Conflict, Invalid
+from helicline.ids import checked_name
+from helicline.loop import status, why
+from helicline.protocol.rest.edge import Edge, Page, bounded
+from helicline.protocol.rest.feed import Feed
+from helicline.records.access import ROLES, Token
+from helicline.records.event import Event
+from helicline.serving import log_harvest
+from helicline.store import nouns
+from helicline.store.rows import event as events
+from helicline.store.unit import Tx
+
+HEARTBEAT_S = 15.0
+
+
+class TokenBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    name: str
+    role: str
+    days: int = 90
+
+
+class TokenMade(msgspec.Struct, frozen=True, kw_only=True):
+    """A new token; the secret is shown this once and kept nowhere."""
+
+    id: str
+    name: str
+    role: str
+    secret: str
+
+
+class TokenShown(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+    role: str
+    created_at: Any
+    expires_at: Any
+    revoked_at: Any
+
+
+class Audit(msgspec.Struct, frozen=True, kw_only=True):
+    ok: bool
+    events: int
+    broken_at: int = 0
+    why: str = ""
+
+
+@get("/status", sync_to_thread=True)
+def get_status(edge: Edge) -> status.Status:
+    """The ring: every station's counts, and what needs a person."""
+    return edge.read(lambda tx: status.read(tx, version=helicline.__version__))
+
+
+@get("/events", sync_to_thread=True)
+def list_events(edge: Edge, noun: str = "", id: str = "", before: int = 0, limit: int = 100) -> Page[Event]:
+    """Events, newest first."""
+    found = edge.read(lambda tx: events.latest(tx, noun=noun, id=id, before=before, limit=bounded(limit)))
+    return Page(found, str(found[-1].seq) if len(found) == limit else "")
+
+
+@get("/audit", sync_to_thread=True)
+def verify_audit(edge: Edge) -> Audit:
+    """Walk the whole chain of events and say whether it holds."""
+    try:
+        return Audit(ok=True, events=edge.read(bus.verify))
+    except bus.Break as broken:
+        return Audit(ok=False, events=0, broken_at=broken.seq, why=broken.why)
+
+
+@get("/stream")
+async def stream(edge: Edge, feed: Feed, after: int = -1) -> Stream:
+    """Server-sent events: `{seq, noun, id, verb}` of every change after `after` (now, if left out)."""
+    return Stream(
+        _live(feed, feed.seq if after < 0 else after),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _live(feed: Feed, seq: int) -> AsyncIterator[bytes]:
+    yield b"retry: 1000\n\n"
+    while True:
+        for event in feed.after(seq):
+            seq = event.seq
+            body = {"seq": event.seq, "noun": event.noun, "id": event.id, "verb": event.verb, "at": event.at}
+            yield b"id: %d\ndata: %s\n\n" % (seq, msgspec.json.encode(body))
+        if not await feed.wait(seq, HEARTBEAT_S):
+            yield b": still here\n\n"
+        if feed.closed:
+            return
+
+
+@get("/why/{prediction_id:str}", sync_to_thread=True)
+def get_why(edge: Edge, prediction_id: str) -> why.Answer:
+    """What stands behind one prediction: version, run, code, environment, data, gates, people."""
+    return why.why(edge.context, prediction_id)
+
+
+@get("/deployments/{name:str}/labelled", sync_to_thread=True)
+def get_labelled(edge: Edge, name: str, label: str = "label", since_ms: int = 0) -> Response[bytes]:
+    """Production rows whose label came in, as Parquet: the model's inputs and the label."""
+    edge.read(lambda tx: nouns.DEPLOYMENTS.get(tx, name))
+    with NamedTemporaryFile(suffix=".parquet", dir=edge.context.home) as target:
+        path = Path(target.name)
+        count = log_harvest.write(edge.context.home, name, path, label=label, since_ms=since_ms)
+        body = path.read_bytes() if count else b""
+    headers = {"X-Row-Count": str(count)}
+    return Response(body, media_type="application/vnd.apache.parquet", headers=headers)
+
+
+def _shown(token: Token) -> TokenShown:
+    return TokenShown(
+        id=token.id,
+        name=token.name,
+        role=token.role,
+        created_at=token.created_at,
+        expires_at=token.expires_at,
+        revoked_at=token.revoked_at,
+    )
+
+
+@post("/tokens", sync_to_thread=True)
+def create_token(edge: Edge, data: TokenBody) -> TokenMade:
+    """Make a token; its secret is in this answer and nowhere else."""
+    if data.role not in ROLES:
+        raise Invalid("role", data.role, ", ".join(sorted(ROLES)))
+    if not 1 <= data.days <= 3650:
+        raise Invalid("days", data.days, "1 to 3650")
+    checked_name("name", data.name)
+    secret = f"hl_{secrets.token_urlsafe(32)}"
+
+    def unit(tx: Tx) -> TokenMade:
+        token = Token(
+            id=secrets.token_hex(6),
+            name=data.name,
+            role=data.role,
+            secret_sha256=hashlib.sha256(secret.encode()).hexdigest(),
+            created_at=tx.now,
+            expires_at=tx.now + timedelta(days=data.days),
+        )
+        nouns.TOKENS.insert(tx, token)
+        bus.emit(tx, "created", "token", token.id, name=token.name, role=token.role)
+        return TokenMade(id=token.id, name=token.name, role=token.role, secret=secret)
+
+    return edge.write(unit)
+
+
+@get("/tokens", sync_to_thread=True)
+def list_tokens(edge: Edge) -> Page[TokenShown]:
+    """Every token without its secret."""
+    return Page([_shown(token) for token in edge.read(nouns.TOKENS.select)])
+
+
+@post("/tokens/{token_id:str}/revoke", sync_to_thread=True, status_code=200)
+def revoke_token(edge: Edge, token_id: str) -> TokenShown:
+    """End a token at once."""
+
+    def unit(tx: Tx) -> Token:
+        token = nouns.TOKENS.get(tx, token_id)
+        if token.revoked_at is not None:
+            raise Conflict("token", token_id, "is revoked already")
+        bus.emit(tx, "revoked", "token", token_id)
+        return nouns.TOKENS.swap(tx, msgspec.structs.replace(token, revoked_at=tx.now))
+
+    return _shown(edge.write(unit))
+
+
+ROUTES = [
+    get_status,
+    list_events,
+    verify_audit,
+    stream,
+    get_why,
+    get_labelled,
+    create_token,
+    list_tokens,
+    revoke_token,
+]

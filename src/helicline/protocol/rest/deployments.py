@@ -1,0 +1,182 @@
+"""Deployments, rollouts and the gateway's side of them over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from litestar import Response, get, post, put
+
+from helicline.errors import Conflict, NotFound
+from helicline.loop import guarding
+from helicline.protocol.rest.edge import Done, Edge, Page, bounded
+from helicline.protocol.rest.feed import Feed
+from helicline.records.deployment import (
+    Deployment,
+    Desired,
+    Observed,
+    Prediction,
+    Revision,
+    Rollout,
+    RolloutPlan,
+    RolloutStep,
+    Sighting,
+    Stage,
+    VariantCounts,
+)
+from helicline.registry import get_version
+from helicline.serving import deployments, predictions, rollout
+from helicline.store import nouns
+from helicline.store.unit import Reader
+
+
+class DeploymentDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A deployment with everything its page shows."""
+
+    deployment: Deployment
+    revisions: list[Revision]
+    rollout: Rollout | None
+    stages: list[Stage]
+    rollouts: list[Rollout]
+    counts: list[VariantCounts]
+    gateways: list[Sighting]
+
+
+class DeployBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Roll a model version out, by the plan or at once."""
+
+    model: str
+    number: int
+    plan: RolloutPlan | None = None
+
+
+class ReasonBody(msgspec.Struct, forbid_unknown_fields=True):
+    reason: str = ""
+
+
+def _detail(tx: Reader, name: str) -> DeploymentDetail:
+    deployment = nouns.DEPLOYMENTS.get(tx, name)
+    column = nouns.ROLLOUTS.table.c
+    rollouts = nouns.ROLLOUTS.select(tx, column.deployment == name, order=[column.number.desc()], limit=20)
+    newest = rollouts[0] if rollouts else None
+    seen = deployments.sightings(tx)
+    return DeploymentDetail(
+        deployment=deployment,
+        revisions=deployments.revisions(tx, name),
+        rollout=next((one for one in rollouts if one.state in deployments.ACTIVE), None),
+        stages=guarding.stages_of(tx, newest) if newest else [],
+        rollouts=rollouts,
+        counts=[one for sighting in seen[:1] for one in sighting.observed.counts if one.deployment == name],
+        gateways=seen[:3],
+    )
+
+
+@get("/deployments", sync_to_thread=True)
+def list_deployments(edge: Edge) -> Page[DeploymentDetail]:
+    """Every deployment with its revisions, traffic and rollout."""
+    return Page(edge.read(lambda tx: [_detail(tx, one.name) for one in nouns.DEPLOYMENTS.select(tx)]))
+
+
+@get("/deployments/{name:str}", sync_to_thread=True)
+def get_deployment(edge: Edge, name: str) -> DeploymentDetail:
+    """One deployment: revisions, the rollout under way with its guards, counts as the gateway reports them."""
+    return edge.read(lambda tx: _detail(tx, name))
+
+
+@post("/deployments/{name:str}/rollouts", sync_to_thread=True)
+def start_rollout(edge: Edge, name: str, data: DeployBody) -> Rollout:
+    """Start to roll a version out (at once if no plan is given); 409 while another rollout is under way."""
+    at_once = RolloutPlan(steps=(RolloutStep(weight_bp=10000, min_requests=0, min_s=0.0, max_s=0.0),))
+
+    def unit(tx: deployments.Tx) -> Rollout:
+        version = get_version(tx, data.model, data.number)
+        deployment = deployments.ensure(tx, name, model=data.model)
+        return rollout.start(tx, deployment, version, plan=data.plan or at_once)
+
+    return edge.write(unit)
+
+
+@post("/deployments/{name:str}/rollback", sync_to_thread=True, status_code=200)
+def roll_back(edge: Edge, name: str, data: ReasonBody) -> DeploymentDetail:
+    """Roll back: the rollout under way if there is one, else to the previous revision, which is warm."""
+
+    def unit(tx: deployments.Tx) -> None:
+        if nouns.DEPLOYMENTS.find(tx, name) is None:
+            raise NotFound("deployment", name, "See: hl deploy ls")
+        if deployments.active_rollout(tx, name) is not None:
+            rollout.roll_back(tx, name, reason=data.reason)
+        else:
+            deployments.flip_back(tx, name, reason=data.reason)
+
+    edge.write(unit)
+    return edge.read(lambda tx: _detail(tx, name))
+
+
+@post("/deployments/{name:str}/promote", sync_to_thread=True, status_code=200)
+def promote(edge: Edge, name: str, data: ReasonBody) -> Rollout:
+    """Give the candidate all traffic now."""
+    return edge.write(lambda tx: rollout.promote(tx, name, reason=data.reason))
+
+
+@post("/deployments/{name:str}/advance", sync_to_thread=True, status_code=200)
+def advance(edge: Edge, name: str, data: ReasonBody) -> Rollout:
+    """Go to the next step of the rollout now."""
+    return edge.write(lambda tx: rollout.skip_step(tx, name, reason=data.reason))
+
+
+@post("/deployments/{name:str}/hold", sync_to_thread=True, status_code=200)
+def hold(edge: Edge, name: str) -> Rollout:
+    """Keep the weights as they are; guards still roll back."""
+    return edge.write(lambda tx: rollout.hold(tx, name))
+
+
+@post("/deployments/{name:str}/resume", sync_to_thread=True, status_code=200)
+def resume(edge: Edge, name: str) -> Rollout:
+    """Let a held rollout go on."""
+    return edge.write(lambda tx: rollout.resume(tx, name))
+
+
+@get("/deployments/{name:str}/predictions", sync_to_thread=True)
+def list_predictions(edge: Edge, name: str, limit: int = 50) -> Page[Prediction]:
+    """The newest logged predictions."""
+    edge.read(lambda tx: nouns.DEPLOYMENTS.get(tx, name))
+    return Page(predictions.recent(edge.context.home, name, bounded(limit)))
+
+
+@get("/gateway/desired")
+async def get_desired(edge: Edge, feed: Feed, after: int = -1, wait_s: float = 20.0) -> Response[Desired | None]:
+    """What gateways should do, once its generation is after `after`; 204 when nothing changed within `wait_s`."""
+    end = asyncio.get_running_loop().time() + min(max(wait_s, 0.0), 30.0)
+    while True:
+        seen = feed.seq
+        wanted = await asyncio.to_thread(edge.read, deployments.desired)
+        if wanted.generation > after:
+            return Response(wanted)
+        left = end - asyncio.get_running_loop().time()
+        if left <= 0 or not await feed.wait(seen, left, nouns=("routing",)):
+            return Response(None, status_code=204)
+
+
+@put("/gateway/observed", sync_to_thread=True, status_code=200)
+def put_observed(edge: Edge, data: Observed) -> Done:
+    """Take in what a gateway reports of its revisions and counts."""
+    try:
+        edge.write(lambda tx: deployments.observe(tx, data))
+    except Conflict:
+        edge.write(lambda tx: deployments.observe(tx, data))  # two reports met; the second try sees the first
+    return Done()
+
+
+ROUTES = [
+    list_deployments,
+    get_deployment,
+    start_rollout,
+    roll_back,
+    promote,
+    advance,
+    hold,
+    resume,
+    list_predictions,
+    get_desired,
+    put_observed,
+]

@@ -1,0 +1,199 @@
+"""Loops, turns, triggers, monitors and alerts over HTTP."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import get, post
+
+from helicline.errors import NotFound
+from helicline.loop import loops, turns, watching
+from helicline.monitor import alerting
+from helicline.protocol.rest.edge import Edge, Page, bounded
+from helicline.records.loop import Cause, Loop, LoopSpec, Trigger, Turn
+from helicline.records.model import PromotionRequest
+from helicline.records.monitor import Alert, Monitor, Window
+from helicline.store import nouns
+from helicline.store.unit import Reader, Tx
+
+
+class LoopDetail(msgspec.Struct, frozen=True, kw_only=True):
+    loop: Loop
+    triggers: list[Trigger]
+    turns: list[Turn]
+    monitors: list[Monitor]
+    alerts: list[Alert]
+    request: PromotionRequest | None = None
+
+
+class RunBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Turn a loop once."""
+
+    harvest: bool = False
+    reason: str = ""
+
+
+class CancelBody(msgspec.Struct, forbid_unknown_fields=True):
+    reason: str = ""
+
+
+class MuteBody(msgspec.Struct, forbid_unknown_fields=True):
+    muted: bool
+
+
+class MonitorDetail(msgspec.Struct, frozen=True, kw_only=True):
+    monitor: Monitor
+    windows: list[Window]
+    alert: Alert | None
+
+
+@post("/loops", sync_to_thread=True, status_code=200)
+def apply_loop(edge: Edge, data: LoopSpec) -> loops.Applied:
+    """Record a loop; the same spec again changes nothing. The answer names what changed."""
+    return edge.write(lambda tx: loops.apply(tx, data))
+
+
+def _detail(tx: Reader, loop: Loop) -> LoopDetail:
+    deployment, column = loop.spec.deployment, nouns.TURNS.table.c
+    alerts, monitors = nouns.ALERTS.table.c, nouns.MONITORS.table.c
+    newest = nouns.TURNS.select(tx, column.loop == loop.name, order=[column.number.desc()], limit=20)
+    waiting = next((turn.request for turn in newest if turn.state == "APPROVING"), "")
+    return LoopDetail(
+        loop=loop,
+        triggers=loops.triggers(tx, loop.name),
+        turns=newest,
+        monitors=nouns.MONITORS.select(tx, monitors.deployment == deployment),
+        alerts=nouns.ALERTS.select(tx, alerts.deployment == deployment, order=[alerts.number.desc()], limit=20),
+        request=nouns.REQUESTS.find(tx, waiting) if waiting else None,
+    )
+
+
+@get("/loops", sync_to_thread=True)
+def list_loops(edge: Edge) -> Page[LoopDetail]:
+    """Every loop with its newest turns, its triggers, monitors and alerts."""
+    return Page(edge.read(lambda tx: [_detail(tx, loop) for loop in nouns.LOOPS.select(tx)]))
+
+
+@get("/loops/{name:str}", sync_to_thread=True)
+def get_loop(edge: Edge, name: str) -> LoopDetail:
+    """One loop."""
+    return edge.read(lambda tx: _detail(tx, nouns.LOOPS.get(tx, name)))
+
+
+@post("/loops/{name:str}/turns", sync_to_thread=True)
+def begin_turn(edge: Edge, name: str, data: RunBody) -> Turn:
+    """Begin a turn by hand; 409 while one that trains is under way."""
+    sentence = data.reason or f"{edge.caller.name} ran it"
+    cause = Cause(kind="person", subject=edge.caller.name, sentence=sentence)
+    return edge.write(lambda tx: turns.begin(tx, _loop(tx, name), cause, harvest=data.harvest))
+
+
+def _loop(tx: Reader, name: str) -> Loop:
+    found = nouns.LOOPS.find(tx, name)
+    if found is None:
+        raise NotFound("loop", name, "Record it first: hl apply loop.py")
+    return found
+
+
+@get("/turns", sync_to_thread=True)
+def list_turns(edge: Edge, loop: str = "", limit: int = 100) -> Page[Turn]:
+    """Turns, newest first."""
+    column = nouns.TURNS.table.c
+    where = [column.loop == loop] if loop else []
+    return Page(
+        edge.read(
+            lambda tx: nouns.TURNS.select(
+                tx, *where, order=[column.created_at.desc(), column.number.desc()], limit=bounded(limit)
+            )
+        )
+    )
+
+
+@get("/turns/{turn_id:str}", sync_to_thread=True)
+def get_turn(edge: Edge, turn_id: str) -> Turn:
+    """One turn by `loop~number`, or the newest of a loop."""
+    return edge.read(lambda tx: turns.find(tx, turn_id))
+
+
+@post("/turns/{turn_id:str}/cancel", sync_to_thread=True, status_code=200)
+def cancel_turn(edge: Edge, turn_id: str, data: CancelBody) -> Turn:
+    """Stop a turn and what it has under way."""
+    return edge.write(lambda tx: turns.cancel(tx, turns.find(tx, turn_id), reason=data.reason))
+
+
+@post("/triggers/{loop:str}/{name:str}/mute", sync_to_thread=True, status_code=200)
+def mute_trigger(edge: Edge, loop: str, name: str, data: MuteBody) -> Trigger:
+    """Stop a trigger from beginning turns, or let it again."""
+    return edge.write(lambda tx: loops.mute(tx, loop, name, muted=data.muted))
+
+
+@get("/monitors", sync_to_thread=True)
+def list_monitors(edge: Edge, deployment: str = "", windows: int = 60) -> Page[MonitorDetail]:
+    """Monitors with their newest windows (oldest first) and their open alert."""
+    most, column = bounded(windows), nouns.MONITORS.table.c
+    where = [column.deployment == deployment] if deployment else []
+
+    def one(tx: Reader, monitor: Monitor) -> MonitorDetail:
+        newest = watching.latest_windows(tx, monitor.deployment, monitor.name, limit=most)
+        return MonitorDetail(
+            monitor=monitor,
+            windows=newest[::-1],
+            alert=alerting.open_alert(tx, monitor.deployment, monitor.name),
+        )
+
+    return Page(edge.read(lambda tx: [one(tx, monitor) for monitor in nouns.MONITORS.select(tx, *where)]))
+
+
+@get("/alerts", sync_to_thread=True)
+def list_alerts(edge: Edge, deployment: str = "", state: str = "", limit: int = 100) -> Page[Alert]:
+    """Alerts, newest first."""
+    column = nouns.ALERTS.table.c
+    where = ([column.deployment == deployment] if deployment else []) + ([column.state == state] if state else [])
+    return Page(
+        edge.read(lambda tx: nouns.ALERTS.select(tx, *where, order=[column.opened_at.desc()], limit=bounded(limit)))
+    )
+
+
+def _alert(tx: Reader, alert_id: str) -> Alert:
+    deployment, _, number = alert_id.rpartition("!")
+    if not number.isdigit():
+        raise NotFound("alert", alert_id, "An alert is named like digits!3; see: hl monitor alerts")
+    return nouns.ALERTS.get(tx, deployment, int(number))
+
+
+@get("/alerts/{alert_id:str}", sync_to_thread=True)
+def get_alert(edge: Edge, alert_id: str) -> Alert:
+    """One alert with its evidence."""
+    return edge.read(lambda tx: _alert(tx, alert_id))
+
+
+@post("/alerts/{alert_id:str}/acknowledge", sync_to_thread=True, status_code=200)
+def acknowledge(edge: Edge, alert_id: str) -> Alert:
+    """Note that you know of it."""
+    return edge.write(lambda tx: alerting.acknowledge(tx, _alert(tx, alert_id), person=edge.caller.name))
+
+
+@post("/alerts/{alert_id:str}/resolve", sync_to_thread=True, status_code=200)
+def resolve(edge: Edge, alert_id: str, data: CancelBody) -> Alert:
+    """Close an alert by hand."""
+
+    def unit(tx: Tx) -> Alert:
+        return alerting.resolve(tx, _alert(tx, alert_id), why=data.reason or f"closed by {edge.caller.name}")
+
+    return edge.write(unit)
+
+
+ROUTES = [
+    apply_loop,
+    list_loops,
+    get_loop,
+    begin_turn,
+    list_turns,
+    get_turn,
+    cancel_turn,
+    mute_trigger,
+    list_monitors,
+    list_alerts,
+    get_alert,
+    acknowledge,
+    resolve,
+]
