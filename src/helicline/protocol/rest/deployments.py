@@ -27,7 +27,7 @@ from helicline.records.deployment import (
 from helicline.registry import get_version
 from helicline.serving import deployments, predictions, rollout
 from helicline.store import nouns
-from helicline.store.unit import Reader
+from helicline.store.unit import Reader, Tx
 
 
 class DeploymentDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ def start_rollout(edge: Edge, name: str, data: DeployBody) -> Rollout:
     """Start to roll a version out (at once if no plan is given); 409 while another rollout is under way."""
     at_once = RolloutPlan(steps=(RolloutStep(weight_bp=10000, min_requests=0, min_s=0.0, max_s=0.0),))
 
-    def unit(tx: deployments.Tx) -> Rollout:
+    def unit(tx: Tx) -> Rollout:
         version = get_version(tx, data.model, data.number)
         deployment = deployments.ensure(tx, name, model=data.model)
         return rollout.start(tx, deployment, version, plan=data.plan or at_once)
@@ -100,7 +100,7 @@ def start_rollout(edge: Edge, name: str, data: DeployBody) -> Rollout:
 def roll_back(edge: Edge, name: str, data: ReasonBody) -> DeploymentDetail:
     """Roll back: the rollout under way if there is one, else to the previous revision, which is warm."""
 
-    def unit(tx: deployments.Tx) -> None:
+    def unit(tx: Tx) -> None:
         if nouns.DEPLOYMENTS.find(tx, name) is None:
             raise NotFound("deployment", name, "See: hl deploy ls")
         if deployments.active_rollout(tx, name) is not None:

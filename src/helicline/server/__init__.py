@@ -1,0 +1,1 @@
+"""The control plane: assembly of the edges, authentication, the permission table, streams."""

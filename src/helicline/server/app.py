@@ -1,0 +1,234 @@
+"""The control plane as one ASGI application: filter, our API, the MLflow wire, metrics, the web UI."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Request, Response, Router
+from litestar.config.app import AppConfig
+from litestar.connection import ASGIConnection
+from litestar.di import Provide
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.handlers.base import BaseRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.routes import HTTPRoute
+
+import helicline
+from helicline.errors import Bug, HeliclineError, Refused, Unauthenticated
+from helicline.loop.context import Context
+from helicline.protocol.mlflow.app import MlflowApp
+from helicline.protocol.rest import admin, data, deployments, loops, models, pipelines, runs
+from helicline.protocol.rest.edge import Edge
+from helicline.protocol.rest.errors import Problem, bare, problem_of
+from helicline.protocol.rest.feed import Feed
+from helicline.records.access import Caller
+from helicline.server.filter import App, Doorkeeper, Filter, Receive, Scope, Send
+from helicline.server.metrics import exposition
+from helicline.server.permissions import API, PERMISSIONS
+from helicline.server.web import WebUi
+
+log = logging.getLogger("helicline.server")
+HANDLERS = [
+    *data.ROUTES,
+    *runs.ROUTES,
+    *pipelines.ROUTES,
+    *models.ROUTES,
+    *deployments.ROUTES,
+    *loops.ROUTES,
+    *admin.ROUTES,
+]
+
+
+def make_api(context: Context, feed: Feed) -> Litestar:
+    """Return our own API. Raises Bug where a route has no row in the permission table, or a row no route."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        feed.attach(asyncio.get_running_loop())
+        context.store.listeners.append(feed.publish)
+        try:
+            yield
+        finally:
+            feed.close()
+            context.store.listeners.remove(feed.publish)
+
+    def edge(request: Request[Any, Any, Any]) -> Edge:
+        return Edge(context, request.scope["state"]["caller"], request.scope["state"]["request_id"])
+
+    app = Litestar(
+        route_handlers=[Router(API, route_handlers=HANDLERS)],
+        dependencies={
+            "edge": Provide(edge, sync_to_thread=False),
+            "feed": Provide(lambda: feed, sync_to_thread=False),
+        },
+        guards=[allowed],
+        exception_handlers={
+            HeliclineError: _ours,
+            msgspec.ValidationError: _bad_body,
+            HTTPException: _theirs,
+            Exception: _unforeseen,
+        },  # type: ignore[dict-item]
+        lifespan=[lifespan],
+        request_max_body_size=None,
+        openapi_config=OpenAPIConfig(
+            title="Helicline",
+            version=helicline.__version__,
+            path=API,
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
+        on_app_init=[_quiet],
+    )
+    check_table(app)
+    return app
+
+
+def _quiet(config: AppConfig) -> AppConfig:
+    config.logging_config = None
+    return config
+
+
+def template(path: str) -> str:
+    """Return a route's path without the types of its parameters."""
+    return re.sub(r"\{(\w+):\w+\}", r"{\1}", path)
+
+
+def routes_of(app: Litestar) -> set[tuple[str, str]]:
+    """Return (method, path below /api/v1) of every route but OPTIONS, HEAD."""
+    return {
+        (str(method), template(route.path).removeprefix(API))
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for method in route.methods
+        if method not in ("OPTIONS", "HEAD")
+    }
+
+
+def check_table(app: Litestar) -> None:
+    """Fail at start-up where routes and permissions do not match one to one."""
+    routes = {(method, path) for method, path in routes_of(app) if path not in ("", "/")}
+    for method, path in sorted(routes ^ PERMISSIONS.keys()):
+        raise Bug(f"route {method} {API}{path} is {'without a permission' if (method, path) in routes else 'gone'}")
+
+
+def allowed(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Let the request pass if its caller has the permission that the table asks for."""
+    method = str(connection.scope["method"])  # type: ignore[typeddict-item]
+    path = template(str(connection.scope["path_template"])).removeprefix(API)
+    permission = PERMISSIONS.get(("GET" if method in ("HEAD", "OPTIONS") else method, path), "admin")
+    check(connection.scope["state"]["caller"], permission)
+
+
+def check(caller: Caller, permission: str) -> None:
+    """Raise where the caller may not do what needs `permission`."""
+    if permission == "open" or caller.may(permission):
+        return
+    if not caller.role:
+        raise Unauthenticated(
+            "serve this request", "it needs a token", "Send `Authorization: Bearer TOKEN`; see hl token create"
+        )
+    raise Refused(permission, f"{caller.name} is {caller.role}, which may not", "Ask for a token with another role.")
+
+
+def _response(problem: Problem) -> Response[Problem]:
+    headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
+    return Response(problem, status_code=problem.status, media_type="application/problem+json", headers=headers)
+
+
+def _request_id(request: Request[Any, Any, Any]) -> str:
+    return str(request.scope["state"].get("request_id", ""))
+
+
+def _ours(request: Request[Any, Any, Any], error: HeliclineError) -> Response[Problem]:
+    return _response(problem_of(error, _request_id(request)))
+
+
+def _bad_body(request: Request[Any, Any, Any], error: msgspec.ValidationError) -> Response[Problem]:
+    return _response(bare(400, str(error), code="invalid", request_id=_request_id(request)))
+
+
+def _theirs(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
+        parts = [f"{one.get('key', '')}: {one.get('message', '')}" for one in error.extra if isinstance(one, dict)]
+        return _response(bare(400, "; ".join(parts) or error.detail, code="invalid", request_id=_request_id(request)))
+    status = 400 if error.status_code == 422 else error.status_code
+    return _response(bare(status, error.detail or "", request_id=_request_id(request)))
+
+
+def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    if isinstance(error, RecursionError):
+        return _response(bare(400, "the body is nested too deeply", code="invalid", request_id=_request_id(request)))
+    request_id = _request_id(request)
+    log.exception("request %s failed", request_id, exc_info=error)
+    hint = f"The server's log has the details under request {request_id}."
+    return _response(bare(500, "something in Helicline failed", code="bug", hint=hint, request_id=request_id))
+
+
+class Switch:
+    """Sends a request to the application that speaks its protocol."""
+
+    def __init__(self, context: Context, api: App, mlflow: MlflowApp, web: WebUi) -> None:
+        self.context, self.api, self.mlflow, self.web = context, api, mlflow, web
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "lifespan" or path.startswith(API + "/"):
+            limited = _limited(receive, self.context.settings.max_body_bytes) if path != f"{API}/blobs" else receive
+            await self.api(scope, limited, send)
+        elif path == "/metrics":
+            check(scope["state"]["caller"], "read")
+            await exposition(self.context, send)
+        elif self.mlflow.handles(path):
+            await self.mlflow(scope, receive, send)
+        else:
+            await self.web(scope, receive, send)
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """Refuse a body over `limit` bytes while it comes in, whatever its headers say."""
+    seen = 0
+
+    async def counted() -> Any:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise HTTPException(status_code=413, detail=f"the body is over {limit} bytes")
+        return message
+
+    return counted
+
+
+async def refuse(error: HeliclineError, scope: Scope, send: Send) -> None:
+    """Answer a request that was not let in."""
+    problem = problem_of(error, scope["state"].get("request_id", ""))
+    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
+    if problem.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(problem)})
+
+
+def make_app(context: Context, feed: Feed) -> App:
+    """Return the whole control plane."""
+    mlflow = MlflowApp(context.store, context.blobs, context.settings)
+    switch = Switch(context, make_api(context, feed), mlflow, WebUi())
+    return Filter(_guarded(switch), Doorkeeper(context.settings, context.store), refuse)
+
+
+def _guarded(app: App) -> App:
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except HeliclineError as error:
+            if scope["type"] != "http":
+                raise
+            await refuse(error, scope, send)
+
+    return guarded

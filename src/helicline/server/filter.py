@@ -1,0 +1,151 @@
+"""What every request passes before any route sees it: Host, Origin, method, and who is asking.
+
+Rules after `local` mode: without credentials only non-browser requests from this machine to a loopback name are served;
+a page in a browser must come from our own origin. See docs/security.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from helicline.errors import HeliclineError, Refused, Unauthenticated
+from helicline.records.access import Caller
+from helicline.settings import Settings
+from helicline.store import nouns
+from helicline.store.unit import Store
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>\d{1,5}))?")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+LOCAL = Caller(name="local", role="admin")
+
+
+class Doorkeeper:
+    """Decides whether a request may come in, and in whose name."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings, self.store = settings, store
+        self.names = LOOPBACK | {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
+
+    def admit(self, scope: Scope) -> Caller:
+        """Return who asks. Raises Refused or Unauthenticated."""
+        headers = _headers(scope)
+        if scope["method"] not in METHODS:
+            raise Refused("serve this request", f"method {scope['method'][:20]!r} is not known")
+        host = self._checked_host(headers)
+        self._check_browser(headers, host, scope)
+        return self._caller(headers, scope)
+
+    def _checked_host(self, headers: dict[str, list[str]]) -> str:
+        hosts = headers.get("host", [])
+        match = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+        if match is None or match["name"].lower() not in self.names:
+            shown = ", ".join(hosts)[:100] or "none"
+            hint = "Add the name to the setting allowed_hosts if this server should answer to it."
+            raise Refused("serve this request", f"Host {shown!r} is not a name of this server", hint)
+        if "content-length" in headers and "transfer-encoding" in headers:
+            raise Refused("serve this request", "it has both Content-Length and Transfer-Encoding")
+        return hosts[0].lower()
+
+    def _check_browser(self, headers: dict[str, list[str]], host: str, scope: Scope) -> None:
+        origin = headers.get("origin")
+        if origin is not None and origin != [f"http://{host}"] and origin != [f"https://{host}"]:
+            raise Refused("serve this request", f"Origin {origin[0][:100]!r} is foreign")
+        site = headers.get("sec-fetch-site", [""])[0]
+        navigates = headers.get("sec-fetch-mode", [""])[0] == "navigate" and scope["method"] == "GET"
+        if site in ("cross-site", "same-site") and not navigates:
+            raise Refused("serve this request", "it comes from another site's page")
+
+    def _caller(self, headers: dict[str, list[str]], scope: Scope) -> Caller:
+        given = headers.get("authorization", [])
+        if given:
+            return self._by_token(given[0])
+        peer = (scope.get("client") or ("",))[0]
+        if self.settings.auth == "local" and peer in ("127.0.0.1", "::1"):
+            return LOCAL
+        return Caller(name="anonymous", role="")
+
+    def _by_token(self, header: str) -> Caller:
+        secret = _secret(header)
+        digest = hashlib.sha256(secret.encode()).hexdigest()
+        column = nouns.TOKENS.table.c
+        found = self.store.read(lambda tx: (nouns.TOKENS.select(tx, column.secret_sha256 == digest), tx.now))
+        tokens, now = found
+        live = [one for one in tokens if one.revoked_at is None and (one.expires_at is None or one.expires_at > now)]
+        if not live:
+            raise Unauthenticated("serve this request", "the token is not known, expired or revoked", "hl token create")
+        return Caller(name=live[0].name, role=live[0].role)
+
+
+def _secret(header: str) -> str:
+    """Return the token of a Bearer header, or the password of a Basic one (MLflow's user and password settings)."""
+    kind, _, rest = header.partition(" ")
+    if kind.lower() == "bearer":
+        return rest.strip()
+    if kind.lower() == "basic":
+        import base64
+        import binascii
+
+        try:
+            return base64.b64decode(rest, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    return ""
+
+
+def _headers(scope: Scope) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return found
+
+
+class Filter:
+    """The outermost ASGI application: admits a request, names it, and hands it on."""
+
+    def __init__(
+        self, app: App, door: Doorkeeper, refuse: Callable[[HeliclineError, Scope, Send], Awaitable[None]]
+    ) -> None:
+        self.app, self.door, self.refuse = app, door, refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        state["request_id"] = uuid.uuid4().hex
+        try:
+            state["caller"] = self.door.admit(scope)
+        except HeliclineError as error:
+            await self.refuse(error, scope, send)
+            return
+        await self.app(scope, receive, _with_headers(send, state["request_id"]))
+
+
+SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+
+
+def _with_headers(send: Send, request_id: str) -> Send:
+    async def wrapped(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", []))
+            present = {name.lower() for name, _ in headers}
+            headers += [pair for pair in SECURITY_HEADERS if pair[0] not in present]
+            message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
+        await send(message)
+
+    return wrapped

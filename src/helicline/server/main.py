@@ -1,0 +1,92 @@
+"""`python -m helicline.server.main`: one control plane process, started by the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import uuid
+
+import uvicorn
+
+from helicline import settings as settings_file
+from helicline.loop.context import Context
+from helicline.loop.reconciler import Reconciler
+from helicline.protocol.rest.feed import Feed
+from helicline.server.app import make_app
+from helicline.settings import Settings
+from helicline.store.blobs import open_blobs
+from helicline.store.migrations import upgrade
+from helicline.store.unit import Store
+
+log = logging.getLogger("helicline.server")
+
+
+def open_context(settings: Settings) -> Context:
+    """Open the home's store and blobs, bringing the schema up to date."""
+    home = settings.home_path
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = Store(settings.database_url)
+    upgrade(store)
+    return Context(store, open_blobs(settings.blobs, home), settings)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Return the listening socket; port 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((settings.host, settings.port))
+    listener.listen(512)
+    return listener
+
+
+async def serve(context: Context, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT: requests under way are finished, the rest refused."""
+    feed = Feed()
+    reconciler = Reconciler(context, holder=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    context.store.listeners.append(reconciler.wake)
+    config = uvicorn.Config(
+        make_app(context, feed), log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on",
+        loop="uvloop" if sys.platform != "win32" else "asyncio", http="httptools", server_header=False,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        feed.close()  # long polls and streams end first, so that the graceful stop is a short one
+        server.should_exit = True
+
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(kind, stop)
+    thread = threading.Thread(target=reconciler.run, name="helicline-reconciler", daemon=True)
+    thread.start()
+    address = listener.getsockname()
+    print(f"server ready http://{address[0]}:{address[1]}", flush=True)
+    try:
+        await server._serve([listener])  # `serve` would take the signals for itself
+    finally:
+        reconciler.stop()
+        await asyncio.to_thread(thread.join, 10)
+
+
+def main() -> None:
+    settings = settings_file.load()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    os.umask(0o077)
+    context = open_context(settings)
+    try:
+        import uvloop
+
+        uvloop.run(serve(context, listen(settings)))
+    finally:
+        context.store.close()
+
+
+if __name__ == "__main__":
+    main()
