@@ -39,7 +39,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_warm: int = 1
     log_seal_s: float = 2.0
     log_level: str = "INFO"
-    web: str = "build"
 
     @property
     def home_path(self) -> Path:

@@ -95,7 +95,8 @@ def _harvest_order(tx: Reader, loop: Loop, turn: Turn) -> HarvestOrder:
         deployment=loop.spec.deployment,
         label=loop.spec.label,
         since_ms=since,
-        message=f"labelled production rows for {turn.id}: {turn.cause.sentence}",
+        message=f"labelled production rows: {turn.cause.sentence}",
+        turn=turn.id,
     )
 
 

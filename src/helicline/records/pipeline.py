@@ -202,6 +202,7 @@ class HarvestOrder(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     since_ms: int
     message: str
+    turn: str = ""
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):

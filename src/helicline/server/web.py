@@ -14,7 +14,7 @@ POLICY = (
     b"script-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
 NOT_BUILT = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Helicline</title>
-<style>body{font:16px/1.6 system-ui;max-width:40rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}
+<style>body{font:16px/1.6 system-ui;max-width:40rem;margin:15vh auto;padding:0 1rem}html{color-scheme:light dark}
 code{background:#8882;padding:.1em .4em;border-radius:4px}</style>
 <h1>Helicline is running</h1><p>The web UI was not built into this installation. The API is at
 <a href="/api/v1/openapi.json">/api/v1/openapi.json</a>.</p>

@@ -1,0 +1,206 @@
+"""A step in its process: fetch the code and the inputs, call the function, keep what it returns."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from helicline.errors import Invalid
+from helicline.ids import new_run_id
+from helicline.records.dataset import FileEntry
+from helicline.records.pipeline import Completion, Kind, Order, Output
+from helicline.sdk.authoring import Step
+from helicline.sdk.client import Client
+from helicline.sdk.environment import capture
+from helicline.sdk.handles import Artifact, Metrics, Model, Table, write_parquet
+
+
+def run_step(order: Order, client: Client, scratch: Path) -> Completion:
+    """Run the step of an order and return its report.
+
+    Raises:
+        Invalid: the function did not return what it declares. Anything that the function itself raises.
+    """
+    assert order.step is not None
+    function = load_function(order, client, scratch)
+    arguments = {
+        name: _input(order, name, output, client=client, scratch=scratch) for name, output in order.inputs.items()
+    }
+    returned = function(**arguments, **order.step.params)
+    values = _as_tuple(order.step.name, returned, order.step.outputs)
+    outputs = tuple(
+        KEEPERS[kind](f"step {order.step.name}, output {position + 1}", value, client, scratch)
+        for position, (kind, value) in enumerate(zip(order.step.outputs, values, strict=True))
+    )
+    _log_metrics(outputs)
+    return Completion(fence=order.fence, ok=True, outputs=outputs, environment_hash=capture().hash)
+
+
+def load_function(order: Order, client: Client, scratch: Path) -> Callable[..., Any]:
+    """Return the step's function out of the code bundle."""
+    assert order.step is not None
+    code = scratch / "code"
+    code.mkdir()
+    with tarfile.open(client.fetch_blob(order.bundle, scratch / "code.tar")) as archive:
+        archive.extractall(code, filter="data")
+    sys.path.insert(0, str(code))
+    module, _, name = order.step.function.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found.function if isinstance(found, Step) else found
+
+
+def _input(order: Order, name: str, output: Output, *, client: Client, scratch: Path) -> Any:
+    assert order.step is not None
+    source = order.step.inputs[name]
+    folder = scratch / "inputs" / name
+    if source.dataset:
+        return _dataset(order.datasets[source.dataset], client, folder)
+    return OPENERS[order.step.input_kinds[name]](output, client, folder)
+
+
+def _dataset(ref: str, client: Client, folder: Path) -> Table:
+    name, _, point = ref.partition("@")
+    entries = client.items(f"/datasets/{name}/versions/{point}/files", FileEntry)
+    parquet = [entry for entry in entries if entry.path.endswith(".parquet")]
+    if not parquet:
+        raise Invalid(f"dataset {ref}", f"{len(entries)} files", "at least one Parquet file to be read as a table")
+    return Table([client.fetch_blob(entry.hash, folder / f"{at:05d}.parquet") for at, entry in enumerate(parquet)])
+
+
+def open_table(output: Output, client: Client, folder: Path) -> Table:
+    """Return a kept table."""
+    return Table([client.fetch_blob(output.digest, folder / "part-0.parquet")])
+
+
+def open_model(output: Output, client: Client, folder: Path) -> Model:
+    """Return a logged model, its files fetched with the stock client."""
+    import mlflow.artifacts
+
+    path = mlflow.artifacts.download_artifacts(f"models:/{output.model_id}", dst_path=str(folder))
+    return Model(Path(path), model_id=output.model_id, digest=output.digest)
+
+
+def _open_metrics(output: Output, _client: Client, _folder: Path) -> Metrics:
+    return Metrics(output.values)
+
+
+def _open_artifact(output: Output, client: Client, folder: Path) -> Artifact:
+    return Artifact(client.fetch_blob(output.digest, folder / "artifact"))
+
+
+OPENERS: dict[Kind, Callable[[Output, Client, Path], Any]] = {
+    "Table": open_table,
+    "Model": open_model,
+    "Metrics": _open_metrics,
+    "Artifact": _open_artifact,
+}
+
+
+def _as_tuple(step: str, returned: Any, kinds: tuple[Kind, ...]) -> tuple[Any, ...]:
+    if not kinds:
+        return ()
+    values = returned if len(kinds) > 1 and isinstance(returned, tuple) else (returned,)
+    if returned is None or len(values) != len(kinds):
+        got = "nothing" if returned is None else f"{len(values)} values"
+        raise Invalid(f"step {step} returned", got, f"what it declares: {', '.join(kinds)}")
+    return tuple(values)
+
+
+def _keep_table(what: str, value: Any, client: Client, scratch: Path) -> Output:
+    path = scratch / f"{new_run_id()}.parquet"
+    try:
+        write_parquet(value, path)
+    except Invalid as error:
+        raise Invalid(what, error.got, error.allowed) from None
+    entry = client.put_blob(path)
+    return Output(kind="Table", digest=entry.hash, byte_count=entry.size, row_count=Table([path]).row_count)
+
+
+def _keep_metrics(what: str, value: Any, client: Client, _scratch: Path) -> Output:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise Invalid(what, type(value).__name__, "hl.Metrics or a dict of names to numbers")
+    numbers = {name: float(number) for name, number in value.items()}
+    bad = next((name for name, number in numbers.items() if not math.isfinite(number)), None)
+    if bad is not None:
+        raise Invalid(f"{what}, metric {bad}", str(numbers[bad]), "a finite number")
+    digest = client.put_bytes(msgspec.json.encode(numbers, order="sorted"))
+    return Output(kind="Metrics", digest=digest, values=numbers)
+
+
+def _keep_artifact(what: str, value: Any, client: Client, _scratch: Path) -> Output:
+    path = value.path if isinstance(value, Artifact) else value
+    if isinstance(path, Path):
+        if not path.is_file():
+            raise Invalid(what, str(path), "a file that exists")
+        entry = client.put_blob(path)
+        return Output(kind="Artifact", digest=entry.hash, byte_count=entry.size)
+    try:
+        content = msgspec.json.encode(value, order="deterministic")
+    except (TypeError, msgspec.MsgspecError):
+        raise Invalid(what, type(value).__name__, "a file path or a value that JSON can hold") from None
+    return Output(kind="Artifact", digest=client.put_bytes(content), byte_count=len(content))
+
+
+def _keep_model(what: str, value: Any, _client: Client, _scratch: Path) -> Output:
+    """Name the logged model behind `value`; an estimator that was not logged is logged now with the stock client."""
+    from mlflow import MlflowClient
+
+    model_id = getattr(value, "model_id", None) or _log_estimator(what, value)
+    found = MlflowClient().get_logged_model(model_id)
+    return Output(kind="Model", digest=_model_digest(found.model_id), model_id=found.model_id)
+
+
+def _log_estimator(what: str, value: Any) -> str:
+    if not (hasattr(value, "predict") and hasattr(value, "get_params")):
+        allowed = "a model logged with mlflow (its ModelInfo or LoggedModel), or a scikit-learn estimator"
+        raise Invalid(what, type(value).__name__, allowed)
+    import mlflow.sklearn
+
+    return str(mlflow.sklearn.log_model(value, name="model").model_id)
+
+
+def _model_digest(model_id: str) -> str:
+    """Return a content digest of a logged model's files, but for the MLmodel file that holds ids and times."""
+    import mlflow.artifacts
+    from blake3 import blake3
+
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}"))
+    hasher = blake3()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "MLmodel"):
+        hasher.update(path.relative_to(folder).as_posix().encode() + b"\0" + blake3(path.read_bytes()).digest())
+    return hasher.hexdigest()
+
+
+KEEPERS: dict[Kind, Callable[[str, Any, Client, Path], Output]] = {
+    "Table": _keep_table,
+    "Model": _keep_model,
+    "Metrics": _keep_metrics,
+    "Artifact": _keep_artifact,
+}
+
+
+def _log_metrics(outputs: tuple[Output, ...]) -> None:
+    """Show the step's metrics on its run, where the stock client is installed and pointed at it."""
+    values = {name: value for output in outputs for name, value in output.values.items()}
+    if not values:
+        return
+    try:
+        from mlflow import MlflowClient
+        from mlflow.entities import Metric
+        from mlflow.utils.time import get_current_time_millis
+    except ImportError:
+        return
+    import os
+
+    now = get_current_time_millis()
+    metrics = [Metric(name, value, now, 0) for name, value in values.items()]
+    MlflowClient().log_batch(os.environ["MLFLOW_RUN_ID"], metrics=metrics)

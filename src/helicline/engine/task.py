@@ -1,0 +1,71 @@
+"""`python -m helicline.engine.task FOLDER`: runs one leased task, in a process that holds nothing else.
+
+Reads `order.json` from the folder and leaves `result.json` there. User code is imported only here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+import msgspec
+
+from helicline.errors import HeliclineError
+from helicline.records.pipeline import Completion, Order
+from helicline.sdk.client import Client
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when the worker dies, so that no task is left behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def run(order: Order, client: Client, scratch: Path) -> Completion:
+    """Do the task and return its report. Raises what the task raises."""
+    if order.task == "step":
+        from helicline.engine.step import run_step
+
+        return run_step(order, client, scratch)
+    if order.task == "judge":
+        from helicline.engine.judging import run_judge
+
+        return run_judge(order, client, scratch)
+    from helicline.engine.harvest import run_harvest
+
+    return run_harvest(order, client, scratch)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the error in one line, as a person looks for it."""
+    if isinstance(error, HeliclineError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "helicline/engine" not in frame.filename]
+    where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {error}{where}"[:2000]
+
+
+def main() -> None:
+    die_with_parent()
+    scratch = Path(sys.argv[1])
+    order = msgspec.json.decode((scratch / "order.json").read_bytes(), type=Order)
+    client = Client(os.environ["HELICLINE_URL"])
+    try:
+        completion = run(order, client, scratch)
+    except Exception as error:
+        traceback.print_exc()
+        completion = Completion(fence=order.fence, ok=False, error=reason_of(error))
+    partial = scratch / "result.json.part"
+    partial.write_bytes(msgspec.json.encode(completion))
+    partial.rename(scratch / "result.json")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""`python -m helicline.engine.worker`: leases attempts over HTTP and runs each in a process of its own.
+
+A worker never touches the database. It may run on any machine that reaches the server and holds no state: when it dies,
+its leases expire and others take over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from helicline.errors import Conflict, HeliclineError, NotFound, Unavailable
+from helicline.records.pipeline import Completion, Order
+from helicline.sdk.client import Client
+
+log = logging.getLogger("helicline.worker")
+TERM_PATIENCE_S = 5.0
+LOG_EVERY_S = 0.25
+SECRETS = ("HELICLINE_TOKEN", "HELICLINE_DATABASE", "AWS_SECRET_ACCESS_KEY")
+
+
+class Worker:
+    """Takes tasks while it has a free slot."""
+
+    def __init__(self, url: str, *, slots: int, name: str = "") -> None:
+        self.url, self.slots = url, slots
+        self.name = name or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self.stopping = threading.Event()
+        self._free = threading.Semaphore(slots)
+
+    def run(self) -> None:
+        """Lease and run until told to stop; then stop the tasks under way and report them."""
+        client, pause, tasks = Client(self.url), 0.2, []
+        while not self.stopping.is_set():
+            if not self._free.acquire(timeout=0.2):
+                continue
+            order = None
+            try:
+                order = self._lease(client)
+                pause = 0.2
+            except HeliclineError as error:
+                log.info("no task: %s", error)
+                self.stopping.wait(pause)
+                pause = min(pause * 2, 5.0)
+            if order is None:
+                self._free.release()
+                continue
+            thread = threading.Thread(target=self._run_task, args=(order,), name=order.attempt, daemon=True)
+            tasks = [task for task in tasks if task.is_alive()] + [thread]
+            thread.start()
+        for task in tasks:
+            task.join(TERM_PATIENCE_S + 2)
+
+    def _lease(self, client: Client) -> Order | None:
+        body = {"worker": self.name, "wait_s": 10.0}
+        response = client.send("POST", "/attempts/lease", body=body, timeout_s=20)
+        return msgspec.json.decode(response.content, type=Order) if response.status_code == 200 else None
+
+    def _run_task(self, order: Order) -> None:
+        try:
+            Task(self, order).run()
+        except Exception:
+            log.exception("task %s failed in the worker itself", order.attempt)
+        finally:
+            self._free.release()
+
+
+class Task:
+    """One leased attempt: its process, its heartbeat, its log."""
+
+    def __init__(self, worker: Worker, order: Order) -> None:
+        self.worker, self.order = worker, order
+        self.client = Client(worker.url)
+        self.cancelled = self.timed_out = self.lost = False
+        self.log_offset = 0
+
+    def run(self) -> None:
+        with TemporaryDirectory(prefix="helicline-task-") as folder:
+            scratch = Path(folder)
+            process = self._spawn(scratch)
+            ended = threading.Event()
+            beat = threading.Thread(target=self._beat, args=(process, ended), daemon=True)
+            beat.start()
+            self._watch(process, scratch / "log")
+            ended.set()
+            beat.join()
+            self._ship(scratch / "log")
+            if not self.lost:
+                self._report(self._completion(process.returncode, scratch))
+        self.client.close()
+
+    def _spawn(self, scratch: Path) -> subprocess.Popen[bytes]:
+        (scratch / "order.json").write_bytes(msgspec.json.encode(self.order))
+        environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
+        token = os.environ.get("HELICLINE_TOKEN", "")
+        environment |= {"HELICLINE_URL": self.worker.url, "PYTHONUNBUFFERED": "1", "GIT_PYTHON_REFRESH": "quiet"}
+        environment |= {"MLFLOW_TRACKING_URI": self.worker.url, **self.order.tracking}
+        if token:
+            # the task needs to send its outputs; it gets the worker's token, whose role may do no more than that
+            environment |= {"HELICLINE_TOKEN": token, "MLFLOW_TRACKING_TOKEN": token}
+        with (scratch / "log").open("wb") as out:
+            return subprocess.Popen(
+                [sys.executable, "-m", "helicline.engine.task", str(scratch)],
+                cwd=scratch, env=environment, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def _watch(self, process: subprocess.Popen[bytes], log_file: Path) -> None:
+        deadline = time.monotonic() + self.order.timeout_s
+        while process.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LOG_EVERY_S)
+            self._ship(log_file)
+            if time.monotonic() > deadline and process.poll() is None:
+                self.timed_out = True
+                self._kill(process)
+            elif self.cancelled or self.worker.stopping.is_set():
+                self._kill(process)
+        self._kill_group(process)
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        """Stop the whole process group: TERM, patience, KILL."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(TERM_PATIENCE_S)
+        self._kill_group(process)
+        process.wait()
+
+    def _kill_group(self, process: subprocess.Popen[bytes]) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    def _beat(self, process: subprocess.Popen[bytes], ended: threading.Event) -> None:
+        client = Client(self.worker.url)
+        while not ended.wait(self.order.lease_s / 3):
+            try:
+                body = {"fence": self.order.fence}
+                answer = client.post(f"/attempts/{self.order.attempt}/heartbeat", dict[str, bool], body)
+                self.cancelled = self.cancelled or answer["cancel"]
+            except (Conflict, NotFound):
+                # the lease went to somebody else: whatever this process makes would be refused
+                self.lost = self.cancelled = True
+                return
+            except Unavailable as error:
+                log.info("heartbeat of %s: %s", self.order.attempt, error)
+        client.close()
+
+    def _ship(self, log_file: Path) -> None:
+        with log_file.open("rb") as file:
+            file.seek(self.log_offset)
+            piece = file.read(1 << 16)
+        if not piece:
+            return
+        try:
+            self.client.send("POST", f"/attempts/{self.order.attempt}/log", body=piece, offset=self.log_offset)
+            self.log_offset += len(piece)
+        except HeliclineError as error:
+            log.info("log of %s: %s", self.order.attempt, error)
+
+    def _completion(self, code: int, scratch: Path) -> Completion:
+        result = scratch / "result.json"
+        if code == 0 and result.is_file():
+            return msgspec.json.decode(result.read_bytes(), type=Completion)
+        bare = Completion(fence=self.order.fence, ok=False)
+        if self.timed_out:
+            error = f"it ran longer than {self.order.timeout_s:g} s"
+            return msgspec.structs.replace(bare, timed_out=True, error=error)
+        if self.cancelled or self.worker.stopping.is_set():
+            return msgspec.structs.replace(bare, cancelled=True, error="it was cancelled")
+        if result.is_file():
+            return msgspec.json.decode(result.read_bytes(), type=Completion)
+        return msgspec.structs.replace(bare, error=f"{_ending(code)} without a result{_last_line(scratch / 'log')}")
+
+    def _report(self, completion: Completion) -> None:
+        """Send the report until the server has it, or says that somebody else's counts."""
+        for attempt in range(60):
+            try:
+                self.client.post(f"/attempts/{self.order.attempt}/complete", dict[str, bool], completion)
+                return
+            except Unavailable:
+                time.sleep(min(0.2 * 2**attempt, 5.0))
+            except HeliclineError as error:
+                if isinstance(error, Conflict | NotFound) or not completion.ok:
+                    log.warning("report of %s refused: %s", self.order.attempt, error)
+                    return
+                completion = Completion(fence=self.order.fence, ok=False, error=str(error))
+
+
+def _ending(code: int) -> str:
+    if code < 0:
+        return f"the process was killed by {signal.Signals(-code).name}"
+    return f"the process exited with status {code}"
+
+
+def _last_line(path: Path) -> str:
+    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    return f": {lines[-1][:300]}" if lines else ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="helicline-worker")
+    parser.add_argument("--server", required=True)
+    parser.add_argument("--slots", type=int, default=2)
+    arguments = parser.parse_args()
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    worker = Worker(arguments.server, slots=arguments.slots)
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(kind, lambda *_: worker.stopping.set())
+    print(f"worker ready {worker.name}", flush=True)
+    worker.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""HTTP client of a Helicline server: records in, records out, errors as our own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from helicline import errors
+from helicline.errors import HeliclineError, Unavailable
+from helicline.records.dataset import DatasetVersion, FileEntry
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+CHUNK = 1 << 20
+BY_CODE: dict[str, type[HeliclineError]] = {
+    kind.code: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, HeliclineError) and kind is not HeliclineError
+} | {"stale": errors.Conflict}
+
+
+class _Items(msgspec.Struct):
+    items: list[Any]
+    next: str = ""
+
+
+class Client:
+    """A connection to a server. Without `url` it uses HELICLINE_URL, or the server of this project's home.
+
+    Args:
+        url: like "http://127.0.0.1:7070".
+        token: a bearer token; HELICLINE_TOKEN if left out.
+
+    Raises:
+        Unavailable: no server answers there.
+    """
+
+    def __init__(self, url: str = "", *, token: str = "") -> None:
+        import httpx
+
+        self.url = (url or os.environ.get("HELICLINE_URL", "") or _home_url()).rstrip("/")
+        secret = token or os.environ.get("HELICLINE_TOKEN", "")
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        self._http: httpx.Client = httpx.Client(
+            base_url=self.url, headers=headers, timeout=httpx.Timeout(60, connect=5), trust_env=False
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def send(
+        self, method: str, path: str, *, body: Any = None, timeout_s: float = 60.0, **query: Any
+    ) -> httpx.Response:
+        """Send a request below /api/v1 and return the answer. Raises the server's error as ours."""
+        import httpx
+
+        content, headers = body, {}
+        if body is not None and not isinstance(body, bytes) and not hasattr(body, "__next__"):
+            content, headers = msgspec.json.encode(body), {"Content-Type": "application/json"}
+        asked = {name: value for name, value in query.items() if value is not None}
+        try:
+            response = self._http.request(
+                method, f"/api/v1{path}", content=content, params=asked, headers=headers, timeout=timeout_s
+            )
+        except httpx.HTTPError as error:
+            raise Unavailable(f"the server at {self.url}", str(error) or type(error).__name__, HINT_UP) from None
+        if response.status_code >= 400:
+            raise error_of(response)
+        return response
+
+    def get(self, path: str, kind: type[T], **query: Any) -> T:
+        """Return the record at `path`."""
+        return msgspec.json.decode(self.send("GET", path, **query).content, type=kind)
+
+    def items(self, path: str, kind: type[T], **query: Any) -> list[T]:
+        """Return the items of the page at `path`."""
+        page = msgspec.json.decode(self.send("GET", path, **query).content, type=_Items)
+        return msgspec.convert(page.items, list[kind])  # type: ignore[valid-type]
+
+    def post(self, path: str, kind: type[T], body: Any = None, **query: Any) -> T:
+        """Post a body and return the record that answers."""
+        response = self.send("POST", path, body={} if body is None else body, **query)
+        return msgspec.json.decode(response.content, type=kind)
+
+    def put_blob(self, path: Path) -> FileEntry:
+        """Upload a file as a blob and return its hash and size (with the file's name as path)."""
+        with path.open("rb") as file:
+            response = self.send("PUT", "/blobs", body=_pieces(file), timeout_s=3600)
+        kept = msgspec.json.decode(response.content)
+        return FileEntry(path.name, kept["size"], kept["hash"])
+
+    def put_bytes(self, content: bytes) -> str:
+        """Upload bytes as a blob and return their hash."""
+        return str(msgspec.json.decode(self.send("PUT", "/blobs", body=content).content)["hash"])
+
+    def fetch_blob(self, digest: str, target: Path) -> Path:
+        """Download a blob to `target`."""
+        import httpx
+
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with self._http.stream("GET", f"/api/v1/blobs/{digest}") as response:
+                if response.status_code >= 400:
+                    response.read()
+                    raise error_of(response)
+                with target.open("wb") as file:
+                    for piece in response.iter_bytes(CHUNK):
+                        file.write(piece)
+        except httpx.HTTPError as error:
+            raise Unavailable(f"the server at {self.url}", str(error), HINT_UP) from None
+        return target
+
+    def commit(
+        self, dataset: str, source: Path, *, ref: str = "main", message: str = "", expected: str | None = None
+    ) -> DatasetVersion:
+        """Commit a file or folder as a version of `dataset`, uploading only blobs that the server lacks.
+
+        Raises:
+            Invalid: there is no file, or a path cannot be one in a dataset.
+            Conflict: `expected` was given and the ref has moved.
+        """
+        files = local_files(source)
+        hashed = {entry.hash: path for entry, path in files}
+        missing = self.post("/blobs/missing", dict[str, list[str]], {"hashes": list(hashed)})["hashes"]
+        for digest in missing:
+            self.put_blob(hashed[digest])
+        return self.commit_entries(dataset, [entry for entry, _ in files], ref=ref, message=message, expected=expected)
+
+    def commit_entries(
+        self, dataset: str, files: list[FileEntry], *, ref: str = "main", message: str = "", expected: str | None = None,
+        turn: str = "",
+    ) -> DatasetVersion:  # fmt: skip
+        """Commit files whose blobs the server has."""
+        body = {"files": files, "ref": ref, "message": message, "expected": expected, "turn": turn}
+        return self.post(f"/datasets/{dataset}/versions", DatasetVersion, body)
+
+    def checkout(self, spec: str, target: Path) -> DatasetVersion:
+        """Write the files of a dataset version (`name@ref`) below `target`.
+
+        Raises:
+            Conflict: a file of another content is there already.
+        """
+        name, _, point = spec.partition("@")
+        version = self.get(f"/datasets/{name}/versions/{point or 'main'}", DatasetVersion)
+        for entry in self.items(f"/datasets/{name}/versions/{version.id}/files", FileEntry):
+            path = target / entry.path
+            if path.exists() and file_hash(path) != entry.hash:
+                raise errors.Conflict("file", str(path), "is there with other content", "Check out to an empty folder.")
+            if not path.exists():
+                partial = path.with_name(path.name + ".part")
+                self.fetch_blob(entry.hash, partial)
+                partial.rename(path)
+        return version
+
+
+HINT_UP = "Start it with: hl up"
+
+
+def _home_url() -> str:
+    from helicline import settings
+
+    loaded = settings.load()
+    note = loaded.home_path / "server.url"
+    return loaded.url or (note.read_text().strip() if note.is_file() else f"http://{loaded.host}:{loaded.port}")
+
+
+def _pieces(file: Any) -> Iterator[bytes]:
+    while piece := file.read(CHUNK):
+        yield piece
+
+
+def error_of(response: httpx.Response) -> HeliclineError:
+    """Return a server's error answer as the error it was there."""
+    try:
+        problem = msgspec.json.decode(response.content)
+        kind = BY_CODE.get(problem.get("code", ""))
+        if kind is not None and problem.get("data"):
+            return kind(*problem["data"])
+        if kind is not None and problem["code"] == "invalid":
+            return errors.Invalid("request", problem.get("detail", ""), "what the API describes")
+        detail = str(problem.get("detail", response.text[:300]))
+    except (msgspec.MsgspecError, TypeError, AttributeError, KeyError):
+        detail = response.text[:300]
+    if response.status_code in (401, 403):
+        return errors.Refused("serve this request", detail)
+    return Unavailable("the server", f"it answered {response.status_code}: {detail}")
+
+
+def file_hash(path: Path) -> str:
+    """Return the BLAKE3 of a file."""
+    from blake3 import blake3
+
+    hasher = blake3(max_threads=blake3.AUTO)
+    hasher.update_mmap(path)
+    return hasher.hexdigest()
+
+
+def local_files(source: Path) -> list[tuple[FileEntry, Path]]:
+    """Return the files below a folder (or the one file) as entries, hidden files left out."""
+    if source.is_file():
+        return [(FileEntry(source.name, source.stat().st_size, file_hash(source)), source)]
+    if not source.is_dir():
+        raise errors.Invalid("path", str(source), "a file or a folder that exists")
+    return [
+        (FileEntry(path.relative_to(source).as_posix(), path.stat().st_size, file_hash(path)), path)
+        for path in sorted(_walk(source))
+    ]
+
+
+def _walk(folder: Path) -> Iterable[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not path.is_symlink() and not hidden:
+            yield path
