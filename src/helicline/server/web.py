@@ -16,7 +16,8 @@ POLICY = (
 NOT_BUILT = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Helicline</title>
 <style>body{font:16px/1.6 system-ui;max-width:40rem;margin:15vh auto;padding:0 1rem}html{color-scheme:light dark}
 code{background:#8882;padding:.1em .4em;border-radius:4px}</style>
-<h1>Helicline is running</h1><p>The web UI was not built into this installation. The API is at
+<h1>Helicline is running</h1>
+<p>The web UI was not built into this installation. The API is at
 <a href="/api/v1/openapi.json">/api/v1/openapi.json</a>.</p>
 <p>To build it, install from a checkout without <code>HELICLINE_WEB=skip</code>: <code>pip install .</code></p></html>"""
 

@@ -1,0 +1,232 @@
+"""Loops, turns and triggers: `hl apply`, `hl run`, `hl turn`, `hl trigger`, `hl loop`."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+
+from helicline.cli.show import ago, as_json, connect, say, span, table
+from helicline.errors import Invalid
+from helicline.records.loop import Loop, LoopSpec, Trigger, Turn
+from helicline.records.pipeline import CodeState
+from helicline.sdk import code
+from helicline.sdk.client import Client
+from helicline.sdk.environment import capture
+
+app = App(name="loop", help="The loops that are recorded.")
+turn_app = App(name="turn", help="Turns: one passage round the circle each.")
+trigger_app = App(name="trigger", help="What begins turns by itself.")
+
+
+def load_loops(path: Path) -> list[Any]:
+    """Return the hl.Loop objects that a Python file defines.
+
+    Raises:
+        Invalid: there is no such file, it does not run, or it defines no loop.
+    """
+    from helicline.sdk.loop import Loop as LoopObject
+
+    if not path.is_file():
+        raise Invalid("file", str(path), "a Python file that defines an hl.Loop")
+    sys.path.insert(0, str(path.resolve().parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except (ImportError, SyntaxError, NameError, AttributeError, TypeError) as error:
+        raise Invalid(str(path), f"{type(error).__name__}: {error}", "a file that runs") from None
+    found = [value for value in vars(module).values() if isinstance(value, LoopObject)]
+    if not found:
+        raise Invalid(str(path), "no loop", "a file that defines one, like `loop = hl.Loop(...)`")
+    return found
+
+
+def record(client: Client, path: Path) -> list[tuple[LoopSpec, dict[str, Any]]]:
+    """Upload the code behind a loop file and record its loops; return each spec with the server's answer."""
+    loops = load_loops(path)
+    content, files = code.bundle(path)
+    state = CodeState(bundle=client.put_bytes(content), files=files, **code.git_state(path.resolve().parent))
+    environment = capture()
+    specs = [one.spec(state=state, environment=environment) for one in loops]
+    return [(spec, client.post("/loops", dict[str, Any], spec)) for spec in specs]
+
+
+def apply(file: Path = Path("loop.py"), *, json: bool = False) -> None:
+    """Record the loops of a Python file: idempotent, versioned, diffed.
+
+    Example: `hl apply loop.py`
+    """
+    answers = record(connect(), file)
+    if json:
+        as_json([answer for _, answer in answers])
+        return
+    for spec, answer in answers:
+        changes = answer["changes"]
+        what = "recorded" if "new" in changes else f"changed: {', '.join(changes)}" if changes else "unchanged"
+        say(f"[bold]{spec.name}[/] {what}")
+        say(f"  {len(spec.pipeline.steps)} steps, {len(spec.gates)} gates, {len(spec.monitors)} monitors, "
+            f"{len(spec.triggers)} triggers; turn it once with: hl run {spec.name}")  # fmt: skip
+
+
+def run(name: str, *, harvest: bool = False, wait: bool = True, json: bool = False) -> None:
+    """Turn a loop once and follow it to its end.
+
+    Example: `hl run churn`
+
+    Parameters
+    ----------
+    harvest
+        First commit the labelled production rows as a new version of the loop's dataset.
+    wait
+        Follow the turn; with --no-wait return at once.
+    """
+    client = connect()
+    turn = client.post(f"/loops/{name}/turns", Turn, {"harvest": harvest})
+    if wait:
+        turn = follow(client, turn.id, quiet=json)
+    if json:
+        as_json(turn)
+    elif not wait:
+        say(f"began {turn.id}; follow it with: hl turn show {turn.id}")
+    if turn.state in ("FAILED", "ROLLED_BACK", "REJECTED"):
+        sys.exit(1)
+
+
+ENDED = ("PROMOTED", "REJECTED", "ROLLED_BACK", "FAILED", "UNCHANGED", "CANCELLED")
+
+
+def follow(client: Client, turn_id: str, *, quiet: bool = False) -> Turn:
+    """Print a turn's legs as they happen, until it ends."""
+    told: set[tuple[str, bool]] = set()
+    while True:
+        turn = client.get(f"/turns/{turn_id}", Turn)
+        for leg in turn.legs:
+            key = (leg.name, leg.finished_at is not None)
+            if key not in told and not quiet:
+                told.add(key)
+                text = f"{leg.outcome} in {span(leg.seconds)}" if leg.finished_at else f"began {leg.subject}"
+                say(f"  {leg.name:9} {text}")
+        if turn.state in ENDED:
+            if not quiet:
+                say(f"[bold]{turn.id}[/] {turn.state}: {turn.outcome}")
+            return turn
+        time.sleep(0.3)
+
+
+@app.command(name="ls")
+def list_loops(*, json: bool = False) -> None:
+    """List the loops. Example: `hl loop ls`"""
+    found = connect().items("/loops", dict[str, Any])
+    if json:
+        as_json(found)
+        return
+    rows = [
+        (
+            one["loop"]["name"],
+            one["loop"]["spec_version"],
+            one["loop"]["last_turn"],
+            len(one["monitors"]),
+            len(one["alerts"]),
+        )
+        for one in found
+    ]
+    table(
+        "",
+        ("loop", "spec", "turns", "monitors", "alerts"),
+        rows,
+        empty="No loop yet. Record one with: hl apply loop.py",
+    )
+
+
+@app.command(name="show")
+def show_loop(name: str) -> None:
+    """Print a loop's whole spec as JSON. Example: `hl loop show churn`"""
+    as_json(connect().get(f"/loops/{name}", dict[str, Any])["loop"])
+
+
+@turn_app.command(name="ls")
+def list_turns(loop: str = "", *, limit: int = 20, json: bool = False) -> None:
+    """List turns, newest first. Example: `hl turn ls churn`"""
+    found = connect().items("/turns", Turn, loop=loop or None, limit=limit)
+    if json:
+        as_json(found)
+        return
+    rows = [
+        (
+            turn.id,
+            turn.state,
+            turn.cause.sentence,
+            " ".join(f"{leg.name} {span(leg.seconds)}" for leg in turn.legs),
+            ago(turn.created_at),
+        )
+        for turn in found
+    ]
+    table("", ("turn", "state", "cause", "legs", "began"), rows, empty="No turn yet. Begin one with: hl run NAME")
+
+
+@turn_app.command(name="show")
+def show_turn(turn: str, *, json: bool = False) -> None:
+    """Show one turn whole: cause, legs with seconds, outcome. Example: `hl turn show churn~3`"""
+    found = connect().get(f"/turns/{turn}", Turn)
+    if json:
+        as_json(found)
+        return
+    say(f"[bold]{found.id}[/] {found.state}  {found.outcome}")
+    say(f"cause: {found.cause.sentence}")
+    table(
+        "",
+        ("leg", "seconds", "outcome", "on"),
+        [(leg.name, span(leg.seconds), leg.outcome, leg.subject) for leg in found.legs],
+    )
+
+
+@turn_app.command(name="cancel")
+def cancel_turn(turn: str, *, reason: str = "") -> None:
+    """Stop a turn, its pipeline run and its rollout. Example: `hl turn cancel churn~3`"""
+    found = connect().post(f"/turns/{turn}/cancel", Turn, {"reason": reason})
+    say(f"{found.id} {found.state}")
+
+
+@trigger_app.command(name="ls")
+def list_triggers(loop: str, *, json: bool = False) -> None:
+    """List a loop's triggers. Example: `hl trigger ls churn`"""
+    found = connect().get(f"/loops/{loop}", dict[str, Any])["triggers"]
+    if json:
+        as_json(found)
+        return
+    rows = [
+        (
+            one["name"],
+            "muted" if one["muted"] else "",
+            one["pending"],
+            one["last_turn"] or "",
+            one["last_fired_at"] or "never",
+        )
+        for one in found
+    ]
+    table("", ("trigger", "", "waits with", "last turn", "last fired"), rows, empty="This loop has no triggers.")
+
+
+@trigger_app.command(name="mute")
+def mute_trigger(loop: str, trigger: str) -> None:
+    """Stop a trigger from beginning turns. Example: `hl trigger mute churn alert`"""
+    connect().post(f"/triggers/{loop}/{trigger}/mute", Trigger, {"muted": True})
+    say(f"{loop}/{trigger} is muted")
+
+
+@trigger_app.command(name="unmute")
+def unmute_trigger(loop: str, trigger: str) -> None:
+    """Let a trigger begin turns again. Example: `hl trigger unmute churn alert`"""
+    connect().post(f"/triggers/{loop}/{trigger}/mute", Trigger, {"muted": False})
+    say(f"{loop}/{trigger} is at work again")
+
+
+__all__ = ["Loop", "app", "apply", "follow", "load_loops", "record", "run", "trigger_app", "turn_app"]

@@ -1,0 +1,95 @@
+"""How commands print: a table for people, JSON for programs, errors as a sentence and a next step."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from helicline.errors import HeliclineError
+from helicline.sdk.client import Client
+
+COLOURS = {
+    "pass": "green", "fail": "red", "waived": "yellow", "PROMOTED": "green", "SUCCEEDED": "green", "READY": "green",
+    "ROLLED_BACK": "yellow", "REJECTED": "yellow", "FAILED": "red", "firing": "red", "resolved": "green",
+    "CACHED": "cyan", "FINISHED": "green", "critical": "red", "warning": "yellow", "ok": "green",
+}  # fmt: skip
+
+
+def connect() -> Client:
+    """Return a client of the server in force."""
+    return Client()
+
+
+def as_json(value: Any) -> None:
+    """Print a record (or a list of them) as JSON."""
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def coloured(text: str) -> str:
+    """Return a state with its colour, for rich."""
+    return f"[{COLOURS[text]}]{text}[/]" if text in COLOURS else text
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "") -> None:
+    """Print rows under their headings, or `empty` where there are none."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    lines = list(rows)
+    if not lines and empty:
+        Console().print(escape(empty))
+        return
+    shown = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for line in lines:
+        cells = ["" if cell is None else str(cell) for cell in line]
+        shown.add_row(*[coloured(cell) if cell in COLOURS else escape(cell) for cell in cells])
+    Console().print(shown)
+
+
+def say(text: str) -> None:
+    """Print a line with rich markup."""
+    from rich.console import Console
+
+    Console(highlight=False).print(text)
+
+
+def complain(error: HeliclineError) -> None:
+    """Print an error for a person."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(stderr=True, highlight=False)
+    console.print(f"[red]error[/] {escape(error.sentence)}")
+    if error.hint:
+        console.print(f"      {escape(error.hint)}")
+
+
+def ago(moment: datetime | None) -> str:
+    """Return how long ago something was, in one unit."""
+    if moment is None:
+        return ""
+    seconds = max(0.0, (datetime.now(UTC) - moment).total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def span(seconds: float | None) -> str:
+    """Return a duration as people say it."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def is_terminal() -> bool:
+    return sys.stdout.isatty()

@@ -1,0 +1,169 @@
+"""Starts, restarts and stops the processes of one home: server, worker, gateway. One lock file a home."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from helicline.errors import Conflict, Unavailable
+from helicline.settings import Settings
+
+READY_PATIENCE_S = 60.0
+RESTART_MIN_S, RESTART_MAX_S = 0.2, 10.0
+
+
+class Child:
+    """One process under supervision, its log, and when it may be started again."""
+
+    def __init__(self, name: str, command: Sequence[str], *, log: Path, environment: dict[str, str]) -> None:
+        self.name, self.command, self.log, self.environment = name, list(command), log, environment
+        self.process: subprocess.Popen[bytes] | None = None
+        self.started = 0.0
+        self.wait_s = RESTART_MIN_S
+        self.retry_at = 0.0
+
+    def start(self) -> None:
+        with self.log.open("ab") as out:
+            self.offset = out.tell()
+            self.process = subprocess.Popen(
+                self.command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self.environment,
+                start_new_session=True,
+            )  # fmt: skip
+        self.started = time.monotonic()
+
+    def ready_line(self, patience_s: float) -> str:
+        """Wait for the line "<name> ready ..." and return what follows. Raises Unavailable where it does not come."""
+        end, marker = time.monotonic() + patience_s, f"{self.name} ready "
+        while time.monotonic() < end:
+            text = self.log.read_bytes()[self.offset :].decode(errors="replace")
+            for line in text.splitlines():
+                if line.startswith(marker):
+                    return line[len(marker) :]
+            if self.process is not None and self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
+        raise Unavailable(
+            f"the {self.name}", f"it did not start:\n{tail}", f"Its log is {self.log}; see also: hl doctor"
+        )
+
+    def tend(self) -> None:
+        """Start the process again if it ended, ever more slowly while it keeps ending at once."""
+        if self.process is None or self.process.poll() is None:
+            return
+        now = time.monotonic()
+        if not self.retry_at:
+            quick = now - self.started < 5
+            self.wait_s = min(self.wait_s * 2, RESTART_MAX_S) if quick else RESTART_MIN_S
+            self.retry_at = now + self.wait_s
+        elif now >= self.retry_at:
+            self.retry_at = 0.0
+            self.start()
+
+    def stop(self, patience_s: float = 10.0) -> None:
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+class Supervisor:
+    """The processes of one home. `start` returns when all are ready."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.home = settings, settings.home_path
+        self.children: list[Child] = []
+        self._lock: IO[str] | None = None
+        self.stopping = False
+        self.urls: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Start everything. Raises Conflict where this home runs already, Unavailable where a part does not start."""
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self.home / "logs").mkdir(exist_ok=True)
+        self._take_lock()
+        try:
+            server = self._child("server", ["-m", "helicline.server.main"])
+            url = self.urls["server"] = server.ready_line(READY_PATIENCE_S)
+            self._pin_port(server, url)
+            (self.home / "server.url").write_text(url)
+            worker = ["-m", "helicline.engine.worker", "--server", url, "--slots", str(self.settings.worker_slots)]
+            gateway = ["-m", "helicline.gateway", "--home", str(self.home), "--server", url]
+            gateway += ["--host", self.settings.host, "--port", str(self.settings.gateway_port)]
+            front, hands = self._child("gateway", gateway), self._child("worker", worker)
+            self.urls["gateway"] = front.ready_line(READY_PATIENCE_S)
+            (self.home / "gateway.url").write_text(self.urls["gateway"])
+            front.command[-1] = self.urls["gateway"].rpartition(":")[2]
+            hands.ready_line(READY_PATIENCE_S)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _pin_port(self, server: Child, url: str) -> None:
+        """A server that took a free port must come back to the same one after a restart."""
+        server.environment = {**server.environment, "HELICLINE_PORT": url.rpartition(":")[2]}
+
+    def _take_lock(self) -> None:
+        self._lock = (self.home / "lock").open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.seek(0)
+            owner = self._lock.read().strip()
+            self._lock.close()
+            self._lock = None
+            raise Conflict("home", str(self.home), f"is in use by process {owner}", "Stop it with: hl down") from None
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
+
+    def _child(self, name: str, arguments: list[str]) -> Child:
+        environment = {**os.environ, "HELICLINE_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
+        log = self.home / "logs" / f"{name}.log"
+        child = Child(name, [sys.executable, *arguments], log=log, environment=environment)
+        child.start()
+        self.children.append(child)
+        return child
+
+    def tend(self) -> None:
+        """Look after the children until told to stop."""
+        while not self.stopping:
+            for child in self.children:
+                child.tend()
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Stop gateway and worker first, the server last, and let go of the home."""
+        self.stopping = True
+        for child in reversed(self.children):
+            child.stop()
+        for note in ("server.url", "gateway.url"):
+            (self.home / note).unlink(missing_ok=True)
+        if self._lock is not None:
+            self._lock.close()
+
+
+def owner_of(home: Path) -> int:
+    """Return the process id of the supervisor that holds a home, 0 where none does."""
+    path = home / "lock"
+    if not path.is_file():
+        return 0
+    with path.open("r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(lock.read().strip() or 0)
+    return 0

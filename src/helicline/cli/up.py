@@ -1,0 +1,80 @@
+"""`hl up` and `hl down`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from helicline import settings as settings_file
+from helicline.cli.show import say
+from helicline.cli.supervisor import READY_PATIENCE_S, Supervisor, owner_of
+from helicline.errors import Unavailable
+
+
+def up(*, detach: bool = False) -> None:
+    """Start server, worker and gateway for this folder's home, and keep them running until Ctrl-C.
+
+    Example: `hl up`, then open http://127.0.0.1:7070.
+
+    Parameters
+    ----------
+    detach
+        Return when everything is ready; stop it later with `hl down`.
+    """
+    if detach:
+        _detach()
+        return
+    settings = settings_file.load()
+    supervisor = Supervisor(settings)
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(kind, lambda *_: setattr(supervisor, "stopping", True))
+    supervisor.start()
+    say(f"web UI and API  [bold]{supervisor.urls['server']}[/]   (MLFLOW_TRACKING_URI is the same)")
+    say(f"predictions     [bold]{supervisor.urls['gateway']}[/]")
+    say(f"home            {settings.home_path}   Ctrl-C stops everything")
+    try:
+        supervisor.tend()
+    finally:
+        supervisor.stop()
+
+
+def _detach() -> None:
+    settings = settings_file.load()
+    home = settings.home_path
+    if owner_of(home):
+        say(f"already running: {(home / 'server.url').read_text()}")
+        return
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (home / "gateway.url").unlink(missing_ok=True)
+    with (home / "supervisor.log").open("ab") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "helicline.cli.app", "up"],
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, env=dict(os.environ),
+        )  # fmt: skip
+    end = time.monotonic() + READY_PATIENCE_S
+    while not (home / "gateway.url").is_file():
+        if child.poll() is not None or time.monotonic() > end:
+            tail = "\n".join((home / "supervisor.log").read_text().splitlines()[-5:])
+            raise Unavailable("the server", f"it did not start:\n{tail}", "See: hl doctor")
+        time.sleep(0.1)
+    say(f"running: {(home / 'server.url').read_text()}")
+
+
+def down() -> None:
+    """Stop what `hl up` started for this folder's home.
+
+    Example: `hl down`
+    """
+    home = settings_file.load().home_path
+    owner = owner_of(home)
+    if not owner:
+        say("nothing is running here")
+        return
+    os.kill(owner, signal.SIGTERM)
+    end = time.monotonic() + 30
+    while owner_of(home) and time.monotonic() < end:
+        time.sleep(0.1)
+    say("stopped" if not owner_of(home) else f"process {owner} is still stopping")
