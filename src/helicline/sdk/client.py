@@ -133,9 +133,15 @@ class Client:
         return self.commit_entries(dataset, [entry for entry, _ in files], ref=ref, message=message, expected=expected)
 
     def commit_entries(
-        self, dataset: str, files: list[FileEntry], *, ref: str = "main", message: str = "", expected: str | None = None,
+        self,
+        dataset: str,
+        files: list[FileEntry],
+        *,
+        ref: str = "main",
+        message: str = "",
+        expected: str | None = None,
         turn: str = "",
-    ) -> DatasetVersion:  # fmt: skip
+    ) -> DatasetVersion:
         """Commit files whose blobs the server has."""
         body = {"files": files, "ref": ref, "message": message, "expected": expected, "turn": turn}
         return self.post(f"/datasets/{dataset}/versions", DatasetVersion, body)

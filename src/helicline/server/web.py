@@ -19,7 +19,8 @@ code{background:#8882;padding:.1em .4em;border-radius:4px}</style>
 <h1>Helicline is running</h1>
 <p>The web UI was not built into this installation. The API is at
 <a href="/api/v1/openapi.json">/api/v1/openapi.json</a>.</p>
-<p>To build it, install from a checkout without <code>HELICLINE_WEB=skip</code>: <code>pip install .</code></p></html>"""
+<p>To build it, install from a checkout without <code>HELICLINE_WEB=skip</code>:
+<code>pip install .</code></p></html>"""
 
 
 class WebUi:

@@ -1,0 +1,99 @@
+"""Datasets: `hl data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+
+from helicline.cli.show import ago, as_json, connect, say, table
+from helicline.records.dataset import DatasetVersion, FileEntry, TreeDiff
+
+app = App(name="data", help="Versioned data: commit, list, diff, check out.")
+
+
+@app.command(name="commit")
+def commit(dataset: str, path: Path, *, ref: str = "main", message: str = "", json: bool = False) -> None:
+    """Commit a file or folder as a version; only what the server lacks is uploaded.
+
+    Example: `hl data commit customers exports/ --message "July export"`
+
+    Parameters
+    ----------
+    ref
+        The ref that points to the new version.
+    """
+    version = connect().commit(dataset, path, ref=ref, message=message)
+    if json:
+        as_json(version)
+        return
+    rows = f", {version.row_count} rows" if version.row_count is not None else ""
+    say(f"[bold]{version.ref}[/] (v{version.sequence}) {version.file_count} files, {version.byte_count} bytes{rows}")
+
+
+@app.command(name="ls")
+def list_data(dataset: str = "", *, json: bool = False) -> None:
+    """List datasets, or the versions of one. Example: `hl data ls customers`"""
+    client = connect()
+    if dataset:
+        versions = client.items(f"/datasets/{dataset}/versions", DatasetVersion)
+        if json:
+            as_json(versions)
+            return
+        rows = [
+            (
+                one.ref,
+                f"v{one.sequence}",
+                one.file_count,
+                one.row_count,
+                one.byte_count,
+                one.message,
+                ago(one.created_at),
+            )
+            for one in versions
+        ]
+        table("", ("version", "", "files", "rows", "bytes", "message", "when"), rows)
+        return
+    found = client.items("/datasets", dict[str, Any])
+    if json:
+        as_json(found)
+        return
+    rows = [(one["dataset"]["name"], one["dataset"]["last_sequence"], _refs(one)) for one in found]
+    empty = "No dataset yet. Commit one with: hl data commit NAME PATH"
+    table("", ("dataset", "versions", "refs"), rows, empty=empty)
+
+
+def _refs(one: dict[str, Any]) -> str:
+    return ", ".join(f"{ref['name']} → {ref['target']}" for ref in one["refs"])
+
+
+@app.command(name="files")
+def list_files(spec: str, *, json: bool = False) -> None:
+    """List the files of a version. Example: `hl data files customers@main`"""
+    name, _, point = spec.partition("@")
+    found = connect().items(f"/datasets/{name}/versions/{point or 'main'}/files", FileEntry)
+    if json:
+        as_json(found)
+        return
+    table("", ("path", "bytes", "blake3"), [(one.path, one.size, one.hash[:16]) for one in found])
+
+
+@app.command(name="diff")
+def diff(dataset: str, before: str, after: str = "main", *, json: bool = False) -> None:
+    """Show which files differ between two versions. Example: `hl data diff customers v1 v2`"""
+    found = connect().get(f"/datasets/{dataset}/diff", TreeDiff, before=before, after=after)
+    if json:
+        as_json(found)
+        return
+    rows = [("+", one.path, one.size) for one in found.added]
+    rows += [("-", one.path, one.size) for one in found.removed]
+    rows += [("~", new.path, f"{old.size} → {new.size}") for old, new in found.changed]
+    table("", ("", "path", "bytes"), rows, empty="The two versions are equal.")
+
+
+@app.command(name="checkout")
+def checkout(spec: str, target: Path) -> None:
+    """Write a version's files to a folder. Example: `hl data checkout customers@v3 data/`"""
+    version = connect().checkout(spec, target)
+    say(f"{version.ref}: {version.file_count} files in {target}")

@@ -1,0 +1,134 @@
+"""Deployments and rollouts: `hl deploy`, `hl rollout`, `hl rollback`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cyclopts import App
+
+from helicline.cli.show import ago, as_json, connect, say, table
+from helicline.errors import Invalid
+from helicline.records.deployment import Rollout
+
+app = App(name="deploy", help="Deployments: where models answer.")
+rollout_app = App(name="rollout", help="Rollouts: the passage of traffic to a candidate.")
+
+
+def rollback(deployment: str, *, reason: str = "", json: bool = False) -> None:
+    """Roll back at once: the rollout under way, or else to the previous revision, which is kept warm.
+
+    Example: `hl rollback churn --reason "complaints from support"`
+    """
+    found = connect().post(f"/deployments/{deployment}/rollback", dict[str, Any], {"reason": reason})
+    if json:
+        as_json(found)
+        return
+    stable = next(one for one in found["revisions"] if one["number"] == found["deployment"]["stable"])
+    say(f"{deployment} serves {stable['model']}/{stable['model_version']} (revision {stable['number']})")
+
+
+def split_version(model_version: str) -> tuple[str, int]:
+    model, _, number = model_version.rpartition("/")
+    if not model or not number.isdigit():
+        raise Invalid("version", model_version, "a model version like churn/7")
+    return model, int(number)
+
+
+@app.command(name="ls")
+def list_deployments(*, json: bool = False) -> None:
+    """List deployments with what they serve. Example: `hl deploy ls`"""
+    found = connect().items("/deployments", dict[str, Any])
+    if json:
+        as_json(found)
+        return
+    table(
+        "",
+        ("deployment", "serves", "state", "requests", "errors", "rollout"),
+        [_row(one) for one in found],
+        empty="No deployment yet. The first turn of a loop makes one.",
+    )
+
+
+def _row(one: dict[str, Any]) -> tuple[Any, ...]:
+    stable = next((r for r in one["revisions"] if r["number"] == one["deployment"]["stable"]), None)
+    requests = sum(count["requests"] for count in one["counts"])
+    errors = sum(count["errors"] for count in one["counts"])
+    rollout = one["rollout"]
+    moving = f"#{rollout['number']} {rollout['state']} {rollout['reason']}" if rollout else ""
+    serves = f"{stable['model']}/{stable['model_version']}" if stable else "nothing yet"
+    return one["deployment"]["name"], serves, stable["state"] if stable else "", requests, errors, moving
+
+
+@app.command(name="show")
+def show_deployment(deployment: str, *, json: bool = False) -> None:
+    """Show a deployment's revisions, traffic and guards. Example: `hl deploy show churn`"""
+    found = connect().get(f"/deployments/{deployment}", dict[str, Any])
+    if json:
+        as_json(found)
+        return
+    rows = [
+        (f"#{one['number']}", f"{one['model']}/{one['model_version']}", one["state"], one["pid"] or "", one["reason"])
+        for one in found["revisions"]
+    ]
+    table("revisions", ("", "version", "state", "pid", ""), rows)
+    if found["rollout"]:
+        _show_rollout(found["rollout"])
+
+
+def _show_rollout(rollout: dict[str, Any]) -> None:
+    say(f"\nrollout #{rollout['number']} {rollout['state']}: {rollout['reason']}")
+    for step in rollout["steps"]:
+        say(f"  step {step['index'] + 1}: {step['weight_bp'] / 100:g} %")
+        for reading in step["readings"]:
+            say(
+                f"    {reading['guard']['kind']} {reading['guard']['metric']} {reading['outcome']}: {reading['reason']}"
+            )
+
+
+@rollout_app.command(name="start")
+def start_rollout(deployment: str, version: str) -> None:
+    """Give a model version all traffic as soon as it is loaded. Example: `hl rollout start churn churn/7`"""
+    model, number = split_version(version)
+    body = {"model": model, "number": number}
+    found = connect().post(f"/deployments/{deployment}/rollouts", Rollout, body)
+    say(f"rollout {found.id} {found.state}")
+
+
+@rollout_app.command(name="ls")
+def list_rollouts(deployment: str, *, json: bool = False) -> None:
+    """List a deployment's rollouts, newest first. Example: `hl rollout ls churn`"""
+    found = connect().get(f"/deployments/{deployment}", dict[str, Any])["rollouts"]
+    if json:
+        as_json(found)
+        return
+    rows = [(f"{deployment}#{one['number']}", one["state"], one["reason"], one["created_by"]) for one in found]
+    table("", ("rollout", "state", "why", "by"), rows, empty="No rollout yet.")
+
+
+def _act(deployment: str, action: str, body: dict[str, Any]) -> None:
+    found = connect().post(f"/deployments/{deployment}/{action}", Rollout, body)
+    say(f"rollout {found.id} {found.state}: {found.reason} ({ago(found.created_at)})")
+
+
+@rollout_app.command(name="promote")
+def promote(deployment: str, *, reason: str = "") -> None:
+    """Give the candidate all traffic now. Example: `hl rollout promote churn`"""
+    _act(deployment, "promote", {"reason": reason})
+
+
+@rollout_app.command(name="advance")
+def advance(deployment: str, *, reason: str = "") -> None:
+    """Go to the next step now. Example: `hl rollout advance churn`"""
+    _act(deployment, "advance", {"reason": reason})
+
+
+@rollout_app.command(name="hold")
+def hold(deployment: str) -> None:
+    """Keep the weights as they are; guards still roll back. Example: `hl rollout hold churn`"""
+    _act(deployment, "hold", {})
+
+
+@rollout_app.command(name="resume")
+def resume(deployment: str) -> None:
+    """Let a held rollout go on. Example: `hl rollout resume churn`"""
+    _act(deployment, "resume", {})

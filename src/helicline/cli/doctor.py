@@ -1,0 +1,115 @@
+"""`hl doctor`: what is wrong here, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from helicline import settings as settings_file
+from helicline.cli.show import as_json, say
+from helicline.cli.supervisor import owner_of
+from helicline.errors import HeliclineError
+from helicline.settings import Settings
+
+LOW_DISK = 1 << 30
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing looked at: whether it is well, and the next step if it is not."""
+
+    what: str
+    ok: bool
+    detail: str
+    next_step: str = ""
+
+
+def doctor(*, json: bool = False) -> None:
+    """Look at python, disk, home, ports, server, gateway, worker and the audit chain.
+
+    Example: `hl doctor`
+    """
+    findings = list(examine(settings_file.load()))
+    if json:
+        as_json(findings)
+    else:
+        for one in findings:
+            say(f"{'[green]ok[/]  ' if one.ok else '[red]bad[/] '} {one.what}: {one.detail}")
+            if not one.ok:
+                say(f"     {one.next_step}")
+    if not all(one.ok for one in findings):
+        sys.exit(1)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Yield what was looked at."""
+    home = settings.home_path
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(what="python", ok=sys.version_info >= (3, 11), detail=version, next_step="Use Python 3.11 or newer.")
+    yield _disk(home)
+    yield _home(home)
+    running = owner_of(home)
+    yield Finding(
+        what="processes", ok=bool(running), detail=f"supervisor {running}" if running else "not running here",
+        next_step="Start everything with: hl up",
+    )  # fmt: skip
+    if running:
+        yield from _server()
+    else:
+        yield from (_port(settings.host, port) for port in (settings.port, settings.gateway_port) if port)
+
+
+def _disk(home: Path) -> Finding:
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    step = "Free some space: writes are refused when the disk is full."
+    return Finding(
+        what="disk", ok=free > LOW_DISK, detail=f"{free / (1 << 30):.1f} GiB free at {place}", next_step=step
+    )
+
+
+def _home(home: Path) -> Finding:
+    if not home.exists():
+        return Finding(what="home", ok=True, detail=f"{home} (made at the first start)")
+    return Finding(what="home", ok=os.access(home, os.W_OK), detail=str(home), next_step="Make the folder writable.")
+
+
+def _port(host: str, port: int) -> Finding:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            step = (
+                f"Stop what listens there, or choose another with HELICLINE_PORT or HELICLINE_GATEWAY_PORT ({error})."
+            )
+            return Finding(what=f"port {port}", ok=False, detail="in use by another program", next_step=step)
+    return Finding(what=f"port {port}", ok=True, detail="free")
+
+
+def _server() -> Iterator[Finding]:
+    from helicline.sdk.client import Client
+
+    try:
+        client = Client()
+        found = client.get("/status", dict[str, Any])
+        audit = client.get("/audit", dict[str, Any])
+    except HeliclineError as error:
+        yield Finding(what="server", ok=False, detail=str(error), next_step="See logs/server.log in the home folder.")
+        return
+    yield Finding(what="server", ok=True, detail=f"{client.url}, version {found['version']}, event {found['seq']}")
+    seen = found["gateway_seen_s"]
+    yield Finding(
+        what="gateway", ok=seen is not None and seen < 30, detail="not seen" if seen is None else f"reported {seen:.1f} s ago",
+        next_step="See logs/gateway.log in the home folder.",
+    )  # fmt: skip
+    yield Finding(
+        what="audit chain", ok=audit["ok"], detail=f"{audit['events']} events" if audit["ok"] else audit["why"],
+        next_step="Somebody changed the event table by hand; restore a backup.",
+    )  # fmt: skip

@@ -1,0 +1,51 @@
+"""`hl status`: the ring in the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from helicline.cli.show import as_json, connect, say, table
+
+
+def _mark(station: dict[str, Any]) -> str:
+    if station["trouble"]:
+        return "[red]✖[/]"
+    return "[yellow]●[/]" if station["moving"] else "[green]○[/]"
+
+
+def ring(stations: list[dict[str, Any]]) -> str:
+    """Return the circle as text: each station's name with its state, and the arrows between them."""
+    by_name = {station["name"]: station for station in stations}
+
+    def shown(name: str) -> str:
+        return f"{_mark(by_name[name])} {name}"
+
+    return "\n".join(
+        [
+            f"                      {shown('Data')}",
+            f"        {shown('Retrain')} ╭─────────────▶────────╮ {shown('Train')}",
+            "                 │                      │",
+            f"          {shown('Watch')} ▲                      ▼ {shown('Register')}",
+            "                 │                      │",
+            f"          {shown('Serve')} ╰───────────◀──────────╯ {shown('Gate')}",
+        ]
+    )
+
+
+def status(*, json: bool = False) -> None:
+    """Show where the circle stands, and what needs a person.
+
+    Example: `hl status`
+    """
+    found = connect().get("/status", dict[str, Any])
+    if json:
+        as_json(found)
+        return
+    say(ring(found["stations"]) + "\n")
+    table("", ("station", "now"), [(one["name"], one["sentence"]) for one in found["stations"]])
+    seen = found["gateway_seen_s"]
+    say(f"\ngateway: {'not seen yet' if seen is None else f'reported {seen:.1f} s ago'}")
+    if found["needs"]:
+        say("\n[bold]needs you[/]")
+        for need in found["needs"]:
+            say(f"  [yellow]{need['kind']}[/] {need['sentence']}")

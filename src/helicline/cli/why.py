@@ -1,0 +1,57 @@
+"""`hl why`: the walk back from one prediction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from helicline.cli.show import as_json, connect, say
+
+
+def why(prediction_id: str, *, json: bool = False) -> None:
+    """Walk one prediction back to its version, run, code, environment, data, gates and people.
+
+    Example: `hl why 0193a1c2-7b5e-7c3a-9f00-0123456789ab`
+    """
+    found = connect().get(f"/why/{prediction_id}", dict[str, Any])
+    if json:
+        as_json(found)
+        return
+    for line in lines(found):
+        say(line)
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    """Return the answer as lines with rich markup, one a thing that stands behind the prediction."""
+    prediction, version = found["prediction"], found["version"]
+    labels = ", ".join(f"{name}={value}" for name, value in prediction["labels"].items()) or "none yet"
+    shown = [
+        f"[bold]prediction[/]  {prediction['prediction_id']} → {prediction['prediction']}   label: {labels}",
+        f"[bold]served by[/]   {prediction['deployment']}#{prediction['served_by']} ({prediction['variant']}) "
+        f"in {prediction['latency_us'] / 1000:.1f} ms at {prediction['at']}",
+        f"[bold]version[/]     {version['model']}/{version['number']}   digest {version['digest'][:16]}",
+    ]
+    if found["turn"]:
+        shown.append(f"[bold]turn[/]        {found['turn']}: {found['turn_cause']}")
+    if found["run"]:
+        shown.append(f"[bold]run[/]         {found['run']['run_id']} {found['run']['name']}")
+    if found["code"]:
+        state = found["code"]
+        commit = f"commit {state['commit'][:12]}{' (dirty)' if state['dirty'] else ''}, " if state["commit"] else ""
+        shown.append(f"[bold]code[/]        {commit}bundle {state['bundle'][:12]} ({', '.join(state['files'])})")
+    if found["environment"]:
+        packages = found["environment"]["packages"]
+        text = f"python {found['environment']['python']}, {len(packages)} packages, {found['environment']['hash'][:12]}"
+        shown.append(f"[bold]environment[/] {text}")
+    shown += [f"[bold]data[/]        {ref}" for ref in found["datasets"].values()]
+    return [*shown, *_verdicts(found)]
+
+
+def _verdicts(found: dict[str, Any]) -> list[str]:
+    shown = []
+    for verdict in (found["report"] or {"verdicts": []})["verdicts"]:
+        name = verdict["check"]["kind"] + (f":{verdict['check']['metric']}" if verdict["check"]["metric"] else "")
+        by = f", waived by {verdict['waived_by']}: {verdict['waiver_reason']}" if verdict["waived_by"] else ""
+        shown.append(f"[bold]gate[/]        {name} {verdict['outcome']}: {verdict['reason']}{by}")
+    for one in (found["request"] or {"approvals": []})["approvals"]:
+        shown.append(f"[bold]approval[/]    {one['decision']} by {one['person']} ({one['role']}) at {one['at']}")
+    return shown
