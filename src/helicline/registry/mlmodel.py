@@ -39,7 +39,7 @@ def read_mlmodel(tx: Reader, blobs: Blobs, version: ModelVersion) -> dict[str, A
 def parse_mlmodel(content: bytes) -> dict[str, Any]:
     """Return the document. Raises Invalid where it is not a YAML mapping."""
     try:
-        document = yaml.load(content, _NoAliases)  # noqa: S506 - a SafeLoader, stricter
+        document = yaml.load(content, _NoAliases)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise Invalid(NAME, str(error)[:200], "YAML") from None
     if not isinstance(document, dict):

@@ -17,9 +17,7 @@ from helicline.tracking import checks
 IS_PROMPT = "mlflow.prompt.is_prompt"
 
 
-def create_model(
-    tx: Tx, name: str, *, tags: dict[str, str] | None = None, description: str = ""
-) -> RegisteredModel:
+def create_model(tx: Tx, name: str, *, tags: dict[str, str] | None = None, description: str = "") -> RegisteredModel:
     """Return the new model, without versions. Raises Conflict where the name is taken."""
     checked_model_name(name)
     hold(tx, f"model:{name}")

@@ -85,9 +85,7 @@ def _from_model(tx: Reader, given: Origin) -> Origin:
     version = VERSIONS.find(tx, name, number)
     if version is None or version.deleted:
         raise NotFound("model version", f"{name}/{number}")
-    return Origin(
-        source=version.source, root=version.artifact_root, run_id=version.run_id, model_id=version.model_id
-    )
+    return Origin(source=version.source, root=version.artifact_root, run_id=version.run_id, model_id=version.model_id)
 
 
 def _number(tx: Reader, source: str, rest: str) -> int:

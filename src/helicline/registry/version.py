@@ -58,7 +58,14 @@ def register(
     MODELS.swap(tx, msgspec.structs.replace(registered, last_version=version.number, updated_at=tx.now))
     _link(tx, version)
     bus.emit(
-        tx, "registered", "model_version", version.id, loop=loop, turn=turn, run_id=version.run_id, digest=version.digest
+        tx,
+        "registered",
+        "model_version",
+        version.id,
+        loop=loop,
+        turn=turn,
+        run_id=version.run_id,
+        digest=version.digest,
     )
     return version
 

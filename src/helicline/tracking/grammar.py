@@ -114,7 +114,9 @@ class _Parser:
 
     def wrong(self, wanted: str) -> Invalid:
         near = " ".join(token for _, token in self.tokens[max(0, self.at - 2) : self.at + 3])
-        return Invalid(self.field, self.text[:200], f"Invalid clause(s) in filter string: near {near!r}, wanted {wanted}")
+        return Invalid(
+            self.field, self.text[:200], f"Invalid clause(s) in filter string: near {near!r}, wanted {wanted}"
+        )
 
     def take(self, wanted: str) -> tuple[str, str]:
         if self.done:
@@ -148,7 +150,9 @@ class _Parser:
         else:
             alias = self.grammar.aliases.get(first)
             if alias is None:
-                raise Invalid(self.field, first, f"Invalid entity type. One of {', '.join(sorted(self.grammar.aliases))}")
+                raise Invalid(
+                    self.field, first, f"Invalid entity type. One of {', '.join(sorted(self.grammar.aliases))}"
+                )
             entity, key = alias, ""
             parts = []
             while self.peek("."):

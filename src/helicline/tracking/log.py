@@ -91,9 +91,7 @@ def untag_run(tx: Tx, run_id: str, key: str) -> None:
         raise NotFound("run tag", key, run_id)
 
 
-def log_inputs(
-    tx: Tx, run_id: str, *, datasets: Sequence[DatasetInput] = (), model_ids: Sequence[str] = ()
-) -> None:
+def log_inputs(tx: Tx, run_id: str, *, datasets: Sequence[DatasetInput] = (), model_ids: Sequence[str] = ()) -> None:
     """Link the run to the datasets and models that it used."""
     run = active_run(tx, run_id)
     for number, dataset in enumerate(datasets):

@@ -32,8 +32,10 @@ def create_logged_model(
     name = name or f"model-{uuid.uuid4().hex[:8]}"
     if BAD_NAME.search(name):
         raise Invalid(
-            "name", name, f"Invalid model name ({name!r}) provided. Model name must be a non-empty string and cannot "
-            "contain the following characters: ('/', ':', '.', '%', '\"', \"'\")"
+            "name",
+            name,
+            f"Invalid model name ({name!r}) provided. Model name must be a non-empty string and cannot "
+            "contain the following characters: ('/', ':', '.', '%', '\"', \"'\")",
         )
     model_id = f"m-{uuid.uuid4().hex}"
     model = LoggedModel(

@@ -66,7 +66,9 @@ def insert(tx: Tx, experiment: Experiment) -> None:
 
 
 def save(tx: Tx, experiment: Experiment) -> None:
-    tx.execute(EXPERIMENT.update().where(EXPERIMENT.c.id == int(experiment.experiment_id)).values(**_columns(experiment)))
+    tx.execute(
+        EXPERIMENT.update().where(EXPERIMENT.c.id == int(experiment.experiment_id)).values(**_columns(experiment))
+    )
 
 
 def find(tx: Reader, experiment_id: int) -> Experiment | None:

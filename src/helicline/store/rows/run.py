@@ -109,9 +109,7 @@ def set_tags(tx: Tx, run_id: str, tags: dict[str, str]) -> None:
     if not tags:
         return
     statement = insert_into(tx, RUN_TAG)
-    statement = statement.on_conflict_do_update(
-        index_elements=["run", "key"], set_={"value": statement.excluded.value}
-    )
+    statement = statement.on_conflict_do_update(index_elements=["run", "key"], set_={"value": statement.excluded.value})
     tx.execute(statement, _fact_rows(run_id, tags))
 
 
