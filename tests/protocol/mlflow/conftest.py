@@ -45,7 +45,9 @@ class Server:
         self.sock = socket.socket()
         self.sock.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.sock.getsockname()[1]}"
-        self.uvicorn = uvicorn.Server(uvicorn.Config(self._entry, log_level="warning", lifespan="off", interface="asgi3"))
+        self.uvicorn = uvicorn.Server(
+            uvicorn.Config(self._entry, log_level="warning", lifespan="off", interface="asgi3")
+        )
         self.thread = threading.Thread(target=self.uvicorn.run, kwargs={"sockets": [self.sock]}, daemon=True)
         self.thread.start()
         while not self.uvicorn.started:

@@ -92,7 +92,9 @@ def test_a_batch_with_one_bad_thing_keeps_nothing(store: Store):
     store.write(lambda tx: tracking.log_batch(tx, run_id, params={"lr": "1"}))
     with pytest.raises(ParamChanged, match="Changing param values is not allowed"):
         store.write(
-            lambda tx: tracking.log_batch(tx, run_id, metrics=[point(1)], params={"new": "x", "lr": "2"}, tags={"t": "v"})
+            lambda tx: tracking.log_batch(
+                tx, run_id, metrics=[point(1)], params={"new": "x", "lr": "2"}, tags={"t": "v"}
+            )
         )
     run = store.read(lambda tx: tracking.get_run(tx, run_id))
     assert (run.metrics, run.params, run.tags.get("t")) == ((), {"lr": "1"}, None)

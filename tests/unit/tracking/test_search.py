@@ -127,7 +127,9 @@ def test_a_filter_outside_the_grammar_is_refused(filled: Store, filter: str):
         names(filled, filter)
 
 
-@pytest.mark.parametrize("order", [["auc DESC"], ["metrics.auc UP"], ["start_time", "start_time DESC"], [""], ["x.y.z"]])
+@pytest.mark.parametrize(
+    "order", [["auc DESC"], ["metrics.auc UP"], ["start_time", "start_time DESC"], [""], ["x.y.z"]]
+)
 def test_an_order_outside_the_grammar_is_refused(filled: Store, order: list[str]):
     with pytest.raises(Invalid):
         names(filled, order_by=order)

@@ -8,6 +8,8 @@ from typing import Any
 
 from helicline.protocol.mlflow import artifacts, experiments, logged_models, registry, runs
 from helicline.protocol.mlflow.call import Call, Reply
+from helicline.protocol.mlflow.trace import assessments
+from helicline.protocol.mlflow.trace import handlers as traces
 from helicline.records.access import Permission
 
 Handler = Callable[[Call], Awaitable[Any]]
@@ -97,6 +99,26 @@ MLFLOW: tuple[Route, ...] = (
     ("DELETE", "/model-versions/delete-tag", "write", registry.delete_version_tag),
     ("POST", "/model-versions/transition-stage", "write", registry.transition_stage),
 )
+# on 3.0 only: the same paths on 2.0 are an older API, whose clients fall back on a 404
+TRACES: tuple[Route, ...] = (
+    ("POST", "/traces", "write", traces.start),
+    ("GET", "/traces/get", "read", traces.get),
+    ("GET", "/traces/batchGet", "read", traces.batch_get),
+    ("POST", "/traces/batchGetInfos", "read", traces.batch_infos),
+    ("POST", "/traces/search", "read", traces.search),
+    ("GET", "/traces/{trace_id}", "read", traces.get_info),
+    ("POST", "/traces/{trace_id}/assessments", "write", assessments.create),
+    ("GET", "/traces/{trace_id}/assessments/{assessment_id}", "read", assessments.get),
+    ("PATCH", "/traces/{trace_id}/assessments/{assessment_id}", "write", assessments.update),
+    ("DELETE", "/traces/{trace_id}/assessments/{assessment_id}", "write", assessments.delete),
+)
+TRACES_EITHER: tuple[Route, ...] = (
+    ("POST", "/traces/delete-traces", "write", traces.delete),
+    ("POST", "/traces/link-to-run", "write", traces.link_to_run),
+    ("POST", "/traces/link-prompts", "write", traces.link_prompts),
+    ("PATCH", "/traces/{trace_id}/tags", "write", traces.set_tag),
+    ("DELETE", "/traces/{trace_id}/tags", "write", traces.delete_tag),
+)
 ARTIFACTS: tuple[Route, ...] = (
     ("GET", "/mlflow-artifacts/artifacts", "read", artifacts.listing),
     ("PUT", "/mlflow-artifacts/artifacts/{path*}", "write", artifacts.upload),
@@ -106,18 +128,23 @@ ARTIFACTS: tuple[Route, ...] = (
 PLAIN: tuple[Route, ...] = (
     ("GET", "/version", "open", version),
     ("GET", "/health", "open", health),
+    ("POST", "/v1/traces", "write", traces.export),
 )
+
+
+def _below(prefixes: tuple[str, ...], routes: tuple[Route, ...]) -> tuple[Route, ...]:
+    return tuple(
+        (method, prefix + path, permission, handler)
+        for prefix in prefixes
+        for method, path, permission, handler in routes
+    )
+
+
 ROUTES: tuple[Route, ...] = (
-    *(
-        (method, prefix + path, permission, handler)
-        for prefix in PREFIXES
-        for method, path, permission, handler in MLFLOW
-    ),
-    *(
-        (method, prefix + path, permission, handler)
-        for prefix in ("/api/2.0", "/ajax-api/2.0")
-        for method, path, permission, handler in ARTIFACTS
-    ),
+    *_below(PREFIXES, MLFLOW),
+    *_below(PREFIXES, TRACES_EITHER),
+    *_below(("/api/3.0/mlflow", "/ajax-api/3.0/mlflow"), TRACES),
+    *_below(("/api/2.0", "/ajax-api/2.0"), ARTIFACTS),
     *PLAIN,
 )
 
