@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -28,6 +28,10 @@ class MetricPoint(msgspec.Struct, frozen=True, kw_only=True):
     value: float
     timestamp_ms: int
     step: int = 0
+    model_id: str = ""
+    dataset_name: str = ""
+    dataset_digest: str = ""
+    run_id: str = ""
 
 
 class DatasetInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +44,13 @@ class DatasetInput(msgspec.Struct, frozen=True, kw_only=True):
     schema: str = ""
     profile: str = ""
     tags: dict[str, str] = {}
+
+
+class ModelOutput(msgspec.Struct, frozen=True, kw_only=True):
+    """A logged model that a run made, and the step at which."""
+
+    model_id: str
+    step: int = 0
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +69,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, str] = {}
     tags: dict[str, str] = {}
     inputs: tuple[DatasetInput, ...] = ()
+    model_inputs: tuple[str, ...] = ()
+    model_outputs: tuple[ModelOutput, ...] = ()
 
 
 class LoggedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,3 +89,40 @@ class LoggedModel(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, str] = {}
     tags: dict[str, str] = {}
     metrics: tuple[MetricPoint, ...] = ()
+
+
+class Clause(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison of a search filter, e.g. `metrics.auc > 0.9`; clauses are joined by AND only."""
+
+    entity: str
+    key: str
+    op: str
+    value: str | float | tuple[str, ...] | None = None
+
+
+class Sort(msgspec.Struct, frozen=True, kw_only=True):
+    """One key of a search order."""
+
+    entity: str
+    key: str
+    ascending: bool = True
+
+
+class TraceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A trace as the MLflow wire tells it: `info` is the trace info document, spans are kept beside it."""
+
+    trace_id: str
+    experiment_id: str
+    timestamp_ms: int
+    duration_ms: int | None
+    state: str
+    info: dict[str, Any]
+
+
+class SpanRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One span: `body` is its OTLP JSON document in snake_case."""
+
+    trace_id: str
+    span_id: str
+    start_ns: int
+    body: dict[str, Any]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from helicline.store import nouns
 from helicline.store.noun import metadata
-from helicline.store.rows import event
+from helicline.store.rows import artifact, event, experiment, logged_model, metric, run, trace
 from helicline.store.unit import Store
 
-TABLES = (nouns, event)
+TABLES = (nouns, event, experiment, run, metric, artifact, logged_model, trace)
 
 
 def upgrade(store: Store) -> None:

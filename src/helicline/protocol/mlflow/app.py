@@ -1,0 +1,138 @@
+"""The MLflow wire as an ASGI application."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from helicline.errors import Refused, TooLarge
+from helicline.protocol.mlflow import artifacts, errors, fields
+from helicline.protocol.mlflow.call import Call, House, Reply
+from helicline.protocol.mlflow.errors import WireError
+from helicline.protocol.mlflow.routes import PREFIXES, ROUTES, Handler, Table
+from helicline.protocol.mlflow.trace import handlers as traces
+from helicline.records.access import Caller
+from helicline.settings import Settings
+from helicline.store.blobs import Blobs
+from helicline.store.unit import Store
+
+OURS = (*(prefix + "/" for prefix in PREFIXES), "/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
+ALONE = frozenset({"/version", "/health", "/v1/traces"})
+JSON = (("content-type", "application/json"),)
+NOT_FOUND = Reply(
+    status=404,
+    headers=(("content-type", "text/html; charset=utf-8"),),
+    body=b"<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
+    b"<p>The requested URL was not found on the server.</p>\n",
+)
+
+
+class MlflowApp:
+    """Speaks MLflow's REST. Host, Origin and authentication are looked at before a request comes here."""
+
+    def __init__(self, store: Store, blobs: Blobs, settings: Settings) -> None:
+        self.house = House(store, blobs, settings)
+        self.table = Table(ROUTES)
+
+    def handles(self, path: str) -> bool:
+        """Tell whether the path belongs to this wire; unknown ones below its prefixes do, and are 404 here."""
+        return path in ALONE or path.startswith(OURS)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        reply = await self._reply(scope, receive)
+        await _send(reply, send)
+
+    async def _reply(self, scope: Any, receive: Any) -> Reply:
+        found = self.table.find(scope["method"], scope["path"])
+        if found is None:
+            return NOT_FOUND
+        permission, handler, parts = found
+        try:
+            call = self._call(scope, parts)
+            if not call.caller.may(permission):
+                raise Refused(f"{scope['method']} {scope['path']}", f"{call.caller.name} may not {permission}")
+            await _fill(call, handler, scope, receive)
+            answer = await handler(call)
+        except artifacts.ClientGone:
+            return Reply(status=400)
+        except Exception as error:
+            status, body = errors.as_wire(error)
+            return Reply(status=status, body=body, headers=JSON)
+        return answer if isinstance(answer, Reply) else Reply(body=msgspec.json.encode(answer), headers=JSON)
+
+    def _call(self, scope: Any, parts: dict[str, str]) -> Call:
+        state = scope.get("state") or {}
+        caller = state.get("caller") or Caller(name="local", role="admin")
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        _check_path(scope)
+        return Call(
+            house=self.house,
+            caller=caller,
+            request_id=str(state.get("request_id") or ""),
+            parts=parts,
+            headers=headers,
+        )
+
+
+def _check_path(scope: Any) -> None:
+    """The server decodes the path leniently; bytes that are no UTF-8 must not become other characters."""
+    try:
+        text = unquote_to_bytes(scope.get("raw_path") or scope["path"].encode()).decode()
+    except UnicodeError:
+        raise WireError(
+            "INVALID_PARAMETER_VALUE", "Invalid value for parameter 'path': it is not UTF-8 text."
+        ) from None
+    if "\0" in text:
+        raise WireError("INVALID_PARAMETER_VALUE", "Invalid value for parameter 'path': it holds a NUL character.")
+
+
+async def _fill(call: Call, handler: Handler, scope: Any, receive: Any) -> None:
+    """Read the request into the call, save a body that the handler streams by itself."""
+    if scope["method"] == "GET":
+        call.fields = fields.of_query(scope["query_string"])
+    elif handler is artifacts.upload:
+        call.receive = receive
+    else:
+        call.body = await _body(call, receive)
+        if handler is traces.export:
+            return
+        kind = call.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if call.body and kind != "application/json":
+            raise WireError(
+                "INVALID_PARAMETER_VALUE",
+                f"Bad Request. Content-Type header is not one of the supported types: application/json. Got {kind!r}.",
+            )
+        call.fields = fields.of_body(call.body)
+
+
+async def _body(call: Call, receive: Any) -> bytes:
+    limit = call.settings.max_body_bytes
+    declared = call.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise TooLarge("body", int(declared), f"at most {limit} bytes")
+    pieces, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise artifacts.ClientGone
+        piece, more = message.get("body", b""), message.get("more_body", False)
+        size += len(piece)
+        if size > limit:
+            raise TooLarge("body", f"more than {limit} bytes", f"at most {limit} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def _send(reply: Reply, send: Any) -> None:
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
+    if reply.stream is None:
+        headers.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    if reply.stream is not None:
+        async for piece in reply.stream:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": reply.body})

@@ -1,0 +1,152 @@
+"""Artifacts through the server: streamed both ways, whatever their size."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote
+
+from helicline import tracking
+from helicline.errors import Invalid, NotFound, TooLarge
+from helicline.protocol.mlflow.call import Call, Reply, pruned
+from helicline.protocol.mlflow.errors import WireError
+from helicline.store.unit import Reader
+from helicline.tracking.artifact import Entry, path_in_store
+from helicline.tracking.checks import checked_path
+
+# a slow upload holds a thread for as long as it takes: these threads are for nothing else
+UPLOADS = ThreadPoolExecutor(16, thread_name_prefix="helicline-upload")
+STALLED_S = 120
+TEXTS = (
+    ".txt",
+    ".log",
+    ".py",
+    ".yaml",
+    ".yml",
+    ".json",
+    ".md",
+    ".csv",
+    ".html",
+    ".htm",
+    ".svg",
+    ".xml",
+    ".js",
+    ".ipynb",
+)
+TEXT_NAMES = ("MLmodel", "MLproject", "Dockerfile", "README", "LICENSE")
+
+
+class ClientGone(Exception):
+    """The client hung up before the body was whole."""
+
+
+def _path(call: Call) -> str:
+    return checked_path("path", call.parts["path"])
+
+
+async def upload(call: Call) -> Any:
+    path, limit = _path(call), call.settings.max_upload_bytes
+    declared = call.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise TooLarge("body", int(declared), f"at most {limit} bytes")
+    loop = asyncio.get_running_loop()
+    try:
+        digest, size = await loop.run_in_executor(UPLOADS, lambda: call.blobs.put(_pieces(call, loop), limit=limit))
+    except Invalid as error:
+        raise TooLarge(error.field, error.got, error.allowed) from None
+    await call.write(lambda tx: tracking.put_artifact(tx, path, hash=digest, size=size))
+    return Reply()
+
+
+def _pieces(call: Call, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+    """Pull the body out of the event loop piece by piece, no faster than the disk takes it."""
+    assert call.receive is not None
+    more = True
+    while more:
+        message = asyncio.run_coroutine_threadsafe(_next(call.receive), loop).result(STALLED_S)
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        more = message.get("more_body", False)
+        yield message.get("body", b"")
+
+
+async def _next(receive: Any) -> Any:
+    return await receive()
+
+
+async def download(call: Call) -> Any:
+    path = _path(call)
+    file = await call.read(lambda tx: _file(tx, path))
+    name = path.rpartition("/")[2]
+    headers = (
+        ("content-type", content_type(name)),
+        ("content-length", str(file.size)),
+        ("content-disposition", f"attachment; filename*=UTF-8''{quote(name)}"),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "sandbox; default-src 'none'"),
+    )
+    pieces = await asyncio.to_thread(call.blobs.read, file.hash)
+    return Reply(headers=headers, stream=_flow(pieces))
+
+
+def _file(tx: Reader, path: str) -> Any:
+    try:
+        return tracking.get_artifact(tx, path)
+    except NotFound:
+        if tracking.artifact_files(tx, path):
+            raise Invalid("path", path, "a file, this is a directory") from None
+        raise
+
+
+async def _flow(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while piece := await asyncio.to_thread(next, pieces, b""):
+        yield piece
+
+
+def content_type(name: str) -> str:
+    """Return the type to serve a file as: nothing that a browser would run."""
+    if name in TEXT_NAMES or name.lower().endswith(TEXTS):
+        return "text/plain; charset=utf-8"
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+async def listing(call: Call) -> Any:
+    path = call.fields.text("path").strip("/")
+    found = await call.read(lambda tx: tracking.list_artifacts(tx, path))
+    return {"files": [_entry(entry) for entry in found]}
+
+
+def _entry(entry: Entry, prefix: str = "") -> dict[str, Any]:
+    wire = {"path": f"{prefix}/{entry.path}" if prefix else entry.path, "is_dir": entry.is_dir}
+    return wire if entry.is_dir else wire | {"file_size": entry.size}
+
+
+async def of_run(call: Call) -> Any:
+    """Answer `artifacts/list`: what lies in a run's own folder, paths relative to it."""
+    run_id, path = call.fields.required("run_id", also="run_uuid"), call.fields.text("path").strip("/")
+    run = await call.read(lambda tx: tracking.get_run(tx, run_id))
+    return await _below(call, run.artifact_uri, path)
+
+
+async def of_model(call: Call) -> Any:
+    path = call.fields.text("artifact_directory_path").strip("/")
+    model = await call.read(lambda tx: tracking.get_logged_model(tx, call.parts["model_id"]))
+    return await _below(call, model.artifact_uri, path)
+
+
+async def _below(call: Call, uri: str, path: str) -> Any:
+    root = path_in_store(uri)
+    if root is None:
+        raise WireError("INVALID_PARAMETER_VALUE", f"The artifacts lie at {uri}, which clients read by themselves.")
+    folder = f"{root}/{checked_path('path', path)}" if path else root
+    found = await call.read(lambda tx: tracking.list_artifacts(tx, folder))
+    return pruned(root_uri=uri, files=[_entry(entry, path) for entry in found])
+
+
+async def delete(call: Call) -> Any:
+    path = _path(call)
+    await call.write(lambda tx: tracking.delete_artifacts(tx, path))
+    return {}

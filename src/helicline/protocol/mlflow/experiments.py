@@ -1,0 +1,90 @@
+"""Experiments on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from helicline import tracking
+from helicline.clock import epoch_ms
+from helicline.protocol.mlflow.call import Call, pairs, pruned
+from helicline.protocol.mlflow.errors import missing
+from helicline.records.run import Experiment
+
+
+def as_wire(experiment: Experiment) -> dict[str, Any]:
+    return pruned(
+        experiment_id=experiment.experiment_id,
+        name=experiment.name,
+        artifact_location=experiment.artifact_location,
+        lifecycle_stage=experiment.lifecycle,
+        creation_time=epoch_ms(experiment.created_at),
+        last_update_time=epoch_ms(experiment.updated_at),
+        tags=pairs(experiment.tags),
+    )
+
+
+async def create(call: Call) -> Any:
+    name, tags = call.fields.required("name"), call.fields.pairs("tags")
+    location = call.fields.text("artifact_location")
+    made = await call.write(lambda tx: tracking.create_experiment(tx, name, artifact_location=location, tags=tags))
+    return {"experiment_id": made.experiment_id}
+
+
+async def get(call: Call) -> Any:
+    experiment_id = call.fields.required("experiment_id")
+    return {"experiment": as_wire(await call.read(lambda tx: tracking.get_experiment(tx, experiment_id)))}
+
+
+async def get_by_name(call: Call) -> Any:
+    name = call.fields.required("experiment_name")
+    return {"experiment": as_wire(await call.read(lambda tx: tracking.get_experiment_by_name(tx, name)))}
+
+
+async def search(call: Call) -> Any:
+    fields = call.fields
+    if not fields.has("max_results"):
+        missing("max_results")
+    size = fields.integer("max_results") or 0
+    found, token = await call.read(
+        lambda tx: tracking.search_experiments(
+            tx,
+            filter=fields.text("filter"),
+            order_by=fields.texts("order_by"),
+            max_results=size,
+            page_token=fields.text("page_token"),
+            view=fields.text("view_type") or "ACTIVE_ONLY",
+        )
+    )
+    return pruned(experiments=[as_wire(experiment) for experiment in found], next_page_token=token)
+
+
+async def delete(call: Call) -> Any:
+    experiment_id = call.fields.required("experiment_id")
+    await call.write(lambda tx: tracking.delete_experiment(tx, experiment_id))
+    return {}
+
+
+async def restore(call: Call) -> Any:
+    experiment_id = call.fields.required("experiment_id")
+    await call.write(lambda tx: tracking.restore_experiment(tx, experiment_id))
+    return {}
+
+
+async def update(call: Call) -> Any:
+    experiment_id, name = call.fields.required("experiment_id"), call.fields.text("new_name")
+    if name:
+        await call.write(lambda tx: tracking.rename_experiment(tx, experiment_id, name))
+    return {}
+
+
+async def set_tag(call: Call) -> Any:
+    experiment_id, key = call.fields.required("experiment_id"), call.fields.required("key")
+    value = call.fields.text("value")
+    await call.write(lambda tx: tracking.tag_experiment(tx, experiment_id, key, value))
+    return {}
+
+
+async def delete_tag(call: Call) -> Any:
+    experiment_id, key = call.fields.required("experiment_id"), call.fields.required("key")
+    await call.write(lambda tx: tracking.untag_experiment(tx, experiment_id, key))
+    return {}

@@ -1,0 +1,110 @@
+"""Logged models on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from helicline import tracking
+from helicline.clock import epoch_ms
+from helicline.protocol.mlflow.call import Call, pairs, pruned
+from helicline.protocol.mlflow.errors import WireError
+from helicline.protocol.mlflow.fields import Fields
+from helicline.protocol.mlflow.runs import point_as_wire
+from helicline.records.run import LoggedModel, Sort
+from helicline.registry.version import LINKS_TAG
+from helicline.tracking.search import MODELS
+
+
+def as_wire(model: LoggedModel) -> dict[str, Any]:
+    info = pruned(
+        model_id=model.model_id,
+        experiment_id=model.experiment_id,
+        name=model.name,
+        creation_timestamp_ms=epoch_ms(model.created_at),
+        last_updated_timestamp_ms=epoch_ms(model.updated_at),
+        artifact_uri=model.artifact_uri,
+        status=model.status,
+        model_type=model.model_type,
+        source_run_id=model.source_run_id,
+        tags=pairs(model.tags),
+        registrations=_registrations(model),
+    )
+    data = pruned(params=pairs(model.params), metrics=[point_as_wire(point) for point in model.metrics])
+    return {"info": info, "data": data}
+
+
+def _registrations(model: LoggedModel) -> list[dict[str, Any]]:
+    try:
+        links = msgspec.json.decode(model.tags.get(LINKS_TAG, "[]"), type=list[dict[str, Any]])
+    except msgspec.MsgspecError:
+        return []
+    return [{"name": str(link.get("name", "")), "version": str(link.get("version", ""))} for link in links]
+
+
+async def create(call: Call) -> Any:
+    fields = call.fields
+    experiment_id, name, kind = fields.required("experiment_id"), fields.text("name"), fields.text("model_type")
+    run_id, facts = fields.text("source_run_id"), (fields.pairs("params"), fields.pairs("tags"))
+    model = await call.write(
+        lambda tx: tracking.create_logged_model(
+            tx, experiment_id, name=name, model_type=kind, run_id=run_id, facts=facts
+        )
+    )
+    return {"model": as_wire(model)}
+
+
+async def get(call: Call) -> Any:
+    return {"model": as_wire(await call.read(lambda tx: tracking.get_logged_model(tx, call.parts["model_id"])))}
+
+
+async def finalize(call: Call) -> Any:
+    model_id, status = call.parts["model_id"], call.fields.required("status")
+    return {"model": as_wire(await call.write(lambda tx: tracking.finalize_logged_model(tx, model_id, status)))}
+
+
+async def delete(call: Call) -> Any:
+    await call.write(lambda tx: tracking.delete_logged_model(tx, call.parts["model_id"]))
+    return {}
+
+
+async def set_tags(call: Call) -> Any:
+    model_id, tags = call.parts["model_id"], call.fields.pairs("tags")
+    return {"model": as_wire(await call.write(lambda tx: tracking.tag_logged_model(tx, model_id, tags)))}
+
+
+async def delete_tag(call: Call) -> Any:
+    model_id, key = call.parts["model_id"], call.parts["key"]
+    await call.write(lambda tx: tracking.untag_logged_model(tx, model_id, key))
+    return {}
+
+
+async def add_params(call: Call) -> Any:
+    model_id, params = call.parts["model_id"], call.fields.pairs("params")
+    return {"model": as_wire(await call.write(lambda tx: tracking.add_logged_model_params(tx, model_id, params)))}
+
+
+async def search(call: Call) -> Any:
+    fields = call.fields
+    experiments, text = fields.texts("experiment_ids"), fields.text("filter")
+    datasets = [(item.required("dataset_name"), item.text("dataset_digest")) for item in fields.objects("datasets")]
+    order = [_sort(item) for item in fields.objects("order_by")]
+    window = (fields.integer("max_results", 50) or 0, fields.text("page_token"))
+    found, token = await call.read(
+        lambda tx: tracking.search_logged_models(
+            tx, experiments, filter=text, order=order, datasets=datasets, window=window
+        )
+    )
+    return pruned(models=[as_wire(model) for model in found], next_page_token=token)
+
+
+def _sort(item: Fields) -> Sort:
+    name, ascending = item.required("field_name"), item.flag("ascending", default=True)
+    entity, dot, key = name.partition(".")
+    if dot and entity in ("metric", "metrics"):
+        return Sort(entity="metric", key=key, ascending=ascending)
+    known = MODELS.kinds["attribute"].keys
+    if name not in known:
+        raise WireError("INVALID_PARAMETER_VALUE", f"Invalid order by field name: {name}")
+    return Sort(entity="attribute", key=known[name][0], ascending=ascending)

@@ -1,0 +1,177 @@
+"""Every route of this wire, with the permission it asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from helicline.protocol.mlflow import artifacts, experiments, logged_models, registry, runs
+from helicline.protocol.mlflow.call import Call, Reply
+from helicline.protocol.mlflow.trace import assessments
+from helicline.protocol.mlflow.trace import handlers as traces
+from helicline.records.access import Permission
+
+Handler = Callable[[Call], Awaitable[Any]]
+Route = tuple[str, str, Permission, Handler]
+VERSION = "3.17.2"
+PREFIXES = ("/api/2.0/mlflow", "/api/3.0/mlflow", "/ajax-api/2.0/mlflow", "/ajax-api/3.0/mlflow")
+
+
+async def version(call: Call) -> Any:
+    return Reply(body=VERSION.encode(), headers=(("content-type", "text/plain; charset=utf-8"),))
+
+
+async def health(call: Call) -> Any:
+    return Reply(body=b"OK", headers=(("content-type", "text/plain; charset=utf-8"),))
+
+
+async def server_info(call: Call) -> Any:
+    return {
+        "store_type": "SqlStore",
+        "workspaces_enabled": False,
+        "trace_archival_enabled": False,
+        "multipart_uploads_enabled": False,
+        "multipart_downloads_enabled": False,
+        "presigned_upload_run_id_supported": False,
+        "presigned_upload_model_id_supported": False,
+        "features_enabled": {"gateway": False},
+    }
+
+
+# below each of PREFIXES
+MLFLOW: tuple[Route, ...] = (
+    ("GET", "/server-info", "open", server_info),
+    ("POST", "/experiments/create", "write", experiments.create),
+    ("GET", "/experiments/get", "read", experiments.get),
+    ("GET", "/experiments/get-by-name", "read", experiments.get_by_name),
+    ("POST", "/experiments/search", "read", experiments.search),
+    ("GET", "/experiments/search", "read", experiments.search),
+    ("POST", "/experiments/delete", "write", experiments.delete),
+    ("POST", "/experiments/restore", "write", experiments.restore),
+    ("POST", "/experiments/update", "write", experiments.update),
+    ("POST", "/experiments/set-experiment-tag", "write", experiments.set_tag),
+    ("POST", "/experiments/delete-experiment-tag", "write", experiments.delete_tag),
+    ("POST", "/runs/create", "write", runs.create),
+    ("GET", "/runs/get", "read", runs.get),
+    ("POST", "/runs/update", "write", runs.update),
+    ("POST", "/runs/delete", "write", runs.delete),
+    ("POST", "/runs/restore", "write", runs.restore),
+    ("POST", "/runs/search", "read", runs.search),
+    ("POST", "/runs/log-metric", "write", runs.log_metric),
+    ("POST", "/runs/log-parameter", "write", runs.log_parameter),
+    ("POST", "/runs/log-batch", "write", runs.log_batch),
+    ("POST", "/runs/set-tag", "write", runs.set_tag),
+    ("POST", "/runs/delete-tag", "write", runs.delete_tag),
+    ("POST", "/runs/log-inputs", "write", runs.log_inputs),
+    ("POST", "/runs/outputs", "write", runs.log_outputs),
+    ("GET", "/metrics/get-history", "read", runs.history),
+    ("GET", "/artifacts/list", "read", artifacts.of_run),
+    ("POST", "/logged-models", "write", logged_models.create),
+    ("POST", "/logged-models/search", "read", logged_models.search),
+    ("GET", "/logged-models/{model_id}", "read", logged_models.get),
+    ("PATCH", "/logged-models/{model_id}", "write", logged_models.finalize),
+    ("DELETE", "/logged-models/{model_id}", "write", logged_models.delete),
+    ("PATCH", "/logged-models/{model_id}/tags", "write", logged_models.set_tags),
+    ("DELETE", "/logged-models/{model_id}/tags/{key}", "write", logged_models.delete_tag),
+    ("POST", "/logged-models/{model_id}/params", "write", logged_models.add_params),
+    ("GET", "/logged-models/{model_id}/artifacts/directories", "read", artifacts.of_model),
+    ("POST", "/registered-models/create", "write", registry.create_model),
+    ("GET", "/registered-models/get", "read", registry.get_model),
+    ("PATCH", "/registered-models/update", "write", registry.update_model),
+    ("POST", "/registered-models/rename", "write", registry.rename_model),
+    ("DELETE", "/registered-models/delete", "write", registry.delete_model),
+    ("GET", "/registered-models/search", "read", registry.search_models),
+    ("POST", "/registered-models/set-tag", "write", registry.set_model_tag),
+    ("DELETE", "/registered-models/delete-tag", "write", registry.delete_model_tag),
+    ("POST", "/registered-models/get-latest-versions", "read", registry.latest_versions),
+    ("GET", "/registered-models/get-latest-versions", "read", registry.latest_versions),
+    ("POST", "/registered-models/alias", "write", registry.set_alias),
+    ("DELETE", "/registered-models/alias", "write", registry.delete_alias),
+    ("GET", "/registered-models/alias", "read", registry.get_by_alias),
+    ("POST", "/model-versions/create", "write", registry.create_version),
+    ("GET", "/model-versions/get", "read", registry.get_version),
+    ("PATCH", "/model-versions/update", "write", registry.update_version),
+    ("DELETE", "/model-versions/delete", "write", registry.delete_version),
+    ("GET", "/model-versions/search", "read", registry.search_versions),
+    ("GET", "/model-versions/get-download-uri", "read", registry.download_uri),
+    ("POST", "/model-versions/set-tag", "write", registry.set_version_tag),
+    ("DELETE", "/model-versions/delete-tag", "write", registry.delete_version_tag),
+    ("POST", "/model-versions/transition-stage", "write", registry.transition_stage),
+)
+# on 3.0 only: the same paths on 2.0 are an older API, whose clients fall back on a 404
+TRACES: tuple[Route, ...] = (
+    ("POST", "/traces", "write", traces.start),
+    ("GET", "/traces/get", "read", traces.get),
+    ("GET", "/traces/batchGet", "read", traces.batch_get),
+    ("POST", "/traces/batchGetInfos", "read", traces.batch_infos),
+    ("POST", "/traces/search", "read", traces.search),
+    ("GET", "/traces/{trace_id}", "read", traces.get_info),
+    ("POST", "/traces/{trace_id}/assessments", "write", assessments.create),
+    ("GET", "/traces/{trace_id}/assessments/{assessment_id}", "read", assessments.get),
+    ("PATCH", "/traces/{trace_id}/assessments/{assessment_id}", "write", assessments.update),
+    ("DELETE", "/traces/{trace_id}/assessments/{assessment_id}", "write", assessments.delete),
+)
+TRACES_EITHER: tuple[Route, ...] = (
+    ("POST", "/traces/delete-traces", "write", traces.delete),
+    ("POST", "/traces/link-to-run", "write", traces.link_to_run),
+    ("POST", "/traces/link-prompts", "write", traces.link_prompts),
+    ("PATCH", "/traces/{trace_id}/tags", "write", traces.set_tag),
+    ("DELETE", "/traces/{trace_id}/tags", "write", traces.delete_tag),
+)
+ARTIFACTS: tuple[Route, ...] = (
+    ("GET", "/mlflow-artifacts/artifacts", "read", artifacts.listing),
+    ("PUT", "/mlflow-artifacts/artifacts/{path*}", "write", artifacts.upload),
+    ("GET", "/mlflow-artifacts/artifacts/{path*}", "read", artifacts.download),
+    ("DELETE", "/mlflow-artifacts/artifacts/{path*}", "write", artifacts.delete),
+)
+PLAIN: tuple[Route, ...] = (
+    ("GET", "/version", "open", version),
+    ("GET", "/health", "open", health),
+    ("POST", "/v1/traces", "write", traces.export),
+)
+
+
+def _below(prefixes: tuple[str, ...], routes: tuple[Route, ...]) -> tuple[Route, ...]:
+    return tuple(
+        (method, prefix + path, permission, handler)
+        for prefix in prefixes
+        for method, path, permission, handler in routes
+    )
+
+
+ROUTES: tuple[Route, ...] = (
+    *_below(PREFIXES, MLFLOW),
+    *_below(PREFIXES, TRACES_EITHER),
+    *_below(("/api/3.0/mlflow", "/ajax-api/3.0/mlflow"), TRACES),
+    *_below(("/api/2.0", "/ajax-api/2.0"), ARTIFACTS),
+    *PLAIN,
+)
+
+
+class Table:
+    """The routes, ready for look-up: exact paths in a dict, patterns in a list."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self.exact: dict[str, dict[str, tuple[Permission, Handler]]] = {}
+        self.patterns: list[tuple[re.Pattern[str], str, Permission, Handler]] = []
+        for method, path, permission, handler in routes:
+            if "{" in path:
+                self.patterns.append((_pattern(path), method, permission, handler))
+            else:
+                self.exact.setdefault(path, {})[method] = (permission, handler)
+
+    def find(self, method: str, path: str) -> tuple[Permission, Handler, dict[str, str]] | None:
+        """Return the route's permission, handler and path parameters, None where there is no such route."""
+        if (verbs := self.exact.get(path)) is not None:
+            found = verbs.get(method)
+            return None if found is None else (*found, {})
+        for pattern, verb, permission, handler in self.patterns:
+            if verb == method and (matched := pattern.fullmatch(path)):
+                return permission, handler, matched.groupdict()
+        return None
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    text = re.sub(r"\{(\w+)\*\}", r"(?P<\1>.+)", path)
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", text), re.DOTALL)

@@ -1,0 +1,241 @@
+"""Runs, and what is logged to them, on the wire."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from helicline import tracking
+from helicline.clock import epoch_ms
+from helicline.errors import Invalid
+from helicline.protocol.mlflow.call import Call, pairs, pruned
+from helicline.protocol.mlflow.errors import WireError, missing
+from helicline.protocol.mlflow.fields import Fields
+from helicline.records.run import DatasetInput, MetricPoint, ModelOutput, Run
+from helicline.tracking.page import offset_of, token_of
+
+STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
+MAX_BATCH_TEXT = 1_000_000
+HISTORY_PAGE = 25_000
+
+
+def info_as_wire(run: Run) -> dict[str, Any]:
+    return pruned(
+        run_id=run.run_id,
+        run_uuid=run.run_id,
+        run_name=run.name,
+        experiment_id=run.experiment_id,
+        user_id=run.user,
+        status=run.status,
+        start_time=epoch_ms(run.start_time),
+        end_time=None if run.end_time is None else epoch_ms(run.end_time),
+        artifact_uri=run.artifact_uri,
+        lifecycle_stage=run.lifecycle,
+    )
+
+
+def point_as_wire(point: MetricPoint) -> dict[str, Any]:
+    value = "NaN" if math.isnan(point.value) else point.value
+    wire = {"key": point.key, "value": value, "timestamp": point.timestamp_ms, "step": point.step}
+    return wire | pruned(
+        model_id=point.model_id,
+        dataset_name=point.dataset_name,
+        dataset_digest=point.dataset_digest,
+        run_id=point.run_id,
+    )
+
+
+def as_wire(run: Run) -> dict[str, Any]:
+    data = pruned(
+        metrics=[point_as_wire(point) for point in run.metrics], params=pairs(run.params), tags=pairs(run.tags)
+    )
+    inputs = pruned(
+        dataset_inputs=[_input_as_wire(dataset) for dataset in run.inputs],
+        model_inputs=[{"model_id": model_id} for model_id in run.model_inputs],
+    )
+    outputs = pruned(model_outputs=[{"model_id": made.model_id, "step": made.step} for made in run.model_outputs])
+    return {"info": info_as_wire(run), "data": data, "inputs": inputs, "outputs": outputs}
+
+
+def _input_as_wire(dataset: DatasetInput) -> dict[str, Any]:
+    fields = ("name", "digest", "source_type", "source", "schema", "profile")
+    body = pruned(**{name: getattr(dataset, name) for name in fields})
+    return pruned(tags=pairs(dataset.tags), dataset=body)
+
+
+async def create(call: Call) -> Any:
+    fields = call.fields
+    experiment_id = fields.text("experiment_id") or "0"
+    name, tags, user, start = (
+        fields.text("run_name"),
+        fields.pairs("tags"),
+        fields.text("user_id"),
+        fields.time("start_time"),
+    )
+    run = await call.write(
+        lambda tx: tracking.create_run(tx, experiment_id, name=name, tags=tags, user=user, start_time=start)
+    )
+    return {"run": as_wire(run)}
+
+
+def _run_id(fields: Fields) -> str:
+    return fields.required("run_id", also="run_uuid")
+
+
+async def get(call: Call) -> Any:
+    run_id = _run_id(call.fields)
+    return {"run": as_wire(await call.read(lambda tx: tracking.get_run(tx, run_id)))}
+
+
+async def update(call: Call) -> Any:
+    fields = call.fields
+    run_id, status = _run_id(fields), fields.raw("status")
+    if isinstance(status, int) and 1 <= status <= len(STATUSES):
+        status = STATUSES[status - 1]
+    if status is not None and status not in STATUSES:
+        raise fields.wrong("status", status, f"one of {', '.join(STATUSES)}")
+    end, name = fields.time("end_time"), fields.text("run_name") or None
+    run = await call.write(lambda tx: tracking.update_run(tx, run_id, status=status, end_time=end, name=name))
+    return {"run_info": info_as_wire(run)}
+
+
+async def delete(call: Call) -> Any:
+    run_id = _run_id(call.fields)
+    await call.write(lambda tx: tracking.delete_run(tx, run_id))
+    return {}
+
+
+async def restore(call: Call) -> Any:
+    run_id = _run_id(call.fields)
+    await call.write(lambda tx: tracking.restore_run(tx, run_id))
+    return {}
+
+
+async def search(call: Call) -> Any:
+    fields = call.fields
+    size = fields.integer("max_results", 1000) or 0
+    found, token = await call.read(
+        lambda tx: tracking.search_runs(
+            tx,
+            fields.texts("experiment_ids"),
+            filter=fields.text("filter"),
+            order_by=fields.texts("order_by"),
+            max_results=size,
+            page_token=fields.text("page_token"),
+            view=fields.text("run_view_type") or "ACTIVE_ONLY",
+        )
+    )
+    return pruned(runs=[as_wire(run) for run in found], next_page_token=token)
+
+
+def _point(fields: Fields) -> MetricPoint:
+    timestamp = fields.integer("timestamp")
+    if timestamp is None:
+        missing(fields._label("timestamp"))
+    return MetricPoint(
+        key=fields.required("key"),
+        value=fields.number("value"),
+        timestamp_ms=timestamp,
+        step=fields.integer("step", 0) or 0,
+        model_id=fields.text("model_id"),
+        dataset_name=fields.text("dataset_name"),
+        dataset_digest=fields.text("dataset_digest"),
+    )
+
+
+async def log_metric(call: Call) -> Any:
+    run_id, point = _run_id(call.fields), _point(call.fields)
+    await call.write(lambda tx: tracking.log_batch(tx, run_id, metrics=[point]))
+    return {}
+
+
+async def log_parameter(call: Call) -> Any:
+    run_id, key, value = _run_id(call.fields), call.fields.required("key"), call.fields.text("value")
+    await call.write(lambda tx: tracking.log_batch(tx, run_id, params={key: value}))
+    return {}
+
+
+async def set_tag(call: Call) -> Any:
+    run_id, key, value = _run_id(call.fields), call.fields.required("key"), call.fields.text("value")
+    await call.write(lambda tx: tracking.log_batch(tx, run_id, tags={key: value}))
+    return {}
+
+
+async def delete_tag(call: Call) -> Any:
+    run_id, key = _run_id(call.fields), call.fields.required("key")
+    await call.write(lambda tx: tracking.untag_run(tx, run_id, key))
+    return {}
+
+
+async def log_batch(call: Call) -> Any:
+    fields = call.fields
+    if len(call.body) > MAX_BATCH_TEXT and len(call.body.decode()) > MAX_BATCH_TEXT:
+        raise WireError(
+            "INVALID_PARAMETER_VALUE",
+            f"Batched logging API requests must be at most {MAX_BATCH_TEXT} bytes, got a request of size {len(call.body)}.",
+        )
+    run_id, metrics = _run_id(fields), fields.objects("metrics")
+    params, tags = fields.objects("params"), fields.objects("tags")
+    _check_sizes(metrics, params, tags)
+    keys = [param.required("key") for param in params]
+    if len(set(keys)) != len(keys):
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        raise WireError(
+            "INVALID_PARAMETER_VALUE",
+            f"Duplicate parameter keys have been submitted: {twice}. Please ensure the request contains only one"
+            " param value per param key.",
+        )
+    points = [_point(metric) for metric in metrics]
+    named, tagged = fields.pairs("params"), fields.pairs("tags")
+    await call.write(lambda tx: tracking.log_batch(tx, run_id, metrics=points, params=named, tags=tagged))
+    return {}
+
+
+def _check_sizes(metrics: Sequence[Any], params: Sequence[Any], tags: Sequence[Any]) -> None:
+    total = len(metrics) + len(params) + len(tags)
+    limits = (("metrics", 1000, len(metrics)), ("params", 100, len(params)), ("tags", 100, len(tags)))
+    for what, limit, got in (*limits, ("metrics, params, and tags", 1000, total)):
+        if got > limit:
+            raise WireError(
+                "INVALID_PARAMETER_VALUE",
+                f"A batch logging request can contain at most {limit} {what}. Got {got} {what}. Please split up {what}"
+                " across multiple requests and try again.",
+            )
+
+
+def _dataset(fields: Fields) -> DatasetInput:
+    body = fields.object("dataset")
+    values = {name: body.text(name) for name in ("name", "digest", "source_type", "source", "schema", "profile")}
+    return DatasetInput(tags=fields.pairs("tags"), **values)
+
+
+async def log_inputs(call: Call) -> Any:
+    run_id, datasets = _run_id(call.fields), call.fields.each("datasets", _dataset)
+    models = [model.required("model_id") for model in call.fields.objects("models")]
+    await call.write(lambda tx: tracking.log_inputs(tx, run_id, datasets=datasets, model_ids=models))
+    return {}
+
+
+async def log_outputs(call: Call) -> Any:
+    run_id = _run_id(call.fields)
+    models = [
+        ModelOutput(model_id=model.required("model_id"), step=model.integer("step", 0) or 0)
+        for model in call.fields.objects("models")
+    ]
+    await call.write(lambda tx: tracking.log_outputs(tx, run_id, models))
+    return {}
+
+
+async def history(call: Call) -> Any:
+    fields = call.fields
+    run_id, key, size = _run_id(fields), fields.required("metric_key"), fields.integer("max_results")
+    if size is not None and size <= 0:
+        raise Invalid("max_results", size, "It must be a positive integer.")
+    size = None if size is None else min(size, HISTORY_PAGE)
+    start = offset_of(fields.text("page_token"))
+    limit = None if size is None else size + 1
+    points = await call.read(lambda tx: tracking.metric_history(tx, run_id, key, limit=limit, offset=start))
+    more = size is not None and len(points) > size
+    token = token_of(start + (size or 0)) if more else ""
+    return pruned(metrics=[point_as_wire(point) for point in points[:size]], next_page_token=token)

@@ -1,0 +1,224 @@
+"""Traces on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from typing import Any
+
+import msgspec
+
+from helicline.errors import Invalid, NotFound, TooLarge
+from helicline.protocol.mlflow.call import Call, Reply, pruned
+from helicline.protocol.mlflow.errors import WireError, missing
+from helicline.protocol.mlflow.fields import Fields
+from helicline.protocol.mlflow.trace import otlp
+from helicline.protocol.mlflow.trace.protobuf import Malformed
+from helicline.records.run import SpanRecord, TraceRecord
+from helicline.store.unit import Reader
+from helicline.tracking import trace as traces
+from helicline.tracking.checks import checked_text
+
+PROTOBUF = "application/x-protobuf"
+WAITS = 30
+WAIT_S = 0.1
+SIZE_STATS = "mlflow.trace.sizeStats"
+
+
+def info_as_wire(trace: TraceRecord) -> dict[str, Any]:
+    return pruned(**{key: value for key, value in trace.info.items() if key != "derived"})
+
+
+def _text_map(fields: Fields, name: str) -> dict[str, str]:
+    values = fields.object(name).document
+    for key, value in values.items():
+        if not isinstance(value, str):
+            raise fields.object(name).wrong(key, value, "a string")
+    return dict(values)
+
+
+async def start(call: Call) -> Any:
+    told = call.fields.object("trace").object("trace_info")
+    if not told.document:
+        missing("trace.trace_info")
+    info = dict(told.document) | {"tags": _text_map(told, "tags"), "trace_metadata": _text_map(told, "trace_metadata")}
+    located = told.object("trace_location").object("mlflow_experiment").required("experiment_id")
+    info["trace_location"] = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": located}}
+    info["trace_id"] = told.required("trace_id")
+    told.objects("assessments")
+    trace = await call.write(lambda tx: traces.put_trace(tx, info))
+    return {"trace": {"trace_info": info_as_wire(trace)}}
+
+
+async def export(call: Call) -> Any:
+    """Take OTLP spans, all or nothing; they are durable when the answer goes out."""
+    experiment_id = call.headers.get("x-mlflow-experiment-id", "")
+    if not experiment_id:
+        raise WireError("BAD_REQUEST", "Missing required header: x-mlflow-experiment-id")
+    if call.headers.get("content-type", "").partition(";")[0].strip() != PROTOBUF:
+        raise WireError("BAD_REQUEST", f"Invalid Content-Type. Expected: {PROTOBUF}")
+    body = _inflated(call)
+    try:
+        spans = await asyncio.to_thread(otlp.spans_of, body)
+    except Malformed as error:
+        raise WireError("BAD_REQUEST", f"Invalid OpenTelemetry protobuf format: {error}") from None
+    if not spans:
+        raise WireError("BAD_REQUEST", "Invalid OpenTelemetry protobuf format - no spans found")
+    _check_texts(spans)
+    run_id = call.headers.get("x-mlflow-run-id", "")
+    await call.write(lambda tx: traces.add_spans(tx, experiment_id, spans, run_id=run_id))
+    return Reply(headers=(("content-type", PROTOBUF),))
+
+
+def _inflated(call: Call) -> bytes:
+    encoding = call.headers.get("content-encoding", "identity").lower()
+    if encoding in ("identity", ""):
+        return call.body
+    if encoding not in ("gzip", "deflate"):
+        raise WireError("BAD_REQUEST", f"Unsupported Content-Encoding: {encoding}")
+    limit = call.settings.max_body_bytes
+    unpacker = zlib.decompressobj(wbits=47)
+    try:
+        body = unpacker.decompress(call.body, limit + 1)
+    except zlib.error as error:
+        raise WireError("BAD_REQUEST", f"Invalid {encoding} body: {error}") from None
+    if len(body) > limit:
+        raise TooLarge("body", f"more than {limit} bytes unpacked", f"at most {limit} bytes")
+    return body
+
+
+def _check_texts(spans: list[SpanRecord]) -> None:
+    for number, span in enumerate(spans):
+        for key in ("name", "trace_state"):
+            checked_text(f"spans[{number}].{key}", span.body.get(key, ""))
+
+
+async def get_info(call: Call) -> Any:
+    trace = await call.read(lambda tx: traces.get_trace(tx, call.parts["trace_id"]))
+    return {"trace": {"trace_info": info_as_wire(trace)}}
+
+
+async def get(call: Call) -> Any:
+    """Answer the whole trace; unless a partial one is allowed, wait a little for spans that are on their way."""
+    trace_id, partial = call.fields.required("trace_id"), call.fields.flag("allow_partial", default=True)
+    for _ in range(WAITS):
+        found = (await call.read(lambda tx: _whole(tx, [trace_id])))[0]
+        if partial or _is_whole(found):
+            return {"trace": found}
+        await asyncio.sleep(WAIT_S)
+    raise NotFound("trace", trace_id)
+
+
+def _whole(tx: Reader, trace_ids: list[str]) -> list[dict[str, Any]]:
+    found = [traces.get_trace(tx, trace_id) for trace_id in trace_ids]
+    spans = traces.trace_spans(tx, trace_ids)
+    return [
+        {"trace_info": info_as_wire(trace), "spans": [span.body for span in spans.get(trace.trace_id, ())]}
+        for trace in found
+    ]
+
+
+def _is_whole(wire: dict[str, Any]) -> bool:
+    told = wire["trace_info"].get("trace_metadata", {}).get(SIZE_STATS, "{}")
+    try:
+        wanted = msgspec.json.decode(told, type=dict[str, Any]).get("num_spans", 1)
+    except msgspec.MsgspecError:
+        wanted = 1
+    return isinstance(wanted, int) and len(wire["spans"]) >= wanted
+
+
+async def batch_get(call: Call) -> Any:
+    ids = _ids(call.fields, "trace_ids")
+
+    def view(tx: Reader) -> list[dict[str, Any]]:
+        return [_whole(tx, [trace_id])[0] for trace_id in ids if _is_there(tx, trace_id)]
+
+    return pruned(traces=await call.read(view))
+
+
+async def batch_infos(call: Call) -> Any:
+    ids = _ids(call.fields, "trace_ids")
+
+    def view(tx: Reader) -> list[dict[str, Any]]:
+        return [info_as_wire(traces.get_trace(tx, trace_id)) for trace_id in ids if _is_there(tx, trace_id)]
+
+    return pruned(trace_infos=await call.read(view))
+
+
+def _is_there(tx: Reader, trace_id: str) -> bool:
+    try:
+        traces.get_trace(tx, trace_id)
+    except NotFound:
+        return False
+    return True
+
+
+def _ids(fields: Fields, name: str) -> list[str]:
+    ids = fields.texts(name)
+    if len(ids) > 1000:
+        raise Invalid(name, len(ids), "at most 1000")
+    return list(dict.fromkeys(ids))
+
+
+async def search(call: Call) -> Any:
+    fields = call.fields
+    places = [place.object("mlflow_experiment").required("experiment_id") for place in fields.objects("locations")]
+    size = fields.integer("max_results", 100) or 0
+    found, token = await call.read(
+        lambda tx: traces.search_traces(
+            tx,
+            places or fields.texts("experiment_ids"),
+            filter=fields.text("filter"),
+            order_by=fields.texts("order_by"),
+            max_results=size,
+            page_token=fields.text("page_token"),
+        )
+    )
+    return pruned(traces=[info_as_wire(trace) for trace in found], next_page_token=token)
+
+
+async def delete(call: Call) -> Any:
+    fields = call.fields
+    experiment_id, ids = fields.required("experiment_id"), _ids(fields, "request_ids") or _ids(fields, "trace_ids")
+    before, most = fields.integer("max_timestamp_millis"), fields.integer("max_traces")
+    if (before is None) == (not ids):
+        raise Invalid("max_timestamp_millis", before, "exactly one of max_timestamp_millis and request_ids")
+    if most is not None and most < 1:
+        raise Invalid("max_traces", most, "a positive integer")
+    gone = await call.write(lambda tx: traces.delete_traces(tx, experiment_id, ids=ids, before_ms=before, most=most))
+    return {"traces_deleted": gone}
+
+
+async def set_tag(call: Call) -> Any:
+    trace_id, key, value = call.parts["trace_id"], call.fields.required("key"), call.fields.text("value")
+    await call.write(lambda tx: traces.tag_trace(tx, trace_id, {key: value}))
+    return {}
+
+
+async def delete_tag(call: Call) -> Any:
+    trace_id, key = call.parts["trace_id"], call.fields.required("key")
+    await call.write(lambda tx: traces.untag_trace(tx, trace_id, key))
+    return {}
+
+
+async def link_to_run(call: Call) -> Any:
+    ids, run_id = _ids(call.fields, "trace_ids"), call.fields.required("run_id")
+    if len(ids) > 100:
+        raise Invalid("trace_ids", len(ids), "at most 100")
+
+    def linked(info: dict[str, Any]) -> dict[str, Any]:
+        return info | {"trace_metadata": (info.get("trace_metadata") or {}) | {traces.RUN_KEY: run_id}}
+
+    await call.write(lambda tx: [traces.change_trace(tx, trace_id, linked) for trace_id in sorted(ids)])
+    return {}
+
+
+async def link_prompts(call: Call) -> Any:
+    trace_id = call.fields.required("trace_id")
+    named = [
+        {"name": item.required("name"), "version": item.required("version")}
+        for item in call.fields.objects("prompt_versions")
+    ]
+    text = msgspec.json.encode(named).decode()
+    await call.write(lambda tx: traces.tag_trace(tx, trace_id, {"mlflow.linkedPrompts": text}))
+    return {}

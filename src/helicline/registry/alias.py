@@ -1,0 +1,86 @@
+"""The verbs of aliases: `digits@champion`."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from helicline import bus
+from helicline.errors import Invalid, NotFound
+from helicline.records.model import Alias
+from helicline.registry.model import get_model, held_model
+from helicline.registry.version import get_version, newest
+from helicline.store.nouns import ALIASES
+from helicline.store.unit import Reader, Tx
+from helicline.tracking import checks
+
+NAME = re.compile(r"[\w-]+")
+VERSION_LIKE = re.compile(r"[vV]\d+")
+
+
+def point(tx: Tx, model: str, alias: str, number: int) -> Alias:
+    """Return the alias, which now names that version; pointing it where it points already emits nothing."""
+    checked_alias(alias)
+    held_model(tx, model)
+    get_version(tx, model, number)
+    before = ALIASES.find(tx, model, alias)
+    if before is not None and before.number == number:
+        return before
+    fresh = Alias(model=model, alias=alias, number=number, updated_at=tx.now, updated_by=tx.actor)
+    if before is None:
+        ALIASES.insert(tx, fresh)
+    else:
+        fresh = ALIASES.swap(tx, msgspec.structs.replace(fresh, version=before.version))
+    bus.emit(tx, "pointed", "alias", f"{model}@{alias}", number=number, previous=before.number if before else None)
+    return fresh
+
+
+def unpoint(tx: Tx, model: str, alias: str) -> None:
+    """Drop the alias; one that is not there is fine."""
+    held_model(tx, model)
+    before = ALIASES.find(tx, model, alias)
+    if before is None:
+        return
+    ALIASES.delete(tx, model, alias)
+    bus.emit(tx, "unpointed", "alias", f"{model}@{alias}", previous=before.number)
+
+
+def alias_of(tx: Reader, model: str, alias: str) -> int | None:
+    """Return the number that the alias names, None where there is no such alias. `latest` is the newest version."""
+    if alias.lower() == "latest":
+        version = newest(tx, model)
+        return None if version is None else version.number
+    found = ALIASES.find(tx, model, alias)
+    return None if found is None else found.number
+
+
+def aliases(tx: Reader, model: str) -> dict[str, int]:
+    """Return the model's aliases and the numbers they name."""
+    return {alias.alias: alias.number for alias in ALIASES.select(tx, ALIASES.table.c.model == model)}
+
+
+def number_at(tx: Reader, model: str, alias: str) -> int:
+    """Return the number that the alias names. Raises NotFound where there is no such alias."""
+    get_model(tx, model)
+    number = alias_of(tx, model, alias)
+    if number is None:
+        raise NotFound("alias", alias)
+    return number
+
+
+def checked_alias(alias: str) -> str:
+    if not alias:
+        raise Invalid("alias", alias, "Registered model alias name cannot be empty.")
+    if not NAME.fullmatch(alias):
+        raise Invalid(
+            "alias",
+            alias,
+            f"Invalid alias name: '{alias}'. Names may only contain alphanumerics, underscores (_), and dashes (-)",
+        )
+    checks.checked_length("Registered model alias name", 255, alias)
+    if alias.lower() == "latest":
+        raise Invalid("alias", alias, "'latest' alias name (case insensitive) is reserved.")
+    if VERSION_LIKE.fullmatch(alias):
+        raise Invalid("alias", alias, f"Version alias name '{alias}' is reserved.")
+    return alias

@@ -1,0 +1,64 @@
+"""What a model's own MLmodel file says of it. The file is data: nothing in it is ever run here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import yaml
+
+from helicline.errors import Invalid, NotFound
+from helicline.records.model import ModelVersion, Signature
+from helicline.registry.version import files
+from helicline.store.blobs import Blobs
+from helicline.store.unit import Reader
+
+NAME = "MLmodel"
+MAX_BYTES = 4 * 1024 * 1024
+
+
+class _NoAliases(yaml.SafeLoader):
+    """Refuses YAML aliases, with which a small file can stand for a document of any size."""
+
+    def compose_node(self, parent: Any, index: int) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise Invalid(NAME, "a YAML alias", "plain YAML")
+        return super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+
+
+def read_mlmodel(tx: Reader, blobs: Blobs, version: ModelVersion) -> dict[str, Any]:
+    """Return the MLmodel file as a dict. Raises NotFound where the version has none, Invalid where it is no YAML."""
+    found = next((file for file in files(tx, version) if file.path == NAME), None)
+    if found is None:
+        raise NotFound("MLmodel file", version.id)
+    if found.size > MAX_BYTES:
+        raise Invalid(NAME, f"{found.size} bytes", f"at most {MAX_BYTES} bytes")
+    return parse_mlmodel(b"".join(blobs.read(found.hash)))
+
+
+def parse_mlmodel(content: bytes) -> dict[str, Any]:
+    """Return the document. Raises Invalid where it is not a YAML mapping."""
+    try:
+        document = yaml.load(content, _NoAliases)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise Invalid(NAME, str(error)[:200], "YAML") from None
+    if not isinstance(document, dict):
+        raise Invalid(NAME, type(document).__name__, "a YAML mapping")
+    return document
+
+
+def signature(document: dict[str, Any]) -> Signature:
+    """Return the signature that the document holds as JSON strings; empty parts where it has none."""
+    held = document.get("signature") or {}
+    if not isinstance(held, dict):
+        raise Invalid("signature", type(held).__name__, "a mapping")
+    return Signature(**{part: _columns(part, held.get(part)) for part in ("inputs", "outputs", "params")})
+
+
+def _columns(part: str, text: Any) -> tuple[dict[str, Any], ...]:
+    if not text:
+        return ()
+    try:
+        return msgspec.json.decode(text, type=tuple[dict[str, Any], ...])
+    except (msgspec.MsgspecError, TypeError, RecursionError) as error:
+        raise Invalid(f"signature.{part}", str(text)[:200], str(error)) from None

@@ -1,0 +1,128 @@
+"""Where a version's files come from: every source is resolved to a folder of our artifact store, or is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import msgspec
+from blake3 import blake3
+
+from helicline import tracking
+from helicline.errors import Invalid, NotFound
+from helicline.records.model import ArtifactFile
+from helicline.store.nouns import ALIASES, VERSIONS
+from helicline.store.rows import logged_model as model_rows
+from helicline.store.unit import Reader
+from helicline.tracking.artifact import path_in_store
+from helicline.tracking.checks import checked_path
+
+EXTERNAL = frozenset({"s3", "gs", "wasbs", "abfss", "hdfs", "http", "https"})
+PROMPT_SOURCES = frozenset({"dummy-source", "prompt-template"})
+LOGGED = re.compile(r"m-[0-9a-f]{32}")
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """A source as resolved: `root` is empty where the files lie in a store that is not ours."""
+
+    source: str
+    root: str
+    run_id: str = ""
+    model_id: str = ""
+
+
+def resolve(tx: Reader, source: str, *, run_id: str = "", model_id: str = "") -> Origin:
+    """Return where `source` leads. Raises Invalid where it is not ours and not a plain URI of a known store.
+
+    A run or model that is named must hold the source, so that nobody's lineage can be claimed for other files.
+    """
+    scheme = urlsplit(source).scheme if ":" in source else ""
+    given = Origin(source=source, root="", run_id=run_id, model_id=model_id)
+    if scheme == "runs":
+        return _from_run(tx, given)
+    if scheme == "models":
+        return _from_model(tx, given)
+    if scheme == "mlflow-artifacts":
+        return _from_store(tx, given)
+    if scheme in EXTERNAL and not re.search(r"[?#;]", source):
+        checked_path("source", source.partition(":")[2].strip("/"))
+        return given
+    refuse(source, "It lies outside of the artifact store, and is no plain URI of another store.")
+
+
+def refuse(source: str, why: str) -> NoReturn:
+    raise Invalid("source", source, f"Invalid model version source: '{source}'. {why}")
+
+
+def _from_run(tx: Reader, given: Origin) -> Origin:
+    matched = re.fullmatch(r"runs:/+([^/]+)/(.+)", given.source)
+    if matched is None:
+        refuse(given.source, "It should be runs:/<run_id>/<path>.")
+    run_id, path = matched[1], checked_path("source", matched[2].rstrip("/"))
+    if given.run_id and given.run_id != run_id:
+        refuse(given.source, "To use a runs:/ source, the run_id request parameter has to be the same run.")
+    run = tracking.get_run(tx, run_id)
+    given = msgspec.structs.replace(given, run_id=run_id)
+    for model in model_rows.of_run(tx, run_id):
+        # MLflow 3 keeps models beside the runs; their runs:/ address stays valid
+        if model.name == path and (not given.model_id or given.model_id == model.model_id):
+            return _at(given, model.artifact_uri, model_id=model.model_id)
+    return _at(given, f"{run.artifact_uri}/{path}")
+
+
+def _from_model(tx: Reader, given: Origin) -> Origin:
+    rest = re.sub(r"^models:/+", "", given.source)
+    if LOGGED.fullmatch(rest):
+        if given.model_id and given.model_id != rest:
+            refuse(given.source, "To use a models:/ source, the model_id request parameter has to be the same model.")
+        model = tracking.get_logged_model(tx, rest)
+        run_id = given.run_id or model.source_run_id
+        return _at(msgspec.structs.replace(given, run_id=run_id), model.artifact_uri, model_id=rest)
+    number = _number(tx, given.source, rest)
+    name = re.split("[/@]", rest)[0]
+    version = VERSIONS.find(tx, name, number)
+    if version is None or version.deleted:
+        raise NotFound("model version", f"{name}/{number}")
+    return Origin(source=version.source, root=version.artifact_root, run_id=version.run_id, model_id=version.model_id)
+
+
+def _number(tx: Reader, source: str, rest: str) -> int:
+    if matched := re.fullmatch(r"([^/@]+)/([0-9]{1,9})", rest):
+        return int(matched[2])
+    if matched := re.fullmatch(r"([^/@]+)@([\w-]+)", rest):
+        alias = ALIASES.find(tx, matched[1], matched[2])
+        if alias is None:
+            raise NotFound("alias", matched[2])
+        return alias.number
+    refuse(source, "It should be models:/<model_id>, models:/<name>/<version> or models:/<name>@<alias>.")
+
+
+def _from_store(tx: Reader, given: Origin) -> Origin:
+    if re.search(r"[?#;]", given.source):
+        refuse(given.source, "No query, parameters or fragment may stand in it.")
+    path = path_in_store(given.source) or ""
+    homes = []
+    if given.model_id:
+        homes.append(tracking.get_logged_model(tx, given.model_id).artifact_uri)
+    if given.run_id:
+        homes.append(tracking.get_run(tx, given.run_id).artifact_uri)
+        homes += [model.artifact_uri for model in model_rows.of_run(tx, given.run_id)]
+    roots = [path_in_store(home) for home in homes]
+    if homes and not any(root and (path == root or path.startswith(root + "/")) for root in roots):
+        refuse(given.source, "It has to be contained within the artifacts of the run_id or model_id given.")
+    return msgspec.structs.replace(given, root=path)
+
+
+def _at(given: Origin, uri: str, *, model_id: str = "") -> Origin:
+    return msgspec.structs.replace(given, root=path_in_store(uri) or "", model_id=model_id or given.model_id)
+
+
+def digest_of(files: Sequence[ArtifactFile], uri: str) -> str:
+    """Return 32 hex digits that name the content: BLAKE3 over the sorted (path, hash) list.
+
+    Where we hold no file (another store, or nothing uploaded yet) it names the URI instead.
+    """
+    content = sorted((file.path, file.hash) for file in files)
+    return blake3(msgspec.json.encode(content if content else uri)).hexdigest()[:32]

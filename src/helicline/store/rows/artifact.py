@@ -1,0 +1,56 @@
+"""Artifacts: a path in our artifact space, and the blob that lies there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from helicline.clock import epoch_ms
+from helicline.records.model import ArtifactFile
+from helicline.store.noun import metadata
+from helicline.store.rows.experiment import Exact, insert_into
+from helicline.store.unit import Reader, Tx
+
+ARTIFACT = sa.Table(
+    "artifact",
+    metadata,
+    sa.Column("path", Exact, primary_key=True),
+    sa.Column("hash", Exact, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+)
+
+
+def put(tx: Tx, path: str, *, hash: str, size: int) -> None:
+    """Let `path` be that blob, whatever it was before."""
+    row = {"path": path, "hash": hash, "size": size, "created_ms": epoch_ms(tx.now)}
+    statement = insert_into(tx, ARTIFACT)
+    changed = {name: statement.excluded[name] for name in ("hash", "size", "created_ms")}
+    tx.execute(statement.on_conflict_do_update(index_elements=["path"], set_=changed), row)
+
+
+def find(tx: Reader, path: str) -> ArtifactFile | None:
+    row = tx.execute(sa.select(ARTIFACT).where(ARTIFACT.c.path == path)).first()
+    return None if row is None else _file(row)
+
+
+def below(tx: Reader, root: str) -> list[ArtifactFile]:
+    """Return every file under the folder `root`, by path; the empty root is everything."""
+    return [_file(row) for row in tx.execute(sa.select(ARTIFACT).where(_under(root)).order_by(ARTIFACT.c.path))]
+
+
+def remove(tx: Tx, path: str) -> int:
+    """Drop the file `path` or the folder and all under it; return how many files went. The blobs stay."""
+    return int(tx.execute(ARTIFACT.delete().where(sa.or_(ARTIFACT.c.path == path, _under(path)))).rowcount)
+
+
+def _under(root: str) -> sa.ColumnElement[bool]:
+    if not root:
+        return sa.true()
+    # '0' follows '/': a range of the primary key, where LIKE would need its wildcards escaped
+    return sa.and_(ARTIFACT.c.path > root + "/", ARTIFACT.c.path < root + "0")
+
+
+def _file(row: sa.Row[Any]) -> ArtifactFile:
+    return ArtifactFile(path=row.path, size=row.size, hash=row.hash)

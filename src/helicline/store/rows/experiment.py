@@ -1,0 +1,113 @@
+"""Experiments, and the exact-text column and the lock that the tracking tables share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from helicline.clock import SystemClock, epoch_ms, from_epoch_ms
+from helicline.records.run import Experiment
+from helicline.store.noun import metadata
+from helicline.store.unit import Reader, Tx
+
+# compared and sorted by bytes on both databases: SQLite does so by itself, PostgreSQL only in the C collation
+Exact = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+EXPERIMENT = sa.Table(
+    "experiment",
+    metadata,
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("name", Exact, nullable=False, unique=True),
+    sa.Column("location", Exact, nullable=False),
+    sa.Column("lifecycle", Exact, nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("updated_ms", sa.BigInteger, nullable=False),
+    sa.Column("tags", sa.Text, nullable=False),
+)
+
+
+def _add_default(target: sa.Table, connection: sa.Connection, **_: Any) -> None:
+    now = epoch_ms(SystemClock().now())
+    row = {"id": 0, "name": "Default", "location": "mlflow-artifacts:/0", "lifecycle": "active", "tags": "{}"}
+    connection.execute(target.insert(), row | {"created_ms": now, "updated_ms": now})
+
+
+sa.event.listen(EXPERIMENT, "after_create", _add_default)
+
+
+def hold(tx: Tx, topic: str) -> None:
+    """Let no other unit that holds `topic` run until this one ends. SQLite has a single writer anyway."""
+    if tx.is_postgres:
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(topic, 0))))
+
+
+def insert_into(tx: Reader, table: sa.Table) -> Any:
+    """Return the dialect's INSERT, which knows ON CONFLICT."""
+    return postgresql.insert(table) if tx.is_postgres else sqlite.insert(table)
+
+
+def add_missing(tx: Tx, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert the rows whose key is not there yet; leave the others as they are."""
+    if rows:
+        tx.execute(insert_into(tx, table).on_conflict_do_nothing(), list(rows))
+
+
+def next_id(tx: Tx) -> int:
+    hold(tx, "experiment")
+    return int(tx.execute(sa.select(sa.func.max(EXPERIMENT.c.id))).scalar() or 0) + 1
+
+
+def insert(tx: Tx, experiment: Experiment) -> None:
+    tx.execute(EXPERIMENT.insert(), {"id": int(experiment.experiment_id), **_columns(experiment)})
+
+
+def save(tx: Tx, experiment: Experiment) -> None:
+    tx.execute(
+        EXPERIMENT.update().where(EXPERIMENT.c.id == int(experiment.experiment_id)).values(**_columns(experiment))
+    )
+
+
+def find(tx: Reader, experiment_id: int) -> Experiment | None:
+    """Return the experiment, deleted or not. In a unit of work its row is locked until the end."""
+    statement = sa.select(EXPERIMENT).where(EXPERIMENT.c.id == experiment_id)
+    row = tx.execute(statement.with_for_update() if isinstance(tx, Tx) else statement).first()
+    return None if row is None else _record(row)
+
+
+def find_by_name(tx: Reader, name: str) -> Experiment | None:
+    row = tx.execute(sa.select(EXPERIMENT).where(EXPERIMENT.c.name == name)).first()
+    return None if row is None else _record(row)
+
+
+def everything(tx: Reader, lifecycles: Sequence[str]) -> list[Experiment]:
+    """Return all experiments in those stages, newest first."""
+    statement = sa.select(EXPERIMENT).where(EXPERIMENT.c.lifecycle.in_(lifecycles))
+    rows = tx.execute(statement.order_by(EXPERIMENT.c.created_ms.desc(), EXPERIMENT.c.id))
+    return [_record(row) for row in rows]
+
+
+def _columns(experiment: Experiment) -> dict[str, Any]:
+    return {
+        "name": experiment.name,
+        "location": experiment.artifact_location,
+        "lifecycle": experiment.lifecycle,
+        "created_ms": epoch_ms(experiment.created_at),
+        "updated_ms": epoch_ms(experiment.updated_at),
+        "tags": msgspec.json.encode(experiment.tags).decode(),
+    }
+
+
+def _record(row: sa.Row[Any]) -> Experiment:
+    return Experiment(
+        experiment_id=str(row.id),
+        name=row.name,
+        artifact_location=row.location,
+        lifecycle=row.lifecycle,
+        created_at=from_epoch_ms(row.created_ms),
+        updated_at=from_epoch_ms(row.updated_ms),
+        tags=msgspec.json.decode(row.tags, type=dict[str, str]),
+    )

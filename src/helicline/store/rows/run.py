@@ -1,0 +1,316 @@
+"""Runs, their parameters, tags and inputs, and the search over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from helicline.clock import epoch_ms, from_epoch_ms
+from helicline.records.run import Clause, DatasetInput, ModelOutput, Run, Sort
+from helicline.store.noun import metadata
+from helicline.store.rows import metric
+from helicline.store.rows.experiment import Exact, add_missing, insert_into
+from helicline.store.unit import Reader, Tx
+
+RUN = sa.Table(
+    "run",
+    metadata,
+    sa.Column("id", Exact, primary_key=True),
+    sa.Column("experiment", sa.BigInteger, nullable=False),
+    sa.Column("name", Exact, nullable=False),
+    sa.Column("user", Exact, nullable=False),
+    sa.Column("status", Exact, nullable=False),
+    sa.Column("lifecycle", Exact, nullable=False),
+    sa.Column("start_ms", sa.BigInteger, nullable=False),
+    sa.Column("end_ms", sa.BigInteger),
+    sa.Column("artifact_uri", Exact, nullable=False),
+)
+sa.Index("ix_run_browse", RUN.c.experiment, RUN.c.lifecycle, RUN.c.start_ms.desc(), RUN.c.id)
+
+
+def _facts(name: str) -> sa.Table:
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("run", Exact, primary_key=True),
+        sa.Column("key", Exact, primary_key=True),
+        sa.Column("value", Exact, nullable=False),
+        sa.Index(f"ix_{name}_key", "key", "run"),
+        sqlite_with_rowid=False,
+    )
+
+
+RUN_PARAM = _facts("run_param")
+RUN_TAG = _facts("run_tag")
+RUN_DATASET = sa.Table(
+    "run_dataset",
+    metadata,
+    sa.Column("id", Exact, primary_key=True),
+    sa.Column("name", Exact, nullable=False),
+    sa.Column("digest", Exact, nullable=False),
+    sa.Column("source_type", Exact, nullable=False),
+    sa.Column("source", Exact, nullable=False),
+    sa.Column("schema", Exact, nullable=False),
+    sa.Column("profile", Exact, nullable=False),
+)
+RUN_INPUT = sa.Table(
+    "run_input",
+    metadata,
+    sa.Column("run", Exact, primary_key=True),
+    sa.Column("dataset", Exact, primary_key=True),
+    sa.Column("context", Exact, nullable=False),
+    sa.Column("tags", sa.Text, nullable=False),
+)
+RUN_MODEL = sa.Table(
+    "run_model",
+    metadata,
+    sa.Column("run", Exact, primary_key=True),
+    sa.Column("kind", Exact, primary_key=True),  # input or output
+    sa.Column("model", Exact, primary_key=True),
+    sa.Column("step", sa.BigInteger, nullable=False),
+)
+CONTEXT_TAG = "mlflow.data.context"
+
+
+def save(tx: Tx, run: Run) -> None:
+    """Write the run's own row; parameters, tags and metrics have functions of their own."""
+    row = {
+        "id": run.run_id,
+        "experiment": int(run.experiment_id),
+        "name": run.name,
+        "user": run.user,
+        "status": run.status,
+        "lifecycle": run.lifecycle,
+        "start_ms": epoch_ms(run.start_time),
+        "end_ms": None if run.end_time is None else epoch_ms(run.end_time),
+        "artifact_uri": run.artifact_uri,
+    }
+    statement = insert_into(tx, RUN)
+    changed = {name: statement.excluded[name] for name in row if name != "id"}
+    tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed), row)
+
+
+def set_lifecycle_of_experiment(tx: Tx, experiment_id: str, lifecycle: str) -> None:
+    tx.execute(RUN.update().where(RUN.c.experiment == int(experiment_id)).values(lifecycle=lifecycle))
+
+
+def add_params(tx: Tx, run_id: str, params: dict[str, str]) -> dict[str, str]:
+    """Add the parameters that are new and return what now stands under all of these keys."""
+    add_missing(tx, RUN_PARAM, _fact_rows(run_id, params))
+    table = RUN_PARAM.c
+    statement = sa.select(table.key, table.value).where(table.run == run_id, table.key.in_(list(params)))
+    return {row.key: row.value for row in tx.execute(statement)}
+
+
+def set_tags(tx: Tx, run_id: str, tags: dict[str, str]) -> None:
+    if not tags:
+        return
+    statement = insert_into(tx, RUN_TAG)
+    statement = statement.on_conflict_do_update(index_elements=["run", "key"], set_={"value": statement.excluded.value})
+    tx.execute(statement, _fact_rows(run_id, tags))
+
+
+def drop_tag(tx: Tx, run_id: str, key: str) -> int:
+    return int(tx.execute(RUN_TAG.delete().where(RUN_TAG.c.run == run_id, RUN_TAG.c.key == key)).rowcount)
+
+
+def _fact_rows(run_id: str, values: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"run": run_id, "key": key, "value": value} for key, value in sorted(values.items())]
+
+
+def add_input(tx: Tx, run: Run, dataset: DatasetInput) -> None:
+    """Link the run to the dataset; within an experiment the first of a name and digest is kept."""
+    identity = msgspec.json.encode([run.experiment_id, dataset.name, dataset.digest]).decode()
+    fields = ("name", "digest", "source_type", "source", "schema", "profile")
+    add_missing(tx, RUN_DATASET, [{"id": identity} | {name: getattr(dataset, name) for name in fields}])
+    link = {
+        "run": run.run_id,
+        "dataset": identity,
+        "context": dataset.tags.get(CONTEXT_TAG, ""),
+        "tags": msgspec.json.encode(dataset.tags).decode(),
+    }
+    add_missing(tx, RUN_INPUT, [link])
+
+
+def link_models(tx: Tx, run_id: str, kind: str, models: Sequence[ModelOutput]) -> None:
+    rows = [{"run": run_id, "kind": kind, "model": model.model_id, "step": model.step} for model in models]
+    add_missing(tx, RUN_MODEL, rows)
+
+
+def find(tx: Reader, run_id: str) -> Run | None:
+    """Return the whole run, deleted or not."""
+    found = _filled(tx, tx.execute(sa.select(RUN).where(RUN.c.id == run_id)).all())
+    return found[0] if found else None
+
+
+def bare(tx: Reader, run_id: str) -> Run | None:
+    """Return the run without what was logged to it. In a unit of work its row is locked until the end."""
+    statement = sa.select(RUN).where(RUN.c.id == run_id)
+    row = tx.execute(statement.with_for_update() if isinstance(tx, Tx) else statement).first()
+    return None if row is None else _record(row)
+
+
+def search(
+    tx: Reader,
+    experiment_ids: Sequence[int],
+    lifecycles: Sequence[str],
+    *,
+    clauses: Sequence[Clause] = (),
+    order: Sequence[Sort] = (),
+    window: tuple[int, int],
+) -> list[Run]:
+    """Return the runs that satisfy every clause; `window` is (offset, limit)."""
+    statement = sa.select(RUN).where(RUN.c.experiment.in_(experiment_ids), RUN.c.lifecycle.in_(lifecycles))
+    for clause in clauses:
+        statement = statement.where(_satisfies(clause, tx.is_postgres))
+    keys: list[Any] = []
+    for sort in order:
+        statement, more = _sorted(statement, sort)
+        keys += more
+    statement = statement.order_by(*keys, RUN.c.start_ms.desc(), RUN.c.id).offset(window[0]).limit(window[1])
+    return _filled(tx, tx.execute(statement).all())
+
+
+ATTRIBUTES: dict[str, sa.ColumnElement[Any]] = {
+    "run_id": RUN.c.id,
+    "run_name": RUN.c.name,
+    "user_id": RUN.c.user,
+    "status": RUN.c.status,
+    "artifact_uri": RUN.c.artifact_uri,
+    "start_time": RUN.c.start_ms,
+    "end_time": RUN.c.end_ms,
+}
+DATASET_COLUMNS = {"name": RUN_DATASET.c.name, "digest": RUN_DATASET.c.digest, "context": RUN_INPUT.c.context}
+
+
+def _satisfies(clause: Clause, is_postgres: bool) -> sa.ColumnElement[bool]:  # noqa: FBT001 - the dialect's own word
+    if clause.entity == "attribute":
+        return _compare(ATTRIBUTES[clause.key], clause, is_postgres)
+    if clause.entity == "metric":
+        return _metric_satisfies(clause)
+    if clause.entity == "dataset":
+        return _exists(
+            sa.select(sa.literal(1))
+            .select_from(RUN_INPUT.join(RUN_DATASET, RUN_DATASET.c.id == RUN_INPUT.c.dataset))
+            .where(RUN_INPUT.c.run == RUN.c.id, _compare(DATASET_COLUMNS[clause.key], clause, is_postgres))
+        )
+    table = RUN_PARAM if clause.entity == "param" else RUN_TAG
+    has = sa.select(sa.literal(1)).where(table.c.run == RUN.c.id, table.c.key == clause.key)
+    if clause.op == "IS NULL":
+        return sa.not_(_exists(has))
+    if clause.op == "IS NOT NULL":
+        return _exists(has)
+    return _exists(has.where(_compare(table.c.value, clause, is_postgres)))
+
+
+def _exists(statement: sa.Select[Any]) -> sa.ColumnElement[bool]:
+    return statement.correlate(RUN).exists()
+
+
+def _metric_satisfies(clause: Clause) -> sa.ColumnElement[bool]:
+    latest = metric.RUN_LATEST.c
+    compared = latest.value.op(clause.op, is_comparison=True)(sa.literal(clause.value, sa.Double))
+    # NaN is unequal to every number and in no other relation to any
+    holds = sa.or_(latest.is_nan, compared) if clause.op == "!=" else sa.and_(sa.not_(latest.is_nan), compared)
+    return _exists(sa.select(sa.literal(1)).where(latest.run == RUN.c.id, latest.key == clause.key, holds))
+
+
+def _compare(column: sa.ColumnElement[Any], clause: Clause, is_postgres: bool) -> sa.ColumnElement[bool]:  # noqa: FBT001
+    value: Any = clause.value
+    if clause.op in ("IN", "NOT IN"):
+        return column.in_(value) if clause.op == "IN" else column.not_in(value)
+    if clause.op in ("LIKE", "ILIKE"):
+        # only % and _ are special on the wire; PostgreSQL would take a backslash for an escape
+        escape = "" if is_postgres else None
+        if clause.op == "LIKE":
+            return column.like(value, escape=escape)
+        return sa.func.lower(column).like(sa.func.lower(value), escape=escape)
+    if clause.op in ("IS NULL", "IS NOT NULL"):
+        return column.is_(None) if clause.op == "IS NULL" else column.is_not(None)
+    return column.op(clause.op, is_comparison=True)(value)
+
+
+def _sorted(statement: sa.Select[Any], sort: Sort) -> tuple[sa.Select[Any], list[Any]]:
+    """Return the statement joined to what `sort` needs, and the order: values, then NaN, then the missing."""
+    rank: sa.ColumnElement[Any]
+    if sort.entity == "attribute":
+        value = ATTRIBUTES[sort.key]
+        rank = sa.case((value.is_(None), 1), else_=0)
+    elif sort.entity == "metric":
+        latest = metric.RUN_LATEST.alias()
+        statement = statement.outerjoin(latest, sa.and_(latest.c.run == RUN.c.id, latest.c.key == sort.key))
+        value = latest.c.value
+        rank = sa.case((value.is_(None), 2), (latest.c.is_nan, 1), else_=0)
+    else:
+        table = (RUN_PARAM if sort.entity == "param" else RUN_TAG).alias()
+        statement = statement.outerjoin(table, sa.and_(table.c.run == RUN.c.id, table.c.key == sort.key))
+        value = table.c.value
+        rank = sa.case((value.is_(None), 1), else_=0)
+    return statement, [rank, value.asc() if sort.ascending else value.desc()]
+
+
+def _filled(tx: Reader, rows: Sequence[sa.Row[Any]]) -> list[Run]:
+    found: list[Run] = []
+    for start in range(0, len(rows), 500):
+        page = [_record(row) for row in rows[start : start + 500]]
+        ids = [run.run_id for run in page]
+        latest = metric.latest_of(tx, ids)
+        params, tags = _facts_of(tx, RUN_PARAM, ids), _facts_of(tx, RUN_TAG, ids)
+        inputs, models = _inputs_of(tx, ids), _models_of(tx, ids)
+        found += [
+            msgspec.structs.replace(
+                run,
+                metrics=latest.get(run.run_id, ()),
+                params=params.get(run.run_id, {}),
+                tags=tags.get(run.run_id, {}),
+                inputs=tuple(inputs.get(run.run_id, ())),
+                model_inputs=tuple(made.model_id for made in models.get((run.run_id, "input"), ())),
+                model_outputs=tuple(models.get((run.run_id, "output"), ())),
+            )
+            for run in page
+        ]
+    return found
+
+
+def _facts_of(tx: Reader, table: sa.Table, ids: Iterable[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for row in tx.execute(sa.select(table).where(table.c.run.in_(list(ids))).order_by(table.c.key)):
+        found.setdefault(row.run, {})[row.key] = row.value
+    return found
+
+
+def _inputs_of(tx: Reader, ids: Iterable[str]) -> dict[str, list[DatasetInput]]:
+    joined = RUN_INPUT.join(RUN_DATASET, RUN_DATASET.c.id == RUN_INPUT.c.dataset)
+    columns = (RUN_INPUT.c.run, RUN_INPUT.c.tags, *(column for column in RUN_DATASET.c if column.name != "id"))
+    statement = sa.select(*columns).select_from(joined).where(RUN_INPUT.c.run.in_(list(ids)))
+    found: dict[str, list[DatasetInput]] = {}
+    for row in tx.execute(statement.order_by(RUN_DATASET.c.id)):
+        values = dict(row._mapping)
+        run, tags = values.pop("run"), msgspec.json.decode(values.pop("tags"))
+        found.setdefault(run, []).append(DatasetInput(tags=tags, **values))
+    return found
+
+
+def _models_of(tx: Reader, ids: Iterable[str]) -> dict[tuple[str, str], list[ModelOutput]]:
+    found: dict[tuple[str, str], list[ModelOutput]] = {}
+    statement = sa.select(RUN_MODEL).where(RUN_MODEL.c.run.in_(list(ids))).order_by(RUN_MODEL.c.model)
+    for row in tx.execute(statement):
+        found.setdefault((row.run, row.kind), []).append(ModelOutput(model_id=row.model, step=row.step))
+    return found
+
+
+def _record(row: sa.Row[Any]) -> Run:
+    return Run(
+        run_id=row.id,
+        experiment_id=str(row.experiment),
+        name=row.name,
+        status=row.status,
+        lifecycle=row.lifecycle,
+        user=row.user,
+        start_time=from_epoch_ms(row.start_ms),
+        end_time=None if row.end_ms is None else from_epoch_ms(row.end_ms),
+        artifact_uri=row.artifact_uri,
+    )

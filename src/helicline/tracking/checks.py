@@ -1,0 +1,132 @@
+"""What may be logged: names, lengths, times, and paths of artifacts. Every check returns what is to be kept."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from urllib.parse import unquote
+
+from helicline.errors import Invalid
+
+KEY = re.compile(r"[/\w.\- :]*")
+RUN_ID = re.compile(r"[a-zA-Z0-9][\w-]{0,255}")
+INT64 = 2**63
+MAX_TIME_MS = 253_402_300_799_000  # the end of the year 9999, the last that a datetime can hold
+KEY_CHARACTERS = "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/)."
+LOCATION_SCHEMES = ("mlflow-artifacts", "s3", "gs", "wasbs", "abfss", "hdfs", "http", "https", "file")
+RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[1-9]|lpt[1-9])(\.[^/]*)?")
+
+
+class TooLong(Invalid):
+    """``TooLong(field, got_length, allowed, limit)``: more characters than are kept."""
+
+    code = "too_long"
+
+    def __init__(self, field: str, got: object, allowed: str, limit: int = 0) -> None:
+        super().__init__(field, got, allowed)
+        self.args = (field, got, allowed, limit)
+        self.limit = limit
+
+
+def checked_length(what: str, limit: int, text: str) -> str:
+    if len(text) > limit:
+        raise TooLong(what, f"{len(text)} characters", f"at most {limit} characters", limit)
+    return text
+
+
+def checked_text(field: str, text: str) -> str:
+    """Return text that both databases can keep: no NUL, no lone surrogate."""
+    if "\0" in text:
+        raise Invalid(field, text, "text without NUL characters")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise Invalid(field, ascii(text), "text without lone surrogates")
+    return text
+
+
+def checked_key(field: str, what: str, key: str) -> str:
+    """Return the key of a metric, parameter or tag if it could also stand as a relative path."""
+    if not KEY.fullmatch(key):
+        raise Invalid(field, key, KEY_CHARACTERS)
+    normal = posixpath.normpath(key)
+    if normal != key or normal == "." or normal.startswith(("..", "/")):
+        raise Invalid(
+            field,
+            key,
+            "Names may be treated as files in certain cases, and must not resolve to other names when treated as such."
+            f" This name would resolve to {normal!r}",
+        )
+    return checked_length(what, 250, key)
+
+
+def checked_time(field: str, millis: int) -> int:
+    if not 0 <= millis <= MAX_TIME_MS:
+        raise Invalid(field, millis, "Timestamp must be a nonnegative long (64-bit integer) before the year 10000")
+    return millis
+
+
+def checked_int64(field: str, number: int) -> int:
+    if not -INT64 <= number < INT64:
+        raise Invalid(field, number, "a 64-bit integer")
+    return number
+
+
+def checked_path(field: str, path: str) -> str:
+    """Return a relative artifact path that means the same to every reader, or raise Invalid."""
+    plain = _unquoted(path)
+    for form in {path, plain, unicodedata.normalize("NFKC", plain)}:
+        why = _wrong_with(form)
+        if why:
+            raise Invalid(field, path, f"Invalid path: {why}")
+    if len(path.encode()) > 4096:
+        raise Invalid(field, path, "Invalid path: it is longer than 4096 bytes")
+    return path
+
+
+def _unquoted(text: str) -> str:
+    for _ in range(8):
+        following = unquote(text, errors="replace")
+        if following == text:
+            return text
+        text = following
+    return text
+
+
+def _wrong_with(path: str) -> str:
+    if not path or path.startswith("/") or "\\" in path or re.match(r"[A-Za-z]:", path):
+        return "it must be relative, with '/' between its parts"
+    if "#" in path or "\ufffd" in path:
+        return "it holds '#' or bytes that are no text"
+    if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in path):
+        return "it holds control characters"
+    for part in path.split("/"):
+        if part in ("", ".", "..") or part.endswith((" ", ".")) or RESERVED.fullmatch(part):
+            return f"{part!r} cannot stand in it"
+        if len(part.encode()) > 255:
+            return "one of its parts is longer than 255 bytes"
+    return ""
+
+
+def checked_location(field: str, location: str) -> str:
+    """Return the artifact location of an experiment: empty, ours, or a store that clients write by themselves."""
+    if len(location) > 2048:
+        raise Invalid(
+            field,
+            f"{len(location)} characters",
+            "Invalid artifact path length. The length of the artifact path cannot be greater than 2048 characters.",
+        )
+    if not location:
+        return location
+    scheme, colon, rest = location.partition(":")
+    if not colon:
+        scheme, rest = "file", location
+    if scheme == "runs":
+        raise Invalid(field, location, f"Artifact location cannot be a runs:/ URI. Given: {location!r}")
+    if scheme not in LOCATION_SCHEMES:
+        raise Invalid(field, location, f"Invalid artifact location scheme. One of {', '.join(LOCATION_SCHEMES)}")
+    if re.search(r"[?#;]", _unquoted(rest)):
+        raise Invalid(field, location, "Invalid artifact location: no query, parameters or fragment")
+    if scheme == "file" and not re.sub(r"^//", "", rest).startswith("/"):
+        raise Invalid(field, location, "Invalid artifact location: a local path must be absolute")
+    checked_path(field, rest.strip("/") or "x")
+    return location.rstrip("/") if rest.strip("/") else location

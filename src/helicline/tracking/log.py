@@ -1,0 +1,128 @@
+"""What is logged to a run: metrics, parameters, tags, inputs and outputs."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from helicline.errors import Invalid, NotFound
+from helicline.records.run import DatasetInput, MetricPoint, ModelOutput, Run
+from helicline.store.rows import logged_model as model_rows
+from helicline.store.rows import metric
+from helicline.store.rows import run as rows
+from helicline.store.unit import Reader, Tx
+from helicline.tracking import checks
+from helicline.tracking.errors import ParamChanged
+from helicline.tracking.run import NAME_TAG, active_run, checked_tag
+
+DATASET_LIMITS = {"name": 500, "digest": 36, "source": 65_535, "schema": 1_048_575, "profile": 16_777_215}
+
+
+def log_batch(
+    tx: Tx,
+    run_id: str,
+    *,
+    metrics: Iterable[MetricPoint] = (),
+    params: dict[str, str] | None = None,
+    tags: dict[str, str] | None = None,
+) -> None:
+    """Keep all of it or, where one thing is not acceptable, nothing. Repeating the call changes nothing.
+
+    Raises:
+        ParamChanged: a parameter has another value already.
+    """
+    run = active_run(tx, run_id)
+    points = [_checked_point(point, f"metrics[{number}]", run_id) for number, point in enumerate(metrics)]
+    kept = {key: checked_tag(key, value, f"tags[{at}]") for at, (key, value) in enumerate((tags or {}).items())}
+    _log_params(tx, run_id, params or {})
+    metric.add(tx, run_id, points)
+    _log_model_metrics(tx, points)
+    rows.set_tags(tx, run_id, kept)
+    _rename(tx, run, kept)
+
+
+def _log_params(tx: Tx, run_id: str, params: dict[str, str]) -> None:
+    if not params:
+        return
+    wanted = {}
+    for number, (key, value) in enumerate(params.items()):
+        checks.checked_key(f"params[{number}].key", "Param key", key)
+        wanted[key] = checks.checked_text(f"params[{number}].value", value)[:6000]
+    for key, stands in rows.add_params(tx, run_id, wanted).items():
+        if stands != wanted[key]:
+            raise ParamChanged(
+                run_id,
+                key,
+                f"Changing param values is not allowed. Param with key='{key}' was already logged with"
+                f" value='{stands}' for run ID='{run_id}'. Attempted logging new value '{wanted[key]}'.",
+            )
+
+
+def _log_model_metrics(tx: Tx, points: Sequence[MetricPoint]) -> None:
+    of_models = [point for point in points if point.model_id]
+    for model_id in {point.model_id for point in of_models}:
+        if model_rows.find(tx, model_id) is None:
+            raise NotFound("logged model", model_id)
+    model_rows.add_metrics(tx, of_models)
+
+
+def _rename(tx: Tx, run: Run, tags: dict[str, str]) -> None:
+    name = tags.get(NAME_TAG, run.name)
+    if name != run.name:
+        rows.save(tx, msgspec.structs.replace(run, name=name))
+
+
+def _checked_point(point: MetricPoint, path: str, run_id: str) -> MetricPoint:
+    checks.checked_key(f"{path}.name", "Metric name", point.key)
+    checks.checked_time(f"{path}.timestamp", point.timestamp_ms)
+    checks.checked_int64(f"{path}.step", point.step)
+    value = point.value
+    if math.isinf(value):
+        value = math.copysign(sys.float_info.max, value)
+    return msgspec.structs.replace(point, value=value, run_id=run_id)
+
+
+def untag_run(tx: Tx, run_id: str, key: str) -> None:
+    active_run(tx, run_id)
+    if not rows.drop_tag(tx, run_id, key):
+        raise NotFound("run tag", key, run_id)
+
+
+def log_inputs(tx: Tx, run_id: str, *, datasets: Sequence[DatasetInput] = (), model_ids: Sequence[str] = ()) -> None:
+    """Link the run to the datasets and models that it used."""
+    run = active_run(tx, run_id)
+    for number, dataset in enumerate(datasets):
+        rows.add_input(tx, run, _checked_dataset(dataset, f"datasets[{number}]"))
+    rows.link_models(tx, run_id, "input", [ModelOutput(model_id=model_id) for model_id in model_ids])
+
+
+def log_outputs(tx: Tx, run_id: str, models: Sequence[ModelOutput]) -> None:
+    """Link the run to the models that it made."""
+    active_run(tx, run_id)
+    for model in models:
+        checks.checked_int64("step", model.step)
+    rows.link_models(tx, run_id, "output", models)
+
+
+def _checked_dataset(dataset: DatasetInput, path: str) -> DatasetInput:
+    for field in ("name", "digest"):
+        if not getattr(dataset, field):
+            raise Invalid(f"{path}.{field}", "", f"Dataset {field} cannot be empty")
+    for field, limit in DATASET_LIMITS.items():
+        checks.checked_length(field, limit, getattr(dataset, field))
+    for key, value in dataset.tags.items():
+        checks.checked_length("key", 255, key)
+        checks.checked_length("value", 500, value)
+    return dataset
+
+
+def metric_history(
+    tx: Reader, run_id: str, key: str, *, limit: int | None = None, offset: int = 0
+) -> list[MetricPoint]:
+    """Return the points of one series by timestamp, step, value; empty where the key was never logged."""
+    if rows.bare(tx, run_id) is None:
+        raise NotFound("run", run_id)
+    return metric.history(tx, run_id, key, limit=limit, offset=offset)

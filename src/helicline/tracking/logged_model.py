@@ -1,0 +1,98 @@
+"""The verbs of logged models."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import msgspec
+
+from helicline.errors import Invalid, NotFound
+from helicline.records.run import LoggedModel
+from helicline.store.rows import logged_model as rows
+from helicline.store.unit import Reader, Tx
+from helicline.tracking import checks
+from helicline.tracking.experiment import active_experiment
+
+STATUSES = ("LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED")
+BAD_NAME = re.compile(r"""[/:.%"']""")
+
+
+def create_logged_model(
+    tx: Tx,
+    experiment_id: str,
+    *,
+    name: str = "",
+    model_type: str = "",
+    run_id: str = "",
+    facts: tuple[dict[str, str], dict[str, str]] = ({}, {}),
+) -> LoggedModel:
+    """Return the new model, pending; `facts` are its (params, tags)."""
+    experiment = active_experiment(tx, experiment_id)
+    name = name or f"model-{uuid.uuid4().hex[:8]}"
+    if BAD_NAME.search(name):
+        raise Invalid(
+            "name",
+            name,
+            f"Invalid model name ({name!r}) provided. Model name must be a non-empty string and cannot "
+            "contain the following characters: ('/', ':', '.', '%', '\"', \"'\")",
+        )
+    model_id = f"m-{uuid.uuid4().hex}"
+    model = LoggedModel(
+        model_id=model_id,
+        experiment_id=experiment_id,
+        name=checks.checked_text("name", name),
+        status="LOGGED_MODEL_PENDING",
+        artifact_uri=f"{experiment.artifact_location.rstrip('/')}/models/{model_id}/artifacts",
+        created_at=tx.now,
+        updated_at=tx.now,
+        source_run_id=run_id,
+        model_type=model_type,
+        params=facts[0],
+        tags=facts[1],
+    )
+    rows.save(tx, model)
+    rows.add_params(tx, model_id, facts[0])
+    rows.set_tags(tx, model_id, facts[1])
+    return model
+
+
+def get_logged_model(tx: Reader, model_id: str) -> LoggedModel:
+    """Return the model; a deleted one is not found."""
+    model = rows.find(tx, model_id)
+    if model is None or model.lifecycle != "active":
+        raise NotFound("logged model", model_id)
+    return model
+
+
+def finalize_logged_model(tx: Tx, model_id: str, status: str) -> LoggedModel:
+    """Return the model with its final status."""
+    if status not in STATUSES:
+        raise Invalid("status", status, f"one of {', '.join(STATUSES)}")
+    model = msgspec.structs.replace(get_logged_model(tx, model_id), status=status, updated_at=tx.now)
+    rows.save(tx, model)
+    return model
+
+
+def delete_logged_model(tx: Tx, model_id: str) -> None:
+    model = get_logged_model(tx, model_id)
+    rows.save(tx, msgspec.structs.replace(model, lifecycle="deleted", updated_at=tx.now))
+
+
+def tag_logged_model(tx: Tx, model_id: str, tags: dict[str, str]) -> LoggedModel:
+    get_logged_model(tx, model_id)
+    rows.set_tags(tx, model_id, tags)
+    return get_logged_model(tx, model_id)
+
+
+def untag_logged_model(tx: Tx, model_id: str, key: str) -> None:
+    get_logged_model(tx, model_id)
+    if not rows.drop_tag(tx, model_id, key):
+        raise NotFound("logged model tag", key, model_id)
+
+
+def add_logged_model_params(tx: Tx, model_id: str, params: dict[str, str]) -> LoggedModel:
+    """Add the parameters that are new; those that stand are left."""
+    get_logged_model(tx, model_id)
+    rows.add_params(tx, model_id, params)
+    return get_logged_model(tx, model_id)

@@ -1,0 +1,41 @@
+"""Page tokens: opaque to the client, an offset inside."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TypeVar
+
+import msgspec
+
+from helicline.errors import Invalid
+
+T = TypeVar("T")
+
+
+class _Token(msgspec.Struct, frozen=True):
+    offset: int
+
+
+def offset_of(token: str) -> int:
+    """Return where the page begins; no token is the beginning."""
+    if not token:
+        return 0
+    try:
+        offset = msgspec.json.decode(base64.b64decode(token, validate=True), type=_Token).offset
+    except (binascii.Error, msgspec.MsgspecError, ValueError):
+        offset = -1
+    if not 0 <= offset < 2**31:
+        raise Invalid("page_token", token[:100], "Invalid page token: one that an earlier answer gave")
+    return offset
+
+
+def token_of(offset: int) -> str:
+    return base64.b64encode(msgspec.json.encode(_Token(offset))).decode()
+
+
+def paged(found: list[T], *, limit: int, token: str) -> tuple[list[T], str]:
+    """Return one page of `found` and the next token, "" where nothing follows."""
+    start = offset_of(token)
+    page = found[start : start + limit]
+    return page, token_of(start + limit) if len(found) > start + limit else ""

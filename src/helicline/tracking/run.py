@@ -1,0 +1,150 @@
+"""The verbs of runs."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from helicline import bus, ids
+from helicline.errors import Conflict, Invalid, NotFound
+from helicline.records.run import Lifecycle, Run, RunStatus
+from helicline.store.rows import run as rows
+from helicline.store.unit import Reader, Tx
+from helicline.tracking import checks
+from helicline.tracking.errors import NotActive
+from helicline.tracking.experiment import active_experiment
+
+NAME_TAG = "mlflow.runName"
+ENDED = ("FINISHED", "FAILED", "KILLED")
+ADJECTIVES = "able bold brisk calm clean deft eager fair fleet glad keen kind lucid merry neat quick sage spry tidy wry"
+ANIMALS = "ant bee carp crane deer dove elk finch fox gull hare ibis lark lynx mole newt otter perch seal swan wren"
+
+
+def create_run(
+    tx: Tx,
+    experiment_id: str,
+    *,
+    name: str = "",
+    tags: dict[str, str] | None = None,
+    user: str = "",
+    start_time: datetime | None = None,
+    run_id: str | None = None,
+) -> Run:
+    """Return the new run, RUNNING. Its name and the tag `mlflow.runName` are one; both absent, one is made up.
+
+    With `run_id` the call may be repeated: where the run is there already, it is returned as it is.
+    """
+    if run_id is not None and (existing := rows.find(tx, run_id)) is not None:
+        return existing
+    experiment = active_experiment(tx, experiment_id)
+    kept = {key: checked_tag(key, value) for key, value in (tags or {}).items()}
+    run = Run(
+        run_id=_fresh_id(run_id),
+        experiment_id=experiment.experiment_id,
+        name=_agreed_name(name, kept.get(NAME_TAG, "")),
+        status="RUNNING",
+        lifecycle="active",
+        user=user,
+        start_time=start_time or tx.now,
+        end_time=None,
+        artifact_uri="",
+    )
+    uri = f"{experiment.artifact_location.rstrip('/')}/{run.run_id}/artifacts"
+    run = msgspec.structs.replace(run, artifact_uri=uri, tags=kept | {NAME_TAG: run.name})
+    rows.save(tx, run)
+    rows.set_tags(tx, run.run_id, run.tags)
+    bus.emit(tx, "created", "run", run.run_id, experiment=run.experiment_id, name=run.name)
+    return run
+
+
+def _fresh_id(wanted: str | None) -> str:
+    if wanted is None:
+        return ids.new_run_id()
+    if not checks.RUN_ID.fullmatch(wanted):
+        raise Invalid("run_id", wanted, "letters, digits, '_' and '-', at most 256")
+    return wanted
+
+
+def _agreed_name(name: str, tagged: str) -> str:
+    if name and tagged and name != tagged:
+        raise Invalid(
+            "run_name",
+            name,
+            "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values "
+            f"(run_name='{name}', mlflow.runName='{tagged}').",
+        )
+    if name or tagged:
+        return checks.checked_text("run_name", name or tagged)
+    chance = random.SystemRandom()
+    return f"{chance.choice(ADJECTIVES.split())}-{chance.choice(ANIMALS.split())}-{chance.randrange(1000)}"
+
+
+def get_run(tx: Reader, run_id: str) -> Run:
+    """Return the whole run, deleted or not."""
+    run = rows.find(tx, run_id)
+    if run is None:
+        raise NotFound("run", run_id)
+    return run
+
+
+def active_run(tx: Tx, run_id: str) -> Run:
+    """Return the run without what was logged to it, if more may be logged; it is locked until the unit ends."""
+    run = rows.bare(tx, run_id)
+    if run is None:
+        raise NotFound("run", run_id)
+    if run.lifecycle != "active":
+        raise NotActive("run", run_id, run.lifecycle)
+    return run
+
+
+def update_run(
+    tx: Tx,
+    run_id: str,
+    *,
+    status: RunStatus | None = None,
+    end_time: datetime | None = None,
+    name: str | None = None,
+) -> Run:
+    """Change what is given and return the run without what was logged to it."""
+    before = active_run(tx, run_id)
+    run = msgspec.structs.replace(
+        before, status=status or before.status, end_time=end_time or before.end_time, name=name or before.name
+    )
+    rows.save(tx, run)
+    if name:
+        rows.set_tags(tx, run_id, {NAME_TAG: checks.checked_text("run_name", name)})
+    if status in ENDED and before.status != status:
+        bus.emit(tx, "finished", "run", run_id, status=status, experiment=run.experiment_id)
+    return run
+
+
+def delete_run(tx: Tx, run_id: str) -> None:
+    """Hide the run; deleting twice is fine."""
+    _set_lifecycle(tx, run_id, "deleted", verb="deleted")
+
+
+def restore_run(tx: Tx, run_id: str) -> None:
+    """Bring the run back; restoring an active one is fine."""
+    _set_lifecycle(tx, run_id, "active", verb="restored")
+
+
+def _set_lifecycle(tx: Tx, run_id: str, lifecycle: Lifecycle, *, verb: Literal["deleted", "restored"]) -> None:
+    run = rows.bare(tx, run_id)
+    if run is None:
+        raise NotFound("run", run_id)
+    if run.lifecycle == lifecycle:
+        return
+    if verb == "restored" and active_experiment(tx, run.experiment_id) is None:
+        raise Conflict("run", run_id, "belongs to a deleted experiment")
+    rows.save(tx, msgspec.structs.replace(run, lifecycle=lifecycle))
+    bus.emit(tx, verb, "run", run_id, experiment=run.experiment_id)
+
+
+def checked_tag(key: str, value: str, path: str = "") -> str:
+    """Return the value as it is kept: cut at 8000 characters, as the stock server does."""
+    prefix = f"{path}." if path else ""
+    checks.checked_key(f"{prefix}key", f"{prefix}key", key)
+    return checks.checked_text(f"{prefix}value", value)[:8000]

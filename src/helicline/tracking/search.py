@@ -1,0 +1,221 @@
+"""Searches over experiments, runs and logged models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cmp_to_key
+from typing import Any, TypeVar
+
+from helicline.clock import epoch_ms
+from helicline.errors import Invalid
+from helicline.records.run import Clause, Experiment, LoggedModel, Run, Sort
+from helicline.store.rows import experiment as experiment_rows
+from helicline.store.rows import logged_model as model_rows
+from helicline.store.rows import run as run_rows
+from helicline.store.unit import Reader
+from helicline.tracking import grammar, page
+from helicline.tracking.experiment import experiment_number
+from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, TEXT, Grammar, Kind, attribute
+
+VIEWS = {"ACTIVE_ONLY": ("active",), "DELETED_ONLY": ("deleted",), "ALL": ("active", "deleted")}
+MAX_PAGE = 50_000
+T = TypeVar("T")
+
+
+def _aliases(**spellings: str) -> dict[str, str]:
+    return {alias: entity for entity, all_of in spellings.items() for alias in all_of.split()}
+
+
+RUNS = Grammar(
+    aliases=_aliases(
+        metric="metric metrics",
+        param="param params parameter parameters",
+        tag="tag tags",
+        attribute="attribute attributes attr run",
+        dataset="dataset datasets",
+    ),
+    kinds={
+        "metric": Kind(ops=NUMERIC, is_number=True),
+        "param": Kind(ops=NULLABLE),
+        "tag": Kind(ops=NULLABLE),
+        "dataset": Kind(
+            ops=LISTED,
+            keys=attribute(LISTED, "name") | attribute(LISTED, "digest") | attribute(LISTED, "context"),
+        ),
+        "attribute": Kind(
+            ops=TEXT,
+            keys=attribute(LISTED, "run_id")
+            | attribute(TEXT, "run_name", "run name", "Run name", "Run Name", "name")
+            | attribute(TEXT, "user_id", "user", "User")
+            | attribute(TEXT, "status")
+            | attribute(TEXT, "artifact_uri")
+            | attribute(NUMERIC, "start_time", "created", "Created", is_number=True)
+            | attribute(NUMERIC, "end_time", is_number=True),
+        ),
+    },
+)
+EXPERIMENTS = Grammar(
+    aliases=_aliases(tag="tag tags", attribute="attribute attributes attr"),
+    kinds={
+        "tag": Kind(ops=NULLABLE),
+        "attribute": Kind(
+            ops=TEXT,
+            keys=attribute(TEXT, "name")
+            | attribute(frozenset({"=", "!=", "IN", "NOT IN"}), "experiment_id")
+            | attribute(NUMERIC, "creation_time", is_number=True)
+            | attribute(NUMERIC, "last_update_time", is_number=True),
+        ),
+    },
+)
+MODELS = Grammar(
+    aliases=_aliases(
+        metric="metric metrics", param="param params", tag="tag tags", attribute="attribute attributes attr"
+    ),
+    kinds={
+        "metric": Kind(ops=NUMERIC, is_number=True),
+        "param": Kind(ops=NULLABLE | LISTED),
+        "tag": Kind(ops=NULLABLE | LISTED),
+        "attribute": Kind(
+            ops=LISTED,
+            keys=attribute(LISTED, "name")
+            | attribute(LISTED, "model_id")
+            | attribute(LISTED, "model_type")
+            | attribute(LISTED, "status")
+            | attribute(LISTED, "source_run_id")
+            | attribute(LISTED, "experiment_id")
+            | attribute(NUMERIC, "creation_timestamp", "creation_time", is_number=True)
+            | attribute(NUMERIC, "last_updated_timestamp", "last_updated_time", is_number=True),
+        ),
+    },
+)
+
+
+def lifecycles(view: str) -> tuple[str, ...]:
+    if view not in VIEWS:
+        raise Invalid("view_type", view, f"one of {', '.join(VIEWS)}")
+    return VIEWS[view]
+
+
+def checked_page(field: str, size: int, most: int) -> int:
+    if not 1 <= size <= most:
+        raise Invalid(field, size, f"It must be a positive integer of at most {most}")
+    return size
+
+
+def search_runs(
+    tx: Reader,
+    experiment_ids: Sequence[str],
+    *,
+    filter: str = "",
+    order_by: Sequence[str] = (),
+    max_results: int = 1000,
+    page_token: str = "",
+    view: str = "ACTIVE_ONLY",
+) -> tuple[list[Run], str]:
+    """Return one page of runs and the token of the next, "" at the end. Newest first where nothing else is asked."""
+    checked_page("max_results", max_results, MAX_PAGE)
+    start = page.offset_of(page_token)
+    numbers = [experiment_number(experiment_id) for experiment_id in experiment_ids]
+    if len(numbers) > grammar.MAX_LIST:
+        raise Invalid("experiment_ids", len(numbers), f"at most {grammar.MAX_LIST}")
+    found = run_rows.search(
+        tx,
+        numbers,
+        lifecycles(view),
+        clauses=grammar.parse_filter(filter, RUNS),
+        order=grammar.parse_order(order_by, RUNS),
+        window=(start, max_results + 1),
+    )
+    return found[:max_results], page.token_of(start + max_results) if len(found) > max_results else ""
+
+
+def search_experiments(
+    tx: Reader,
+    *,
+    filter: str = "",
+    order_by: Sequence[str] = (),
+    max_results: int = 1000,
+    page_token: str = "",
+    view: str = "ACTIVE_ONLY",
+) -> tuple[list[Experiment], str]:
+    """Return one page of experiments and the token of the next; newest first by default."""
+    checked_page("max_results", max_results, MAX_PAGE)
+    clauses = grammar.parse_filter(filter, EXPERIMENTS)
+    order = grammar.parse_order(order_by, EXPERIMENTS)
+    found = [
+        experiment
+        for experiment in experiment_rows.everything(tx, lifecycles(view))
+        if all(grammar.holds(clause, _of_experiment(experiment, clause)) for clause in clauses)
+    ]
+    return page.paged(in_order(found, order, _of_experiment), limit=max_results, token=page_token)
+
+
+def _of_experiment(experiment: Experiment, about: Clause | Sort) -> Any:
+    if about.entity == "tag":
+        return experiment.tags.get(about.key)
+    if about.key in ("creation_time", "last_update_time"):
+        return epoch_ms(experiment.created_at if about.key == "creation_time" else experiment.updated_at)
+    return getattr(experiment, about.key)
+
+
+def search_logged_models(
+    tx: Reader,
+    experiment_ids: Sequence[str],
+    *,
+    filter: str = "",
+    order: Sequence[Sort] = (),
+    datasets: Sequence[tuple[str, str]] = (),
+    window: tuple[int, str] = (50, ""),
+) -> tuple[list[LoggedModel], str]:
+    """Return one page of models and the token of the next; newest first by default.
+
+    `datasets` restricts which metrics count, as (name, digest) with "" for any; `window` is (page size, token).
+    """
+    checked_page("max_results", window[0], 1000)
+    clauses = grammar.parse_filter(filter, MODELS)
+    runs = [str(c.value) for c in clauses if c.key == "source_run_id" and c.op == "=" and c.entity == "attribute"]
+    if runs:
+        wanted = set(experiment_ids)
+        models = [model for model in model_rows.of_run(tx, runs[0]) if model.experiment_id in wanted]
+    else:
+        models = model_rows.of_experiments(tx, [experiment_number(number) for number in experiment_ids])
+    found = [model for model in models if all(_model_holds(model, clause, datasets) for clause in clauses)]
+    return page.paged(in_order(found, order, _of_model), limit=window[0], token=window[1])
+
+
+def _model_holds(model: LoggedModel, clause: Clause, datasets: Sequence[tuple[str, str]]) -> bool:
+    if clause.entity != "metric":
+        return grammar.holds(clause, _of_model(model, clause))
+    return any(
+        grammar.holds(clause, point.value)
+        for point in model.metrics
+        if point.key == clause.key
+        and (not datasets or any(point.dataset_name == n and d in ("", point.dataset_digest) for n, d in datasets))
+    )
+
+
+def _of_model(model: LoggedModel, about: Clause | Sort) -> Any:
+    if about.entity == "metric":
+        points = [point for point in model.metrics if point.key == about.key]
+        return max(points, key=lambda point: (point.step, point.timestamp_ms)).value if points else None
+    if about.entity in ("param", "tag"):
+        return (model.params if about.entity == "param" else model.tags).get(about.key)
+    if about.key in ("creation_timestamp", "last_updated_timestamp"):
+        return epoch_ms(model.created_at if about.key == "creation_timestamp" else model.updated_at)
+    return getattr(model, about.key)
+
+
+def in_order(found: list[T], order: Sequence[Sort], value_of: Callable[[T, Any], Any]) -> list[T]:
+    """Return `found` sorted by `order`, missing values last either way; ties keep their order."""
+
+    def compare(one: T, other: T) -> int:
+        for sort in order:
+            a, b = value_of(one, sort), value_of(other, sort)
+            if a == b:
+                continue
+            if a is None or b is None:
+                return 1 if a is None else -1
+            return (-1 if a < b else 1) * (1 if sort.ascending else -1)
+        return 0
+
+    return sorted(found, key=cmp_to_key(compare)) if order else found

@@ -1,0 +1,242 @@
+"""Traces as the MLflow wire knows them: an info document, spans, tags and assessments."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from helicline.clock import epoch_ms, from_epoch_ms
+from helicline.errors import Invalid, NotFound
+from helicline.records.run import Clause, Sort, SpanRecord, TraceRecord
+from helicline.store.rows import trace as rows
+from helicline.store.rows.experiment import hold
+from helicline.store.unit import Reader, Tx
+from helicline.tracking import grammar, page
+from helicline.tracking.experiment import active_experiment, experiment_number
+from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, Grammar, Kind, attribute
+from helicline.tracking.search import checked_page, in_order
+
+LOCATION_TAG = "mlflow.trace.spansLocation"
+NAME_TAG = "mlflow.traceName"
+RUN_KEY = "mlflow.sourceRun"
+STATES = ("STATE_UNSPECIFIED", "OK", "ERROR", "IN_PROGRESS")
+FIXED_TAGS = frozenset({LOCATION_TAG, "mlflow.artifactLocation"})
+TRACE_ID = re.compile(r"[\w.:/-]{1,250}")
+TRACES = Grammar(
+    aliases={alias: "tag" for alias in ("tag", "tags")}
+    | {alias: "metadata" for alias in ("metadata", "request_metadata")}
+    | {alias: "attribute" for alias in ("attribute", "attributes", "attr", "trace")},
+    kinds={
+        "tag": Kind(ops=NULLABLE),
+        "metadata": Kind(ops=NULLABLE),
+        "attribute": Kind(
+            ops=LISTED,
+            keys=attribute(LISTED, "request_id", "trace_id", "id")
+            | attribute(LISTED, "status", "state")
+            | attribute(LISTED, "name")
+            | attribute(LISTED, "run_id")
+            | attribute(LISTED, "client_request_id")
+            | attribute(NUMERIC, "timestamp_ms", "timestamp", is_number=True)
+            | attribute(NUMERIC, "execution_time_ms", "execution_time", is_number=True)
+            | attribute(NUMERIC, "end_time_ms", "end_time", is_number=True),
+        ),
+    },
+)
+
+
+def put_trace(tx: Tx, info: dict[str, Any]) -> TraceRecord:
+    """Keep what the client tells of a trace, before or after its spans; return what now stands."""
+    trace_id = checked_trace_id(str(info.get("trace_id") or f"tr-{uuid.uuid4().hex}"))
+    location = (info.get("trace_location") or {}).get("mlflow_experiment") or {}
+    experiment_id = str(location.get("experiment_id") or "")
+    active_experiment(tx, experiment_id)
+    before = _held(tx, trace_id)
+    if before is not None and before.experiment_id != experiment_id:
+        raise Invalid("trace_id", trace_id, "an id that no other experiment uses")
+    tags = (before.info.get("tags") or {}) if before else {}
+    told = {key: value for key, value in info.items() if value is not None}
+    told |= {"trace_id": trace_id, "tags": tags | (info.get("tags") or {}) | {LOCATION_TAG: "TRACKING_STORE"}}
+    if before and before.info.get("assessments"):
+        told.setdefault("assessments", before.info["assessments"])
+    return _saved(tx, experiment_id, told)
+
+
+def add_spans(tx: Tx, experiment_id: str, spans: Sequence[SpanRecord], *, run_id: str = "") -> None:
+    """Keep the spans; a trace that nobody announced is made from them."""
+    active_experiment(tx, experiment_id)
+    rows.save_spans(tx, spans)
+    for trace_id in sorted({checked_trace_id(span.trace_id) for span in spans}):
+        before = _held(tx, trace_id)
+        if before is None or before.info.get("derived"):
+            info = _derived(trace_id, experiment_id, rows.spans_of(tx, [trace_id])[trace_id])
+            if before is not None:
+                info["tags"] = info["tags"] | before.info.get("tags", {})
+            if run_id:
+                info["trace_metadata"][RUN_KEY] = run_id
+            _saved(tx, experiment_id, info)
+
+
+def _held(tx: Tx, trace_id: str) -> TraceRecord | None:
+    hold(tx, f"trace:{trace_id}")
+    return rows.find(tx, trace_id)
+
+
+def _derived(trace_id: str, experiment_id: str, spans: Sequence[SpanRecord]) -> dict[str, Any]:
+    """Return the info of a trace of which only spans are known; `derived` marks it until its client speaks."""
+    root = next((span for span in spans if not span.body.get("parent_span_id")), None)
+    start = min(span.start_ns for span in spans)
+    info: dict[str, Any] = {
+        "trace_id": trace_id,
+        "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}},
+        "request_time": _rfc3339(start // 1_000_000),
+        "state": "IN_PROGRESS",
+        "trace_metadata": {"mlflow.trace_schema.version": "3"},
+        "tags": {LOCATION_TAG: "TRACKING_STORE"},
+        "derived": True,
+    }
+    if root is not None:
+        end = int(root.body.get("end_time_unix_nano", root.start_ns))
+        failed = (root.body.get("status") or {}).get("code") == 2
+        info |= {"state": "ERROR" if failed else "OK", "execution_duration": f"{max(0, end - start) / 1e9:.3f}s"}
+        info["tags"][NAME_TAG] = str(root.body.get("name", ""))
+    return info
+
+
+def _saved(tx: Tx, experiment_id: str, info: dict[str, Any]) -> TraceRecord:
+    state = info.get("state") or "STATE_UNSPECIFIED"
+    if state not in STATES:
+        raise Invalid("state", state, f"one of {', '.join(STATES)}")
+    record = TraceRecord(
+        trace_id=info["trace_id"],
+        experiment_id=experiment_id,
+        timestamp_ms=_millis(info, tx.now),
+        duration_ms=_duration(info),
+        state=state,
+        info=info,
+    )
+    rows.save(tx, record)
+    return record
+
+
+def _millis(info: dict[str, Any], now: datetime) -> int:
+    told = info.get("request_time")
+    if told is None:
+        return epoch_ms(now)
+    try:
+        return epoch_ms(datetime.fromisoformat(told))
+    except (TypeError, ValueError, OverflowError):
+        raise Invalid("request_time", told, "an RFC 3339 time") from None
+
+
+def _duration(info: dict[str, Any]) -> int | None:
+    told = info.get("execution_duration")
+    if told is None:
+        return None
+    if not isinstance(told, str) or not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?s", told):
+        raise Invalid("execution_duration", told, "seconds, e.g. '0.087s'")
+    return round(float(told[:-1]) * 1000)
+
+
+def _rfc3339(millis: int) -> str:
+    return from_epoch_ms(millis).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def checked_trace_id(trace_id: str) -> str:
+    if not TRACE_ID.fullmatch(trace_id):
+        raise Invalid("trace_id", trace_id, "letters, digits and '_.:/-', at most 250")
+    return trace_id
+
+
+def get_trace(tx: Reader, trace_id: str) -> TraceRecord:
+    found = rows.find(tx, trace_id)
+    if found is None:
+        raise NotFound("trace", trace_id)
+    return found
+
+
+def trace_spans(tx: Reader, trace_ids: Sequence[str]) -> dict[str, list[SpanRecord]]:
+    """Return each trace's spans by start."""
+    return rows.spans_of(tx, list(trace_ids))
+
+
+def change_trace(tx: Tx, trace_id: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> TraceRecord:
+    """Write the info that `change` makes of the present one."""
+    trace = get_trace(tx, trace_id)
+    fresh = msgspec.structs.replace(trace, info=change(dict(trace.info)))
+    rows.save(tx, fresh)
+    return fresh
+
+
+def tag_trace(tx: Tx, trace_id: str, tags: dict[str, str]) -> None:
+    for key in tags:
+        _check_tag(key)
+    kept = {key: value[:8000] for key, value in tags.items()}
+    change_trace(tx, trace_id, lambda info: info | {"tags": (info.get("tags") or {}) | kept})
+
+
+def untag_trace(tx: Tx, trace_id: str, key: str) -> None:
+    _check_tag(key)
+    tags = get_trace(tx, trace_id).info.get("tags") or {}
+    if key not in tags:
+        raise NotFound("trace tag", key)
+    change_trace(tx, trace_id, lambda info: info | {"tags": {tag: tags[tag] for tag in tags if tag != key}})
+
+
+def _check_tag(key: str) -> None:
+    if key in FIXED_TAGS:
+        raise Invalid("key", key, "a tag that is not the server's own")
+    if not 0 < len(key) <= 250:
+        raise Invalid("key", f"{len(key)} characters", "1 to 250 characters")
+
+
+def delete_traces(tx: Tx, experiment_id: str, *, ids: Sequence[str], before_ms: int | None, most: int | None) -> int:
+    """Delete the named traces, or the oldest until `before_ms`; return how many went."""
+    number = experiment_number(experiment_id)
+    found = [trace for trace in rows.of_experiments(tx, [number]) if not ids or trace.trace_id in set(ids)]
+    if before_ms is not None:
+        found = [trace for trace in reversed(found) if trace.timestamp_ms <= before_ms][:most]
+    return rows.remove(tx, [trace.trace_id for trace in found]) if found else 0
+
+
+def search_traces(
+    tx: Reader,
+    experiment_ids: Sequence[str],
+    *,
+    filter: str = "",
+    order_by: Sequence[str] = (),
+    max_results: int = 100,
+    page_token: str = "",
+) -> tuple[list[TraceRecord], str]:
+    """Return one page of traces and the token of the next; newest first by default."""
+    checked_page("max_results", max_results, 500)
+    clauses = grammar.parse_filter(filter, TRACES)
+    order = grammar.parse_order(order_by, TRACES)
+    found = [
+        trace
+        for trace in rows.of_experiments(tx, [experiment_number(number) for number in experiment_ids])
+        if all(grammar.holds(clause, _of_trace(trace, clause)) for clause in clauses)
+    ]
+    return page.paged(in_order(found, order, _of_trace), limit=max_results, token=page_token)
+
+
+def _of_trace(trace: TraceRecord, about: Clause | Sort) -> Any:
+    info = trace.info
+    tags, metadata = info.get("tags") or {}, info.get("trace_metadata") or {}
+    if about.entity in ("tag", "metadata"):
+        return (tags if about.entity == "tag" else metadata).get(about.key)
+    values = {
+        "request_id": trace.trace_id,
+        "status": trace.state,
+        "name": tags.get(NAME_TAG),
+        "run_id": metadata.get(RUN_KEY),
+        "client_request_id": info.get("client_request_id"),
+        "timestamp_ms": trace.timestamp_ms,
+        "execution_time_ms": trace.duration_ms,
+        "end_time_ms": None if trace.duration_ms is None else trace.timestamp_ms + trace.duration_ms,
+    }
+    return values[about.key]

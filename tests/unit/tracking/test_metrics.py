@@ -1,0 +1,147 @@
+"""Metric points: duplicates, the latest of a key, history."""
+
+from __future__ import annotations
+
+import math
+import uuid
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from helicline import tracking
+from helicline.errors import Invalid
+from helicline.records.run import MetricPoint
+from helicline.store.unit import Store
+from helicline.tracking.errors import NotActive, ParamChanged
+
+LENIENT = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+points = st.builds(
+    MetricPoint,
+    key=st.sampled_from(["a", "b/c"]),
+    value=st.one_of(st.sampled_from([0.0, 1.0, -1.0, math.nan]), st.floats(allow_infinity=False)),
+    timestamp_ms=st.integers(0, 3),
+    step=st.integers(-2, 2),
+)
+
+
+def point(value: float, timestamp_ms: int = 1, step: int = 0, key: str = "m") -> MetricPoint:
+    return MetricPoint(key=key, value=value, timestamp_ms=timestamp_ms, step=step)
+
+
+def fresh_run(store: Store) -> str:
+    return store.write(lambda tx: tracking.create_run(tx, "0")).run_id
+
+
+def log(store: Store, run_id: str, *metrics: MetricPoint) -> None:
+    store.write(lambda tx: tracking.log_batch(tx, run_id, metrics=metrics))
+
+
+def latest(store: Store, run_id: str) -> dict[str, MetricPoint]:
+    run = store.read(lambda tx: tracking.get_run(tx, run_id))
+    return {metric.key: metric for metric in run.metrics}
+
+
+def rank(metric: MetricPoint) -> tuple[int, int, float]:
+    return (metric.step, metric.timestamp_ms, 0.0 if math.isnan(metric.value) else metric.value)
+
+
+@LENIENT
+@given(batches=st.lists(st.lists(points, max_size=6), max_size=4))
+def test_the_latest_point_is_the_greatest_by_step_then_time_then_value(store: Store, batches):
+    run_id = fresh_run(store)
+    for batch in batches:
+        log(store, run_id, *batch)
+    found = latest(store, run_id)
+    for key in {metric.key for batch in batches for metric in batch}:
+        best = max(rank(metric) for batch in batches for metric in batch if metric.key == key)
+        assert rank(found[key]) == best
+
+
+@LENIENT
+@given(batch=st.lists(points, max_size=8))
+def test_exact_duplicates_are_kept_once_however_often_they_come(store: Store, batch):
+    run_id = fresh_run(store)
+    log(store, run_id, *batch)
+    log(store, run_id, *batch, *batch)
+    for key in ("a", "b/c"):
+        kept = store.read(lambda tx, key=key: tracking.metric_history(tx, run_id, key))
+        wanted = {(*rank(metric), math.isnan(metric.value)) for metric in batch if metric.key == key}
+        assert {(*rank(metric), math.isnan(metric.value)) for metric in kept} == wanted
+        assert len(kept) == len(wanted)
+
+
+def test_infinities_are_kept_as_the_largest_finite_numbers(store: Store):
+    run_id = fresh_run(store)
+    log(store, run_id, point(math.inf, step=1), point(-math.inf, key="low"))
+    assert latest(store, run_id)["m"].value == pytest.approx(1.7976931348623157e308)
+    assert latest(store, run_id)["low"].value == pytest.approx(-1.7976931348623157e308)
+
+
+def test_history_is_ordered_by_time_then_step_then_value(store: Store):
+    run_id = fresh_run(store)
+    log(store, run_id, point(3, 2, 0), point(1, 1, 5), point(2, 1, 4), point(1, 1, 4))
+    history = store.read(lambda tx: tracking.metric_history(tx, run_id, "m"))
+    assert [(p.timestamp_ms, p.step, p.value) for p in history] == [(1, 4, 1), (1, 4, 2), (1, 5, 1), (2, 0, 3)]
+
+
+def test_a_batch_with_one_bad_thing_keeps_nothing(store: Store):
+    run_id = fresh_run(store)
+    store.write(lambda tx: tracking.log_batch(tx, run_id, params={"lr": "1"}))
+    with pytest.raises(ParamChanged, match="Changing param values is not allowed"):
+        store.write(
+            lambda tx: tracking.log_batch(
+                tx, run_id, metrics=[point(1)], params={"new": "x", "lr": "2"}, tags={"t": "v"}
+            )
+        )
+    run = store.read(lambda tx: tracking.get_run(tx, run_id))
+    assert (run.metrics, run.params, run.tags.get("t")) == ((), {"lr": "1"}, None)
+
+
+def test_the_same_parameter_again_is_fine(store: Store):
+    run_id = fresh_run(store)
+    for _ in range(2):
+        store.write(lambda tx: tracking.log_batch(tx, run_id, params={"lr": "1"}))
+    assert store.read(lambda tx: tracking.get_run(tx, run_id)).params == {"lr": "1"}
+
+
+@pytest.mark.parametrize("key", ["", "../x", "/x", "a//b", ".", "a\0b", "a#b", "k" * 251, "a/./b"])
+def test_a_metric_name_that_is_no_plain_path_is_refused(store: Store, key: str):
+    run_id = fresh_run(store)
+    with pytest.raises(Invalid):
+        log(store, run_id, point(1, key=key))
+
+
+@pytest.mark.parametrize("change", [{"timestamp_ms": -1}, {"timestamp_ms": 2**63}, {"step": 2**63}])
+def test_a_number_that_fits_no_column_is_refused(store: Store, change):
+    run_id = fresh_run(store)
+    with pytest.raises(Invalid):
+        log(store, run_id, MetricPoint(**({"key": "m", "value": 1.0, "timestamp_ms": 1} | change)))
+
+
+def test_nothing_is_logged_to_a_deleted_run(store: Store):
+    run_id = fresh_run(store)
+    store.write(lambda tx: tracking.run.delete_run(tx, run_id))
+    with pytest.raises(NotActive, match="must be in the 'active' state"):
+        log(store, run_id, point(1))
+
+
+def test_many_writers_at_once_leave_one_latest_point(store: Store):
+    run_id = fresh_run(store)
+    futures = [
+        store.submit(lambda tx, n=n: tracking.log_batch(tx, run_id, metrics=[point(n, step=n % 7), point(n, key="z")]))
+        for n in range(60)
+    ]
+    for future in futures:
+        future.result(timeout=30)
+    assert latest(store, run_id)["m"].value == 55
+    assert latest(store, run_id)["z"].value == 59
+
+
+def test_a_run_made_again_under_its_id_is_the_same_run(store: Store):
+    wanted = uuid.uuid4().hex
+    first = store.write(lambda tx: tracking.create_run(tx, "0", run_id=wanted, name="one"))
+    again = store.write(lambda tx: tracking.create_run(tx, "0", run_id=wanted, name="two"))
+    assert (again.run_id, again.name) == (first.run_id, "one")
