@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from helicline.monitor import performance
 from helicline.records.deployment import Arm, Guard, GuardReading, Rollout, Stage, VariantCounts
 from helicline.serving import deployments, guards, predictions
 from helicline.store.unit import Reader
@@ -62,7 +63,7 @@ def _with_feedback(home: Path, rollout: Rollout, guard: Guard, *, stages: list[S
 
 def _values(guard: Guard, rows: dict[str, Any]) -> Any:
     if guard.kind == "correct":
-        return (rows["prediction"] == rows["label"]).astype(float)
+        return performance.correct(rows["prediction"], rows["label"])
     return np.array([_number(text) for text in rows["label"]], dtype=float)
 
 

@@ -73,6 +73,7 @@ class RevisionOrder(msgspec.Struct, frozen=True, kw_only=True):
     model_version: int
     digest: str
     archive_path: str
+    centres: dict[str, float] = {}
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):

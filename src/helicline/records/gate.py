@@ -57,6 +57,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     holdout_digest: str = ""
     champion_number: int = 0
     profile: str = ""
+    centres: dict[str, float] = {}
     error: str = ""
 
 

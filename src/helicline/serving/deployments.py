@@ -103,13 +103,14 @@ def desired(tx: Reader) -> Desired:
         wanted = [number for number in (deployment.stable, deployment.previous) if number]
         if rollout is not None:
             wanted.append(rollout.candidate)
-        orders += [_order(nouns.REVISIONS.get(tx, deployment.name, number)) for number in dict.fromkeys(wanted)]
+        orders += [_order(tx, nouns.REVISIONS.get(tx, deployment.name, number)) for number in dict.fromkeys(wanted)]
         if deployment.stable:
             routes.append(_route(deployment, rollout))
     return Desired(generation=generation(tx), orders=tuple(orders), routes=tuple(routes))
 
 
-def _order(revision: Revision) -> RevisionOrder:
+def _order(tx: Reader, revision: Revision) -> RevisionOrder:
+    report = nouns.REPORTS.find(tx, revision.model, revision.model_version)
     return RevisionOrder(
         deployment=revision.deployment,
         revision=revision.number,
@@ -117,6 +118,7 @@ def _order(revision: Revision) -> RevisionOrder:
         model_version=revision.model_version,
         digest=revision.digest,
         archive_path=f"/api/v1/models/{revision.model}/versions/{revision.model_version}/archive",
+        centres=report.evidence.centres if report else {},
     )
 
 

@@ -1,0 +1,154 @@
+"""The judge: candidate and champion on the same hold-out rows, in a worker, where model code may run."""
+
+from __future__ import annotations
+
+import tarfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from helicline.engine.step import open_table
+from helicline.errors import Invalid
+from helicline.gate.paired import compare, measure
+from helicline.monitor import profile
+from helicline.records.gate import Comparison, Evidence
+from helicline.records.pipeline import Completion, JudgeOrder, Order
+from helicline.sdk.client import Client
+from helicline.sdk.handles import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LATENCY_CALLS = 100
+MAX_CLASSES = 200
+
+
+class Judged:
+    """One loaded model version."""
+
+    def __init__(self, path: Path) -> None:
+        import mlflow.pyfunc
+
+        self.path = path
+        self.model = mlflow.pyfunc.load_model(str(path))
+        self.signature = self.model.metadata.signature
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        return np.asarray(self.model.predict(rows)).reshape(len(rows), -1)[:, 0]
+
+    def scores(self, rows: pd.DataFrame) -> Any:
+        """Return the probability of the second class where the model can tell it, else None."""
+        estimator = getattr(self.model, "get_raw_model", lambda: None)()
+        if not hasattr(estimator, "predict_proba") or len(getattr(estimator, "classes_", ())) != 2:
+            return None
+        return estimator.predict_proba(rows)[:, 1]
+
+
+def run_judge(order: Order, client: Client, scratch: Path) -> Completion:
+    """Measure both models and profile the reference; the server turns the evidence into verdicts."""
+    asked = order.judge
+    assert asked is not None
+    holdout = open_table(asked.holdout, client, scratch / "holdout").pandas()
+    truth, rows = _split(holdout, asked.label)
+    candidate = Judged(_fetch(client, asked.model, asked.candidate, scratch / "candidate"))
+    champion = Judged(_fetch(client, asked.model, asked.champion, scratch / "champion")) if asked.champion else None
+    evidence = _evidence(candidate, champion, rows, truth, order=asked)
+    reference = _reference(client, asked, scratch)
+    kept = client.put_bytes(profile.encode(reference))
+    evidence = msgspec.structs.replace(evidence, profile=kept, centres=profile.centres_of(reference))
+    print(f"judged {asked.model}/{asked.candidate} on {len(rows)} rows: {evidence.metrics}", flush=True)
+    return Completion(fence=order.fence, ok=True, result={"evidence": msgspec.to_builtins(evidence)})
+
+
+def _split(holdout: pd.DataFrame, label: str) -> tuple[Any, pd.DataFrame]:
+    if label not in holdout.columns:
+        raise Invalid(
+            "hold-out", f"columns {', '.join(map(str, holdout.columns[:8]))}", f"a column {label!r} with the truth"
+        )
+    return holdout[label].to_numpy(), holdout.drop(columns=[label])
+
+
+def _fetch(client: Client, model: str, number: int, target: Path) -> Path:
+    target.mkdir(parents=True)
+    response = client.send("GET", f"/models/{model}/versions/{number}/archive", timeout_s=600)
+    archive = target.with_suffix(".tar")
+    archive.write_bytes(response.content)
+    with tarfile.open(archive) as files:
+        files.extractall(target, filter="data")
+    return target
+
+
+def _evidence(
+    candidate: Judged, champion: Judged | None, rows: pd.DataFrame, truth: Any, *, order: JudgeOrder
+) -> Evidence:
+    ours = _outputs(candidate, rows, truth)
+    theirs = _outputs(champion, rows, truth) if champion else {}
+    return Evidence(
+        row_count=len(rows),
+        metrics={name: measure(name, truth, values) for name, values in ours.items()},
+        champion_metrics={name: measure(name, truth, values) for name, values in theirs.items()},
+        comparisons=_comparisons(truth, ours, theirs),
+        latency_ms=_latency(candidate, rows),
+        champion_latency_ms=_latency(champion, rows) if champion else {},
+        signature_changes=signature_changes(champion.signature, candidate.signature) if champion else None,
+        holdout_digest=order.holdout.digest,
+        champion_number=order.champion,
+    )
+
+
+def _outputs(model: Judged, rows: pd.DataFrame, truth: Any) -> dict[str, Any]:
+    """Return what each metric that fits the target is measured on."""
+    predicted = model.predict(rows)
+    if truth.dtype.kind == "f" and len(np.unique(truth)) > MAX_CLASSES:
+        return {"mae": predicted, "mse": predicted}
+    scores = model.scores(rows)
+    return {"accuracy": predicted} | ({"auc": scores, "log_loss": scores} if scores is not None else {})
+
+
+def _comparisons(truth: Any, ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[Comparison, ...]:
+    return tuple(compare(name, truth, ours[name], theirs[name]) for name in ours if name in theirs)
+
+
+def _latency(model: Judged, rows: pd.DataFrame) -> dict[str, float]:
+    """Return quantiles of single-row calls in milliseconds, after a warm-up."""
+    times = []
+    for call in range(LATENCY_CALLS + 10):
+        row = rows.iloc[[call % len(rows)]]
+        start = time.perf_counter()
+        model.predict(row)
+        times.append((time.perf_counter() - start) * 1000)
+    return {f"p{quantile}": float(np.percentile(times[10:], quantile)) for quantile in (50, 90, 99)}
+
+
+def signature_changes(old: Any, new: Any) -> tuple[str, ...] | None:
+    """Return what would break a caller of `old`; None where one of them has no signature."""
+    if old is None or new is None or old.inputs is None or new.inputs is None:
+        return None
+    before, after = _columns(old.inputs), _columns(new.inputs)
+    changes = [f"input {name} is gone" for name in before if name not in after]
+    changes += [f"input {name} is new and required" for name, one in after.items() if name not in before and one[1]]
+    changes += [
+        f"input {name} was {before[name][0]}, is {after[name][0]}"
+        for name in before
+        if name in after and before[name][0] != after[name][0]
+    ]
+    return tuple(changes)
+
+
+def _columns(schema: Any) -> dict[str, tuple[str, bool]]:
+    return {
+        str(item.get("name", position)): (
+            str(item.get("type")) + str(item.get("tensor-spec", "")),
+            item.get("required", True),
+        )
+        for position, item in enumerate(schema.to_dict())
+    }
+
+
+def _reference(client: Client, asked: JudgeOrder, scratch: Path) -> profile.Profile:
+    table: Table = open_table(asked.reference, client, scratch / "reference")
+    columns = {name: values for name, values in table.numpy().items() if name != asked.label}
+    return profile.build(columns)

@@ -1,0 +1,118 @@
+"""Paired comparison of two models on the same rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest, norm, rankdata
+
+from helicline.errors import Invalid
+from helicline.records.gate import Comparison
+
+Array = np.ndarray[Any, Any]
+LOSSES = ("mae", "mse", "log_loss")
+METRICS = ("accuracy", *LOSSES, "auc")
+FEW_DISCORDANT = 25
+
+
+def compare(metric: str, truth: Array, candidate: Array, champion: Array, *, margin: float = 0.0) -> Comparison:
+    """Return candidate minus champion on the same rows, turned so that higher is better, with a 95 % interval.
+
+    `p_worse` is the p-value of "the candidate is not worse than the champion by more than `margin`". `candidate` and
+    `champion` are predicted labels for accuracy, numbers for mae and mse, probabilities of class 1 for auc and log_loss.
+
+    Raises:
+        Invalid: the metric cannot be compared row by row.
+    """
+    if metric == "auc":
+        return _delong(truth, candidate, champion, margin)
+    ours, theirs = _gains(metric, truth, candidate), _gains(metric, truth, champion)
+    difference = ours - theirs
+    mean, count = float(difference.mean()), len(difference)
+    spread = float(difference.std(ddof=1)) / math.sqrt(count) if count > 1 else math.inf
+    p_worse, method = _p_worse(metric, difference, mean=mean, spread=spread, margin=margin)
+    sign = -1.0 if metric in LOSSES else 1.0
+    return Comparison(
+        metric=metric,
+        row_count=count,
+        candidate=sign * float(ours.mean()),
+        champion=sign * float(theirs.mean()),
+        difference=mean,
+        low=mean - 1.96 * spread,
+        high=mean + 1.96 * spread,
+        p_worse=p_worse,
+        method=method,
+        only_candidate_right=int((difference > 0).sum()) if metric == "accuracy" else None,
+        only_champion_right=int((difference < 0).sum()) if metric == "accuracy" else None,
+    )
+
+
+def measure(metric: str, truth: Array, predicted: Array) -> float:
+    """Return the metric of one model's predictions."""
+    if metric == "auc":
+        return float(_auc(truth, predicted))
+    return float(_gains(metric, truth, predicted).mean()) * (-1.0 if metric in LOSSES else 1.0)
+
+
+def _gains(metric: str, truth: Array, predicted: Array) -> Array:
+    """Return each row's gain: higher is better."""
+    if metric == "accuracy":
+        return (np.asarray(truth).astype(str) == np.asarray(predicted).astype(str)).astype(float)
+    if metric not in LOSSES:
+        raise Invalid("metric", metric, ", ".join(METRICS))
+    truth, predicted = np.asarray(truth, dtype=float), np.asarray(predicted, dtype=float)
+    if metric == "mae":
+        return -np.abs(truth - predicted)
+    if metric == "mse":
+        return -((truth - predicted) ** 2)
+    chance = np.clip(predicted, 1e-15, 1 - 1e-15)
+    gains: Array = truth * np.log(chance) + (1 - truth) * np.log(1 - chance)
+    return gains
+
+
+def _p_worse(metric: str, difference: Array, *, mean: float, spread: float, margin: float) -> tuple[float, str]:
+    lost, won = int((difference < 0).sum()), int((difference > 0).sum())
+    if metric == "accuracy" and margin == 0 and 0 < lost + won < FEW_DISCORDANT:
+        return float(binomtest(lost, lost + won, 0.5, alternative="greater").pvalue), "exact McNemar"
+    if spread == 0:
+        return (0.0 if mean < -margin else 1.0), "paired normal"
+    return float(norm.cdf((mean + margin) / spread)), "paired normal"
+
+
+def _auc(truth: Array, score: Array) -> float:
+    positive = np.asarray(truth).astype(float) > 0.5
+    ones, zeros = int(positive.sum()), int((~positive).sum())
+    if not ones or not zeros:
+        raise Invalid("auc", "one class only", "rows of both classes")
+    return float((rankdata(score)[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+
+
+def _placements(truth: Array, score: Array) -> tuple[Array, Array]:
+    """Return each positive's and each negative's share of rows it is ranked rightly against (DeLong 1988)."""
+    positive = np.asarray(truth).astype(float) > 0.5
+    ranks = rankdata(score)
+    ones, zeros = int(positive.sum()), int((~positive).sum())
+    upper = (ranks[positive] - rankdata(np.asarray(score)[positive])) / zeros
+    lower = 1 - (ranks[~positive] - rankdata(np.asarray(score)[~positive])) / ones
+    return upper, lower
+
+
+def _delong(truth: Array, candidate: Array, champion: Array, margin: float) -> Comparison:
+    ours, theirs = _auc(truth, candidate), _auc(truth, champion)
+    (up_a, low_a), (up_b, low_b) = _placements(truth, candidate), _placements(truth, champion)
+    variance = float(np.var(up_a - up_b, ddof=1)) / len(up_a) + float(np.var(low_a - low_b, ddof=1)) / len(low_a)
+    spread, mean = math.sqrt(max(variance, 0.0)), ours - theirs
+    p_worse = float(norm.cdf((mean + margin) / spread)) if spread > 0 else (0.0 if mean < -margin else 1.0)
+    return Comparison(
+        metric="auc",
+        row_count=len(np.asarray(truth)),
+        candidate=ours,
+        champion=theirs,
+        difference=mean,
+        low=mean - 1.96 * spread,
+        high=mean + 1.96 * spread,
+        p_worse=p_worse,
+        method="DeLong",
+    )

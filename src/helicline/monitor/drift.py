@@ -1,0 +1,164 @@
+"""Drift of inputs: a column is drifted when the change is significant and material, both.
+
+Significance: chi-square homogeneity with its linear and quadratic components on ordered bins, joined by the Cauchy
+combination, Benjamini-Hochberg over columns. Materiality: debiased PSI, whose mean without drift is 0 at any size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2, norm
+
+from helicline.monitor.profile import IS_NUMBER, RANK, Column, Profile
+from helicline.records.monitor import Finding, MonitorSpec, Severity
+
+Array = np.ndarray[Any, Any]
+BINS = 10
+MIN_EXPECTED = 5.0
+TOP_CATEGORIES = 200
+
+
+def findings(spec: MonitorSpec, reference: Profile, window: Profile) -> list[Finding]:
+    """Return one finding a column that both profiles have, in the reference's order."""
+    names = [name for name in reference.columns if name in window.columns]
+    tested = [_tested(name, reference.columns[name], window.columns[name]) for name in names]
+    kept = [one for one in tested if one is not None]
+    significant = benjamini_hochberg([one.p_value or 0.0 for one in kept], spec.q)
+    return [
+        Finding(
+            column=one.column,
+            statistic="psi",
+            value=one.value,
+            gate=spec.gate,
+            p_value=one.p_value,
+            severity=_severity(spec, one.value, is_significant=is_significant),
+            window_count=one.window_count,
+            reference_count=one.reference_count,
+        )
+        for one, is_significant in zip(kept, significant, strict=True)
+    ]
+
+
+def _severity(spec: MonitorSpec, psi: float, *, is_significant: bool) -> Severity:
+    if not is_significant:
+        return "ok"
+    if psi >= spec.critical:
+        return "critical"
+    return "warning" if psi >= spec.gate else "info"
+
+
+def _tested(name: str, reference: Column, window: Column) -> Finding | None:
+    if reference.kind != window.kind or reference.centre != window.centre or not reference.count or not window.count:
+        return None
+    is_ordered = reference.kind == "number"
+    old, new = _ordered_bins(reference, window) if is_ordered else _category_bins(reference, window)
+    return Finding(
+        column=name,
+        statistic="psi",
+        value=debiased_psi(old, new),
+        gate=0.0,
+        p_value=combined_p(old, new, is_ordered=is_ordered),
+        severity="ok",
+        window_count=window.count,
+        reference_count=reference.count,
+    )
+
+
+def _in_order(column: Column) -> Array:
+    ordered = np.zeros(len(RANK), dtype=np.int64)
+    ordered[RANK[IS_NUMBER]] = column.grid[IS_NUMBER]
+    return ordered
+
+
+def _ordered_bins(reference: Column, window: Column) -> tuple[Array, Array]:
+    """Return counts in at most ten bins of equal reference share; a value with more than its share is one bin."""
+    old, new = _in_order(reference), _in_order(window)
+    cumulative = np.cumsum(old)
+    targets = cumulative[-1] * np.arange(1, BINS) / BINS
+    cuts = np.unique(np.searchsorted(cumulative, targets))
+    starts = np.concatenate(([0], cuts + 1))
+    starts = starts[starts < len(old)]
+    return np.add.reduceat(old, starts), np.add.reduceat(new, starts)
+
+
+def _category_bins(reference: Column, window: Column) -> tuple[Array, Array]:
+    top = sorted(reference.categories, key=lambda name: -reference.categories[name])[:TOP_CATEGORIES]
+    old = [reference.categories[name] for name in top]
+    new = [window.categories.get(name, 0) for name in top]
+    rest = (reference.count - sum(old), window.count - sum(new))
+    return np.array([*old, rest[0]]), np.array([*new, rest[1]])
+
+
+def debiased_psi(old: Array, new: Array) -> float:
+    """Return the population stability index minus its mean under no drift: (B - 1)(1/n + 1/m)."""
+    bins, n, m = len(old), old.sum(), new.sum()
+    p, q = (old + 0.5) / (n + bins / 2), (new + 0.5) / (m + bins / 2)
+    return float(np.sum((p - q) * np.log(p / q)) - (bins - 1) * (1 / n + 1 / m))
+
+
+def combined_p(old: Array, new: Array, *, is_ordered: bool) -> float:
+    """Return one p-value of chi-square and, for ordered bins, of its 1-df parts for location and scale."""
+    old, new = _pooled(old, new)
+    if len(old) < 2:
+        return 1.0
+    n, m = old.sum(), new.sum()
+    h, p, q, w = 1 / n + 1 / m, old / n, new / m, (old + new) / (n + m)
+    values = [float(chi2.sf(np.sum((p - q) ** 2 / w) / h, len(old) - 1))]
+    if is_ordered:
+        values += [2 * float(norm.sf(abs(z))) for z in _components(q - p, w, h)]
+    return cauchy(values)
+
+
+def _components(difference: Array, w: Array, h: float) -> list[float]:
+    linear = np.cumsum(w) - w / 2 - 0.5
+    linear = linear - np.sum(w * linear)
+    square = linear**2 - np.sum(w * linear**2)
+    weight = np.sum(w * linear**2)
+    square = square - linear * (np.sum(w * linear * square) / weight if weight > 0 else 0.0)
+    found = []
+    for score in (linear, square):
+        variance = float(np.sum(w * score**2))
+        if variance > 1e-12:
+            found.append(float(np.sum(difference * score)) / math.sqrt(h * variance))
+    return found
+
+
+def _pooled(old: Array, new: Array) -> tuple[Array, Array]:
+    """Join neighbouring bins until every one expects at least five on the smaller side."""
+    n, m = old.sum(), new.sum()
+    least = MIN_EXPECTED * (n + m) / max(min(n, m), 1)
+    groups: list[list[int]] = [[]]
+    mass = 0.0
+    for position, total in enumerate(old + new):
+        groups[-1].append(position)
+        mass += float(total)
+        if mass >= least:
+            groups.append([])
+            mass = 0.0
+    last = groups.pop()
+    if last and groups:
+        groups[-1] += last
+    elif last:
+        groups = [last]
+    return np.array([old[g].sum() for g in groups]), np.array([new[g].sum() for g in groups])
+
+
+def cauchy(values: Sequence[float]) -> float:
+    """Return the Cauchy combination of p-values, which may depend on each other."""
+    clipped = [min(max(value, 1e-300), 1 - 1e-12) for value in values]
+    if min(clipped) < 1e-15:
+        return min(1.0, min(clipped) * len(clipped))
+    statistic = sum(math.tan((0.5 - value) * math.pi) for value in clipped) / len(clipped)
+    return 0.5 - math.atan(statistic) / math.pi
+
+
+def benjamini_hochberg(values: Sequence[float], q: float) -> list[bool]:
+    """Return which hypotheses are rejected at false discovery rate q."""
+    order = sorted(range(len(values)), key=lambda at: values[at])
+    last = max((rank for rank, at in enumerate(order, 1) if values[at] <= q * rank / len(values)), default=0)
+    rejected = set(order[:last])
+    return [at in rejected for at in range(len(values))]

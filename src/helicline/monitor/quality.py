@@ -1,0 +1,108 @@
+"""Data quality: missing values, values outside of the reference's range, a stuck value, unseen categories."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from helicline.monitor.profile import Column, Profile
+from helicline.records.monitor import Finding, MonitorSpec, Severity
+
+MISSING_Z, MISSING_DIFFERENCE = 5.0, 0.02
+OUTSIDE_SHARE, WIDENED = 0.01, 0.10
+STUCK_NOW, STUCK_BEFORE = 0.9, 0.6
+UNSEEN_SHARE = 0.01
+
+
+def findings(_spec: MonitorSpec, reference: Profile, window: Profile) -> list[Finding]:
+    """Return the findings of every column; a column that the window lacks is a critical one."""
+    found: list[Finding] = []
+    for name, old in reference.columns.items():
+        new = window.columns.get(name)
+        if new is None:
+            found.append(_finding(name, "absent", 1.0, "critical", reference=old, detail="the column did not come in"))
+            continue
+        found += _column(name, old, new)
+    return found
+
+
+def _column(name: str, old: Column, new: Column) -> Iterator[Finding]:
+    yield _missing(name, old, new)
+    if old.kind == new.kind == "number":
+        yield _outside(name, old, new)
+        yield _stuck(name, old, new)
+    elif old.kind == new.kind:
+        yield _unseen(name, old, new)
+
+
+def _finding(
+    name: str, statistic: str, value: float, severity: Severity, *, reference: Column, window: Column | None = None,
+    gate: float = 0.0, detail: str = "",
+) -> Finding:  # fmt: skip
+    return Finding(
+        column=name,
+        statistic=statistic,
+        value=value,
+        gate=gate,
+        p_value=None,
+        severity=severity,
+        window_count=window.count + window.missing if window else 0,
+        reference_count=reference.count + reference.missing,
+        detail=detail,
+    )
+
+
+def _missing(name: str, old: Column, new: Column) -> Finding:
+    n, m = old.count + old.missing, new.count + new.missing
+    before, now = old.missing / n if n else 0.0, new.missing / m if m else 0.0
+    pooled = (old.missing + new.missing) / (n + m) if n + m else 0.0
+    spread = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m)) if n and m else 0.0
+    is_bad = now - before >= MISSING_DIFFERENCE and spread > 0 and (now - before) / spread > MISSING_Z
+    severity: Severity = "critical" if is_bad else "ok"
+    detail = f"{now:.1%} missing, {before:.1%} in the reference"
+    return _finding(
+        name, "missing", now - before, severity, reference=old, window=new, gate=MISSING_DIFFERENCE, detail=detail
+    )
+
+
+def _outside(name: str, old: Column, new: Column) -> Finding:
+    if old.low is None or old.high is None or not new.count:
+        return _finding(name, "out_of_range", 0.0, "ok", reference=old, window=new, gate=OUTSIDE_SHARE)
+    slack = WIDENED * max(old.high - old.low, 1e-9)
+    values = _values(old.centre)
+    grid = new.grid
+    outside = grid[(values < old.low - slack) | (values > old.high + slack)].sum() / new.count
+    severity: Severity = "warning" if outside >= OUTSIDE_SHARE else "ok"
+    detail = f"{outside:.1%} outside of {old.low:g} to {old.high:g}"
+    return _finding(
+        name, "out_of_range", float(outside), severity, reference=old, window=new, gate=OUTSIDE_SHARE, detail=detail
+    )
+
+
+def _values(centre: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return the value in the middle of each cell (NaN for the cells of NaN and infinities)."""
+    keys = (np.arange(1 << 16, dtype=np.uint32) << 16) | 0x8000
+    with np.errstate(invalid="ignore"):
+        middles = keys.view(np.float32).astype(np.float64) + centre
+    middles[0] = middles[0x8000] = centre
+    return np.where(np.isfinite(middles), middles, np.nan)
+
+
+def _stuck(name: str, old: Column, new: Column) -> Finding:
+    now = float(new.grid.max()) / new.count if new.count else 0.0
+    before = float(old.grid.max()) / old.count if old.count else 1.0
+    severity: Severity = "critical" if now >= STUCK_NOW and before < STUCK_BEFORE else "ok"
+    detail = f"one value is {now:.0%} of the window, {before:.0%} of the reference"
+    return _finding(name, "stuck", now, severity, reference=old, window=new, gate=STUCK_NOW, detail=detail)
+
+
+def _unseen(name: str, old: Column, new: Column) -> Finding:
+    unseen = sum(count for value, count in new.categories.items() if value not in old.categories)
+    singles = sum(1 for count in old.categories.values() if count == 1)
+    gate = max(UNSEEN_SHARE, 5 * singles / max(old.count, 1))  # Good-Turing: how much unseen mass to expect
+    share = unseen / new.count if new.count else 0.0
+    severity: Severity = "warning" if share >= gate and unseen >= 5 else "ok"
+    detail = f"{share:.1%} in values the reference does not have"
+    return _finding(name, "unseen", share, severity, reference=old, window=new, gate=gate, detail=detail)

@@ -1,0 +1,45 @@
+"""Profiles that the gateway left beside sealed segments of the prediction log: one a revision and segment."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from helicline.serving.predictions import segment_time, segments
+
+SUFFIX = ".profiles"
+
+
+class Sidecar(msgspec.Struct, frozen=True):
+    """The encoded profile of each revision in a segment."""
+
+    by_revision: dict[int, bytes]
+
+
+def beside(segment: Path) -> Path:
+    """Return where a segment's profiles lie."""
+    return segment.with_name(segment.name + SUFFIX)
+
+
+def write(segment: Path, by_revision: dict[int, bytes]) -> None:
+    """Keep the profiles of a sealed segment."""
+    target = beside(segment)
+    partial = target.with_name(f".{target.name}.part")
+    partial.write_bytes(msgspec.msgpack.encode(Sidecar(by_revision)))
+    os.replace(partial, target)
+
+
+def between(home: Path, deployment: str, *, revision: int, since: datetime, until: datetime) -> list[bytes]:
+    """Return the profiles of a revision's traffic in segments begun within the time, oldest first."""
+    found = []
+    for segment in segments(home, deployment, since):
+        path = beside(segment)
+        if segment_time(segment) >= until or not path.is_file():
+            continue
+        part = msgspec.msgpack.decode(path.read_bytes(), type=Sidecar).by_revision.get(revision)
+        if part is not None:
+            found.append(part)
+    return found
