@@ -23,7 +23,7 @@ class _NoAliases(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: int) -> Any:
         if self.check_event(yaml.events.AliasEvent):
             raise Invalid(NAME, "a YAML alias", "plain YAML")
-        return super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        return super().compose_node(parent, index)
 
 
 def read_mlmodel(tx: Reader, blobs: Blobs, version: ModelVersion) -> dict[str, Any]:

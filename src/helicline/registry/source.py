@@ -49,7 +49,7 @@ def resolve(tx: Reader, source: str, *, run_id: str = "", model_id: str = "") ->
     if scheme in EXTERNAL and not re.search(r"[?#;]", source):
         checked_path("source", source.partition(":")[2].strip("/"))
         return given
-    refuse(source, "It lies outside of the artifact store, and is no plain URI of another store.")
+    return refuse(source, "It lies outside of the artifact store, and is no plain URI of another store.")
 
 
 def refuse(source: str, why: str) -> NoReturn:

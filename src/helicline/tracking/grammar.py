@@ -89,7 +89,8 @@ def parse_order(order_by: Sequence[str], grammar: Grammar) -> list[Sort]:
 
 
 def _tokens(text: str, field: str = "filter") -> list[tuple[str, str]]:
-    found, at, end = [], 0, len(text.rstrip())
+    found: list[tuple[str, str]] = []
+    at, end = 0, len(text.rstrip())
     while at < end:
         if text[at] == "." and found:  # joins an entity to its key, even where the key is a number
             found.append(("mark", "."))

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from helicline import bus, ids
-from helicline.errors import Conflict, Invalid, NotFound
+from helicline.errors import Invalid, NotFound
 from helicline.records.run import Lifecycle, Run, RunStatus
 from helicline.store.rows import run as rows
 from helicline.store.unit import Reader, Tx
@@ -137,8 +137,8 @@ def _set_lifecycle(tx: Tx, run_id: str, lifecycle: Lifecycle, *, verb: Literal["
         raise NotFound("run", run_id)
     if run.lifecycle == lifecycle:
         return
-    if verb == "restored" and active_experiment(tx, run.experiment_id) is None:
-        raise Conflict("run", run_id, "belongs to a deleted experiment")
+    if verb == "restored":
+        active_experiment(tx, run.experiment_id)
     rows.save(tx, msgspec.structs.replace(run, lifecycle=lifecycle))
     bus.emit(tx, verb, "run", run_id, experiment=run.experiment_id)
 

@@ -42,3 +42,48 @@ def test_a_grid_search_has_child_runs(client, autologging, experiment):
         GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2).fit(DATA, LABELS)
     children = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{run.info.run_id}'")
     assert {child.data.params["C"] for child in children} == {"0.1", "1.0"}
+
+
+@pytest.fixture
+def logged(client, experiment):
+    mlflow.set_experiment(experiment_id=experiment)
+    model = LogisticRegression().fit(DATA, LABELS)
+    name = f"logged-{uuid.uuid4().hex[:8]}"
+    with mlflow.start_run():
+        return mlflow.sklearn.log_model(
+            model, name="clf", input_example=DATA[:2], registered_model_name=name, params={"depth": 3}, tags={"a": "b"}
+        )
+
+
+def test_a_logged_model_is_ready_found_and_loadable_by_its_id(client, experiment, logged):
+    client.set_logged_model_tags(logged.model_id, {"c": "d"})
+    client.delete_logged_model_tag(logged.model_id, "a")
+    model = client.get_logged_model(logged.model_id)
+    assert (model.status.value, model.params["depth"], model.tags["c"]) == ("READY", "3", "d")
+    assert "a" not in model.tags
+    assert len(mlflow.pyfunc.load_model(f"models:/{logged.model_id}").predict(DATA)) == len(DATA)
+    filter = "params.depth = '3' AND tags.c LIKE 'd%' AND name = 'clf'"
+    assert [found.model_id for found in client.search_logged_models([experiment], filter)] == [logged.model_id]
+    assert client.search_logged_models([experiment], "params.depth = '4'") == []
+
+
+def test_a_metric_of_a_model_is_kept_with_the_model_and_the_run(client, experiment, logged):
+    mlflow.log_metric("auc", 0.9, model_id=logged.model_id, run_id=logged.run_id)
+    (metric,) = client.get_logged_model(logged.model_id).metrics
+    assert (metric.key, metric.value, metric.run_id) == ("auc", 0.9, logged.run_id)
+    assert client.get_run(logged.run_id).data.metrics["auc"] == 0.9
+    order = [{"field_name": "metrics.auc", "ascending": False}]
+    found = client.search_logged_models([experiment], "metrics.auc > 0.5", order_by=order)
+    assert [model.model_id for model in found] == [logged.model_id]
+
+
+def test_the_files_of_a_runs_model_are_found_under_the_run(client, logged, tmp_path):
+    folder = mlflow.artifacts.download_artifacts(f"runs:/{logged.run_id}/clf", dst_path=str(tmp_path))
+    assert "MLmodel" in {path.name for path in __import__("pathlib").Path(folder).iterdir()}
+
+
+def test_a_deleted_logged_model_is_gone(client, experiment, logged):
+    client.delete_logged_model(logged.model_id)
+    assert client.search_logged_models([experiment]) == []
+    with pytest.raises(mlflow.exceptions.MlflowException, match="not found"):
+        client.get_logged_model(logged.model_id)

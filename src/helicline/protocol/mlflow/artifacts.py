@@ -66,7 +66,10 @@ def _pieces(call: Call, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
     assert call.receive is not None
     more = True
     while more:
-        message = asyncio.run_coroutine_threadsafe(_next(call.receive), loop).result(STALLED_S)
+        try:
+            message = asyncio.run_coroutine_threadsafe(_next(call.receive), loop).result(STALLED_S)
+        except TimeoutError:
+            raise ClientGone from None
         if message["type"] == "http.disconnect":
             raise ClientGone
         more = message.get("more_body", False)

@@ -70,7 +70,8 @@ class WireError(HeliclineError):
 def missing(field: str) -> NoReturn:
     raise WireError(
         "INVALID_PARAMETER_VALUE",
-        f"Missing value for required parameter '{field}'. See the API docs for more information about request parameters.",
+        f"Missing value for required parameter '{field}'."
+        " See the API docs for more information about request parameters.",
     )
 
 

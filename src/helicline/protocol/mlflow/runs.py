@@ -173,7 +173,8 @@ async def log_batch(call: Call) -> Any:
     if len(call.body) > MAX_BATCH_TEXT and len(call.body.decode()) > MAX_BATCH_TEXT:
         raise WireError(
             "INVALID_PARAMETER_VALUE",
-            f"Batched logging API requests must be at most {MAX_BATCH_TEXT} bytes, got a request of size {len(call.body)}.",
+            f"Batched logging API requests must be at most {MAX_BATCH_TEXT} bytes,"
+            f" got a request of size {len(call.body)}.",
         )
     run_id, metrics = _run_id(fields), fields.objects("metrics")
     params, tags = fields.objects("params"), fields.objects("tags")

@@ -165,7 +165,7 @@ def search(
     """Return the runs that satisfy every clause; `window` is (offset, limit)."""
     statement = sa.select(RUN).where(RUN.c.experiment.in_(experiment_ids), RUN.c.lifecycle.in_(lifecycles))
     for clause in clauses:
-        statement = statement.where(_satisfies(clause, tx.is_postgres))
+        statement = statement.where(_satisfies(clause, is_postgres=tx.is_postgres))
     keys: list[Any] = []
     for sort in order:
         statement, more = _sorted(statement, sort)
@@ -186,16 +186,16 @@ ATTRIBUTES: dict[str, sa.ColumnElement[Any]] = {
 DATASET_COLUMNS = {"name": RUN_DATASET.c.name, "digest": RUN_DATASET.c.digest, "context": RUN_INPUT.c.context}
 
 
-def _satisfies(clause: Clause, is_postgres: bool) -> sa.ColumnElement[bool]:  # noqa: FBT001 - the dialect's own word
+def _satisfies(clause: Clause, *, is_postgres: bool) -> sa.ColumnElement[bool]:
     if clause.entity == "attribute":
-        return _compare(ATTRIBUTES[clause.key], clause, is_postgres)
+        return _compare(ATTRIBUTES[clause.key], clause, is_postgres=is_postgres)
     if clause.entity == "metric":
         return _metric_satisfies(clause)
     if clause.entity == "dataset":
         return _exists(
             sa.select(sa.literal(1))
             .select_from(RUN_INPUT.join(RUN_DATASET, RUN_DATASET.c.id == RUN_INPUT.c.dataset))
-            .where(RUN_INPUT.c.run == RUN.c.id, _compare(DATASET_COLUMNS[clause.key], clause, is_postgres))
+            .where(RUN_INPUT.c.run == RUN.c.id, _compare(DATASET_COLUMNS[clause.key], clause, is_postgres=is_postgres))
         )
     table = RUN_PARAM if clause.entity == "param" else RUN_TAG
     has = sa.select(sa.literal(1)).where(table.c.run == RUN.c.id, table.c.key == clause.key)
@@ -203,7 +203,7 @@ def _satisfies(clause: Clause, is_postgres: bool) -> sa.ColumnElement[bool]:  # 
         return sa.not_(_exists(has))
     if clause.op == "IS NOT NULL":
         return _exists(has)
-    return _exists(has.where(_compare(table.c.value, clause, is_postgres)))
+    return _exists(has.where(_compare(table.c.value, clause, is_postgres=is_postgres)))
 
 
 def _exists(statement: sa.Select[Any]) -> sa.ColumnElement[bool]:
@@ -218,7 +218,7 @@ def _metric_satisfies(clause: Clause) -> sa.ColumnElement[bool]:
     return _exists(sa.select(sa.literal(1)).where(latest.run == RUN.c.id, latest.key == clause.key, holds))
 
 
-def _compare(column: sa.ColumnElement[Any], clause: Clause, is_postgres: bool) -> sa.ColumnElement[bool]:  # noqa: FBT001
+def _compare(column: sa.ColumnElement[Any], clause: Clause, *, is_postgres: bool) -> sa.ColumnElement[bool]:
     value: Any = clause.value
     if clause.op in ("IN", "NOT IN"):
         return column.in_(value) if clause.op == "IN" else column.not_in(value)
