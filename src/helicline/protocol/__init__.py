@@ -1,0 +1,1 @@
+"""Edges: wire forms to records and back, no decisions."""
