@@ -70,7 +70,9 @@ class Codec:
             return Failure(400, str(error), user=True)
         except Exception as error:
             # Other people's parsers (pandas, MLflow) may raise anything on bad input; it is still the input.
-            return Failure(400, self.explained(call) or f"{type(error).__name__}: {_message(error)}"[:4000], user=True)
+            return Failure(
+                400, self.explained(call) or f"{type(error).__name__}: {_message(error)}"[:4000], user=True
+            )
         return call
 
     def explained(self, call: Call) -> str:
@@ -228,4 +230,6 @@ def _has_gaps(value: Any) -> bool:
         return False
     if values.dtype.kind in "fc":
         return not bool(np.isfinite(values).all())
-    return values.dtype == object and any(v is None or (isinstance(v, float) and not np.isfinite(v)) for v in values.flat)
+    return values.dtype == object and any(
+        v is None or (isinstance(v, float) and not np.isfinite(v)) for v in values.flat
+    )

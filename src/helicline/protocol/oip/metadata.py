@@ -20,7 +20,13 @@ def model_metadata(name: str, versions: list[str], signature: Signature) -> byte
     """Return the answer of `GET /v2/models/{name}`."""
     inputs = _of(signature.columns, signature.tensors, "input-0")
     outputs = _of(signature.output_columns, signature.output_tensors, "output-1")
-    body = {"name": name, "versions": versions, "platform": "mlflow_pyfunc", "inputs": inputs, "outputs": outputs}
+    body = {
+        "name": name,
+        "versions": versions,
+        "platform": "mlflow_pyfunc",
+        "inputs": inputs,
+        "outputs": outputs,
+    }
     return json.dumps(body).encode()
 
 
