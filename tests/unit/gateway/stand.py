@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import io
 import os
@@ -51,6 +52,13 @@ def archive(folder: Path) -> bytes:
     return buffer.getvalue()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A gateway that was killed leaves in the middle of its long poll."""
+
+
 class ControlPlane:
     """Speaks the two sync routes and the archive route; the test says what is desired."""
 
@@ -70,8 +78,7 @@ class ControlPlane:
         class Handler(_Handler):
             control = plane
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", self.port), Handler)
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -238,9 +245,11 @@ class Stand:
         others = [r for r in kept.routes if r.deployment != changed.deployment]
         return self.plane.want(kept.orders, [*others, changed])
 
-    def counts(self, deployment: str, revision: int):
-        found = self.plane.observed.counts if self.plane.observed else ()
-        return next((c for c in found if (c.deployment, c.revision) == (deployment, revision)), None)
+    def counts(self, deployment: str, revision: int, rollout: int = 0):
+        """Return what the gateway last reported of a variant."""
+        wanted = (deployment, revision, rollout)
+        counts = self.plane.observed.counts if self.plane.observed else ()
+        return next((c for c in counts if (c.deployment, c.revision, c.rollout) == wanted), None)
 
     def restart(self, server: str = "") -> GatewayProcess:
         self.gateway = GatewayProcess(self.home, server or self.plane.url, **self.environ)
@@ -249,3 +258,17 @@ class Stand:
     def close(self) -> None:
         self.gateway.stop()
         self.plane.stop()
+
+
+@functools.cache
+def shared() -> Stand:
+    """Return the one gateway of the session that serves every healthy model under its own name."""
+    stand = Stand(Path(tempfile.mkdtemp(prefix="helicline-shared-")))
+    atexit.register(stand.close)
+    names = ("iris", "tensor", "mixed", "unsigned", "sums", "picky")
+    orders = [stand.plane.order(name, 1, name) for name in names]
+    desired = stand.plane.want(orders, [route(name, 1) for name in names])
+    for name in names:
+        stand.plane.until(name, 1, "READY")
+    stand.plane.applied(desired)
+    return stand

@@ -22,6 +22,10 @@ class Asker(Protocol):
         """Learn that the worker died before it answered."""
         ...
 
+    def resume(self) -> None:
+        """Learn that the worker it was held for is back, or will not come back."""
+        ...
+
 
 class Link(asyncio.Protocol):
     """One connection; `hello` is done when the worker is loaded, `closed` when it is gone."""
@@ -35,6 +39,11 @@ class Link(asyncio.Protocol):
         self._waiting: dict[int, Asker] = {}
         self._transport: asyncio.Transport | None = None
         self._abandoned_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the worker is still there."""
+        return not self.closed.done()
 
     @property
     def waiting_count(self) -> int:

@@ -44,14 +44,14 @@ class Failed(Exception):
 
 
 class Replica:
-    """A revision and its worker. `link` is None whenever it cannot answer."""
+    """A revision and its worker."""
 
     def __init__(self, order: RevisionOrder, around: Surroundings) -> None:
         self.order, self._around = order, around
         self.state: RevisionState = "PENDING"
         self.reason = ""
         self.fast_path = False
-        self.link: Link | None = None
+        self._link: Link | None = None
         self.was_ready = False
         self.signature = Signature()
         self.features: tuple[tuple[str, str], ...] = ()
@@ -73,9 +73,14 @@ class Replica:
         )
 
     @property
+    def link(self) -> Link | None:
+        """The way to its worker, or None whenever it cannot answer."""
+        return self._link if self._link is not None and self._link.is_open else None
+
+    @property
     def restarting(self) -> bool:
         """Whether it answered before and is expected back."""
-        return self.was_ready and self.link is None and self.state in ("PENDING", "LOADING")
+        return self.was_ready and self.link is None and self.state in ("READY", "PENDING", "LOADING")
 
     def _become(self, state: RevisionState, reason: str = "") -> None:
         self.state, self.reason = state, reason
@@ -101,11 +106,11 @@ class Replica:
         interpreter = await self._interpreter(folder, mlmodel)
         while True:
             await self._start(interpreter, folder, mlmodel)
-            worker, link = self._worker, self.link
+            worker, link = self._worker, self._link
             if worker is None or link is None:
                 return
             await link.closed
-            self.link = None
+            self._link = None
             await self._crashed(worker)
             if self.state == "QUARANTINED":
                 return
@@ -167,15 +172,15 @@ class Replica:
     def _ready(self, worker: process.WorkerProcess, hello: dict[str, Any]) -> None:
         self.fast_path = bool(hello["fast_path"])
         self.features = tuple((str(name), str(kind)) for name, kind in hello["features"])
-        self.link, self.was_ready = worker.link, True
+        self._link, self.was_ready = worker.link, True
         self._become("READY", str(hello["reason"]))
         self._let_go()
 
     def _let_go(self) -> None:
-        """Send the held calls on: to the worker if it is back, else each learns that it is lost."""
+        """Send the held calls on: to the worker if it is back, else to their failure."""
         held, self.held = self.held, deque()
         for asker in held:
-            asker.lost()
+            asker.resume()
 
     async def _crashed(self, worker: process.WorkerProcess) -> None:
         await worker.kill()
@@ -201,7 +206,7 @@ class Replica:
         end = time.monotonic() + _DRAIN_S
         while self.link is not None and self.link.waiting_count and time.monotonic() < end:
             await asyncio.sleep(0.01)
-        self.link = None
+        self._link = None
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         if self._worker is not None:

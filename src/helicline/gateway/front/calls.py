@@ -137,6 +137,10 @@ class Call:
         else:
             self._fail(503, f"the worker of revision {self.served} ended before it answered; try again")
 
+    def resume(self) -> None:
+        """Ask again after having been held for a worker's restart."""
+        self._ask()
+
     def expired(self) -> None:
         """Learn that time is up."""
         if self._can_fall_back:
