@@ -219,6 +219,8 @@ def blame(error: Exception, call: Call, codec: Codec) -> Failure:
         return Failure(400, codec.explained(call) or text, user=True)
     if isinstance(error, ValueError) and call.rows is None and _has_gaps(call.value):
         return Failure(400, f"the model does not take missing or infinite values: {text}", user=True)
+    if isinstance(error, ValueError) and call.rows is None and hasattr(call.value, "__len__") and not len(call.value):
+        return Failure(400, f"the input has no rows: {text}", user=True)
     traceback.print_exception(error, file=sys.stderr)
     unsigned = not signature.known and isinstance(error, ValueError | TypeError | LookupError)
     return Failure(400 if unsigned else 500, f"the model failed: {text}")

@@ -27,6 +27,7 @@ DTYPES = {
     "FP64": "float64",
     "BYTES": "object",
 }
+_DATATYPES = {name: datatype for datatype, name in DTYPES.items()}
 _COLUMN_TAKES = {
     "double": ("FP64", "FP32", "FP16", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32"),
     "float": ("FP32", "FP64", "FP16", "INT8", "INT16", "INT32", "UINT8", "UINT16"),
@@ -263,6 +264,6 @@ def _checked_array(given: InputTensor, expected: Tensor) -> np.ndarray[Any, Any]
         if not whole_to_float and (
             array.dtype.kind == "O" or not np.can_cast(array.dtype, wanted, "same_kind")
         ):
-            raise Invalid(f"inputs.{given.name}.datatype", given.datatype, expected.dtype)
+            raise Invalid(f"inputs.{given.name}.datatype", given.datatype, _DATATYPES.get(wanted.name, wanted.name))
         array = array.astype(wanted)
     return array
