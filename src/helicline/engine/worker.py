@@ -43,7 +43,8 @@ class Worker:
 
     def run(self) -> None:
         """Lease and run until told to stop; then stop the tasks under way and report them."""
-        client, pause, tasks = Client(self.url), 0.2, []
+        client, pause = Client(self.url), 0.2
+        tasks: list[threading.Thread] = []
         while not self.stopping.is_set():
             if not self._free.acquire(timeout=0.2):
                 continue

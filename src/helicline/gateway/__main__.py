@@ -1,0 +1,63 @@
+"""`python -m helicline.gateway --home DIR --server URL [--host H] [--port P]`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+
+from helicline import settings
+from helicline.gateway.app import Gateway, Options
+
+_LOAD_TIMEOUT = "HELICLINE_LOAD_TIMEOUT_S"
+
+
+def options(arguments: list[str]) -> Options:
+    """Return the options of a command line over the settings in force."""
+    given = settings.load()
+    parser = argparse.ArgumentParser(prog="helicline.gateway")
+    parser.add_argument("--home", type=Path, default=given.home_path)
+    parser.add_argument("--server", default=given.url or f"http://127.0.0.1:{given.port}")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=given.gateway_port, help="0 picks a free one")
+    parser.add_argument("--name", default="local", help="how this gateway is called where there are several")
+    parsed = parser.parse_args(arguments)
+    return Options(
+        home=parsed.home.expanduser().resolve(),
+        server=parsed.server.rstrip("/"),
+        name=parsed.name,
+        host=parsed.host,
+        port=parsed.port,
+        token=given.token,
+        allowed_hosts=given.allowed_hosts,
+        max_body_bytes=given.max_body_bytes,
+        log_seal_s=given.log_seal_s,
+        load_timeout_s=float(os.environ.get(_LOAD_TIMEOUT, "300")),
+    )
+
+
+async def _run(chosen: Options) -> None:
+    await Gateway(chosen).run()
+
+
+def main(arguments: list[str]) -> int:
+    """Run a gateway until it is told to stop; return the exit code."""
+    chosen = options(arguments)
+    logging.basicConfig(
+        level=settings.load().log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    if sys.platform == "win32":
+        asyncio.run(_run(chosen))
+        return 0
+    import uvloop
+
+    uvloop.run(_run(chosen))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

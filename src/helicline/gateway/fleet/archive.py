@@ -1,0 +1,110 @@
+"""A model's files: fetched once as a tar stream, unpacked safely, kept under their digest."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tarfile
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import httpx
+import yaml
+
+from helicline.errors import Invalid, Unavailable
+from helicline.ids import new_run_id
+from helicline.records.deployment import RevisionOrder
+
+
+async def fetch(client: httpx.AsyncClient, order: RevisionOrder, *, models: Path) -> Path:
+    """Return the folder of the order's model files, fetching them if they are not here.
+
+    Raises:
+        Unavailable: the server does not answer, now.
+        Invalid: what it sent is not a model's files.
+    """
+    if order.digest.startswith(".") or "/" in order.digest or not order.digest:
+        raise Invalid("digest", order.digest, "a name that can be a file's")
+    folder = models / order.digest
+    if folder.is_dir():
+        return folder
+    models.mkdir(parents=True, exist_ok=True)
+    stem = models / f".{order.digest}.{new_run_id()[:8]}"
+    packed, partial = stem.with_name(stem.name + ".tar"), stem.with_name(stem.name + ".tmp")
+    try:
+        await _download(client, order.archive_path, packed)
+        await asyncio.to_thread(unpack, packed, partial)
+        _publish(partial, folder)
+    finally:
+        packed.unlink(missing_ok=True)
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+async def _download(client: httpx.AsyncClient, path: str, target: Path) -> None:
+    try:
+        async with client.stream("GET", path, timeout=httpx.Timeout(60.0, connect=5.0)) as answer:
+            if answer.status_code != 200:
+                text = (await answer.aread()).decode(errors="replace")[:300]
+                raise Unavailable("The model's archive", f"{path} answered {answer.status_code}: {text}")
+            with target.open("wb") as stream:
+                async for chunk in answer.aiter_bytes(1 << 20):
+                    stream.write(chunk)
+    except httpx.HTTPError as error:
+        raise Unavailable("The model's archive", f"{path}: {type(error).__name__} {error}") from None
+
+
+def _publish(partial: Path, folder: Path) -> None:
+    try:
+        os.replace(partial, folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+
+
+def unpack(packed: Path, target: Path) -> None:
+    """Unpack an uncompressed tar of plain files and folders into `target`.
+
+    Raises:
+        Invalid: it is damaged, has no MLmodel, or holds a link, a device or a path that leads outside.
+    """
+    try:
+        with tarfile.open(packed, "r:") as archive:
+            for member in archive:
+                _unpack_one(archive, member, target)
+    except tarfile.TarError as error:
+        raise Invalid("archive", str(error), "an uncompressed tar") from None
+    if not (target / "MLmodel").is_file():
+        raise Invalid("archive", "no file MLmodel", "the folder of a saved MLflow model")
+
+
+def _unpack_one(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    name = PurePosixPath(member.name)
+    if name.is_absolute() or ".." in name.parts or "\\" in member.name or "\0" in member.name:
+        raise Invalid("archive member", member.name, "a relative path inside the model's folder")
+    place = target / name
+    if member.isdir():
+        place.mkdir(parents=True, exist_ok=True)
+        return
+    stream = archive.extractfile(member) if member.isreg() else None
+    if stream is None:
+        raise Invalid("archive member", member.name, "a plain file or folder (no links, no devices)")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("wb") as output:
+        shutil.copyfileobj(stream, output, 1 << 20)
+
+
+def read_mlmodel(folder: Path) -> dict[str, Any]:
+    """Return the parsed MLmodel file; YAML's own types only, no code is run.
+
+    Raises:
+        Invalid: the file is not YAML or not a mapping.
+    """
+    try:
+        found = yaml.safe_load((folder / "MLmodel").read_text())
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise Invalid("MLmodel", str(error)[:500], "the YAML file of a saved MLflow model") from None
+    if not isinstance(found, dict):
+        raise Invalid("MLmodel", type(found).__name__, "a YAML mapping")
+    return found

@@ -1,0 +1,93 @@
+"""One HTTP request and the place its answer goes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from helicline.gateway.front.connection import Connection
+
+REASONS = {
+    200: b"OK",
+    202: b"Accepted",
+    204: b"No Content",
+    400: b"Bad Request",
+    403: b"Forbidden",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    413: b"Content Too Large",
+    415: b"Unsupported Media Type",
+    431: b"Request Header Fields Too Large",
+    500: b"Internal Server Error",
+    503: b"Service Unavailable",
+    504: b"Gateway Timeout",
+}
+JSON, TEXT = b"application/json", b"text/plain; charset=utf-8"
+_NO_HEADERS: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Exchange:
+    """A request as read; `answer` may be called once, at any time, even after the client has left."""
+
+    __slots__ = (
+        "arrived",
+        "body",
+        "connection",
+        "headers",
+        "keep_alive",
+        "method",
+        "path",
+        "query",
+        "response",
+    )
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.method = b""
+        self.path = self.query = ""
+        self.headers: dict[bytes, bytes] = {}
+        self.body = b""
+        self.keep_alive = True
+        self.arrived = 0.0
+        self.response: bytes | None = None
+
+    def target(self, url: bytes) -> None:
+        """Take the request target apart."""
+        path, _, query = url.partition(b"?")
+        if path.startswith((b"http://", b"https://")):
+            path = b"/" + path.split(b"/", 3)[3] if path.count(b"/") > 2 else b"/"
+        self.path = unquote(path.decode("latin-1"), errors="replace")
+        self.query = query.decode("latin-1")
+
+    def header(self, name: bytes) -> str:
+        """Return a header as text, '' if it did not come."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    def waited_us(self) -> int:
+        """Return microseconds since the last byte of the request came."""
+        return int((time.perf_counter() - self.arrived) * 1e6)
+
+    def answer(
+        self,
+        status: int,
+        body: bytes,
+        *,
+        kind: bytes = JSON,
+        headers: tuple[tuple[bytes, bytes], ...] = _NO_HEADERS,
+    ) -> None:
+        """Send the response as soon as those of earlier requests on the connection are sent."""
+        if self.response is not None:
+            return
+        extra = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+        if not self.keep_alive or self.connection.draining:
+            self.keep_alive = False
+            extra += b"connection: close\r\n"
+        head = b"HTTP/1.1 %d %b\r\n%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n" % (
+            *(status, REASONS.get(status, b"Unknown"), self.connection.date(), kind, len(body)),
+            extra,
+        )
+        self.response = head if self.method == b"HEAD" else head + body
+        self.connection.flush()

@@ -1,0 +1,1 @@
+"""One process per model revision: loads, proves, warms and answers; standard library and NumPy only."""

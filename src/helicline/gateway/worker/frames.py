@@ -1,0 +1,77 @@
+"""Frames between front and worker on a Unix stream socket: 20 bytes of head, then meta, then body."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+HEAD = struct.Struct("<HBBIIII")
+MAGIC = 0x4C48
+
+SCORING_JSON, SCORING_CSV, SCORING_PARQUET, OIP_JSON, V1_JSON = 1, 2, 3, 4, 6
+RESULT, ERROR = 20, 21
+HELLO, DRAIN, STOP, LOAD = 40, 42, 44, 45
+
+USER_FAULT = 1
+"""Flag of an ERROR frame: the caller's input is at fault, not the model."""
+
+
+class Frame(NamedTuple):
+    """One message. `number` is the deadline of a request, the batch size of a result, the status of an error."""
+
+    kind: int
+    flags: int
+    id: int
+    number: int
+    meta: bytes
+    body: bytes
+
+
+class Garbled(Exception):
+    """The stream does not hold frames: the other side is broken or hostile."""
+
+
+def pack(
+    kind: int, call_id: int, *, flags: int = 0, number: int = 0, meta: bytes = b"", body: bytes = b""
+) -> bytes:
+    """Return the bytes of one frame."""
+    return HEAD.pack(MAGIC, kind, flags, call_id, number, len(meta), len(body)) + meta + body
+
+
+class FrameReader:
+    """Cuts a byte stream into frames; feed it whatever arrived."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Yield the frames completed by `data`."""
+        self._buffer += data
+        buffer, at, end = self._buffer, 0, len(self._buffer)
+        while end - at >= HEAD.size:
+            magic, kind, flags, call_id, number, meta_len, body_len = HEAD.unpack_from(buffer, at)
+            if magic != MAGIC:
+                raise Garbled(f"frame begins with {magic:#06x}")
+            start = at + HEAD.size
+            if end - start < meta_len + body_len:
+                break
+            middle = start + meta_len
+            at = middle + body_len
+            yield Frame(kind, flags, call_id, number, bytes(buffer[start:middle]), bytes(buffer[middle:at]))
+        if at:
+            del buffer[:at]
+
+
+def deadline_in(seconds: float) -> int:
+    """Return a deadline as 32 bits of the machine's monotonic milliseconds, which all its processes share."""
+    return int((time.monotonic() + seconds) * 1000) & 0xFFFFFFFF
+
+
+def expired(deadline: int) -> bool:
+    """Return whether that moment has passed (0 = no deadline)."""
+    if not deadline:
+        return False
+    left = (deadline - int(time.monotonic() * 1000)) & 0xFFFFFFFF
+    return left == 0 or left >= 0x80000000

@@ -1,0 +1,62 @@
+"""Started by path in any environment: puts this product's code beside it in reach and serves one model.
+
+usage: launch.py DESCRIPTOR PARENT_PID
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import signal
+import sys
+import warnings
+from pathlib import Path
+from types import ModuleType
+
+_PACKAGE = Path(__file__).resolve().parents[2]
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel end this process when `parent` ends, on Linux; elsewhere the closed socket does it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def reach_package() -> None:
+    """Make `helicline` importable from beside this file, whatever the environment has installed."""
+    name = _PACKAGE.name
+    spec = importlib.util.spec_from_file_location(
+        name, _PACKAGE / "__init__.py", submodule_search_locations=[str(_PACKAGE)]
+    )
+    if spec is None or spec.loader is None:
+        return
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except ImportError:
+        bare = ModuleType(name)
+        bare.__path__ = [str(_PACKAGE)]
+        sys.modules[name] = bare
+
+
+def start(arguments: list[str]) -> int:
+    """Serve on the inherited descriptor; return the exit code."""
+    die_with(int(arguments[1]))
+    sys.path[:] = [
+        entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent
+    ]
+    reach_package()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")
+    from helicline.gateway.worker.serve import main
+
+    return main(int(arguments[0]))
+
+
+if __name__ == "__main__":
+    sys.exit(start(sys.argv[1:]))

@@ -1,0 +1,269 @@
+"""The JSON infer request -> named tensors -> what a model's signature takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from helicline.errors import Invalid
+from helicline.protocol.scoring.decode import Row, parse
+from helicline.protocol.scoring.signature import Column, Signature, Tensor
+
+DTYPES = {
+    "BOOL": "bool",
+    "UINT8": "uint8",
+    "UINT16": "uint16",
+    "UINT32": "uint32",
+    "UINT64": "uint64",
+    "INT8": "int8",
+    "INT16": "int16",
+    "INT32": "int32",
+    "INT64": "int64",
+    "FP16": "float16",
+    "FP32": "float32",
+    "FP64": "float64",
+    "BYTES": "object",
+}
+_DATATYPES = {name: datatype for datatype, name in DTYPES.items()}
+_COLUMN_TAKES = {
+    "double": ("FP64", "FP32", "FP16", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32"),
+    "float": ("FP32", "FP64", "FP16", "INT8", "INT16", "INT32", "UINT8", "UINT16"),
+    "long": ("INT64", "INT8", "INT16", "INT32", "UINT8", "UINT16", "UINT32"),
+    "integer": ("INT32", "INT8", "INT16", "INT64", "UINT8", "UINT16"),
+    "boolean": ("BOOL",),
+    "string": ("BYTES",),
+    "datetime": ("BYTES",),
+    "binary": ("BYTES",),
+}
+_SHOWN = {"double": "FP64", "float": "FP32", "long": "INT64", "integer": "INT32", "boolean": "BOOL"}
+_RESERVED = {"content_type", "headers", "binary_data_output", "timeout", "priority", "prediction_id"} | {
+    "sequence_id",
+    "sequence_start",
+    "sequence_end",
+    "user_id",
+    "assignment_key",
+}
+
+
+@dataclass(slots=True)
+class InputTensor:
+    """One tensor as sent: `flat` is row major."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    flat: list[Any]
+
+    @property
+    def rows(self) -> int:
+        return self.shape[0] if self.shape else 1
+
+    @property
+    def width(self) -> int:
+        return math.prod(self.shape[1:])
+
+    def array(self) -> np.ndarray[Any, Any]:
+        """Return the tensor as an array; null in a float tensor is NaN."""
+        values = [math.nan if v is None else v for v in self.flat] if None in self.flat else self.flat
+        try:
+            return np.array(values, dtype=DTYPES[self.datatype]).reshape(self.shape)
+        except OverflowError:
+            raise Invalid(f"inputs.{self.name}.data", "a number out of range", self.datatype) from None
+
+
+@dataclass(slots=True)
+class InferRequest:
+    """A checked infer request."""
+
+    id: str | None
+    inputs: list[InputTensor]
+    params: dict[str, Any] = field(default_factory=dict)
+    outputs: list[str] = field(default_factory=list)
+
+
+def read(body: bytes) -> InferRequest:
+    """Return the request of a JSON body.
+
+    Raises:
+        Invalid: malformed JSON, a wrong shape, datatype or value; the message names the tensor.
+    """
+    payload = parse(body)
+    if type(payload) is not dict:
+        raise Invalid("body", type(payload).__name__, "a JSON object with inputs")
+    given = payload.get("inputs")
+    if type(given) is not list or not given:
+        raise Invalid("inputs", given, "a non-empty list of tensors")
+    inputs = [_tensor(tensor, place) for place, tensor in enumerate(given)]
+    if len({tensor.name for tensor in inputs}) != len(inputs):
+        raise Invalid("inputs", [tensor.name for tensor in inputs], "tensors with distinct names")
+    request_id = payload.get("id")
+    if request_id is not None and type(request_id) is not str:
+        raise Invalid("id", request_id, "text")
+    return InferRequest(
+        request_id, inputs, _params(payload.get("parameters")), _outputs(payload.get("outputs"))
+    )
+
+
+def _params(given: Any) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if type(given) is not dict:
+        raise Invalid("parameters", given, "an object")
+    for name, value in given.items():
+        if type(value) not in (str, int, float, bool) and name not in _RESERVED:
+            raise Invalid(f"parameters.{name}", value, "text, a number or a boolean")
+    return {name: v for name, v in given.items() if name not in _RESERVED and not name.startswith("triton_")}
+
+
+def _outputs(given: Any) -> list[str]:
+    if given is None:
+        return []
+    if type(given) is not list or any(type(o) is not dict or type(o.get("name")) is not str for o in given):
+        raise Invalid("outputs", given, 'a list of {"name": ...}')
+    return [output["name"] for output in given]
+
+
+def _tensor(given: Any, place: int) -> InputTensor:
+    if type(given) is not dict:
+        raise Invalid(f"inputs[{place}]", given, "an object {name, shape, datatype, data}")
+    name, datatype, shape = given.get("name"), given.get("datatype"), given.get("shape")
+    if type(name) is not str or not name:
+        raise Invalid(f"inputs[{place}].name", name, "non-empty text")
+    if type(datatype) is not str or datatype not in DTYPES:
+        raise Invalid(f"inputs.{name}.datatype", datatype, f"one of {', '.join(DTYPES)}")
+    if type(shape) is not list or not shape or any(type(n) is not int or n < 0 for n in shape):
+        raise Invalid(f"inputs.{name}.shape", shape, "a list of whole numbers >= 0")
+    if "data" not in given:
+        raise Invalid(f"inputs.{name}.data", None, "a list of values (the binary form is not offered)")
+    flat = _flatten(given["data"], name)
+    if len(flat) != math.prod(shape):
+        raise Invalid(f"inputs.{name}.data", f"{len(flat)} values", f"{math.prod(shape)} for shape {shape}")
+    _check_values(flat, name, datatype)
+    return InputTensor(name, datatype, tuple(shape), flat)
+
+
+def _flatten(data: Any, name: str) -> list[Any]:
+    if type(data) is not list:
+        raise Invalid(f"inputs.{name}.data", data, "a list, flat or nested, row major")
+    flat = data
+    for _ in range(32):
+        nested = [type(value) is list for value in flat]
+        if not any(nested):
+            return flat
+        if not all(nested) or len({len(part) for part in flat}) > 1:
+            raise Invalid(f"inputs.{name}.data", "lists of unequal length or depth", "a regular nested list")
+        flat = [value for part in flat for value in part]
+    raise Invalid(f"inputs.{name}.data", "more than 32 levels", "a regular nested list")
+
+
+def _check_values(flat: list[Any], name: str, datatype: str) -> None:
+    allowed: tuple[type, ...] = (int,)
+    if datatype == "BOOL":
+        allowed = (bool,)
+    elif datatype == "BYTES":
+        allowed = (str,)
+    elif datatype.startswith("FP"):
+        allowed = (float, int, type(None))
+    if not set(map(type, flat)) <= set(allowed):
+        wrong = next(value for value in flat if type(value) not in allowed)
+        raise Invalid(f"inputs.{name}.data", wrong, datatype)
+    if float in allowed:
+        for value in flat:
+            if type(value) is float and not math.isfinite(value):
+                raise Invalid(
+                    f"inputs.{name}.data", str(value), "finite numbers (null stands for a missing one)"
+                )
+
+
+def rows_for(request: InferRequest, signature: Signature) -> list[Row]:
+    """Return the rows for a tabular signature: one tensor a column, or one matrix of all columns.
+
+    Raises:
+        Invalid: a tensor is missing, unknown, or has the wrong datatype or shape.
+    """
+    columns = signature.columns
+    names = {column.name for column in columns}
+    single = request.inputs[0]
+    if (
+        len(request.inputs) == 1
+        and len(single.shape) == 2
+        and (single.name not in names or len(columns) == 1)
+    ):
+        return _matrix_rows(single, columns)
+    given = {tensor.name: tensor for tensor in request.inputs}
+    for unknown in sorted(set(given) - names):
+        raise Invalid(f"inputs.{unknown}", "an unknown tensor", f"the columns {', '.join(signature.names)}")
+    count = request.inputs[0].rows
+    series = [_column_values(column, given.get(column.name), count) for column in columns]
+    return [list(row) for row in zip(*series, strict=True)]
+
+
+def _matrix_rows(tensor: InputTensor, columns: tuple[Column, ...]) -> list[Row]:
+    width = len(columns)
+    if tensor.width != width:
+        raise Invalid(f"inputs.{tensor.name}.shape", list(tensor.shape), f"[-1, {width}], a column each")
+    for column in columns:
+        _check_column(column, tensor)
+    return [tensor.flat[at : at + width] for at in range(0, len(tensor.flat), width)]
+
+
+def _column_values(column: Column, tensor: InputTensor | None, count: int) -> list[Any]:
+    if tensor is None:
+        if column.required:
+            raise Invalid(
+                f"inputs.{column.name}", None, f"a tensor of type {_SHOWN.get(column.type, 'BYTES')}"
+            )
+        return [None] * count
+    _check_column(column, tensor)
+    if tensor.width != 1 or tensor.rows != count:
+        raise Invalid(f"inputs.{column.name}.shape", list(tensor.shape), f"[{count}] or [{count}, 1]")
+    return tensor.flat
+
+
+def _check_column(column: Column, tensor: InputTensor) -> None:
+    takes = _COLUMN_TAKES.get(column.type, ("BYTES",))
+    if tensor.datatype not in takes:
+        where = f"column {column.name!r} (tensor {tensor.name!r})"
+        raise Invalid(
+            where, tensor.datatype, f"{_SHOWN.get(column.type, 'BYTES')} (the signature says {column.type})"
+        )
+
+
+def arrays_for(request: InferRequest, signature: Signature) -> dict[str, np.ndarray[Any, Any]]:
+    """Return arrays by tensor name for a tensor signature (its one unnamed tensor has the name '').
+
+    Raises:
+        Invalid: a tensor is missing, unknown, or has the wrong datatype or shape.
+    """
+    expected = {tensor.name: tensor for tensor in signature.tensors}
+    if len(expected) == 1 and len(request.inputs) == 1:
+        (tensor,) = expected.values()
+        if tensor.name in ("", request.inputs[0].name):
+            return {tensor.name: _checked_array(request.inputs[0], tensor)}
+    given = {tensor.name: tensor for tensor in request.inputs}
+    for unknown in sorted(set(given) - set(expected)):
+        raise Invalid(f"inputs.{unknown}", "an unknown tensor", f"the tensors {', '.join(expected)}")
+    for missing in sorted(set(expected) - set(given)):
+        raise Invalid(f"inputs.{missing}", None, f"a tensor of type {expected[missing].dtype}")
+    return {name: _checked_array(given[name], tensor) for name, tensor in expected.items()}
+
+
+def _checked_array(given: InputTensor, expected: Tensor) -> np.ndarray[Any, Any]:
+    shape = given.shape
+    if len(shape) != len(expected.shape) or any(
+        want not in (-1, got) for got, want in zip(shape, expected.shape, strict=True)
+    ):
+        raise Invalid(f"inputs.{given.name}.shape", list(shape), str(list(expected.shape)))
+    array = given.array()
+    if not expected.dtype.startswith(("str", "object", "bytes", "<U")):
+        wanted = np.dtype(expected.dtype)
+        whole_to_float = wanted.kind == "f" and array.dtype.kind in "iuf"
+        if not whole_to_float and (
+            array.dtype.kind == "O" or not np.can_cast(array.dtype, wanted, "same_kind")
+        ):
+            raise Invalid(f"inputs.{given.name}.datatype", given.datatype, _DATATYPES.get(wanted.name, wanted.name))
+        array = array.astype(wanted)
+    return array

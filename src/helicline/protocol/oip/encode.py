@@ -1,0 +1,55 @@
+"""Model outputs -> the JSON infer response."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from helicline.protocol.oip.decode import DTYPES
+from helicline.protocol.scoring.encode import jsonable
+
+_OF_DTYPE = {name: datatype for datatype, name in DTYPES.items() if name != "object"}
+
+
+def datatype_of(dtype: np.dtype[Any]) -> str:
+    """Return the protocol's name of a NumPy dtype; what it does not know is BYTES."""
+    return _OF_DTYPE.get(dtype.name, "BYTES")
+
+
+def output_tensors(output: Any, names: list[str]) -> list[dict[str, Any]]:
+    """Return the output tensors of any model output; `names` are those of the signature."""
+    if isinstance(output, dict):
+        return [_tensor(str(name), np.asarray(value)) for name, value in output.items()]
+    if hasattr(output, "columns") and hasattr(output, "to_numpy"):
+        return [_tensor(str(name), output[name].to_numpy()) for name in output.columns]
+    array = output.to_numpy() if hasattr(output, "to_numpy") else np.asarray(output)
+    return [_tensor(names[0] if names else "output-1", array)]
+
+
+def _tensor(name: str, array: np.ndarray[Any, Any]) -> dict[str, Any]:
+    datatype = datatype_of(array.dtype)
+    shape = [*array.shape, 1] if array.ndim == 1 else list(array.shape) or [1, 1]
+    flat = array.reshape(-1)
+    if datatype == "BYTES":
+        data = [value if isinstance(value, str) else _text(value) for value in flat.tolist()]
+    elif array.dtype.kind == "f" and not np.isfinite(array).all():
+        data = [value if np.isfinite(value) else None for value in flat.tolist()]
+    else:
+        data = flat.tolist()
+    return {"name": name, "shape": shape, "datatype": datatype, "data": data}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return json.dumps(jsonable(value), default=str)
+
+
+def infer_response(head: dict[str, Any], output: Any, names: list[str], *, wanted: list[str]) -> bytes:
+    """Return the body: `head` (model_name, model_version, id, parameters) and the outputs asked for (all if none)."""
+    tensors = output_tensors(output, names)
+    if wanted:
+        tensors = [tensor for tensor in tensors if tensor["name"] in wanted]
+    return json.dumps({**head, "outputs": tensors}).encode()

@@ -1,0 +1,55 @@
+"""What the server and a model say of themselves, from the model's signature."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from helicline.protocol.oip.encode import datatype_of
+from helicline.protocol.scoring.signature import Column, Signature, Tensor
+
+_OF_COLUMN = {"boolean": "BOOL", "integer": "INT32", "long": "INT64", "float": "FP32", "double": "FP64"}
+
+
+def server_metadata(version: str) -> bytes:
+    """Return the answer of `GET /v2`."""
+    return json.dumps({"name": "helicline", "version": version, "extensions": ["parameters"]}).encode()
+
+
+def model_metadata(name: str, versions: list[str], signature: Signature) -> bytes:
+    """Return the answer of `GET /v2/models/{name}`."""
+    inputs = _of(signature.columns, signature.tensors, "input-0")
+    outputs = _of(signature.output_columns, signature.output_tensors, "output-1")
+    body = {
+        "name": name,
+        "versions": versions,
+        "platform": "mlflow_pyfunc",
+        "inputs": inputs,
+        "outputs": outputs,
+    }
+    return json.dumps(body).encode()
+
+
+def output_names(signature: Signature) -> list[str]:
+    """Return the names that answers give their tensors, in the order of the signature."""
+    return [t["name"] for t in _of(signature.output_columns, signature.output_tensors, "output-1")]
+
+
+def _of(columns: tuple[Column, ...], tensors: tuple[Tensor, ...], unnamed: str) -> list[dict[str, Any]]:
+    return [_column(column, unnamed) for column in columns] + [_tensor(tensor, unnamed) for tensor in tensors]
+
+
+def _column(column: Column, unnamed: str) -> dict[str, Any]:
+    datatype = _OF_COLUMN.get(column.type, "BYTES")
+    return {"name": column.name or unnamed, "datatype": datatype, "shape": [-1, 1]}
+
+
+def _tensor(tensor: Tensor, unnamed: str) -> dict[str, Any]:
+    import numpy as np
+
+    shape = list(tensor.shape) if len(tensor.shape) > 1 else [*tensor.shape, 1]
+    try:
+        datatype = datatype_of(np.dtype(tensor.dtype))
+    except TypeError:
+        datatype = "BYTES"
+    return {"name": tensor.name or unnamed, "datatype": datatype, "shape": shape}

@@ -1,0 +1,1 @@
+"""The MLflow scoring shapes: what `/invocations` takes and answers."""

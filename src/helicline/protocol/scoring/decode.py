@@ -1,0 +1,235 @@
+"""JSON bodies of the MLflow scoring shapes -> rows in the order of the signature.
+
+`rows` is strict: it answers None whenever anything is out of the ordinary (null, NaN, text in a number column,
+`params`), and the caller then takes the slow way, which knows every rule and words every error.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from helicline.errors import Invalid
+from helicline.protocol.scoring.signature import Column, Signature, Tensor
+
+FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+LLM_KEYS = ("messages", "prompt", "input")
+Row = list[Any]
+
+_ACCEPTS: dict[str, frozenset[type]] = {
+    "double": frozenset((float, int)),
+    "float": frozenset((float, int)),
+    "long": frozenset((int,)),
+    "integer": frozenset((int,)),
+    "boolean": frozenset((bool,)),
+    "string": frozenset((str,)),
+    "datetime": frozenset((str,)),
+}
+_EXACT = 2**53
+
+
+def parse(body: bytes) -> Any:
+    """Return the JSON value of `body`; NaN and Infinity are let through, as MLflow does.
+
+    Raises:
+        Invalid: not UTF-8, not JSON, nested too deeply, or text with lone surrogates.
+    """
+    try:
+        text = body.decode("utf-8")
+        value = json.loads(text)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except RecursionError:
+        raise Invalid("body", "JSON nested too deeply", "at most a few hundred levels") from None
+    except UnicodeEncodeError:
+        raise Invalid("body", "text with a lone surrogate", "Unicode text") from None
+    except ValueError as error:
+        raise Invalid("body", str(error), "one JSON object in UTF-8") from None
+    return value
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object of `body`.
+
+    Raises:
+        Invalid: as `parse`, or the value is not an object.
+    """
+    value = parse(body)
+    if not isinstance(value, dict):
+        raise Invalid("body", type(value).__name__, f"a JSON object with exactly one of {', '.join(FORMATS)}")
+    return value
+
+
+def format_of(payload: dict[str, Any]) -> str:
+    """Return which of the four formats the payload uses.
+
+    Raises:
+        Invalid: none of them, or several.
+    """
+    found = [name for name in FORMATS if name in payload]
+    if len(found) != 1:
+        raise Invalid("body", list(payload)[:20], f"exactly one of the keys {', '.join(FORMATS)}")
+    return found[0]
+
+
+class RowReader:
+    """Reads rows of one signature; built once when the model is loaded."""
+
+    def __init__(self, signature: Signature) -> None:
+        self.columns = signature.columns
+        self.names = list(signature.names)
+        self.width = len(self.columns)
+        self.tensor = signature.matrix
+        self.accepts = tuple(_ACCEPTS[c.type] for c in self.columns) if signature.tabular else ()
+        self.floats = bool(self.accepts) and all(c.type in ("double", "float") for c in self.columns)
+        if self.tensor is not None:
+            self.width = self.tensor.shape[1]
+            self.floats = self.tensor.dtype.startswith("float")
+            self.accepts = (_ACCEPTS["double" if self.floats else "long"],) * self.width
+        self.able = bool(self.accepts) and all(column.required for column in self.columns)
+
+    def rows(self, payload: dict[str, Any]) -> list[Row] | None:
+        """Return the rows of a plain request, or None if it needs the slow way."""
+        if not self.able or len(payload) != 1:
+            return None
+        name, value = next(iter(payload.items()))
+        if name == "dataframe_split":
+            found = self._split(value)
+        elif name == "dataframe_records":
+            found = self._records(value)
+        elif name in ("inputs", "instances"):
+            found = self._inputs(value)
+        else:
+            return None
+        return found if found and self.plain(found) else None
+
+    def plain(self, rows: list[Row]) -> bool:
+        """Return whether every value has the type of its column and every number is finite."""
+        width, floats = self.width, self.floats
+        for row in rows:
+            if type(row) is not list or len(row) != width:
+                return False
+            if floats:
+                if not _ACCEPTS["double"].issuperset(map(type, row)) or not math.isfinite(_total(row)):
+                    return False
+            elif not self._fits(row):
+                return False
+        return True
+
+    def _fits(self, row: Row) -> bool:
+        for value, accepted in zip(row, self.accepts, strict=True):
+            if type(value) not in accepted:
+                return False
+            if type(value) is float and not math.isfinite(value):
+                return False
+            if type(value) is int and not -_EXACT <= value <= _EXACT:
+                return False
+        return True
+
+    def _split(self, value: Any) -> list[Row] | None:
+        if (
+            self.tensor is not None
+            or type(value) is not dict
+            or not value.keys() <= {"columns", "data", "index"}
+        ):
+            return None
+        names, data = value.get("columns"), value.get("data")
+        if type(names) is not list or type(data) is not list:
+            return None
+        if names == self.names:
+            return data
+        if len({*map(str, names)}) != len(names) or any(
+            len(row) != len(names) for row in data if type(row) is list
+        ):
+            return None
+        places = {name: place for place, name in enumerate(names)}
+        if any(name not in places for name in self.names) or any(type(row) is not list for row in data):
+            return None
+        order = [places[name] for name in self.names]
+        return [[row[place] for place in order] for row in data]
+
+    def _records(self, value: Any) -> list[Row] | None:
+        if self.tensor is not None or type(value) is not list:
+            return None
+        names = self.names
+        try:
+            return [[record[name] for name in names] for record in value]
+        except (KeyError, TypeError):
+            return None
+
+    def _inputs(self, value: Any) -> list[Row] | None:
+        if self.tensor is not None:
+            return value if type(value) is list else None
+        if type(value) is list:
+            return self._records(value)
+        if type(value) is not dict or value.keys() != set(self.names):
+            return None
+        columns = [value[name] for name in self.names]
+        if any(type(column) is not list or len(column) != len(columns[0]) for column in columns):
+            return None
+        return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _total(row: Row) -> float:
+    try:
+        return float(sum(row))
+    except OverflowError:
+        return math.inf
+
+
+def explain(columns: tuple[Column, ...], rows: list[dict[str, Any]]) -> Invalid | None:
+    """Return the first thing wrong with `rows` under the signature, naming column, got and expected."""
+    for place, row in enumerate(rows):
+        missing = [c.name for c in columns if c.required and c.name not in row]
+        if missing:
+            extra = sorted(set(row) - {c.name for c in columns})
+            also = f"; not in the signature: {', '.join(extra[:20])}" if extra else ""
+            return Invalid(
+                f"column {missing[0]!r}", "nothing" + also, f"a value of type {_type_of(columns, missing[0])}"
+            )
+        for column in columns:
+            value = row.get(column.name)
+            if value is None and not column.required:
+                continue
+            if type(value) not in _ACCEPTS.get(column.type, frozenset((type(value),))):
+                return Invalid(f"row {place}, column {column.name!r}", value, column.type)
+    return None
+
+
+def _type_of(columns: tuple[Column, ...], name: str) -> str:
+    return next(c.type for c in columns if c.name == name)
+
+
+def records_of(payload: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of any tabular format as records, for a model that is served without MLflow.
+
+    Raises:
+        Invalid: the value under the format's key is not shaped as that format.
+    """
+    name = format_of(payload)
+    value = payload[name]
+    if name == "dataframe_split":
+        columns, data = (value.get("columns"), value.get("data")) if isinstance(value, dict) else (None, None)
+        if not isinstance(columns, list) or not isinstance(data, list):
+            raise Invalid(name, type(value).__name__, 'an object {"columns": [...], "data": [[...], ...]}')
+        for place, row in enumerate(data):
+            if not isinstance(row, list) or len(row) != len(columns):
+                raise Invalid(f"{name}.data[{place}]", row, f"a list of {len(columns)} values")
+        return [dict(zip(columns, row, strict=True)) for row in data]
+    if isinstance(value, dict):
+        lists = {key: part if isinstance(part, list) else [part] for key, part in value.items()}
+        if len({len(part) for part in lists.values()}) > 1:
+            raise Invalid(name, {key: len(part) for key, part in lists.items()}, "columns of one length")
+        return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+    if not isinstance(value, list) or not all(isinstance(record, dict) for record in value):
+        raise Invalid(name, type(value).__name__, "a list of objects, one for each row")
+    return value
+
+
+def tensor_rows(payload: dict[str, Any], tensor: Tensor) -> Any:
+    """Return the nested list given as `inputs` or `instances` for a model that takes one tensor."""
+    name = format_of(payload)
+    if name not in ("inputs", "instances"):
+        raise Invalid("body", name, f"inputs or instances: a list shaped {list(tensor.shape)}")
+    return payload[name]

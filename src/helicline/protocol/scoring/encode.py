@@ -1,0 +1,49 @@
+"""Model outputs -> the JSON bodies of the MLflow scoring shapes, and their errors."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+
+
+def answer(output: Any) -> bytes:
+    """Return `{"predictions": ...}`; NaN is written as the bare token NaN, as MLflow does."""
+    return b'{"predictions": ' + dumps(output) + b"}"
+
+
+def dumps(output: Any) -> bytes:
+    """Return the JSON of any model output: arrays as lists, frames as records, bytes as base64."""
+    return json.dumps(jsonable(output), default=_plain).encode()
+
+
+def jsonable(output: Any) -> Any:
+    """Return `output` with the outermost array or frame turned into lists."""
+    if isinstance(output, np.ndarray):
+        return _plain(output)
+    if hasattr(output, "to_frame"):
+        return output.to_frame().to_dict(orient="records")
+    if hasattr(output, "to_dict") and hasattr(output, "columns"):
+        return output.to_dict(orient="records")
+    return output
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind == "M":
+            return np.datetime_as_string(value).tolist()
+        return value.tolist()
+    if isinstance(value, np.datetime64):
+        return str(np.datetime_as_string(value))
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, bytes | bytearray):
+        return base64.encodebytes(bytes(value)).decode("ascii")
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    raise TypeError(f"a model output of type {type(value).__name__} has no JSON form")

@@ -1,0 +1,28 @@
+"""How refusals look in the scoring shapes: `{"error_code": ..., "message": ...}`, V1: `{"error": ...}`."""
+
+from __future__ import annotations
+
+import json
+
+_CODES = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "RESOURCE_DOES_NOT_EXIST",
+    405: "BAD_REQUEST",
+    413: "REQUEST_LIMIT_EXCEEDED",
+    429: "REQUEST_LIMIT_EXCEEDED",
+    500: "INTERNAL_ERROR",
+    503: "TEMPORARILY_UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+def scoring_error(status: int, message: str) -> bytes:
+    """Return the body MLflow's clients expect of a refusal."""
+    return json.dumps({"error_code": _CODES.get(status, "BAD_REQUEST"), "message": message}).encode()
+
+
+def v1_error(message: str) -> bytes:
+    """Return the body of a refusal in the V1 (TensorFlow Serving) shape."""
+    return json.dumps({"error": message}).encode()

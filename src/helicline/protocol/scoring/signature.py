@@ -1,0 +1,110 @@
+"""The signature of a saved model, read from the `MLmodel` file (given as parsed YAML)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+NUMERIC = {"double", "float", "long", "integer", "boolean"}
+SCALAR = NUMERIC | {"string", "datetime"}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One named (or unnamed: '') scalar column."""
+
+    name: str
+    type: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor; -1 in `shape` means any length."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What the model takes and gives; all empty when it was saved without a signature."""
+
+    columns: tuple[Column, ...] = ()
+    tensors: tuple[Tensor, ...] = ()
+    output_columns: tuple[Column, ...] = ()
+    output_tensors: tuple[Tensor, ...] = ()
+    params: tuple[str, ...] = ()
+    type_hinted: bool = False
+
+    @property
+    def known(self) -> bool:
+        return bool(self.columns or self.tensors)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def tabular(self) -> bool:
+        """Whether every input is a required, named scalar column: what the row decoder understands."""
+        return bool(self.columns) and all(c.name and c.type in SCALAR for c in self.columns)
+
+    @property
+    def numeric(self) -> bool:
+        return self.tabular and all(c.type in NUMERIC and c.required for c in self.columns)
+
+    @property
+    def matrix(self) -> Tensor | None:
+        """Return the one unnamed numeric tensor of rows of fixed width, if that is what the model takes."""
+        if len(self.tensors) != 1:
+            return None
+        tensor = self.tensors[0]
+        fixed = len(tensor.shape) == 2 and tensor.shape[0] == -1 and tensor.shape[1] > 0
+        plain = tensor.dtype in ("float64", "float32", "int64", "int32")
+        return tensor if fixed and plain and not tensor.name else None
+
+
+def read(mlmodel: dict[str, Any]) -> Signature:
+    """Return the signature described by an `MLmodel` document."""
+    given = mlmodel.get("signature") or {}
+    columns, tensors = _inputs(given.get("inputs"))
+    output_columns, output_tensors = _inputs(given.get("outputs"))
+    params = json.loads(given.get("params") or "null") or []
+    return Signature(
+        columns=columns,
+        tensors=tensors,
+        output_columns=output_columns,
+        output_tensors=output_tensors,
+        params=tuple(str(param.get("name")) for param in params),
+        type_hinted=bool(mlmodel.get("is_signature_from_type_hint") or mlmodel.get("type_hint_from_example")),
+    )
+
+
+def _inputs(text: str | None) -> tuple[tuple[Column, ...], tuple[Tensor, ...]]:
+    fields = json.loads(text) if text else []
+    tensors = [_tensor(field) for field in fields if field.get("type") == "tensor"]
+    columns = [_column(field) for field in fields if field.get("type") != "tensor"]
+    return tuple(columns), tuple(tensors)
+
+
+def _column(field: dict[str, Any]) -> Column:
+    return Column(str(field.get("name") or ""), str(field["type"]), bool(field.get("required", True)))
+
+
+def _tensor(field: dict[str, Any]) -> Tensor:
+    spec = field["tensor-spec"]
+    return Tensor(str(field.get("name") or ""), str(spec["dtype"]), tuple(spec["shape"]))
+
+
+def feature_columns(signature: Signature) -> list[tuple[str, str]]:
+    """Return the columns of the prediction log that hold the inputs, with the type of each."""
+    if signature.tabular:
+        return [(f"f_{column.name}", column.type) for column in signature.columns]
+    if len(signature.tensors) == 1 and len(signature.tensors[0].shape) == 2:
+        tensor = signature.tensors[0]
+        stem = f"f_{tensor.name}_" if tensor.name else "f_"
+        return [(f"{stem}{index}", "double") for index in range(max(tensor.shape[1], 0))]
+    return []

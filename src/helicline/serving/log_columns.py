@@ -1,0 +1,185 @@
+"""Records of a segment -> the columns of the prediction log and of the labels, grouped by partition."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from helicline.serving.log_segment import Label, Line, Record, Schema
+
+Array = np.ndarray[Any, Any]
+_PACKED = struct.Struct("<BBHII")
+_MATRIX, _ROWS = 1, 2
+_FLOATS, _INTEGERS, _LISTED = 1, 2, 3
+_DAY_US = 86_400_000_000
+_SQL = {"double": "DOUBLE", "float": "FLOAT", "long": "BIGINT", "integer": "INTEGER", "boolean": "BOOLEAN"}
+_COPIED = (
+    ("prediction_id", "VARCHAR"),
+    ("row", "INTEGER"),
+    ("ts_us", "TIMESTAMP"),
+    ("deployment", "VARCHAR"),
+    ("revision", "INTEGER"),
+    ("model", "VARCHAR"),
+    ("model_version", "INTEGER"),
+    ("variant", "VARCHAR"),
+    ("served_by", "INTEGER"),
+    ("fallback_reason", "VARCHAR"),
+    ("rollout", "INTEGER"),
+    ("stage", "INTEGER"),
+    ("weight_bp", "INTEGER"),
+    ("unit_key_hash", "VARCHAR"),
+    ("protocol", "VARCHAR"),
+    ("status", "INTEGER"),
+    ("batch_rows", "INTEGER"),
+    ("latency_us", "BIGINT"),
+)
+
+
+class Batch(msgspec.Struct, kw_only=True):
+    """The columns of one file: name -> values, and name -> SQL type."""
+
+    table: str
+    deployment: str
+    date: str
+    columns: dict[str, Array]
+    types: dict[str, str]
+
+
+def batches(records: Iterable[Record]) -> list[Batch]:
+    """Return one batch for each (table, deployment, day, set of feature columns) in the records."""
+    schemas: dict[tuple[str, int], tuple[tuple[str, str], ...]] = {}
+    lines: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[Line]] = {}
+    labels: dict[tuple[str, str], list[Label]] = {}
+    for record in records:
+        if isinstance(record, Schema):
+            schemas[record.deployment, record.revision] = record.features
+        elif isinstance(record, Line):
+            features = schemas.get((record.deployment, record.served_by), ())
+            lines.setdefault((record.deployment, _date(record.ts_us), features), []).append(record)
+        else:
+            labels.setdefault((record.deployment, _date(record.received_us)), []).append(record)
+    found = [_predictions(key, group) for key, group in lines.items()]
+    return found + [_labels(key, group) for key, group in labels.items()]
+
+
+def _date(micros: int) -> str:
+    return datetime.fromtimestamp(micros // _DAY_US * 86_400, UTC).strftime("%Y-%m-%d")
+
+
+def _predictions(key: tuple[str, str, tuple[tuple[str, str], ...]], lines: list[Line]) -> Batch:
+    deployment, date, features = key
+    heads = [_PACKED.unpack_from(line.packed) if line.packed else (0, 0, 0, 1, 0) for line in lines]
+    counts = np.array([head[3] for head in heads])
+    columns: dict[str, Array] = {}
+    types: dict[str, str] = {}
+    for name, kind in _COPIED:
+        types[name.removesuffix("_us") if name == "ts_us" else name] = kind
+        if name == "row":
+            columns["row"] = np.concatenate([np.arange(count) for count in counts])
+        elif name == "ts_us":
+            values = np.array([line.ts_us for line in lines], dtype="datetime64[us]")
+            columns["ts"] = np.repeat(values, counts)
+        else:
+            dtype: Any = object if kind == "VARCHAR" else np.int64
+            columns[name] = np.repeat(np.array([getattr(line, name) for line in lines], dtype=dtype), counts)
+    for place, (name, kind) in enumerate(features):
+        types[name] = _SQL.get(kind, "VARCHAR")
+        columns[name] = _feature(lines, heads, place=place, kind=kind)
+    types |= {"prediction": "VARCHAR", "score": "DOUBLE"}
+    columns["prediction"], columns["score"] = _outputs(lines, heads)
+    return Batch(table="predictions", deployment=deployment, date=date, columns=columns, types=types)
+
+
+def _feature(lines: list[Line], heads: list[Any], *, place: int, kind: str) -> Array:
+    parts: list[Array] = []
+    for line, (form, _, _, rows, length) in zip(lines, heads, strict=True):
+        data = line.packed[_PACKED.size : _PACKED.size + length]
+        if form == _MATRIX and rows:
+            parts.append(np.frombuffer(data, np.float64).reshape(rows, -1)[:, place])
+        elif form == _ROWS and rows:
+            parts.append(np.array([_cell(row, place) for row in json.loads(data)], dtype=object))
+        else:
+            parts.append(np.full(rows, None, dtype=object))
+    if all(part.dtype == np.float64 for part in parts):
+        return _typed(np.concatenate(parts), kind)
+    joined = np.concatenate([part.astype(object) for part in parts])
+    return _typed(joined, kind)
+
+
+def _cell(row: Any, place: int) -> Any:
+    return row[place] if isinstance(row, list) and place < len(row) else None
+
+
+def _typed(values: Array, kind: str) -> Array:
+    if values.dtype == np.float64 and kind in _SQL:
+        return values.astype(
+            {"long": np.int64, "integer": np.int64, "boolean": np.bool_}.get(kind, np.float64)
+        )
+    if kind in _SQL:
+        shape = {"long": int, "integer": int, "boolean": bool}.get(kind, float)
+        return np.array([_cast(value, shape) for value in values], dtype=object)
+    return np.array([None if value is None else str(value) for value in values], dtype=object)
+
+
+def _cast(value: Any, shape: type) -> Any:
+    if value is None or value != value:
+        return None
+    try:
+        return shape(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _outputs(lines: list[Line], heads: list[Any]) -> tuple[Array, Array]:
+    texts: list[str | None] = []
+    scores: list[float] = []
+    for line, (_, form, _, rows, length) in zip(lines, heads, strict=True):
+        values = _values(form, line.packed[_PACKED.size + length :], rows)
+        texts.extend(_text(value) for value in values)
+        scores.extend(float(value) if isinstance(value, int | float) else np.nan for value in values)
+    return np.array(texts, dtype=object), np.array(scores, dtype=np.float64)
+
+
+def _values(form: int, data: bytes, rows: int) -> list[Any]:
+    if form == _FLOATS:
+        values: list[Any] = np.frombuffer(data, np.float64).tolist()
+    elif form == _INTEGERS:
+        values = np.frombuffer(data, np.int64).tolist()
+    elif form == _LISTED:
+        values = json.loads(data)
+        values = [_single(value) for value in values]
+    else:
+        values = []
+    return (values + [None] * rows)[:rows]
+
+
+def _single(value: Any) -> Any:
+    """A one-column record or one-element list counts as its value."""
+    if isinstance(value, dict | list) and len(value) == 1:
+        return next(iter(value.values())) if isinstance(value, dict) else value[0]
+    return value
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value)
+
+
+def _labels(key: tuple[str, str], labels: list[Label]) -> Batch:
+    types = {"prediction_id": "VARCHAR", "row": "INTEGER", "name": "VARCHAR", "value": "VARCHAR"}
+    columns: dict[str, Array] = {}
+    for name in types:
+        dtype: Any = np.int64 if name == "row" else object
+        columns[name] = np.array([getattr(label, name) for label in labels], dtype=dtype)
+    columns["ts"] = np.array([label.ts_us for label in labels], dtype="datetime64[us]")
+    columns["received_ts"] = np.array([label.received_us for label in labels], dtype="datetime64[us]")
+    columns["source"] = np.array([label.source for label in labels], dtype=object)
+    types |= {"ts": "TIMESTAMP", "received_ts": "TIMESTAMP", "source": "VARCHAR"}
+    return Batch(table="labels", deployment=key[0], date=key[1], columns=columns, types=types)

@@ -1,0 +1,67 @@
+"""Closed segments -> Parquet, exactly once: the segment's id is the file's name, and the rename is the commit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+
+from helicline.serving.log_columns import Array, Batch, batches
+from helicline.serving.log_segment import read
+
+OnSealed = Callable[[Path, dict[str, Array]], None]
+
+
+def closed_segments(folder: Path) -> list[Path]:
+    """Return the segments that wait for sealing, the oldest first."""
+    return sorted(folder.glob("*.wal"))
+
+
+def seal(segment: Path, tables: Path, *, on_sealed: OnSealed | None = None) -> list[Path]:
+    """Write the Parquet files of a segment, then remove it; return the files.
+
+    Safe to repeat and to run twice at once: the same segment always makes the same files.
+    `on_sealed` is called for each file of predictions, after its rename.
+    """
+    try:
+        found = batches(read(segment))
+    except FileNotFoundError:
+        return []
+    name = segment.stem.partition("-")[2]
+    written: list[Path] = []
+    seen: dict[tuple[str, str, str], int] = {}
+    for batch in found:
+        place = (batch.table, batch.deployment, batch.date)
+        seen[place] = seen.get(place, 0) + 1
+        suffix = f".{seen[place]}" if seen[place] > 1 else ""
+        folder = tables / batch.table / f"deployment={batch.deployment}" / f"date={batch.date}"
+        path = folder / f"{name}{suffix}.parquet"
+        _write(batch, path)
+        written.append(path)
+        if on_sealed is not None and batch.table == "predictions":
+            on_sealed(path, batch.columns)
+    segment.unlink(missing_ok=True)
+    return written
+
+
+def _write(batch: Batch, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    selected = ", ".join(
+        f"CAST({_quoted(name)} AS {kind}) AS {_quoted(name)}" for name, kind in batch.types.items()
+    )
+    with duckdb.connect() as connection:
+        connection.register("batch", batch.columns)
+        target = str(partial).replace("'", "''")
+        connection.execute(
+            f"COPY (SELECT {selected} FROM batch) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+        )
+    with partial.open("rb") as stream:
+        os.fsync(stream.fileno())
+    partial.replace(path)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,163 @@
+"""The write-ahead form of the prediction log: checksummed records appended to a segment file.
+
+A segment is `<kind>-<segment id>.open` while it is written and `.wal` once closed. Each record is u32 length,
+u32 CRC-32, then a MessagePack array. A torn last record (the process was killed) ends the segment.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from helicline.ids import new_prediction_id
+
+_HEAD = struct.Struct("<II")
+
+
+class Schema(msgspec.Struct, frozen=True, array_like=True, tag="s"):
+    """Names and types of the feature columns of one revision; comes before its first line in every segment."""
+
+    deployment: str
+    revision: int
+    features: tuple[tuple[str, str], ...]
+
+
+class Line(msgspec.Struct, frozen=True, array_like=True, tag="p"):
+    """One answered call; `packed` holds its rows as the worker packed them. `revision` answered `served_by`."""
+
+    prediction_id: str
+    ts_us: int
+    deployment: str
+    revision: int
+    model: str
+    model_version: int
+    variant: str
+    served_by: int
+    fallback_reason: str
+    rollout: int
+    stage: int
+    weight_bp: int
+    unit_key_hash: str
+    protocol: str
+    status: int
+    batch_rows: int
+    latency_us: int
+    packed: bytes
+
+
+class Label(msgspec.Struct, frozen=True, array_like=True, tag="l"):
+    """One piece of feedback."""
+
+    deployment: str
+    prediction_id: str
+    row: int
+    name: str
+    value: str
+    ts_us: int
+    received_us: int
+    source: str
+
+
+Record = Schema | Line | Label
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Record).decode
+
+
+def framed(record: Record) -> bytes:
+    """Return the bytes of a record as they stand in a segment."""
+    payload = _encode(record)
+    return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
+
+
+def read(path: Path) -> Iterator[Record]:
+    """Yield the records of a segment up to its end or its first damaged record."""
+    data = memoryview(path.read_bytes())
+    at = 0
+    while at + _HEAD.size <= len(data):
+        length, crc = _HEAD.unpack_from(data, at)
+        at += _HEAD.size
+        payload = data[at : at + length]
+        if len(payload) < length or zlib.crc32(payload) != crc:
+            return
+        yield _decode(payload)
+        at += length
+
+
+class SegmentWriter:
+    """Appends records to the open segment of one kind; nothing reaches the system before `flush`."""
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self._folder, self._kind = folder, kind
+        self._descriptor = -1
+        self._path = folder
+        self._parts: list[bytes] = []
+        self.waiting_bytes = 0
+
+    def append(self, data: bytes) -> None:
+        """Take the bytes of a framed record."""
+        self._parts.append(data)
+        self.waiting_bytes += len(data)
+
+    def flush(self) -> None:
+        """Hand what is waiting to the operating system: it then survives the death of the process.
+
+        Raises:
+            OSError: the disk is full or gone; what was waiting is dropped so that memory stays bounded.
+        """
+        if not self._parts:
+            return
+        data = b"".join(self._parts)
+        self._parts.clear()
+        self.waiting_bytes = 0
+        if self._descriptor < 0:
+            self._open()
+        start = os.fstat(self._descriptor).st_size
+        try:
+            _write_all(self._descriptor, data)
+        except OSError:
+            os.ftruncate(self._descriptor, start)
+            raise
+
+    def sync(self) -> None:
+        """Make what was flushed survive a power cut."""
+        if self._descriptor >= 0:
+            os.fdatasync(self._descriptor)
+
+    def _open(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._path = self._folder / f"{self._kind}-{new_prediction_id()}.open"
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a segment with records is being written."""
+        return self._descriptor >= 0
+
+    def rotate(self) -> bool:
+        """Close the segment for sealing; return False if there was none."""
+        self.flush()
+        if self._descriptor < 0:
+            return False
+        os.close(self._descriptor)
+        self._descriptor = -1
+        self._path.rename(self._path.with_suffix(".wal"))
+        return True
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def close_leftovers(folder: Path) -> int:
+    """Close the segments that a killed process left open; return how many."""
+    left = list(folder.glob("*.open"))
+    for path in left:
+        path.rename(path.with_suffix(".wal"))
+    return len(left)

@@ -1,0 +1,113 @@
+"""Saves the models of the gateway's tests with stock MLflow: `make_models.py FOLDER`. Run as its own process."""
+
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models import infer_signature
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+warnings.simplefilter("ignore")
+FOLDER = Path(sys.argv[1])
+PIP = ["mlflow", "scikit-learn", "numpy", "pandas", "cloudpickle"]
+NUMBERS = pd.DataFrame({"a": [1.0, 2.0, 3.0, -1.0], "b": [0.5, 0.25, 1.0, 4.0]})
+SUMS = infer_signature(NUMBERS, np.array([1.0, 2.0]))
+
+
+def iris():
+    x, y = load_iris(return_X_y=True, as_frame=True)
+    x.columns = ["sl", "sw", "pl", "pw"]
+    for name, shift in (("iris", 0), ("iris-next", 10)):
+        model = LogisticRegression(max_iter=500).fit(x, y + shift)
+        signature = infer_signature(x, model.predict(x))
+        mlflow.sklearn.save_model(
+            model,
+            FOLDER / name,
+            signature=signature,
+            input_example=x.head(5),
+            serialization_format="cloudpickle",
+            pip_requirements=PIP,
+        )
+    model = LogisticRegression(max_iter=500).fit(x.to_numpy(), y)
+    signature = infer_signature(x.to_numpy(), model.predict(x.to_numpy()))
+    mlflow.sklearn.save_model(
+        model, FOLDER / "tensor", signature=signature, input_example=x.to_numpy()[:4], pip_requirements=[*PIP, "skops"]
+    )
+    mlflow.sklearn.save_model(
+        model, FOLDER / "unsigned", serialization_format="cloudpickle", pip_requirements=PIP
+    )
+
+
+def mixed():
+    x = pd.DataFrame(
+        {"plan": ["free", "pro", "free", "team"] * 5, "age": [20, 41, 33, 57] * 5, "spend": [1.5, 20.0, 0.0, 99.5] * 5}
+    )
+    y = np.array(["stay", "leave", "stay", "leave"] * 5)
+    columns = ColumnTransformer([("plan", OneHotEncoder(handle_unknown="ignore"), ["plan"])], remainder="passthrough")
+    model = Pipeline([("columns", columns), ("model", LogisticRegression(max_iter=2000))]).fit(x, y)
+    mlflow.sklearn.save_model(
+        model,
+        FOLDER / "mixed",
+        signature=infer_signature(x, model.predict(x)),
+        input_example=x.head(4),
+        serialization_format="cloudpickle",
+        pip_requirements=PIP,
+    )
+
+
+class Summing(mlflow.pyfunc.PythonModel):
+    """Adds up a row; what else it does depends on its name."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def predict(self, context, model_input, params=None):
+        if self.name == "broken":
+            raise RuntimeError("this model always fails")
+        if self.name == "slow" and (model_input["a"] == 5).any():
+            time.sleep(1.5)
+        if self.name == "crashing" and (model_input["a"] == 666).any():
+            os.kill(os.getpid(), 9)
+        if self.name == "picky" and (model_input["a"] < 0).any():
+            raise RuntimeError("negative a")
+        return (model_input["a"] + model_input["b"]).to_numpy()
+
+
+class SleepsAtLoad:
+    """Never finishes unpickling."""
+
+    def __reduce__(self):
+        return time.sleep, (600,)
+
+
+def python_models():
+    for name in ("sums", "broken", "slow", "crashing", "picky"):
+        mlflow.pyfunc.save_model(
+            FOLDER / name, python_model=Summing(name), signature=SUMS, pip_requirements=["mlflow", "numpy", "pandas"]
+        )
+
+
+def damaged():
+    import pickle
+    import shutil
+
+    for name, content in (("damaged", b"not a pickle"), ("hanging", pickle.dumps(SleepsAtLoad()))):
+        shutil.copytree(FOLDER / "iris", FOLDER / name)
+        (FOLDER / name / "model.pkl").write_bytes(content)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    iris()
+    mixed()
+    python_models()
+    damaged()

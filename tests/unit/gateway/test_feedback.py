@@ -1,0 +1,82 @@
+import json
+import uuid
+
+import pytest
+from gateway_stand import wait_for
+from helicline.serving import predictions
+
+SUM = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]]}})
+
+
+def predicted(client):
+    return client.post("/endpoints/sums/invocations", content=SUM).headers["x-prediction-id"]
+
+
+def labels(served, prediction_id):
+    return wait_for(lambda: (f := predictions.find(served.home, prediction_id)) and f[0].labels, "the labels")
+
+
+@pytest.mark.parametrize(("value", "text"), [("churned", "churned"), (1, "1"), (0.5, "0.5"), (True, "true")])
+def test_feedback_of_every_type_joins_its_prediction(served, client, value, text):
+    made = predicted(client)
+    answer = client.post("/v1/feedback", json={"prediction_id": made, "name": "outcome", "value": value})
+    assert (answer.status_code, answer.json()) == (202, {"prediction_id": made, "status": "accepted"})
+    assert labels(served, made) == {"outcome": text}
+
+
+def test_the_last_value_of_a_repeated_name_wins(served, client):
+    made = predicted(client)
+    for value in (1, 2, 3):
+        client.post("/v1/feedback", json={"prediction_id": made, "name": "outcome", "value": value})
+    wait_for(lambda: labels(served, made) == {"outcome": "3"}, "the last value")
+
+
+def test_a_batch_says_of_every_line_what_became_of_it(client):
+    made = predicted(client)
+    good = {"prediction_id": made, "name": "a", "value": 1, "ts": "2026-01-05T09:00:00Z", "row": 0}
+    lines = [json.dumps(good), "{}", json.dumps({**good, "name": "b", "ts": 1767603600000}), "not json"]
+    answer = client.post("/v1/feedback:batch", content="\n".join(lines))
+    assert answer.status_code == 202
+    results = [json.loads(line)["status"] for line in answer.text.splitlines()]
+    assert results == ["accepted", "error", "accepted", "error"]
+
+
+def test_a_batch_has_at_most_ten_thousand_lines(client):
+    assert client.post("/v1/feedback:batch", content=b"{}\n" * 10_001).status_code == 400
+    assert client.post("/v1/feedback:batch", content=b"").status_code == 400
+
+
+def test_feedback_for_a_prediction_nobody_knows_is_kept_apart(served, client):
+    strange = f"strange-{uuid.uuid4().hex}"
+    assert client.post("/v1/feedback", json={"prediction_id": strange, "name": "x", "value": 1}).status_code == 202
+    wait_for(lambda: list((served.home / "tables/labels/deployment=_unknown").rglob("*.parquet")), "the labels")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"value": None},
+        {"value": [1]},
+        {"value": {"a": 1}},
+        {"row": -1},
+        {"row": 1.5},
+        {"prediction_id": ""},
+        {"prediction_id": 7},
+        {"name": ""},
+        {"name": "x" * 300},
+        {"ts": "yesterday"},
+        {"ts": -5},
+        {"deployment": "nobody"},
+        {"deployment": "../../etc"},
+    ],
+)
+def test_feedback_that_makes_no_sense_is_refused(client, change):
+    body = {"prediction_id": "p", "name": "label", "value": 1, **change}
+    answer = client.post("/v1/feedback", json=body)
+    assert answer.status_code == 400
+    assert "error" in answer.json()
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"prediction_id":"\\ud800","name":"x","value":1}', b"\xff\xfe", b"[" * 100_000])
+def test_feedback_that_is_not_json_is_refused(client, body):
+    assert client.post("/v1/feedback", content=body).status_code == 400

@@ -1,0 +1,87 @@
+import json
+
+import psutil
+import pytest
+from gateway_stand import Stand, route, wait_for
+
+SUM = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]]}})
+
+
+def test_a_model_that_cannot_be_unpickled_fails_with_the_reason_and_the_others_serve(stand):
+    stand.deploy("good", "sums")
+    kept = stand.plane.desired
+    stand.plane.want([*kept.orders, stand.plane.order("bad", 1, "damaged")], [*kept.routes, route("bad", 1)])
+    assert "UnpicklingError" in stand.plane.until("bad", 1, "FAILED").reason
+    answer = stand.client.post("/endpoints/bad/invocations", content=SUM)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert stand.client.post("/endpoints/good/invocations", content=SUM).json() == {"predictions": [3.0]}
+    assert stand.client.get("/v2/health/ready").status_code == 503
+    assert stand.client.get("/v2/models/bad/ready").json() == {"name": "bad", "ready": False}
+
+
+def test_a_model_that_hangs_while_loading_fails_after_the_limit(tmp_path):
+    stand = Stand(tmp_path, HELICLINE_LOAD_TIMEOUT_S="8")
+    stand.plane.want([stand.plane.order("d", 1, "hanging")], [route("d", 1)])
+    assert "not loaded after 8 s" in stand.plane.until("d", 1, "FAILED").reason
+    stand.close()
+
+
+def test_a_model_without_files_waits_and_says_why(stand):
+    order = stand.plane.order("d", 1, "sums")
+    archive = stand.plane.archives.pop(order.archive_path)
+    stand.plane.want([order], [route("d", 1)])
+    wait_for(lambda: (s := stand.plane.status("d", 1)) and "404" in s.reason, "the reason")
+    stand.plane.archives[order.archive_path] = archive
+    stand.plane.until("d", 1, "READY")
+
+
+def test_a_worker_that_keeps_crashing_is_quarantined(stand):
+    stand.deploy("d", "crashing")
+    poison = SUM.replace("1.0", "666")
+    for _ in range(3):
+        answer = stand.client.post("/endpoints/d/invocations", content=poison, timeout=60.0)
+        assert answer.status_code == 503
+    assert "crashes in 10 minutes" in stand.plane.until("d", 1, "QUARANTINED").reason
+    assert stand.client.post("/endpoints/d/invocations", content=SUM).status_code == 503
+
+
+def test_the_worker_dies_with_the_gateway(stand):
+    stand.deploy("d", "sums")
+    pid = stand.plane.status("d", 1).pid
+    stand.gateway.kill()
+    wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", "the worker's end")
+
+
+def test_a_proven_model_goes_the_fast_way_and_says_so(served):
+    reasons = {s.deployment: (s.fast_path, s.reason) for s in served.plane.observed.revisions}
+    assert reasons["iris"] == (True, "matrix way, calls joined: shown equal on the input example")
+    assert reasons["tensor"] == (True, "matrix way, calls joined: shown equal on the input example")
+    assert reasons["mixed"] == (True, "frame way, calls joined: shown equal on the input example")
+    assert reasons["sums"][0] is False
+    assert reasons["unsigned"][0] is False
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_one_bad_row_does_not_fail_the_calls_joined_with_it(served, rows):
+    import asyncio
+
+    import httpx
+
+    good = {"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]] * rows}}
+    bad = {"dataframe_split": {"columns": ["a", "b"], "data": [[-1.0, 2.0]]}}
+
+    async def ask():
+        async with httpx.AsyncClient(base_url=served.gateway.url, timeout=30, trust_env=False) as client:
+            bodies = [bad if number % 8 == 3 else good for number in range(64)]
+            return await asyncio.gather(*[client.post("/endpoints/picky/invocations", json=b) for b in bodies])
+
+    answers = asyncio.run(ask())
+    assert [a.status_code for a in answers] == [500 if n % 8 == 3 else 200 for n in range(64)]
+    assert {a.text for a in answers if a.status_code == 200} == {json.dumps({"predictions": [3.0] * rows})}
+
+
+def test_the_gateway_shows_its_token_to_the_server(tmp_path):
+    stand = Stand(tmp_path, HELICLINE_TOKEN="secret-token")
+    stand.deploy("d", "sums")
+    assert "Bearer secret-token" in stand.plane.tokens
+    stand.close()

@@ -1,0 +1,201 @@
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import numpy as np
+import pytest
+from helicline.gateway.worker import rowlog
+from helicline.ids import new_prediction_id
+from helicline.serving import predictions
+from helicline.serving.log_seal import closed_segments, seal
+from helicline.serving.log_segment import Label, Line, Schema, SegmentWriter, close_leftovers, framed
+
+NOW = datetime.now(UTC)
+MICROS = int(NOW.timestamp() * 1e6)
+
+
+def line(prediction_id, packed=b"", **more):
+    given = {
+        "prediction_id": prediction_id,
+        "ts_us": MICROS,
+        "deployment": "churn",
+        "revision": 1,
+        "model": "m",
+        "model_version": 7,
+        "variant": "stable",
+        "served_by": 1,
+        "fallback_reason": "",
+        "rollout": 0,
+        "stage": 0,
+        "weight_bp": 10_000,
+        "unit_key_hash": "00",
+        "protocol": "mlflow",
+        "status": 200,
+        "batch_rows": 1,
+        "latency_us": 100,
+        "packed": packed,
+    }
+    return Line(**{**given, **more})
+
+
+def packed(matrix, output):
+    return rowlog.pack(np.array(matrix, dtype=float), np.array(output), rows=len(matrix))
+
+
+def label(prediction_id, value, at=0, deployment="churn", **more):
+    given = {"row": 0, "name": "label", "ts_us": MICROS, "source": "test"}
+    return Label(
+        **{**given, **more}, deployment=deployment, prediction_id=prediction_id, value=value, received_us=MICROS + at
+    )
+
+
+class Log:
+    def __init__(self, home):
+        self.home = home
+        self.sealed = []
+
+    def write(self, *records, kind="predictions"):
+        writer = SegmentWriter(self.home / "log", kind)
+        for record in records:
+            writer.append(framed(record))
+        writer.rotate()
+
+    def seal(self):
+        for segment in closed_segments(self.home / "log"):
+            seal(segment, self.home / "tables", on_sealed=lambda path, columns: self.sealed.append((path, columns)))
+
+    def add(self, *records, kind="predictions"):
+        self.write(*records, kind=kind)
+        self.seal()
+
+
+@pytest.fixture()
+def log(tmp_path):
+    return Log(tmp_path)
+
+
+SCHEMA = Schema("churn", 1, (("f_a", "double"), ("f_n", "long")))
+
+
+def test_a_prediction_is_found_with_typed_features_and_its_outcome(log):
+    made = new_prediction_id()
+    log.add(SCHEMA, line(made, packed([[1.5, 3]], [0.25])), line(new_prediction_id(), packed([[9, 9]], [1.0])))
+    (row,) = predictions.find(log.home, made)
+    assert (row.features, row.prediction, row.model_version) == ({"a": 1.5, "n": 3}, "0.25", 7)
+    assert abs(row.at - NOW) < timedelta(milliseconds=1)
+
+
+def test_every_row_of_a_call_has_its_number_and_score(log):
+    made = new_prediction_id()
+    log.add(SCHEMA, line(made, packed([[1, 2], [3, 4], [5, 6]], [7, 8, 9])))
+    assert [(row.row, row.prediction, row.features["n"]) for row in predictions.find(log.home, made)] == [
+        (0, "7", 2),
+        (1, "8", 4),
+        (2, "9", 6),
+    ]
+
+
+def test_text_outputs_have_no_score(log):
+    listed = rowlog.pack([["x", 1]], np.array(["leave"], dtype=object), rows=1)
+    log.add(Schema("churn", 1, (("f_plan", "string"), ("f_age", "long"))), line("id-1", listed))
+    (path,) = predictions.segments(log.home, "churn")
+    assert duckdb.sql(f"SELECT f_plan, f_age, prediction, score FROM '{path}'").fetchall() == [("x", 1, "leave", None)]
+
+
+def test_a_failed_call_is_a_row_without_features(log):
+    log.add(SCHEMA, line("failed", status=500, fallback_reason="error", variant="candidate"))
+    (row,) = predictions.find(log.home, "failed")
+    assert (row.status, row.prediction, row.features) == (500, "", {"a": None, "n": None})
+
+
+def test_sealing_twice_makes_the_same_rows_once(log):
+    log.write(SCHEMA, line("one", packed([[1, 2]], [1])))
+    (segment,) = closed_segments(log.home / "log")
+    kept = segment.read_bytes()
+    log.seal()
+    segment.write_bytes(kept)
+    log.seal()
+    assert len(predictions.recent(log.home, "churn", 10)) == 1
+
+
+def test_a_torn_last_record_loses_only_itself(log):
+    log.write(SCHEMA, line("whole", packed([[1, 2]], [1])), line("torn", packed([[1, 2]], [1])))
+    (segment,) = closed_segments(log.home / "log")
+    segment.write_bytes(segment.read_bytes()[:-3])
+    log.seal()
+    assert [row.prediction_id for row in predictions.recent(log.home, "churn", 10)] == ["whole"]
+
+
+def test_segments_left_open_by_a_killed_process_are_closed_and_sealed(log):
+    writer = SegmentWriter(log.home / "log", "predictions")
+    writer.append(framed(line("left", packed([[1, 2]], [1]))))
+    writer.flush()
+    assert close_leftovers(log.home / "log") == 1
+    log.seal()
+    assert len(predictions.find(log.home, "left")) == 1
+
+
+def test_revisions_with_other_features_are_read_together(log):
+    log.add(SCHEMA, line("old", packed([[1, 2]], [1])))
+    changed = Schema("churn", 2, (("f_a", "string"), ("f_extra", "double")))
+    log.add(changed, line("new", rowlog.pack([["x", 2.5]], np.array([1]), rows=1), revision=2, served_by=2))
+    found = {row.prediction_id: row.features for row in predictions.recent(log.home, "churn", 10)}
+    assert found["new"]["extra"] == 2.5
+    assert found["old"]["n"] == 2
+
+
+def test_two_sets_of_features_in_one_segment_become_two_files(log):
+    other = Schema("churn", 2, (("f_z", "double"),))
+    new = line("new", packed([[4]], [1]), revision=2, served_by=2)
+    log.add(SCHEMA, line("old", packed([[1, 2]], [1])), other, new)
+    assert len(predictions.segments(log.home, "churn")) == 2
+
+
+def test_the_last_label_of_a_row_wins(log):
+    made = new_prediction_id()
+    log.add(SCHEMA, line(made, packed([[1, 2]], [1])))
+    log.add(label(made, "0", at=1), label(made, "1", at=2), kind="labels")
+    found = predictions.labelled(log.home, "churn", since=NOW - timedelta(hours=1))
+    assert (found["label"].tolist(), found["prediction"].tolist(), found["revision"].tolist()) == (["1"], ["1"], [1])
+    assert predictions.find(log.home, made)[0].labels == {"label": "1"}
+
+
+def test_a_label_without_a_known_deployment_still_joins(log):
+    made = new_prediction_id()
+    log.add(SCHEMA, line(made, packed([[1, 2]], [1])))
+    log.add(label(made, "1", deployment="_unknown"), kind="labels")
+    assert len(predictions.labelled(log.home, "churn", since=NOW - timedelta(hours=1))["label"]) == 1
+
+
+def test_labels_of_failed_calls_and_other_names_and_times_are_left_out(log):
+    ids = [new_prediction_id() for _ in range(3)]
+    log.add(SCHEMA, line(ids[0], status=500), line(ids[1], packed([[1, 2]], [1])), line(ids[2], packed([[1, 2]], [1])))
+    log.add(label(ids[0], "1"), label(ids[1], "1", name="other"), label(ids[2], "1"), kind="labels")
+    hour = timedelta(hours=1)
+    assert len(predictions.labelled(log.home, "churn", since=NOW - hour)["label"]) == 1
+    assert len(predictions.labelled(log.home, "churn", since=NOW - hour, until=NOW - hour / 2)["label"]) == 0
+
+
+def test_nothing_logged_reads_as_nothing(tmp_path):
+    assert predictions.find(tmp_path, new_prediction_id()) == []
+    assert predictions.recent(tmp_path, "churn", 5) == []
+    assert predictions.segments(tmp_path, "churn") == []
+    assert predictions.labelled(tmp_path, "churn", since=NOW)["label"].tolist() == []
+
+
+def test_an_id_with_a_quote_is_only_text(log):
+    log.add(SCHEMA, line("a'b", packed([[1, 2]], [1])))
+    assert len(predictions.find(log.home, "a'b")) == 1
+
+
+def test_the_hook_gets_the_columns_of_each_sealed_file_of_predictions(log):
+    log.add(SCHEMA, line("one", packed([[1.5, 3]], [1])))
+    log.add(label("one", "1"), kind="labels")
+    ((path, columns),) = log.sealed
+    assert path.is_file()
+    assert columns["f_a"].tolist() == [1.5]
+
+
+def test_segments_since_a_moment_leave_older_ones_out(log):
+    log.add(SCHEMA, line("one", packed([[1, 2]], [1])))
+    assert predictions.segments(log.home, "churn", NOW + timedelta(minutes=5)) == []
+    assert len(predictions.segments(log.home, "churn", NOW - timedelta(minutes=5))) == 1
