@@ -56,9 +56,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _home(home)
     running = owner_of(home)
     yield Finding(
-        what="processes", ok=bool(running), detail=f"supervisor {running}" if running else "not running here",
+        what="processes",
+        ok=bool(running),
+        detail=f"supervisor {running}" if running else "not running here",
         next_step="Start everything with: hl up",
-    )  # fmt: skip
+    )
     if running:
         yield from _server()
     else:
@@ -106,10 +108,14 @@ def _server() -> Iterator[Finding]:
     yield Finding(what="server", ok=True, detail=f"{client.url}, version {found['version']}, event {found['seq']}")
     seen = found["gateway_seen_s"]
     yield Finding(
-        what="gateway", ok=seen is not None and seen < 30, detail="not seen" if seen is None else f"reported {seen:.1f} s ago",
+        what="gateway",
+        ok=seen is not None and seen < 30,
+        detail="not seen" if seen is None else f"reported {seen:.1f} s ago",
         next_step="See logs/gateway.log in the home folder.",
-    )  # fmt: skip
+    )
     yield Finding(
-        what="audit chain", ok=audit["ok"], detail=f"{audit['events']} events" if audit["ok"] else audit["why"],
+        what="audit chain",
+        ok=audit["ok"],
+        detail=f"{audit['events']} events" if audit["ok"] else audit["why"],
         next_step="Somebody changed the event table by hand; restore a backup.",
-    )  # fmt: skip
+    )

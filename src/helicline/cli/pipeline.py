@@ -42,11 +42,14 @@ def show_pipeline_run(run: str, *, json: bool = False) -> None:
         as_json(found)
         return
     say(f"[bold]{found['run']['pipeline']}[/] {found['run']['state']} {found['run']['error']}")
-    rows = [
-        (one["step"], one["state"], one["attempt_count"], one["error"] or (f"kept from {one['cached_from']}" if one["cached_from"] else one["miss_reason"]))
-        for one in found["steps"]
-    ]  # fmt: skip
+    rows = [(one["step"], one["state"], one["attempt_count"], _reason(one)) for one in found["steps"]]
     table("", ("step", "state", "attempts", ""), rows)
+
+
+def _reason(step: dict[str, Any]) -> str:
+    if step["error"]:
+        return str(step["error"])
+    return f"kept from {step['cached_from']}" if step["cached_from"] else str(step["miss_reason"])
 
 
 @app.command(name="cancel")

@@ -52,6 +52,7 @@ def _verdicts(found: dict[str, Any]) -> list[str]:
         name = verdict["check"]["kind"] + (f":{verdict['check']['metric']}" if verdict["check"]["metric"] else "")
         by = f", waived by {verdict['waived_by']}: {verdict['waiver_reason']}" if verdict["waived_by"] else ""
         shown.append(f"[bold]gate[/]        {name} {verdict['outcome']}: {verdict['reason']}{by}")
-    for one in (found["request"] or {"approvals": []})["approvals"]:
-        shown.append(f"[bold]approval[/]    {one['decision']} by {one['person']} ({one['role']}) at {one['at']}")
-    return shown
+    decisions = (found["request"] or {"approvals": []})["approvals"]
+    return shown + [
+        f"[bold]approval[/]    {one['decision']} by {one['person']} ({one['role']}) at {one['at']}" for one in decisions
+    ]

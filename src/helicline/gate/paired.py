@@ -21,7 +21,8 @@ def compare(metric: str, truth: Array, candidate: Array, champion: Array, *, mar
     """Return candidate minus champion on the same rows, turned so that higher is better, with a 95 % interval.
 
     `p_worse` is the p-value of "the candidate is not worse than the champion by more than `margin`". `candidate` and
-    `champion` are predicted labels for accuracy, numbers for mae and mse, probabilities of class 1 for auc and log_loss.
+    `champion` are predicted labels for accuracy, numbers for mae and mse, probabilities of class 1 for auc and
+    log_loss.
 
     Raises:
         Invalid: the metric cannot be compared row by row.

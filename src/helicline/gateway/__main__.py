@@ -46,9 +46,7 @@ async def _run(chosen: Options) -> None:
 def main(arguments: list[str]) -> int:
     """Run a gateway until it is told to stop; return the exit code."""
     chosen = options(arguments)
-    logging.basicConfig(
-        level=settings.load().log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=settings.load().log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     if sys.platform == "win32":
         asyncio.run(_run(chosen))

@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+from helicline.gateway.profiling import keeper
 from helicline.serving.log_seal import OnSealed, closed_segments, seal
 
 _log = logging.getLogger("helicline.gateway.sealer")
@@ -43,7 +44,8 @@ def main(*, on_sealed: OnSealed | None = None) -> int:
     parser.add_argument("--home", type=Path, required=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    return run(parser.parse_args().home, on_sealed=on_sealed)
+    home = parser.parse_args().home
+    return run(home, on_sealed=on_sealed or keeper(home))
 
 
 if __name__ == "__main__":

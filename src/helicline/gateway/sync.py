@@ -37,9 +37,7 @@ class Sync:
                 desired = await self._desired(after)
             except (httpx.HTTPError, msgspec.MsgspecError) as error:
                 if self.reachable:
-                    _log.warning(
-                        "the server cannot be reached, serving goes on: %s", error or type(error).__name__
-                    )
+                    _log.warning("the server cannot be reached, serving goes on: %s", error or type(error).__name__)
                 self.reachable = False
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _RETRY_MAX_S)

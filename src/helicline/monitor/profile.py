@@ -1,8 +1,8 @@
 """The profile kernel (LogGrid): exact counts on a grid that does not depend on the data.
 
-The cell of a value is the upper 16 bits of float32(value - centre): sign, exponent, 7 bits of mantissa, so 128 cells an
-octave and a half-width of at most 0.39 % of the distance from the centre. Counts add up, so profiles of any windows merge
-by addition, bit for bit the same in whatever order. The centre is the reference's median, fixed with the reference.
+The cell of a value is the upper 16 bits of float32(value - centre): sign, exponent, 7 bits of mantissa, so 128 cells
+an octave and a half-width of at most 0.39 % of the distance from the centre. Counts add up, so profiles of any windows
+merge by addition, bit for bit the same in whatever order. The centre is the reference's median, fixed with it.
 """
 
 from __future__ import annotations

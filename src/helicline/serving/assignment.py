@@ -21,9 +21,7 @@ def assign(key: str, route: Route) -> int:
     With one candidate a growing weight never moves a key back to stable. With several, weighted rendezvous:
     a change of one weight moves keys only to or from that variant.
     """
-    candidates = [
-        variant for variant in route.variants if variant.revision != route.stable and variant.weight_bp > 0
-    ]
+    candidates = [variant for variant in route.variants if variant.revision != route.stable and variant.weight_bp > 0]
     if not candidates:
         return route.stable
     if len(candidates) == 1:
@@ -46,9 +44,7 @@ def _hash(key: str, salt: str) -> int:
     raw = salt.encode("utf-8", "surrogatepass")
     if len(raw) > 64:
         raw = blake2b(raw, digest_size=32).digest()
-    return int.from_bytes(
-        blake2b(key.encode("utf-8", "surrogatepass"), key=raw, digest_size=8).digest(), "big"
-    )
+    return int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), key=raw, digest_size=8).digest(), "big")
 
 
 def key_hash(key: str, salt: str) -> str:

@@ -118,9 +118,7 @@ def _cell(row: Any, place: int) -> Any:
 
 def _typed(values: Array, kind: str) -> Array:
     if values.dtype == np.float64 and kind in _SQL:
-        return values.astype(
-            {"long": np.int64, "integer": np.int64, "boolean": np.bool_}.get(kind, np.float64)
-        )
+        return values.astype({"long": np.int64, "integer": np.int64, "boolean": np.bool_}.get(kind, np.float64))
     if kind in _SQL:
         shape = {"long": int, "integer": int, "boolean": bool}.get(kind, float)
         return np.array([_cast(value, shape) for value in values], dtype=object)

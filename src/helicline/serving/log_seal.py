@@ -49,15 +49,11 @@ def seal(segment: Path, tables: Path, *, on_sealed: OnSealed | None = None) -> l
 def _write(batch: Batch, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    selected = ", ".join(
-        f"CAST({_quoted(name)} AS {kind}) AS {_quoted(name)}" for name, kind in batch.types.items()
-    )
+    selected = ", ".join(f"CAST({_quoted(name)} AS {kind}) AS {_quoted(name)}" for name, kind in batch.types.items())
     with duckdb.connect() as connection:
         connection.register("batch", batch.columns)
         target = str(partial).replace("'", "''")
-        connection.execute(
-            f"COPY (SELECT {selected} FROM batch) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
-        )
+        connection.execute(f"COPY (SELECT {selected} FROM batch) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
     with partial.open("rb") as stream:
         os.fsync(stream.fileno())
     partial.replace(path)

@@ -84,11 +84,7 @@ def segment_time(path: Path) -> datetime:
 
 def _files(home: Path, table: str, deployment: str, *, since: datetime | None = None) -> list[Path]:
     found = (home / "tables" / table).glob(f"deployment={deployment}/date=*/*.parquet")
-    kept = [
-        path
-        for path in found
-        if not path.name.startswith(".") and (since is None or _on_or_after(path, since))
-    ]
+    kept = [path for path in found if not path.name.startswith(".") and (since is None or _on_or_after(path, since))]
     return sorted(kept, key=lambda path: path.name)
 
 
@@ -114,9 +110,7 @@ def _labels_of(home: Path, rows: list[dict[str, Any]]) -> dict[tuple[str, int], 
     if not rows:
         return {}
     since = min(row["ts"] for row in rows)
-    files = [
-        f for name in {row["deployment"] for row in rows} for f in _files(home, "labels", name, since=since)
-    ]
+    files = [f for name in {row["deployment"] for row in rows} for f in _files(home, "labels", name, since=since)]
     files += _files(home, "labels", "_unknown", since=since)
     if not files:
         return {}

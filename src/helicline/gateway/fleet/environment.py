@@ -73,8 +73,7 @@ def _substituted(text: str) -> list[str]:
     given = requirements.lines(text)
     names = {requirements.name_of(line) for line in given}
     found = [
-        "mlflow-skinny" + line[len("mlflow") :] if requirements.name_of(line) == "mlflow" else line
-        for line in given
+        "mlflow-skinny" + line[len("mlflow") :] if requirements.name_of(line) == "mlflow" else line for line in given
     ]
     if not names & set(requirements.MLFLOW):
         found.append("mlflow-skinny")

@@ -119,9 +119,7 @@ class Replica:
         delay = _BACKOFF_S
         while True:
             try:
-                return await archive.fetch(
-                    self._around.client, self.order, models=self._around.home / "models"
-                )
+                return await archive.fetch(self._around.client, self.order, models=self._around.home / "models")
             except Unavailable as error:
                 self._become("PENDING", str(error))
             except (Invalid, OSError) as error:

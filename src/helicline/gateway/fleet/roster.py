@@ -44,9 +44,7 @@ class Roster:
     def by_version(self, deployment: str, version: str) -> Replica | None:
         """Return the newest loaded revision of that model version."""
         found = [r for r in self.of(deployment) if str(r.order.model_version) == version]
-        return max(
-            found, key=lambda replica: (replica.link is not None, replica.order.revision), default=None
-        )
+        return max(found, key=lambda replica: (replica.link is not None, replica.order.revision), default=None)
 
     def of(self, deployment: str) -> list[Replica]:
         """Return the replicas of one deployment."""

@@ -183,9 +183,7 @@ class Connection(asyncio.Protocol):
         if encoding == b"identity":
             return True
         if encoding != b"gzip":
-            exchange.answer(
-                415, v1_error(f"content-encoding {encoding.decode('latin-1')!r} is not taken; gzip is")
-            )
+            exchange.answer(415, v1_error(f"content-encoding {encoding.decode('latin-1')!r} is not taken; gzip is"))
             return False
         unpacker = zlib.decompressobj(31)
         try:
@@ -205,9 +203,7 @@ class Connection(asyncio.Protocol):
         self._parts = []
         exchange.keep_alive = False
         self._closing = True
-        exchange.answer(
-            413, v1_error(f"the body is over the limit of {self._listener.limits.body_bytes} bytes")
-        )
+        exchange.answer(413, v1_error(f"the body is over the limit of {self._listener.limits.body_bytes} bytes"))
 
     def _refuse(self, status: int, why: str) -> None:
         if self._closing:

@@ -83,9 +83,7 @@ class Feedback:
             if labels:
                 await self._journal.keep(labels)
         except OSError as error:
-            exchange.answer(
-                503, v1_error(f"feedback cannot be kept: {error}"), headers=((b"retry-after", b"5"),)
-            )
+            exchange.answer(503, v1_error(f"feedback cannot be kept: {error}"), headers=((b"retry-after", b"5"),))
             return
         kind = b"application/x-ndjson" if body.endswith(b"\n") else b"application/json"
         exchange.answer(202, body, kind=kind)

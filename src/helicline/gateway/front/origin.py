@@ -24,9 +24,7 @@ class Doorman:
                 403,
                 f"the host {host.decode('latin-1')!r} is not served here; see the setting allowed_hosts",
             )
-        if origin is not None and not self._own(
-            origin.decode("latin-1").lower(), host.decode("latin-1").lower()
-        ):
+        if origin is not None and not self._own(origin.decode("latin-1").lower(), host.decode("latin-1").lower()):
             return 403, f"requests from the origin {origin.decode('latin-1')!r} are not taken"
         return None
 

@@ -116,9 +116,7 @@ class Front:
             self._by_method(exchange, {b"POST": self._only})
         elif route is None:
             known = ", ".join(sorted(self._routing.routes)) or "none"
-            wire.refuse(
-                exchange, SCORING_JSON, 404, f"no deployment named {deployment!r}; there are: {known}"
-            )
+            wire.refuse(exchange, SCORING_JSON, 404, f"no deployment named {deployment!r}; there are: {known}")
         elif (kind := self._scoring_kind(exchange)) is not None:
             self._call(exchange, kind, route=route)
 
@@ -170,9 +168,7 @@ class Front:
                 wire.refuse(exchange, OIP_JSON, 404, f"model {name!r} has no loaded version {version!r}")
                 return
         if rest == ["infer"]:
-            self._by_method(
-                exchange, {b"POST": lambda e: self._call(e, OIP_JSON, route=route, version=version)}
-            )
+            self._by_method(exchange, {b"POST": lambda e: self._call(e, OIP_JSON, route=route, version=version)})
         elif rest in ([], ["ready"]):
             answer = self._models.ready if rest else self._models.metadata
             self._by_method(exchange, {b"GET": lambda e: answer(e, route, version=version)})
@@ -182,9 +178,7 @@ class Front:
     def _call(self, exchange: Exchange, kind: int, *, route: Route, version: str = "") -> None:
         given, timeout = wire.chosen_id(exchange), wire.timeout_s(exchange)
         if given is None:
-            wire.refuse(
-                exchange, kind, 400, "X-Prediction-Id: 1 to 128 printable ASCII characters, no spaces"
-            )
+            wire.refuse(exchange, kind, 400, "X-Prediction-Id: 1 to 128 printable ASCII characters, no spaces")
             return
         if timeout is None:
             wire.refuse(exchange, kind, 400, "X-Request-Timeout-Ms: a whole number from 1 to 600000")

@@ -97,9 +97,7 @@ def _answer(codec: Codec, call: Call, ran: tuple[Any, Any], *, batch_rows: int) 
     except Exception as error:
         # What the model gave back may have no form on the wire: the model's failure, told to the caller.
         traceback.print_exception(error, file=sys.stderr)
-        return refusal(
-            call.frame, Failure(500, f"the model's output cannot be sent: {type(error).__name__}: {error}")
-        )
+        return refusal(call.frame, Failure(500, f"the model's output cannot be sent: {type(error).__name__}: {error}"))
     return frames.pack(frames.RESULT, call.frame.id, number=batch_rows, meta=log, body=body)
 
 

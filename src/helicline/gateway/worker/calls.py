@@ -70,9 +70,7 @@ class Codec:
             return Failure(400, str(error), user=True)
         except Exception as error:
             # Other people's parsers (pandas, MLflow) may raise anything on bad input; it is still the input.
-            return Failure(
-                400, self.explained(call) or f"{type(error).__name__}: {_message(error)}"[:4000], user=True
-            )
+            return Failure(400, self.explained(call) or f"{type(error).__name__}: {_message(error)}"[:4000], user=True)
         return call
 
     def explained(self, call: Call) -> str:

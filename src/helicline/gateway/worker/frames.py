@@ -33,9 +33,7 @@ class Garbled(Exception):
     """The stream does not hold frames: the other side is broken or hostile."""
 
 
-def pack(
-    kind: int, call_id: int, *, flags: int = 0, number: int = 0, meta: bytes = b"", body: bytes = b""
-) -> bytes:
+def pack(kind: int, call_id: int, *, flags: int = 0, number: int = 0, meta: bytes = b"", body: bytes = b"") -> bytes:
     """Return the bytes of one frame."""
     return HEAD.pack(MAGIC, kind, flags, call_id, number, len(meta), len(body)) + meta + body
 

@@ -47,9 +47,7 @@ def reach_package() -> None:
 def start(arguments: list[str]) -> int:
     """Serve on the inherited descriptor; return the exit code."""
     die_with(int(arguments[1]))
-    sys.path[:] = [
-        entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent
-    ]
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
     reach_package()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")

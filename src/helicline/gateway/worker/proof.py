@@ -26,9 +26,7 @@ def prove(predictor: Predictor) -> None:
         Unsound: the model's own example makes it fail.
     """
     if not predictor.reader.able:
-        predictor.reason = (
-            "inputs are not all required scalars or one numeric matrix: each call goes through pyfunc"
-        )
+        predictor.reason = "inputs are not all required scalars or one numeric matrix: each call goes through pyfunc"
         return
     example = serving_example(predictor.loaded.path)
     rows = predictor.reader.rows(example) if example else None
@@ -43,9 +41,7 @@ def prove(predictor: Predictor) -> None:
         return
     source = "on the input example" if own else "on made-up rows (the model has no input example)"
     _choose(predictor, rows, truth)
-    predictor.reason = (
-        f"{predictor.way} way{', calls joined' if predictor.batchable else ''}: shown equal {source}"
-    )
+    predictor.reason = f"{predictor.way} way{', calls joined' if predictor.batchable else ''}: shown equal {source}"
 
 
 def _choose(predictor: Predictor, rows: list[Row], truth: Any) -> None:
@@ -77,11 +73,8 @@ def _joinable(predictor: Predictor, rows: list[Row]) -> bool:
 
 def sliceable(output: Any, count: int) -> bool:
     """Return whether the output has one entry for each of `count` rows."""
-    return (
-        (isinstance(output, np.ndarray)
-        and output.ndim > 0
-        and len(output) == count)
-        or ((hasattr(output, "iloc") or isinstance(output, list)) and len(output) == count)
+    return (isinstance(output, np.ndarray) and output.ndim > 0 and len(output) == count) or (
+        (hasattr(output, "iloc") or isinstance(output, list)) and len(output) == count
     )
 
 

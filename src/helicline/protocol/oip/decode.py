@@ -102,9 +102,7 @@ def read(body: bytes) -> InferRequest:
     request_id = payload.get("id")
     if request_id is not None and type(request_id) is not str:
         raise Invalid("id", request_id, "text")
-    return InferRequest(
-        request_id, inputs, _params(payload.get("parameters")), _outputs(payload.get("outputs"))
-    )
+    return InferRequest(request_id, inputs, _params(payload.get("parameters")), _outputs(payload.get("outputs")))
 
 
 def _params(given: Any) -> dict[str, Any]:
@@ -173,9 +171,7 @@ def _check_values(flat: list[Any], name: str, datatype: str) -> None:
     if float in allowed:
         for value in flat:
             if type(value) is float and not math.isfinite(value):
-                raise Invalid(
-                    f"inputs.{name}.data", str(value), "finite numbers (null stands for a missing one)"
-                )
+                raise Invalid(f"inputs.{name}.data", str(value), "finite numbers (null stands for a missing one)")
 
 
 def rows_for(request: InferRequest, signature: Signature) -> list[Row]:
@@ -187,11 +183,7 @@ def rows_for(request: InferRequest, signature: Signature) -> list[Row]:
     columns = signature.columns
     names = {column.name for column in columns}
     single = request.inputs[0]
-    if (
-        len(request.inputs) == 1
-        and len(single.shape) == 2
-        and (single.name not in names or len(columns) == 1)
-    ):
+    if len(request.inputs) == 1 and len(single.shape) == 2 and (single.name not in names or len(columns) == 1):
         return _matrix_rows(single, columns)
     given = {tensor.name: tensor for tensor in request.inputs}
     for unknown in sorted(set(given) - names):
@@ -213,9 +205,7 @@ def _matrix_rows(tensor: InputTensor, columns: tuple[Column, ...]) -> list[Row]:
 def _column_values(column: Column, tensor: InputTensor | None, count: int) -> list[Any]:
     if tensor is None:
         if column.required:
-            raise Invalid(
-                f"inputs.{column.name}", None, f"a tensor of type {_SHOWN.get(column.type, 'BYTES')}"
-            )
+            raise Invalid(f"inputs.{column.name}", None, f"a tensor of type {_SHOWN.get(column.type, 'BYTES')}")
         return [None] * count
     _check_column(column, tensor)
     if tensor.width != 1 or tensor.rows != count:
@@ -227,9 +217,7 @@ def _check_column(column: Column, tensor: InputTensor) -> None:
     takes = _COLUMN_TAKES.get(column.type, ("BYTES",))
     if tensor.datatype not in takes:
         where = f"column {column.name!r} (tensor {tensor.name!r})"
-        raise Invalid(
-            where, tensor.datatype, f"{_SHOWN.get(column.type, 'BYTES')} (the signature says {column.type})"
-        )
+        raise Invalid(where, tensor.datatype, f"{_SHOWN.get(column.type, 'BYTES')} (the signature says {column.type})")
 
 
 def arrays_for(request: InferRequest, signature: Signature) -> dict[str, np.ndarray[Any, Any]]:
@@ -261,9 +249,7 @@ def _checked_array(given: InputTensor, expected: Tensor) -> np.ndarray[Any, Any]
     if not expected.dtype.startswith(("str", "object", "bytes", "<U")):
         wanted = np.dtype(expected.dtype)
         whole_to_float = wanted.kind == "f" and array.dtype.kind in "iuf"
-        if not whole_to_float and (
-            array.dtype.kind == "O" or not np.can_cast(array.dtype, wanted, "same_kind")
-        ):
+        if not whole_to_float and (array.dtype.kind == "O" or not np.can_cast(array.dtype, wanted, "same_kind")):
             raise Invalid(f"inputs.{given.name}.datatype", given.datatype, _DATATYPES.get(wanted.name, wanted.name))
         array = array.astype(wanted)
     return array

@@ -8,7 +8,7 @@ from litestar import get
 from helicline.protocol.rest.edge import Edge, Page, bounded
 from helicline.records.run import Experiment, MetricPoint, Run
 from helicline.store.unit import Reader
-from helicline.tracking import get_run, list_experiments, metric_history, search_runs
+from helicline.tracking import get_run, metric_history, search_experiments, search_runs
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +22,7 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 @get("/experiments", sync_to_thread=True)
 def list_all_experiments(edge: Edge) -> Page[Experiment]:
     """Every active experiment."""
-    return Page(edge.read(list_experiments))
+    return Page(edge.read(lambda tx: search_experiments(tx)[0]))
 
 
 @get("/runs", sync_to_thread=True)
@@ -37,7 +37,7 @@ def search(
     """Runs that match an MLflow filter, a page at a time; `order_by` like `metrics.accuracy DESC`."""
 
     def view(tx: Reader) -> Page[Run]:
-        ids = [experiment] if experiment else [one.experiment_id for one in list_experiments(tx)]
+        ids = [experiment] if experiment else [one.experiment_id for one in search_experiments(tx)[0]]
         found, token = search_runs(
             tx, ids, filter=filter, order_by=(order_by,), max_results=bounded(limit), page_token=after
         )

@@ -128,20 +128,14 @@ class RowReader:
         return True
 
     def _split(self, value: Any) -> list[Row] | None:
-        if (
-            self.tensor is not None
-            or type(value) is not dict
-            or not value.keys() <= {"columns", "data", "index"}
-        ):
+        if self.tensor is not None or type(value) is not dict or not value.keys() <= {"columns", "data", "index"}:
             return None
         names, data = value.get("columns"), value.get("data")
         if type(names) is not list or type(data) is not list:
             return None
         if names == self.names:
             return data
-        if len({*map(str, names)}) != len(names) or any(
-            len(row) != len(names) for row in data if type(row) is list
-        ):
+        if len({*map(str, names)}) != len(names) or any(len(row) != len(names) for row in data if type(row) is list):
             return None
         places = {name: place for place, name in enumerate(names)}
         if any(name not in places for name in self.names) or any(type(row) is not list for row in data):
