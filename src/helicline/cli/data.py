@@ -41,7 +41,7 @@ def list_data(dataset: str = "", *, json: bool = False) -> None:
         if json:
             as_json(versions)
             return
-        rows = [
+        rows: list[tuple[Any, ...]] = [
             (
                 one.ref,
                 f"v{one.sequence}",
@@ -86,7 +86,7 @@ def diff(dataset: str, before: str, after: str = "main", *, json: bool = False) 
     if json:
         as_json(found)
         return
-    rows = [("+", one.path, one.size) for one in found.added]
+    rows: list[tuple[Any, ...]] = [("+", one.path, one.size) for one in found.added]
     rows += [("-", one.path, one.size) for one in found.removed]
     rows += [("~", new.path, f"{old.size} → {new.size}") for old, new in found.changed]
     table("", ("", "path", "bytes"), rows, empty="The two versions are equal.")

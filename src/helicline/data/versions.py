@@ -59,10 +59,10 @@ def _describe(blobs: Blobs, entries: Sequence[FileEntry]) -> tuple[int | None, t
         try:
             relation = session.read_parquet(paths, union_by_name=True)
             columns = tuple((str(name), str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True))
-            count = relation.aggregate("count(*)").fetchone()
+            count = int(relation.shape[0])
         except duckdb.Error as error:
             raise Invalid("files", str(error).splitlines()[0], "Parquet files that can be read together") from None
-    return int(count[0]) if count else 0, columns
+    return count, columns
 
 
 def create(tx: Tx, name: str, *, description: str = "") -> Dataset:

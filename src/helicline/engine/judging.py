@@ -41,7 +41,7 @@ class Judged:
 
     def scores(self, rows: pd.DataFrame) -> Any:
         """Return the probability of the second class where the model can tell it, else None."""
-        estimator = getattr(self.model, "get_raw_model", lambda: None)()
+        estimator: Any = getattr(self.model, "get_raw_model", lambda: None)()
         if not hasattr(estimator, "predict_proba") or len(getattr(estimator, "classes_", ())) != 2:
             return None
         return estimator.predict_proba(rows)[:, 1]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -196,11 +198,8 @@ def _log_metrics(outputs: tuple[Output, ...]) -> None:
     try:
         from mlflow import MlflowClient
         from mlflow.entities import Metric
-        from mlflow.utils.time import get_current_time_millis
     except ImportError:
         return
-    import os
-
-    now = get_current_time_millis()
+    now = time.time_ns() // 1_000_000
     metrics = [Metric(name, value, now, 0) for name, value in values.items()]
     MlflowClient().log_batch(os.environ["MLFLOW_RUN_ID"], metrics=metrics)

@@ -60,17 +60,16 @@ def measure(metric: str, truth: Array, predicted: Array) -> float:
 def _gains(metric: str, truth: Array, predicted: Array) -> Array:
     """Return each row's gain: higher is better."""
     if metric == "accuracy":
-        return (np.asarray(truth).astype(str) == np.asarray(predicted).astype(str)).astype(float)
+        return np.array(np.asarray(truth).astype(str) == np.asarray(predicted).astype(str), dtype=float)
     if metric not in LOSSES:
         raise Invalid("metric", metric, ", ".join(METRICS))
     truth, predicted = np.asarray(truth, dtype=float), np.asarray(predicted, dtype=float)
     if metric == "mae":
-        return -np.abs(truth - predicted)
+        return np.array(-np.abs(truth - predicted))
     if metric == "mse":
-        return -((truth - predicted) ** 2)
+        return np.array(-((truth - predicted) ** 2))
     chance = np.clip(predicted, 1e-15, 1 - 1e-15)
-    gains: Array = truth * np.log(chance) + (1 - truth) * np.log(1 - chance)
-    return gains
+    return np.array(truth * np.log(chance) + (1 - truth) * np.log(1 - chance))
 
 
 def _p_worse(metric: str, difference: Array, *, mean: float, spread: float, margin: float) -> tuple[float, str]:

@@ -82,7 +82,7 @@ class Reconciler:
 
     def hold_lease(self) -> bool:
         """Take or keep the lease; False where another server holds it."""
-        return self._write(self._lease) > 0
+        return bool(self._write(self._lease))
 
     def _lease(self, tx: Tx) -> int:
         found = nouns.LEASES.find(tx, LEASE)

@@ -8,6 +8,7 @@ merge by addition, bit for bit the same in whatever order. The centre is the ref
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -111,9 +112,8 @@ def _packed(grid: Array, *, centre: float, missing: int, low: float | None, high
 
 
 def _categories(values: list[str], row_count: int) -> Column:
-    names, counts = np.unique(np.array(values, dtype=str), return_counts=True) if values else ([], [])
-    found = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
-    return Column(kind="category", count=len(values), missing=row_count - len(values), categories=_topped(found))
+    categories = _topped(dict(Counter(values)))
+    return Column(kind="category", count=len(values), missing=row_count - len(values), categories=categories)
 
 
 def _topped(found: dict[str, int]) -> dict[str, int]:

@@ -23,6 +23,7 @@ from helicline.records.pipeline import (
     StepRun,
     StepSpec,
 )
+from helicline.records.run import RunStatus
 from helicline.store import nouns
 from helicline.store.blobs import Blobs
 from helicline.store.unit import Reader, Tx
@@ -218,7 +219,7 @@ def _cancel_step(tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, move: Mo
     _end_step("CANCELLED")(tx, blobs, run, step, move)
 
 
-def _end_run(state: str, status: str) -> Callable[[Tx, Blobs, PipelineRun, StepRun | None, Move], None]:
+def _end_run(state: str, status: RunStatus) -> Callable[[Tx, Blobs, PipelineRun, StepRun | None, Move], None]:
     def act(tx: Tx, _blobs: Blobs, run: PipelineRun, _step: StepRun | None, move: Move) -> None:
         _touch(tx, run, state=state, error=move.why, wake_at=None, finished_at=tx.now)
         update_run(tx, run.run_id, status=status, end_time=tx.now)

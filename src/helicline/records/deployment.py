@@ -224,8 +224,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
     index: int
     weight_bp: int
-    stable: Arm = Arm()
-    candidate: Arm = Arm()
+    stable: Arm
+    candidate: Arm
 
 
 class StepRecord(msgspec.Struct, frozen=True, kw_only=True):

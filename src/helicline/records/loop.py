@@ -47,9 +47,9 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     deployment: str
     pipeline: PipelineSpec
+    rollout: RolloutPlan
     gates: tuple[Check, ...] = ()
     approval: ApprovalRule | None = None
-    rollout: RolloutPlan = RolloutPlan(steps=())
     monitors: tuple[MonitorSpec, ...] = ()
     triggers: tuple[TriggerSpec, ...] = ()
     label: str = "label"

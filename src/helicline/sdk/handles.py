@@ -62,8 +62,7 @@ class Table:
 
     @property
     def row_count(self) -> int:
-        found = self.duckdb().aggregate("count(*)").fetchone()
-        return int(found[0]) if found else 0
+        return int(self.duckdb().shape[0])
 
 
 def write_parquet(data: Any, path: Path) -> None:

@@ -39,15 +39,13 @@ def write(home: Path, deployment: str, target: Path, *, label: str, since_ms: in
                 USING (prediction_id, row) WHERE p.status = 200 ORDER BY p.ts, p.prediction_id, p.row"""
         )
         rows.write_parquet(str(target), compression="zstd")
-        counted = session.read_parquet(str(target)).aggregate("count(*)").fetchone()
-    return int(counted[0]) if counted else 0
+        return int(session.read_parquet(str(target)).shape[0])
 
 
 def _typed(session: duckdb.DuckDBPyConnection) -> str:
     """Return the SQL of the label in the narrowest type that holds every one of them."""
     for kind in KINDS:
-        failed = session.sql(f"SELECT count(*) FROM latest WHERE TRY_CAST(value AS {kind}) IS NULL").fetchone()
-        whole = kind != "BIGINT" or session.sql("SELECT count(*) FROM latest WHERE value LIKE '%.%'").fetchone() == (0,)
-        if failed == (0,) and whole:
+        misfits = f"TRY_CAST(value AS {kind}) IS NULL OR ('{kind}' = 'BIGINT' AND value LIKE '%.%')"
+        if session.sql(f"SELECT 1 FROM latest WHERE {misfits} LIMIT 1").fetchone() is None:
             return f"CAST(l.value AS {kind})"
     return "l.value"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import msgspec
 from litestar import Request, get, post, put
@@ -108,7 +109,7 @@ def missing_blobs(edge: Edge, data: MissingBody) -> MissingBody:
 
 
 @put("/blobs", status_code=201)
-async def put_blob(request: Request, edge: Edge) -> BlobKept:
+async def put_blob(request: Request[Any, Any, Any], edge: Edge) -> BlobKept:
     """Keep the body as a blob; answered after it is durable."""
     limit = edge.context.settings.max_upload_bytes
     digest, size = await receive(request.stream(), edge.context.blobs, limit=limit)

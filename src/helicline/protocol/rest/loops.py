@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from litestar import get, post
+from litestar.params import Parameter
 
 from helicline.errors import NotFound
 from helicline.loop import loops, turns, watching
@@ -144,10 +147,12 @@ def list_monitors(edge: Edge, deployment: str = "", windows: int = 60) -> Page[M
 
 
 @get("/alerts", sync_to_thread=True)
-def list_alerts(edge: Edge, deployment: str = "", state: str = "", limit: int = 100) -> Page[Alert]:
+def list_alerts(
+    edge: Edge, deployment: str = "", in_state: Annotated[str, Parameter(query="state")] = "", limit: int = 100
+) -> Page[Alert]:
     """Alerts, newest first."""
     column = nouns.ALERTS.table.c
-    where = ([column.deployment == deployment] if deployment else []) + ([column.state == state] if state else [])
+    where = ([column.deployment == deployment] if deployment else []) + ([column.state == in_state] if in_state else [])
     return Page(
         edge.read(lambda tx: nouns.ALERTS.select(tx, *where, order=[column.opened_at.desc()], limit=bounded(limit)))
     )

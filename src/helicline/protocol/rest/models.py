@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
 from litestar import get, post
+from litestar.params import Parameter
 from litestar.response import Stream
 
 from helicline.errors import Invalid
@@ -173,10 +175,10 @@ def _person(edge: Edge, said: str) -> str:
 
 
 @get("/promotion-requests", sync_to_thread=True)
-def list_requests(edge: Edge, state: str = "") -> Page[PromotionRequest]:
+def list_requests(edge: Edge, in_state: Annotated[str, Parameter(query="state")] = "") -> Page[PromotionRequest]:
     """Requests to promote, newest first."""
     column = nouns.REQUESTS.table.c
-    where = [column.state == state] if state else []
+    where = [column.state == in_state] if in_state else []
     found = edge.read(lambda tx: nouns.REQUESTS.select(tx, *where))
     return Page(sorted(found, key=lambda one: one.created_at, reverse=True))
 

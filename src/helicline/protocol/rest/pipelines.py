@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -150,7 +151,7 @@ def _log_path(edge: Edge, attempt_id: str) -> Path:
 
 
 @post("/attempts/{attempt_id:str}/log", status_code=200)
-async def append_log(request: Request, edge: Edge, attempt_id: str, offset: int) -> Done:
+async def append_log(request: Request[Any, Any, Any], edge: Edge, attempt_id: str, offset: int) -> Done:
     """Append output at `offset`; sending the same piece twice changes nothing."""
     piece = await request.body()
     path = await asyncio.to_thread(_log_path, edge, attempt_id)
