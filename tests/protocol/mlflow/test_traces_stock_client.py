@@ -76,7 +76,9 @@ def info(trace_id: str, experiment: str, /, **more: object) -> dict:
 @pytest.mark.parametrize(
     "more",
     [{"tags": "x"}, {"tags": {"a": 1}}, {"state": "WRONG"}, {"state": 7}, {"request_time": "x"},
-     {"trace_location": 3}, {"execution_duration": "1"}, {"assessments": "x"}, {"client_request_id": 5}, {"trace_id": "a b"}, {"trace_id": ""}],
+     {"trace_location": 3}, {"execution_duration": "1"},
+     {"assessments": "x"}, {"client_request_id": 5},
+     {"trace_id": "a b"}, {"trace_id": ""}],
 )  # fmt: skip
 def test_a_trace_info_of_the_wrong_shape_is_refused(http, experiment, more):
     answer = http.post("/api/3.0/mlflow/traces", json=info("tr-1", experiment, **more))
