@@ -17,7 +17,7 @@ from helicline.store.nouns import ALIASES, VERSIONS
 from helicline.store.rows import logged_model as model_rows
 from helicline.store.unit import Reader
 from helicline.tracking.artifact import path_in_store
-from helicline.tracking.checks import checked_path
+from helicline.tracking.checks import checked_path, checked_ref
 
 EXTERNAL = frozenset({"s3", "gs", "wasbs", "abfss", "hdfs", "http", "https"})
 PROMPT_SOURCES = frozenset({"dummy-source", "prompt-template"})
@@ -39,7 +39,9 @@ def resolve(tx: Reader, source: str, *, run_id: str = "", model_id: str = "") ->
     A run or model that is named must hold the source, so that nobody's lineage can be claimed for other files.
     """
     scheme = urlsplit(source).scheme if ":" in source else ""
-    given = Origin(source=source, root="", run_id=run_id, model_id=model_id)
+    given = Origin(
+        source=source, root="", run_id=checked_ref("run_id", run_id), model_id=checked_ref("model_id", model_id)
+    )
     if scheme == "runs":
         return _from_run(tx, given)
     if scheme == "models":

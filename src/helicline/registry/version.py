@@ -74,7 +74,7 @@ def _origin(tx: Tx, model: RegisteredModel, source: str, *, run_id: str, model_i
     if model.is_prompt:
         if source not in sources.PROMPT_SOURCES:
             sources.refuse(source, "A prompt has no files.")
-        return sources.Origin(source=source, root="", run_id=run_id)
+        return sources.Origin(source=source, root="", run_id=checks.checked_ref("run_id", run_id))
     return sources.resolve(tx, source, run_id=run_id, model_id=model_id)
 
 

@@ -12,6 +12,7 @@ from helicline.errors import Invalid
 KEY = re.compile(r"[/\w.\- :]*")
 RUN_ID = re.compile(r"[a-zA-Z0-9][\w-]{0,255}")
 INT64 = 2**63
+MAX_PATH = 2048  # bytes; PostgreSQL indexes no text of more than about 2700
 MAX_TIME_MS = 253_402_300_799_000  # the end of the year 9999, the last that a datetime can hold
 KEY_CHARACTERS = (
     "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:)"
@@ -62,6 +63,13 @@ def checked_key(field: str, what: str, key: str) -> str:
     return checked_length(what, 250, key)
 
 
+def checked_ref(field: str, reference: str) -> str:
+    """Return the id of a run or model, or "" where none is named."""
+    if reference and not RUN_ID.fullmatch(reference):
+        raise Invalid(field, reference, "an id: letters, digits, '_' and '-', at most 256")
+    return reference
+
+
 def checked_time(field: str, millis: int) -> int:
     if not 0 <= millis <= MAX_TIME_MS:
         raise Invalid(field, millis, "Timestamp must be a nonnegative long (64-bit integer) before the year 10000")
@@ -81,8 +89,8 @@ def checked_path(field: str, path: str) -> str:
         why = _wrong_with(form)
         if why:
             raise Invalid(field, path, f"Invalid path: {why}")
-    if len(path.encode()) > 4096:
-        raise Invalid(field, path, "Invalid path: it is longer than 4096 bytes")
+    if len(path.encode()) > MAX_PATH:
+        raise Invalid(field, path, f"Invalid path: it is longer than {MAX_PATH} bytes")
     return path
 
 

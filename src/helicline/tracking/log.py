@@ -96,7 +96,8 @@ def log_inputs(tx: Tx, run_id: str, *, datasets: Sequence[DatasetInput] = (), mo
     run = active_run(tx, run_id)
     for number, dataset in enumerate(datasets):
         rows.add_input(tx, run, _checked_dataset(dataset, f"datasets[{number}]"))
-    rows.link_models(tx, run_id, "input", [ModelOutput(model_id=model_id) for model_id in model_ids])
+    models = [ModelOutput(model_id=checks.checked_ref("models.model_id", model_id)) for model_id in model_ids]
+    rows.link_models(tx, run_id, "input", models)
 
 
 def log_outputs(tx: Tx, run_id: str, models: Sequence[ModelOutput]) -> None:
@@ -104,6 +105,7 @@ def log_outputs(tx: Tx, run_id: str, models: Sequence[ModelOutput]) -> None:
     active_run(tx, run_id)
     for model in models:
         checks.checked_int64("step", model.step)
+        checks.checked_ref("models.model_id", model.model_id)
     rows.link_models(tx, run_id, "output", models)
 
 

@@ -46,15 +46,22 @@ def create_logged_model(
         artifact_uri=f"{experiment.artifact_location.rstrip('/')}/models/{model_id}/artifacts",
         created_at=tx.now,
         updated_at=tx.now,
-        source_run_id=run_id,
-        model_type=model_type,
-        params=facts[0],
-        tags=facts[1],
+        source_run_id=checks.checked_ref("source_run_id", run_id),
+        model_type=checks.checked_text("model_type", model_type),
+        params=_checked(facts[0], "params", 6000),
+        tags=_checked(facts[1], "tags", 100_000),
     )
     rows.save(tx, model)
-    rows.add_params(tx, model_id, facts[0])
-    rows.set_tags(tx, model_id, facts[1])
+    rows.add_params(tx, model_id, model.params)
+    rows.set_tags(tx, model_id, model.tags)
     return model
+
+
+def _checked(facts: dict[str, str], what: str, limit: int) -> dict[str, str]:
+    for key, value in facts.items():
+        checks.checked_key(f"{what}.key", f"{what}.key", key)
+        checks.checked_text(f"{what}.value", value)
+    return {key: value[:limit] for key, value in facts.items()}
 
 
 def get_logged_model(tx: Reader, model_id: str) -> LoggedModel:
@@ -81,7 +88,7 @@ def delete_logged_model(tx: Tx, model_id: str) -> None:
 
 def tag_logged_model(tx: Tx, model_id: str, tags: dict[str, str]) -> LoggedModel:
     get_logged_model(tx, model_id)
-    rows.set_tags(tx, model_id, tags)
+    rows.set_tags(tx, model_id, _checked(tags, "tags", 100_000))
     return get_logged_model(tx, model_id)
 
 
@@ -94,5 +101,5 @@ def untag_logged_model(tx: Tx, model_id: str, key: str) -> None:
 def add_logged_model_params(tx: Tx, model_id: str, params: dict[str, str]) -> LoggedModel:
     """Add the parameters that are new; those that stand are left."""
     get_logged_model(tx, model_id)
-    rows.add_params(tx, model_id, params)
+    rows.add_params(tx, model_id, _checked(params, "params", 6000))
     return get_logged_model(tx, model_id)

@@ -72,6 +72,8 @@ def add_spans(tx: Tx, experiment_id: str, spans: Sequence[SpanRecord], *, run_id
     rows.save_spans(tx, spans)
     for trace_id in sorted({checked_trace_id(span.trace_id) for span in spans}):
         before = _held(tx, trace_id)
+        if before is not None and before.experiment_id != experiment_id:
+            raise Invalid("trace_id", trace_id, "a trace of this experiment")
         if before is None or before.info.get("derived"):
             info = _derived(trace_id, experiment_id, rows.spans_of(tx, [trace_id])[trace_id])
             if before is not None:

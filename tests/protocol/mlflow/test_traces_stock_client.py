@@ -66,3 +66,48 @@ def test_a_compressed_bomb_is_refused(http, experiment):
         "content-encoding": "gzip",
     }
     assert http.post("/v1/traces", content=gzip.compress(b"\0" * 50_000_000), headers=headers).status_code == 413
+
+
+def info(trace_id: str, experiment: str, /, **more: object) -> dict:
+    location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
+    return {"trace": {"trace_info": {"trace_id": trace_id, "trace_location": location} | more}}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"tags": "x"}, {"tags": {"a": 1}}, {"state": "WRONG"}, {"state": 7}, {"request_time": "x"},
+     {"trace_location": 3}, {"execution_duration": "1"},
+     {"assessments": "x"}, {"client_request_id": 5},
+     {"trace_id": "a b"}, {"trace_id": ""}],
+)  # fmt: skip
+def test_a_trace_info_of_the_wrong_shape_is_refused(http, experiment, more):
+    answer = http.post("/api/3.0/mlflow/traces", json=info("tr-1", experiment, **more))
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+
+
+def test_a_trace_told_twice_is_one_trace(http, experiment):
+    body = info(f"tr-{experiment}", experiment, state="OK", request_time="2026-01-05T09:00:00Z")
+    answers = [http.post("/api/3.0/mlflow/traces", json=body).json() for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert answers[0]["trace"]["trace_info"]["tags"]["mlflow.trace.spansLocation"] == "TRACKING_STORE"
+
+
+def test_spans_of_any_opentelemetry_sender_become_a_trace(http, client, experiment):
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    request = ExportTraceServiceRequest()
+    span = request.resource_spans.add().scope_spans.add().spans.add()
+    span.trace_id, span.span_id, span.name = bytes([7] * 16), bytes([9] * 8), "foreign"
+    span.start_time_unix_nano, span.end_time_unix_nano = 1_700_000_000_000_000_000, 1_700_000_000_250_000_000
+    span.attributes.add(key="n").value.int_value = -5
+    span.attributes.add(key="list").value.array_value.values.add().double_value = 1.5
+    headers = {"content-type": "application/x-protobuf", "x-mlflow-experiment-id": experiment}
+    body = gzip.compress(request.SerializeToString())
+    for _ in range(2):
+        answer = http.post("/v1/traces", content=body, headers=headers | {"content-encoding": "gzip"})
+        assert answer.status_code == 200
+    (found,) = client.search_traces(locations=[experiment])
+    assert (found.info.trace_id, found.info.execution_duration) == (f"tr-{'07' * 16}", 250)
+    assert [(one.name, one.attributes["n"], one.attributes["list"]) for one in found.data.spans] == [
+        ("foreign", -5, [1.5])
+    ]

@@ -6,6 +6,7 @@ import pytest
 
 from helicline import tracking
 from helicline.errors import Conflict, Invalid, NotFound
+from helicline.records.run import DatasetInput
 from helicline.store.rows import event
 from helicline.store.unit import Store
 from helicline.tracking.checks import checked_location, checked_path
@@ -69,7 +70,7 @@ def test_a_folder_lists_its_files_and_folders_and_no_neighbour(store: Store):
     [
         "../x", "a/../b", "a\\..\\b", "/etc/passwd", "C:/x", "//host/x", "a//b", "a/./b", "%2e%2e/x",
         "%252e%252e%252fx", "a/%2e%2e/b",
-        "．．/x", "a／..／b", "x#y", "a\nb", "a\rb", "a\x1b[31mb", "a\u202eb", "x" * 256, "a/" * 2100 + "x",
+        "．．/x", "a／..／b", "x#y", "a\nb", "a\rb", "a\x1b[31mb", "a\u202eb", "x" * 256, "a/" * 1100 + "x",
         "nul", "con.txt", "a/COM1", "x.", "x ", "", ".", "a%00b",
     ],
 )  # fmt: skip
@@ -96,3 +97,22 @@ def test_an_artifact_location_of_no_known_store_is_refused(location: str):
 @pytest.mark.parametrize("location", ["", "s3://bucket/prefix", "mlflow-artifacts:/x", "file:///srv/x", "/srv/x"])
 def test_an_artifact_location_of_a_known_store_is_kept(location: str):
     assert checked_location("artifact_location", location) == location
+
+
+def test_the_longest_names_that_are_allowed_can_be_kept(store: Store):
+    long = "\U0001f600" * 60
+    path = "/".join([long] * 8)
+    store.write(lambda tx: tracking.put_artifact(tx, path, hash="0" * 64, size=1))
+    assert store.read(lambda tx: tracking.get_artifact(tx, path)).size == 1
+    assert store.write(lambda tx: tracking.create_experiment(tx, "\U0001f600" * 500)).experiment_id == "1"
+    run = store.write(lambda tx: tracking.create_run(tx, "1"))
+    wide = DatasetInput(name="\x01" * 500, digest="d")
+    store.write(lambda tx: tracking.log_inputs(tx, run.run_id, datasets=[wide]))
+    store.write(lambda tx: tracking.log_batch(tx, run.run_id, params={"\u00e9" * 250: "\u00e9" * 6000}))
+
+
+def test_an_id_that_is_no_id_is_refused(store: Store):
+    with pytest.raises(Invalid):
+        store.write(lambda tx: tracking.create_logged_model(tx, "0", run_id="x" * 5000))
+    with pytest.raises(Invalid):
+        store.write(lambda tx: tracking.create_logged_model(tx, "0", facts=({"k" * 5000: ""}, {})))

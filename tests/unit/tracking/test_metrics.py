@@ -145,3 +145,8 @@ def test_a_run_made_again_under_its_id_is_the_same_run(store: Store):
     first = store.write(lambda tx: tracking.create_run(tx, "0", run_id=wanted, name="one"))
     again = store.write(lambda tx: tracking.create_run(tx, "0", run_id=wanted, name="two"))
     assert (again.run_id, again.name) == (first.run_id, "one")
+
+
+def test_runs_made_at_once_all_come_to_be(store: Store):
+    futures = [store.submit(lambda tx: tracking.create_run(tx, "0")) for _ in range(20)]
+    assert len({future.result(timeout=30).run_id for future in futures}) == 20

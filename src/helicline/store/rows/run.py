@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -123,7 +124,7 @@ def _fact_rows(run_id: str, values: dict[str, str]) -> list[dict[str, Any]]:
 
 def add_input(tx: Tx, run: Run, dataset: DatasetInput) -> None:
     """Link the run to the dataset; within an experiment the first of a name and digest is kept."""
-    identity = msgspec.json.encode([run.experiment_id, dataset.name, dataset.digest]).decode()
+    identity = hashlib.sha256(msgspec.json.encode([run.experiment_id, dataset.name, dataset.digest])).hexdigest()
     fields = ("name", "digest", "source_type", "source", "schema", "profile")
     add_missing(tx, RUN_DATASET, [{"id": identity} | {name: getattr(dataset, name) for name in fields}])
     link = {
@@ -287,7 +288,7 @@ def _inputs_of(tx: Reader, ids: Iterable[str]) -> dict[str, list[DatasetInput]]:
     columns = (RUN_INPUT.c.run, RUN_INPUT.c.tags, *(column for column in RUN_DATASET.c if column.name != "id"))
     statement = sa.select(*columns).select_from(joined).where(RUN_INPUT.c.run.in_(list(ids)))
     found: dict[str, list[DatasetInput]] = {}
-    for row in tx.execute(statement.order_by(RUN_DATASET.c.id)):
+    for row in tx.execute(statement.order_by(RUN_DATASET.c.name, RUN_DATASET.c.digest)):
         values = dict(row._mapping)
         run, tags = values.pop("run"), msgspec.json.decode(values.pop("tags"))
         found.setdefault(run, []).append(DatasetInput(tags=tags, **values))

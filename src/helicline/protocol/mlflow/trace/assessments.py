@@ -26,7 +26,7 @@ async def create(call: Call) -> Any:
 
     def added(info: dict[str, Any]) -> dict[str, Any]:
         known = [
-            item | {"valid": False} if item["assessment_id"] == overridden else item
+            item | {"valid": False} if item.get("assessment_id") == overridden else item
             for item in info.get("assessments") or []
         ]
         return info | {"assessments": [*known, made]}
@@ -37,7 +37,7 @@ async def create(call: Call) -> Any:
 
 def _find(info: dict[str, Any], assessment_id: str) -> dict[str, Any]:
     for item in info.get("assessments") or []:
-        if item["assessment_id"] == assessment_id:
+        if item.get("assessment_id") == assessment_id:
             return dict(item)
     raise NotFound("assessment", assessment_id)
 
@@ -61,7 +61,7 @@ async def update(call: Call) -> Any:
     def changed(info: dict[str, Any]) -> dict[str, Any]:
         fresh = _find(info, assessment_id) | changes
         rest = info["assessments"]
-        return info | {"assessments": [fresh if item["assessment_id"] == assessment_id else item for item in rest]}
+        return info | {"assessments": [fresh if item.get("assessment_id") == assessment_id else item for item in rest]}
 
     trace = await call.write(lambda tx: traces.change_trace(tx, trace_id, changed))
     return {"assessment": _find(trace.info, assessment_id)}
@@ -73,7 +73,9 @@ async def delete(call: Call) -> Any:
 
     def without(info: dict[str, Any]) -> dict[str, Any]:
         return info | {
-            "assessments": [item for item in info.get("assessments") or [] if item["assessment_id"] != assessment_id]
+            "assessments": [
+                item for item in info.get("assessments") or [] if item.get("assessment_id") != assessment_id
+            ]
         }
 
     await call.write(lambda tx: traces.change_trace(tx, trace_id, without))

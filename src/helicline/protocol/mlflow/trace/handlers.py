@@ -46,6 +46,8 @@ async def start(call: Call) -> Any:
     info["trace_location"] = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": located}}
     info["trace_id"] = told.required("trace_id")
     told.objects("assessments")
+    for name in ("client_request_id", "request_preview", "response_preview", "state", "request_time"):
+        told.text(name)
     trace = await call.write(lambda tx: traces.put_trace(tx, info))
     return {"trace": {"trace_info": info_as_wire(trace)}}
 
