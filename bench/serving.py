@@ -1,11 +1,14 @@
 """Requests a second, one row each: the gateway beside stock `mlflow models serve` with the same model.
 
-usage: python bench/serving.py [SECONDS]    Both run at once; they are loaded in turn, three rounds, by this client.
+usage: python bench/serving.py [SECONDS]
+
+Both run at once; they are loaded in turn, three rounds, by this client.
 """
 
 import asyncio
 import importlib.util
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -74,7 +77,10 @@ def stock(model):
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "-p", str(port)]
     process = subprocess.Popen(
-        [*command, "-h", "127.0.0.1", "--env-manager", "local"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*command, "-h", "127.0.0.1", "--env-manager", "local"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
     for _ in range(600):
         try:
@@ -90,7 +96,8 @@ async def compare(ours, theirs, seconds):
     print(f"{'connections':>11} {'gateway/s':>10} {'mlflow/s':>9} {'ratio':>6}")
     for connections in CONNECTIONS:
         pairs = [
-            (await rate(ours, connections, seconds), await rate(theirs, connections, seconds)) for _ in range(ROUNDS)
+            (await rate(ours, connections, seconds), await rate(theirs, connections, seconds))
+            for _ in range(ROUNDS)
         ]
         a, b = (statistics.median(column) for column in zip(*pairs, strict=True))
         print(f"{connections:>11} {a:>10.0f} {b:>9.0f} {a / b:>5.1f}x")

@@ -162,7 +162,7 @@ class Gateway:
 
 
 async def _until(stopping: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
-    """Wait for the signal; a task that ends before it is a bug, logged with its traceback, and ends the gateway."""
+    """Wait for the signal; a task that ends before it is a bug: logged, and the gateway ends."""
     signalled = asyncio.create_task(stopping.wait())
     await asyncio.wait({signalled, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     signalled.cancel()

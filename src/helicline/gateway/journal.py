@@ -1,4 +1,4 @@
-"""The prediction log and the feedback as the front writes them: appended, flushed, rotated, handed to the sealer."""
+"""Prediction log and feedback as the front writes them: appended, flushed, rotated, handed to the sealer."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Journal:
 
     async def close(self) -> None:
         """Write everything and close both segments."""
-        while self._syncing is not None:
+        while self._syncing is not None:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         self.rotate()
 

@@ -57,8 +57,8 @@ def _ready(statuses: Iterable[RevisionStatus]) -> Iterator[str]:
     yield "# HELP helicline_revision_ready Whether the revision can answer."
     yield "# TYPE helicline_revision_ready gauge"
     for status in statuses:
-        ready = int(status.state == "READY")
-        yield f'helicline_revision_ready{{deployment="{status.deployment}",revision="{status.revision}"}} {ready}'
+        labels = f'deployment="{status.deployment}",revision="{status.revision}"'
+        yield f"helicline_revision_ready{{{labels}}} {int(status.state == 'READY')}"
 
 
 def _gauges(gauges: dict[str, int]) -> Iterator[str]:

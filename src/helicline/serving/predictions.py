@@ -1,4 +1,4 @@
-"""What the server reads from the prediction log: one prediction, recent ones, labelled ones, and new segments."""
+"""What the server reads from the prediction log: one prediction, recent ones, labelled ones, new segments."""
 
 from __future__ import annotations
 

@@ -48,7 +48,11 @@ def test_the_prediction_id_is_in_the_head_and_in_the_body(client):
 
 
 def test_a_tensor_for_each_column_is_taken(client):
-    inputs = [column("plan", ["pro", "free"], "BYTES"), column("age", [41, 20], "INT64"), column("spend", [20.0, 1.5])]
+    inputs = [
+        column("plan", ["pro", "free"], "BYTES"),
+        column("age", [41, 20], "INT64"),
+        column("spend", [20.0, 1.5]),
+    ]
     answer = infer(client, "mixed", *inputs).json()
     assert answer["outputs"][0]["datatype"] == "BYTES"
     assert len(answer["outputs"][0]["data"]) == 2
@@ -109,7 +113,10 @@ def test_missing_unknown_and_mistyped_columns_are_named(client):
     assert "'age'" in mistyped
     assert "FP64" in mistyped
     assert "INT64" in mistyped
-    assert "inputs.age.shape" in infer(client, "mixed", plan, column("age", [1, 2], "INT64"), spend).json()["error"]
+    assert (
+        "inputs.age.shape"
+        in infer(client, "mixed", plan, column("age", [1, 2], "INT64"), spend).json()["error"]
+    )
 
 
 @pytest.mark.parametrize(

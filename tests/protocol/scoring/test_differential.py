@@ -1,4 +1,4 @@
-"""The same bodies to MLflow's own scoring server and to the gateway: status, type and parsed answers agree."""
+"""The same bodies to MLflow's own scoring server and to the gateway: statuses and parsed answers agree."""
 
 import base64
 import json
@@ -28,7 +28,9 @@ def stock():
     )
 
     def ask(model, kind, body):
-        process.stdin.write(json.dumps({"model": model, "type": kind, "body": base64.b64encode(body).decode()}) + "\n")
+        process.stdin.write(
+            json.dumps({"model": model, "type": kind, "body": base64.b64encode(body).decode()}) + "\n"
+        )
         process.stdin.flush()
         line = next(line for line in process.stdout if line.startswith("@"))
         return json.loads(line[1:])

@@ -1,4 +1,4 @@
-"""What the gateway's tests stand on: models saved by stock MLflow, a control plane of two routes, a gateway process."""
+"""What the gateway's tests stand on: models saved by stock MLflow, a small control plane, a gateway."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import msgspec
+
 from helicline.records.deployment import Desired, Observed, RevisionOrder, Route, Variant
 
 PATIENCE_S = 90.0
@@ -29,7 +30,9 @@ def models() -> Path:
     """Return the folder of the test models, saved once a session in a process of their own."""
     folder = Path(tempfile.mkdtemp(prefix="helicline-models-"))
     script = Path(__file__).with_name("make_models.py")
-    done = subprocess.run([sys.executable, str(script), str(folder)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, str(script), str(folder)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
 
@@ -97,7 +100,9 @@ class ControlPlane:
     def want(self, orders, routes) -> Desired:
         """Desire this from now on."""
         with self._moved:
-            self.desired = Desired(generation=self.desired.generation + 1, orders=tuple(orders), routes=tuple(routes))
+            self.desired = Desired(
+                generation=self.desired.generation + 1, orders=tuple(orders), routes=tuple(routes)
+            )
             self._moved.notify_all()
             return self.desired
 
@@ -118,7 +123,9 @@ class ControlPlane:
         )
 
     def applied(self, desired: Desired) -> None:
-        wait_for(lambda: self.observed and self.observed.generation >= desired.generation, "the generation applied")
+        wait_for(
+            lambda: self.observed and self.observed.generation >= desired.generation, "the generation applied"
+        )
 
     def order(self, deployment: str, revision: int, model: str) -> RevisionOrder:
         digest = f"d-{model}"
@@ -229,7 +236,7 @@ class Stand:
         return self.gateway.client
 
     def deploy(self, deployment: str, *models: str, weight_bp: int = 0, **more) -> None:
-        """Serve models as revisions 1, 2 of a deployment beside what is served, and wait until they are ready."""
+        """Serve models as revisions 1, 2 of a deployment beside what is served; wait until they are ready."""
         orders = [self.plane.order(deployment, number, model) for number, model in enumerate(models, 1)]
         kept = self.plane.desired
         others = [order for order in kept.orders if order.deployment != deployment]

@@ -2,6 +2,7 @@ import json
 import time
 
 from gateway_stand import wait_for
+
 from helicline.serving import predictions
 
 SUM = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]]}})
@@ -80,4 +81,6 @@ def test_a_client_may_choose_the_prediction_id(stand):
     stand.client.post("/invocations", content=SUM, headers={"x-prediction-id": "order-17"})
     (row,) = wait_for(lambda: predictions.find(stand.home, "order-17"), "the row")
     assert row.prediction == "3.0"
-    assert stand.client.post("/invocations", content=SUM, headers={"x-prediction-id": "a b"}).status_code == 400
+    assert (
+        stand.client.post("/invocations", content=SUM, headers={"x-prediction-id": "a b"}).status_code == 400
+    )

@@ -3,6 +3,7 @@ import uuid
 
 import pytest
 from gateway_stand import wait_for
+
 from helicline.serving import predictions
 
 SUM = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]]}})
@@ -48,8 +49,13 @@ def test_a_batch_has_at_most_ten_thousand_lines(client):
 
 def test_feedback_for_a_prediction_nobody_knows_is_kept_apart(served, client):
     strange = f"strange-{uuid.uuid4().hex}"
-    assert client.post("/v1/feedback", json={"prediction_id": strange, "name": "x", "value": 1}).status_code == 202
-    wait_for(lambda: list((served.home / "tables/labels/deployment=_unknown").rglob("*.parquet")), "the labels")
+    assert (
+        client.post("/v1/feedback", json={"prediction_id": strange, "name": "x", "value": 1}).status_code
+        == 202
+    )
+    wait_for(
+        lambda: list((served.home / "tables/labels/deployment=_unknown").rglob("*.parquet")), "the labels"
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,6 +83,9 @@ def test_feedback_that_makes_no_sense_is_refused(client, change):
     assert "error" in answer.json()
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"prediction_id":"\\ud800","name":"x","value":1}', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{", b'{"prediction_id":"\\ud800","name":"x","value":1}', b"\xff\xfe", b"[" * 100_000],
+)
 def test_feedback_that_is_not_json_is_refused(client, body):
     assert client.post("/v1/feedback", content=body).status_code == 400

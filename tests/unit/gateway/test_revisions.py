@@ -49,7 +49,9 @@ def test_the_worker_dies_with_the_gateway(stand):
     stand.deploy("d", "sums")
     pid = stand.plane.status("d", 1).pid
     stand.gateway.kill()
-    wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", "the worker's end")
+    wait_for(
+        lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", "the worker's end"
+    )
 
 
 def test_a_proven_model_goes_the_fast_way_and_says_so(served):
@@ -73,7 +75,9 @@ def test_one_bad_row_does_not_fail_the_calls_joined_with_it(served, rows):
     async def ask():
         async with httpx.AsyncClient(base_url=served.gateway.url, timeout=30, trust_env=False) as client:
             bodies = [bad if number % 8 == 3 else good for number in range(64)]
-            return await asyncio.gather(*[client.post("/endpoints/picky/invocations", json=b) for b in bodies])
+            return await asyncio.gather(
+                *[client.post("/endpoints/picky/invocations", json=b) for b in bodies]
+            )
 
     answers = asyncio.run(ask())
     assert [a.status_code for a in answers] == [500 if n % 8 == 3 else 200 for n in range(64)]

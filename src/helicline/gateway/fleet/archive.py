@@ -29,7 +29,7 @@ async def fetch(client: httpx.AsyncClient, order: RevisionOrder, *, models: Path
     folder = models / order.digest
     if folder.is_dir():
         return folder
-    models.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(models.mkdir, parents=True, exist_ok=True)
     stem = models / f".{order.digest}.{new_run_id()[:8]}"
     packed, partial = stem.with_name(stem.name + ".tar"), stem.with_name(stem.name + ".tmp")
     try:

@@ -92,7 +92,7 @@ class Link(asyncio.Protocol):
         return [self._waiting.pop(number) for number in late]
 
     def silent_s(self, now: float) -> float:
-        """Return for how long nothing has come since a call was given up; 0 while the worker answers in time."""
+        """Return for how long nothing has come since a call was given up; 0 while it answers in time."""
         return now - self._abandoned_at if self._abandoned_at else 0.0
 
     def send(self, frame: bytes) -> None:

@@ -34,7 +34,7 @@ class WorkerProcess:
 
     async def ended(self) -> int:
         """Wait for the process to end; return its exit code, negative for a signal."""
-        while (code := self.process.poll()) is None:
+        while (code := self.process.poll()) is None:  # noqa: ASYNC110 (a child has no event)
             await asyncio.sleep(0.02)
         return code
 
@@ -68,7 +68,7 @@ async def start(interpreter: Path, log: Path, *, order: dict[str, Any]) -> Worke
     ours, theirs = socket.socketpair()
     log.parent.mkdir(parents=True, exist_ok=True)
     with theirs, log.open("wb") as words:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: ASYNC220 (a few ms; the child of this thread)
             [str(interpreter), str(_LAUNCH), str(theirs.fileno()), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=words,

@@ -1,4 +1,4 @@
-"""One revision as it lives here: fetched, loaded, answering, restarted when it crashes, drained when it leaves."""
+"""One revision as it lives here: fetched, loaded, answering, restarted after crashes, drained at the end."""
 
 from __future__ import annotations
 
@@ -158,7 +158,8 @@ class Replica:
     async def _hello(self, worker: process.WorkerProcess) -> dict[str, Any]:
         link = worker.link
         limit = self._around.load_timeout_s
-        await asyncio.wait({link.hello, link.closed}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {link.hello, link.closed}
+        await asyncio.wait(either, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if not link.hello.done():
             if link.closed.done():
                 code = await worker.ended()
@@ -204,7 +205,7 @@ class Replica:
     async def stop(self) -> None:
         """Let the calls under way finish, then end the worker."""
         end = time.monotonic() + _DRAIN_S
-        while self.link is not None and self.link.waiting_count and time.monotonic() < end:
+        while self.link is not None and self.link.waiting_count and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         self._link = None
         self._task.cancel()

@@ -18,7 +18,7 @@ def lines(text: str) -> list[str]:
 
 
 def name_of(line: str) -> str:
-    """Return the normalised project name of a requirement, or '' if it is not a plain one (a URL, an option)."""
+    """Return the normalised project name of a requirement, or '' if it is a URL or an option."""
     match = _REQUIREMENT.match(line)
     if match is None or line.startswith("-") or "@" in line or "://" in line:
         return ""

@@ -1,4 +1,4 @@
-"""One prediction call: assigned, asked, replayed on stable when a candidate fails it, answered, counted, logged."""
+"""One prediction call: assigned, asked, replayed on stable if a candidate fails it, counted, logged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """A call as the front understood it. `pinned` calls name their revision: they take no part in experiments."""
+    """A call as the front understood it. A `pinned` one names its version and is not analysed."""
 
     exchange: Exchange
     kind: int
@@ -153,7 +153,7 @@ class Call:
         self._ask_stable(reason)
 
     def _ask_stable(self, reason: str) -> None:
-        """Replay on stable. An input that the candidate rejected tells by stable's answer whose fault it was."""
+        """Replay on stable; if the candidate rejected the input, stable's answer tells whose fault it was."""
         self.reason = reason
         self.served = self.order.route.stable
         self.expires_at = self.end

@@ -21,7 +21,7 @@ _MAX_TEXT = 10_000
 
 
 class FeedbackBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of feedback as sent. `idempotency_key` is taken for older clients: the last value wins anyway."""
+    """One piece of feedback as sent. `idempotency_key` is accepted: repeats do no harm, the last wins."""
 
     prediction_id: str
     name: str
@@ -125,10 +125,9 @@ def _check(given: FeedbackBody) -> None:
         raise BadFeedback(f"value and source: at most {_MAX_TEXT} characters")
 
 
-def _text(value: str | float | bool) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value)
+def _text(value: str | float) -> str:
+    """Return the value as text; a boolean (an int to Python) is true or false."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _micros(moment: datetime | float) -> int:

@@ -76,7 +76,7 @@ class Codec:
         return call
 
     def explained(self, call: Call) -> str:
-        """Return what is wrong with the input under the signature, naming column, got and expected; '' if unclear."""
+        """Return what the signature says is wrong: column, got, expected; '' if it says nothing."""
         if call.payload is None or not self.predictor.signature.tabular:
             return ""
         try:
@@ -109,9 +109,10 @@ class Codec:
             return
         if not any(key in payload for key in scoring.LLM_KEYS):
             scoring.format_of(payload)
-        from mlflow.pyfunc.scoring_server import _parse_json_data
+        from mlflow.pyfunc import scoring_server
 
-        parsed = _parse_json_data(dict(payload), pyfunc.metadata, pyfunc.metadata.get_input_schema())
+        parse: Any = scoring_server._parse_json_data
+        parsed = parse(dict(payload), pyfunc.metadata, pyfunc.metadata.get_input_schema())
         call.value, call.params, call.unwrapped = parsed.data, parsed.params, parsed.is_unified_llm_input
 
     def _native(self, call: Call, payload: dict[str, Any]) -> None:
@@ -219,7 +220,12 @@ def blame(error: Exception, call: Call, codec: Codec) -> Failure:
         return Failure(400, codec.explained(call) or text, user=True)
     if isinstance(error, ValueError) and call.rows is None and _has_gaps(call.value):
         return Failure(400, f"the model does not take missing or infinite values: {text}", user=True)
-    if isinstance(error, ValueError) and call.rows is None and hasattr(call.value, "__len__") and not len(call.value):
+    if (
+        isinstance(error, ValueError)
+        and call.rows is None
+        and hasattr(call.value, "__len__")
+        and not len(call.value)
+    ):
         return Failure(400, f"the input has no rows: {text}", user=True)
     traceback.print_exception(error, file=sys.stderr)
     unsigned = not signature.known and isinstance(error, ValueError | TypeError | LookupError)

@@ -1,4 +1,4 @@
-"""Before a revision takes traffic: shows that the fast way equals the slow one, and that calls may be joined."""
+"""Before a revision takes traffic: shows that the fast way equals the slow one and calls may be joined."""
 
 from __future__ import annotations
 
@@ -77,11 +77,8 @@ def _joinable(predictor: Predictor, rows: list[Row]) -> bool:
 
 def sliceable(output: Any, count: int) -> bool:
     """Return whether the output has one entry for each of `count` rows."""
-    return (
-        (isinstance(output, np.ndarray)
-        and output.ndim > 0
-        and len(output) == count)
-        or ((hasattr(output, "iloc") or isinstance(output, list)) and len(output) == count)
+    return (isinstance(output, np.ndarray) and output.ndim > 0 and len(output) == count) or (
+        (hasattr(output, "iloc") or isinstance(output, list)) and len(output) == count
     )
 
 

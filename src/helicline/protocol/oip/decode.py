@@ -264,6 +264,8 @@ def _checked_array(given: InputTensor, expected: Tensor) -> np.ndarray[Any, Any]
         if not whole_to_float and (
             array.dtype.kind == "O" or not np.can_cast(array.dtype, wanted, "same_kind")
         ):
-            raise Invalid(f"inputs.{given.name}.datatype", given.datatype, _DATATYPES.get(wanted.name, wanted.name))
+            raise Invalid(
+                f"inputs.{given.name}.datatype", given.datatype, _DATATYPES.get(wanted.name, wanted.name)
+            )
         array = array.astype(wanted)
     return array
