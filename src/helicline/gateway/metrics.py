@@ -16,7 +16,7 @@ _TOTALS = (
 )
 
 
-def text(counts: Counts, statuses: Iterable[RevisionStatus], gauges: dict[str, int]) -> bytes:
+def text(counts: Counts, statuses: Iterable[RevisionStatus], *, gauges: dict[str, int]) -> bytes:
     """Return the exposition: totals and latency by variant, readiness by revision, and the gauges given."""
     return (
         "\n".join([*_totals(counts), *_latency(counts), *_ready(statuses), *_gauges(gauges)]) + "\n"

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 import time
 
 from gateway_stand import wait_for
@@ -84,3 +86,10 @@ def test_a_client_may_choose_the_prediction_id(stand):
     assert (
         stand.client.post("/invocations", content=SUM, headers={"x-prediction-id": "a b"}).status_code == 400
     )
+
+
+def test_a_second_gateway_in_the_same_home_does_not_start(stand):
+    command = [sys.executable, "-m", "helicline.gateway", "--home", str(stand.home), "--port", "0"]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert second.returncode == 1
+    assert "another gateway already serves" in second.stderr

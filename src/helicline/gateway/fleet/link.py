@@ -8,6 +8,9 @@ from typing import Protocol, cast
 
 from helicline.gateway.worker.frames import HELLO, STOP, Frame, FrameReader, Garbled, pack
 
+MAX_WAITING = 1024
+_MAX_UNSENT = 64 * 1024 * 1024
+
 
 class Asker(Protocol):
     """Who sent a call and gets exactly one of these, unless it took the call back."""
@@ -71,6 +74,13 @@ class Link(asyncio.Protocol):
         waiting, self._waiting = self._waiting, {}
         for asker in waiting.values():
             asker.lost()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another call may wait here: bounded in calls, and in bytes not yet taken by the worker."""
+        if self._transport is None or len(self._waiting) >= MAX_WAITING:
+            return False
+        return self._transport.get_write_buffer_size() < _MAX_UNSENT
 
     def ask(self, asker: Asker, kind: int, *, deadline: int, meta: bytes, body: bytes) -> int:
         """Send a call; return its number, with which it can be taken back."""

@@ -25,7 +25,7 @@ _NOISE = re.compile(r"^\s*$")
 class WorkerProcess:
     """A started worker: its process, the link to it and where its words go."""
 
-    def __init__(self, process: subprocess.Popen[bytes], link: Link, log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], link: Link, *, log: Path) -> None:
         self.process, self.link, self.log = process, link, log
 
     @property
@@ -80,7 +80,7 @@ async def start(interpreter: Path, log: Path, *, order: dict[str, Any]) -> Worke
     ours.setblocking(False)
     _, link = await asyncio.get_running_loop().create_unix_connection(Link, sock=ours)
     link.send(frames.pack(frames.LOAD, 0, meta=msgspec.json.encode(order)))
-    return WorkerProcess(process, link, log)
+    return WorkerProcess(process, link, log=log)
 
 
 def _environment() -> dict[str, str]:

@@ -55,7 +55,7 @@ class Feedback:
             exchange.answer(400, v1_error(str(error)))
             return
         body = json.dumps({"prediction_id": label.prediction_id, "status": "accepted"}).encode()
-        self._start(exchange, [label], body)
+        self._start(exchange, [label], body=body)
 
     def batch(self, exchange: Exchange) -> None:
         """Answer 202 with a line for each line sent, when all good ones are durable."""
@@ -71,14 +71,16 @@ class Feedback:
                 results.append({"line": number, "status": "accepted"})
             except BadFeedback as error:
                 results.append({"line": number, "status": "error", "error": str(error)})
-        self._start(exchange, labels, b"".join(json.dumps(result).encode() + b"\n" for result in results))
+        self._start(
+            exchange, labels, body=b"".join(json.dumps(result).encode() + b"\n" for result in results)
+        )
 
-    def _start(self, exchange: Exchange, labels: list[Label], body: bytes) -> None:
-        task = asyncio.create_task(self._keep(exchange, labels, body))
+    def _start(self, exchange: Exchange, labels: list[Label], *, body: bytes) -> None:
+        task = asyncio.create_task(self._keep(exchange, labels, body=body))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _keep(self, exchange: Exchange, labels: list[Label], body: bytes) -> None:
+    async def _keep(self, exchange: Exchange, labels: list[Label], *, body: bytes) -> None:
         try:
             if labels:
                 await self._journal.keep(labels)

@@ -176,7 +176,7 @@ class Codec:
         if call.infer.id is not None:
             head["id"] = call.infer.id
         head["parameters"] = {"prediction_id": call.frame.meta.decode()}
-        return infer_response(head, output, self._outputs, wanted=call.infer.outputs)
+        return infer_response(head, output, names=self._outputs, wanted=call.infer.outputs)
 
 
 def _bare_list(payload: dict[str, Any]) -> bool:
@@ -209,7 +209,7 @@ def _message(error: BaseException) -> str:
     return str(getattr(error, "message", None) or error)
 
 
-def blame(error: Exception, call: Call, codec: Codec) -> Failure:
+def blame(error: Exception, call: Call, *, codec: Codec) -> Failure:
     """Return whose fault an exception of the model is, printing its traceback to the worker's log."""
     signature = codec.predictor.signature
     text = f"{type(error).__name__}: {_message(error)}"[:4000]
