@@ -41,7 +41,8 @@ def test_the_worker_needs_only_the_standard_library_and_numpy():
 import sys, runpy
 runpy.run_path({str(launch)!r}, run_name='launch')['reach_package']()
 import helicline.gateway.worker.serve
-third = {{name.split('.')[0] for name in sys.modules}} & {{'msgspec', 'duckdb', 'httpx', 'uvloop', 'yaml', 'mlflow', 'pandas'}}
-sys.exit(', '.join(third))
+loaded = {{name.split('.')[0] for name in sys.modules}}
+third = loaded & {{'msgspec', 'duckdb', 'httpx', 'uvloop', 'yaml', 'mlflow', 'pandas'}}
+sys.exit(', '.join(third) or None)
 """
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).stderr == b""

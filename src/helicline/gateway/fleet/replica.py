@@ -177,7 +177,7 @@ class Replica:
         self._let_go()
 
     def hold(self, asker: Asker) -> bool:
-        """Keep a call until the worker is back; return False if too many wait already or it will not come back."""
+        """Keep a call until the worker is back; return False if too many wait or it will not come back."""
         if not self.restarting or len(self.held) >= MAX_WAITING:
             return False
         self.held.append(asker)
