@@ -24,9 +24,7 @@ def find(home: Path, prediction_id: str) -> list[Prediction]:
     if made is not None:
         files = [path for path in files if _date_of(path) <= (made + timedelta(days=1)).date()]
         near = [path for path in files if abs(segment_time(path) - made) < _NEAR]
-        if rows := _predictions(
-            home, near, condition=f"prediction_id = {_literal(prediction_id)} ORDER BY row"
-        ):
+        if rows := _predictions(home, near, condition=f"prediction_id = {_literal(prediction_id)} ORDER BY row"):
             return rows
     return _predictions(home, files, condition=f"prediction_id = {_literal(prediction_id)} ORDER BY row")
 
@@ -114,17 +112,10 @@ def _labels_of(home: Path, rows: list[dict[str, Any]]) -> dict[tuple[str, int], 
     if not rows:
         return {}
     since = min(row["ts"] for row in rows)
-<<<<<<< HEAD
-    files = [f for name in {row["deployment"] for row in rows} for f in _files(home, "labels", name, since=since)]
-    files += _files(home, "labels", "_unknown", since=since)
-=======
     files = [
-        f
-        for name in {row["deployment"] for row in rows}
-        for f in _files(home, "labels", deployment=name, since=since)
+        f for name in {row["deployment"] for row in rows} for f in _files(home, "labels", deployment=name, since=since)
     ]
     files += _files(home, "labels", deployment="_unknown", since=since)
->>>>>>> gateway
     if not files:
         return {}
     ids = ", ".join(sorted({_literal(row["prediction_id"]) for row in rows}))

@@ -116,16 +116,12 @@ class Front:
             self._by_method(exchange, {b"POST": self._only})
         elif route is None:
             known = ", ".join(sorted(self._routing.routes)) or "none"
-<<<<<<< HEAD
-            wire.refuse(exchange, SCORING_JSON, 404, f"no deployment named {deployment!r}; there are: {known}")
-=======
             wire.refuse(
                 exchange,
                 SCORING_JSON,
                 status=404,
                 why=f"no deployment named {deployment!r}; there are: {known}",
             )
->>>>>>> gateway
         elif (kind := self._scoring_kind(exchange)) is not None:
             self._call(exchange, kind, route=route)
 
@@ -174,9 +170,7 @@ class Front:
         if len(rest) >= 2 and rest[0] == "versions":
             version, rest = rest[1], rest[2:]
             if self._desk.roster.by_version(name, version) is None:
-                wire.refuse(
-                    exchange, OIP_JSON, status=404, why=f"model {name!r} has no loaded version {version!r}"
-                )
+                wire.refuse(exchange, OIP_JSON, status=404, why=f"model {name!r} has no loaded version {version!r}")
                 return
         if rest == ["infer"]:
             self._by_method(exchange, {b"POST": lambda e: self._call(e, OIP_JSON, route=route, version=version)})
@@ -189,21 +183,15 @@ class Front:
     def _call(self, exchange: Exchange, kind: int, *, route: Route, version: str = "") -> None:
         given, timeout = wire.chosen_id(exchange), wire.timeout_s(exchange)
         if given is None:
-<<<<<<< HEAD
-            wire.refuse(exchange, kind, 400, "X-Prediction-Id: 1 to 128 printable ASCII characters, no spaces")
-=======
             wire.refuse(
                 exchange,
                 kind,
                 status=400,
                 why="X-Prediction-Id: 1 to 128 printable ASCII characters, no spaces",
             )
->>>>>>> gateway
             return
         if timeout is None:
-            wire.refuse(
-                exchange, kind, status=400, why="X-Request-Timeout-Ms: a whole number from 1 to 600000"
-            )
+            wire.refuse(exchange, kind, status=400, why="X-Request-Timeout-Ms: a whole number from 1 to 600000")
             return
         prediction_id = given.decode() or new_prediction_id()
         key = wire.assignment_key(exchange, kind) or prediction_id

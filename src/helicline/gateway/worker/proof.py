@@ -40,15 +40,8 @@ def prove(predictor: Predictor) -> None:
         predictor.reason = "no input example to prove a faster way with"
         return
     source = "on the input example" if own else "on made-up rows (the model has no input example)"
-<<<<<<< HEAD
-    _choose(predictor, rows, truth)
-    predictor.reason = f"{predictor.way} way{', calls joined' if predictor.batchable else ''}: shown equal {source}"
-=======
     _choose(predictor, rows, truth=truth)
-    predictor.reason = (
-        f"{predictor.way} way{', calls joined' if predictor.batchable else ''}: shown equal {source}"
-    )
->>>>>>> gateway
+    predictor.reason = f"{predictor.way} way{', calls joined' if predictor.batchable else ''}: shown equal {source}"
 
 
 def _choose(predictor: Predictor, rows: list[Row], *, truth: Any) -> None:

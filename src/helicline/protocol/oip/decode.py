@@ -249,16 +249,7 @@ def _checked_array(given: InputTensor, expected: Tensor) -> np.ndarray[Any, Any]
     if not expected.dtype.startswith(("str", "object", "bytes", "<U")):
         wanted = np.dtype(expected.dtype)
         whole_to_float = wanted.kind == "f" and array.dtype.kind in "iuf"
-<<<<<<< HEAD
         if not whole_to_float and (array.dtype.kind == "O" or not np.can_cast(array.dtype, wanted, "same_kind")):
             raise Invalid(f"inputs.{given.name}.datatype", given.datatype, _DATATYPES.get(wanted.name, wanted.name))
-=======
-        if not whole_to_float and (
-            array.dtype.kind == "O" or not np.can_cast(array.dtype, wanted, "same_kind")
-        ):
-            raise Invalid(
-                f"inputs.{given.name}.datatype", given.datatype, _DATATYPES.get(wanted.name, wanted.name)
-            )
->>>>>>> gateway
         array = array.astype(wanted)
     return array
