@@ -67,7 +67,7 @@ def labelled(
 
 def labels_of(home: Path, deployment: str) -> list[Path]:
     """Return the sealed files of a deployment's feedback, those that named no deployment among them."""
-    return _files(home, "labels", deployment) + _files(home, "labels", "_unknown")
+    return _files(home, "labels", deployment=deployment) + _files(home, "labels", deployment="_unknown")
 
 
 def id_time(prediction_id: str) -> datetime | None:
