@@ -1,4 +1,4 @@
-"""`python -m helicline.server.openapi`: print the OpenAPI document of our API, from which the web UI's types are made."""
+"""`python -m helicline.server.openapi`: print the OpenAPI document of our API; the web UI takes its types from it."""
 
 from __future__ import annotations
 
