@@ -2,13 +2,13 @@
 
 import msgspec
 import pytest
-from making import NOW
 
 from helicline.errors import Conflict, Invalid, NotFound
 from helicline.gate import reports
 from helicline.records.gate import Check, Evidence
 from helicline.records.model import ModelVersion
 from helicline.store.rows import event
+from making import NOW
 
 VERSION = ModelVersion(
     model="churn", number=7, source="s", artifact_root="r", run_id="", model_id="", digest="d7", created_at=NOW,

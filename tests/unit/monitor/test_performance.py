@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from making import NOW
 
 from helicline.errors import Invalid
 from helicline.monitor import performance
 from helicline.records.monitor import MonitorSpec
+from making import NOW
 
 SPEC = MonitorSpec(kind="performance", metric="accuracy", at_least=0.8)
 

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from making import NOW, attempt, output, pipeline_run, pipeline_spec, step_run, step_spec
 
 from helicline.pipeline.decide import LOST_BUDGET, decide, inputs_of
 from helicline.records.pipeline import Source
+from making import NOW, attempt, output, pipeline_run, pipeline_spec, step_run, step_spec
 
 TWO = (step_spec("a"), step_spec("b", "a"))
 

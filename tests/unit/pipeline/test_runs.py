@@ -1,7 +1,6 @@
 """Pipeline runs with a worker that is played, on both databases."""
 
 import pytest
-from making import commit, done, output, pipeline_spec, step_spec
 
 from helicline.errors import Conflict, Invalid, NotFound
 from helicline.pipeline import attempts, runs
@@ -10,6 +9,7 @@ from helicline.records.pipeline import Completion, Source
 from helicline.store import nouns
 from helicline.store.noun import Stale
 from helicline.tracking import get_run
+from making import commit, done, output, pipeline_spec, step_spec
 
 LEASE_S = 15.0
 
