@@ -164,9 +164,10 @@ class Story:
         self.traffic.old_scanner = True
         drift = self.until("the drift alert", lambda: self.alert("drift"))
         worst = drift["findings"][0]
+        sizes = f"{worst['window_count']} rows against {worst['reference_count']}"
         return (
             f"{drift['deployment']}!{drift['number']} on the inputs: {len(drift['findings'])} columns, worst "
-            f"{worst['column']} psi {worst['value']:.2f}, {worst['window_count']} rows against {worst['reference_count']}"
+            f"{worst['column']} psi {worst['value']:.2f}, {sizes}"
         )
 
     def suffer(self) -> str:
