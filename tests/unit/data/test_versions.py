@@ -3,7 +3,6 @@
 import threading
 
 import pytest
-from making import commit
 
 from helicline import tracking  # noqa: F401  (its tables belong to the schema)
 from helicline.data import versions
@@ -11,6 +10,7 @@ from helicline.errors import Conflict, HeliclineError, Invalid, NotFound
 from helicline.records.dataset import FileEntry
 from helicline.store.noun import Stale
 from helicline.store.rows import event
+from making import commit
 
 
 def test_the_same_tree_is_the_same_version(store, blobs):
