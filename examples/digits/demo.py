@@ -43,7 +43,7 @@ class Story:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.console = Console(highlight=False)
+        self.console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
         self.legs: list[tuple[str, float, str]] = []
         self.now, self.began = "", time.monotonic()
         self.scans = Scans()
