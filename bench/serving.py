@@ -1,11 +1,14 @@
 """Requests a second, one row each: the gateway beside stock `mlflow models serve` with the same model.
 
-usage: python bench/serving.py [SECONDS]    Both run at once; they are loaded in turn, three rounds, by this client.
+usage: python bench/serving.py [SECONDS]
+
+Both run at once; they are loaded in turn, three rounds, by this client.
 """
 
 import asyncio
 import importlib.util
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -74,7 +77,10 @@ def stock(model):
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "-p", str(port)]
     process = subprocess.Popen(
-        [*command, "-h", "127.0.0.1", "--env-manager", "local"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*command, "-h", "127.0.0.1", "--env-manager", "local"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
     for _ in range(600):
         try:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -132,10 +133,10 @@ class Story:
 
     def commit(self) -> str:
         folder = self.home.parent / "scans"
-        write(self.scans.history, folder / "history" / "scans.parquet")
+        write(self.scans.history, folder / "digits" / "history" / "scans.parquet")
         write(self.scans.archive, folder / "archive" / "scans.parquet")
         self.hl("data", "commit", "digits-archive", str(folder / "archive"), "--message", "scans of the first days")
-        made = self.hl("data", "commit", "digits", str(folder / "history"), "--message", "half of the scans", "--json")
+        made = self.hl("data", "commit", "digits", str(folder / "digits"), "--message", "half of the scans", "--json")
         version = json.loads(made)
         return f"digits@{version['id']}, {version['row_count']} rows"
 
@@ -164,8 +165,8 @@ class Story:
         drift = self.until("the drift alert", lambda: self.alert("drift"))
         worst = drift["findings"][0]
         return (
-            f"{drift['deployment']}!{drift['number']} on the inputs: {len(drift['findings'])} columns, worst {worst['column']} "
-            f"psi {worst['value']:.2f}, {worst['window_count']} rows against {worst['reference_count']}"
+            f"{drift['deployment']}!{drift['number']} on the inputs: {len(drift['findings'])} columns, worst "
+            f"{worst['column']} psi {worst['value']:.2f}, {worst['window_count']} rows against {worst['reference_count']}"
         )
 
     def suffer(self) -> str:
@@ -182,8 +183,8 @@ class Story:
         comparison = self.get("/gates/digits/2")["evidence"]["comparisons"][0]
         _expect(comparison["difference"] > 0, f"the candidate did not beat the champion: {comparison}")
         return (
-            f"accuracy {comparison['champion']:.2f} → {comparison['candidate']:.2f} on {comparison['row_count']} held-out "
-            f"rows of both kinds; cached: {', '.join(cached)}; 10 → 50 → 100 %"
+            f"accuracy {comparison['champion']:.2f} → {comparison['candidate']:.2f} on {comparison['row_count']} "
+            f"held-out rows of both kinds; cached: {', '.join(cached)}; 10 → 50 → 100 %"
         )
 
     def _ended(self, number: int) -> dict[str, Any] | None:
@@ -197,7 +198,8 @@ class Story:
         self.until("the end of every alert", quiet)
         assert self.traffic is not None
         _expect(self.traffic.failed == 0, f"{self.traffic.failed} requests failed: {self.traffic.first_failure}")
-        return f"every alert is resolved, live accuracy {self.traffic.accuracy:.0%}, 0 of {self.traffic.sent} requests failed"
+        requests = f"0 of {self.traffic.sent} requests failed"
+        return f"every alert is resolved, live accuracy {self.traffic.accuracy:.0%}, {requests}"
 
     def bad_candidate(self) -> str:
         """Train on shuffled labels and register the result by hand, with the stock client alone."""
@@ -234,7 +236,8 @@ class Story:
             bool(found["run"] and found["code"] and found["environment"] and found["datasets"]), "a link is missing"
         )
         _expect(bool(found["report"]["verdicts"]), "no verdicts")
-        return f"{prediction[:8]}… ← digits/{found['version']['number']} ← {found['turn']} ← {next(iter(found['datasets'].values()))}"
+        data = next(iter(found["datasets"].values()))
+        return f"{prediction[:8]}… ← digits/{found['version']['number']} ← {found['turn']} ← {data}"
 
     def _why(self, prediction: str) -> dict[str, Any] | None:
         try:
@@ -307,15 +310,13 @@ class Story:
 
 
 def _seconds(leg: dict[str, Any]) -> str:
-    from datetime import datetime
-
     if not leg["finished_at"]:
         return "…"
     ended, began = (datetime.fromisoformat(leg[name]) for name in ("finished_at", "started_at"))
     return f"{(ended - began).total_seconds():.1f} s"
 
 
-def _expect(holds: bool, why: str) -> None:
+def _expect(holds: object, why: str) -> None:
     if not holds:
         raise Unexpected(why)
 

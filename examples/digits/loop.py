@@ -2,6 +2,7 @@
 
 import mlflow
 import pandas as pd
+import sklearn
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -31,10 +32,16 @@ def acceptance(archive: hl.Table, *, per_digit: int = 12) -> hl.Table:
 def train(data: hl.Table, *, c: float = 0.1, seed: int = 0) -> hl.Model:
     """A linear model, logged by the stock MLflow client's autologging."""
     rows = data.pandas()
-    mlflow.sklearn.autolog(log_input_examples=True, silent=True)
+    mlflow.sklearn.autolog(log_models=False, silent=True)
     model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=400, random_state=seed))
     model.fit(rows[PIXELS], rows["label"])
-    return mlflow.last_logged_model()
+    return mlflow.sklearn.log_model(
+        model,
+        name="model",
+        signature=mlflow.models.infer_signature(rows[PIXELS], model.predict(rows[PIXELS])),
+        input_example=rows[PIXELS].head(3),
+        pip_requirements=[f"scikit-learn=={sklearn.__version__}", f"pandas=={pd.__version__}"],
+    )
 
 
 @hl.step

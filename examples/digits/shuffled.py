@@ -2,6 +2,7 @@
 
 import mlflow
 import numpy as np
+import sklearn
 from scans import PIXELS, Scans
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -18,5 +19,6 @@ with mlflow.start_run(run_name="shuffled labels"):
         name="model",
         input_example=rows[PIXELS].head(3),
         signature=mlflow.models.infer_signature(rows[PIXELS], labels),
+        pip_requirements=[f"scikit-learn=={sklearn.__version__}"],
     )
 mlflow.register_model(logged.model_uri, "digits")

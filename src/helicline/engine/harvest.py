@@ -30,8 +30,14 @@ def run_harvest(order: Order, client: Client, scratch: Path) -> Completion:
     path.write_bytes(response.content)
     kept = client.put_blob(path)
     print(f"{count} labelled rows from {asked.deployment}", flush=True)
-    version = _commit(order, client, FileEntry(f"production/{order.attempt}.parquet", kept.size, kept.hash))
+    version = _commit(order, client, FileEntry(_name(asked.turn), kept.size, kept.hash))
     return Completion(fence=order.fence, ok=True, result={"dataset_version": version.ref, "row_count": count})
+
+
+def _name(turn: str) -> str:
+    """Return a path that sorts after those of earlier turns, so that newer rows come later in the table."""
+    number = turn.rpartition("~")[2]
+    return f"production/turn-{int(number):06d}.parquet"
 
 
 def _commit(order: Order, client: Client, added: FileEntry) -> DatasetVersion:

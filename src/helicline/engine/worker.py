@@ -12,8 +12,6 @@ import logging
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -22,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
+from helicline.engine.nursery import SECRETS, Nursery, Process, imports_of
 from helicline.errors import Conflict, HeliclineError, NotFound, Unavailable
 from helicline.records.pipeline import Completion, Order
 from helicline.sdk.client import Client
@@ -29,7 +28,9 @@ from helicline.sdk.client import Client
 log = logging.getLogger("helicline.worker")
 TERM_PATIENCE_S = 5.0
 LOG_EVERY_S = 0.25
-SECRETS = ("HELICLINE_TOKEN", "HELICLINE_DATABASE", "AWS_SECRET_ACCESS_KEY")
+ALWAYS = ("helicline.engine.step", "helicline.engine.judging", "helicline.engine.harvest", "httpx", "duckdb")
+STOCK = ("mlflow", "mlflow.pyfunc", "mlflow.artifacts")
+FLAVOURS = ("sklearn", "xgboost", "lightgbm", "catboost", "statsmodels")
 
 
 class Worker:
@@ -39,11 +40,14 @@ class Worker:
         self.url, self.slots = url, slots
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.stopping = threading.Event()
+        self.nursery = Nursery()
+        self.preloads: dict[str, list[str]] = {}
         self._free = threading.Semaphore(slots)
 
     def run(self) -> None:
         """Lease and run until told to stop; then stop the tasks under way and report them."""
         client, pause = Client(self.url), 0.2
+        self.nursery.warm([*ALWAYS, *STOCK])
         tasks: list[threading.Thread] = []
         while not self.stopping.is_set():
             if not self._free.acquire(timeout=0.2):
@@ -64,6 +68,15 @@ class Worker:
             thread.start()
         for task in tasks:
             task.join(TERM_PATIENCE_S + 2)
+        self.nursery.close()
+
+    def preload(self, client: Client, bundle: str, scratch: Path) -> list[str]:
+        """Return what is worth importing once for all tasks of a code bundle."""
+        if bundle and bundle not in self.preloads:
+            found = imports_of(client.fetch_blob(bundle, scratch / "preload.tar"))
+            flavours = [f"mlflow.{name.split('.')[0]}" for name in found if name.split(".")[0] in FLAVOURS]
+            self.preloads[bundle] = [*found, *dict.fromkeys(flavours)] if "mlflow" in found else found
+        return [*ALWAYS, *STOCK, *self.preloads.get(bundle, [])]
 
     def _lease(self, client: Client) -> Order | None:
         body = {"worker": self.name, "wait_s": 10.0}
@@ -91,39 +104,37 @@ class Task:
     def run(self) -> None:
         with TemporaryDirectory(prefix="helicline-task-") as folder:
             scratch = Path(folder)
-            process = self._spawn(scratch)
             ended = threading.Event()
-            beat = threading.Thread(target=self._beat, args=(process, ended), daemon=True)
+            beat = threading.Thread(target=self._beat, args=(ended,), daemon=True)
             beat.start()
-            self._watch(process, scratch / "log")
-            ended.set()
-            beat.join()
+            try:
+                process = self._spawn(scratch)
+                self._watch(process, scratch / "log")
+            finally:
+                ended.set()
+                beat.join()
             self._ship(scratch / "log")
             if not self.lost:
-                self._report(self._completion(process.returncode, scratch))
+                self._report(self._completion(process.returncode or 0, scratch))
         self.client.close()
 
-    def _spawn(self, scratch: Path) -> subprocess.Popen[bytes]:
+    def _spawn(self, scratch: Path) -> Process:
         (scratch / "order.json").write_bytes(msgspec.json.encode(self.order))
         environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
         token = os.environ.get("HELICLINE_TOKEN", "")
         environment |= {"HELICLINE_URL": self.worker.url, "PYTHONUNBUFFERED": "1", "GIT_PYTHON_REFRESH": "quiet"}
-        environment |= {"MLFLOW_TRACKING_URI": self.worker.url, **self.order.tracking}
+        environment |= {"MLFLOW_TRACKING_URI": self.worker.url, "MLFLOW_DISABLE_TELEMETRY": "true"}
+        environment |= self.order.tracking
         if token:
             # the task needs to send its outputs; it gets the worker's token, whose role may do no more than that
             environment |= {"HELICLINE_TOKEN": token, "MLFLOW_TRACKING_TOKEN": token}
-        with (scratch / "log").open("wb") as out:
-            return subprocess.Popen(
-                [sys.executable, "-m", "helicline.engine.task", str(scratch)],
-                cwd=scratch, env=environment, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )  # fmt: skip
+        preload = self.worker.preload(self.client, self.order.bundle, scratch)
+        return self.worker.nursery.start(scratch, environment=environment, preload=preload)
 
-    def _watch(self, process: subprocess.Popen[bytes], log_file: Path) -> None:
+    def _watch(self, process: Process, log_file: Path) -> None:
         deadline = time.monotonic() + self.order.timeout_s
         while process.poll() is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(LOG_EVERY_S)
+            process.wait(LOG_EVERY_S)
             self._ship(log_file)
             if time.monotonic() > deadline and process.poll() is None:
                 self.timed_out = True
@@ -132,20 +143,19 @@ class Task:
                 self._kill(process)
         self._kill_group(process)
 
-    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+    def _kill(self, process: Process) -> None:
         """Stop the whole process group: TERM, patience, KILL."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(TERM_PATIENCE_S)
+        process.wait(TERM_PATIENCE_S)
         self._kill_group(process)
-        process.wait()
+        process.wait(TERM_PATIENCE_S)
 
-    def _kill_group(self, process: subprocess.Popen[bytes]) -> None:
+    def _kill_group(self, process: Process) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
 
-    def _beat(self, process: subprocess.Popen[bytes], ended: threading.Event) -> None:
+    def _beat(self, ended: threading.Event) -> None:
         client = Client(self.worker.url)
         while not ended.wait(self.order.lease_s / 3):
             try:
@@ -218,6 +228,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=2)
     arguments = parser.parse_args()
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel("WARNING")
     worker = Worker(arguments.server, slots=arguments.slots)
     for kind in (signal.SIGTERM, signal.SIGINT):
         signal.signal(kind, lambda *_: worker.stopping.set())

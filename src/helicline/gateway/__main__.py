@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
+import fcntl
 import logging
 import os
 import sys
 from pathlib import Path
+from typing import IO
+
+import uvloop
 
 from helicline import settings
 from helicline.gateway.app import Gateway, Options
@@ -43,17 +46,29 @@ async def _run(chosen: Options) -> None:
     await Gateway(chosen).run()
 
 
+def _locked(home: Path) -> IO[bytes] | None:
+    """Return the lock of a home, held until the process ends, or None while another gateway has it."""
+    home.mkdir(parents=True, exist_ok=True)
+    lock = (home / "gateway.lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
 def main(arguments: list[str]) -> int:
     """Run a gateway until it is told to stop; return the exit code."""
     chosen = options(arguments)
     logging.basicConfig(level=settings.load().log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    if sys.platform == "win32":
-        asyncio.run(_run(chosen))
-        return 0
-    import uvloop
-
-    uvloop.run(_run(chosen))
+    lock = _locked(chosen.home)
+    if lock is None:
+        print(f"another gateway already serves from {chosen.home}", file=sys.stderr)
+        return 1
+    with lock:
+        uvloop.run(_run(chosen))
     return 0
 
 

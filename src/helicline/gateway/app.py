@@ -65,7 +65,7 @@ class Gateway:
         self._sealer = Sealer(options.home)
         self._counts = Counts()
         desk = Desk(roster=self._roster, counts=self._counts, journal=self._journal)
-        front = Front(self._routing, desk, Doorman(options.allowed_hosts.split(",")))
+        front = Front(self._routing, desk, doorman=Doorman(options.allowed_hosts.split(",")))
         self._listener = Listener(front.handle, Limits(body_bytes=options.max_body_bytes))
         self._keeping = asyncio.Event()
 
@@ -82,7 +82,7 @@ class Gateway:
     def _changed(self) -> None:
         for replica in self._roster.each():
             if replica.was_ready:
-                self._journal.describe(replica.order.deployment, replica.order.revision, replica.features)
+                self._journal.describe(replica.order.deployment, replica.order.revision, features=replica.features)
         self._sync.changed()
 
     def _apply(self, desired: Desired) -> None:
@@ -162,7 +162,7 @@ class Gateway:
 
 
 async def _until(stopping: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
-    """Wait for the signal; a task that ends before it is a bug, logged with its traceback, and ends the gateway."""
+    """Wait for the signal; a task that ends before it is a bug: logged, and the gateway ends."""
     signalled = asyncio.create_task(stopping.wait())
     await asyncio.wait({signalled, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     signalled.cancel()

@@ -1,4 +1,4 @@
-"""The prediction log and the feedback as the front writes them: appended, flushed, rotated, handed to the sealer."""
+"""Prediction log and feedback as the front writes them: appended, flushed, rotated, handed to the sealer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Journal:
         self._syncing: asyncio.Task[None] | None = None
         self.dropped_count = 0
 
-    def describe(self, deployment: str, revision: int, features: tuple[tuple[str, str], ...]) -> None:
+    def describe(self, deployment: str, revision: int, *, features: tuple[tuple[str, str], ...]) -> None:
         """Note the feature columns of a revision."""
         if self._features.get((deployment, revision)) != features:
             self._features[deployment, revision] = features
@@ -118,7 +118,7 @@ class Journal:
 
     async def close(self) -> None:
         """Write everything and close both segments."""
-        while self._syncing is not None:
+        while self._syncing is not None:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         self.rotate()
 
@@ -145,8 +145,9 @@ class Sealer:
 
     def wake(self) -> None:
         """Tell it that a segment was closed."""
-        if self._process is not None and self._process.stdin is not None and self._process.returncode is None:
-            self._process.stdin.write(b"\n")
+        stdin = self._process.stdin if self._process is not None else None
+        if stdin is not None and not stdin.is_closing():
+            stdin.write(b"\n")
 
     async def finish(self) -> None:
         """Let it seal what is left, and end."""

@@ -16,7 +16,7 @@ _TOTALS = (
 )
 
 
-def text(counts: Counts, statuses: Iterable[RevisionStatus], gauges: dict[str, int]) -> bytes:
+def text(counts: Counts, statuses: Iterable[RevisionStatus], *, gauges: dict[str, int]) -> bytes:
     """Return the exposition: totals and latency by variant, readiness by revision, and the gauges given."""
     return ("\n".join([*_totals(counts), *_latency(counts), *_ready(statuses), *_gauges(gauges)]) + "\n").encode()
 
@@ -55,8 +55,8 @@ def _ready(statuses: Iterable[RevisionStatus]) -> Iterator[str]:
     yield "# HELP helicline_revision_ready Whether the revision can answer."
     yield "# TYPE helicline_revision_ready gauge"
     for status in statuses:
-        ready = int(status.state == "READY")
-        yield f'helicline_revision_ready{{deployment="{status.deployment}",revision="{status.revision}"}} {ready}'
+        labels = f'deployment="{status.deployment}",revision="{status.revision}"'
+        yield f"helicline_revision_ready{{{labels}}} {int(status.state == 'READY')}"
 
 
 def _gauges(gauges: dict[str, int]) -> Iterator[str]:

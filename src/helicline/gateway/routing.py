@@ -1,4 +1,4 @@
-"""What the front routes by: a table in memory, swapped whole, and its copy on disk that a restart begins with."""
+"""What the front routes by: a table in memory, swapped whole, and its copy on disk for a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m helicline.gateway.sealer --home DIR`: seals closed segments whenever a line comes in, ends with its input."""
+"""`python -m helicline.gateway.sealer --home DIR`: seals closed segments at each line in, till input ends."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Sync:
         self._changed.set()
 
     async def pull(self) -> None:
-        """Apply every new generation; the server's first answer counts even if its generation is lower than ours."""
+        """Apply every new generation; the server's first answer counts even when it is older than ours."""
         after, delay = 0, 0.1
         while True:
             try:
@@ -59,7 +59,7 @@ class Sync:
         return msgspec.json.decode(answer.content, type=Desired)
 
     async def push(self, observe: Callable[[], Observed]) -> None:
-        """Put the observed state: at once after a change, every 0.5 s while calls are counted, else every 2 s."""
+        """Put the observed state: at once after a change, every 0.5 s while counts grow, else every 2 s."""
         last: Observed | None = None
         idle = 0.0
         while True:

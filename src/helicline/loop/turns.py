@@ -112,9 +112,9 @@ def _save(tx: Tx, turn: Turn, **changes: Any) -> Turn:
 
 def _leg(tx: Tx, turn: Turn, name: str, *, outcome: str = "", subject: str = "", **detail: Any) -> tuple[Leg, ...]:
     """Return the turn's legs with the present one closed (by `outcome`) and `name` open."""
+    if turn.legs and turn.legs[-1].name == name and turn.legs[-1].finished_at is None:
+        return turn.legs
     legs = _closed(tx, turn.legs, outcome=outcome)
-    if legs and legs[-1].name == name and legs[-1].finished_at is None:
-        return legs
     return (*legs, Leg(name=name, started_at=tx.now, subject=subject, detail=detail))  # type: ignore[arg-type]
 
 
@@ -141,7 +141,7 @@ def _harvest(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
 def _train(tx: Tx, loop: Loop, turn: Turn, move: Move) -> None:
     dataset_version = move.detail.get("dataset_version", turn.dataset_version)
     run = runs.submit(tx, loop.spec.pipeline, loop=loop.name, turn=turn.number)
-    legs = _leg(tx, turn, "train", outcome=dataset_version or "done")
+    legs = _leg(tx, turn, "train", outcome=dataset_version)
     bus.emit(tx, "training", "turn", turn.id, pipeline_run=run.id, inputs=run.inputs)
     _save(
         tx,

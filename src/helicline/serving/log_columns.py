@@ -138,13 +138,13 @@ def _outputs(lines: list[Line], heads: list[Any]) -> tuple[Array, Array]:
     texts: list[str | None] = []
     scores: list[float] = []
     for line, (_, form, _, rows, length) in zip(lines, heads, strict=True):
-        values = _values(form, line.packed[_PACKED.size + length :], rows)
+        values = _values(form, line.packed[_PACKED.size + length :], rows=rows)
         texts.extend(_text(value) for value in values)
         scores.extend(float(value) if isinstance(value, int | float) else np.nan for value in values)
     return np.array(texts, dtype=object), np.array(scores, dtype=np.float64)
 
 
-def _values(form: int, data: bytes, rows: int) -> list[Any]:
+def _values(form: int, data: bytes, *, rows: int) -> list[Any]:
     if form == _FLOATS:
         values: list[Any] = np.frombuffer(data, np.float64).tolist()
     elif form == _INTEGERS:

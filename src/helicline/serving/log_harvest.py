@@ -46,6 +46,6 @@ def _typed(session: duckdb.DuckDBPyConnection) -> str:
     """Return the SQL of the label in the narrowest type that holds every one of them."""
     for kind in KINDS:
         misfits = f"TRY_CAST(value AS {kind}) IS NULL OR ('{kind}' = 'BIGINT' AND value LIKE '%.%')"
-        if session.sql(f"SELECT 1 FROM latest WHERE {misfits} LIMIT 1").fetchone() is None:
+        if session.execute(f"SELECT 1 FROM latest WHERE {misfits} LIMIT 1").fetchone() is None:
             return f"CAST(l.value AS {kind})"
     return "l.value"

@@ -1,4 +1,4 @@
-"""Closed segments -> Parquet, exactly once: the segment's id is the file's name, and the rename is the commit."""
+"""Closed segments -> Parquet, exactly once: the segment's id names the file, the rename is the commit."""
 
 from __future__ import annotations
 

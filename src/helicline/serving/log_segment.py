@@ -20,7 +20,7 @@ _HEAD = struct.Struct("<II")
 
 
 class Schema(msgspec.Struct, frozen=True, array_like=True, tag="s"):
-    """Names and types of the feature columns of one revision; comes before its first line in every segment."""
+    """Names and types of a revision's feature columns; comes before its first line in every segment."""
 
     deployment: str
     revision: int
@@ -28,7 +28,7 @@ class Schema(msgspec.Struct, frozen=True, array_like=True, tag="s"):
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True, tag="p"):
-    """One answered call; `packed` holds its rows as the worker packed them. `revision` answered `served_by`."""
+    """One answered call: assigned to `revision`, answered by `served_by`; `packed` holds its rows."""
 
     prediction_id: str
     ts_us: int

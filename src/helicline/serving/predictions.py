@@ -1,4 +1,4 @@
-"""What the server reads from the prediction log: one prediction, recent ones, labelled ones, and new segments."""
+"""What the server reads from the prediction log: one prediction, recent ones, labelled ones, new segments."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _LABELLED = ("ts", "revision", "variant", "rollout", "stage", "prediction", "lab
 def find(home: Path, prediction_id: str) -> list[Prediction]:
     """Return the rows of one prediction with their latest labels; empty if it is not in the log (yet)."""
     made = id_time(prediction_id)
-    files = _files(home, "predictions", "*", since=made and made - timedelta(days=1))
+    files = _files(home, "predictions", deployment="*", since=made and made - timedelta(days=1))
     if made is not None:
         files = [path for path in files if _date_of(path) <= (made + timedelta(days=1)).date()]
         near = [path for path in files if abs(segment_time(path) - made) < _NEAR]
-        if rows := _predictions(home, near, f"prediction_id = {_literal(prediction_id)} ORDER BY row"):
+        if rows := _predictions(home, near, condition=f"prediction_id = {_literal(prediction_id)} ORDER BY row"):
             return rows
-    return _predictions(home, files, f"prediction_id = {_literal(prediction_id)} ORDER BY row")
+    return _predictions(home, files, condition=f"prediction_id = {_literal(prediction_id)} ORDER BY row")
 
 
 def recent(home: Path, deployment: str, limit: int) -> list[Prediction]:
     """Return the latest rows of a deployment, the newest first."""
-    files = _files(home, "predictions", deployment)[-max(64, limit) :]
-    return _predictions(home, files, f"TRUE ORDER BY ts DESC, row LIMIT {int(limit)}")
+    files = _files(home, "predictions", deployment=deployment)[-max(64, limit) :]
+    return _predictions(home, files, condition=f"TRUE ORDER BY ts DESC, row LIMIT {int(limit)}")
 
 
 def segments(home: Path, deployment: str, since: datetime | None = None) -> list[Path]:
     """Return the sealed files of a deployment that were begun at or after `since`, the oldest first."""
-    files = _files(home, "predictions", deployment, since=since)
+    files = _files(home, "predictions", deployment=deployment, since=since)
     return [path for path in files if since is None or segment_time(path) >= since]
 
 
@@ -48,8 +48,10 @@ def labelled(
 
     Times are UTC `datetime64[us]`; `prediction` and `label` are text. Empty columns when there are none.
     """
-    files = _files(home, "predictions", deployment, since=since)
-    labels = _files(home, "labels", deployment, since=since) + _files(home, "labels", "_unknown", since=since)
+    files = _files(home, "predictions", deployment=deployment, since=since)
+    labels = _files(home, "labels", deployment=deployment, since=since) + _files(
+        home, "labels", deployment="_unknown", since=since
+    )
     if not files or not labels:
         return {name: np.array([], dtype=object) for name in _LABELLED}
     end = f"AND p.ts < {_timestamp(until)}" if until else ""
@@ -65,7 +67,7 @@ def labelled(
 
 def labels_of(home: Path, deployment: str) -> list[Path]:
     """Return the sealed files of a deployment's feedback, those that named no deployment among them."""
-    return _files(home, "labels", deployment) + _files(home, "labels", "_unknown")
+    return _files(home, "labels", deployment=deployment) + _files(home, "labels", deployment="_unknown")
 
 
 def id_time(prediction_id: str) -> datetime | None:
@@ -82,7 +84,7 @@ def segment_time(path: Path) -> datetime:
     return id_time(path.name[:36]) or datetime.fromtimestamp(0, UTC)
 
 
-def _files(home: Path, table: str, deployment: str, *, since: datetime | None = None) -> list[Path]:
+def _files(home: Path, table: str, *, deployment: str, since: datetime | None = None) -> list[Path]:
     found = (home / "tables" / table).glob(f"deployment={deployment}/date=*/*.parquet")
     kept = [path for path in found if not path.name.startswith(".") and (since is None or _on_or_after(path, since))]
     return sorted(kept, key=lambda path: path.name)
@@ -96,7 +98,7 @@ def _date_of(path: Path) -> date:
     return date.fromisoformat(path.parent.name.removeprefix("date="))
 
 
-def _predictions(home: Path, files: list[Path], condition: str) -> list[Prediction]:
+def _predictions(home: Path, files: list[Path], *, condition: str) -> list[Prediction]:
     if not files:
         return []
     columns = _columns(f"SELECT * FROM {_source(files)} WHERE {condition}")
@@ -110,8 +112,10 @@ def _labels_of(home: Path, rows: list[dict[str, Any]]) -> dict[tuple[str, int], 
     if not rows:
         return {}
     since = min(row["ts"] for row in rows)
-    files = [f for name in {row["deployment"] for row in rows} for f in _files(home, "labels", name, since=since)]
-    files += _files(home, "labels", "_unknown", since=since)
+    files = [
+        f for name in {row["deployment"] for row in rows} for f in _files(home, "labels", deployment=name, since=since)
+    ]
+    files += _files(home, "labels", deployment="_unknown", since=since)
     if not files:
         return {}
     ids = ", ".join(sorted({_literal(row["prediction_id"]) for row in rows}))

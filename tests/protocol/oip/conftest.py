@@ -20,6 +20,6 @@ def served():
     return sys.modules["gateway_stand"].shared()
 
 
-@pytest.fixture()
+@pytest.fixture
 def client(served):
     return served.client

@@ -48,7 +48,11 @@ def test_the_prediction_id_is_in_the_head_and_in_the_body(client):
 
 
 def test_a_tensor_for_each_column_is_taken(client):
-    inputs = [column("plan", ["pro", "free"], "BYTES"), column("age", [41, 20], "INT64"), column("spend", [20.0, 1.5])]
+    inputs = [
+        column("plan", ["pro", "free"], "BYTES"),
+        column("age", [41, 20], "INT64"),
+        column("spend", [20.0, 1.5]),
+    ]
     answer = infer(client, "mixed", *inputs).json()
     assert answer["outputs"][0]["datatype"] == "BYTES"
     assert len(answer["outputs"][0]["data"]) == 2

@@ -1,4 +1,4 @@
-"""MLflow's own scoring server, driven in its own process: JSON lines `{model, type, body}` in, answers out."""
+"""MLflow's own scoring server, in its own process: JSON lines `{model, type, body}` in, answers out."""
 
 import base64
 import json
@@ -23,7 +23,11 @@ def main(folder):
         answer = clients[asked["model"]].post(
             "/invocations", content=base64.b64decode(asked["body"]), headers={"content-type": asked["type"]}
         )
-        told = {"status": answer.status_code, "type": answer.headers.get("content-type", ""), "text": answer.text}
+        told = {
+            "status": answer.status_code,
+            "type": answer.headers.get("content-type", ""),
+            "text": answer.text,
+        }
         sys.stdout.write("\n@" + json.dumps(told) + "\n")
         sys.stdout.flush()
 

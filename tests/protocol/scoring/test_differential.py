@@ -1,4 +1,4 @@
-"""The same bodies to MLflow's own scoring server and to the gateway: status, type and parsed answers agree."""
+"""The same bodies to MLflow's own scoring server and to the gateway: statuses and parsed answers agree."""
 
 import base64
 import json

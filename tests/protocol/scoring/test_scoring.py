@@ -33,7 +33,11 @@ def test_an_unknown_deployment_is_not_found_and_the_known_are_named(client):
 def test_ping_health_and_version_have_mlflows_shape(client):
     for path in ("/ping", "/health"):
         answer = client.get(path)
-        assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"\n", "application/json")
+        assert (answer.status_code, answer.content, answer.headers["content-type"]) == (
+            200,
+            b"\n",
+            "application/json",
+        )
     assert client.get("/version").text == "3.17.2"
 
 

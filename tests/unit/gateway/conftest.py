@@ -20,12 +20,12 @@ def served():
     return sys.modules["gateway_stand"].shared()
 
 
-@pytest.fixture()
+@pytest.fixture
 def client(served):
     return served.client
 
 
-@pytest.fixture()
+@pytest.fixture
 def stand(tmp_path):
     """A gateway of the test's own."""
     made = sys.modules["gateway_stand"].Stand(tmp_path)

@@ -1,4 +1,4 @@
-"""Saves the models of the gateway's tests with stock MLflow: `make_models.py FOLDER`. Run as its own process."""
+"""Saves the models of the gateway's tests with stock MLflow: `make_models.py FOLDER`."""
 
 import os
 import sys
@@ -40,16 +40,22 @@ def iris():
     model = LogisticRegression(max_iter=500).fit(x.to_numpy(), y)
     signature = infer_signature(x.to_numpy(), model.predict(x.to_numpy()))
     mlflow.sklearn.save_model(
-        model, FOLDER / "tensor", signature=signature, input_example=x.to_numpy()[:4], pip_requirements=[*PIP, "skops"]
+        model,
+        FOLDER / "tensor",
+        signature=signature,
+        input_example=x.to_numpy()[:4],
+        pip_requirements=[*PIP, "skops"],
     )
-    mlflow.sklearn.save_model(
-        model, FOLDER / "unsigned", serialization_format="cloudpickle", pip_requirements=PIP
-    )
+    mlflow.sklearn.save_model(model, FOLDER / "unsigned", serialization_format="cloudpickle", pip_requirements=PIP)
 
 
 def mixed():
     x = pd.DataFrame(
-        {"plan": ["free", "pro", "free", "team"] * 5, "age": [20, 41, 33, 57] * 5, "spend": [1.5, 20.0, 0.0, 99.5] * 5}
+        {
+            "plan": ["free", "pro", "free", "team"] * 5,
+            "age": [20, 41, 33, 57] * 5,
+            "spend": [1.5, 20.0, 0.0, 99.5] * 5,
+        }
     )
     y = np.array(["stay", "leave", "stay", "leave"] * 5)
     columns = ColumnTransformer([("plan", OneHotEncoder(handle_unknown="ignore"), ["plan"])], remainder="passthrough")
@@ -92,7 +98,10 @@ class SleepsAtLoad:
 def python_models():
     for name in ("sums", "broken", "slow", "crashing", "picky"):
         mlflow.pyfunc.save_model(
-            FOLDER / name, python_model=Summing(name), signature=SUMS, pip_requirements=["mlflow", "numpy", "pandas"]
+            FOLDER / name,
+            python_model=Summing(name),
+            signature=SUMS,
+            pip_requirements=["mlflow", "numpy", "pandas"],
         )
 
 

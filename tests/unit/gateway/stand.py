@@ -1,4 +1,4 @@
-"""What the gateway's tests stand on: models saved by stock MLflow, a control plane of two routes, a gateway process."""
+"""What the gateway's tests stand on: models saved by stock MLflow, a small control plane, a gateway."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import msgspec
+
 from helicline.records.deployment import Desired, Observed, RevisionOrder, Route, Variant
 
 PATIENCE_S = 90.0
@@ -229,7 +230,7 @@ class Stand:
         return self.gateway.client
 
     def deploy(self, deployment: str, *models: str, weight_bp: int = 0, **more) -> None:
-        """Serve models as revisions 1, 2 of a deployment beside what is served, and wait until they are ready."""
+        """Serve models as revisions 1, 2 of a deployment beside what is served; wait until they are ready."""
         orders = [self.plane.order(deployment, number, model) for number, model in enumerate(models, 1)]
         kept = self.plane.desired
         others = [order for order in kept.orders if order.deployment != deployment]

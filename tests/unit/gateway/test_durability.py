@@ -1,7 +1,10 @@
 import json
+import subprocess
+import sys
 import time
 
 from gateway_stand import wait_for
+
 from helicline.serving import predictions
 
 SUM = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]]}})
@@ -81,3 +84,10 @@ def test_a_client_may_choose_the_prediction_id(stand):
     (row,) = wait_for(lambda: predictions.find(stand.home, "order-17"), "the row")
     assert row.prediction == "3.0"
     assert stand.client.post("/invocations", content=SUM, headers={"x-prediction-id": "a b"}).status_code == 400
+
+
+def test_a_second_gateway_in_the_same_home_does_not_start(stand):
+    command = [sys.executable, "-m", "helicline.gateway", "--home", str(stand.home), "--port", "0"]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert second.returncode == 1
+    assert "another gateway already serves" in second.stderr

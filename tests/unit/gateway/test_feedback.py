@@ -3,6 +3,7 @@ import uuid
 
 import pytest
 from gateway_stand import wait_for
+
 from helicline.serving import predictions
 
 SUM = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]]}})
@@ -77,6 +78,9 @@ def test_feedback_that_makes_no_sense_is_refused(client, change):
     assert "error" in answer.json()
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"prediction_id":"\\ud800","name":"x","value":1}', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{", b'{"prediction_id":"\\ud800","name":"x","value":1}', b"\xff\xfe", b"[" * 100_000],
+)
 def test_feedback_that_is_not_json_is_refused(client, body):
     assert client.post("/v1/feedback", content=body).status_code == 400

@@ -37,7 +37,7 @@ class Raw:
         self.socket.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def raw(served):
     made = Raw(served.gateway.address)
     yield made
@@ -105,7 +105,9 @@ def test_a_head_over_the_limit_is_refused(raw, head):
     assert raw.answer()[0] == 431
 
 
-@pytest.mark.parametrize("data", [b"nonsense\r\n\r\n", b"GET /ping HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01"])
+@pytest.mark.parametrize(
+    "data", [b"nonsense\r\n\r\n", b"GET /ping HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01"]
+)
 def test_what_is_not_http_is_refused_and_closed(raw, data):
     raw.send(data)
     assert raw.answer()[0] == 400
@@ -149,7 +151,9 @@ def test_requests_to_loopback_names_are_let_in(client, host):
     assert client.get("/ping", headers={"host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "localhost:80:80"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "localhost:80:80"]
+)
 def test_a_foreign_host_is_refused(client, host):
     assert client.get("/ping", headers={"host": host}).status_code == 403
 

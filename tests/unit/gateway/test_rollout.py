@@ -91,7 +91,8 @@ def killed(stand, revision):
     pid = stand.plane.status("d", revision).pid
     os.kill(pid, signal.SIGKILL)
     wait_for(
-        lambda: (s := stand.plane.status("d", revision)).state == "READY" and s.pid not in (0, pid), "the new worker"
+        lambda: (s := stand.plane.status("d", revision)).state == "READY" and s.pid not in (0, pid),
+        "the new worker",
     )
 
 

@@ -1,7 +1,8 @@
-from helicline.records.deployment import Route, Variant
-from helicline.serving.assignment import assign, key_hash, point
 from hypothesis import given
 from hypothesis import strategies as st
+
+from helicline.records.deployment import Route, Variant
+from helicline.serving.assignment import assign, key_hash, point
 
 
 def route(*weights, salt="loop#1"):

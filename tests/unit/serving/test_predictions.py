@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import numpy as np
 import pytest
+
 from helicline.gateway.worker import rowlog
 from helicline.ids import new_prediction_id
 from helicline.serving import predictions
@@ -44,7 +45,11 @@ def packed(matrix, output):
 def label(prediction_id, value, at=0, deployment="churn", **more):
     given = {"row": 0, "name": "label", "ts_us": MICROS, "source": "test"}
     return Label(
-        **{**given, **more}, deployment=deployment, prediction_id=prediction_id, value=value, received_us=MICROS + at
+        **{**given, **more},
+        deployment=deployment,
+        prediction_id=prediction_id,
+        value=value,
+        received_us=MICROS + at,
     )
 
 
@@ -61,14 +66,18 @@ class Log:
 
     def seal(self):
         for segment in closed_segments(self.home / "log"):
-            seal(segment, self.home / "tables", on_sealed=lambda path, columns: self.sealed.append((path, columns)))
+            seal(
+                segment,
+                self.home / "tables",
+                on_sealed=lambda path, columns: self.sealed.append((path, columns)),
+            )
 
     def add(self, *records, kind="predictions"):
         self.write(*records, kind=kind)
         self.seal()
 
 
-@pytest.fixture()
+@pytest.fixture
 def log(tmp_path):
     return Log(tmp_path)
 
@@ -155,7 +164,11 @@ def test_the_last_label_of_a_row_wins(log):
     log.add(SCHEMA, line(made, packed([[1, 2]], [1])))
     log.add(label(made, "0", at=1), label(made, "1", at=2), kind="labels")
     found = predictions.labelled(log.home, "churn", since=NOW - timedelta(hours=1))
-    assert (found["label"].tolist(), found["prediction"].tolist(), found["revision"].tolist()) == (["1"], ["1"], [1])
+    assert (found["label"].tolist(), found["prediction"].tolist(), found["revision"].tolist()) == (
+        ["1"],
+        ["1"],
+        [1],
+    )
     assert predictions.find(log.home, made)[0].labels == {"label": "1"}
 
 
@@ -168,7 +181,12 @@ def test_a_label_without_a_known_deployment_still_joins(log):
 
 def test_labels_of_failed_calls_and_other_names_and_times_are_left_out(log):
     ids = [new_prediction_id() for _ in range(3)]
-    log.add(SCHEMA, line(ids[0], status=500), line(ids[1], packed([[1, 2]], [1])), line(ids[2], packed([[1, 2]], [1])))
+    log.add(
+        SCHEMA,
+        line(ids[0], status=500),
+        line(ids[1], packed([[1, 2]], [1])),
+        line(ids[2], packed([[1, 2]], [1])),
+    )
     log.add(label(ids[0], "1"), label(ids[1], "1", name="other"), label(ids[2], "1"), kind="labels")
     hour = timedelta(hours=1)
     assert len(predictions.labelled(log.home, "churn", since=NOW - hour)["label"]) == 1

@@ -29,11 +29,11 @@ async def fetch(client: httpx.AsyncClient, order: RevisionOrder, *, models: Path
     folder = models / order.digest
     if folder.is_dir():
         return folder
-    models.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(models.mkdir, parents=True, exist_ok=True)
     stem = models / f".{order.digest}.{new_run_id()[:8]}"
     packed, partial = stem.with_name(stem.name + ".tar"), stem.with_name(stem.name + ".tmp")
     try:
-        await _download(client, order.archive_path, packed)
+        await _download(client, order.archive_path, target=packed)
         await asyncio.to_thread(unpack, packed, partial)
         _publish(partial, folder)
     finally:
@@ -42,7 +42,7 @@ async def fetch(client: httpx.AsyncClient, order: RevisionOrder, *, models: Path
     return folder
 
 
-async def _download(client: httpx.AsyncClient, path: str, target: Path) -> None:
+async def _download(client: httpx.AsyncClient, path: str, *, target: Path) -> None:
     try:
         async with client.stream("GET", path, timeout=httpx.Timeout(60.0, connect=5.0)) as answer:
             if answer.status_code != 200:
@@ -72,14 +72,14 @@ def unpack(packed: Path, target: Path) -> None:
     try:
         with tarfile.open(packed, "r:") as archive:
             for member in archive:
-                _unpack_one(archive, member, target)
+                _unpack_one(archive, member, target=target)
     except tarfile.TarError as error:
         raise Invalid("archive", str(error), "an uncompressed tar") from None
     if not (target / "MLmodel").is_file():
         raise Invalid("archive", "no file MLmodel", "the folder of a saved MLflow model")
 
 
-def _unpack_one(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+def _unpack_one(archive: tarfile.TarFile, member: tarfile.TarInfo, *, target: Path) -> None:
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts or "\\" in member.name or "\0" in member.name:
         raise Invalid("archive member", member.name, "a relative path inside the model's folder")

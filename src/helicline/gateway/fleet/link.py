@@ -8,6 +8,9 @@ from typing import Protocol, cast
 
 from helicline.gateway.worker.frames import HELLO, STOP, Frame, FrameReader, Garbled, pack
 
+MAX_WAITING = 1024
+_MAX_UNSENT = 64 * 1024 * 1024
+
 
 class Asker(Protocol):
     """Who sent a call and gets exactly one of these, unless it took the call back."""
@@ -72,6 +75,13 @@ class Link(asyncio.Protocol):
         for asker in waiting.values():
             asker.lost()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether another call may wait here: bounded in calls, and in bytes not yet taken by the worker."""
+        if self._transport is None or len(self._waiting) >= MAX_WAITING:
+            return False
+        return self._transport.get_write_buffer_size() < _MAX_UNSENT
+
     def ask(self, asker: Asker, kind: int, *, deadline: int, meta: bytes, body: bytes) -> int:
         """Send a call; return its number, with which it can be taken back."""
         number = next(self._numbers) & 0xFFFFFFFF
@@ -92,7 +102,7 @@ class Link(asyncio.Protocol):
         return [self._waiting.pop(number) for number in late]
 
     def silent_s(self, now: float) -> float:
-        """Return for how long nothing has come since a call was given up; 0 while the worker answers in time."""
+        """Return for how long nothing has come since a call was given up; 0 while it answers in time."""
         return now - self._abandoned_at if self._abandoned_at else 0.0
 
     def send(self, frame: bytes) -> None:

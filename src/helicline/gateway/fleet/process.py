@@ -25,7 +25,7 @@ _NOISE = re.compile(r"^\s*$")
 class WorkerProcess:
     """A started worker: its process, the link to it and where its words go."""
 
-    def __init__(self, process: subprocess.Popen[bytes], link: Link, log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], link: Link, *, log: Path) -> None:
         self.process, self.link, self.log = process, link, log
 
     @property
@@ -34,7 +34,7 @@ class WorkerProcess:
 
     async def ended(self) -> int:
         """Wait for the process to end; return its exit code, negative for a signal."""
-        while (code := self.process.poll()) is None:
+        while (code := self.process.poll()) is None:  # noqa: ASYNC110 (a child has no event)
             await asyncio.sleep(0.02)
         return code
 
@@ -68,7 +68,7 @@ async def start(interpreter: Path, log: Path, *, order: dict[str, Any]) -> Worke
     ours, theirs = socket.socketpair()
     log.parent.mkdir(parents=True, exist_ok=True)
     with theirs, log.open("wb") as words:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: ASYNC220 (a few ms; the child of this thread)
             [str(interpreter), str(_LAUNCH), str(theirs.fileno()), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=words,
@@ -80,7 +80,7 @@ async def start(interpreter: Path, log: Path, *, order: dict[str, Any]) -> Worke
     ours.setblocking(False)
     _, link = await asyncio.get_running_loop().create_unix_connection(Link, sock=ours)
     link.send(frames.pack(frames.LOAD, 0, meta=msgspec.json.encode(order)))
-    return WorkerProcess(process, link, log)
+    return WorkerProcess(process, link, log=log)
 
 
 def _environment() -> dict[str, str]:

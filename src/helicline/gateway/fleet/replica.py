@@ -1,4 +1,4 @@
-"""One revision as it lives here: fetched, loaded, answering, restarted when it crashes, drained when it leaves."""
+"""One revision as it lives here: fetched, loaded, answering, restarted after crashes, drained at the end."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ import msgspec
 from helicline.errors import Invalid, Unavailable
 from helicline.gateway.fleet import archive, process
 from helicline.gateway.fleet.environment import Environments
-from helicline.gateway.fleet.link import Asker, Link
+from helicline.gateway.fleet.link import MAX_WAITING, Asker, Link
 from helicline.protocol.scoring.signature import Signature
 from helicline.protocol.scoring.signature import read as read_signature
 from helicline.records.deployment import RevisionOrder, RevisionState, RevisionStatus
 
 _log = logging.getLogger("helicline.gateway")
-MAX_WAITING = 1024
 CRASH_LIMIT, CRASH_SPAN_S = 5, 600.0
 _BACKOFF_S, _BACKOFF_MAX_S = 0.1, 30.0
 _DRAIN_S = 30.0
@@ -105,7 +104,7 @@ class Replica:
         self.signature = _checked(read_signature, mlmodel)
         interpreter = await self._interpreter(folder, mlmodel)
         while True:
-            await self._start(interpreter, folder, mlmodel)
+            await self._start(interpreter, folder, mlmodel=mlmodel)
             worker, link = self._worker, self._link
             if worker is None or link is None:
                 return
@@ -134,7 +133,7 @@ class Replica:
         except (Unavailable, OSError) as error:
             raise Failed(str(error)) from error
 
-    async def _start(self, interpreter: Path, folder: Path, mlmodel: dict[str, Any]) -> None:
+    async def _start(self, interpreter: Path, folder: Path, *, mlmodel: dict[str, Any]) -> None:
         self._become("LOADING", self.reason if self.was_ready else "")
         order = {
             "path": str(folder),
@@ -156,7 +155,8 @@ class Replica:
     async def _hello(self, worker: process.WorkerProcess) -> dict[str, Any]:
         link = worker.link
         limit = self._around.load_timeout_s
-        await asyncio.wait({link.hello, link.closed}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {link.hello, link.closed}
+        await asyncio.wait(either, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if not link.hello.done():
             if link.closed.done():
                 code = await worker.ended()
@@ -173,6 +173,13 @@ class Replica:
         self._link, self.was_ready = worker.link, True
         self._become("READY", str(hello["reason"]))
         self._let_go()
+
+    def hold(self, asker: Asker) -> bool:
+        """Keep a call until the worker is back; return False if too many wait or it will not come back."""
+        if not self.restarting or len(self.held) >= MAX_WAITING:
+            return False
+        self.held.append(asker)
+        return True
 
     def _let_go(self) -> None:
         """Send the held calls on: to the worker if it is back, else to their failure."""
@@ -202,7 +209,7 @@ class Replica:
     async def stop(self) -> None:
         """Let the calls under way finish, then end the worker."""
         end = time.monotonic() + _DRAIN_S
-        while self.link is not None and self.link.waiting_count and time.monotonic() < end:
+        while self.link is not None and self.link.waiting_count and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         self._link = None
         self._task.cancel()

@@ -18,7 +18,7 @@ def lines(text: str) -> list[str]:
 
 
 def name_of(line: str) -> str:
-    """Return the normalised project name of a requirement, or '' if it is not a plain one (a URL, an option)."""
+    """Return the normalised project name of a requirement, or '' if it is a URL or an option."""
     match = _REQUIREMENT.match(line)
     if match is None or line.startswith("-") or "@" in line or "://" in line:
         return ""
@@ -55,10 +55,10 @@ def _agrees(version: str, clause: str) -> bool:
     if wanted.endswith(".*"):
         same = have[: len(want)] == want
         return same if operator == "==" else operator == "!=" and not same
-    return _compare(operator, have, want)
+    return _compare(operator, have, want=want)
 
 
-def _compare(operator: str, have: tuple[int, ...], want: tuple[int, ...]) -> bool:
+def _compare(operator: str, have: tuple[int, ...], *, want: tuple[int, ...]) -> bool:
     width = max(len(have), len(want))
     left, right = have + (0,) * (width - len(have)), want + (0,) * (width - len(want))
     if operator == "~=":

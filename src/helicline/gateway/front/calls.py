@@ -1,4 +1,4 @@
-"""One prediction call: assigned, asked, replayed on stable when a candidate fails it, answered, counted, logged."""
+"""One prediction call: assigned, asked, replayed on stable if a candidate fails it, counted, logged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from helicline.gateway.counts import Counts
 from helicline.gateway.fleet.link import Link
-from helicline.gateway.fleet.replica import MAX_WAITING, Replica
+from helicline.gateway.fleet.replica import Replica
 from helicline.gateway.fleet.roster import Roster
 from helicline.gateway.front.exchange import JSON, Exchange
 from helicline.gateway.front.wire import NAMES, refuse
@@ -32,7 +32,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """A call as the front understood it. `pinned` calls name their revision: they take no part in experiments."""
+    """A call as the front understood it. A `pinned` one names its version and is not analysed."""
 
     exchange: Exchange
     kind: int
@@ -84,13 +84,11 @@ class Call:
     def _ask(self) -> None:
         replica = self._desk.roster.get(self.order.route.deployment, self.served)
         link = replica.link if replica is not None else None
-        if link is not None and link.waiting_count < MAX_WAITING:
+        if link is not None and link.has_room:
             self._send(link)
         elif self._can_fall_back:
             self._fall_back("overloaded" if link is not None else "not_ready")
-        elif replica is not None and link is None and replica.restarting and len(replica.held) < MAX_WAITING:
-            replica.held.append(self)
-        else:
+        elif replica is None or not replica.hold(self):
             self._fail(503, self._why_not(replica))
 
     def _why_not(self, replica: Replica | None) -> str:
@@ -98,7 +96,7 @@ class Call:
         if replica is None:
             return f"{name} is not loaded here"
         if replica.link is not None:
-            return f"{name} has {MAX_WAITING} calls waiting; try again later"
+            return f"{name} has too many calls waiting; try again later"
         return f"{name} is {replica.state}" + (f": {replica.reason}" if replica.reason else "")
 
     def _send(self, link: Link) -> None:
@@ -153,7 +151,7 @@ class Call:
         self._ask_stable(reason)
 
     def _ask_stable(self, reason: str) -> None:
-        """Replay on stable. An input that the candidate rejected tells by stable's answer whose fault it was."""
+        """Replay on stable; if the candidate rejected the input, stable's answer tells whose fault it was."""
         self.reason = reason
         self.served = self.order.route.stable
         self.expires_at = self.end
@@ -192,7 +190,7 @@ class Call:
     def _fail(self, status: int, why: str) -> None:
         self._count_own_failure()
         self._log(status, b"", batch_rows=0)
-        refuse(self.order.exchange, self.order.kind, status, why)
+        refuse(self.order.exchange, self.order.kind, status=status, why=why)
 
     def _headers(self) -> tuple[tuple[bytes, bytes], ...]:
         replica = self._desk.roster.get(self.order.route.deployment, self.served)

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on one connection: keep-alive, pipelining answered in order, limits, and no write to a client that left."""
+"""HTTP/1.1 on one connection: keep-alive, pipelining in order, limits, no write to a client that left."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Listener:
         """Let every request under way be answered, then close all connections."""
         self.draining = True
         end = time.monotonic() + grace_s
-        while any(connection.busy for connection in self.connections) and time.monotonic() < end:
+        while any(connection.busy for connection in self.connections) and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         for connection in list(self.connections):
             connection.close()

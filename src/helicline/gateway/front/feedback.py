@@ -21,7 +21,7 @@ _MAX_TEXT = 10_000
 
 
 class FeedbackBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of feedback as sent. `idempotency_key` is taken for older clients: the last value wins anyway."""
+    """One piece of feedback as sent. `idempotency_key` is accepted: repeats do no harm, the last wins."""
 
     prediction_id: str
     name: str
@@ -55,7 +55,7 @@ class Feedback:
             exchange.answer(400, v1_error(str(error)))
             return
         body = json.dumps({"prediction_id": label.prediction_id, "status": "accepted"}).encode()
-        self._start(exchange, [label], body)
+        self._start(exchange, [label], body=body)
 
     def batch(self, exchange: Exchange) -> None:
         """Answer 202 with a line for each line sent, when all good ones are durable."""
@@ -71,14 +71,14 @@ class Feedback:
                 results.append({"line": number, "status": "accepted"})
             except BadFeedback as error:
                 results.append({"line": number, "status": "error", "error": str(error)})
-        self._start(exchange, labels, b"".join(json.dumps(result).encode() + b"\n" for result in results))
+        self._start(exchange, labels, body=b"".join(json.dumps(result).encode() + b"\n" for result in results))
 
-    def _start(self, exchange: Exchange, labels: list[Label], body: bytes) -> None:
-        task = asyncio.create_task(self._keep(exchange, labels, body))
+    def _start(self, exchange: Exchange, labels: list[Label], *, body: bytes) -> None:
+        task = asyncio.create_task(self._keep(exchange, labels, body=body))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _keep(self, exchange: Exchange, labels: list[Label], body: bytes) -> None:
+    async def _keep(self, exchange: Exchange, labels: list[Label], *, body: bytes) -> None:
         try:
             if labels:
                 await self._journal.keep(labels)
@@ -123,10 +123,9 @@ def _check(given: FeedbackBody) -> None:
         raise BadFeedback(f"value and source: at most {_MAX_TEXT} characters")
 
 
-def _text(value: str | float | bool) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value)
+def _text(value: str | float) -> str:
+    """Return the value as text; a boolean (an int to Python) is true or false."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _micros(moment: datetime | float) -> int:

@@ -54,10 +54,10 @@ class Models:
         """Answer the model's versions and its tensors."""
         replica = self._replica(route, version)
         if replica is None or not replica.was_ready:
-            wire.refuse(exchange, OIP_JSON, 503, f"model {route.deployment!r} is not ready")
+            wire.refuse(exchange, OIP_JSON, status=503, why=f"model {route.deployment!r} is not ready")
             return
         loaded = [str(r.order.model_version) for r in self._roster.of(route.deployment) if r.link is not None]
-        exchange.answer(200, model_metadata(route.deployment, sorted(set(loaded)), replica.signature))
+        exchange.answer(200, model_metadata(route.deployment, sorted(set(loaded)), signature=replica.signature))
 
     def v1_status(self, exchange: Exchange, route: Route) -> None:
         """Answer the V1 status of a model."""

@@ -1,4 +1,4 @@
-"""Which requests are let in by their Host and Origin: a web page elsewhere must not reach a gateway on loopback."""
+"""Which requests are let in by Host and Origin: no page from elsewhere may reach a loopback gateway."""
 
 from __future__ import annotations
 

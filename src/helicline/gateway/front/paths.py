@@ -39,7 +39,7 @@ def _version(package: str, otherwise: str) -> str:
 class Front:
     """Takes every exchange to whoever answers it."""
 
-    def __init__(self, routing: Routing, desk: Desk, doorman: Doorman) -> None:
+    def __init__(self, routing: Routing, desk: Desk, *, doorman: Doorman) -> None:
         self._routing, self._desk, self._doorman = routing, desk, doorman
         self._models = Models(routing, desk.roster)
         self._feedback = Feedback(routing, desk.journal)
@@ -98,7 +98,7 @@ class Front:
             "routing_generation": self._routing.desired.generation,
             "log_dropped_total": self._desk.journal.dropped_count,
         }
-        body = metrics.text(self._desk.counts, self._desk.roster.statuses(), gauges)
+        body = metrics.text(self._desk.counts, self._desk.roster.statuses(), gauges=gauges)
         exchange.answer(200, body, kind=b"text/plain; version=0.0.4; charset=utf-8")
 
     def _only(self, exchange: Exchange) -> None:
@@ -108,7 +108,7 @@ class Front:
             return
         which = f"the deployments are {', '.join(names)}" if names else "there is no deployment"
         why = f"/invocations needs exactly one deployment, {which}; use /endpoints/NAME/invocations"
-        wire.refuse(exchange, SCORING_JSON, 400, why)
+        wire.refuse(exchange, SCORING_JSON, status=400, why=why)
 
     def _scoring(self, exchange: Exchange, deployment: str) -> None:
         route = self._routing.routes.get(deployment)
@@ -116,7 +116,12 @@ class Front:
             self._by_method(exchange, {b"POST": self._only})
         elif route is None:
             known = ", ".join(sorted(self._routing.routes)) or "none"
-            wire.refuse(exchange, SCORING_JSON, 404, f"no deployment named {deployment!r}; there are: {known}")
+            wire.refuse(
+                exchange,
+                SCORING_JSON,
+                status=404,
+                why=f"no deployment named {deployment!r}; there are: {known}",
+            )
         elif (kind := self._scoring_kind(exchange)) is not None:
             self._call(exchange, kind, route=route)
 
@@ -144,9 +149,9 @@ class Front:
         deployment, colon, verb = rest.partition(":")
         route = self._routing.routes.get(deployment)
         if route is None:
-            wire.refuse(exchange, V1_JSON, 404, f"no model named {deployment!r}")
+            wire.refuse(exchange, V1_JSON, status=404, why=f"no model named {deployment!r}")
         elif colon and verb != "predict":
-            wire.refuse(exchange, V1_JSON, 404, f"the verb {verb!r} is not offered; predict is")
+            wire.refuse(exchange, V1_JSON, status=404, why=f"the verb {verb!r} is not offered; predict is")
         elif colon:
             self._by_method(exchange, {b"POST": lambda e: self._call(e, V1_JSON, route=route)})
         else:
@@ -154,18 +159,18 @@ class Front:
 
     def _oip(self, exchange: Exchange, parts: list[str]) -> None:
         if len(parts) < 2 or parts[0] != "models":
-            wire.refuse(exchange, OIP_JSON, 404, f"nothing is served at {exchange.path[:200]!r}")
+            wire.refuse(exchange, OIP_JSON, status=404, why=f"nothing is served at {exchange.path[:200]!r}")
             return
         name, rest = parts[1], parts[2:]
         route = self._routing.routes.get(name)
         if route is None:
-            wire.refuse(exchange, OIP_JSON, 404, f"no model named {name!r}")
+            wire.refuse(exchange, OIP_JSON, status=404, why=f"no model named {name!r}")
             return
         version = ""
         if len(rest) >= 2 and rest[0] == "versions":
             version, rest = rest[1], rest[2:]
             if self._desk.roster.by_version(name, version) is None:
-                wire.refuse(exchange, OIP_JSON, 404, f"model {name!r} has no loaded version {version!r}")
+                wire.refuse(exchange, OIP_JSON, status=404, why=f"model {name!r} has no loaded version {version!r}")
                 return
         if rest == ["infer"]:
             self._by_method(exchange, {b"POST": lambda e: self._call(e, OIP_JSON, route=route, version=version)})
@@ -173,15 +178,20 @@ class Front:
             answer = self._models.ready if rest else self._models.metadata
             self._by_method(exchange, {b"GET": lambda e: answer(e, route, version=version)})
         else:
-            wire.refuse(exchange, OIP_JSON, 404, f"nothing is served at {exchange.path[:200]!r}")
+            wire.refuse(exchange, OIP_JSON, status=404, why=f"nothing is served at {exchange.path[:200]!r}")
 
     def _call(self, exchange: Exchange, kind: int, *, route: Route, version: str = "") -> None:
         given, timeout = wire.chosen_id(exchange), wire.timeout_s(exchange)
         if given is None:
-            wire.refuse(exchange, kind, 400, "X-Prediction-Id: 1 to 128 printable ASCII characters, no spaces")
+            wire.refuse(
+                exchange,
+                kind,
+                status=400,
+                why="X-Prediction-Id: 1 to 128 printable ASCII characters, no spaces",
+            )
             return
         if timeout is None:
-            wire.refuse(exchange, kind, 400, "X-Request-Timeout-Ms: a whole number from 1 to 600000")
+            wire.refuse(exchange, kind, status=400, why="X-Request-Timeout-Ms: a whole number from 1 to 600000")
             return
         prediction_id = given.decode() or new_prediction_id()
         key = wire.assignment_key(exchange, kind) or prediction_id

@@ -29,7 +29,7 @@ class _KeyOnly(msgspec.Struct):
 _key_only = msgspec.json.Decoder(_KeyOnly)
 
 
-def refuse(exchange: Exchange, kind: int, status: int, why: str) -> None:
+def refuse(exchange: Exchange, kind: int, *, status: int, why: str) -> None:
     """Answer with an error in the shape of the protocol `kind`."""
     if kind == OIP_JSON:
         body = oip_error(why)

@@ -65,7 +65,7 @@ def _together(codec: Codec, calls: list[Call]) -> list[bytes]:
     done, at = [], 0
     for call in calls:
         end = at + len(call.rows or ())
-        done.append(_answer(codec, call, (features[at:end], piece(output, at, end)), batch_rows=len(rows)))
+        done.append(_answer(codec, call, ran=(features[at:end], piece(output, at, end=end)), batch_rows=len(rows)))
         at = end
     return done
 
@@ -84,11 +84,11 @@ def _alone(codec: Codec, call: Call) -> bytes:
         else:
             ran = (_features(codec.predictor, call.value), codec.predictor.value(call.value, call.params))
     except Exception as error:
-        return refusal(call.frame, blame(error, call, codec))
-    return _answer(codec, call, ran, batch_rows=len(call.rows or ()) or 1)
+        return refusal(call.frame, blame(error, call, codec=codec))
+    return _answer(codec, call, ran=ran, batch_rows=len(call.rows or ()) or 1)
 
 
-def _answer(codec: Codec, call: Call, ran: tuple[Any, Any], *, batch_rows: int) -> bytes:
+def _answer(codec: Codec, call: Call, *, ran: tuple[Any, Any], batch_rows: int) -> bytes:
     features, output = ran
     try:
         body = codec.encode(call, output)

@@ -74,7 +74,7 @@ class Codec:
         return call
 
     def explained(self, call: Call) -> str:
-        """Return what is wrong with the input under the signature, naming column, got and expected; '' if unclear."""
+        """Return what the signature says is wrong: column, got, expected; '' if it says nothing."""
         if call.payload is None or not self.predictor.signature.tabular:
             return ""
         try:
@@ -107,9 +107,10 @@ class Codec:
             return
         if not any(key in payload for key in scoring.LLM_KEYS):
             scoring.format_of(payload)
-        from mlflow.pyfunc.scoring_server import _parse_json_data
+        from mlflow.pyfunc import scoring_server
 
-        parsed = _parse_json_data(dict(payload), pyfunc.metadata, pyfunc.metadata.get_input_schema())
+        parse: Any = scoring_server._parse_json_data
+        parsed = parse(dict(payload), pyfunc.metadata, pyfunc.metadata.get_input_schema())
         call.value, call.params, call.unwrapped = parsed.data, parsed.params, parsed.is_unified_llm_input
 
     def _native(self, call: Call, payload: dict[str, Any]) -> None:
@@ -173,7 +174,7 @@ class Codec:
         if call.infer.id is not None:
             head["id"] = call.infer.id
         head["parameters"] = {"prediction_id": call.frame.meta.decode()}
-        return infer_response(head, output, self._outputs, wanted=call.infer.outputs)
+        return infer_response(head, output, names=self._outputs, wanted=call.infer.outputs)
 
 
 def _bare_list(payload: dict[str, Any]) -> bool:
@@ -206,7 +207,7 @@ def _message(error: BaseException) -> str:
     return str(getattr(error, "message", None) or error)
 
 
-def blame(error: Exception, call: Call, codec: Codec) -> Failure:
+def blame(error: Exception, call: Call, *, codec: Codec) -> Failure:
     """Return whose fault an exception of the model is, printing its traceback to the worker's log."""
     signature = codec.predictor.signature
     text = f"{type(error).__name__}: {_message(error)}"[:4000]

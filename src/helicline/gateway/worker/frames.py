@@ -19,7 +19,7 @@ USER_FAULT = 1
 
 
 class Frame(NamedTuple):
-    """One message. `number` is the deadline of a request, the batch size of a result, the status of an error."""
+    """One message. `number`: a request's deadline, a result's batch size, an error's status."""
 
     kind: int
     flags: int

@@ -1,4 +1,4 @@
-"""Loading a saved model: through MLflow where the environment has it, else a scikit-learn flavour natively."""
+"""Loading a saved model: through MLflow where the environment has it, else scikit-learn natively."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Predictor:
         return getattr(self.loaded.estimator, self.loaded.method)(matrix)
 
     def value(self, value: Any, params: dict[str, Any] | None = None) -> Any:
-        """Return the output for whatever the model takes, with MLflow's own schema enforcement if it is there."""
+        """Return the output for whatever the model takes, its schema enforced by MLflow if that is there."""
         if self.loaded.pyfunc is None:
             return getattr(self.loaded.estimator, self.loaded.method)(value)
         if params:
@@ -69,7 +69,7 @@ class Predictor:
         return self.loaded.pyfunc.predict(value)
 
     def frame(self, rows: list[Row]) -> Any:
-        """Return the rows as the model's frame (or array, for a tensor signature) with the signature's types."""
+        """Return the rows as a frame (an array for a tensor signature) with the signature's types."""
         if self.signature.matrix is not None:
             return np.array(rows, dtype=self.signature.matrix.dtype)
         try:

@@ -1,4 +1,4 @@
-"""Before a revision takes traffic: shows that the fast way equals the slow one, and that calls may be joined."""
+"""Before a revision takes traffic: shows that the fast way equals the slow one and calls may be joined."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def prove(predictor: Predictor) -> None:
         predictor.reason = "no input example to prove a faster way with"
         return
     source = "on the input example" if own else "on made-up rows (the model has no input example)"
-    _choose(predictor, rows, truth)
+    _choose(predictor, rows, truth=truth)
     predictor.reason = f"{predictor.way} way{', calls joined' if predictor.batchable else ''}: shown equal {source}"
 
 
-def _choose(predictor: Predictor, rows: list[Row], truth: Any) -> None:
+def _choose(predictor: Predictor, rows: list[Row], *, truth: Any) -> None:
     for way in predictor.ways:
-        if _equals(predictor, rows, truth, way=way):
+        if _equals(predictor, rows, truth=truth, way=way):
             predictor.way = way
             break
     predictor.batchable = _joinable(predictor, rows)
 
 
-def _equals(predictor: Predictor, rows: list[Row], truth: Any, *, way: Way) -> bool:
+def _equals(predictor: Predictor, rows: list[Row], *, truth: Any, way: Way) -> bool:
     if way == "pyfunc":
         return True
     try:
@@ -68,7 +68,7 @@ def _joinable(predictor: Predictor, rows: list[Row]) -> bool:
     if not sliceable(whole, len(several)):
         return False
     parts = [predictor.rows([row]) for row in several]
-    return all(same(part, piece(whole, at, at + 1)) for at, part in enumerate(parts))
+    return all(same(part, piece(whole, at, end=at + 1)) for at, part in enumerate(parts))
 
 
 def sliceable(output: Any, count: int) -> bool:
@@ -78,7 +78,7 @@ def sliceable(output: Any, count: int) -> bool:
     )
 
 
-def piece(output: Any, start: int, end: int) -> Any:
+def piece(output: Any, start: int, *, end: int) -> Any:
     """Return the rows `start` to `end` of an output."""
     return output.iloc[start:end] if hasattr(output, "iloc") else output[start:end]
 

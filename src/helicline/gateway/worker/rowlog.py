@@ -1,7 +1,7 @@
 """What one answered call leaves in the prediction log: its features and predictions, packed.
 
-u8 feature form (0 none, 1 float64 matrix, 2 JSON rows), u8 prediction form (0 none, 1 float64, 2 int64, 3 JSON list),
-u16 unused, u32 rows, u32 bytes of features; then features, then predictions.
+u8 feature form (0 none, 1 float64 matrix, 2 JSON rows), u8 prediction form (0 none, 1 float64, 2 int64,
+3 JSON list), u16 unused, u32 rows, u32 bytes of features; then features, then predictions.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def run(link: socket.socket) -> int:
         link.sendall(pack(frames.HELLO, 0, meta=json.dumps({"failed": _reason(error)}).encode()))
         return 3
     link.sendall(pack(frames.HELLO, 0, meta=json.dumps(_hello(codec)).encode()))
-    while _take(link, reader, waiting):
+    while _take(link, reader, waiting=waiting):
         batch = [waiting.popleft() for _ in range(min(len(waiting), MAX_CALLS))]
         link.sendall(b"".join(answers(codec, batch)))
     return 0
@@ -73,7 +73,7 @@ def _reason(error: BaseException) -> str:
     return traceback.format_exception_only(error)[-1].strip()[:2000]
 
 
-def _take(link: socket.socket, reader: FrameReader, waiting: deque[Frame]) -> bool:
+def _take(link: socket.socket, reader: FrameReader, *, waiting: deque[Frame]) -> bool:
     """Wait until a call is there, then take all that have arrived; return False when it is time to go."""
     while True:
         if waiting and not select.select([link], [], [], 0)[0]:

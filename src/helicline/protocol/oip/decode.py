@@ -139,7 +139,7 @@ def _tensor(given: Any, place: int) -> InputTensor:
     flat = _flatten(given["data"], name)
     if len(flat) != math.prod(shape):
         raise Invalid(f"inputs.{name}.data", f"{len(flat)} values", f"{math.prod(shape)} for shape {shape}")
-    _check_values(flat, name, datatype)
+    _check_values(flat, name, datatype=datatype)
     return InputTensor(name, datatype, tuple(shape), flat)
 
 
@@ -157,7 +157,7 @@ def _flatten(data: Any, name: str) -> list[Any]:
     raise Invalid(f"inputs.{name}.data", "more than 32 levels", "a regular nested list")
 
 
-def _check_values(flat: list[Any], name: str, datatype: str) -> None:
+def _check_values(flat: list[Any], name: str, *, datatype: str) -> None:
     allowed: tuple[type, ...] = (int,)
     if datatype == "BOOL":
         allowed = (bool,)
@@ -189,7 +189,7 @@ def rows_for(request: InferRequest, signature: Signature) -> list[Row]:
     for unknown in sorted(set(given) - names):
         raise Invalid(f"inputs.{unknown}", "an unknown tensor", f"the columns {', '.join(signature.names)}")
     count = request.inputs[0].rows
-    series = [_column_values(column, given.get(column.name), count) for column in columns]
+    series = [_column_values(column, given.get(column.name), count=count) for column in columns]
     return [list(row) for row in zip(*series, strict=True)]
 
 
@@ -202,7 +202,7 @@ def _matrix_rows(tensor: InputTensor, columns: tuple[Column, ...]) -> list[Row]:
     return [tensor.flat[at : at + width] for at in range(0, len(tensor.flat), width)]
 
 
-def _column_values(column: Column, tensor: InputTensor | None, count: int) -> list[Any]:
+def _column_values(column: Column, tensor: InputTensor | None, *, count: int) -> list[Any]:
     if tensor is None:
         if column.required:
             raise Invalid(f"inputs.{column.name}", None, f"a tensor of type {_SHOWN.get(column.type, 'BYTES')}")

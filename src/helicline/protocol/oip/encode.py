@@ -32,6 +32,7 @@ def _tensor(name: str, array: np.ndarray[Any, Any]) -> dict[str, Any]:
     datatype = datatype_of(array.dtype)
     shape = [*array.shape, 1] if array.ndim == 1 else list(array.shape) or [1, 1]
     flat = array.reshape(-1)
+    data: list[Any]
     if datatype == "BYTES":
         data = [value if isinstance(value, str) else _text(value) for value in flat.tolist()]
     elif array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -47,8 +48,8 @@ def _text(value: Any) -> str:
     return json.dumps(jsonable(value), default=str)
 
 
-def infer_response(head: dict[str, Any], output: Any, names: list[str], *, wanted: list[str]) -> bytes:
-    """Return the body: `head` (model_name, model_version, id, parameters) and the outputs asked for (all if none)."""
+def infer_response(head: dict[str, Any], output: Any, *, names: list[str], wanted: list[str]) -> bytes:
+    """Return the body: `head` (model_name, id, parameters, ...) and the outputs asked for (all if none)."""
     tensors = output_tensors(output, names)
     if wanted:
         tensors = [tensor for tensor in tensors if tensor["name"] in wanted]

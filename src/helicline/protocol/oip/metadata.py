@@ -16,10 +16,10 @@ def server_metadata(version: str) -> bytes:
     return json.dumps({"name": "helicline", "version": version, "extensions": ["parameters"]}).encode()
 
 
-def model_metadata(name: str, versions: list[str], signature: Signature) -> bytes:
+def model_metadata(name: str, versions: list[str], *, signature: Signature) -> bytes:
     """Return the answer of `GET /v2/models/{name}`."""
-    inputs = _of(signature.columns, signature.tensors, "input-0")
-    outputs = _of(signature.output_columns, signature.output_tensors, "output-1")
+    inputs = _of(signature.columns, signature.tensors, unnamed="input-0")
+    outputs = _of(signature.output_columns, signature.output_tensors, unnamed="output-1")
     body = {
         "name": name,
         "versions": versions,
@@ -32,10 +32,10 @@ def model_metadata(name: str, versions: list[str], signature: Signature) -> byte
 
 def output_names(signature: Signature) -> list[str]:
     """Return the names that answers give their tensors, in the order of the signature."""
-    return [t["name"] for t in _of(signature.output_columns, signature.output_tensors, "output-1")]
+    return [t["name"] for t in _of(signature.output_columns, signature.output_tensors, unnamed="output-1")]
 
 
-def _of(columns: tuple[Column, ...], tensors: tuple[Tensor, ...], unnamed: str) -> list[dict[str, Any]]:
+def _of(columns: tuple[Column, ...], tensors: tuple[Tensor, ...], *, unnamed: str) -> list[dict[str, Any]]:
     return [_column(column, unnamed) for column in columns] + [_tensor(tensor, unnamed) for tensor in tensors]
 
 

@@ -1,6 +1,6 @@
 """JSON bodies of the MLflow scoring shapes -> rows in the order of the signature.
 
-`rows` is strict: it answers None whenever anything is out of the ordinary (null, NaN, text in a number column,
+`rows` is strict: it answers None whenever anything is out of the ordinary (null, NaN, text for a number,
 `params`), and the caller then takes the slow way, which knows every rule and words every error.
 """
 

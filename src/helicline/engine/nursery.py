@@ -1,0 +1,144 @@
+"""The worker's side of the zygote: ask for a task's process, hear of its end."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from helicline.errors import Unavailable
+
+SECRETS = ("HELICLINE_TOKEN", "HELICLINE_DATABASE", "AWS_SECRET_ACCESS_KEY")
+START_PATIENCE_S = 120.0
+
+
+class Process:
+    """A task's process, which is not our child: its end is told by the zygote."""
+
+    def __init__(self) -> None:
+        self.pid = 0
+        self.returncode: int | None = None
+        self.started, self.ended = threading.Event(), threading.Event()
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Return the exit code once it ended within the time, else None."""
+        self.ended.wait(timeout_s)
+        return self.returncode
+
+    def tell(self, pid: int, code: int | None) -> None:
+        self.pid = pid
+        self.started.set()
+        if code is not None:
+            self.returncode = code
+            self.ended.set()
+
+
+class Nursery:
+    """Keeps one zygote alive and starts tasks through it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._zygote: subprocess.Popen[bytes] | None = None
+        self._tasks: dict[str, Process] = {}
+
+    def start(self, folder: Path, *, environment: dict[str, str], preload: list[str]) -> Process:
+        """Start the task whose order lies in `folder`. Raises Unavailable where no process can be made."""
+        process = Process()
+        request = {"folder": str(folder), "environment": environment, "preload": preload}
+        (folder / "log").touch()
+        with self._lock:
+            self._tasks[str(folder)] = process
+            self._ask(request)
+        if not process.started.wait(START_PATIENCE_S):
+            raise Unavailable("a process for the task", "none was made in time")
+        return process
+
+    def warm(self, modules: Sequence[str]) -> None:
+        """Have modules imported before the first task asks for them."""
+        with self._lock:
+            self._ask({"folder": "", "environment": {}, "preload": list(modules)})
+
+    def _ask(self, request: dict[str, Any]) -> None:
+        zygote = self._alive()
+        assert zygote.stdin is not None
+        try:
+            zygote.stdin.write(json.dumps(request).encode() + b"\n")
+            zygote.stdin.flush()
+        except BrokenPipeError:
+            self._forget(zygote)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._zygote is not None and self._zygote.stdin is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    self._zygote.stdin.close()
+
+    def _alive(self) -> subprocess.Popen[bytes]:
+        if self._zygote is None or self._zygote.poll() is not None:
+            environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
+            environment |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "GIT_PYTHON_REFRESH": "quiet"}
+            self._zygote = subprocess.Popen(
+                [sys.executable, "-m", "helicline.engine.zygote"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=environment,
+                start_new_session=True,
+            )
+            threading.Thread(target=self._listen, args=(self._zygote,), daemon=True).start()
+        return self._zygote
+
+    def _listen(self, zygote: subprocess.Popen[bytes]) -> None:
+        assert zygote.stdout is not None
+        for line in zygote.stdout:
+            answer: dict[str, Any] = json.loads(line)
+            process = self._tasks.get(answer["folder"])
+            if process is not None:
+                process.tell(answer["pid"], answer.get("code"))
+            if "code" in answer:
+                self._tasks.pop(answer["folder"], None)
+        zygote.wait()
+        with self._lock:
+            self._forget(zygote)
+
+    def _forget(self, zygote: subprocess.Popen[bytes]) -> None:
+        """The zygote is gone, and with it every task it had: they are ended as killed."""
+        if self._zygote is zygote:
+            self._zygote = None
+            for process in self._tasks.values():
+                process.tell(process.pid, -9)
+            self._tasks.clear()
+
+
+def imports_of(bundle: Path) -> list[str]:
+    """Return the modules that the files of a code bundle import and do not hold themselves, read but never run."""
+    with tarfile.open(bundle) as archive:
+        members = [member for member in archive if member.isfile() and member.name.endswith(".py")]
+        sources = {member.name: archive.extractfile(member) for member in members}
+        texts = {name: file.read().decode(errors="replace") for name, file in sources.items() if file is not None}
+    own = {name.split("/")[0].removesuffix(".py") for name in texts}
+    found: dict[str, None] = {}
+    for text in texts.values():
+        with contextlib.suppress(SyntaxError):
+            found |= dict.fromkeys(_imported(ast.parse(text)))
+    return [module for module in found if module.split(".")[0] not in own]
+
+
+def _imported(tree: ast.Module) -> list[str]:
+    modules: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            modules.append(node.module)
+    return modules

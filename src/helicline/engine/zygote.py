@@ -1,0 +1,137 @@
+"""`python -m helicline.engine.zygote`: a process that has imported what tasks need, and forks one child a task.
+
+Importing pandas, scikit-learn and mlflow costs seconds; a fork of a process that has them costs milliseconds. Only
+installed packages are imported here, never user code. Requests come as JSON lines on standard input:
+``{"folder", "environment", "preload"}``; answers go out as ``{"folder", "pid"}`` and ``{"folder", "pid", "code"}``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from helicline.engine.task import die_with_parent
+from helicline.engine.task import main as run_task
+
+# packages that start threads or talk to devices when imported do not survive a fork
+NEVER = frozenset({"tensorflow", "jax", "jaxlib", "ray", "pyspark", "grpc", "torch", "cupy", "cudf"})
+
+
+class Zygote:
+    """The loop: take a request, fork, tell of children that ended."""
+
+    def __init__(self) -> None:
+        self.children: dict[int, str] = {}
+        self.answers = os.fdopen(os.dup(1), "w", buffering=1)
+        os.dup2(2, 1)  # whatever an imported package prints must not look like an answer
+
+    def run(self) -> None:
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        os.set_blocking(read_end, False)
+        signal.set_wakeup_fd(write_end)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        selector = selectors.DefaultSelector()
+        selector.register(0, selectors.EVENT_READ)
+        selector.register(read_end, selectors.EVENT_READ)
+        pending = b""
+        while True:
+            for key, _ in selector.select():
+                if key.fd == read_end:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(read_end, 4096)
+                    continue
+                piece = os.read(0, 1 << 16)
+                if not piece:
+                    return
+                *lines, pending = (pending + piece).split(b"\n")
+                for line in lines:
+                    self._fork(json.loads(line))
+            self._reap()
+
+    def _fork(self, request: dict[str, Any]) -> None:
+        for module in request["preload"]:
+            preload(module)
+        if not request["folder"]:
+            return  # it only asked to have the modules ready
+        gc.freeze()
+        pid = os.fork()
+        if pid == 0:
+            become_task(request)
+        self.children[pid] = request["folder"]
+        self._tell(pid)
+
+    def _reap(self) -> None:
+        while self.children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            self._tell(pid, os.waitstatus_to_exitcode(status))
+            self.children.pop(pid, None)
+
+    def _tell(self, pid: int, code: int | None = None) -> None:
+        answer = {"folder": self.children.get(pid, ""), "pid": pid} | ({} if code is None else {"code": code})
+        self.answers.write(json.dumps(answer) + "\n")
+
+
+def preload(module: str) -> None:
+    """Import an installed module; one that cannot be imported is left for the task to complain about."""
+    if module.split(".")[0] in NEVER or module in sys.modules:
+        return
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError:
+        return
+    except Exception:
+        sys.stderr.write(f"preload of {module} failed:\n{traceback.format_exc(limit=1)}")
+
+
+def become_task(request: dict[str, Any]) -> None:
+    """Turn this fork into the task: its own session, environment, folder and output. Never returns."""
+    code = 1
+    try:
+        die_with_parent()
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for kind in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+            signal.signal(kind, signal.SIG_DFL)
+        folder = Path(request["folder"])
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        with (folder / "log").open("ab", buffering=0) as out:
+            os.dup2(out.fileno(), 1)
+            os.dup2(out.fileno(), 2)
+        with Path(os.devnull).open("rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+        sys.argv = ["task", str(folder)]
+        run_task()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code & 0xFF)
+
+
+def main() -> None:
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, signal.SIG_IGN)  # the worker ends it by closing its input
+    Zygote().run()
+
+
+if __name__ == "__main__":
+    main()
