@@ -64,3 +64,12 @@ export const short = (id: string): string => (id.length > 12 ? id.slice(0, 8) : 
 export function counted(count: number, noun: string): string {
   return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
 }
+
+/** A fragment as the beginning of a sentence; names with digits or dots keep their case. */
+export function begun(text: string): string {
+  return /^[a-z]+( |$)/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+}
+
+export function plainStop(text: string): string {
+  return text.trim().replace(/\.$/, '');
+}
