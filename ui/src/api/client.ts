@@ -66,7 +66,10 @@ export async function logPiece(attempt: string, offset: number): Promise<{ text:
 }
 
 /** Files below a run's artifact folder; this list is spoken in the tracking protocol's words. */
-export async function artifactsOf(runId: string, path = ''): Promise<{ path: string; is_dir: boolean; file_size?: number }[]> {
+export async function artifactsOf(
+  runId: string,
+  path = '',
+): Promise<{ path: string; is_dir: boolean; file_size?: number }[]> {
   const response = await call(withQuery('/ajax-api/2.0/mlflow/artifacts/list', { run_id: runId, path }), {});
   const body = (await response.json()) as { files?: { path: string; is_dir: boolean; file_size?: number }[] };
   return body.files ?? [];

@@ -30,7 +30,7 @@ export const requests = (state = '') => list<T.PromotionRequest>('requests', '/p
 export const deployments = () => list<T.DeploymentDetail>('deployments', '/deployments');
 export const deployment = (name: string) => one<T.DeploymentDetail>('deployments', `/deployments/${seg(name)}`);
 export const predictions = (name: string) =>
-  list<T.Prediction>('predictions', `/deployments/${seg(name)}/predictions`, { limit: 25 });
+  list<T.Prediction>('predictions', `/deployments/${seg(name)}/predictions`, { limit: 12 });
 export const monitors = (deployment = '', windows = 60) =>
   list<T.MonitorDetail>('monitors', '/monitors', { deployment, windows });
 export const alerts = (state = '') => list<T.Alert>('alerts', '/alerts', { state });

@@ -36,7 +36,15 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     } else if (event.key === 'Enter') go(found[current]);
   };
   return (
-    <Modal opened onClose={onClose} withCloseButton={false} size={560} padding={0} yOffset="12vh" aria-label="Search and commands">
+    <Modal
+      opened
+      onClose={onClose}
+      withCloseButton={false}
+      size={560}
+      padding={0}
+      yOffset="12vh"
+      aria-label="Search and commands"
+    >
       <TextInput
         data-autofocus
         variant="unstyled"
@@ -92,10 +100,17 @@ function useEntries(): Entry[] {
     ...ALL_PLACES.map((place) => ({ name: place.name, kind: 'page', icon: place.icon, href: place.path })),
     ...deployments.map(({ deployment: { name } }) => entry(name, 'deployment', 'serve', at.deployment(name))),
     ...models.map(({ model: { name } }) => entry(name, 'model', 'model', at.model(name))),
-    ...turns.map((turn) => entry(`${turn.loop}~${turn.number}`, 'turn', 'turn', at.turn(`${turn.loop}~${turn.number}`))),
+    ...turns.map((turn) =>
+      entry(`${turn.loop}~${turn.number}`, 'turn', 'turn', at.turn(`${turn.loop}~${turn.number}`)),
+    ),
     ...datasets.map(({ dataset: { name } }) => entry(name, 'dataset', 'data', at.dataset(name))),
     ...experiments.map((one) =>
-      entry(one.name, 'experiment', 'runs', `/runs?experiment=${encodeURIComponent(JSON.stringify(one.experiment_id))}`),
+      entry(
+        one.name,
+        'experiment',
+        'runs',
+        `/runs?experiment=${encodeURIComponent(JSON.stringify(one.experiment_id))}`,
+      ),
     ),
     ...alerts.map((one) => {
       const id = `${one.deployment}!${one.number}`;

@@ -13,7 +13,9 @@ export function Rail() {
   const { pathname } = useLocation();
   const live = useLive();
   const here = (path: string) =>
-    path === '/' ? pathname === '/' : pathname.startsWith(path) || (path === '/pipelines' && pathname.startsWith('/pipeline-runs'));
+    path === '/'
+      ? pathname === '/'
+      : pathname.startsWith(path) || (path === '/pipelines' && pathname.startsWith('/pipeline-runs'));
   return (
     <nav className={css.rail} aria-label="Main">
       <Go href="/" className={css.name}>
@@ -27,7 +29,12 @@ export function Rail() {
             {group.map((place) => {
               const count = countOf(place, status);
               return (
-                <Go key={place.path} href={place.path} className={css.item} aria-current={here(place.path) ? 'page' : undefined}>
+                <Go
+                  key={place.path}
+                  href={place.path}
+                  className={css.item}
+                  aria-current={here(place.path) ? 'page' : undefined}
+                >
                   <span className={css.knot}>
                     <Icon name={place.icon} size={15} />
                   </span>

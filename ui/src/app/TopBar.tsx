@@ -80,7 +80,13 @@ function Bell() {
   return (
     <Popover opened={open} onChange={setOpen} position="bottom-end" shadow="md">
       <Popover.Target>
-        <ActionIcon variant="subtle" color="gray" aria-label={label} onClick={() => setOpen(!open)} className={css.bell}>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          aria-label={label}
+          onClick={() => setOpen(!open)}
+          className={css.bell}
+        >
           <span className={css.bell}>
             <Icon name="bell" size={16} />
             {needs.length > 0 && <b>{needs.length}</b>}
@@ -89,7 +95,11 @@ function Bell() {
       </Popover.Target>
       <Popover.Dropdown p={6}>
         <div className={css.needs}>
-          {needs.length === 0 && <p className="soft" style={{ padding: 8 }}>Nothing needs you now.</p>}
+          {needs.length === 0 && (
+            <p className="soft" style={{ padding: 8 }}>
+              Nothing needs you now.
+            </p>
+          )}
           {needs.map((need) => (
             <NeedLink key={need.kind + need.id} need={need} onClick={() => setOpen(false)} />
           ))}

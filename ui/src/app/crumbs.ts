@@ -15,6 +15,7 @@ const ROOMS: Record<string, [name: string, href: string]> = {
   data: ['Data', '/data'],
   pipelines: ['Pipelines', '/pipelines'],
   'pipeline-runs': ['Pipelines', '/pipelines'],
+  why: ['Why', '/deployments'],
   audit: ['Audit', '/audit'],
 };
 

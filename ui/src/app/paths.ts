@@ -9,6 +9,7 @@ export const at = {
   model: (name: string) => `/models/${seg(name)}`,
   version: (name: string, number: number | string) => `/models/${seg(name)}/${number}`,
   deployment: (name: string) => `/deployments/${seg(name)}`,
+  why: (prediction: string) => `/why/${seg(prediction)}`,
   alert: (id: string) => `/alerts/${seg(id)}`,
   dataset: (name: string, version = '') => `/data/${seg(name)}${version ? `?version=${seg(version)}` : ''}`,
 };

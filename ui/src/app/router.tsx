@@ -1,8 +1,8 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
-import { Missing, Broken } from '../pages/Missing';
+import { Broken, Missing } from '../pages/Missing';
 import { runsSearch } from '../pages/runs/search';
-import { Shell } from './Shell';
 import { Waiting } from '../parts/Asked';
+import { Shell } from './Shell';
 
 const root = createRootRoute({ component: Shell, notFoundComponent: Missing, errorComponent: Broken });
 
@@ -34,29 +34,84 @@ const page = <P extends string>(path: P, component: ReturnType<typeof lazyRouteC
   createRoute({ getParentRoute: () => root, path, validateSearch: search, component });
 
 const routes = [
-  page('/', lazyRouteComponent(() => import('../pages/LoopPage'))),
-  page('/turns', lazyRouteComponent(() => import('../pages/turns/TurnsPage'))),
-  page('/turns/$id', lazyRouteComponent(() => import('../pages/turns/TurnPage'))),
+  page(
+    '/',
+    lazyRouteComponent(() => import('../pages/LoopPage')),
+  ),
+  page(
+    '/turns',
+    lazyRouteComponent(() => import('../pages/turns/TurnsPage')),
+  ),
+  page(
+    '/turns/$id',
+    lazyRouteComponent(() => import('../pages/turns/TurnPage')),
+  ),
   createRoute({
     getParentRoute: () => root,
     path: '/runs',
     validateSearch: runsSearch,
     component: lazyRouteComponent(() => import('../pages/runs/RunsPage')),
   }),
-  page('/runs/$id', lazyRouteComponent(() => import('../pages/runs/RunPage'))),
-  page('/pipelines', lazyRouteComponent(() => import('../pages/pipelines/PipelinesPage'))),
-  page('/pipeline-runs/$id', lazyRouteComponent(() => import('../pages/pipelines/PipelineRunPage'))),
-  page('/models', lazyRouteComponent(() => import('../pages/models/ModelsPage'))),
-  page('/models/$name', lazyRouteComponent(() => import('../pages/models/ModelPage'))),
-  page('/models/$name/$number', lazyRouteComponent(() => import('../pages/models/VersionPage'))),
-  page('/deployments', lazyRouteComponent(() => import('../pages/deployments/DeploymentsPage'))),
-  page('/deployments/$name', lazyRouteComponent(() => import('../pages/deployments/DeploymentPage'))),
-  page('/monitors', lazyRouteComponent(() => import('../pages/monitors/MonitorsPage'))),
-  page('/alerts', lazyRouteComponent(() => import('../pages/monitors/AlertsPage'))),
-  page('/alerts/$id', lazyRouteComponent(() => import('../pages/monitors/AlertPage'))),
-  page('/data', lazyRouteComponent(() => import('../pages/data/DatasetsPage'))),
-  page('/data/$name', lazyRouteComponent(() => import('../pages/data/DatasetPage'))),
-  page('/audit', lazyRouteComponent(() => import('../pages/AuditPage'))),
+  page(
+    '/runs/$id',
+    lazyRouteComponent(() => import('../pages/runs/RunPage')),
+  ),
+  page(
+    '/pipelines',
+    lazyRouteComponent(() => import('../pages/pipelines/PipelinesPage')),
+  ),
+  page(
+    '/pipeline-runs/$id',
+    lazyRouteComponent(() => import('../pages/pipelines/PipelineRunPage')),
+  ),
+  page(
+    '/models',
+    lazyRouteComponent(() => import('../pages/models/ModelsPage')),
+  ),
+  page(
+    '/models/$name',
+    lazyRouteComponent(() => import('../pages/models/ModelPage')),
+  ),
+  page(
+    '/models/$name/$number',
+    lazyRouteComponent(() => import('../pages/models/VersionPage')),
+  ),
+  page(
+    '/deployments',
+    lazyRouteComponent(() => import('../pages/deployments/DeploymentsPage')),
+  ),
+  page(
+    '/deployments/$name',
+    lazyRouteComponent(() => import('../pages/deployments/DeploymentPage')),
+  ),
+  page(
+    '/monitors',
+    lazyRouteComponent(() => import('../pages/monitors/MonitorsPage')),
+  ),
+  page(
+    '/alerts',
+    lazyRouteComponent(() => import('../pages/monitors/AlertsPage')),
+  ),
+  page(
+    '/alerts/$id',
+    lazyRouteComponent(() => import('../pages/monitors/AlertPage')),
+  ),
+  page(
+    '/data',
+    lazyRouteComponent(() => import('../pages/data/DatasetsPage')),
+  ),
+  page(
+    '/data/$name',
+    lazyRouteComponent(() => import('../pages/data/DatasetPage')),
+  ),
+  page(
+    '/why/$id',
+    lazyRouteComponent(() => import('../pages/WhyPage')),
+  ),
+  page(
+    '/audit',
+    lazyRouteComponent(() => import('../pages/AuditPage')),
+  ),
 ] as const;
 
 export const router = createRouter({

@@ -13,8 +13,22 @@ const pine: MantineColorsTuple = [
   '#0a4746',
 ];
 
+/** Neutrals of the dark scheme, in Mantine's order from text to ground. */
+const dark: MantineColorsTuple = [
+  '#e7e9e4',
+  '#b2b9b6',
+  '#969e9c',
+  '#6b7472',
+  '#434b4c',
+  '#2f3637',
+  '#202526',
+  '#181c1d',
+  '#111415',
+  '#0c0f10',
+];
+
 export const theme = createTheme({
-  colors: { pine },
+  colors: { pine, dark },
   primaryColor: 'pine',
   primaryShade: { light: 8, dark: 4 },
   autoContrast: true,

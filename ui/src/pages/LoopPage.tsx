@@ -21,7 +21,8 @@ hl run <loop>`;
 export function headlineOf(status: Status): [headline: string, sentence: string] {
   const turning = status.stations.find((one) => one.name === 'Retrain')?.moving ?? 0;
   const moving = status.stations.some((one) => one.moving > 0);
-  if (status.needs.length) return [`${status.needs.length} for you`, turning ? 'and the loop is turning' : 'see on the right'];
+  if (status.needs.length)
+    return [`${status.needs.length} for you`, turning ? 'and the loop is turning' : 'see on the right'];
   if (turning) return ['Turning', `${counted(turning, 'turn')} under way`];
   if (moving) return ['Moving', 'a rollout is under way'];
   const filled = status.stations.some((one) => one.count > 0);
@@ -80,7 +81,11 @@ function NewestRun() {
       <Asked of={runs} lines={3}>
         {({ items }) => {
           const run = items.find((one) => one.metrics.length > 0) ?? items[0];
-          return run ? <RunCard run={run} /> : <Empty title="No run yet" code={'import mlflow\nmlflow.log_metric("loss", 0.3)'} />;
+          return run ? (
+            <RunCard run={run} />
+          ) : (
+            <Empty title="No run yet" code={'import mlflow\nmlflow.log_metric("loss", 0.3)'} />
+          );
         }}
       </Asked>
     </Panel>

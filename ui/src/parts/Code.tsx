@@ -1,7 +1,7 @@
 import { ActionIcon, CopyButton, Tooltip } from '@mantine/core';
+import { short } from './format';
 import { Icon } from './Icon';
 import css from './parts.module.css';
-import { short } from './format';
 
 export function Code({ text, label = 'Code' }: { text: string; label?: string }) {
   return (

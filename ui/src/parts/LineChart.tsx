@@ -32,7 +32,11 @@ export default function LineChart(props: LineChartProps) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new scheme means new colours
   useEffect(() => {
     if (!ref.current || !width) return;
-    const made = new uPlot(optionsOf({ width, height, time, log, color, few: points < 40, label }), latest.current, ref.current);
+    const made = new uPlot(
+      optionsOf({ width, height, time, log, color, few: points < 40, label }),
+      latest.current,
+      ref.current,
+    );
     chart.current = made;
     return () => {
       made.destroy();
@@ -44,7 +48,9 @@ export default function LineChart(props: LineChartProps) {
     chart.current?.setData(data);
   });
 
-  return <div ref={ref} role="img" aria-label={`${label}: ${points} points, last ${num(ys.at(-1))}`} style={{ height }} />;
+  return (
+    <div ref={ref} role="img" aria-label={`${label}: ${points} points, last ${num(ys.at(-1))}`} style={{ height }} />
+  );
 }
 
 function dataOf(

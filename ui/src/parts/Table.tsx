@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
-import { useRowKeys } from './rowKeys';
 import css from './parts.module.css';
+import { useRowKeys } from './rowKeys';
 
 export interface Column<T> {
   name: ReactNode;
@@ -19,7 +19,11 @@ interface TableProps<T> {
 
 /** A plain table for lists of up to a few hundred rows; J and K walk it, Enter opens. */
 export function Table<T>({ rows, columns, keyOf, label, hrefOf }: TableProps<T>) {
-  const current = useRowKeys(rows.length, (index) => (rows[index] && hrefOf ? hrefOf(rows[index]) : undefined), !!hrefOf);
+  const current = useRowKeys(
+    rows.length,
+    (index) => (rows[index] && hrefOf ? hrefOf(rows[index]) : undefined),
+    !!hrefOf,
+  );
   return (
     <table className={css.table} aria-label={label}>
       <thead>

@@ -45,7 +45,13 @@ function Whole({ name, versions }: { name: string; versions: DatasetVersion[] })
         <Panel title="Versions" flush>
           <ol className={css.line}>
             {versions.map((one) => (
-              <VersionRow key={one.id} version={one} current={one.id === chosen.id} refs={refsOf(one.id)} most={mostRows(versions)} />
+              <VersionRow
+                key={one.id}
+                version={one}
+                current={one.id === chosen.id}
+                refs={refsOf(one.id)}
+                most={mostRows(versions)}
+              />
             ))}
           </ol>
         </Panel>
@@ -68,16 +74,29 @@ function Whole({ name, versions }: { name: string; versions: DatasetVersion[] })
                   size="xs"
                   aria-label="Compare with"
                   value={before?.id ?? ''}
-                  onChange={(event) => navigate({ search: (now) => ({ ...now, before: event.currentTarget.value || undefined }), replace: true })}
+                  onChange={(event) =>
+                    navigate({
+                      search: (now) => ({ ...now, before: event.currentTarget.value || undefined }),
+                      replace: true,
+                    })
+                  }
                   data={[
                     { value: '', label: 'Its parent' },
-                    ...versions.filter((one) => one.id !== chosen.id).map((one) => ({ value: one.id, label: `Version ${one.sequence}` })),
+                    ...versions
+                      .filter((one) => one.id !== chosen.id)
+                      .map((one) => ({ value: one.id, label: `Version ${one.sequence}` })),
                   ]}
                 />
               }
               flush
             >
-              {before ? <Diff name={name} before={before} after={chosen} /> : <p className="soft" style={{ padding: 14 }}>This is the first version; it has no parent.</p>}
+              {before ? (
+                <Diff name={name} before={before} after={chosen} />
+              ) : (
+                <p className="soft" style={{ padding: 14 }}>
+                  This is the first version; it has no parent.
+                </p>
+              )}
             </Panel>
           )}
         </div>
@@ -88,11 +107,26 @@ function Whole({ name, versions }: { name: string; versions: DatasetVersion[] })
 
 const mostRows = (versions: DatasetVersion[]): number => Math.max(1, ...versions.map((one) => one.row_count ?? 0));
 
-function VersionRow({ version, current, refs, most }: { version: DatasetVersion; current: boolean; refs: string[]; most: number }) {
+function VersionRow({
+  version,
+  current,
+  refs,
+  most,
+}: {
+  version: DatasetVersion;
+  current: boolean;
+  refs: string[];
+  most: number;
+}) {
   return (
     <li className={css.version} data-current={current}>
       <div className="row apart">
-        <Go href={at.dataset(version.dataset, version.id)} className="mono" aria-current={current ? 'true' : undefined} style={{ fontWeight: 600 }}>
+        <Go
+          href={at.dataset(version.dataset, version.id)}
+          className="mono"
+          aria-current={current ? 'true' : undefined}
+          style={{ fontWeight: 600 }}
+        >
           {version.id}
         </Go>
         <span className="row">
@@ -151,7 +185,11 @@ function Files({ name, version }: { name: string; version: DatasetVersion }) {
             columns={[
               { name: 'Path', cell: ([path]) => <span className="mono">{path}</span> },
               { name: 'Size', num: true, cell: ([, size]) => bytes(size) },
-              { name: 'BLAKE3', num: true, cell: ([, , hash]) => <span className="mono faint">{hash.slice(0, 12)}</span> },
+              {
+                name: 'BLAKE3',
+                num: true,
+                cell: ([, , hash]) => <span className="mono faint">{hash.slice(0, 12)}</span>,
+              },
             ]}
           />
         )}

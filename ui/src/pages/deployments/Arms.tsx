@@ -32,7 +32,10 @@ export function Arms({ detail, shares }: { detail: DeploymentDetail; shares: Sha
               <Figure name="p99" value={ms(quantile(latency, 0.99))} />
             </dl>
             <div style={{ color: share.variant === 'candidate' ? 'var(--busy)' : 'var(--brand)' }}>
-              <Sparkline values={line.length > 1 ? line : [0, 0]} label={`Calls per second of version ${share.modelVersion}`} />
+              <Sparkline
+                values={line.length > 1 ? line : [0, 0]}
+                label={`Calls per second of version ${share.modelVersion}`}
+              />
             </div>
             <span className="faint">{num(all.requests)} calls since the gateway started</span>
           </div>

@@ -28,19 +28,42 @@ export function Controls({ detail }: { detail: DeploymentDetail }) {
     <div className={css.danger}>
       {moving && (
         <>
-          <Button size="compact-sm" variant="default" disabled={act.isPending} onClick={() => act.mutate({ path: path('advance'), body: { reason: '' }, done: 'Advanced to the next step' })}>
+          <Button
+            size="compact-sm"
+            variant="default"
+            disabled={act.isPending}
+            onClick={() =>
+              act.mutate({ path: path('advance'), body: { reason: '' }, done: 'Advanced to the next step' })
+            }
+          >
             Advance
           </Button>
           {held ? (
-            <Button size="compact-sm" variant="default" disabled={act.isPending} onClick={() => act.mutate({ path: path('resume'), done: 'The rollout goes on' })}>
+            <Button
+              size="compact-sm"
+              variant="default"
+              disabled={act.isPending}
+              onClick={() => act.mutate({ path: path('resume'), done: 'The rollout goes on' })}
+            >
               Resume
             </Button>
           ) : (
-            <Button size="compact-sm" variant="default" disabled={act.isPending} onClick={() => act.mutate({ path: path('hold'), done: 'The rollout is held' })}>
+            <Button
+              size="compact-sm"
+              variant="default"
+              disabled={act.isPending}
+              onClick={() => act.mutate({ path: path('hold'), done: 'The rollout is held' })}
+            >
               Hold
             </Button>
           )}
-          <Button size="compact-sm" disabled={act.isPending} onClick={() => act.mutate({ path: path('promote'), body: { reason: '' }, done: 'The candidate takes all traffic' })}>
+          <Button
+            size="compact-sm"
+            disabled={act.isPending}
+            onClick={() =>
+              act.mutate({ path: path('promote'), body: { reason: '' }, done: 'The candidate takes all traffic' })
+            }
+          >
             Promote
           </Button>
         </>
@@ -82,7 +105,8 @@ export function Controls({ detail }: { detail: DeploymentDetail }) {
 
 function sentenceOf({ deployment, rollout, revisions }: DeploymentDetail): string {
   const version = (number: number) => revisions.find((one) => one.number === number)?.model_version ?? '?';
-  if (rollout) return `The rollout of version ${version(rollout.candidate)} ends; version ${version(deployment.stable)} takes all traffic.`;
+  if (rollout)
+    return `The rollout of version ${version(rollout.candidate)} ends; version ${version(deployment.stable)} takes all traffic.`;
   return `Version ${version(deployment.previous)} takes all traffic from version ${version(deployment.stable)}. It is loaded, so this is instant.`;
 }
 

@@ -62,14 +62,20 @@ function Whole({ detail }: { detail: DeploymentDetail }) {
               shown && (
                 <>
                   <State state={shown.state} />
-                  {shown.turn > 0 && <Go href={at.turn(`${shown.loop}~${shown.turn}`)}>{`${shown.loop}~${shown.turn}`}</Go>}
+                  {shown.turn > 0 && (
+                    <Go href={at.turn(`${shown.loop}~${shown.turn}`)}>{`${shown.loop}~${shown.turn}`}</Go>
+                  )}
                 </>
               )
             }
             flush
           >
             {shown ? <Steps rollout={shown} /> : <Empty title="No rollout yet" />}
-            {shown?.reason && <p className="soft" style={{ padding: '10px 14px' }}>{shown.reason}</p>}
+            {shown?.reason && (
+              <p className="soft" style={{ padding: '10px 14px' }}>
+                {shown.reason}
+              </p>
+            )}
           </Panel>
           <div className="stack">
             <Panel title="Revisions" flush>
@@ -101,7 +107,13 @@ function Whole({ detail }: { detail: DeploymentDetail }) {
 function Revisions({ detail }: { detail: DeploymentDetail }) {
   const { deployment, revisions } = detail;
   const role = (number: number) =>
-    number === deployment.stable ? 'stable' : number === detail.rollout?.candidate ? 'candidate' : number === deployment.previous ? 'previous, warm' : '';
+    number === deployment.stable
+      ? 'stable'
+      : number === detail.rollout?.candidate
+        ? 'candidate'
+        : number === deployment.previous
+          ? 'previous, warm'
+          : '';
   return (
     <Table
       label="Revisions"

@@ -17,7 +17,10 @@ export default function DeploymentsPage() {
   const deployments = useQuery({ ...ask.deployments(), refetchInterval: LIVE_MS });
   return (
     <>
-      <PageHead title="Deployments" sentence="Where models answer, who takes which share of the traffic, and what moves." />
+      <PageHead
+        title="Deployments"
+        sentence="Where models answer, who takes which share of the traffic, and what moves."
+      />
       <Panel label="Deployments" flush>
         <Asked
           of={deployments}
@@ -42,7 +45,10 @@ export default function DeploymentsPage() {
                     </Go>
                   ),
                 },
-                { name: 'Model', cell: ({ deployment }) => <Go href={at.model(deployment.model)}>{deployment.model}</Go> },
+                {
+                  name: 'Model',
+                  cell: ({ deployment }) => <Go href={at.model(deployment.model)}>{deployment.model}</Go>,
+                },
                 {
                   name: 'Traffic',
                   width: '32%',
@@ -52,7 +58,8 @@ export default function DeploymentsPage() {
                       <div className="tight" style={{ gap: 3 }}>
                         <TrafficBar shares={shares} slim />
                         <span className="soft">
-                          {shares.map((share) => `v${share.modelVersion} ${percent(share.share)}`).join(', ') || 'nothing serves yet'}
+                          {shares.map((share) => `v${share.modelVersion} ${percent(share.share)}`).join(', ') ||
+                            'nothing serves yet'}
                         </span>
                       </div>
                     );
@@ -65,7 +72,11 @@ export default function DeploymentsPage() {
                     return shown ? <State state={shown.state} /> : <span className="faint">none</span>;
                   },
                 },
-                { name: 'Calls', num: true, cell: ({ counts }) => num(counts.reduce((sum, one) => sum + one.requests, 0)) },
+                {
+                  name: 'Calls',
+                  num: true,
+                  cell: ({ counts }) => num(counts.reduce((sum, one) => sum + one.requests, 0)),
+                },
                 { name: 'Changed', num: true, cell: ({ deployment }) => <Ago at={deployment.updated_at} /> },
               ]}
             />

@@ -1,8 +1,10 @@
 import { useQuery } from '@tanstack/react-query';
 import * as ask from '../../api/queries';
+import { at } from '../../app/paths';
 import { Asked, Empty } from '../../parts/Asked';
-import { Code, Id } from '../../parts/Code';
+import { Code } from '../../parts/Code';
 import { clock, num } from '../../parts/format';
+import { Go } from '../../parts/Go';
 import { Icon } from '../../parts/Icon';
 import { Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
@@ -23,13 +25,22 @@ export function Predictions({ name }: { name: string }) {
             rows={found}
             keyOf={(one) => `${one.prediction_id}:${one.row}`}
             columns={[
-              { name: 'Prediction', cell: (one) => <Id of={one.prediction_id} /> },
+              {
+                name: 'Prediction',
+                cell: (one) => (
+                  <Go href={at.why(one.prediction_id)} className="mono" title={one.prediction_id}>
+                    …{one.prediction_id.slice(-12)}
+                  </Go>
+                ),
+              },
               { name: 'When', num: true, cell: (one) => clock(one.at) },
               { name: 'Version', num: true, cell: (one) => `v${one.model_version}` },
               { name: 'Variant', cell: (one) => (one.fallback_reason ? `${one.variant}, then stable` : one.variant) },
               {
                 name: 'Status',
-                cell: (one) => <State state={one.status < 400 ? 'SUCCEEDED' : 'FAILED'} word={String(one.status)} plain />,
+                cell: (one) => (
+                  <State state={one.status < 400 ? 'SUCCEEDED' : 'FAILED'} word={String(one.status)} plain />
+                ),
               },
               { name: 'Answer', num: true, cell: (one) => one.prediction },
               {
@@ -38,7 +49,10 @@ export function Predictions({ name }: { name: string }) {
                   const label = Object.values(one.labels ?? {})[0];
                   if (label === undefined) return <span className="faint">not yet</span>;
                   return (
-                    <span className="row" style={{ gap: 5, color: label === one.prediction ? 'var(--good)' : 'var(--bad)' }}>
+                    <span
+                      className="row"
+                      style={{ gap: 5, color: label === one.prediction ? 'var(--good)' : 'var(--bad)' }}
+                    >
                       <Icon name={label === one.prediction ? 'check' : 'cross'} size={12} />
                       {label}
                     </span>

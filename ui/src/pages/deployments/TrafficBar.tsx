@@ -11,7 +11,12 @@ export function TrafficBar({ shares, slim = false }: { shares: Share[]; slim?: b
         {shares
           .filter((one) => one.share > 0)
           .map((one) => (
-            <span key={one.revision} className={css.share} data-variant={one.variant} style={{ flexGrow: one.share, flexBasis: 0 }}>
+            <span
+              key={one.revision}
+              className={css.share}
+              data-variant={one.variant}
+              style={{ flexGrow: one.share, flexBasis: 0 }}
+            >
               {!slim && one.share > 0.08 && `v${one.modelVersion}  ${percent(one.share)}`}
             </span>
           ))}

@@ -59,7 +59,9 @@ export function tallyOf(counts: readonly VariantCounts[], revision: number): Tal
 /** What came between two tallies; a restarted gateway counts from 0, then only the later one speaks. */
 export function between(before: Tally, after: Tally): Tally {
   if (after.requests < before.requests) return after;
-  const latency = new Map([...after.latency].map(([bound, calls]) => [bound, calls - (before.latency.get(bound) ?? 0)]));
+  const latency = new Map(
+    [...after.latency].map(([bound, calls]) => [bound, calls - (before.latency.get(bound) ?? 0)]),
+  );
   return { requests: after.requests - before.requests, errors: after.errors - before.errors, latency };
 }
 

@@ -1,8 +1,8 @@
 import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import { seg } from '../../api/client';
 import * as ask from '../../api/queries';
 import type { Need } from '../../api/types';
-import { seg } from '../../api/client';
 import { at, encoded } from '../../app/paths';
 import { NEED_STATE } from '../../app/TopBar';
 import { useAct } from '../../parts/act';

@@ -29,12 +29,7 @@ export function Ring({ stations, headline, sentence }: { stations: Station[]; he
       {stations.map((station, index) => {
         const moving = station.moving > 0;
         return (
-          <path
-            key={station.name}
-            d={arcBetween(index - 1, index, count)}
-            className={css.arc}
-            data-moving={moving}
-          />
+          <path key={station.name} d={arcBetween(index - 1, index, count)} className={css.arc} data-moving={moving} />
         );
       })}
       {stations.map((station, index) => (

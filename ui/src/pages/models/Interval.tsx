@@ -2,7 +2,17 @@ import { signed } from '../../parts/format';
 import css from './models.module.css';
 
 /** A difference with its interval on a line with zero, so that one sees whether it may be chance. */
-export function Interval({ low, high, value, margin = 0 }: { low: number; high: number; value: number; margin?: number }) {
+export function Interval({
+  low,
+  high,
+  value,
+  margin = 0,
+}: {
+  low: number;
+  high: number;
+  value: number;
+  margin?: number;
+}) {
   const most = Math.max(Math.abs(low), Math.abs(high), Math.abs(margin), 1e-9) * 1.15;
   const x = (at: number) => 50 + (at / most) * 50;
   const label = `difference ${signed(value)}, between ${signed(low)} and ${signed(high)}`;

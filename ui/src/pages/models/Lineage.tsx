@@ -10,7 +10,9 @@ import css from './models.module.css';
 /** The walk back: version, run, code, environment, data, cause. */
 export function Lineage({ of }: { of: VersionDetail }) {
   const { version, report, request } = of;
-  const turnId = version.turn ? `${version.loop}~${version.turn}` : report?.turn ? `${report.loop}~${report.turn}` : '';
+  const { data: turns = [] } = useQuery({ ...ask.turns(report?.loop), enabled: !version.turn && !!report });
+  const byHand = turns.find((one) => one.model_version === version.number);
+  const turnId = version.turn ? `${version.loop}~${version.turn}` : byHand ? `${byHand.loop}~${byHand.number}` : '';
   const turn = useQuery({ ...ask.turn(turnId), enabled: !!turnId });
   const pipelineId = turn.data?.pipeline_run ?? '';
   const pipeline = useQuery({ ...ask.pipelineRun(pipelineId), enabled: !!pipelineId });
@@ -19,17 +21,57 @@ export function Lineage({ of }: { of: VersionDetail }) {
   const people = request?.approvals.filter((one) => one.decision === 'approve').map((one) => one.person) ?? [];
   const waivers = report?.verdicts.filter((one) => one.outcome === 'waived') ?? [];
   const rows: [string, ReactNode][] = [
-    ['Serves', of.deployments.length ? of.deployments.map((name) => <Go key={name} href={at.deployment(name)}>{name}</Go>) : 'nowhere now'],
+    [
+      'Serves',
+      of.deployments.length
+        ? of.deployments.map((name) => (
+            <Go key={name} href={at.deployment(name)}>
+              {name}
+            </Go>
+          ))
+        : 'nowhere now',
+    ],
   ];
   if (people.length) rows.push(['Approved by', people.join(', ')]);
   if (waivers.length) rows.push(['Waived by', [...new Set(waivers.map((one) => one.waived_by))].join(', ')]);
-  if (turnId) rows.push(['Turn', <Go key="t" href={at.turn(turnId)}>{turnId}</Go>]);
-  if (turn.data) rows.push(['Cause', turn.data.cause.kind === 'alert' ? <Go href={at.alert(turn.data.cause.subject)}>{turn.data.cause.sentence}</Go> : turn.data.cause.sentence]);
-  if (version.run_id) rows.push(['Run', <Go key="r" href={at.run(version.run_id)}><Id of={version.run_id} /></Go>]);
-  if (pipelineId) rows.push(['Pipeline run', <Go key="p" href={at.pipelineRun(pipelineId)}><Id of={pipelineId} /></Go>]);
+  if (turnId)
+    rows.push([
+      'Turn',
+      <Go key="t" href={at.turn(turnId)}>
+        {turnId}
+      </Go>,
+    ]);
+  if (turn.data)
+    rows.push([
+      'Cause',
+      turn.data.cause.kind === 'alert' ? (
+        <Go href={at.alert(turn.data.cause.subject)}>{turn.data.cause.sentence}</Go>
+      ) : (
+        turn.data.cause.sentence
+      ),
+    ]);
+  if (version.run_id)
+    rows.push([
+      'Run',
+      <Go key="r" href={at.run(version.run_id)}>
+        <Id of={version.run_id} />
+      </Go>,
+    ]);
+  if (pipelineId)
+    rows.push([
+      'Pipeline run',
+      <Go key="p" href={at.pipelineRun(pipelineId)}>
+        <Id of={pipelineId} />
+      </Go>,
+    ]);
   for (const [input, ref] of Object.entries(pipeline.data?.run.inputs ?? {})) {
     const [name = '', point = ''] = ref.split('@');
-    rows.push([`Data: ${input}`, <Go key={input} href={at.dataset(name, point)} className="mono">{ref}</Go>]);
+    rows.push([
+      `Data: ${input}`,
+      <Go key={input} href={at.dataset(name, point)} className="mono">
+        {ref}
+      </Go>,
+    ]);
   }
   if (code)
     rows.push([
@@ -40,7 +82,11 @@ export function Lineage({ of }: { of: VersionDetail }) {
         {code.dirty && ', with changes'} <span className="faint">bundle {code.bundle.slice(0, 8)}</span>
       </span>,
     ]);
-  if (environment) rows.push(['Environment', `Python ${environment.python}, ${environment.packages.length} packages, ${environment.hash.slice(0, 8)}`]);
+  if (environment)
+    rows.push([
+      'Environment',
+      `Python ${environment.python}, ${environment.packages.length} packages, ${environment.hash.slice(0, 8)}`,
+    ]);
   return (
     <ol className={css.lineage}>
       {rows.map(([name, value]) => (

@@ -19,12 +19,14 @@ export default function ModelPage() {
   const { data: deployments = [] } = useQuery({ ...ask.deployments(), refetchInterval: 5000 });
   return (
     <>
-      <PageHead kicker="Model" title={name} sentence="Its versions, newest first: verdicts, aliases, and the traffic each takes." />
+      <PageHead
+        kicker="Model"
+        title={name}
+        sentence="Its versions, newest first: verdicts, aliases, and the traffic each takes."
+      />
       <div className="stack">
         <Panel label="Versions" flush>
-          <Asked of={versions}>
-            {(found) => <Versions name={name} versions={found} deployments={deployments} />}
-          </Asked>
+          <Asked of={versions}>{(found) => <Versions name={name} versions={found} deployments={deployments} />}</Asked>
         </Panel>
         <Panel title="Use it">
           <Usage model={name} deployment={deployments.find((one) => one.deployment.model === name)} />
@@ -79,7 +81,10 @@ function Versions({ name, versions, deployments }: VersionsProps) {
                 </span>
               )),
         },
-        { name: 'Traffic', cell: ({ version }) => <Traffic number={version.number} deployments={deployments} model={name} /> },
+        {
+          name: 'Traffic',
+          cell: ({ version }) => <Traffic number={version.number} deployments={deployments} model={name} />,
+        },
         {
           name: 'Turn',
           cell: ({ version }) =>

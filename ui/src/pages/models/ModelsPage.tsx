@@ -45,7 +45,12 @@ export default function ModelsPage() {
                   cell: ({ model, aliases }) => (
                     <span className="row">
                       {aliases.map((alias) => (
-                        <Go key={alias.alias} href={at.version(model.name, alias.number)} className="row" style={{ gap: 4 }}>
+                        <Go
+                          key={alias.alias}
+                          href={at.version(model.name, alias.number)}
+                          className="row"
+                          style={{ gap: 4 }}
+                        >
                           <AliasPill alias={alias.alias} /> v{alias.number}
                         </Go>
                       ))}
@@ -59,7 +64,11 @@ export default function ModelsPage() {
                   cell: ({ model, latest }) =>
                     latest ? <Go href={at.version(model.name, latest.number)}>v{latest.number}</Go> : '–',
                 },
-                { name: 'Changed', num: true, cell: ({ model, latest }) => <Ago at={latest?.created_at ?? model.updated_at} /> },
+                {
+                  name: 'Changed',
+                  num: true,
+                  cell: ({ model, latest }) => <Ago at={latest?.created_at ?? model.updated_at} />,
+                },
               ]}
             />
           )}

@@ -2,7 +2,15 @@ import type { DeploymentDetail } from '../../api/types';
 import { Code } from '../../parts/Code';
 
 /** How to load the model and how to ask its deployment, ready to paste. */
-export function Usage({ model, number, deployment }: { model: string; number?: number; deployment?: DeploymentDetail }) {
+export function Usage({
+  model,
+  number,
+  deployment,
+}: {
+  model: string;
+  number?: number;
+  deployment?: DeploymentDetail;
+}) {
   const point = number ? `/${number}` : '@champion';
   const python = `import mlflow
 mlflow.set_tracking_uri("${location.origin}")

@@ -45,7 +45,8 @@ function Numbers({ report, verdict }: { report: GateReport; verdict: Verdict }) 
   if (check.kind === 'latency') {
     const { latency_ms = {}, champion_latency_ms = {} } = report.evidence;
     const shown = Object.entries(latency_ms).map(([key, value]) => `${key} ${value.toFixed(2)} ms`);
-    const before = champion_latency_ms.p99 === undefined ? '' : `; champion p99 ${champion_latency_ms.p99.toFixed(2)} ms`;
+    const before =
+      champion_latency_ms.p99 === undefined ? '' : `; champion p99 ${champion_latency_ms.p99.toFixed(2)} ms`;
     return shown.length ? <span className="faint">{shown.join(', ') + before}</span> : null;
   }
   const changes = check.kind === 'signature' ? report.evidence.signature_changes : null;

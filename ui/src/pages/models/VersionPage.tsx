@@ -60,7 +60,11 @@ function Whole({ of }: { of: VersionDetail }) {
       <div className="two">
         <div className="stack">
           <div id="gate">
-            <Panel title="Verdicts" aside={report && <span className="faint">on {counted(report.evidence.row_count, 'row')}</span>} flush>
+            <Panel
+              title="Verdicts"
+              aside={report && <span className="faint">on {counted(report.evidence.row_count, 'row')}</span>}
+              flush
+            >
               {report ? (
                 <Verdicts report={report} canWaive />
               ) : (
@@ -68,11 +72,15 @@ function Whole({ of }: { of: VersionDetail }) {
               )}
             </Panel>
           </div>
-          {report && report.evidence.comparisons.length > 0 && <Better report={report} />}
+          {report && report.evidence.comparisons.length > 0 && <Better report={report} title="Against the champion" />}
           <Panel title="Use it">
             <Usage model={version.model} number={version.number} deployment={place} />
           </Panel>
-          <Panel title="Files" aside={<span className="faint">{bytes(of.files.reduce((sum, file) => sum + file.size, 0))}</span>} flush>
+          <Panel
+            title="Files"
+            aside={<span className="faint">{bytes(of.files.reduce((sum, file) => sum + file.size, 0))}</span>}
+            flush
+          >
             <Table
               label="Files"
               rows={of.files}
@@ -80,7 +88,11 @@ function Whole({ of }: { of: VersionDetail }) {
               columns={[
                 { name: 'Path', cell: (file) => <span className="mono">{file.path}</span> },
                 { name: 'Size', num: true, cell: (file) => bytes(file.size) },
-                { name: 'BLAKE3', num: true, cell: (file) => <span className="mono faint">{file.hash.slice(0, 12)}</span> },
+                {
+                  name: 'BLAKE3',
+                  num: true,
+                  cell: (file) => <span className="mono faint">{file.hash.slice(0, 12)}</span>,
+                },
               ]}
             />
           </Panel>
@@ -104,7 +116,12 @@ function Whole({ of }: { of: VersionDetail }) {
                   </span>,
                 ],
                 ['Status', version.status],
-                ['Source', <span key="s" className="mono">{version.source}</span>],
+                [
+                  'Source',
+                  <span key="s" className="mono">
+                    {version.source}
+                  </span>,
+                ],
                 ...Object.entries(version.tags ?? {}).map(([key, value]): [string, string] => [key, value]),
               ]}
             />

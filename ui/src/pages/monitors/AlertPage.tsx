@@ -44,19 +44,26 @@ function Whole({ alert }: { alert: Alert }) {
         }
         sentence={
           <>
-            {begun(alert.summary)}. Opened <Ago at={alert.opened_at} />, {alert.resolved_at ? 'lasted ' : 'lasting for '}
+            {begun(alert.summary)}. Opened <Ago at={alert.opened_at} />,{' '}
+            {alert.resolved_at ? 'lasted ' : 'lasting for '}
             <Took from={alert.opened_at} to={alert.resolved_at} />.
           </>
         }
         actions={<Actions alert={alert} />}
       />
       <div className="two">
-        <Panel title="Evidence" aside={<span className="faint">{alert.findings.length} in the last window that saw it</span>} flush>
+        <Panel
+          title="Evidence"
+          aside={<span className="faint">{alert.findings.length} in the last window that saw it</span>}
+          flush
+        >
           <Evidence findings={alert.findings} />
         </Panel>
         <div className="stack">
           <Panel title="What it began">
-            {began.length === 0 && <p className="soft">No turn; the trigger may be muted, cooling down, or another alert began it.</p>}
+            {began.length === 0 && (
+              <p className="soft">No turn; the trigger may be muted, cooling down, or another alert began it.</p>
+            )}
             <div className="stack">
               {began.map((turn) => (
                 <div key={turnId(turn)} className="row apart">
@@ -71,12 +78,23 @@ function Whole({ alert }: { alert: Alert }) {
           <Panel title="About">
             <Facts
               of={[
-                ['Deployment', <Go key="d" href={at.deployment(alert.deployment)}>{alert.deployment}</Go>],
-                ['Monitor', <Go key="m" href="/monitors">{alert.monitor}</Go>],
+                [
+                  'Deployment',
+                  <Go key="d" href={at.deployment(alert.deployment)}>
+                    {alert.deployment}
+                  </Go>,
+                ],
+                [
+                  'Monitor',
+                  <Go key="m" href="/monitors">
+                    {alert.monitor}
+                  </Go>,
+                ],
                 ['Model version', alert.model_version],
                 ['Opened', moment(alert.opened_at)],
                 ['Last seen', moment(alert.last_seen_at)],
-                alert.window_start && alert.window_end && ['Window', `${clock(alert.window_start)} to ${clock(alert.window_end)}`],
+                alert.window_start &&
+                  alert.window_end && ['Window', `${clock(alert.window_start)} to ${clock(alert.window_end)}`],
                 alert.resolved_at && ['Resolved', moment(alert.resolved_at)],
                 alert.acknowledged_by && ['Acknowledged by', alert.acknowledged_by],
               ]}
@@ -95,7 +113,11 @@ function Actions({ alert }: { alert: Alert }) {
   return (
     <>
       {alert.state === 'firing' && (
-        <Button size="compact-sm" loading={act.isPending} onClick={() => act.mutate({ path: `/alerts/${seg(id)}/acknowledge`, done: `${id} acknowledged` })}>
+        <Button
+          size="compact-sm"
+          loading={act.isPending}
+          onClick={() => act.mutate({ path: `/alerts/${seg(id)}/acknowledge`, done: `${id} acknowledged` })}
+        >
           Acknowledge
         </Button>
       )}
@@ -114,7 +136,12 @@ function Actions({ alert }: { alert: Alert }) {
 function Evidence({ findings }: { findings: Finding[] }) {
   const rows = findings.toSorted((a, b) => b.value - a.value);
   const most = Math.max(...rows.map((one) => Math.abs(one.value)), 1e-9);
-  if (!rows.length) return <p className="soft" style={{ padding: 14 }}>The newest windows hold no finding.</p>;
+  if (!rows.length)
+    return (
+      <p className="soft" style={{ padding: 14 }}>
+        The newest windows hold no finding.
+      </p>
+    );
   return (
     <Table
       label="Evidence"

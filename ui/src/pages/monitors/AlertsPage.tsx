@@ -38,7 +38,14 @@ export default function AlertsPage() {
         }
       />
       <Panel label="Alerts" flush>
-        <Asked of={alerts} empty={<Empty title={state ? `No alert is ${state}` : 'No alert so far'}>Monitors raise them; a trigger can begin a turn on one.</Empty>}>
+        <Asked
+          of={alerts}
+          empty={
+            <Empty title={state ? `No alert is ${state}` : 'No alert so far'}>
+              Monitors raise them; a trigger can begin a turn on one.
+            </Empty>
+          }
+        >
           {(found) => (
             <Table
               label="Alerts"
@@ -46,7 +53,14 @@ export default function AlertsPage() {
               keyOf={alertId}
               hrefOf={(one) => at.alert(alertId(one))}
               columns={[
-                { name: 'Alert', cell: (one) => <Go href={at.alert(alertId(one))} className="nowrap" style={{ fontWeight: 600 }}>{alertId(one)}</Go> },
+                {
+                  name: 'Alert',
+                  cell: (one) => (
+                    <Go href={at.alert(alertId(one))} className="nowrap" style={{ fontWeight: 600 }}>
+                      {alertId(one)}
+                    </Go>
+                  ),
+                },
                 { name: 'State', cell: (one) => <State state={one.state} /> },
                 { name: 'Severity', cell: (one) => <State state={one.severity} plain /> },
                 { name: 'What', cell: (one) => one.summary },

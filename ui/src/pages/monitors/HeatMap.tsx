@@ -38,10 +38,19 @@ export function HeatMap({ detail }: { detail: MonitorDetail }) {
               { value: 'worst', label: 'Worst first' },
             ]}
           />
-          <Switch size="xs" label="Show as table" checked={table} onChange={(event) => setTable(event.currentTarget.checked)} />
+          <Switch
+            size="xs"
+            label="Show as table"
+            checked={table}
+            onChange={(event) => setTable(event.currentTarget.checked)}
+          />
         </div>
       </div>
-      {table ? <HeatTable grid={grid} /> : <Canvas grid={grid} gate={gate} critical={critical} label={detail.monitor.name} />}
+      {table ? (
+        <HeatTable grid={grid} />
+      ) : (
+        <Canvas grid={grid} gate={gate} critical={critical} label={detail.monitor.name} />
+      )}
     </div>
   );
 }
@@ -98,7 +107,10 @@ function Canvas({ grid, gate, critical, label }: { grid: HeatGrid; gate: number;
       {cell && at && (
         <div
           className={css.tip}
-          style={{ left: Math.min(LABEL + (cell.window + 1) * cellWidth + 6, Math.max(0, width - 240)), top: Math.min((cell.column + 1) * ROW + 4, height - 40) }}
+          style={{
+            left: Math.min(LABEL + (cell.window + 1) * cellWidth + 6, Math.max(0, width - 240)),
+            top: Math.min((cell.column + 1) * ROW + 4, height - 40),
+          }}
         >
           {words}
         </div>
@@ -167,7 +179,11 @@ function draw(canvas: HTMLCanvasElement, drawing: Drawing): void {
 
 function Legend({ gate, critical }: { gate: number; critical: number }) {
   return (
-    <div className={css.legend} role="img" aria-label={`Scale: calm below ${gate}, warning from ${gate}, critical from ${critical}`}>
+    <div
+      className={css.legend}
+      role="img"
+      aria-label={`Scale: calm below ${gate}, warning from ${gate}, critical from ${critical}`}
+    >
       <span>0</span>
       <span className={css.ramp} />
       <span className={css.marks}>

@@ -30,7 +30,15 @@ export function HeatTable({ grid }: { grid: HeatGrid }) {
               {windows.map((window, at) => {
                 const found = grid.at(column, first + at);
                 return (
-                  <td key={window.end} className="num" style={found && found.severity !== 'ok' && found.severity !== 'info' ? { fontWeight: 650, color: 'var(--bad)' } : undefined}>
+                  <td
+                    key={window.end}
+                    className="num"
+                    style={
+                      found && found.severity !== 'ok' && found.severity !== 'info'
+                        ? { fontWeight: 650, color: 'var(--bad)' }
+                        : undefined
+                    }
+                  >
                     {found ? num(found.value, 3) : '–'}
                   </td>
                 );

@@ -32,7 +32,9 @@ export default function MonitorsPage() {
             size="xs"
             aria-label="How many windows"
             value={view}
-            onChange={(event) => navigate({ search: (now) => ({ ...now, view: event.currentTarget.value }), replace: true })}
+            onChange={(event) =>
+              navigate({ search: (now) => ({ ...now, view: event.currentTarget.value }), replace: true })
+            }
             data={SPANS.map((span) => ({ value: span, label: `Last ${span} windows` }))}
           />
         }
@@ -53,12 +55,18 @@ export default function MonitorsPage() {
 function MonitorPanel({ detail }: { detail: MonitorDetail }) {
   const { monitor, windows, alert } = detail;
   const last = windows.at(-1);
-  const columns = useMemo(() => new Set(windows.flatMap((one) => one.findings.map((found) => found.column))).size, [windows]);
+  const columns = useMemo(
+    () => new Set(windows.flatMap((one) => one.findings.map((found) => found.column))).size,
+    [windows],
+  );
   return (
     <Panel
       title={
         <>
-          {monitor.name} <span className="soft" style={{ fontWeight: 400 }}>of</span>{' '}
+          {monitor.name}{' '}
+          <span className="soft" style={{ fontWeight: 400 }}>
+            of
+          </span>{' '}
           <Go href={at.deployment(monitor.deployment)}>{monitor.deployment}</Go>
         </>
       }
@@ -66,13 +74,19 @@ function MonitorPanel({ detail }: { detail: MonitorDetail }) {
       aside={
         <>
           {last && <State state={last.severity} />}
-          {alert && <Go href={at.alert(`${alert.deployment}!${alert.number}`)}>{`${alert.deployment}!${alert.number}`}</Go>}
+          {alert && (
+            <Go href={at.alert(`${alert.deployment}!${alert.number}`)}>{`${alert.deployment}!${alert.number}`}</Go>
+          )}
         </>
       }
     >
       <div className="stack">
         <p className="soft">{about(detail)}</p>
-        {windows.length === 0 && <p className="soft">No window was judged yet; the first comes {seconds(monitor.spec.window_s)} after traffic begins.</p>}
+        {windows.length === 0 && (
+          <p className="soft">
+            No window was judged yet; the first comes {seconds(monitor.spec.window_s)} after traffic begins.
+          </p>
+        )}
         {columns > 1 && <HeatMap detail={detail} />}
         {columns === 1 && <Performance detail={detail} />}
         {windows.length > 0 && <RowCounts windows={windows} />}
@@ -83,7 +97,8 @@ function MonitorPanel({ detail }: { detail: MonitorDetail }) {
 
 function about({ monitor: { spec } }: MonitorDetail): string {
   const window = `windows of at least ${seconds(spec.window_s)} and ${num(spec.min_rows)} rows; an alert needs ${spec.persist} of ${spec.of}`;
-  if (spec.kind === 'drift') return `PSI of each feature against the training reference, gate ${spec.gate}, critical ${spec.critical}; ${window}.`;
+  if (spec.kind === 'drift')
+    return `PSI of each feature against the training reference, gate ${spec.gate}, critical ${spec.critical}; ${window}.`;
   if (spec.kind === 'performance') return `${spec.metric} on labelled rows at least ${spec.at_least}; ${window}.`;
   return `Missing, out of range and unseen values; ${window}.`;
 }
@@ -105,7 +120,12 @@ function Performance({ detail }: { detail: MonitorDetail }) {
           height={190}
         />
       </Suspense>
-      {last && <p className="soft">Newest window: {last.detail || num(last.value)} on {num(last.window_count)} rows. The dashed line is what was asked for.</p>}
+      {last && (
+        <p className="soft">
+          Newest window: {last.detail || num(last.value)} on {num(last.window_count)} rows. The dashed line is what was
+          asked for.
+        </p>
+      )}
     </div>
   );
 }
@@ -117,7 +137,11 @@ function RowCounts({ windows }: { windows: Window[] }) {
   return (
     <div className="tight">
       <h3>Rows by window</h3>
-      <div className={css.strip} role="img" aria-label={`Rows by window, at most ${most}, last ${last?.row_count ?? 0}`}>
+      <div
+        className={css.strip}
+        role="img"
+        aria-label={`Rows by window, at most ${most}, last ${last?.row_count ?? 0}`}
+      >
         {windows.map((one) => (
           <span
             key={one.end}
@@ -127,7 +151,9 @@ function RowCounts({ windows }: { windows: Window[] }) {
           />
         ))}
       </div>
-      <span className="faint">at most {num(most)} rows in a window; the newest had {num(last?.row_count)}</span>
+      <span className="faint">
+        at most {num(most)} rows in a window; the newest had {num(last?.row_count)}
+      </span>
     </div>
   );
 }

@@ -36,7 +36,12 @@ export function MetricCharts({ run }: { run: Run }) {
   const series = found.flatMap((one) => (one.data ? [one.data] : []));
   const lines = series.filter((one) => one.total > 1);
   const single = run.metrics.filter((point) => !lines.some((line) => line.key === point.key));
-  if (!keys.length) return <Panel title="Metrics"><p className="soft">This run logged no metric.</p></Panel>;
+  if (!keys.length)
+    return (
+      <Panel title="Metrics">
+        <p className="soft">This run logged no metric.</p>
+      </Panel>
+    );
   return (
     <>
       {single.length > 0 && (
@@ -84,7 +89,12 @@ function ChartTools({ view, onSet }: { view: View; onSet: (next: Partial<View>) 
           onChange={(smoothing) => onSet({ smoothing })}
         />
       </div>
-      <Switch size="xs" label="Log y" checked={view.log} onChange={(event) => onSet({ log: event.currentTarget.checked })} />
+      <Switch
+        size="xs"
+        label="Log y"
+        checked={view.log}
+        onChange={(event) => onSet({ log: event.currentTarget.checked })}
+      />
       <Switch
         size="xs"
         label="Show as table"

@@ -59,7 +59,13 @@ export function RunGrid({ runs, columns, order, more, onOrder, onEnd }: RunGridP
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so a keyboard must reach it */}
         <div ref={body} className={css.body} role="rowgroup" tabIndex={0}>
           <div style={{ minWidth: width }}>
-            <div className={css.head} role="row" aria-rowindex={1} tabIndex={-1} style={{ gridTemplateColumns: template }}>
+            <div
+              className={css.head}
+              role="row"
+              aria-rowindex={1}
+              tabIndex={-1}
+              style={{ gridTemplateColumns: template }}
+            >
               {FIXED.map((one) => (
                 <Head key={one.name} name={one.name} sortKey={one.key} order={order} onOrder={onOrder} />
               ))}
@@ -141,9 +147,16 @@ interface HeadProps {
 }
 
 function Head({ name, kind, sortKey, order, onOrder }: HeadProps) {
-  const sorted = sortKey && order.startsWith(`${sortKey} `) ? (order.endsWith('ASC') ? 'ascending' : 'descending') : 'none';
+  const sorted =
+    sortKey && order.startsWith(`${sortKey} `) ? (order.endsWith('ASC') ? 'ascending' : 'descending') : 'none';
   return (
-    <div role="columnheader" tabIndex={-1} aria-sort={sorted} className={css.headCell} data-num={kind !== undefined || name === 'Took'}>
+    <div
+      role="columnheader"
+      tabIndex={-1}
+      aria-sort={sorted}
+      className={css.headCell}
+      data-num={kind !== undefined || name === 'Took'}
+    >
       {sortKey ? (
         <button type="button" onClick={() => onOrder(sortKey)} title={`Sort by ${sortKey}`}>
           <span className="cut">{name}</span>

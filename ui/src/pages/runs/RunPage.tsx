@@ -64,10 +64,25 @@ function Whole({ run }: { run: Run }) {
               of={[
                 ['Experiment', <ExperimentName key="e" id={run.experiment_id} />],
                 ['Began', moment(run.start_time)],
-                parent && ['Part of', <Go key="p" href={at.run(parent)}><Id of={parent} /></Go>],
-                pipeline && ['Pipeline run', <Go key="l" href={at.pipelineRun(pipeline)}><Id of={pipeline} /></Go>],
+                parent && [
+                  'Part of',
+                  <Go key="p" href={at.run(parent)}>
+                    <Id of={parent} />
+                  </Go>,
+                ],
+                pipeline && [
+                  'Pipeline run',
+                  <Go key="l" href={at.pipelineRun(pipeline)}>
+                    <Id of={pipeline} />
+                  </Go>,
+                ],
                 tags['helicline.step'] && ['Step', tags['helicline.step']],
-                turn && ['Turn', <Go key="t" href={at.turn(turn)}>{turn}</Go>],
+                turn && [
+                  'Turn',
+                  <Go key="t" href={at.turn(turn)}>
+                    {turn}
+                  </Go>,
+                ],
               ]}
             />
           </Panel>

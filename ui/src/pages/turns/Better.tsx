@@ -5,10 +5,10 @@ import { Interval } from '../models/Interval';
 import css from './turns.module.css';
 
 /** What the turn improved: candidate against champion, on the same rows. */
-export function Better({ report }: { report: GateReport }) {
+export function Better({ report, title = 'What improved' }: { report: GateReport; title?: string }) {
   const { comparisons, metrics = {} } = report.evidence;
   return (
-    <Panel title="What improved">
+    <Panel title={title}>
       <div className={css.better}>
         {comparisons.map((one) => (
           <Against key={one.metric} one={one} champion={report.evidence.champion_number} candidate={report.number} />

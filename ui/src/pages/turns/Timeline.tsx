@@ -134,7 +134,13 @@ function subsOf(span: Span, pipeline: PipelineRunDetail | undefined, rollout: Ro
     return rollout.steps.map((step) => {
       const start = Date.parse(step.entered_at);
       const end = step.left_at ? Date.parse(step.left_at) : rollout.finished_at ? Date.parse(rollout.finished_at) : now;
-      return { key: String(step.index), name: percent(step.weight_bp / 10000), start, end, note: seconds((end - start) / 1000) };
+      return {
+        key: String(step.index),
+        name: percent(step.weight_bp / 10000),
+        start,
+        end,
+        note: seconds((end - start) / 1000),
+      };
     });
   }
   return [];

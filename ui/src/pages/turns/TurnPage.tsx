@@ -104,7 +104,12 @@ function CauseFacts({ turn }: { turn: Turn }) {
     <Facts
       of={[
         ['What', CAUSES[kind] ?? kind],
-        kind === 'alert' && ['Alert', <Go key="a" href={at.alert(subject)}>{subject}</Go>],
+        kind === 'alert' && [
+          'Alert',
+          <Go key="a" href={at.alert(subject)}>
+            {subject}
+          </Go>,
+        ],
         alert.data && ['Seen', alert.data.summary],
         kind === 'person' && ['Who', subject],
         kind === 'registered' && ['Version', subject],
