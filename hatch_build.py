@@ -41,7 +41,7 @@ def npm(ui: Path, *arguments: str) -> None:
     subprocess.run([programs / "node", script, *arguments], cwd=ui, env=environment, check=True, stdout=sys.stderr)
 
 
-class WebBuildHook(BuildHookInterface):  # type: ignore[type-arg]
+class WebBuildHook(BuildHookInterface[Any]):
     """Asks for Node only when there is something to build."""
 
     @property

@@ -35,7 +35,7 @@ const GATHER_MS = 250;
 const POLL_MS = 5000;
 
 let open = false;
-let seen = 0;
+let wasOpen = false;
 const watchers = new Set<() => void>();
 
 function tell(now: boolean): void {
@@ -58,9 +58,9 @@ export const pollInterval = (): number | false => (open ? false : POLL_MS);
 
 export function listen(client: QueryClient): void {
   let waiting = new Set<string>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let _timer: ReturnType<typeof setTimeout> | undefined;
   const flush = () => {
-    timer = undefined;
+    _timer = undefined;
     const roots = waiting;
     waiting = new Set();
     void client.invalidateQueries({ predicate: (query) => roots.has(String(query.queryKey[0])) });
@@ -68,14 +68,14 @@ export function listen(client: QueryClient): void {
   const connect = () => {
     const source = new EventSource('/api/v1/stream');
     source.onopen = () => {
-      if (seen) void client.invalidateQueries(); // changes may have passed while we were away
+      if (wasOpen) void client.invalidateQueries(); // changes may have passed while we were away
+      wasOpen = true;
       tell(true);
     };
     source.onmessage = (message) => {
-      const event = JSON.parse(message.data as string) as { seq: number; noun: string };
-      seen = event.seq;
+      const event = JSON.parse(message.data as string) as { noun: string };
       for (const root of [...staleAfter(event.noun), 'events']) waiting.add(root);
-      timer ??= setTimeout(flush, GATHER_MS);
+      _timer ??= setTimeout(flush, GATHER_MS);
     };
     source.onerror = () => {
       tell(false);

@@ -13,6 +13,20 @@ const pine: MantineColorsTuple = [
   '#0a4746',
 ];
 
+/** Neutrals of the light scheme: warm, from ground to text. */
+const gray: MantineColorsTuple = [
+  '#f7f6f2',
+  '#efeee8',
+  '#e2e0d8',
+  '#d5d2c8',
+  '#c9c6bb',
+  '#a9a79d',
+  '#85847c',
+  '#565e5d',
+  '#454b4b',
+  '#2a2f30',
+];
+
 /** Neutrals of the dark scheme, in Mantine's order from text to ground. */
 const dark: MantineColorsTuple = [
   '#e7e9e4',
@@ -28,7 +42,7 @@ const dark: MantineColorsTuple = [
 ];
 
 export const theme = createTheme({
-  colors: { pine, dark },
+  colors: { pine, dark, gray },
   primaryColor: 'pine',
   primaryShade: { light: 8, dark: 4 },
   autoContrast: true,

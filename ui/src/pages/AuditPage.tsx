@@ -135,7 +135,7 @@ function Events({ rows }: { rows: Event[] }) {
             const href = pageOf(one.noun, one.id);
             return (
               <>
-                {one.verb} <span className="soft">{one.noun.replaceAll('_', ' ')}</span>{' '}
+                {one.verb.replaceAll('_', ' ')} <span className="soft">{one.noun.replaceAll('_', ' ')}</span>{' '}
                 {href ? (
                   <Go href={href} className="mono">
                     {one.id}

@@ -9,6 +9,8 @@ import { Go } from '../parts/Go';
 import { PageHead, Panel } from '../parts/Panel';
 import { State } from '../parts/State';
 import { Ago, Took } from '../parts/Time';
+import { sharesOf } from './deployments/shares';
+import { TrafficBar } from './deployments/TrafficBar';
 import css from './loop/loop.module.css';
 import { Needs } from './loop/Needs';
 import { Ring } from './loop/Ring';
@@ -64,7 +66,7 @@ export default function LoopPage() {
         <div className="stack">
           <Asked of={status}>{(found) => <Needs needs={found.needs} />}</Asked>
           <NewestRun />
-          <Gateway status={status.data} />
+          <Serving status={status.data} />
         </div>
       </div>
     </>
@@ -113,14 +115,35 @@ function RunCard({ run }: { run: Run }) {
   );
 }
 
-function Gateway({ status }: { status: Status | undefined }) {
+/** Who answers now, and whether the gateway is heard of. */
+function Serving({ status }: { status: Status | undefined }) {
+  const deployments = useQuery({ ...ask.deployments(), refetchInterval: 5000 });
   const seen = status?.gateway_seen_s;
-  if (!status || seen === undefined) return null;
-  const silent = seen === null || seen > 15;
+  const silent = seen === undefined || seen === null || seen > 15;
   return (
-    <p className="row soft" style={{ padding: '0 2px' }}>
-      <State state={silent ? 'critical' : 'ok'} word={silent ? 'Silent' : 'Reporting'} />
-      {seen === null ? 'No gateway has reported yet.' : 'The gateway that answers predictions.'}
-    </p>
+    <Panel
+      title="Serving now"
+      aside={
+        status && <State state={silent ? 'critical' : 'ok'} word={silent ? 'Gateway silent' : 'Gateway reports'} />
+      }
+    >
+      <Asked of={deployments} lines={2} empty={<p className="soft">Nothing is deployed yet.</p>}>
+        {(found) => (
+          <div className="stack">
+            {found.map((one) => (
+              <div key={one.deployment.name} className="tight">
+                <div className="row apart">
+                  <Go href={at.deployment(one.deployment.name)} style={{ fontWeight: 600 }}>
+                    {one.deployment.name}
+                  </Go>
+                  <span className="soft">{num(one.counts.reduce((sum, count) => sum + count.requests, 0))} calls</span>
+                </div>
+                <TrafficBar shares={sharesOf(one)} />
+              </div>
+            ))}
+          </div>
+        )}
+      </Asked>
+    </Panel>
   );
 }

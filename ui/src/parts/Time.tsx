@@ -34,7 +34,7 @@ export function Ago({ at }: { at: string }) {
 }
 
 export function Took({ from, to }: { from: string; to: string | null | undefined }) {
-  return to ? <>{seconds(between(from, to))}</> : <Running from={from} />;
+  return to ? seconds(between(from, to)) : <Running from={from} />;
 }
 
 function Running({ from }: { from: string }) {

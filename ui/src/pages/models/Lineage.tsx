@@ -45,7 +45,9 @@ export function Lineage({ of }: { of: VersionDetail }) {
     rows.push([
       'Cause',
       turn.data.cause.kind === 'alert' ? (
-        <Go href={at.alert(turn.data.cause.subject)}>{turn.data.cause.sentence}</Go>
+        <Go key="c" href={at.alert(turn.data.cause.subject)}>
+          {turn.data.cause.sentence}
+        </Go>
       ) : (
         turn.data.cause.sentence
       ),

@@ -1,6 +1,7 @@
 import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
+import { useState } from 'react';
 import { seg } from '../../api/client';
 import * as ask from '../../api/queries';
 import type { Alert, Finding } from '../../api/types';
@@ -133,7 +134,10 @@ function Actions({ alert }: { alert: Alert }) {
   );
 }
 
+const FIRST = 16;
+
 function Evidence({ findings }: { findings: Finding[] }) {
+  const [all, setAll] = useState(false);
   const rows = findings.toSorted((a, b) => b.value - a.value);
   const most = Math.max(...rows.map((one) => Math.abs(one.value)), 1e-9);
   if (!rows.length)
@@ -143,36 +147,45 @@ function Evidence({ findings }: { findings: Finding[] }) {
       </p>
     );
   return (
-    <Table
-      label="Evidence"
-      rows={rows}
-      keyOf={(one) => one.column + one.statistic}
-      columns={[
-        { name: 'Column', cell: (one) => <span className="mono">{one.column}</span> },
-        { name: 'Severity', cell: (one) => <State state={one.severity} plain /> },
-        {
-          name: rows[0]?.statistic ?? 'Value',
-          num: true,
-          width: '34%',
-          cell: (one) => (
-            <span className={css.size} title={one.detail}>
-              <span className={css.sizeTrack}>
-                <span
-                  style={{
-                    width: `${(Math.abs(one.value) / most) * 100}%`,
-                    background: one.severity === 'critical' ? 'var(--bad)' : 'var(--warn)',
-                  }}
-                />
+    <>
+      <Table
+        label="Evidence"
+        rows={all ? rows : rows.slice(0, FIRST)}
+        keyOf={(one) => one.column + one.statistic}
+        columns={[
+          { name: 'Column', cell: (one) => <span className="mono">{one.column}</span> },
+          { name: 'Severity', cell: (one) => <State state={one.severity} plain /> },
+          {
+            name: rows[0]?.statistic ?? 'Value',
+            num: true,
+            width: '34%',
+            cell: (one) => (
+              <span className={css.size} title={one.detail}>
+                <span className={css.sizeTrack}>
+                  <span
+                    style={{
+                      width: `${(Math.abs(one.value) / most) * 100}%`,
+                      background: one.severity === 'critical' ? 'var(--bad)' : 'var(--warn)',
+                    }}
+                  />
+                </span>
+                {num(one.value, 3)}
               </span>
-              {num(one.value, 3)}
-            </span>
-          ),
-        },
-        { name: 'Gate', num: true, cell: (one) => num(one.gate) },
-        { name: 'p', num: true, cell: (one) => num(one.p_value, 2) },
-        { name: 'Rows', num: true, cell: (one) => num(one.window_count) },
-        { name: 'Reference', num: true, cell: (one) => (one.reference_count ? num(one.reference_count) : '–') },
-      ]}
-    />
+            ),
+          },
+          { name: 'Gate', num: true, cell: (one) => num(one.gate) },
+          { name: 'p', num: true, cell: (one) => num(one.p_value, 2) },
+          { name: 'Rows', num: true, cell: (one) => num(one.window_count) },
+          { name: 'Reference', num: true, cell: (one) => (one.reference_count ? num(one.reference_count) : '–') },
+        ]}
+      />
+      {rows.length > FIRST && !all && (
+        <div style={{ padding: 10 }}>
+          <Button size="compact-sm" variant="default" onClick={() => setAll(true)}>
+            Show all {rows.length}
+          </Button>
+        </div>
+      )}
+    </>
   );
 }

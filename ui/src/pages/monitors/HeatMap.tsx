@@ -91,7 +91,7 @@ function Canvas({ grid, gate, critical, label }: { grid: HeatGrid; gate: number;
   const words = at && cell ? sentence(grid.columns[cell.column] ?? '', at, found) : '';
   return (
     <div ref={box} className={css.heatBox}>
-      {/* biome-ignore lint/a11y/useSemanticElements: a canvas that is walked with arrow keys */}
+      {/* biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: a canvas that is walked with arrow keys */}
       <canvas
         ref={canvas}
         className={css.heat}

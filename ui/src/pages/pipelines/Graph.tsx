@@ -2,7 +2,7 @@ import { useMemo } from 'react';
 import type { PipelineRunDetail } from '../../api/types';
 import { iconPath } from '../../parts/Icon';
 import { stateOf } from '../../words';
-import { layered, NODE } from './layers';
+import { type Edge, layered, NODE, type Node } from './layers';
 import css from './pipelines.module.css';
 
 /** The steps as a graph from left to right, each with the mark and word of its state. */
@@ -22,19 +22,11 @@ export function Graph({ detail }: { detail: PipelineRunDetail }) {
         role="img"
         aria-label={said}
       >
-        {graph.edges.map(({ from, to }) => {
+        {graph.edges.map(({ from, to, via }) => {
           const a = place.get(from);
           const b = place.get(to);
           if (!a || !b) return null;
-          const [x1, y1, x2, y2] = [a.x + NODE.width, a.y + NODE.height / 2, b.x, b.y + NODE.height / 2];
-          const bend = (x2 - x1) / 2;
-          return (
-            <path
-              key={from + to}
-              className={css.edge}
-              d={`M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`}
-            />
-          );
+          return <path key={from + to} className={css.edge} d={routeOf(a, b, via)} />;
         })}
         {graph.nodes.map((node) => {
           const shown = stateOf(states.get(node.name) ?? 'PENDING');
@@ -54,4 +46,23 @@ export function Graph({ detail }: { detail: PipelineRunDetail }) {
       </svg>
     </div>
   );
+}
+
+/** A smooth line from the right side of one node to the left side of another, straight through the lanes between. */
+function routeOf(from: Node, to: Node, via: Edge['via']): string {
+  let x = from.x + NODE.width;
+  let y = from.y + NODE.height / 2;
+  let path = `M${x} ${y}`;
+  const curve = (nextX: number, nextY: number) => {
+    const bend = (nextX - x) / 2;
+    path += `C${x + bend} ${y} ${nextX - bend} ${nextY} ${nextX} ${nextY}`;
+    [x, y] = [nextX, nextY];
+  };
+  for (const point of via) {
+    curve(point.x, point.y);
+    x = point.x + NODE.width;
+    path += `H${x}`;
+  }
+  curve(to.x, to.y + NODE.height / 2);
+  return path;
 }

@@ -9,6 +9,8 @@ export interface Node {
 export interface Edge {
   from: string;
   to: string;
+  /** Where the edge passes a layer between its ends. */
+  via: { x: number; y: number }[];
 }
 
 interface Step {
@@ -39,21 +41,41 @@ export function layered(steps: readonly Step[]): Graph {
     depths.set(name, depth);
     return depth;
   };
-  const layers: string[][] = [];
-  for (const step of steps) {
-    const depth = depthOf(step.name);
-    layers[depth] = [...(layers[depth] ?? []), step.name];
-  }
-  const tallest = Math.max(1, ...layers.map((layer) => layer.length));
-  const height = tallest * (NODE.height + NODE.gapY) - NODE.gapY;
-  const nodes = layers.flatMap((layer, depth) => {
-    const taken = layer.length * (NODE.height + NODE.gapY) - NODE.gapY;
-    return layer.map((name, index) => ({
-      name,
-      x: depth * (NODE.width + NODE.gapX),
-      y: (height - taken) / 2 + index * (NODE.height + NODE.gapY),
-    }));
-  });
+  const layers: Slot[][] = [];
+  const put = (depth: number, slot: Slot) => {
+    layers[depth] = [...(layers[depth] ?? []), slot];
+  };
+  for (const step of steps) put(depthOf(step.name), { id: step.name, height: NODE.height });
   const edges = steps.flatMap((step) => before(step).map((from) => ({ from, to: step.name })));
-  return { nodes, edges, height, width: Math.max(1, layers.length) * (NODE.width + NODE.gapX) - NODE.gapX };
+  for (const { from, to } of edges)
+    for (let depth = depthOf(from) + 1; depth < depthOf(to); depth += 1)
+      put(depth, { id: lane(from, to, depth), height: LANE });
+  const tall = (layer: Slot[]) => layer.reduce((sum, slot) => sum + slot.height + NODE.gapY, -NODE.gapY);
+  const height = Math.max(NODE.height, ...layers.map(tall));
+  const placed = new Map<string, Node>();
+  layers.forEach((layer, depth) => {
+    let y = (height - tall(layer)) / 2;
+    for (const slot of layer) {
+      placed.set(slot.id, { name: slot.id, x: depth * (NODE.width + NODE.gapX), y });
+      y += slot.height + NODE.gapY;
+    }
+  });
+  const nodes = steps.flatMap((step) => placed.get(step.name) ?? []);
+  const routed = edges.map((edge) => {
+    const via: Edge['via'] = [];
+    for (let depth = depthOf(edge.from) + 1; depth < depthOf(edge.to); depth += 1) {
+      const slot = placed.get(lane(edge.from, edge.to, depth));
+      if (slot) via.push({ x: slot.x, y: slot.y + LANE / 2 });
+    }
+    return { ...edge, via };
+  });
+  return { nodes, edges: routed, height, width: Math.max(1, layers.length) * (NODE.width + NODE.gapX) - NODE.gapX };
 }
+
+interface Slot {
+  id: string;
+  height: number;
+}
+
+const LANE = 8;
+const lane = (from: string, to: string, depth: number): string => `${from}>${to}@${depth}`;

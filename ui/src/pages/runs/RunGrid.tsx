@@ -8,7 +8,7 @@ import { Icon } from '../../parts/Icon';
 import { useRowKeys } from '../../parts/rowKeys';
 import { State } from '../../parts/State';
 import { Ago, Took } from '../../parts/Time';
-import { orderKey, type RunColumn, valueOf } from './columns';
+import { cellOf, orderKey, type RunColumn } from './columns';
 import css from './runs.module.css';
 
 const ROW = 33;
@@ -48,7 +48,6 @@ export function RunGrid({ runs, columns, order, more, onOrder, onEnd }: RunGridP
   const width = 500 + columns.length * 116;
   return (
     <>
-      {/* biome-ignore lint/a11y/useFocusableInteractive: the scrolling body inside it takes the focus */}
       <div
         className={css.grid}
         role="grid"
@@ -127,7 +126,7 @@ function Cells({ run, columns }: { run: Run; columns: RunColumn[] }) {
         <Took from={run.start_time} to={run.end_time} />
       </div>
       {columns.map((column) => {
-        const value = valueOf(run, column);
+        const value = cellOf(run, column);
         return (
           <div key={column.id} role="gridcell" tabIndex={-1} className="num cut">
             {value === undefined ? <span className="faint">–</span> : typeof value === 'number' ? num(value) : value}

@@ -109,7 +109,6 @@ function Pairs({ title, pairs, none }: { title: string; pairs: [string, string][
           {none}
         </p>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so a keyboard must reach it
         <dl className={css.pairs} tabIndex={0} aria-label={title}>
           {pairs
             .toSorted(([a], [b]) => a.localeCompare(b))

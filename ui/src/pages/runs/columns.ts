@@ -8,7 +8,7 @@ export interface RunColumn {
   kind: 'metrics' | 'params';
 }
 
-export function valueOf(run: Run, column: RunColumn): number | string | undefined {
+export function cellOf(run: Run, column: RunColumn): number | string | undefined {
   if (column.kind === 'params') return run.params?.[column.name];
   return run.metrics.find((point) => point.key === column.name)?.value;
 }
@@ -46,7 +46,7 @@ export function chosen(all: RunColumn[], columns: string | undefined): RunColumn
 
 /** The columns in which the runs differ. */
 export function varying(columns: RunColumn[], runs: readonly Run[]): RunColumn[] {
-  return columns.filter((column) => new Set(runs.map((run) => valueOf(run, column))).size > 1);
+  return columns.filter((column) => new Set(runs.map((run) => cellOf(run, column))).size > 1);
 }
 
 export function orderKey(column: { id: string; name: string; kind: string }): string {

@@ -193,11 +193,7 @@ function Subject({ span, turn, model, deployment }: { span: Span; turn: Turn; mo
     );
   if (leg.name === 'data' && turn.dataset_version.includes('@')) {
     const [name = '', version = ''] = turn.dataset_version.split('@');
-    return (
-      <>
-        <Go href={at.dataset(name, version)}>{turn.dataset_version}</Go>
-      </>
-    );
+    return <Go href={at.dataset(name, version)}>{turn.dataset_version}</Go>;
   }
   return leg.outcome ? <State state={leg.outcome} word={leg.outcome} plain /> : null;
 }
