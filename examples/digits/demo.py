@@ -230,7 +230,7 @@ class Story:
 
     def why(self) -> str:
         assert self.traffic is not None
-        prediction = self.traffic.last_prediction
+        prediction = self.traffic.last_prediction["2"]
         found = self.until("the prediction in the log", lambda: self._why(prediction))
         _expect(found["version"]["model"] == "digits", "no version")
         _expect(
