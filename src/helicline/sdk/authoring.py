@@ -230,8 +230,8 @@ def pipeline(function: Callable[..., Any]) -> Pipeline:
         >>> @hl.pipeline
         ... def tidy(raw: hl.Table = hl.dataset("sales@main")):
         ...     clean(raw)
-        >>> [step.name for step in tidy.trace()[0]]
-        ['clean']
+        >>> tidy.name
+        'tidy'
     """
     return Pipeline(function)
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from blake3 import blake3
 
+from helicline.errors import Invalid
+
 MAX_FILE_BYTES = 1 << 20
 
 
@@ -23,8 +25,14 @@ def closure_hash(function: Callable[..., Any]) -> str:
     Comments, docstrings and positions do not count. Within the function's own module only the definitions it
     refers to (directly or through each other) count, so an edit of one step does not touch the others; of other
     first-party modules the whole file counts.
+
+    Raises:
+        Invalid: the function was not defined in a file, so that no worker could import it.
     """
-    file = Path(inspect.getsourcefile(function) or "")
+    source = inspect.getsourcefile(function)
+    if source is None or not Path(source).is_file():
+        raise Invalid(f"step {function.__name__}", "a function without a file", "a function of a Python file")
+    file = Path(source)
     root = _root_of(file, function.__module__)
     definitions, imports = _outline(ast.parse(file.read_text()))
     texts: dict[str, str] = {}

@@ -29,6 +29,8 @@ Unit = Callable[["Tx"], Any]
 GROUP = 512
 PG_WRITERS = 4
 PG_TRIES = 8
+# a deadlock, a serialization failure, or a row that another unit inserted first: the next try sees that row
+AGAIN = ("40001", "40P01", "23505")
 
 
 class Reader:
@@ -99,8 +101,11 @@ class Store:
 
     def read(self, view: Callable[[Reader], T]) -> T:
         """Run `view` on a snapshot of what is committed."""
-        with self.engine.connect() as connection:
-            return view(Reader(connection, self.clock.now()))
+        try:
+            with self.engine.connect() as connection:
+                return view(Reader(connection, self.clock.now()))
+        except (sa.exc.DBAPIError, OverflowError, UnicodeEncodeError) as error:
+            raise _translated(error) from error
 
     def close(self) -> None:
         if self._closed:
@@ -128,8 +133,9 @@ class Store:
                 break
         connection.close()
 
-    def _commit_group(self, connection: sa.Connection, group: list[_Job[Any]]) -> None:
+    def _commit_group(self, connection: sa.Connection, waiting: list[_Job[Any]]) -> None:
         """Run every unit under its own savepoint, commit once, then acknowledge: never before the commit."""
+        group = [job for job in waiting if job.future.set_running_or_notify_cancel()]
         failures: dict[int, BaseException] = {}
         try:
             with connection.begin():
@@ -139,6 +145,8 @@ class Store:
                             self._apply(connection, job)
                     except Exception as error:
                         failures[position] = error
+                        if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+                            raise  # SQLite rolled the whole group back by itself (a full disk does that)
         except Exception as error:
             log.error("commit failed: %s", error)
             failures = dict.fromkeys(range(len(group)), error)
@@ -157,23 +165,32 @@ class Store:
         events = [event for job in jobs for event in job.emitted]
         if events:
             for listener in self.listeners:
-                listener(events)
+                try:
+                    listener(events)
+                except Exception:  # what was committed stays committed, and the writer goes on
+                    log.exception("a listener failed")
 
     def _run_postgres(self, job: _Job[Any]) -> None:
+        if not job.future.set_running_or_notify_cancel():
+            return
         for attempt in range(1, PG_TRIES + 1):
             try:
                 with self.engine.begin() as connection:
                     self._apply(connection, job)
-            except sa.exc.OperationalError as error:
-                if attempt < PG_TRIES and getattr(error.orig, "sqlstate", "") in ("40001", "40P01"):
-                    continue  # a deadlock or serialization failure: PostgreSQL asks for another try
-                job.future.set_exception(_translated(error))
-                return
             except Exception as error:
+                if attempt < PG_TRIES and _met_another(error):
+                    continue
                 job.future.set_exception(_translated(error))
                 return
             self._acknowledge([job])
             return
+
+
+def _met_another(error: Exception) -> bool:
+    """Return whether a unit failed only because another one ran at the same time; SQLite's writer never sees that."""
+    if isinstance(error, HeliclineError):
+        return error.code == "stale"
+    return getattr(getattr(error, "orig", None), "sqlstate", "") in AGAIN
 
 
 def _translated(error: BaseException) -> BaseException:
@@ -185,6 +202,8 @@ def _translated(error: BaseException) -> BaseException:
         return StorageFull("the database", text, "Free some space; nothing of this write was kept.")
     if isinstance(error, UnicodeEncodeError):
         return Invalid("text", "a lone surrogate", "valid Unicode")
+    if isinstance(error, sa.exc.DataError | OverflowError):
+        return Invalid("value", text.splitlines()[0], "text without NUL, and whole numbers of at most 64 bits")
     if isinstance(error, sa.exc.OperationalError):
         return Unavailable("the database", text)
     return error

@@ -215,5 +215,5 @@ def test_the_hook_gets_the_columns_of_each_sealed_file_of_predictions(log):
 
 def test_segments_since_a_moment_leave_older_ones_out(log):
     log.add(SCHEMA, line("one", packed([[1, 2]], [1])))
-    assert predictions.segments(log.home, "churn", NOW + timedelta(minutes=5)) == []
+    assert predictions.segments(log.home, "churn", datetime.now(UTC) + timedelta(minutes=5)) == []
     assert len(predictions.segments(log.home, "churn", NOW - timedelta(minutes=5))) == 1

@@ -39,7 +39,7 @@ class Doorman:
     def _judge(self, host: str) -> bool:
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
         port = host[len(name) + 1 :]
-        if port and not port.isdigit():
+        if port and not port.isdecimal():
             return False
         return name in _LOOPBACK or name in self._allowed or host in self._allowed
 

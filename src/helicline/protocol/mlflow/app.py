@@ -112,7 +112,7 @@ async def _fill(call: Call, handler: Handler, scope: Any, receive: Any) -> None:
 async def _body(call: Call, receive: Any) -> bytes:
     limit = call.settings.max_body_bytes
     declared = call.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isdecimal() and int(declared) > limit:
         raise TooLarge("body", int(declared), f"at most {limit} bytes")
     pieces, size, more = [], 0, True
     while more:

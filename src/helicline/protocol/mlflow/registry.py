@@ -55,7 +55,7 @@ def _number(fields: Fields) -> int:
     if isinstance(text, int) and not isinstance(text, bool):
         return text
     text = fields.required("version")
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise WireError("INVALID_PARAMETER_VALUE", f"Parameter 'version' must be an integer, got '{text}'.")
     return int(text)
 

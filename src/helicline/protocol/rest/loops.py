@@ -160,7 +160,7 @@ def list_alerts(
 
 def _alert(tx: Reader, alert_id: str) -> Alert:
     deployment, _, number = alert_id.rpartition("!")
-    if not number.isdigit():
+    if not number.isdecimal():
         raise NotFound("alert", alert_id, "An alert is named like digits!3; see: hl monitor alerts")
     return nouns.ALERTS.get(tx, deployment, int(number))
 

@@ -1,0 +1,111 @@
+"""Writes docs/cli.md from the tree of commands and docs/settings.md from the settings.
+
+Run it after a change of either: `python docs/generate.py`. The tests fail while the pages are behind.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from helicline.cli.app import app
+from helicline.settings import FILE, PREFIX, Settings
+
+FOLDER = Path(__file__).parent
+SETTINGS = {
+    "home": "Folder of this project's database, blobs, logs and prediction log.",
+    "url": "Server that the SDK and the commands talk to; empty: the one of the home.",
+    "token": "Bearer token that the SDK and the commands send.",
+    "database": "SQLAlchemy URL of a PostgreSQL database; empty: `meta.db` (SQLite) in the home.",
+    "blobs": "Where blobs are kept: a folder or a bucket (`s3://`, `gs://`, `az://`); empty: in the home.",
+    "host": "Address that server and gateway listen on.",
+    "port": "Port of the server; 0 takes a free one.",
+    "gateway_port": "Port of the gateway; 0 takes a free one.",
+    "allowed_hosts": "Further names that the server answers to, joined by commas.",
+    "auth": "`local`: callers on this machine need no token. `token`: everybody needs one.",
+    "max_body_bytes": "Largest body of a request that is not an upload.",
+    "max_upload_bytes": "Largest blob or artifact.",
+    "worker_slots": "Tasks that a worker runs at a time.",
+    "lease_s": "Seconds after which a silent worker's task goes to another.",
+    "tick_s": "Seconds between two looks of the reconciler when nothing happens.",
+    "log_seal_s": "Seconds after which a segment of the prediction log is sealed.",
+    "log_level": "Least level that the server logs: DEBUG, INFO, WARNING, ERROR.",
+}
+
+
+def settings_page() -> str:
+    """Return docs/settings.md."""
+    rows = [
+        f"| `{field.name}` | `{PREFIX}{field.name.upper()}` | {_shown(field.default)} | {SETTINGS[field.name]} |"
+        for field in msgspec.structs.fields(Settings)
+    ]
+    head = (
+        f"# Settings\n\nOrder, later wins: default, `{FILE}` in the project folder, environment. "
+        "`hl config show` tells each value and where it comes from.\n\n"
+        f"| in `{FILE}` | in the environment | default | meaning |\n|---|---|---|---|\n"
+    )
+    return head + "\n".join(rows) + "\n"
+
+
+def _shown(default: Any) -> str:
+    return f"`{default}`" if default != "" else ""
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Yield every command that can be run, by its full name."""
+    for name in sorted(_names(app)):
+        child = app[name]
+        if child.default_command is not None:
+            yield name, child
+        for inner in sorted(_names(child)):
+            yield f"{name} {inner}", child[inner]
+
+
+def _names(parent: Any) -> list[str]:
+    return [name for name in parent if not name.startswith("-")]
+
+
+def cli_page() -> str:
+    """Return docs/cli.md."""
+    return "# Commands\n\n" + "\n".join(_section(name, command) for name, command in commands())
+
+
+def _section(name: str, command: Any) -> str:
+    text = inspect.getdoc(command.default_command) or ""
+    body, _, _ = text.partition("Parameters\n------")
+    described = re.sub(r"\s*Example: ", "\n\nExample: ", body.strip()).strip()
+    usage = " ".join(["hl", name, *_usage(command)])
+    notes = [f"* `{names}`: {note}" for names, note in _notes(command, text)]
+    parts = [f"## hl {name}", described, f"```\n{usage}\n```", *(["\n".join(notes)] if notes else [])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _usage(command: Any) -> Iterator[str]:
+    for name, parameter in inspect.signature(command.default_command).parameters.items():
+        flag = name.replace("_", "-")
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            needed = parameter.default is parameter.empty
+            shown = f"--{flag}" if isinstance(parameter.default, bool) else f"--{flag} {flag.upper()}"
+            yield shown if needed else f"[{shown}]"
+        else:
+            yield flag.upper() if parameter.default is parameter.empty else f"[{flag.upper()}]"
+
+
+def _notes(command: Any, text: str) -> Iterator[tuple[str, str]]:
+    parameters = inspect.signature(command.default_command).parameters
+    _, _, section = text.partition("Parameters\n----------\n")
+    for name, note in re.findall(r"^(\w+)\n((?: {4}.*\n?)+)", section, re.MULTILINE):
+        is_option = parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
+        yield (f"--{name.replace('_', '-')}" if is_option else name.upper()), " ".join(note.split())
+
+
+PAGES = {"cli.md": cli_page, "settings.md": settings_page}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page())

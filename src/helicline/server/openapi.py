@@ -1,0 +1,31 @@
+"""`python -m helicline.server.openapi`: print the OpenAPI document of our API; the web UI takes its types from it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from helicline.loop.context import Context
+from helicline.protocol.rest.feed import Feed
+from helicline.server.app import make_api
+from helicline.settings import Settings
+from helicline.store.blobs import open_blobs
+from helicline.store.unit import Store
+
+
+def document() -> str:
+    """Return the document as JSON with sorted keys; its bytes change only with the API."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(home=folder)
+        store = Store(settings.database_url)
+        try:
+            schema = make_api(Context(store, open_blobs("", Path(folder)), settings), Feed()).openapi_schema
+            return json.dumps(schema.to_schema(), indent=1, sort_keys=True)
+        finally:
+            store.close()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())
