@@ -9,7 +9,7 @@ import { countOf, PLACES } from './places';
 import css from './shell.module.css';
 
 export function Rail() {
-  const { data: status } = useQuery(ask.status());
+  const { data: status } = useQuery({ ...ask.status(), refetchInterval: 10_000 });
   const { pathname } = useLocation();
   const live = useLive();
   const here = (path: string) =>

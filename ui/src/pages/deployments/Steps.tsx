@@ -73,7 +73,9 @@ function Evidence({ evidence, threshold }: { evidence: number; threshold: number
       <span className={css.evidenceTrack}>
         <span data-over={evidence >= threshold} style={{ width: `${share * 100}%` }} />
       </span>
-      <span className="faint">{label}</span>
+      <span className="faint">
+        harm {evidence.toFixed(2)} of {threshold.toFixed(2)}
+      </span>
     </div>
   );
 }

@@ -17,7 +17,7 @@ export function TrafficBar({ shares, slim = false }: { shares: Share[]; slim?: b
               data-variant={one.variant}
               style={{ flexGrow: one.share, flexBasis: 0 }}
             >
-              {!slim && one.share > 0.08 && `v${one.modelVersion}  ${percent(one.share)}`}
+              {!slim && one.share > 0.08 && `v${one.modelVersion}, ${percent(one.share)}`}
             </span>
           ))}
       </div>

@@ -72,7 +72,7 @@ function Whole({ of }: { of: VersionDetail }) {
               )}
             </Panel>
           </div>
-          {report && report.evidence.comparisons.length > 0 && <Better report={report} title="Against the champion" />}
+          {report && report.evidence.comparisons.length > 0 && <Better report={report} />}
           <Panel title="Use it">
             <Usage model={version.model} number={version.number} deployment={place} />
           </Panel>

@@ -9,7 +9,6 @@ import { colourAt, gridOf, type HeatGrid, heatOf, STOPS } from './heat';
 import css from './monitors.module.css';
 
 const ROW = 12;
-const LABEL = 96;
 const WIDEST = 26;
 
 interface Cell {
@@ -59,15 +58,17 @@ function Canvas({ grid, gate, critical, label }: { grid: HeatGrid; gate: number;
   const [box, width] = useWidth<HTMLDivElement>();
   const canvas = useRef<HTMLCanvasElement>(null);
   const [cell, setCell] = useState<Cell | null>(null);
+  const labelWidth = Math.min(150, 14 + 6.2 * Math.max(0, ...grid.columns.map((name) => name.length)));
   const scheme = useComputedColorScheme('light');
   const count = grid.windows.length;
-  const cellWidth = Math.min(WIDEST, Math.max(2, (width - LABEL) / Math.max(1, count)));
+  const cellWidth = Math.min(WIDEST, Math.max(2, (width - labelWidth) / Math.max(1, count)));
   const height = grid.columns.length * ROW;
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new scheme means new colours
   useEffect(() => {
-    if (canvas.current && width) draw(canvas.current, { grid, gate, critical, cellWidth, width, height, cell });
-  }, [grid, gate, critical, cellWidth, width, height, cell, scheme]);
+    if (canvas.current && width)
+      draw(canvas.current, { grid, gate, critical, cellWidth, labelWidth, width, height, cell });
+  }, [grid, gate, critical, cellWidth, labelWidth, width, height, cell, scheme]);
 
   const move = (columns: number, windows: number) =>
     setCell((now) => ({
@@ -83,7 +84,7 @@ function Canvas({ grid, gate, critical, label }: { grid: HeatGrid; gate: number;
   const onPoint = (event: React.PointerEvent) => {
     const { left, top } = event.currentTarget.getBoundingClientRect();
     const column = Math.floor((event.clientY - top) / ROW);
-    const window = Math.floor((event.clientX - left - LABEL) / cellWidth);
+    const window = Math.floor((event.clientX - left - labelWidth) / cellWidth);
     setCell(window < 0 || window >= count || column >= grid.columns.length ? null : { column, window });
   };
   const found = cell ? grid.at(cell.column, cell.window) : undefined;
@@ -108,7 +109,7 @@ function Canvas({ grid, gate, critical, label }: { grid: HeatGrid; gate: number;
         <div
           className={css.tip}
           style={{
-            left: Math.min(LABEL + (cell.window + 1) * cellWidth + 6, Math.max(0, width - 240)),
+            left: Math.min(labelWidth + (cell.window + 1) * cellWidth + 6, Math.max(0, width - 240)),
             top: Math.min((cell.column + 1) * ROW + 4, height - 40),
           }}
         >
@@ -118,7 +119,7 @@ function Canvas({ grid, gate, critical, label }: { grid: HeatGrid; gate: number;
       <p className="hidden" aria-live="polite">
         {words}
       </p>
-      <div className={css.times} style={{ paddingLeft: LABEL, width: LABEL + count * cellWidth }}>
+      <div className={css.times} style={{ paddingLeft: labelWidth, width: labelWidth + count * cellWidth }}>
         <span>{grid.windows[0] && clock(grid.windows[0].end)}</span>
         <span>{count > 1 && clock(grid.windows.at(-1)?.end ?? '')}</span>
       </div>
@@ -141,13 +142,14 @@ interface Drawing {
   gate: number;
   critical: number;
   cellWidth: number;
+  labelWidth: number;
   width: number;
   height: number;
   cell: Cell | null;
 }
 
 function draw(canvas: HTMLCanvasElement, drawing: Drawing): void {
-  const { grid, gate, critical, cellWidth, width, height, cell } = drawing;
+  const { grid, gate, critical, cellWidth, labelWidth, width, height, cell } = drawing;
   const scale = window.devicePixelRatio || 1;
   canvas.width = width * scale;
   canvas.height = height * scale;
@@ -163,17 +165,17 @@ function draw(canvas: HTMLCanvasElement, drawing: Drawing): void {
   const gap = cellWidth > 5 ? 1 : 0;
   grid.columns.forEach((name, row) => {
     pen.fillStyle = cell?.column === row ? token('--text') : token('--soft');
-    pen.fillText(name, 0, row * ROW + ROW / 2, LABEL - 10);
+    pen.fillText(name, 0, row * ROW + ROW / 2, labelWidth - 10);
     for (let at = 0; at < grid.windows.length; at += 1) {
       const found = grid.at(row, at);
       pen.fillStyle = found ? colourAt(heatOf(found.value, gate, critical), stops) : none;
-      pen.fillRect(LABEL + at * cellWidth, row * ROW, cellWidth - gap, ROW - 1);
+      pen.fillRect(labelWidth + at * cellWidth, row * ROW, cellWidth - gap, ROW - 1);
     }
   });
   if (cell) {
     pen.strokeStyle = token('--text');
     pen.lineWidth = 1.5;
-    pen.strokeRect(LABEL + cell.window * cellWidth, cell.column * ROW, cellWidth - gap, ROW - 1);
+    pen.strokeRect(labelWidth + cell.window * cellWidth, cell.column * ROW, cellWidth - gap, ROW - 1);
   }
 }
 

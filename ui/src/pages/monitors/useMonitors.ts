@@ -1,27 +1,33 @@
-import { useQuery } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { get } from '../../api/client';
-import * as ask from '../../api/queries';
 import type { MonitorDetail, Page } from '../../api/types';
 import { merged } from './heat';
 
 const TAIL = 8;
 const LIVE_MS = 2500;
 
-/** Monitors with their newest windows: the history is asked for once, then only what came since. */
+const ask = async (windows: number, signal: AbortSignal) =>
+  (await get<Page<MonitorDetail>>('/monitors', { windows }, signal)).items;
+
+/** Monitors with their newest windows: the history is asked for once, then only what came since is added to it. */
 export function useMonitors(windows: number) {
+  const client = useQueryClient();
+  const key = ['monitor-history', windows];
   const history = useQuery({
-    queryKey: ['monitor-history', windows],
-    queryFn: async ({ signal }) => (await get<Page<MonitorDetail>>('/monitors', { windows }, signal)).items,
+    queryKey: key,
+    queryFn: ({ signal }) => ask(windows, signal),
     refetchInterval: false,
-    staleTime: 60_000,
+    staleTime: 15_000, // a tab that slept longer than the tail reaches asks for all of it again
   });
-  const tail = useQuery({
-    ...ask.monitors('', TAIL),
+  useQuery({
+    queryKey: ['monitors', 'tail', windows],
+    queryFn: async ({ signal }) => {
+      const tail = await ask(TAIL, signal);
+      client.setQueryData<MonitorDetail[]>(key, (before) => before && merged(before, tail, windows));
+      return tail.length;
+    },
     refetchInterval: LIVE_MS,
     enabled: history.isSuccess,
-    structuralSharing: false,
   });
-  // a history kept from an earlier visit has a gap before the tail; then ask for all of it again
-  const found = history.data && tail.data ? merged(history.data, tail.data, windows) : history.data;
-  return { ...history, data: found } as typeof history;
+  return history;
 }

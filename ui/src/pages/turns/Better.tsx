@@ -5,8 +5,9 @@ import { Interval } from '../models/Interval';
 import css from './turns.module.css';
 
 /** What the turn improved: candidate against champion, on the same rows. */
-export function Better({ report, title = 'What improved' }: { report: GateReport; title?: string }) {
+export function Better({ report }: { report: GateReport }) {
   const { comparisons, metrics = {} } = report.evidence;
+  const title = comparisons.some((one) => one.difference > 0) ? 'What improved' : 'Against the champion';
   return (
     <Panel title={title}>
       <div className={css.better}>

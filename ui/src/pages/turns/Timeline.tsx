@@ -162,7 +162,10 @@ function stepSub(step: StepRun, span: Span, now: number): Sub {
 
 function Subject({ span, turn, model, deployment }: { span: Span; turn: Turn; model: string; deployment: string }) {
   const { leg } = span;
-  const outcome = leg.outcome && leg.outcome !== leg.subject ? <span className="soft">{leg.outcome}</span> : null;
+  const outcome =
+    leg.outcome && leg.outcome !== leg.subject ? (
+      <span className="soft">{leg.outcome.replaceAll('_', ' ')}</span>
+    ) : null;
   if (leg.name === 'train' && turn.pipeline_run) {
     const detail = leg.detail as { steps?: number; cached?: number };
     return (
