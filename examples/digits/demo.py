@@ -43,7 +43,7 @@ class Story:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.console = Console(highlight=False)
+        self.console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
         self.legs: list[tuple[str, float, str]] = []
         self.now, self.began = "", time.monotonic()
         self.scans = Scans()
@@ -164,9 +164,10 @@ class Story:
         self.traffic.old_scanner = True
         drift = self.until("the drift alert", lambda: self.alert("drift"))
         worst = drift["findings"][0]
+        sizes = f"{worst['window_count']} rows against {worst['reference_count']}"
         return (
             f"{drift['deployment']}!{drift['number']} on the inputs: {len(drift['findings'])} columns, worst "
-            f"{worst['column']} psi {worst['value']:.2f}, {worst['window_count']} rows against {worst['reference_count']}"
+            f"{worst['column']} psi {worst['value']:.2f}, {sizes}"
         )
 
     def suffer(self) -> str:
@@ -229,7 +230,7 @@ class Story:
 
     def why(self) -> str:
         assert self.traffic is not None
-        prediction = self.traffic.last_prediction
+        prediction = self.traffic.last_prediction["2"]
         found = self.until("the prediction in the log", lambda: self._why(prediction))
         _expect(found["version"]["model"] == "digits", "no version")
         _expect(

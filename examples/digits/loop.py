@@ -13,7 +13,7 @@ PIXELS = [f"p{row}{column}" for row in range(8) for column in range(8)]
 
 
 @hl.step
-def split(scans: hl.Table, *, holdout_share: float = 0.3, recent: int = 500) -> tuple[hl.Table, hl.Table, hl.Table]:
+def split(scans: hl.Table, *, holdout_share: float = 0.3, recent: int = 200) -> tuple[hl.Table, hl.Table, hl.Table]:
     """Rows for training, rows that no training ever sees, and the newest rows (what traffic looks like now)."""
     rows = scans.pandas()
     # a row's own content decides, so that a row of an earlier hold-out never slips into a later training

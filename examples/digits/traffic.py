@@ -25,7 +25,7 @@ class Traffic:
         self.sent = self.failed = self.labelled = 0
         self.by_version: Counter[str] = Counter()
         self.right: deque[bool] = deque(maxlen=200)
-        self.last_prediction = ""
+        self.last_prediction: dict[str, str] = {}
         self.first_failure = ""
         self._chance = np.random.default_rng(11)
         self._stop = threading.Event()
@@ -78,6 +78,7 @@ class Traffic:
         self.right.append(int(predicted) == label)
         await asyncio.sleep(LABEL_DELAY_S)
         await self._label(client, prediction_id, label)
+        self.last_prediction[response.headers["X-Model-Version"]] = prediction_id
 
     async def _post(self, client: httpx.AsyncClient, pixels: np.ndarray, headers: dict[str, str]) -> httpx.Response:
         """Every second call speaks the Open Inference Protocol, the others MLflow's."""
@@ -94,7 +95,6 @@ class Traffic:
         try:
             (await client.post("/v1/feedback", json=body)).raise_for_status()
             self.labelled += 1
-            self.last_prediction = prediction_id
         except httpx.HTTPError as error:
             self.failed += 1
             self.first_failure = self.first_failure or f"feedback: {error!r}"

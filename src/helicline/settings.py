@@ -36,7 +36,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     worker_slots: int = 2
     lease_s: float = 15.0
     tick_s: float = 0.5
-    keep_warm: int = 1
     log_seal_s: float = 2.0
     log_level: str = "INFO"
 

@@ -16,33 +16,50 @@ and look at the circle with `hl status` or in the browser at http://127.0.0.1:70
 
 app = App(name="hl", help=HELP, version=__version__, version_flags=["--version"], help_format="markdown")
 
-for name, home in {
-    "up": "helicline.cli.up:up",
-    "down": "helicline.cli.up:down",
-    "doctor": "helicline.cli.doctor:doctor",
-    "apply": "helicline.cli.loop:apply",
-    "run": "helicline.cli.loop:run",
-    "status": "helicline.cli.status:status",
-    "why": "helicline.cli.why:why",
-    "rollback": "helicline.cli.deploy:rollback",
-    "approve": "helicline.cli.gate:approve",
-    "reject": "helicline.cli.gate:reject",
-    "data": "helicline.cli.data:app",
-    "runs": "helicline.cli.runs:app",
-    "pipeline": "helicline.cli.pipeline:app",
-    "model": "helicline.cli.model:app",
-    "gate": "helicline.cli.gate:app",
-    "deploy": "helicline.cli.deploy:app",
-    "rollout": "helicline.cli.deploy:rollout_app",
-    "monitor": "helicline.cli.monitor:app",
-    "trigger": "helicline.cli.loop:trigger_app",
-    "turn": "helicline.cli.loop:turn_app",
-    "loop": "helicline.cli.loop:app",
-    "token": "helicline.cli.admin:token_app",
-    "audit": "helicline.cli.admin:audit_app",
-    "config": "helicline.cli.admin:config_app",
-}.items():
-    app.command(home, name=name)
+COMMANDS = {
+    "up": ("helicline.cli.up:up", "Start server, worker and gateway for this folder.\n\nExample: `hl up`"),
+    "down": ("helicline.cli.up:down", "Stop what `hl up` started.\n\nExample: `hl down`"),
+    "doctor": (
+        "helicline.cli.doctor:doctor",
+        "Say what is wrong here, and what to do about it.\n\nExample: `hl doctor`",
+    ),
+    "status": (
+        "helicline.cli.status:status",
+        "Show where the circle stands, and what needs you.\n\nExample: `hl status`",
+    ),
+    "apply": ("helicline.cli.loop:apply", "Record the loops of a Python file.\n\nExample: `hl apply loop.py`"),
+    "run": ("helicline.cli.loop:run", "Turn a loop once and follow it.\n\nExample: `hl run churn`"),
+    "why": (
+        "helicline.cli.why:why",
+        "Walk one prediction back to everything behind it.\n\nExample: `hl why 0193a1c2-7b5e-7c3a-9f00-0123456789ab`",
+    ),
+    "rollback": ("helicline.cli.deploy:rollback", "Roll a deployment back at once.\n\nExample: `hl rollback churn`"),
+    "approve": (
+        "helicline.cli.gate:approve",
+        'Approve a promotion request.\n\nExample: `hl approve 4f2a91c03b7d --by "$USER"`',
+    ),
+    "reject": (
+        "helicline.cli.gate:reject",
+        'Reject a promotion request.\n\nExample: `hl reject 4f2a91c03b7d --by "$USER"`',
+    ),
+    "data": ("helicline.cli.data:app", "Versioned data: commit, list, diff, check out."),
+    "pipeline": ("helicline.cli.pipeline:app", "Pipeline runs, their steps and logs."),
+    "runs": ("helicline.cli.runs:app", "Tracked runs, and why steps ran again."),
+    "model": ("helicline.cli.model:app", "Registered models, versions and aliases."),
+    "gate": ("helicline.cli.gate:app", "Checks, verdicts, waivers."),
+    "deploy": ("helicline.cli.deploy:app", "Deployments: where models answer."),
+    "rollout": ("helicline.cli.deploy:rollout_app", "The passage of traffic to a candidate."),
+    "monitor": ("helicline.cli.monitor:app", "Monitors, windows and alerts."),
+    "trigger": ("helicline.cli.loop:trigger_app", "What begins turns by itself."),
+    "turn": ("helicline.cli.loop:turn_app", "Turns: one passage round the circle each."),
+    "loop": ("helicline.cli.loop:app", "The loops that are recorded."),
+    "token": ("helicline.cli.admin:token_app", "Tokens for people and programs."),
+    "audit": ("helicline.cli.admin:audit_app", "The audit trail."),
+    "config": ("helicline.cli.admin:config_app", "The settings in force."),
+}
+
+for name, (home, summary) in COMMANDS.items():
+    app.command(home, name=name, help=summary)
 
 
 def main() -> None:

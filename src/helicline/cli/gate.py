@@ -23,7 +23,7 @@ def _decide(request: str, decision: str, *, by: str, reason: str) -> None:
 def approve(request: str, *, by: str = "", reason: str = "") -> None:
     """Approve a promotion request.
 
-    Example: `hl approve 4f2a91c03b7d --by "Ada Example" --reason "slices checked"`
+    Example: `hl approve 4f2a91c03b7d --by "$USER" --reason "slices checked"`
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def approve(request: str, *, by: str = "", reason: str = "") -> None:
 
 
 def reject(request: str, *, by: str = "", reason: str = "") -> None:
-    """Reject a promotion request. Example: `hl reject 4f2a91c03b7d --by "Ada Example" --reason "bias in segment B"`"""
+    """Reject a promotion request. Example: `hl reject 4f2a91c03b7d --by "$USER" --reason "bias in segment B"`"""
     _decide(request, "reject", by=by, reason=reason)
 
 
@@ -54,7 +54,7 @@ def show_report(version: str, *, json: bool = False) -> None:
 def waive(version: str, check: str, *, by: str, reason: str) -> None:
     """Let a version pass a check it failed, in a person's name; the loop goes on from there.
 
-    Example: `hl gate waive churn/7 at_least:auc --by "Ada Example" --reason "seasonal data, agreed in review"`
+    Example: `hl gate waive churn/7 at_least:auc --by "$USER" --reason "seasonal data, agreed in review"`
     """
     model, number = split_version(version)
     body = {"check": check, "person": by, "reason": reason}

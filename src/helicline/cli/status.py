@@ -22,12 +22,12 @@ def ring(stations: list[dict[str, Any]]) -> str:
 
     return "\n".join(
         [
-            f"                      {shown('Data')}",
-            f"        {shown('Retrain')} ╭─────────────▶────────╮ {shown('Train')}",
-            "                 │                      │",
-            f"          {shown('Watch')} ▲                      ▼ {shown('Register')}",
-            "                 │                      │",
-            f"          {shown('Serve')} ╰───────────◀──────────╯ {shown('Gate')}",
+            f"        ╭──────▶────── {shown('Data')} ──────▶──────╮",
+            f"    {shown('Retrain')}                         {shown('Train')}",
+            "        ▲                                  ▼",
+            f"    {shown('Watch')}                           {shown('Register')}",
+            "        ▲                                  ▼",
+            f"        ╰────◀──── {shown('Serve')} ◀─── {shown('Gate')} ◀───╯",
         ]
     )
 

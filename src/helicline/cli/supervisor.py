@@ -89,6 +89,7 @@ class Supervisor:
         self._lock: IO[str] | None = None
         self.stopping = False
         self.urls: dict[str, str] = {}
+        self.token = ""
 
     def start(self) -> None:
         """Start everything. Raises Conflict where this home runs already, Unavailable where a part does not start."""
@@ -100,6 +101,7 @@ class Supervisor:
             url = self.urls["server"] = server.ready_line(READY_PATIENCE_S)
             self._pin_port(server, url)
             (self.home / "server.url").write_text(url)
+            self.token = (self.home / "owner.token").read_text().strip()
             worker = ["-m", "helicline.engine.worker", "--server", url, "--slots", str(self.settings.worker_slots)]
             gateway = ["-m", "helicline.gateway", "--home", str(self.home), "--server", url]
             gateway += ["--host", self.settings.host, "--port", str(self.settings.gateway_port)]
@@ -132,6 +134,8 @@ class Supervisor:
 
     def _child(self, name: str, arguments: list[str]) -> Child:
         environment = {**os.environ, "HELICLINE_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
+        if self.token:
+            environment.setdefault("HELICLINE_TOKEN", self.token)
         log = self.home / "logs" / f"{name}.log"
         child = Child(name, [sys.executable, *arguments], log=log, environment=environment)
         child.start()

@@ -121,13 +121,12 @@ class Task:
     def _spawn(self, scratch: Path) -> Process:
         (scratch / "order.json").write_bytes(msgspec.json.encode(self.order))
         environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
-        token = os.environ.get("HELICLINE_TOKEN", "")
         environment |= {"HELICLINE_URL": self.worker.url, "PYTHONUNBUFFERED": "1", "GIT_PYTHON_REFRESH": "quiet"}
         environment |= {"MLFLOW_TRACKING_URI": self.worker.url, "MLFLOW_DISABLE_TELEMETRY": "true"}
         environment |= self.order.tracking
-        if token:
-            # the task needs to send its outputs; it gets the worker's token, whose role may do no more than that
-            environment |= {"HELICLINE_TOKEN": token, "MLFLOW_TRACKING_TOKEN": token}
+        if self.order.token:
+            # user code never sees the worker's own secret, only one that ends with the task
+            environment |= {"HELICLINE_TOKEN": self.order.token, "MLFLOW_TRACKING_TOKEN": self.order.token}
         preload = self.worker.preload(self.client, self.order.bundle, scratch)
         return self.worker.nursery.start(scratch, environment=environment, preload=preload)
 

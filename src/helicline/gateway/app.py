@@ -17,6 +17,7 @@ from helicline.gateway.counts import Counts
 from helicline.gateway.fleet.environment import Environments
 from helicline.gateway.fleet.replica import Surroundings
 from helicline.gateway.fleet.roster import Roster
+from helicline.gateway.fleet.spare import Spare
 from helicline.gateway.front import calls
 from helicline.gateway.front.calls import Desk
 from helicline.gateway.front.connection import Connection, Limits, Listener
@@ -60,6 +61,7 @@ class Gateway:
         self._client = httpx.AsyncClient(base_url=options.server, headers=headers, trust_env=False)
         self._sync = Sync(self._client, self._apply)
         self._routing = Routing(options.home / "routing")
+        self._spare = Spare(options.home / "logs")
         self._roster = Roster(self._surroundings())
         self._journal = Journal(options.home, seal_s=options.log_seal_s)
         self._sealer = Sealer(options.home)
@@ -75,6 +77,7 @@ class Gateway:
             client=self._client,
             environments=Environments(self._options.home / "envs"),
             load_timeout_s=self._options.load_timeout_s,
+            spare=self._spare,
             loading=asyncio.Semaphore(max(1, os.cpu_count() or 1)),
             changed=self._changed,
         )
@@ -156,6 +159,7 @@ class Gateway:
         await self._listener.drain(grace_s=_DRAIN_S)
         await _cancel([sealer, *talking, *upkeep])
         await self._roster.stop()
+        await self._spare.stop()
         await self._journal.close()
         await self._sealer.finish()
         await self._client.aclose()

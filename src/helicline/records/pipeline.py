@@ -178,6 +178,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     datasets: dict[str, str] = {}
     bundle: str = ""
     tracking: dict[str, str] = {}
+    token: str = ""
     judge: JudgeOrder | None = None
     harvest: HarvestOrder | None = None
 

@@ -45,7 +45,7 @@ class Client:
         import httpx
 
         self.url = (url or os.environ.get("HELICLINE_URL", "") or _home_url()).rstrip("/")
-        secret = token or os.environ.get("HELICLINE_TOKEN", "")
+        secret = token or os.environ.get("HELICLINE_TOKEN", "") or _owner_token(url)
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         self._http: httpx.Client = httpx.Client(
             base_url=self.url, headers=headers, timeout=httpx.Timeout(60, connect=5), trust_env=False
@@ -174,6 +174,20 @@ def _home_url() -> str:
     loaded = settings.load()
     note = loaded.home_path / "server.url"
     return loaded.url or (note.read_text().strip() if note.is_file() else f"http://{loaded.host}:{loaded.port}")
+
+
+def _owner_token(url: str) -> str:
+    """Return the home's own secret, only for the server of this very home."""
+    from helicline import settings
+
+    home = settings.load().home_path
+    note, secret = home / "server.url", home / "owner.token"
+    asked = url or os.environ.get("HELICLINE_URL", "")
+    try:
+        is_ours = note.is_file() and asked.rstrip("/") in ("", note.read_text().strip())
+        return secret.read_text().strip() if is_ours and secret.is_file() else ""
+    except OSError:
+        return ""
 
 
 def _pieces(file: Any) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ import uuid
 import uvicorn
 
 from helicline import settings as settings_file
+from helicline.errors import HeliclineError, Invalid
 from helicline.loop.context import Context
 from helicline.loop.reconciler import Reconciler
 from helicline.protocol.rest.feed import Feed
@@ -36,7 +37,16 @@ def open_context(settings: Settings) -> Context:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Return the listening socket; port 0 takes a free one."""
+    """Return the listening socket; port 0 takes a free one.
+
+    Raises:
+        Invalid: the address is not a loopback one and no tokens are asked for.
+    """
+    if settings.auth not in ("local", "token"):
+        raise Invalid("auth", settings.auth, "local or token")
+    if settings.auth == "local" and settings.host not in ("127.0.0.1", "::1", "localhost"):
+        hint = "Set HELICLINE_AUTH=token and HELICLINE_ALLOWED_HOSTS to serve other machines."
+        raise Invalid("host", settings.host, "127.0.0.1 or ::1 while auth is local", hint)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -79,11 +89,15 @@ def main() -> None:
     settings = settings_file.load()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     os.umask(0o077)
-    context = open_context(settings)
+    try:
+        listener = listen(settings)
+        context = open_context(settings)
+    except (HeliclineError, OSError) as error:
+        sys.exit(str(error))
     try:
         import uvloop
 
-        uvloop.run(serve(context, listen(settings)))
+        uvloop.run(serve(context, listener))
     finally:
         context.store.close()
 

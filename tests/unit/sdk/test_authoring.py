@@ -26,7 +26,7 @@ def evaluate(model: hl.Model, holdout: hl.Table) -> hl.Metrics: ...
 
 
 @hl.pipeline
-def churn(raw: hl.Table = hl.dataset("customers@main"), *, lr: float = 0.3):  # noqa: B008
+def churn(raw: hl.Table = hl.dataset("customers@main"), *, lr: float = 0.3):
     data, holdout = split(raw)
     model = train(data, lr=lr)
     return hl.candidate(model, metrics=evaluate(model, holdout), holdout=holdout)
@@ -46,7 +46,7 @@ def test_options_and_parameters_stand_in_the_spec():
 
 def test_a_step_called_twice_is_two_steps():
     @hl.pipeline
-    def twice(raw: hl.Table = hl.dataset("d@main")):  # noqa: B008
+    def twice(raw: hl.Table = hl.dataset("d@main")):
         train(split(split(raw)[0])[1])
 
     assert [step.name for step in twice.trace()[0]] == ["split", "split_2", "train"]
@@ -77,7 +77,7 @@ def bad_return():
 
 def bad_branch():
     @hl.pipeline
-    def line(raw: hl.Table = hl.dataset("d@main")):  # noqa: B008
+    def line(raw: hl.Table = hl.dataset("d@main")):
         if split(raw)[0]:
             pass
 
@@ -86,7 +86,7 @@ def bad_branch():
 
 def bad_kind():
     @hl.pipeline
-    def line(raw: hl.Table = hl.dataset("d@main")):  # noqa: B008
+    def line(raw: hl.Table = hl.dataset("d@main")):
         evaluate(raw, raw)
         train(evaluate(train(raw), raw))
 
@@ -103,7 +103,7 @@ def bad_value():
 
 def bad_json():
     @hl.pipeline
-    def line(raw: hl.Table = hl.dataset("d@main")):  # noqa: B008
+    def line(raw: hl.Table = hl.dataset("d@main")):
         train(raw, lr=object())
 
     line.trace()
@@ -126,7 +126,7 @@ def bad_default():
 
 def bad_candidate():
     @hl.pipeline
-    def line(raw: hl.Table = hl.dataset("d@main")):  # noqa: B008
+    def line(raw: hl.Table = hl.dataset("d@main")):
         return hl.candidate(split(raw)[0])
 
     line.trace()

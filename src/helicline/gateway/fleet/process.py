@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,10 @@ class WorkerProcess:
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    def give(self, order: dict[str, Any]) -> None:
+        """Tell it which model to load and serve."""
+        self.link.send(frames.pack(frames.LOAD, 0, meta=msgspec.json.encode(order)))
 
     async def ended(self) -> int:
         """Wait for the process to end; return its exit code, negative for a signal."""
@@ -63,13 +68,13 @@ class WorkerProcess:
         return spoken[-1][:1000] if spoken else ""
 
 
-async def start(interpreter: Path, log: Path, *, order: dict[str, Any]) -> WorkerProcess:
-    """Start a worker in the model's interpreter and hand it its order."""
+async def spawn(interpreter: Path, log: Path, *, preload: Sequence[str] = ()) -> WorkerProcess:
+    """Start a worker in the model's interpreter; it imports `preload` and waits for its order."""
     ours, theirs = socket.socketpair()
     log.parent.mkdir(parents=True, exist_ok=True)
     with theirs, log.open("wb") as words:
         process = subprocess.Popen(  # noqa: ASYNC220 (a few ms; the child of this thread)
-            [str(interpreter), str(_LAUNCH), str(theirs.fileno()), str(os.getpid())],
+            [str(interpreter), str(_LAUNCH), str(theirs.fileno()), str(os.getpid()), *preload],
             stdin=subprocess.DEVNULL,
             stdout=words,
             stderr=words,
@@ -79,7 +84,6 @@ async def start(interpreter: Path, log: Path, *, order: dict[str, Any]) -> Worke
         )
     ours.setblocking(False)
     _, link = await asyncio.get_running_loop().create_unix_connection(Link, sock=ours)
-    link.send(frames.pack(frames.LOAD, 0, meta=msgspec.json.encode(order)))
     return WorkerProcess(process, link, log=log)
 
 

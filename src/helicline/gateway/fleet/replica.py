@@ -17,6 +17,7 @@ from helicline.errors import Invalid, Unavailable
 from helicline.gateway.fleet import archive, process
 from helicline.gateway.fleet.environment import Environments
 from helicline.gateway.fleet.link import MAX_WAITING, Asker, Link
+from helicline.gateway.fleet.spare import Spare
 from helicline.protocol.scoring.signature import Signature
 from helicline.protocol.scoring.signature import read as read_signature
 from helicline.records.deployment import RevisionOrder, RevisionState, RevisionStatus
@@ -35,6 +36,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     environments: Environments
     load_timeout_s: float
     loading: asyncio.Semaphore
+    spare: Spare
     changed: Callable[[], None]
 
 
@@ -143,14 +145,17 @@ class Replica:
         }
         async with self._around.loading:
             name = f"worker-{self.order.deployment}-{self.order.revision}.log"
-            worker = await process.start(interpreter, self._around.home / "logs" / name, order=order)
+            worker = self._around.spare.take(interpreter)
+            worker = worker or await process.spawn(interpreter, self._around.home / "logs" / name)
             self._worker = worker
+            worker.give(order)
             try:
                 hello = await self._hello(worker)
             except BaseException:
                 await worker.kill()
                 raise
         self._ready(worker, hello)
+        self._around.spare.prepare(interpreter, mlmodel)
 
     async def _hello(self, worker: process.WorkerProcess) -> dict[str, Any]:
         link = worker.link

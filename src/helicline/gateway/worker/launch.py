@@ -1,11 +1,13 @@
 """Started by path in any environment: puts this product's code beside it in reach and serves one model.
 
-usage: launch.py DESCRIPTOR PARENT_PID
+usage: launch.py DESCRIPTOR PARENT_PID [MODULE ...]
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import importlib
 import importlib.util
 import os
 import signal
@@ -52,6 +54,10 @@ def start(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")
     from helicline.gateway.worker.serve import main
+
+    for name in arguments[2:]:
+        with contextlib.suppress(Exception):  # what cannot be imported is left for the model to complain about
+            importlib.import_module(name)
 
     return main(int(arguments[0]))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,17 +14,15 @@ from litestar.response import Stream
 
 import helicline
 from helicline import bus
-from helicline.errors import Conflict, Invalid
-from helicline.ids import checked_name
-from helicline.loop import status, why
+from helicline.errors import Invalid
+from helicline.loop import access, status, why
 from helicline.protocol.rest.edge import Edge, Page, bounded
 from helicline.protocol.rest.feed import Feed
-from helicline.records.access import ROLES, Token
+from helicline.records.access import Token
 from helicline.records.event import Event
 from helicline.serving import log_harvest
 from helicline.store import nouns
 from helicline.store.rows import event as events
-from helicline.store.unit import Tx
 
 HEARTBEAT_S = 15.0
 
@@ -139,27 +135,12 @@ def _shown(token: Token) -> TokenShown:
 @post("/tokens", sync_to_thread=True)
 def create_token(edge: Edge, data: TokenBody) -> TokenMade:
     """Make a token; its secret is in this answer and nowhere else."""
-    if data.role not in ROLES:
-        raise Invalid("role", data.role, ", ".join(sorted(ROLES)))
     if not 1 <= data.days <= 3650:
         raise Invalid("days", data.days, "1 to 3650")
-    checked_name("name", data.name)
-    secret = f"hl_{secrets.token_urlsafe(32)}"
-
-    def unit(tx: Tx) -> TokenMade:
-        token = Token(
-            id=secrets.token_hex(6),
-            name=data.name,
-            role=data.role,
-            secret_sha256=hashlib.sha256(secret.encode()).hexdigest(),
-            created_at=tx.now,
-            expires_at=tx.now + timedelta(days=data.days),
-        )
-        nouns.TOKENS.insert(tx, token)
-        bus.emit(tx, "created", "token", token.id, name=token.name, role=token.role)
-        return TokenMade(id=token.id, name=token.name, role=token.role, secret=secret)
-
-    return edge.write(unit)
+    token, secret = edge.write(
+        lambda tx: access.mint(tx, data.name, role=data.role, lifetime=timedelta(days=data.days))
+    )
+    return TokenMade(id=token.id, name=token.name, role=token.role, secret=secret)
 
 
 @get("/tokens", sync_to_thread=True)
@@ -171,15 +152,7 @@ def list_tokens(edge: Edge) -> Page[TokenShown]:
 @post("/tokens/{token_id:str}/revoke", sync_to_thread=True, status_code=200)
 def revoke_token(edge: Edge, token_id: str) -> TokenShown:
     """End a token at once."""
-
-    def unit(tx: Tx) -> Token:
-        token = nouns.TOKENS.get(tx, token_id)
-        if token.revoked_at is not None:
-            raise Conflict("token", token_id, "is revoked already")
-        bus.emit(tx, "revoked", "token", token_id)
-        return nouns.TOKENS.swap(tx, msgspec.structs.replace(token, revoked_at=tx.now))
-
-    return _shown(edge.write(unit))
+    return _shown(edge.write(lambda tx: access.revoke(tx, token_id)))
 
 
 ROUTES = [

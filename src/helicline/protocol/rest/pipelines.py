@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 from litestar import Request, Response, get, post
 
 from helicline.errors import Invalid
-from helicline.loop import orders
+from helicline.loop import access, orders
 from helicline.pipeline import attempts, runs
 from helicline.protocol.rest.edge import Done, Edge, Page, bounded
 from helicline.protocol.rest.feed import Feed
@@ -20,6 +21,7 @@ from helicline.store.noun import Stale
 from helicline.store.unit import Tx
 
 MAX_LOG_BYTES = 64 << 20
+TOKEN_SLACK_S = 60.0
 
 
 class RunDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,13 +122,21 @@ def _try_lease(edge: Edge, worker: str) -> Order | None:
 
         def unit(tx: Tx, found: Attempt = waiting) -> Order:
             leased = attempts.lease(tx, found, worker=worker, lease_s=lease_s)
-            return orders.order_of(tx, leased, lease_s=lease_s)
+            order = orders.order_of(tx, leased, lease_s=lease_s)
+            return order if edge.context.settings.auth == "local" else _with_token(tx, order)
 
         try:
             return edge.write(unit)
         except Stale:
             continue  # another worker was faster
     return None
+
+
+def _with_token(tx: Tx, order: Order) -> Order:
+    """Give the task a secret of its own that may send results and nothing more, and ends with it."""
+    lifetime = timedelta(seconds=order.timeout_s + TOKEN_SLACK_S)
+    _, secret = access.mint(tx, f"attempt-{order.attempt}", role="contributor", lifetime=lifetime)
+    return msgspec.structs.replace(order, token=secret)
 
 
 @post("/attempts/{attempt_id:str}/heartbeat", sync_to_thread=True, status_code=200)

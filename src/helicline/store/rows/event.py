@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from helicline.records.event import Event
 from helicline.store.noun import metadata
@@ -46,18 +47,21 @@ def chained(event: Event, previous_hash: str) -> Event:
 
 def append(tx: Tx, *, verb: str, noun: str, id: str, detail: dict[str, Any]) -> Event:
     """Add the next event of the chain; the head row's lock keeps `seq` without gaps on PostgreSQL too."""
-    head = tx.execute(sa.select(HEAD.c.seq, HEAD.c.hash).where(HEAD.c.id == 1).with_for_update()).first()
-    seq, previous = (head.seq, head.hash) if head else (0, "")
+    locked = sa.select(HEAD.c.seq, HEAD.c.hash).where(HEAD.c.id == 1).with_for_update()
+    head = tx.execute(locked).first()
+    if head is None:
+        # two first writers must meet at one row, or both would begin the chain
+        insert = postgresql.insert if tx.is_postgres else sqlite.insert
+        tx.execute(insert(HEAD).values(id=1, seq=0, hash="").on_conflict_do_nothing())
+        head = tx.execute(locked).one()
+    seq, previous = head.seq, head.hash
     bare = Event(
         seq=seq + 1, at=tx.now, actor=tx.actor, verb=verb, noun=noun, id=id, detail=detail, request_id=tx.request_id
     )
     event = chained(bare, previous)
     row = {"seq": event.seq, "noun": noun, "id": id, "verb": verb, "doc": msgspec.json.encode(event).decode()}
     tx.execute(EVENT.insert(), row)
-    if head:
-        tx.execute(HEAD.update().where(HEAD.c.id == 1).values(seq=event.seq, hash=event.hash))
-    else:
-        tx.execute(HEAD.insert(), {"id": 1, "seq": event.seq, "hash": event.hash})
+    tx.execute(HEAD.update().where(HEAD.c.id == 1).values(seq=event.seq, hash=event.hash))
     return event
 
 

@@ -1,0 +1,64 @@
+# One environment in .venv; every target makes what it needs. Nothing but Python 3.11+, git and make is asked for.
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: demo test check docs bench screenshots openapi lock clean sync sync-demo chromium crash
+
+demo: sync-demo ## the whole story on real data, then serve until Ctrl-C (ARGS=--exit ends by itself)
+	$(BIN)/python examples/digits/demo.py $(ARGS)
+
+test: sync chromium check ## every test: unit, protocol, loop, crash, house, browser, on SQLite and PostgreSQL
+	$(BIN)/pytest $(ARGS)
+
+check: sync ## lint, format, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: .venv/.docs ## the documentation site, in site/
+	$(BIN)/python docs/generate.py
+	$(BIN)/zensical build --clean
+
+bench: sync ## what the product costs, against its peers
+	$(BIN)/python bench/turn.py
+	$(BIN)/python bench/serving.py
+
+screenshots: sync chromium ## every page in both schemes, from a running story, into docs/screenshots
+	$(BIN)/python docs/screenshots.py
+
+openapi: sync ## the API document that the web UI's types come from
+	$(BIN)/python -m helicline.server.openapi > ui/openapi.json
+
+lock: sync ## requirements.lock anew: versions and hashes, no addresses
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra postgres --universal --generate-hashes --no-header \
+		--no-annotate --python-version 3.11 --upgrade -o requirements.lock -q
+
+crash: sync ## the crash campaign at length
+	HELICLINE_KILLS=500 $(BIN)/pytest tests/crash $(ARGS)
+
+sync: .venv/.dev
+sync-demo: .venv/.demo
+
+.venv/bin/uv:
+	@command -v uv > /dev/null && uv venv -q --allow-existing -p $(PYTHON) .venv || $(PYTHON) -m venv .venv
+	@test -x .venv/bin/uv || { command -v uv > /dev/null && uv pip install -q -p .venv uv; } || .venv/bin/pip install -q uv
+
+.venv/.demo: .venv/bin/uv pyproject.toml hatch_build.py requirements.lock ui/package-lock.json
+	$(BIN)/uv pip install -p .venv -e . --group demo -c requirements.lock
+	@touch $@
+
+.venv/.dev: .venv/bin/uv pyproject.toml hatch_build.py requirements.lock ui/package-lock.json
+	$(BIN)/uv pip install -p .venv -e . --group dev -c requirements.lock
+	@touch .venv/.demo $@
+
+.venv/.docs: .venv/.demo
+	$(BIN)/uv pip install -q -p .venv --group docs
+	@touch $@
+
+chromium:
+	@command -v chromium > /dev/null || bash .ci/chromium
+
+clean:
+	rm -rf .venv .demo site build dist ui/node_modules src/helicline/web .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,112 @@
+"""Take every page of a running server in both colour schemes.
+
+python tests/browser/screenshots.py --url URL --out docs/screenshots
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from playwright.sync_api import Page, expect, sync_playwright
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+SIZE = {"width": 1440, "height": 900}
+
+
+def pages(http: httpx.Client) -> dict[str, str]:
+    """Return the address of every page by its picture's name, with the most telling noun of each kind."""
+
+    def items(path: str, **query: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = http.get(f"/api/v1{path}", params=query).raise_for_status().json()["items"]
+        return found
+
+    turns, alerts = items("/turns"), items("/alerts")
+    begun = next((one for one in turns if one["cause"]["kind"] == "alert" and one["finished_at"]), turns[0])
+    back = next((one for one in turns if one["state"] == "ROLLED_BACK"), turns[0])
+    loop = http.get(f"/api/v1/loops/{begun['loop']}").raise_for_status().json()["loop"]["spec"]
+    model, deployment = loop["model"], loop["deployment"]
+    runs = items("/runs", limit=100)
+    run = max(runs, key=lambda one: len(one["metrics"]))
+    drift = next((one for one in alerts if one["kind"] == "drift"), alerts[0])
+    dataset = begun["dataset_version"].partition("@")[0]
+    predictions = items(f"/deployments/{deployment}/predictions", limit=100)
+    prediction = next((one for one in predictions if one["labels"]), predictions[0])
+    return {
+        "loop": "/",
+        "turns": "/turns",
+        "turn": f"/turns/{quote(begun['loop'])}~{begun['number']}",
+        "turn-rolled-back": f"/turns/{quote(back['loop'])}~{back['number']}",
+        "runs": "/runs",
+        "run": f"/runs/{run['run_id']}",
+        "models": "/models",
+        "model": f"/models/{quote(model)}",
+        "version": f"/models/{quote(model)}/{begun['model_version']}",
+        "deployments": "/deployments",
+        "deployment": f"/deployments/{quote(deployment)}",
+        "why": f"/why/{prediction['prediction_id']}",
+        "monitors": "/monitors",
+        "alerts": "/alerts",
+        "alert": f"/alerts/{quote(drift['deployment'])}!{drift['number']}",
+        "data": "/data",
+        "dataset": f"/data/{quote(dataset)}",
+        "pipelines": "/pipelines",
+        "pipeline-run": f"/pipeline-runs/{begun['pipeline_run']}",
+        "audit": "/audit",
+    }
+
+
+def taken(page: Page, address: str) -> bytes:
+    page.goto(address)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_role("status", name="Loading")).to_have_count(0, timeout=30_000)
+    page.wait_for_timeout(2500)  # two reports of the gateway, so that rates are known
+    return page.screenshot()
+
+
+def small(png: bytes) -> bytes:
+    """Return the picture with a palette of 256 colours where Pillow is at hand: a third of the bytes."""
+    try:
+        from PIL import Image
+    except ImportError:
+        return png
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as picture:
+        flat = picture.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        flat.save(out, "PNG", optimize=True)
+    return min(png, out.getvalue(), key=len)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", required=True, help="a running server, best that of make demo after its story")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    browser = shutil.which("chromium")
+    if browser is None:
+        print("chromium is missing; install it: apt-get install -y chromium fonts-dejavu-core", file=sys.stderr)
+        return 1
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    url = arguments.url.rstrip("/")
+    with httpx.Client(base_url=url, trust_env=False, timeout=30) as http:
+        wanted = pages(http)
+    with sync_playwright() as play:
+        launched = play.chromium.launch(executable_path=browser, args=FLAGS)
+        for scheme in ("light", "dark"):
+            page = launched.new_context(viewport=SIZE, color_scheme=scheme).new_page()  # type: ignore[arg-type]
+            for name, path in wanted.items():
+                (arguments.out / f"{name}-{scheme}.png").write_bytes(small(taken(page, url + path)))
+        launched.close()
+    kept = sum(file.stat().st_size for file in arguments.out.glob("*.png"))
+    print(f"{2 * len(wanted)} pictures, {kept / 1e6:.1f} MB, in {arguments.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""Every page shows its data, is accessible in both schemes, and stays within the budgets."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from world import RUNS, World
+
+import helicline
+from conftest import Opened
+
+ROOT = Path(__file__).parents[2]
+WEB = Path(helicline.__file__).parent / "web"
+AXE = ROOT / "ui/node_modules/axe-core/axe.min.js"
+
+# the page, and a text that only its data can have put there
+PAGES = {
+    "/": "flowers~1",
+    "/turns": "flowers~1",
+    "/turns/flowers~1": "accuracy at least 0.8",
+    "/runs": "long-run",
+    "/runs/{run}": "loss",
+    "/models": "@champion",
+    "/models/flowers": "v1",
+    "/models/flowers/1": "accuracy at least 0.8",
+    "/models/flowers/2": "Waived by Ada",
+    "/deployments": "flowers",
+    "/deployments/flowers": "Recent predictions",
+    "/monitors": "drift",
+    "/alerts": "",
+    "/data": "flowers",
+    "/data/flowers": "the first flowers",
+    "/pipelines": "flowers",
+    "/pipeline-runs/{pipeline}": "split",
+    "/why/{prediction}": "flowers/",
+    "/audit": "Chain verified",
+    "/nowhere": "There is no such page",
+}
+
+
+def address(path: str, world: World) -> str:
+    if "{prediction}" in path:
+        found = world.until("a prediction", lambda: world.get("/deployments/flowers/predictions", limit=1)["items"])
+        return path.replace("{prediction}", found[0]["prediction_id"])
+    pipeline = world.get("/pipeline-runs")["items"][0]["id"]
+    return path.replace("{run}", world.long_run).replace("{pipeline}", pipeline)
+
+
+def settled(page: Page, text: str) -> None:
+    if text:
+        expect(page.get_by_text(text).first).to_be_visible()
+    expect(page.get_by_role("status", name="Loading")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_shows_its_data_and_axe_finds_nothing_serious(
+    path: str, scheme: str, waived: World, open_page: Callable[..., Opened]
+) -> None:
+    page = open_page(scheme).go(address(path, waived))
+    settled(page, PAGES[path])
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    page.evaluate(AXE.read_text())
+    found: list[dict[str, Any]] = page.evaluate(
+        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+    )
+    serious = [
+        {
+            "rule": one["id"],
+            "nodes": [node["html"][:160] + " :: " + node["failureSummary"][:300] for node in one["nodes"][:3]],
+        }
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == [], json.dumps(serious, indent=1)
+
+
+def test_a_long_list_of_runs_stays_a_small_page(world: World, ui: Opened) -> None:
+    page = ui.go("/runs")
+    grid = page.get_by_role("grid", name="Runs")
+    expect(grid).to_be_visible()
+    body = grid.get_by_role("rowgroup")
+    body.focus()
+    for _ in range(12):
+        page.keyboard.press("End")
+        body.evaluate("node => node.scrollTo(0, node.scrollHeight)")
+        if grid.get_attribute("aria-rowcount") != "-1":
+            break
+        page.wait_for_timeout(150)
+    assert int(grid.get_attribute("aria-rowcount") or 0) > RUNS
+    assert page.locator("*").count() <= 1500
+
+
+def test_the_runs_table_is_filtered_and_sorted_by_the_server_and_its_address_says_so(world: World, ui: Opened) -> None:
+    page = ui.go("/runs")
+    page.get_by_label("Filter").fill("attributes.run_name = 'try-007'")
+    page.keyboard.press("Enter")
+    rows = page.get_by_role("grid", name="Runs").get_by_role("row")
+    expect(rows).to_have_count(2)
+    page.get_by_label("Filter").fill("params.seed = '1'")
+    page.keyboard.press("Enter")
+    page.get_by_role("columnheader", name="loss").get_by_role("button").click()
+    page.get_by_role("columnheader", name="loss").get_by_role("button").click()
+    expect(page.get_by_role("columnheader", name="loss")).to_have_attribute("aria-sort", "ascending")
+    expect(rows.nth(1)).to_contain_text("long-run")
+    page.reload()
+    expect(rows.nth(1)).to_contain_text("long-run")
+    page.get_by_label("Varying only").check(force=True)
+    expect(page.get_by_role("columnheader", name="seed")).to_have_count(0)
+
+
+def test_a_wrong_filter_is_answered_with_the_servers_words(world: World, open_page: Callable[..., Opened]) -> None:
+    opened = open_page()
+    page = opened.go("/runs")
+    page.get_by_label("Filter").fill("metrics.loss >>> 1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_be_visible()
+    opened.errors = [one for one in opened.errors if "400" not in one]
+
+
+def test_a_metric_is_drawn_and_told_as_a_table(world: World, ui: Opened) -> None:
+    page = ui.go(f"/runs/{world.long_run}")
+    expect(page.get_by_role("img", name="loss: 300 points")).to_be_visible()
+    page.get_by_label("Show as table").check(force=True)
+    expect(page.get_by_role("table", name="loss").get_by_role("row")).to_have_count(301)
+
+
+def test_the_heat_map_is_walked_with_arrows_and_told_as_a_table(waived: World, ui: Opened) -> None:
+    page = ui.go("/monitors")
+    heat = page.get_by_role("application", name="Heat map of drift")
+    heat.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_text("rows against").first).to_be_visible()
+    page.get_by_label("Show as table").check(force=True)
+    expect(page.get_by_role("region", name="The newest windows in numbers")).to_contain_text("petal_length")
+
+
+def test_a_step_tells_why_it_ran_and_shows_its_log(served: World, ui: Opened) -> None:
+    page = ui.go(address("/pipeline-runs/{pipeline}", served))
+    page.get_by_role("button", name="Log #1").first.click()
+    expect(page.get_by_role("log", name="Log")).to_be_visible()
+
+
+def zipped(name: str) -> int:
+    return len(gzip.compress((WEB / name).read_bytes(), 9))
+
+
+def test_the_bundle_stays_within_its_budgets() -> None:
+    manifest: dict[str, Any] = json.loads((WEB / ".vite/manifest.json").read_text())
+    entry = next(one for one in manifest.values() if one.get("isEntry"))
+    scripts, styles = {entry["file"]}, set(entry.get("css", []))
+    waiting = list(entry.get("imports", []))
+    while waiting:
+        part = manifest[waiting.pop()]
+        if part["file"] not in scripts:
+            scripts.add(part["file"])
+            styles |= set(part.get("css", []))
+            waiting += part.get("imports", [])
+    assert sum(zipped(name) for name in scripts) <= 200_000
+    assert sum(zipped(name) for name in styles) <= 40_000
+    lazy = {one["file"] for one in manifest.values() if one["file"].endswith(".js")} - scripts
+    assert max(zipped(name) for name in lazy) <= 80_000

@@ -1,0 +1,78 @@
+/** HTTP to our own API, with its problem documents as errors. */
+
+export class Problem extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly hint: string;
+
+  constructor(status: number, code: string, detail: string, hint: string) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+export type Query = Record<string, string | number | boolean | undefined>;
+
+const BASE = '/api/v1';
+
+async function problemOf(response: Response): Promise<Problem> {
+  const text = await response.text();
+  try {
+    const body = JSON.parse(text) as { code?: string; detail?: string; hint?: string };
+    return new Problem(response.status, body.code ?? '', body.detail ?? text, body.hint ?? '');
+  } catch {
+    return new Problem(response.status, '', text.slice(0, 300) || response.statusText, '');
+  }
+}
+
+async function call(path: string, init: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new Problem(0, 'unreachable', 'The server does not answer.', 'Is it running? Start it with: hl up');
+  }
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
+function withQuery(path: string, query: Query = {}): string {
+  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
+  const search = new URLSearchParams(pairs.map(([key, value]) => [key, String(value)]));
+  return pairs.length ? `${path}?${search}` : path;
+}
+
+export async function get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
+  const response = await call(withQuery(BASE + path, query), { signal });
+  return (await response.json()) as T;
+}
+
+export async function post<T>(path: string, body?: unknown): Promise<T> {
+  const response = await call(BASE + path, {
+    method: 'POST',
+    headers: body === undefined ? {} : { 'content-type': 'application/json' },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  return (await response.json()) as T;
+}
+
+/** A piece of an attempt's log from `offset` on, and where the next piece begins. */
+export async function logPiece(attempt: string, offset: number): Promise<{ text: string; next: number }> {
+  const response = await call(`${BASE}/attempts/${encodeURIComponent(attempt)}/log?offset=${offset}`, {});
+  return { text: await response.text(), next: Number(response.headers.get('x-next-offset') ?? offset) };
+}
+
+/** Files below a run's artifact folder; this list is spoken in the tracking protocol's words. */
+export async function artifactsOf(
+  runId: string,
+  path = '',
+): Promise<{ path: string; is_dir: boolean; file_size?: number }[]> {
+  const response = await call(withQuery('/ajax-api/2.0/mlflow/artifacts/list', { run_id: runId, path }), {});
+  const body = (await response.json()) as { files?: { path: string; is_dir: boolean; file_size?: number }[] };
+  return body.files ?? [];
+}
+
+export const seg = encodeURIComponent;

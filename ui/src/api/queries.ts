@@ -1,0 +1,57 @@
+/** What the pages ask for. The first word of every key is what live events name to make it stale. */
+import { queryOptions } from '@tanstack/react-query';
+import { artifactsOf, get, seg } from './client';
+import type * as T from './types';
+
+const list = <I>(root: string, path: string, query: Record<string, string | number> = {}) =>
+  queryOptions({
+    queryKey: [root, path, query],
+    queryFn: async ({ signal }) => (await get<T.Page<I>>(path, query, signal)).items,
+  });
+
+const one = <I>(root: string, path: string) =>
+  queryOptions({ queryKey: [root, path], queryFn: ({ signal }) => get<I>(path, {}, signal) });
+
+export const status = () => one<T.Status>('status', '/status');
+export const turns = (loop = '', limit = 100) => list<T.Turn>('turns', '/turns', { loop, limit });
+export const turn = (id: string) => one<T.Turn>('turns', `/turns/${seg(id)}`);
+export const loops = () => list<T.LoopDetail>('loops', '/loops');
+export const run = (id: string) => one<T.Run>('runs', `/runs/${seg(id)}`);
+export const experiments = () => list<T.Experiment>('experiments', '/experiments');
+export const pipelineRuns = (pipeline = '') =>
+  list<T.PipelineRun>('pipeline-runs', '/pipeline-runs', { pipeline, limit: 100 });
+export const pipelineRun = (id: string) => one<T.PipelineRunDetail>('pipeline-runs', `/pipeline-runs/${seg(id)}`);
+export const whyRerun = (id: string) => list<T.Why>('pipeline-runs', `/pipeline-runs/${seg(id)}/why`);
+export const models = () => list<T.ModelSummary>('models', '/models');
+export const versions = (model: string) => list<T.VersionDetail>('models', `/models/${seg(model)}/versions`);
+export const version = (model: string, number: number | string) =>
+  one<T.VersionDetail>('models', `/models/${seg(model)}/versions/${number}`);
+export const requests = (state = '') => list<T.PromotionRequest>('requests', '/promotion-requests', { state });
+export const deployments = () => list<T.DeploymentDetail>('deployments', '/deployments');
+export const deployment = (name: string) => one<T.DeploymentDetail>('deployments', `/deployments/${seg(name)}`);
+export const predictions = (name: string) =>
+  list<T.Prediction>('predictions', `/deployments/${seg(name)}/predictions`, { limit: 12 });
+export const monitors = (deployment = '', windows = 60) =>
+  list<T.MonitorDetail>('monitors', '/monitors', { deployment, windows });
+export const alerts = (state = '') => list<T.Alert>('alerts', '/alerts', { state });
+export const alert = (id: string) => one<T.Alert>('alerts', `/alerts/${seg(id)}`);
+export const datasets = () => list<T.DatasetSummary>('datasets', '/datasets');
+export const datasetVersions = (name: string) => list<T.DatasetVersion>('datasets', `/datasets/${seg(name)}/versions`);
+export const files = (name: string, point: string) =>
+  list<T.FileEntry>('files', `/datasets/${seg(name)}/versions/${seg(point)}/files`);
+export const diff = (name: string, before: string, after: string) =>
+  queryOptions({
+    queryKey: ['files', name, before, after],
+    queryFn: ({ signal }) => get<T.TreeDiff>(`/datasets/${seg(name)}/diff`, { before, after }, signal),
+  });
+export const audit = () => one<T.Audit>('audit', '/audit');
+export const why = (prediction: string) => one<T.Answer>('why', `/why/${seg(prediction)}`);
+
+export const series = (runId: string, key: string, points: number) =>
+  queryOptions({
+    queryKey: ['series', runId, key, points],
+    queryFn: ({ signal }) => get<T.Series>(`/runs/${seg(runId)}/metrics`, { key, points }, signal),
+  });
+
+export const artifacts = (runId: string, path = '') =>
+  queryOptions({ queryKey: ['artifacts', runId, path], queryFn: () => artifactsOf(runId, path) });

@@ -1,0 +1,33 @@
+import { Outlet } from '@tanstack/react-router';
+import { lazy, Suspense, useState } from 'react';
+import { useShortcuts } from './keys';
+import { Rail } from './Rail';
+import css from './shell.module.css';
+import { TopBar } from './TopBar';
+
+const Palette = lazy(() => import('./Palette'));
+const KeySheet = lazy(() => import('./KeySheet'));
+
+export function Shell() {
+  const [palette, setPalette] = useState(false);
+  const [sheet, setSheet] = useState(false);
+  useShortcuts({ openPalette: () => setPalette(true), openSheet: () => setSheet(true) });
+  return (
+    <div className={css.shell}>
+      <a className={css.skip} href="#main">
+        Skip to the page
+      </a>
+      <Rail />
+      <div className={css.column}>
+        <TopBar onSearch={() => setPalette(true)} onKeys={() => setSheet(true)} />
+        <main id="main" tabIndex={-1} className={css.main}>
+          <Outlet />
+        </main>
+      </div>
+      <Suspense>
+        {palette && <Palette onClose={() => setPalette(false)} />}
+        {sheet && <KeySheet onClose={() => setSheet(false)} />}
+      </Suspense>
+    </div>
+  );
+}

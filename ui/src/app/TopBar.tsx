@@ -1,0 +1,122 @@
+import { ActionIcon, Popover, Tooltip, useMantineColorScheme } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useLocation } from '@tanstack/react-router';
+import { useState } from 'react';
+import * as ask from '../api/queries';
+import type { Need } from '../api/types';
+import { Go } from '../parts/Go';
+import { Icon, type IconName } from '../parts/Icon';
+import { State } from '../parts/State';
+import { crumbsOf } from './crumbs';
+import { encoded } from './paths';
+import css from './shell.module.css';
+
+const NEXT = { auto: 'light', light: 'dark', dark: 'auto' } as const;
+const SCHEME: Record<keyof typeof NEXT, { icon: IconName; word: string }> = {
+  auto: { icon: 'auto', word: 'Colours follow the system' },
+  light: { icon: 'sun', word: 'Light colours' },
+  dark: { icon: 'moon', word: 'Dark colours' },
+};
+
+export const NEED_STATE: Record<string, [state: string, word: string]> = {
+  approval: ['OPEN', 'Approve'],
+  gate: ['REJECTED', 'Stopped'],
+  alert: ['firing', 'Firing'],
+  rollout: ['PAUSED', 'Held'],
+};
+
+export function TopBar({ onSearch, onKeys }: { onSearch: () => void; onKeys: () => void }) {
+  const { pathname } = useLocation();
+  const crumbs = crumbsOf(pathname);
+  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const scheme = SCHEME[colorScheme];
+  return (
+    <header className={css.bar}>
+      <nav aria-label="Breadcrumb" style={{ minWidth: 0 }}>
+        <ol className={css.crumbs}>
+          {crumbs.map((crumb, index) => (
+            <li key={crumb.href}>
+              {index < crumbs.length - 1 ? (
+                <Go href={crumb.href}>{crumb.name}</Go>
+              ) : (
+                <span aria-current="page">{crumb.name}</span>
+              )}
+            </li>
+          ))}
+        </ol>
+      </nav>
+      <div className={css.tools}>
+        <button type="button" className={css.search} onClick={onSearch} aria-label="Search and commands">
+          <Icon name="search" />
+          <span>Search or go to</span>
+          <kbd>Ctrl K</kbd>
+        </button>
+        <Bell />
+        <Tooltip label={scheme.word}>
+          <ActionIcon
+            variant="subtle"
+            color="gray"
+            onClick={() => setColorScheme(NEXT[colorScheme])}
+            aria-label={`${scheme.word}; change`}
+          >
+            <Icon name={scheme.icon} size={16} />
+          </ActionIcon>
+        </Tooltip>
+        <Tooltip label="Keyboard shortcuts (?)">
+          <ActionIcon variant="subtle" color="gray" onClick={onKeys} aria-label="Keyboard shortcuts">
+            <Icon name="keys" size={16} />
+          </ActionIcon>
+        </Tooltip>
+      </div>
+    </header>
+  );
+}
+
+function Bell() {
+  const [open, setOpen] = useState(false);
+  const { data: status } = useQuery(ask.status());
+  const needs = status?.needs ?? [];
+  const label = needs.length ? `Needs you: ${needs.length}` : 'Nothing needs you';
+  return (
+    <Popover opened={open} onChange={setOpen} position="bottom-end" shadow="md">
+      <Popover.Target>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          aria-label={label}
+          onClick={() => setOpen(!open)}
+          className={css.bell}
+        >
+          <span className={css.bell}>
+            <Icon name="bell" size={16} />
+            {needs.length > 0 && <b>{needs.length}</b>}
+          </span>
+        </ActionIcon>
+      </Popover.Target>
+      <Popover.Dropdown p={6}>
+        <div className={css.needs}>
+          {needs.length === 0 && (
+            <p className="soft" style={{ padding: 8 }}>
+              Nothing needs you now.
+            </p>
+          )}
+          {needs.map((need) => (
+            <NeedLink key={need.kind + need.id} need={need} onClick={() => setOpen(false)} />
+          ))}
+        </div>
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
+
+function NeedLink({ need, onClick }: { need: Need; onClick: () => void }) {
+  const [state, word] = NEED_STATE[need.kind] ?? [need.kind, need.kind];
+  return (
+    <Go href={encoded(need.link)} onClick={onClick}>
+      <span>
+        <State state={state} word={word} plain />
+      </span>
+      <span>{need.sentence}</span>
+    </Go>
+  );
+}

@@ -1,0 +1,36 @@
+import { short } from '../parts/format';
+
+export interface Crumb {
+  name: string;
+  href: string;
+}
+
+const ROOMS: Record<string, [name: string, href: string]> = {
+  turns: ['Turns', '/turns'],
+  runs: ['Runs', '/runs'],
+  models: ['Models', '/models'],
+  deployments: ['Deployments', '/deployments'],
+  monitors: ['Monitors', '/monitors'],
+  alerts: ['Alerts', '/alerts'],
+  data: ['Data', '/data'],
+  pipelines: ['Pipelines', '/pipelines'],
+  'pipeline-runs': ['Pipelines', '/pipelines'],
+  why: ['Why', '/deployments'],
+  audit: ['Audit', '/audit'],
+};
+
+/** The way to a page, from the loop down. */
+export function crumbsOf(pathname: string): Crumb[] {
+  const [room = '', ...rest] = pathname.split('/').filter(Boolean);
+  const home = { name: 'The loop', href: '/' };
+  if (!room) return [home];
+  const [name, href] = ROOMS[room] ?? ['Not found', pathname];
+  const below = rest.map((part, index) => {
+    const said = decodeURIComponent(part);
+    return {
+      name: room === 'models' && index === 1 ? `Version ${said}` : short(said),
+      href: `/${[room, ...rest.slice(0, index + 1)].join('/')}`,
+    };
+  });
+  return [home, { name, href }, ...below];
+}

@@ -1,0 +1,45 @@
+import type { Turn } from '../../api/types';
+import { at } from '../../app/paths';
+import { begun } from '../../parts/format';
+import { Go } from '../../parts/Go';
+import { State } from '../../parts/State';
+import { Table } from '../../parts/Table';
+import { Ago, Took } from '../../parts/Time';
+import { LegStrip } from './LegStrip';
+
+export const turnId = (turn: { loop: string; number: number }): string => `${turn.loop}~${turn.number}`;
+
+export function TurnTable({ turns }: { turns: Turn[] }) {
+  return (
+    <Table
+      label="Turns"
+      rows={turns}
+      keyOf={turnId}
+      hrefOf={(turn) => at.turn(turnId(turn))}
+      columns={[
+        {
+          name: 'Turn',
+          width: '1%',
+          cell: (turn) => (
+            <Go href={at.turn(turnId(turn))} className="nowrap" style={{ fontWeight: 600 }}>
+              {turnId(turn)}
+            </Go>
+          ),
+        },
+        {
+          name: 'Cause and outcome',
+          cell: (turn) => (
+            <>
+              {begun(turn.cause.sentence)}
+              {turn.outcome && <div className="soft">{turn.outcome}</div>}
+            </>
+          ),
+        },
+        { name: 'Legs', width: '24%', cell: (turn) => <LegStrip turn={turn} /> },
+        { name: 'State', width: '1%', cell: (turn) => <State state={turn.state} /> },
+        { name: 'Took', num: true, width: '1%', cell: (turn) => <Took from={turn.created_at} to={turn.finished_at} /> },
+        { name: 'Began', num: true, width: '1%', cell: (turn) => <Ago at={turn.created_at} /> },
+      ]}
+    />
+  );
+}

@@ -1,0 +1,40 @@
+import { notifications } from '@mantine/notifications';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { Problem, post } from '../api/client';
+
+interface Order {
+  path: string;
+  body?: unknown;
+  done: string;
+}
+
+/** A change asked of the server: says how it came out and asks again for what it made stale. */
+export function useAct() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (order: Order) => post<unknown>(order.path, order.body),
+    onSuccess: (_, order) => {
+      notifications.show({ message: order.done, color: 'green', autoClose: 3500 });
+      return client.invalidateQueries();
+    },
+    onError: (error) => {
+      const hint = error instanceof Problem ? error.hint : '';
+      notifications.show({ title: error.message, message: hint, color: 'red', autoClose: 8000 });
+    },
+  });
+}
+
+const KEY = 'helicline.person';
+
+/** The name a local caller decides in; kept in this browser. */
+export function usePerson(): [string, (name: string) => void] {
+  const [name, setName] = useState(() => localStorage.getItem(KEY) ?? '');
+  return [
+    name,
+    (next: string) => {
+      localStorage.setItem(KEY, next);
+      setName(next);
+    },
+  ];
+}
