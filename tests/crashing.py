@@ -42,7 +42,6 @@ class Server:
                 stdout=out,
                 stderr=out,
                 cwd=self.home,
-                preexec_fn=before,
             )
         end = time.monotonic() + 60
         while time.monotonic() < end and self.process.poll() is None:

@@ -54,6 +54,14 @@ def apply(tx: Tx, spec: LoopSpec) -> Applied:
 
 def _check(tx: Reader, spec: LoopSpec) -> None:
     """Raise Invalid for what a reconciler could only stumble over later."""
+    checked_name("model", spec.model)
+    checked_name("deployment", spec.deployment)
+    for part in ("gates", "monitors", "triggers"):
+        names = [one.name for one in getattr(spec, part)]
+        if len(set(names)) != len(names):
+            raise Invalid(part, ", ".join(names), "each at most once")
+    if spec.approval is not None:
+        _within("approval people", spec.approval.people, 1, 100)
     for step in spec.rollout.steps:
         _within("rollout weight_bp", step.weight_bp, 1, 10_000)
         _within("rollout min_s", step.min_s, 0, LONGEST_S)

@@ -170,6 +170,8 @@ def _theirs(request: Request[Any, Any, Any], error: HTTPException) -> Response[P
 def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     if isinstance(error, RecursionError):
         return _response(bare(400, "the body is nested too deeply", code="invalid", request_id=_request_id(request)))
+    if isinstance(error, UnicodeError):
+        return _response(bare(400, "the request is not UTF-8", code="invalid", request_id=_request_id(request)))
     request_id = _request_id(request)
     log.exception("request %s failed", request_id, exc_info=error)
     hint = f"The server's log has the details under request {request_id}."
