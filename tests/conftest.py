@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from helicline.clock import FakeClock
 from helicline.store.blobs import LocalBlobs
 from helicline.store.migrations import upgrade
+from helicline.store.noun import metadata
 from helicline.store.unit import Store
 
 
@@ -43,14 +44,14 @@ def postgres_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: str) -> str:
-    """The name of a database with the present schema, from which each test's own is copied."""
-    name = f"template_{uuid.uuid4().hex[:12]}"
+def postgres_database(postgres_server: str) -> str:
+    """The URL of a database with the present schema; it is emptied before each test that uses it."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
     _administer(postgres_server, f"CREATE DATABASE {name}")
     store = Store(_database(postgres_server, name))
     upgrade(store)
     store.close()
-    return name
+    return _database(postgres_server, name)
 
 
 def _database(url: str, name: str) -> str:
@@ -71,11 +72,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'meta.db'}"
         return
-    server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_template")
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _database(server, name)
-    _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+    url = request.getfixturevalue("postgres_database")
+    # experiment 0 is part of the schema: every database has it
+    wheres = {"experiment": " WHERE id <> 0"}
+    tables = [table.name for table in reversed(metadata.sorted_tables)]
+    _administer(url, "; ".join(f'DELETE FROM "{name}"{wheres.get(name, "")}' for name in tables))
+    yield url
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ Example:
 from __future__ import annotations
 
 import sys
-import types
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -111,20 +111,16 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+class _Face(ModuleType):
+    """This package. Importing the room `helicline.pipeline` must not hide the public name `hl.pipeline`."""
 
-
-class _Face(types.ModuleType):
-    """`hl.pipeline` is the decorator, although importing the room of that name would put itself in its place."""
-
-    @property
-    def pipeline(self) -> Any:
-        return __getattr__("pipeline")
-
-    @pipeline.setter
-    def pipeline(self, _room: types.ModuleType) -> None:
-        return
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
 
 
 sys.modules[__name__].__class__ = _Face
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -36,6 +36,12 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = helicline.stp
 
 
+def test_importing_a_room_hides_no_public_name():
+    code = "import helicline as hl, helicline.server.app, helicline.engine.step, helicline.cli.app\n"
+    code += "from types import ModuleType\nassert not any(isinstance(getattr(hl, n), ModuleType) for n in hl.__all__)"
+    assert "helicline.pipeline.runs" in modules_after(code)
+
+
 def test_importing_helicline_loads_little():
     loaded = modules_after("import helicline") - modules_after("pass")
     assert loaded & HEAVY == set()

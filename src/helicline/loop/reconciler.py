@@ -20,6 +20,7 @@ from helicline.pipeline import attempts, runs
 from helicline.records.deployment import Rollout
 from helicline.records.event import Event
 from helicline.records.lease import Lease
+from helicline.records.monitor import Monitor
 from helicline.serving import deployments, rollout
 from helicline.store import nouns
 from helicline.store.noun import Stale, column_value
@@ -73,9 +74,9 @@ class Reconciler:
         for turn in self._read(turns.open_turns):
             moved += self._move(turns.advance, nouns.TURNS, (turn.loop, turn.number))
         for under_way in self._read(self._due_rollouts):
-            moved += self._move_rollout(under_way)
+            moved += self._safely(self._move_rollout, under_way)
         for monitor in self._read(watching.due):
-            moved += watching.look(self.context, monitor)
+            moved += self._safely(self._look, monitor)
         for trigger in self._read(self._due_triggers):
             moved += self._move(triggers.advance, nouns.TRIGGERS, (trigger.loop, trigger.name))
         return moved
@@ -120,6 +121,19 @@ class Reconciler:
         except HeliclineError as error:
             log.warning("%s %s cannot move: %s", noun.name, noun.label(key), error)
             return 0
+
+    def _look(self, monitor: Monitor) -> int:
+        return watching.look(self.context, monitor)
+
+    def _safely(self, act: Callable[[Any], int], row: Any) -> int:
+        """Act on one row; its trouble is logged and keeps no other row from moving."""
+        try:
+            return act(row)
+        except HeliclineError as error:
+            log.warning("%s cannot move: %s", row.id, error)
+        except Exception:
+            log.exception("%s cannot move", row.id)
+        return 0
 
     def _check_fence(self, tx: Tx) -> None:
         lease = nouns.LEASES.find(tx, LEASE)

@@ -40,10 +40,16 @@ def _arm_alert(tx: Tx, event: Event) -> None:
 
 
 def _arm_new_data(tx: Tx, event: Event) -> None:
-    """A version that a turn itself committed is not news to its own loop."""
+    """A version that a turn itself committed, or that the newest turn found there, is not news to a loop."""
     version = nouns.DATASET_VERSIONS.find(tx, event.id.split("@")[0], str(event.detail["target"]))
     for loop in nouns.LOOPS.select(tx):
-        if version is None or version.turn.startswith(f"{loop.name}~") or loop.last_turn == 0:
+        newest = nouns.TURNS.find(tx, loop.name, loop.last_turn)
+        if (
+            version is None
+            or newest is None
+            or event.at <= newest.created_at
+            or version.turn.startswith(f"{loop.name}~")
+        ):
             continue
         reads = {
             source.dataset for step in loop.spec.pipeline.steps for source in step.inputs.values() if source.dataset

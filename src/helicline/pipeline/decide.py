@@ -93,7 +93,9 @@ def _after_attempt(spec: StepSpec, step: StepRun, attempt: Attempt, now: datetim
     if attempt.state == "LOST":
         if step.lost_count < LOST_BUDGET:
             return Move(kind="retry", step=step.step, why=attempt.error, wake_at=now)
-        return Move(kind="fail_step", step=step.step, why=f"its worker was lost {LOST_BUDGET} times: {attempt.error}")
+        return Move(
+            kind="fail_step", step=step.step, why=f"its worker was lost {step.lost_count + 1} times: {attempt.error}"
+        )
     if attempt.state == "CANCELLED":
         return Move(kind="cancel_step", step=step.step)
     return None

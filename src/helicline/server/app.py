@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import msgspec
-from litestar import Litestar, Request, Response, Router
+from litestar import Litestar, Request, Response, Router, get
 from litestar.config.app import AppConfig
 from litestar.connection import ASGIConnection
 from litestar.di import Provide
@@ -46,6 +46,12 @@ HANDLERS = [
 ]
 
 
+@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+def get_openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The OpenAPI 3.1 document of this API."""
+    return Response(msgspec.json.encode(request.app.openapi_schema.to_schema()), media_type="application/json")
+
+
 def make_api(context: Context, feed: Feed) -> Litestar:
     """Return our own API. Raises Bug where a route has no row in the permission table, or a row no route."""
 
@@ -63,7 +69,7 @@ def make_api(context: Context, feed: Feed) -> Litestar:
         return Edge(context, request.scope["state"]["caller"], request.scope["state"]["request_id"])
 
     app = Litestar(
-        route_handlers=[Router(API, route_handlers=HANDLERS)],
+        route_handlers=[Router(API, route_handlers=[*HANDLERS, get_openapi])],
         dependencies={
             "edge": Provide(edge, sync_to_thread=False),
             "feed": Provide(lambda: feed, sync_to_thread=False),
@@ -80,7 +86,7 @@ def make_api(context: Context, feed: Feed) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="Helicline",
             version=helicline.__version__,
-            path=API,
+            path="/_openapi",  # never reached: the document is served below /api/v1, unknown routes stay ours
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
         on_app_init=[_quiet],
@@ -104,7 +110,7 @@ def routes_of(app: Litestar) -> set[tuple[str, str]]:
     return {
         (str(method), template(route.path).removeprefix(API))
         for route in app.routes
-        if isinstance(route, HTTPRoute)
+        if isinstance(route, HTTPRoute) and route.path.startswith(f"{API}/")
         for method in route.methods
         if method not in ("OPTIONS", "HEAD")
     }
@@ -112,7 +118,7 @@ def routes_of(app: Litestar) -> set[tuple[str, str]]:
 
 def check_table(app: Litestar) -> None:
     """Fail at start-up where routes and permissions do not match one to one."""
-    routes = {(method, path) for method, path in routes_of(app) if path not in ("", "/", "/{path}")}
+    routes = routes_of(app)
     for method, path in sorted(routes ^ PERMISSIONS.keys()):
         raise Bug(f"route {method} {API}{path} is {'without a permission' if (method, path) in routes else 'gone'}")
 
@@ -164,6 +170,8 @@ def _theirs(request: Request[Any, Any, Any], error: HTTPException) -> Response[P
 def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     if isinstance(error, RecursionError):
         return _response(bare(400, "the body is nested too deeply", code="invalid", request_id=_request_id(request)))
+    if isinstance(error, UnicodeError):
+        return _response(bare(400, "the request is not UTF-8", code="invalid", request_id=_request_id(request)))
     request_id = _request_id(request)
     log.exception("request %s failed", request_id, exc_info=error)
     hint = f"The server's log has the details under request {request_id}."

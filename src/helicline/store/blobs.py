@@ -17,7 +17,7 @@ from typing import Protocol
 import obstore
 from blake3 import blake3
 
-from helicline.errors import Invalid, NotFound, StorageFull
+from helicline.errors import Invalid, NotFound, StorageFull, TooLarge
 
 CHUNK = 1 << 20
 
@@ -50,7 +50,7 @@ class LocalBlobs:
         try:
             return self._put(chunks, limit)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise StorageFull("the blob store", str(error), "Free some space and send it again.") from None
             raise
 
@@ -62,7 +62,7 @@ class LocalBlobs:
                 for chunk in chunks:
                     size += len(chunk)
                     if limit is not None and size > limit:
-                        raise Invalid("body", f"more than {limit} bytes", f"at most {limit} bytes")
+                        raise TooLarge("body", f"more than {limit} bytes", f"at most {limit} bytes")
                     hasher.update(chunk)
                     out.write(chunk)
                 out.flush()

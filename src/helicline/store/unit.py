@@ -150,6 +150,7 @@ class Store:
         except Exception as error:
             log.error("commit failed: %s", error)
             failures = dict.fromkeys(range(len(group)), error)
+            _abandon(connection)
         self._acknowledge([job for position, job in enumerate(group) if position not in failures])
         for position, failure in failures.items():
             group[position].future.set_exception(_translated(failure))
@@ -184,6 +185,13 @@ class Store:
                 return
             self._acknowledge([job])
             return
+
+
+def _abandon(connection: sa.Connection) -> None:
+    """End what a failed COMMIT left open, so that the next group can begin (a full disk may be freed again)."""
+    driver: Any = connection.connection.driver_connection
+    if driver.in_transaction:
+        driver.rollback()
 
 
 def _met_another(error: Exception) -> bool:

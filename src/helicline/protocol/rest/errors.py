@@ -52,7 +52,15 @@ def problem_of(error: errors.HeliclineError, request_id: str = "") -> Problem:
 
 def bare(status: int, detail: str, *, code: str = "", hint: str = "", request_id: str = "") -> Problem:
     """Return a problem that comes from the edge itself: a route that does not exist, a body that is not JSON."""
-    title = {400: "Invalid", 401: "Unauthenticated", 403: "Refused", 404: "Not found", 405: "Method not allowed"}
+    title = {
+        400: "Invalid",
+        401: "Unauthenticated",
+        403: "Refused",
+        404: "Not found",
+        405: "Method not allowed",
+        413: "Too large",
+        415: "Unsupported media type",
+    }
     return Problem(
         title=title.get(status, "Error"),
         status=status,

@@ -2,14 +2,55 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from helicline.errors import Invalid
 from helicline.store import nouns
-from helicline.store.noun import metadata
 from helicline.store.rows import artifact, event, experiment, logged_model, metric, run, trace
 from helicline.store.unit import Store
 
 TABLES = (nouns, event, experiment, run, metric, artifact, logged_model, trace)
+FIRST, HEAD = "0001", "0001"
+LOCK = 0x68656C69  # of PostgreSQL: two servers that start at once upgrade one after the other
 
 
 def upgrade(store: Store) -> None:
-    """Bring the store's database to the newest schema; nothing is done where it is there already."""
-    metadata.create_all(store.engine)
+    """Bring the store's database to the newest schema; nothing is done where it is there already.
+
+    Raises:
+        Invalid: the database was written by a newer version.
+    """
+    with store.engine.connect() as connection:
+        if revision_of(connection) == HEAD:
+            return
+    with store.engine.begin() as connection:
+        if not store.is_sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+        _migrate(connection)
+
+
+def revision_of(connection: sa.Connection) -> str:
+    """Return the revision that the database stands at, "" where it was never migrated."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return ""
+    return str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() or "")
+
+
+def _migrate(connection: sa.Connection) -> None:
+    # imported here: a start on a database that is up to date need not load it
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["connection"] = connection
+    if not revision_of(connection) and sa.inspect(connection).has_table("event"):
+        command.stamp(config, FIRST)  # made before there were revisions, with the tables of the first one
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        hint = "Upgrade Helicline, or restore a backup that this version wrote."
+        raise Invalid("database", str(error), f"a schema up to revision {HEAD}", hint) from None

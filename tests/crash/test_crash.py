@@ -1,0 +1,144 @@
+"""A server that is killed at random moments under mixed writes loses nothing that it acknowledged."""
+
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from crashing import Server, Writers
+
+KILLS = 25
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """Run a server, kill it `times` times under load, and return it restarted with what its writers remember."""
+    servers = []
+
+    def run(times, *command, seed=7):
+        chance, server = random.Random(seed), Server(tmp_path / f"home{len(servers)}", *command)
+        servers.append(server)
+        server.start()
+        writers = Writers(server)
+        writers.begin()
+        for _ in range(times):
+            time.sleep(chance.uniform(0.005, 0.8))
+            server.kill()
+            server.start()
+        writers.end()
+        return server, writers
+
+    yield run
+    for server in servers:
+        server.stop()
+
+
+def integrity(home):
+    with sqlite3.connect(home / "meta.db") as connection:
+        return connection.execute("PRAGMA integrity_check").fetchone()[0]
+
+
+def test_nothing_acknowledged_is_lost_or_doubled(killed):
+    server, writers = killed(KILLS)
+    counts = {name: len(kept) for name, kept in writers.acknowledged.items()}
+    assert writers.lost() == {}
+    assert min(counts.values()) > 20, counts
+    with writers.client() as client:
+        assert client.get("/api/v1/audit").json()["ok"] is True
+    server.stop()
+    assert integrity(server.home) == "ok"
+
+
+def test_the_harness_sees_a_server_that_acknowledges_too_early(killed):
+    early = str(Path(__file__).with_name("early_server.py"))
+    _, writers = killed(6, early)
+    assert writers.lost() != {}
+
+
+def test_a_stop_on_request_finishes_what_it_has_begun(tmp_path):
+    server = Server(tmp_path / "home")
+    server.start()
+    writers = Writers(server)
+    writers.begin()
+    time.sleep(0.5)
+    server.stop()
+    assert server.process.returncode == 0
+    server.start()
+    writers.end()
+    assert writers.lost() == {}
+    server.stop()
+
+
+FULL = """
+import resource, sys
+limit = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from helicline.server.main import main
+main()
+"""
+
+
+def test_a_full_disk_refuses_writes_in_words_and_recovers(tmp_path):
+    """Files cannot grow over 3 MB: writes are refused with 507 or 503, reads go on, and more space heals it."""
+    program = tmp_path / "full.py"
+    program.write_text(FULL)
+    server = Server(tmp_path / "home", str(program), "3000000")
+    server.start()
+    writers = Writers(server)
+    writers.begin()
+    writers.end()
+    with writers.client() as client:
+        statuses = fill(client, writers)
+        assert statuses[-1].status_code in (503, 507)
+        assert "Free some space" in statuses[-1].text or "unavailable" in statuses[-1].text
+        assert client.get("/api/v1/status").status_code == 200
+        assert client.put("/api/v1/blobs", content=b"x" * 4_000_000).status_code in (503, 507)
+    server.stop()
+    normal = Server(server.home)
+    normal.port = server.port
+    normal.start()
+    assert writers.lost() == {}
+    with writers.client() as client:
+        assert client.get("/api/v1/audit").json()["ok"] is True
+        assert client.post("/api/v1/tokens", json={"name": "after", "role": "viewer"}).status_code == 201
+    normal.stop()
+    assert integrity(server.home) == "ok"
+
+
+def fill(client, writers):
+    """Log big tags until one is refused; what was taken counts as acknowledged."""
+    answers = []
+    for at in range(3000):
+        body = {"run_id": writers.run_id, "key": f"tag{at}", "value": "x" * 7000}
+        answers.append(client.post("/api/2.0/mlflow/runs/set-tag", json=body))
+        if answers[-1].status_code != 200:
+            break
+    return answers
+
+
+def test_two_servers_of_one_home_are_not_started_by_accident(tmp_path):
+    from helicline.cli.supervisor import Supervisor
+    from helicline.errors import Conflict
+    from helicline.settings import Settings
+
+    first, second = (Supervisor(Settings(home=str(tmp_path))) for _ in range(2))
+    first._take_lock()
+    with pytest.raises(Conflict, match="in use by process"):
+        second.start()
+    first.stop()
+
+
+def test_a_server_that_cannot_open_its_database_says_so_and_ends(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "meta.db").write_bytes(b"this is no database" * 100)
+    command = [sys.executable, "-m", "helicline.server.main"]
+    environment = {"HELICLINE_HOME": str(home), "HELICLINE_PORT": "0", "PATH": ""}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "not a database" in done.stderr

@@ -1,0 +1,194 @@
+"""A real server process that is killed, and writers that remember every acknowledgement."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from blake3 import blake3
+
+from making import loop_spec
+
+API, MLFLOW = "/api/v1", "/api/2.0/mlflow"
+
+
+class Server:
+    """One server process on one home; `start` again after `kill` takes the same port."""
+
+    def __init__(self, home: Path, *command: str, **environment: str) -> None:
+        self.home, self.command, self.port = home, command or ("-m", "helicline.server.main"), 0
+        self.environment, self.url = environment, ""
+        home.mkdir(parents=True, exist_ok=True)
+        self.log = home / "server.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        given = {"HELICLINE_HOME": str(self.home), "HELICLINE_PORT": str(self.port), "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, **given, **self.environment}
+        offset = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, *self.command],
+                env=environment,
+                stdout=out,
+                stderr=out,
+                cwd=self.home,
+            )
+        end = time.monotonic() + 60
+        while time.monotonic() < end and self.process.poll() is None:
+            for line in self.log.read_bytes()[offset:].decode(errors="replace").splitlines():
+                if line.startswith("server ready "):
+                    self.url = line.split()[-1]
+                    self.port = int(self.url.rpartition(":")[2])
+                    return
+            time.sleep(0.02)
+        raise AssertionError(self.log.read_text()[-2000:])
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+class Writers:
+    """Threads that write to the server all the time, each kind in its own way, and keep what was acknowledged."""
+
+    def __init__(self, server: Server) -> None:
+        self.server, self.stopping = server, threading.Event()
+        self.acknowledged: dict[str, list[Any]] = {name: [] for name in self.kinds()}
+        self.threads: list[threading.Thread] = []
+        self.run_id = ""
+
+    @staticmethod
+    def kinds() -> tuple[str, ...]:
+        return ("metric", "param", "artifact", "dataset", "loop", "token")
+
+    def begin(self) -> None:
+        with self.client() as client:
+            made = client.post(f"{MLFLOW}/runs/create", json={"experiment_id": "0"})
+            made.raise_for_status()
+            self.run_id = made.json()["run"]["info"]["run_id"]
+        for name in self.kinds():
+            self.threads.append(threading.Thread(target=self._write, args=(name,), daemon=True))
+            self.threads[-1].start()
+
+    def end(self) -> None:
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(30)
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.server.url, timeout=20, trust_env=False)
+
+    def _write(self, name: str) -> None:
+        client, act = self.client(), getattr(self, f"_{name}")
+        for at in itertools.count():
+            if self.stopping.is_set():
+                break
+            try:
+                told = act(client, at)
+            except httpx.HTTPError:
+                time.sleep(0.02)
+                continue
+            if told is not None:
+                self.acknowledged[name].append(told)
+        client.close()
+
+    def _metric(self, client: httpx.Client, at: int) -> Any:
+        body = {"run_id": self.run_id, "key": "loss", "value": float(at), "timestamp": 1000 + at, "step": at}
+        return at if client.post(f"{MLFLOW}/runs/log-metric", json=body).status_code == 200 else None
+
+    def _param(self, client: httpx.Client, at: int) -> Any:
+        body = {"run_id": self.run_id, "key": f"p{at}", "value": str(at)}
+        return at if client.post(f"{MLFLOW}/runs/log-parameter", json=body).status_code == 200 else None
+
+    def _artifact(self, client: httpx.Client, at: int) -> Any:
+        path = f"0/{self.run_id}/artifacts/file{at}"
+        url = f"/api/2.0/mlflow-artifacts/artifacts/{path}"
+        return (url, at) if client.put(url, content=b"artifact %d" % at).status_code == 200 else None
+
+    def _dataset(self, client: httpx.Client, at: int) -> Any:
+        content = b"rows %d" % at
+        digest = blake3(content).hexdigest()
+        client.put(f"{API}/blobs", content=content).raise_for_status()
+        body = {"files": [["rows.csv", len(content), digest]]}
+        made = client.post(f"{API}/datasets/customers/versions", json=body)
+        return (made.json()["id"], digest) if made.status_code == 201 else None
+
+    def _loop(self, client: httpx.Client, at: int) -> Any:
+        spec = msgspec.to_builtins(loop_spec(label=f"label{at}"))
+        made = client.post(f"{API}/loops", json=spec)
+        return made.json()["loop"]["spec_version"] if made.status_code == 200 else None
+
+    def _token(self, client: httpx.Client, at: int) -> Any:
+        made = client.post(f"{API}/tokens", json={"name": f"t{at}", "role": "viewer"})
+        return made.json()["id"] if made.status_code == 201 else None
+
+    def lost(self) -> dict[str, list[Any]]:
+        """Return what was acknowledged and is not there exactly once."""
+        with self.client() as client:
+            return {name: found for name in self.kinds() if (found := getattr(self, f"_lost_{name}")(client))}
+
+    def _lost_metric(self, client: httpx.Client) -> list[Any]:
+        found: list[int] = []
+        token = ""
+        while True:
+            query = {"run_id": self.run_id, "metric_key": "loss", "max_results": 25_000, "page_token": token}
+            page = client.get(f"{MLFLOW}/metrics/get-history", params={k: v for k, v in query.items() if v}).json()
+            found += [point.get("step", 0) for point in page.get("metrics", [])]
+            token = page.get("next_page_token", "")
+            if not token:
+                break
+        return _not_once(self.acknowledged["metric"], found)
+
+    def _lost_param(self, client: httpx.Client) -> list[Any]:
+        run = client.get(f"{MLFLOW}/runs/get", params={"run_id": self.run_id}).json()["run"]
+        return _not_once(self.acknowledged["param"], [int(one["value"]) for one in run["data"].get("params", [])])
+
+    def _lost_artifact(self, client: httpx.Client) -> list[Any]:
+        kept = self.acknowledged["artifact"]
+        return [url for url, at in kept if client.get(url).content != b"artifact %d" % at]
+
+    def _lost_dataset(self, client: httpx.Client) -> list[Any]:
+        found = client.get(f"{API}/datasets/customers/versions", params={"limit": 1000}).json()["items"]
+        ids = [one["id"] for one in found]
+        sequences = sorted(one["sequence"] for one in found)
+        recent = self.acknowledged["dataset"][-900:]
+        lost = _not_once([one for one, _ in recent], ids)
+        gone = [digest for _, digest in recent[-50:] if client.get(f"{API}/blobs/{digest}").status_code != 200]
+        return lost + gone + (["gap"] if len(set(sequences)) != len(sequences) else [])
+
+    def _lost_loop(self, client: httpx.Client) -> list[Any]:
+        kept = self.acknowledged["loop"]
+        if not kept:
+            return []
+        now = client.get(f"{API}/loops/churn").json()["loop"]["spec_version"]
+        return [] if now >= max(kept) and len(set(kept)) == len(kept) else [max(kept)]
+
+    def _lost_token(self, client: httpx.Client) -> list[Any]:
+        found = [one["id"] for one in client.get(f"{API}/tokens").json()["items"]]
+        return _not_once(self.acknowledged["token"], found)
+
+
+def _not_once(wanted: list[Any], found: list[Any]) -> list[Any]:
+    counts: dict[Any, int] = {}
+    for one in found:
+        counts[one] = counts.get(one, 0) + 1
+    return [one for one in wanted if counts.get(one, 0) != 1]

@@ -1,0 +1,200 @@
+"""Whole turns, and whole turns with a server that dies at every move."""
+
+import pytest
+
+from helicline.loop.reconciler import LEASE_S as RECONCILER_LEASE_S
+from helicline.loop.reconciler import Reconciler
+from helicline.store import nouns
+from helicline.store.blobs import LocalBlobs
+from helicline.store.rows import event
+from turning import World
+
+EXPECTED = {
+    "turns": [(1, "PROMOTED", 1, 1, 0), (2, "PROMOTED", 2, 2, 1)],
+    "runs": [(1, "SUCCEEDED"), (2, "SUCCEEDED")],
+    "versions": [(1, 1), (2, 2)],
+    "serves": (2, 1),
+    "aliases": {"champion": 2, "previous": 1, "challenger": 2},
+    "data": 2,
+    "requests": ["APPROVED", "APPROVED"],
+    "alerts": 1,
+}
+
+
+@pytest.fixture
+def world(database_url, tmp_path, blobs):
+    made = World(database_url, tmp_path, blobs)
+    yield made
+    made.store.close()
+
+
+def test_a_first_turn_and_the_turn_of_an_alert_are_promoted(world):
+    world.two_turns()
+    found = world.state()
+    assert {name: found[name] for name in EXPECTED} == EXPECTED
+    assert [(one[1], one[3]) for one in found["rollouts"]] == [("SUCCEEDED", 0), ("SUCCEEDED", 2)]
+
+
+def test_a_turn_tells_its_legs_in_order_with_their_subjects(world):
+    world.two_turns()
+    first, second = world.turns()
+    assert [leg.name for leg in first.legs] == ["train", "register", "gate", "approve", "rollout"]
+    assert [leg.name for leg in second.legs] == ["data", "train", "register", "gate", "approve", "rollout"]
+    assert all(leg.finished_at is not None and leg.seconds >= 0 for leg in (*first.legs, *second.legs))
+    assert second.cause.subject == "churn!1"
+
+
+def test_the_turn_of_an_alert_trains_on_what_it_harvested(world):
+    world.two_turns()
+    first, second = world.turns()
+    runs = world.store.read(lambda tx: [nouns.PIPELINE_RUNS.get(tx, one.pipeline_run) for one in (first, second)])
+    assert runs[1].inputs == {"customers@main": second.dataset_version}
+    assert runs[0].inputs != runs[1].inputs
+
+
+def test_a_candidate_that_fails_a_gate_is_stopped_and_serves_nobody(world):
+    world.accuracy = 0.5
+    world.set_up()
+    world.turn_by_hand()
+    world.until(lambda: world.is_over(1))
+    assert world.turns()[0].state == "REJECTED"
+    assert world.store.read(nouns.ROLLOUTS.select) == []
+
+
+def test_a_candidate_that_fails_calls_is_rolled_back_and_the_champion_stays(world):
+    world.set_up()
+    world.turn_by_hand()
+    world.until(lambda: world.is_over(1))
+    world.errors = 0.5
+    world.clock.advance(120)
+    world.alarm()
+    world.until(lambda: world.is_over(2))
+    found = world.state()
+    assert found["turns"][1][1] == "ROLLED_BACK"
+    assert (found["serves"], found["aliases"]["champion"]) == ((1, 0), 1)
+
+
+def test_a_turn_that_trains_the_very_same_model_ends_unchanged(world):
+    world.set_up()
+    world.turn_by_hand()
+    world.until(lambda: world.is_over(1))
+    from helicline.loop import turns
+    from helicline.records.loop import Cause
+
+    cause = Cause(kind="person", subject="ada", sentence="again")
+    world.store.write(lambda tx: turns.begin(tx, nouns.LOOPS.get(tx, "churn"), cause))
+    world.until(lambda: world.is_over(2))
+    assert world.turns()[1].state == "UNCHANGED"
+    assert len(world.store.read(nouns.VERSIONS.select)) == 1
+
+
+def moves_of_two_turns(folder):
+    world = World(f"sqlite:///{folder / 'count.db'}", folder, LocalBlobs(folder / "count"))
+    world.two_turns()
+    expected, moves = world.state(), world.store.moves
+    world.store.close()
+    return expected, moves
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return moves_of_two_turns(tmp_path_factory.mktemp("undisturbed"))
+
+
+PARTS = 8
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_server_that_dies_at_any_move_gets_to_the_same_end(undisturbed, tmp_path, when, part):
+    expected, moves = undisturbed
+    different = {}
+    for at in range(part + 1, moves + 1, PARTS):
+        blobs = LocalBlobs(tmp_path / f"blobs{at}")
+        world = World(f"sqlite:///{tmp_path / f'{at}.db'}", tmp_path, blobs)
+        world.store.write(lambda tx: None)
+        world.store.kill = (when, at)
+        world.two_turns()
+        if world.store.kill is not None or world.starts != 2 or world.state() != expected:
+            different[at] = world.state()
+        world.store.close()
+    assert different == {}
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_a_server_that_dies_gets_to_the_same_end_on_both_databases(undisturbed, world, part):
+    expected, moves = undisturbed
+    world.store.kill = ("after", (2 * part + 1) * moves // 6)
+    world.two_turns()
+    assert world.state() == expected
+
+
+def test_a_server_that_dies_again_and_again_gets_to_the_same_end(undisturbed, world):
+    _, moves = undisturbed
+    steps = iter(range(3, 10 * moves, 7))
+    survive = world.survive
+
+    def dying(act):
+        if world.store.kill is None:
+            world.store.kill = ("before", world.store.moves + next(steps) % 11 + 1)
+        survive(act)
+
+    world.survive = dying
+    world.two_turns()
+    world.store.kill = None
+    assert world.starts > 5
+    found = world.state()
+    assert {name: found[name] for name in EXPECTED} == EXPECTED
+
+
+def test_of_two_reconcilers_one_moves_and_the_other_waits(world):
+    world.set_up()
+    other = Reconciler(world.context, holder="other")
+    assert world.reconciler.tick() > 0
+    assert (other.tick(), other.hold_lease(), other.fence) == (0, False, 0)
+
+
+def test_a_lease_that_ran_out_goes_to_the_other_under_a_higher_fence(world):
+    first, other = world.reconciler, Reconciler(world.context, holder="other")
+    assert first.hold_lease()
+    world.clock.advance(RECONCILER_LEASE_S + 1)
+    assert other.hold_lease()
+    assert other.fence == first.fence + 1
+    assert not first.hold_lease()
+
+
+def test_one_that_lost_its_lease_in_the_middle_of_a_tick_moves_nothing(world):
+    world.set_up()
+    world.turn_by_hand()
+    first, other = world.reconciler, Reconciler(world.context, holder="other")
+    first.hold_lease()
+    world.clock.advance(RECONCILER_LEASE_S + 1)
+    other.hold_lease()
+    before = world.store.read(event.head)
+    from helicline.loop import turns
+
+    for turn in world.turns():
+        assert first._move(turns.advance, nouns.TURNS, (turn.loop, turn.number)) == 0
+    assert world.store.read(event.head) == before
+
+
+def test_two_that_take_turns_never_make_a_move_twice(world, undisturbed):
+    expected, _ = undisturbed
+    others = [world.reconciler, Reconciler(world.context, holder="other")]
+    ticks = 0
+
+    def round_with_both():
+        nonlocal ticks
+        ticks += 1
+        if ticks % 5 == 0:
+            world.clock.advance(RECONCILER_LEASE_S + 1)
+            others.reverse()
+        for one in others:
+            one.tick()
+        world.work()
+        world.observe()
+        world.approve()
+
+    world.round = round_with_both
+    world.two_turns()
+    assert world.state() == expected

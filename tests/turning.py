@@ -1,0 +1,283 @@
+"""A whole circle without processes: a played worker, gateway and person, on a clock that is moved by hand.
+
+They act only through what a real worker or gateway can reach: orders, completions, desired state, observations.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from helicline import bus
+from helicline.clock import FakeClock
+from helicline.data import versions
+from helicline.errors import Conflict
+from helicline.loop import loops, orders, turns
+from helicline.loop.context import Context
+from helicline.loop.reconciler import Reconciler
+from helicline.monitor import alerting
+from helicline.pipeline import attempts
+from helicline.records.dataset import FileEntry
+from helicline.records.deployment import Guard, Observed, RevisionStatus, RolloutPlan, RolloutStep, VariantCounts
+from helicline.records.gate import Check, Evidence
+from helicline.records.loop import FINISHED, ApprovalRule, Cause, TriggerSpec
+from helicline.records.monitor import MonitorSpec, Window
+from helicline.records.pipeline import Completion, Order
+from helicline.registry import alias_of
+from helicline.registry.approvals import decide_request
+from helicline.serving import deployments
+from helicline.settings import Settings
+from helicline.store import nouns
+from helicline.store.migrations import upgrade
+from helicline.store.unit import Store, Tx
+from making import commit, done, logged_model, loop_spec, output
+
+LEASE_S = 15.0
+PLAN = RolloutPlan(
+    steps=(
+        RolloutStep(weight_bp=500, min_requests=50, min_s=2),
+        RolloutStep(weight_bp=10_000, min_requests=50, min_s=2),
+    ),
+    guards=(Guard(kind="error_rate", limit=0.05),),
+)
+SPEC = loop_spec(
+    gates=(Check(kind="at_least", metric="accuracy", limit=0.8),),
+    approval=ApprovalRule(role="risk"),
+    rollout=PLAN,
+    triggers=(TriggerSpec(kind="alert", monitors=("performance",), cool_down_s=60.0, harvest=True),),
+)
+MONITOR = MonitorSpec(kind="performance", metric="accuracy", at_least=0.8)
+
+
+class Killed(BaseException):
+    """The process ended at this instruction."""
+
+
+class _Undone(Exception):
+    """Rolls the move back that the process did not live to commit."""
+
+
+class Mortal(Store):
+    """A store whose process dies before or right after its n-th move: a unit of work that emits an event."""
+
+    def __init__(self, url: str, clock: FakeClock) -> None:
+        super().__init__(url, clock)
+        if self.is_sqlite:  # what dies here is a process, never the machine
+            sa.event.listen(self.engine, "connect", lambda one, _: one.execute("PRAGMA synchronous=OFF"))
+        self.moves = 0
+        self.kill: tuple[str, int] | None = None
+
+    def write(self, unit: Any, **how: Any) -> Any:
+        emitted = False
+
+        def watched(tx: Tx) -> Any:
+            nonlocal emitted
+            value = unit(tx)
+            emitted = bool(tx.emitted)
+            if emitted and self.kill == ("before", self.moves + 1):
+                raise _Undone
+            return value
+
+        try:
+            value = super().write(watched, **how)
+        except _Undone:
+            self.kill = None
+            raise Killed from None
+        self.moves += emitted
+        if emitted and self.kill == ("after", self.moves):
+            self.kill = None
+            raise Killed
+        return value
+
+
+class World:
+    """Server, worker, gateway and people of one loop."""
+
+    def __init__(self, url: str, home: Path, blobs: Any, *, accuracy: float = 0.9, errors: float = 0.0) -> None:
+        self.clock = FakeClock()
+        self.store = Mortal(url, self.clock)
+        upgrade(self.store)
+        self.blobs, self.accuracy, self.errors = blobs, accuracy, errors
+        self.context = Context(self.store, blobs, Settings(home=str(home), lease_s=LEASE_S))
+        self.starts = 0
+        self.reconciler = self.started()
+
+    def started(self) -> Reconciler:
+        self.starts += 1
+        return Reconciler(self.context, holder=f"server-{self.starts}")
+
+    def survive(self, act: Any) -> None:
+        """Do it; where the process dies on the way start another, once the leases of the dead one are over."""
+        try:
+            act()
+        except Killed:
+            self.clock.advance(LEASE_S + 1)
+            self.reconciler = self.started()
+
+    def until(self, is_over: Any) -> None:
+        """Let everybody act, second by second, until it is over."""
+        for _ in range(400):
+            if is_over():
+                return
+            self.survive(self.round)
+            self.clock.advance(1)
+        raise AssertionError(f"never over: {self.turns()}")
+
+    def round(self) -> None:
+        self.reconciler.tick()
+        self.work()
+        self.observe()
+        self.approve()
+
+    # the person
+
+    def set_up(self) -> None:
+        commit(self.store, self.blobs, b"first rows")
+        self.store.write(lambda tx: loops.apply(tx, SPEC))
+
+    def turn_by_hand(self) -> None:
+        """Begin a turn as a client does that asks again where it got no answer."""
+        cause = Cause(kind="person", subject="ada", sentence="ada ran it")
+        while not self.turns():
+            self.survive(lambda: self.store.write(lambda tx: turns.begin(tx, nouns.LOOPS.get(tx, "churn"), cause)))
+
+    def approve(self) -> None:
+        for request in self.store.read(nouns.REQUESTS.select):
+            if request.state == "OPEN":
+                self.store.write(
+                    lambda tx, one=request: decide_request(tx, one.id, person="bo", role="risk", approve=True)
+                )
+
+    # the monitor
+
+    def alarm(self) -> None:
+        """Raise the alert that two bad windows in a row raise."""
+
+        def window(tx: Tx) -> Window:
+            return Window(
+                deployment="churn", monitor=MONITOR.name, start=tx.now, end=tx.now, severity="critical", row_count=500,
+                model_version=1,
+            )  # fmt: skip
+
+        def is_open() -> bool:
+            return self.store.read(lambda tx: alerting.open_alert(tx, "churn", MONITOR.name)) is not None
+
+        while not is_open():
+            self.survive(lambda: self.store.write(lambda tx: alerting.apply(tx, MONITOR, window(tx), [window(tx)])))
+
+    # the worker
+
+    def work(self) -> None:
+        for waiting in self.store.read(attempts.ready):
+            order = self.take(waiting)
+            report = getattr(self, f"do_{order.task}")(order)
+            self.store.write(lambda tx, o=order, r=report: orders.complete(tx, o.attempt, r), actor="worker")
+
+    def take(self, waiting: Any) -> Order:
+        def unit(tx: Tx) -> Order:
+            leased = attempts.lease(tx, waiting, worker="w", lease_s=LEASE_S)
+            return orders.order_of(tx, leased, lease_s=LEASE_S)
+
+        return self.store.write(unit, actor="worker")
+
+    def do_step(self, order: Order) -> Completion:
+        assert order.step is not None
+        seen = "+".join(one.digest for one in order.inputs.values()).encode()
+        if order.step.name == "split":
+            return done(order.fence, *(output("Table", self.blobs.put([part + seen])[0]) for part in (b"a", b"b")))
+        run_id = order.tracking["MLFLOW_RUN_ID"]
+        model_id = self.store.write(lambda tx: logged_model(tx, self.blobs, b"model of " + seen, run_id))
+        metrics = output("Metrics", self.blobs.put([b"{}"])[0], values={"accuracy": self.accuracy})
+        return done(order.fence, output("Model", "m" * 64, model_id=model_id), metrics)
+
+    def do_judge(self, order: Order) -> Completion:
+        assert order.judge is not None
+        evidence = Evidence(row_count=100, metrics={"accuracy": self.accuracy}, champion_number=order.judge.champion)
+        return done(order.fence, result={"evidence": msgspec.to_builtins(evidence)})
+
+    def do_harvest(self, order: Order) -> Completion:
+        asked = order.harvest
+        assert asked is not None
+        digest, size = self.blobs.put([f"rows since {asked.since_ms}".encode()])
+        prepared = versions.prepare(self.blobs, [FileEntry("production/rows.csv", size, digest)])
+        made = self.store.write(lambda tx: versions.commit(tx, asked.dataset, prepared, ref=asked.ref, turn=asked.turn))
+        return done(order.fence, result={"dataset_version": made.ref})
+
+    # the gateway
+
+    def observe(self) -> None:
+        wanted = self.store.read(deployments.desired)
+        revisions = tuple(
+            RevisionStatus(deployment=one.deployment, revision=one.revision, state="READY") for one in wanted.orders
+        )
+        counts = tuple(
+            VariantCounts(
+                deployment=route.deployment, revision=variant.revision, rollout=route.rollout, stage=route.stage,
+                requests=200, errors=round(200 * self.errors) if variant.revision != route.stable else 0, slow=0,
+                replayed=0,
+            )
+            for route in wanted.routes
+            for variant in route.variants
+        )  # fmt: skip
+        self.store.write(
+            lambda tx: deployments.observe(
+                tx,
+                Observed(
+                    gateway="g", session="s", pid=1, generation=wanted.generation, address="", revisions=revisions,
+                    counts=counts,
+                ),
+            ),
+            actor="gateway",
+        )  # fmt: skip
+
+    # what can be seen
+
+    def turns(self) -> list[Any]:
+        return self.store.read(nouns.TURNS.select)
+
+    def is_over(self, number: int) -> bool:
+        found = self.turns()
+        return len(found) >= number and found[number - 1].state in {*FINISHED, "REJECTED"}
+
+    def two_turns(self) -> None:
+        """Turn by hand; then an alert, and the turn that it begins."""
+        self.survive(self.set_up_once)
+        self.survive(self.set_up_once)
+        self.turn_by_hand()
+        self.until(lambda: self.is_over(1))
+        self.clock.advance(120)
+        self.alarm()
+        self.until(lambda: self.is_over(2))
+
+    def set_up_once(self) -> None:
+        with contextlib.suppress(Conflict):
+            self.set_up()
+
+    def state(self) -> dict[str, Any]:
+        """Return all that must come out the same, however often the server died on the way."""
+
+        def view(tx: Any) -> dict[str, Any]:
+            deployment = nouns.DEPLOYMENTS.get(tx, "churn")
+            turned, runs = nouns.TURNS.select(tx), nouns.PIPELINE_RUNS.select(tx)
+            return {
+                "turns": [(one.number, one.state, one.model_version, one.rollout, one.champion) for one in turned],
+                "legs": [[(leg.name, leg.outcome) for leg in one.legs if leg.name != "data"] for one in turned],
+                "runs": sorted((one.turn, one.state) for one in runs),
+                "versions": [(one.number, one.turn) for one in nouns.VERSIONS.select(tx)],
+                "rollouts": [(one.number, one.state, one.candidate, len(one.steps)) for one in self.rollouts(tx)],
+                "serves": (deployment.stable, deployment.previous),
+                "aliases": {name: alias_of(tx, "churn", name) for name in ("champion", "previous", "challenger")},
+                "data": len(nouns.DATASET_VERSIONS.select(tx)),
+                "requests": [one.state for one in nouns.REQUESTS.select(tx)],
+                "alerts": len(nouns.ALERTS.select(tx)),
+            }
+
+        self.store.read(bus.verify)
+        return self.store.read(view)
+
+    def rollouts(self, tx: Any) -> list[Any]:
+        return nouns.ROLLOUTS.select(tx)

@@ -1,0 +1,221 @@
+"""Triggers: what begins turns, what does not, and when; on both databases."""
+
+import msgspec
+import pytest
+
+from helicline import bus
+from helicline.errors import Conflict, Invalid
+from helicline.loop import loops, triggers, turns
+from helicline.records.deployment import RolloutPlan, RolloutStep
+from helicline.records.loop import Cause, TriggerSpec
+from helicline.records.monitor import Alert, MonitorSpec
+from helicline.store import nouns
+from making import commit, loop_spec, training_spec
+
+ON_ALERT = TriggerSpec(kind="alert", monitors=("performance",), cool_down_s=3600.0, harvest=True)
+ON_DATA = TriggerSpec(kind="new_data", cool_down_s=60.0)
+HOURLY = TriggerSpec(kind="schedule", cron="0 * * * *", cool_down_s=0.0)
+HAND = Cause(kind="person", subject="ada", sentence="ada ran it")
+
+
+class Scene:
+    """A loop with triggers, and a day that can be moved on."""
+
+    def __init__(self, store, blobs, clock):
+        self.store, self.blobs, self.clock = store, blobs, clock
+
+    def apply(self, *specs):
+        self.store.write(lambda tx: loops.apply(tx, loop_spec(triggers=specs)))
+
+    def alert(self, kind="performance", number=1, severity="critical"):
+        def unit(tx):
+            alert = Alert(
+                deployment="churn", number=number, monitor=kind, kind=kind, state="firing", severity=severity,
+                opened_at=tx.now, last_seen_at=tx.now, model_version=1, summary="",
+            )  # fmt: skip
+            nouns.ALERTS.insert(tx, alert)
+            bus.emit(tx, "raised", "alert", alert.id, deployment="churn", monitor=kind, kind=kind)
+
+        self.store.write(unit)
+
+    def resolve(self, number=1):
+        def unit(tx):
+            alert = nouns.ALERTS.get(tx, "churn", number)
+            nouns.ALERTS.swap(tx, msgspec.structs.replace(alert, state="resolved"))
+
+        self.store.write(unit)
+
+    def look(self):
+        """Hear what happened and let every trigger act; return the causes of the turns that began."""
+        before = len(self.turns())
+        while bus.consume(self.store, triggers.CONSUMER, triggers.hear):
+            pass
+        for row in self.store.read(lambda tx: loops.triggers(tx, "churn")):
+            if row.wake_at is not None and row.wake_at <= self.clock.now():
+                self.store.write(lambda tx, n=row.name: triggers.advance(tx, nouns.TRIGGERS.get(tx, "churn", n)))
+        return [turn.cause.kind for turn in self.turns()[before:]]
+
+    def turns(self):
+        return self.store.read(lambda tx: nouns.TURNS.select(tx))
+
+    def finish(self):
+        for turn in self.turns():
+            if turn.state in turns.ACTIVE:
+                self.store.write(
+                    lambda tx, t=turn: turns.cancel(tx, nouns.TURNS.get(tx, "churn", t.number), reason="x")
+                )
+
+
+@pytest.fixture
+def scene(timed, blobs, clock):
+    made = Scene(timed, blobs, clock)
+    commit(timed, blobs, b"first")
+    return made
+
+
+def test_an_alert_begins_a_turn_that_harvests_first(scene):
+    scene.apply(ON_ALERT)
+    scene.alert()
+    assert scene.look() == ["alert"]
+    (turn,) = scene.turns()
+    assert (turn.state, turn.cause.subject) == ("HARVESTING", "churn!1")
+
+
+def test_an_alert_of_another_kind_begins_nothing(scene):
+    scene.apply(ON_ALERT)
+    scene.alert("drift")
+    assert scene.look() == []
+
+
+def test_nothing_is_learned_while_an_alert_on_quality_is_open(scene):
+    scene.apply(ON_ALERT)
+    scene.alert("quality", 1)
+    scene.alert("performance", 2)
+    assert scene.look() == []
+    scene.resolve(1)
+    scene.clock.advance(2)
+    assert scene.look() == ["alert"]
+
+
+def test_a_trigger_cools_down_between_two_turns(scene):
+    scene.apply(ON_ALERT)
+    scene.alert("performance", 1)
+    scene.look()
+    scene.finish()
+    scene.alert("performance", 2)
+    scene.clock.advance(1800)
+    assert scene.look() == []
+    scene.clock.advance(1801)
+    assert scene.look() == ["alert"]
+
+
+def test_a_trigger_waits_for_the_turn_under_way(scene):
+    scene.apply(ON_ALERT)
+    scene.store.write(lambda tx: turns.begin(tx, nouns.LOOPS.get(tx, "churn"), HAND))
+    scene.alert()
+    assert scene.look() == []
+    scene.finish()
+    scene.clock.advance(2)
+    assert scene.look() == ["alert"]
+
+
+def test_a_muted_trigger_begins_nothing(scene):
+    scene.apply(ON_ALERT)
+    scene.store.write(lambda tx: loops.mute(tx, "churn", "alert", muted=True))
+    scene.alert()
+    assert scene.look() == []
+    with pytest.raises(Conflict, match="muted already"):
+        scene.store.write(lambda tx: loops.mute(tx, "churn", "alert", muted=True))
+
+
+def test_a_schedule_begins_a_turn_when_it_is_due_and_not_before(scene):
+    scene.apply(HOURLY)
+    scene.clock.advance(3599)
+    assert scene.look() == []
+    scene.clock.advance(2)
+    assert scene.look() == ["schedule"]
+    scene.finish()
+    assert scene.look() == []
+
+
+def test_a_schedule_that_was_missed_for_a_day_fires_once(scene):
+    scene.apply(HOURLY)
+    scene.clock.advance(86_400)
+    assert scene.look() == ["schedule"]
+    scene.finish()
+    assert scene.look() == []
+
+
+def test_new_data_begins_a_turn_once_the_loop_has_turned_before(scene):
+    scene.apply(ON_DATA)
+    commit(scene.store, scene.blobs, b"second")
+    assert scene.look() == []
+    scene.store.write(lambda tx: turns.begin(tx, nouns.LOOPS.get(tx, "churn"), HAND))
+    scene.finish()
+    scene.clock.advance(1)
+    commit(scene.store, scene.blobs, b"third")
+    assert scene.look() == ["new_data"]
+
+
+def test_data_that_a_turn_committed_is_not_news_to_its_own_loop(scene):
+    scene.apply(ON_DATA)
+    scene.store.write(lambda tx: turns.begin(tx, nouns.LOOPS.get(tx, "churn"), HAND))
+    scene.finish()
+    scene.clock.advance(1)
+    commit(scene.store, scene.blobs, b"harvested", turn="churn~1")
+    assert scene.look() == []
+
+
+def test_a_dataset_that_the_pipeline_does_not_read_begins_nothing(scene):
+    scene.apply(ON_DATA)
+    scene.store.write(lambda tx: turns.begin(tx, nouns.LOOPS.get(tx, "churn"), HAND))
+    scene.finish()
+    scene.clock.advance(1)
+    commit(scene.store, scene.blobs, b"x", name="other")
+    assert scene.look() == []
+
+
+def test_of_two_turns_that_train_the_second_is_refused(scene):
+    scene.apply()
+    scene.store.write(lambda tx: turns.begin(tx, nouns.LOOPS.get(tx, "churn"), HAND))
+    with pytest.raises(Conflict, match="is in turn churn~1"):
+        scene.store.write(lambda tx: turns.begin(tx, nouns.LOOPS.get(tx, "churn"), HAND))
+
+
+def test_applying_again_changes_nothing_and_a_change_is_named(scene):
+    scene.apply(ON_ALERT)
+    again = scene.store.write(lambda tx: loops.apply(tx, loop_spec(triggers=(ON_ALERT,))))
+    changed = scene.store.write(lambda tx: loops.apply(tx, loop_spec(triggers=(ON_ALERT,), label="churned")))
+    assert (again.changes, changed.changes, changed.loop.spec_version) == ((), ("label",), 2)
+
+
+def test_a_trigger_that_left_the_spec_is_gone_and_one_that_stayed_keeps_its_memory(scene):
+    scene.apply(ON_ALERT, HOURLY)
+    scene.alert()
+    scene.look()
+    scene.apply(ON_ALERT)
+    (kept,) = scene.store.read(lambda tx: loops.triggers(tx, "churn"))
+    assert (kept.name, kept.last_turn) == ("alert", 1)
+
+
+@pytest.mark.parametrize("cron", ["", "nonsense", "99 * * * *", "* * *", "0 0 31 2 *"])
+def test_a_schedule_that_is_none_is_refused(scene, cron):
+    with pytest.raises(Invalid):
+        scene.apply(TriggerSpec(kind="schedule", cron=cron))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"monitors": (MonitorSpec(kind="performance", metric="auc", at_least=0.7),)},
+        {"monitors": (MonitorSpec(kind="drift", window_s=0.0),)},
+        {"monitors": (MonitorSpec(kind="drift", window_s=1e300),)},
+        {"monitors": (MonitorSpec(kind="drift", persist=4, of=3),)},
+        {"triggers": (TriggerSpec(kind="new_data", cool_down_s=-1.0),)},
+        {"rollout": RolloutPlan(steps=(RolloutStep(weight_bp=10_001),))},
+        {"pipeline": msgspec.structs.replace(training_spec(), candidate=None)},
+    ],
+)
+def test_what_a_reconciler_would_stumble_over_is_refused(scene, more):
+    with pytest.raises(Invalid):
+        scene.store.write(lambda tx: loops.apply(tx, loop_spec(**more)))

@@ -1,0 +1,84 @@
+"""What a rollout does next: a table."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from helicline.serving.rollout import LOAD_PATIENCE_S, Facts, decide
+from making import NOW, arm, reading, revision, rollout, stage
+
+SERVED = arm(0, 0, requests=60)
+
+
+def move(state="PROGRESSING", *readings, step=0, requests=60, after=61.0, candidate="READY", **of_rollout):
+    row = rollout(state, step=step, **of_rollout)
+    stages = tuple(stage(at + 1, candidate=arm(0, 0, requests=requests)) for at in range(step + 1))
+    facts = Facts(candidate=revision(candidate), stable=revision(number=1), stages=stages, readings=readings)
+    return decide(row, facts, NOW + timedelta(seconds=after))
+
+
+@pytest.mark.parametrize(
+    ("candidate", "stable", "after", "kind"),
+    [
+        ("LOADING", 1, 10, "wait"),
+        ("READY", 1, 10, "step"),
+        ("READY", 0, 10, "promote"),
+        ("FAILED", 1, 10, "fail"),
+        ("QUARANTINED", 0, 10, "fail"),
+        ("LOADING", 1, LOAD_PATIENCE_S + 1, "fail"),
+    ],
+)
+def test_a_candidate_must_load_first(candidate, stable, after, kind):
+    assert move("PREPARING", candidate=candidate, stable=stable, after=after).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "step", "requests", "after", "kind"),
+    [
+        ((), 0, 60, 61, "step"),
+        ((), 1, 60, 61, "promote"),
+        ((), 0, 49, 61, "wait"),
+        ((), 0, 60, 59, "wait"),
+        (("pass",), 0, 60, 61, "step"),
+        (("pass", "pass"), 1, 60, 61, "promote"),
+        (("fail",), 0, 1, 1, "roll_back"),
+        (("pass", "fail"), 1, 60, 61, "roll_back"),
+        (("inconclusive",), 0, 60, 61, "step"),
+        (("no_data",), 0, 60, 61, "wait"),
+        (("error",), 0, 60, 61, "wait"),
+        (("no_data",), 0, 60, 601, "step"),
+        (("inconclusive",), 1, 60, 61, "wait"),
+        (("inconclusive",), 1, 60, 601, "promote"),
+        (("no_data",), 1, 60, 601, "hold"),
+        (("error", "pass"), 1, 60, 601, "hold"),
+    ],
+)
+def test_guards_and_counts_decide(outcomes, step, requests, after, kind):
+    readings = [reading(outcome) for outcome in outcomes]
+    assert move("PROGRESSING", *readings, step=step, requests=requests, after=after).kind == kind
+
+
+@pytest.mark.parametrize(("action", "kind"), [("hold", "hold"), ("rollback", "roll_back"), ("advance", "promote")])
+def test_the_plan_says_what_an_undecided_end_means(action, kind):
+    plan = msgspec.structs.replace(rollout().plan, on_undecided=action)
+    assert move("PROGRESSING", reading("inconclusive"), step=1, after=601, plan=plan).kind == kind
+
+
+@pytest.mark.parametrize("candidate", ["FAILED", "QUARANTINED"])
+def test_a_candidate_that_falls_over_is_rolled_back(candidate):
+    assert move(candidate=candidate, requests=0, after=1).kind == "roll_back"
+
+
+def test_a_held_rollout_waits_but_still_rolls_back():
+    assert move(paused=True).kind == "wait"
+    assert move("PROGRESSING", reading("fail"), paused=True).kind == "roll_back"
+
+
+def test_a_rollout_that_is_held_already_is_not_held_again():
+    assert move("PAUSED", reading("no_data"), step=1, after=601).kind == "wait"
+
+
+def test_nothing_ever_advances_without_traffic():
+    moves = {move("PROGRESSING", reading("pass"), step=step, requests=0, after=1e6).kind for step in (0, 1)}
+    assert moves == {"wait"}

@@ -1,0 +1,142 @@
+"""Migrations: the frozen revisions give the very schema that the code declares, on both databases."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from helicline.errors import Invalid
+from helicline.store import migrations
+from helicline.store.migrations import HEAD, revision_of, upgrade
+from helicline.store.noun import metadata
+from helicline.store.unit import Store
+
+
+@pytest.fixture
+def bare(database_url):
+    """A database without any table."""
+    store = Store(database_url)
+    drop(store)
+    yield store
+    drop(store)
+    upgrade(store)
+    store.close()
+
+
+def drop(store):
+    with store.engine.begin() as connection:
+        for name in sa.inspect(connection).get_table_names():
+            connection.exec_driver_sql(f'DROP TABLE "{name}"')
+
+
+def differences(store):
+    with store.engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+
+
+def schema(store):
+    """All that the database tells of its tables."""
+    with store.engine.connect() as connection:
+        look = sa.inspect(connection)
+        return {
+            name: (
+                [(one["name"], str(one["type"]), one["nullable"]) for one in look.get_columns(name)],
+                look.get_pk_constraint(name)["constrained_columns"],
+                sorted((one["name"], one["column_names"], one["unique"]) for one in look.get_indexes(name)),
+                sorted(one["column_names"] for one in look.get_unique_constraints(name)),
+            )
+            for name in look.get_table_names()
+            if name != "alembic_version"
+        }
+
+
+def revision(store):
+    with store.engine.connect() as connection:
+        return revision_of(connection)
+
+
+def test_an_empty_database_gets_the_schema_that_the_code_declares(bare):
+    upgrade(bare)
+    assert revision(bare) == HEAD
+    assert differences(bare) == []
+
+
+def test_the_revisions_and_the_declarations_make_the_same_tables(bare):
+    upgrade(bare)
+    migrated = schema(bare)
+    drop(bare)
+    metadata.create_all(bare.engine)
+    assert migrated == schema(bare)
+
+
+def test_tables_that_need_no_rowid_have_none(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'meta.db'}")
+    upgrade(store)
+    with store.engine.connect() as connection:
+        text = dict(connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'table'").all())
+    bare = {name for name, sql in text.items() if "WITHOUT ROWID" in sql}
+    store.close()
+    assert bare == {"metric_point", "run_latest", "run_param", "run_tag"}
+
+
+def test_a_database_made_before_there_were_revisions_is_stamped_and_keeps_its_rows(bare):
+    metadata.create_all(bare.engine)
+    with bare.engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO event_cursor (consumer, seq) VALUES ('x', 7)")
+    upgrade(bare)
+    assert revision(bare) == HEAD
+    with bare.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT seq FROM event_cursor").scalar() == 7
+
+
+def test_upgrading_twice_changes_nothing(bare):
+    upgrade(bare)
+    upgrade(bare)
+    assert revision(bare) == HEAD
+
+
+def test_two_servers_that_start_at_once_both_find_the_schema(postgres_database):
+    stores = [Store(postgres_database) for _ in range(3)]
+    drop(stores[0])
+    threads = [threading.Thread(target=upgrade, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [revision(store) for store in stores] == [HEAD] * 3
+    for store in stores:
+        store.close()
+
+
+def test_a_database_of_a_newer_version_is_refused_in_words(bare):
+    upgrade(bare)
+    with bare.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Invalid, match="Upgrade Helicline"):
+        upgrade(bare)
+
+
+def test_the_newest_revision_is_the_one_the_code_names():
+    from pathlib import Path
+
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert scripts.get_heads() == [HEAD]
+
+
+def test_a_start_on_an_up_to_date_database_does_not_load_alembic(tmp_path):
+    url = f"sqlite:///{tmp_path / 'meta.db'}"
+    store = Store(url)
+    upgrade(store)
+    store.close()
+    code = (
+        "import sys; from helicline.store.unit import Store; from helicline.store.migrations import upgrade\n"
+        f"upgrade(Store({url!r})); print('alembic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
