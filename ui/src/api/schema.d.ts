@@ -1801,6 +1801,8 @@ export interface components {
             /** @enum {string} */
             task: "step" | "judge" | "harvest";
             timeout_s: number;
+            /** @default  */
+            token: string;
             tracking?: {
                 [key: string]: string;
             };

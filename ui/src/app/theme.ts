@@ -13,6 +13,20 @@ const pine: MantineColorsTuple = [
   '#0a4746',
 ];
 
+/** Red that carries white text in both schemes. */
+const red: MantineColorsTuple = [
+  '#fdf0ed',
+  '#f9e0da',
+  '#f2bdb3',
+  '#eb9a8b',
+  '#e27a68',
+  '#d65a46',
+  '#c44031',
+  '#b53225',
+  '#ad2b1f',
+  '#8f2117',
+];
+
 /** Neutrals of the light scheme: warm, from ground to text. */
 const gray: MantineColorsTuple = [
   '#f7f6f2',
@@ -42,9 +56,9 @@ const dark: MantineColorsTuple = [
 ];
 
 export const theme = createTheme({
-  colors: { pine, dark, gray },
+  colors: { pine, dark, gray, red },
   primaryColor: 'pine',
-  primaryShade: { light: 8, dark: 4 },
+  primaryShade: { light: 8, dark: 7 },
   autoContrast: true,
   fontFamily: 'var(--sans)',
   fontFamilyMonospace: 'var(--mono)',

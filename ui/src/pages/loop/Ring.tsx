@@ -72,7 +72,6 @@ function StationMark({ station, index, count }: { station: Station; index: numbe
       href={place.path}
       className={css.station}
       data-tone={tone}
-      aria-label={`${station.name}: ${station.sentence}, ${word}`}
       onClick={(event) => {
         if (event.metaKey || event.ctrlKey) return;
         event.preventDefault();
@@ -82,8 +81,8 @@ function StationMark({ station, index, count }: { station: Station; index: numbe
       <circle cx={x} cy={y} r={24} className={css.disc} />
       <path d={iconPath(place.icon)} transform={`translate(${x - 10} ${y - 10}) scale(1.25)`} className={css.icon} />
       <text x={label.x} y={label.y} textAnchor={label.anchor} className={css.name}>
-        {station.name}
-        <tspan className={css.word} dx={7}>
+        {station.name}{' '}
+        <tspan className={css.word} dx={3}>
           {word}
         </tspan>
       </text>
