@@ -6,6 +6,7 @@ Revises:
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +22,14 @@ REAL: sa.Double[float] = sa.Double()
 # compared and sorted by bytes on both databases
 EXACT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 Columns = dict[str, Any]
+
+
+def _default_experiment() -> None:
+    """Every database has experiment 0, which the MLflow wire names where a client names none."""
+    now = round(time.time() * 1000)
+    row = "0, 'Default', 'mlflow-artifacts:/0', 'active', :now, :now, '{}'"
+    columns = "id, name, location, lifecycle, created_ms, updated_ms, tags"
+    op.execute(sa.text(f"INSERT INTO experiment ({columns}) VALUES ({row})").bindparams(now=now))
 
 
 def _noun(name: str, key: Columns, index: Columns) -> None:
@@ -105,6 +114,7 @@ def _models() -> None:
         {"name": EXACT, "location": EXACT, "lifecycle": EXACT, "created_ms": INT, "updated_ms": INT, "tags": TEXT},
         unique=("name",),
     )
+    _default_experiment()
     _rows(
         "logged_model",
         {"id": EXACT},
