@@ -137,7 +137,8 @@ def canary(
         min_requests: how many requests the candidate must have answered before a step may end.
         min_time: how long a step lasts at least.
         max_time: how long a step waits for a guard to decide.
-        on_undecided: what then: "advance" where nothing speaks against it, "hold" for a person, or "rollback".
+        on_undecided: what then: "advance" where nothing speaks against it (no drop is seen and labels came in; else
+            it holds), "hold" for a person, or "rollback".
 
     Raises:
         Invalid: the shares do not rise to 100.

@@ -16,6 +16,7 @@ from helicline.records.deployment import (
     Revision,
     Rollout,
     RolloutPlan,
+    RolloutStep,
     Stage,
     StepRecord,
 )
@@ -76,21 +77,36 @@ def _progress(rollout: Rollout, facts: Facts, now: datetime) -> Move:
     if requests < step.min_requests or elapsed < step.min_s:
         return Move(kind="wait", why=f"{requests} of {step.min_requests} requests, {elapsed:.0f} of {step.min_s:.0f} s")
     is_last = rollout.step == len(rollout.plan.steps) - 1
-    undecided = [reading for reading in facts.readings if reading.outcome != "pass"]
-    blind = [reading for reading in undecided if reading.outcome in ("no_data", "error")]
-    if undecided and elapsed < step.max_s and (is_last or blind):
-        return Move(kind="wait", why=f"undecided: {undecided[0].reason}")
-    if is_last and undecided:
-        return _undecided(rollout, undecided[0], blind)
-    return Move(kind="promote" if is_last else "step", why="every guard holds" if not undecided else "no guard objects")
+    open_readings = [reading for reading in facts.readings if reading.outcome != "pass"]
+    doubts = [reading for reading in open_readings if _doubtful(reading, step)]
+    if (doubts or (is_last and open_readings)) and elapsed < step.max_s:
+        return Move(kind="wait", why=f"undecided: {(doubts or open_readings)[0].reason}")
+    onward: Literal["promote", "step"] = "promote" if is_last else "step"
+    if doubts or (is_last and open_readings):
+        return _undecided(rollout, (doubts or open_readings)[0], onward if not doubts else None)
+    return Move(kind=onward, why="every guard holds" if not open_readings else "no guard objects")
 
 
-def _undecided(rollout: Rollout, reading: GuardReading, blind: Sequence[GuardReading]) -> Move:
+def _doubtful(reading: GuardReading, step: RolloutStep) -> bool:
+    """Return whether more traffic would be rash: no data, labels still on the way, or a drop not yet proven."""
+    if reading.outcome in ("no_data", "error"):
+        return True
+    if reading.guard.kind not in ("feedback", "correct") or reading.stable_mean is None:
+        return False
+    if reading.candidate_count < step.min_requests:
+        return True
+    sign = 1 if reading.guard.higher_is_better else -1
+    bound = reading.stable_mean * (1 - sign * reading.guard.margin)
+    return sign * (reading.candidate_mean or 0.0) < sign * bound
+
+
+def _undecided(rollout: Rollout, reading: GuardReading, onward: Literal["promote", "step"] | None) -> Move:
+    """Return what the plan says for the end of a step's time; a doubt (no `onward`) is never advanced over."""
     action = rollout.plan.on_undecided
     if action == "rollback":
         return Move(kind="roll_back", why=f"undecided at the end: {reading.reason}")
-    if action == "advance" and not blind:
-        return Move(kind="promote", why=f"nothing speaks against it: {reading.reason}")
+    if action == "advance" and onward is not None:
+        return Move(kind=onward, why=f"nothing speaks against it: {reading.reason}")
     return Move(kind="wait" if rollout.state == "PAUSED" else "hold", why=f"a person must decide: {reading.reason}")
 
 

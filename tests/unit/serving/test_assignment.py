@@ -19,9 +19,10 @@ def test_a_growing_weight_never_moves_a_key_back_to_stable(key, one, other, salt
 
 
 @given(st.text(max_size=50), st.integers(1, 4000), st.integers(1, 4000), st.integers(0, 2000))
-def test_growing_one_of_two_candidates_moves_keys_only_to_it(key, second, third, more):
+def test_growing_one_of_two_candidates_takes_keys_from_the_other_only_for_itself(key, second, third, more):
     before, after = assign(key, route(second, third)), assign(key, route(second, third + more))
-    assert after in (before, 3)
+    # what stable gives up may go to either: its own weight shrinks by as much
+    assert after in (before, 3) or before == 1
 
 
 def test_the_share_of_a_candidate_is_its_weight():

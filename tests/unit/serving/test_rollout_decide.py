@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from helicline.records.deployment import Guard, GuardReading
 from helicline.serving.rollout import LOAD_PATIENCE_S, Facts, decide
 from making import NOW, arm, reading, revision, rollout, stage
 
@@ -47,7 +48,7 @@ def test_a_candidate_must_load_first(candidate, stable, after, kind):
         (("inconclusive",), 0, 60, 61, "step"),
         (("no_data",), 0, 60, 61, "wait"),
         (("error",), 0, 60, 61, "wait"),
-        (("no_data",), 0, 60, 601, "step"),
+        (("no_data",), 0, 60, 601, "hold"),
         (("inconclusive",), 1, 60, 61, "wait"),
         (("inconclusive",), 1, 60, 601, "promote"),
         (("no_data",), 1, 60, 601, "hold"),
@@ -82,3 +83,27 @@ def test_a_rollout_that_is_held_already_is_not_held_again():
 def test_nothing_ever_advances_without_traffic():
     moves = {move("PROGRESSING", reading("pass"), step=step, requests=0, after=1e6).kind for step in (0, 1)}
     assert moves == {"wait"}
+
+
+@pytest.mark.parametrize(
+    ("labelled", "stable_mean", "candidate_mean", "after", "kind"),
+    [
+        (60, 0.9, 0.9, 61, "step"),
+        (60, 0.9, 0.86, 61, "step"),
+        (60, 0.9, 0.8, 61, "wait"),
+        (60, 0.9, 0.8, 601, "hold"),
+        (12, 0.9, 0.9, 61, "wait"),
+        (12, 0.9, 0.9, 601, "hold"),
+    ],
+)
+def test_more_traffic_waits_for_labels_and_for_a_drop_that_is_seen(labelled, stable_mean, candidate_mean, after, kind):
+    found = GuardReading(
+        guard=Guard(kind="correct", metric="accuracy", margin=0.05),
+        outcome="inconclusive",
+        reason="not decided",
+        stable_count=400,
+        candidate_count=labelled,
+        stable_mean=stable_mean,
+        candidate_mean=candidate_mean,
+    )
+    assert move("PROGRESSING", found, after=after).kind == kind

@@ -1,0 +1,177 @@
+"""Steps in real processes: a server, a worker, and code that fails in every way code fails."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from crashing import Server
+from helicline.cli.loop import record
+from helicline.errors import Conflict
+from helicline.sdk.client import Client
+
+SOURCE = """
+import os, sys, time
+from pathlib import Path
+import helicline as hl
+
+@hl.step
+def numbers() -> hl.Metrics:
+    return hl.Metrics(one=1.0)
+
+@hl.step(timeout="2s")
+def make(numbers: hl.Metrics, *, how: str = "HOW", marker: str = "MARKER") -> hl.Model:
+    print("now it", how, flush=True)
+    if how == "raises":
+        raise ZeroDivisionError("no zero today")
+    if how == "hangs":
+        time.sleep(60)
+    if how == "exits":
+        sys.exit(3)
+    if how == "writes_nothing":
+        os._exit(0)
+    if how == "is_killed":
+        os.kill(os.getpid(), 9)
+    if how == "returns_text":
+        return "a model"
+    if how == "waits" and not Path(marker).exists():
+        Path(marker).write_text("begun")
+        time.sleep(1.5)
+
+@hl.pipeline
+def NAME():
+    return hl.candidate(make(numbers()))
+
+loop = hl.Loop("NAME", pipeline=NAME)
+"""
+ENDINGS = {
+    "raises": "ZeroDivisionError: no zero today",
+    "hangs": "it ran longer than 2 s",
+    "exits": "exited with status 3",
+    "writes_nothing": "exited with status 0 without a result: now it writes_nothing",
+    "is_killed": "killed by SIGKILL",
+    "returns_text": "step make, output 1: got 'str'",
+    "returns_nothing": "step make returned: got 'nothing'",
+}
+
+
+class Shop:
+    """A server and workers of its own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.server = Server(folder / "home", HELICLINE_LEASE_S="4")
+        self.server.start()
+        self.client = Client(self.server.url)
+        self.workers = [self.worker()]
+
+    def worker(self):
+        command = [sys.executable, "-m", "helicline.engine.worker", "--server", self.server.url, "--slots", "4"]
+        with (self.folder / "worker.log").open("ab") as out:
+            return subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out, start_new_session=True)
+
+    def begin(self, name, how):
+        text = SOURCE.replace("NAME", name).replace("HOW", how).replace("MARKER", str(self.folder / name))
+        path = self.folder / f"{name}_loop.py"
+        path.write_text(text)
+        record(self.client, path)
+        return self.client.post(f"/loops/{name}/turns", dict, {})
+
+    def turn(self, name, *states):
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            found = self.client.get(f"/turns/{name}", dict)
+            if found["state"] in states:
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"{name} is {found['state']}: {(self.folder / 'worker.log').read_text()[-2000:]}")
+
+    def detail(self, turn):
+        return self.client.get(f"/pipeline-runs/{turn['pipeline_run']}", dict)
+
+    def close(self):
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.terminate()
+                worker.wait(30)
+        self.client.close()
+        self.server.kill()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    opened = Shop(tmp_path_factory.mktemp("shop"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def failures(shop):
+    """Every way to fail, at once."""
+    for how in ENDINGS:
+        shop.begin(how, how)
+    return {how: shop.turn(how, "FAILED") for how in ENDINGS}
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+def test_a_turn_says_how_its_step_failed(failures, how):
+    assert f"step make: {ENDINGS[how]}" in failures[how]["outcome"] or ENDINGS[how] in failures[how]["outcome"]
+
+
+def test_what_a_step_prints_can_be_read_while_and_after_it_runs(shop, failures):
+    attempts = [one for one in shop.detail(failures["raises"])["attempts"] if one["step"] == "make"]
+    printed = shop.client.send("GET", f"/attempts/{attempts[-1]['id']}/log").text
+    assert "now it raises" in printed
+    assert "ZeroDivisionError" in printed
+
+
+def test_a_step_whose_code_and_inputs_are_the_same_is_not_run_again(shop, failures):
+    shop.client.post("/loops/raises/turns", dict, {})
+    again = shop.turn("raises~2", "FAILED")
+    states = {step["step"]: step["state"] for step in shop.detail(again)["steps"]}
+    assert states == {"numbers": "CACHED", "make": "FAILED"}
+
+
+def test_a_cancelled_turn_stops_its_process(shop):
+    shop.begin("cancelled", "hangs")
+    leased(shop, "cancelled")
+    shop.client.post("/turns/cancelled/cancel", dict, {"reason": "enough"})
+    turn = shop.turn("cancelled", "CANCELLED")
+    end = time.monotonic() + 60
+    while shop.detail(turn)["run"]["state"] != "CANCELLED" and time.monotonic() < end:
+        time.sleep(0.1)
+    assert [one["state"] for one in shop.detail(turn)["attempts"] if one["step"] == "make"] in (
+        ["CANCELLED"],
+        ["TIMED_OUT"],
+    )
+
+
+def test_the_work_of_a_killed_worker_is_taken_over_and_its_late_report_refused(shop):
+    shop.begin("waits", "waits")
+    first = leased(shop, "waits")
+    os.killpg(shop.workers[0].pid, signal.SIGKILL)
+    shop.workers[0].wait(10)
+    shop.workers.append(shop.worker())
+    turn = shop.turn("waits", "FAILED")  # the second try returns nothing, which says so
+    states = [one["state"] for one in shop.detail(turn)["attempts"] if one["step"] == "make"]
+    assert (states[0], states[-1]) == ("LOST", "FAILED")
+    late = {"fence": first["fence"], "ok": False}
+    with pytest.raises(Conflict, match="not held by fence"):
+        shop.client.post(f"/attempts/{first['id']}/complete", dict, late)
+
+
+def leased(shop, name):
+    """Return the attempt of `make` once its process has begun."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        turn = shop.client.get(f"/turns/{name}", dict)
+        found = [one for one in shop.detail(turn)["attempts"] if one["step"] == "make"] if turn["pipeline_run"] else []
+        if found and found[-1]["state"] == "LEASED":
+            text = shop.client.send("GET", f"/attempts/{found[-1]['id']}/log").text
+            if "now it" in text:
+                return found[-1]
+        time.sleep(0.05)
+    raise AssertionError(f"{name} was never leased")
