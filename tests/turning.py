@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from helicline import bus
 from helicline.clock import FakeClock
@@ -64,10 +63,10 @@ class _Undone(Exception):
 class Mortal(Store):
     """A store whose process dies before or right after its n-th move: a unit of work that emits an event."""
 
+    pragmas = (*Store.pragmas, "synchronous=OFF")  # what dies here is a process, never the machine
+
     def __init__(self, url: str, clock: FakeClock) -> None:
         super().__init__(url, clock)
-        if self.is_sqlite:  # what dies here is a process, never the machine
-            sa.event.listen(self.engine, "connect", lambda one, _: one.execute("PRAGMA synchronous=OFF"))
         self.moves = 0
         self.kill: tuple[str, int] | None = None
 

@@ -67,9 +67,19 @@ class _Job(Generic[T]):
 class Store:
     """The database of one home. Open it once a process; `close` waits for the writes under way."""
 
+    pragmas: tuple[str, ...] = (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "trusted_schema=OFF",
+        "busy_timeout=30000",
+        "cache_size=-32000",
+        "case_sensitive_like=ON",
+    )
+
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.url, self.clock = url, clock or SystemClock()
-        self.engine = _engine(url)
+        self.engine = _engine(url, self.pragmas)
         self.listeners: list[Callable[[list[Event]], None]] = []
         self._closed = False
         self._pool: ThreadPoolExecutor | None = None
@@ -119,7 +129,7 @@ class Store:
         self.engine.dispose()
 
     def _write_loop(self) -> None:
-        connection = self.engine.connect()
+        connection: sa.Connection | None = None
         while (job := self._queue.get()) is not None:
             group, closing = [job], False
             while len(group) < GROUP and not self._queue.empty():
@@ -128,10 +138,16 @@ class Store:
                     closing = True
                     break
                 group.append(following)
-            self._commit_group(connection, group)
+            try:
+                connection = connection or self.engine.connect()
+                self._commit_group(connection, group)
+            except Exception as error:  # no connection: those who wait are told, and the next group tries again
+                log.error("no write is possible: %s", error)
+                _fail_waiting(group, error)
             if closing:
                 break
-        connection.close()
+        if connection is not None:
+            connection.close()
 
     def _commit_group(self, connection: sa.Connection, waiting: list[_Job[Any]]) -> None:
         """Run every unit under its own savepoint, commit once, then acknowledge: never before the commit."""
@@ -187,6 +203,12 @@ class Store:
             return
 
 
+def _fail_waiting(group: list[_Job[Any]], error: Exception) -> None:
+    for job in group:
+        if not job.future.done():
+            job.future.set_exception(_translated(error))
+
+
 def _abandon(connection: sa.Connection) -> None:
     """End what a failed COMMIT left open, so that the next group can begin (a full disk may be freed again)."""
     driver: Any = connection.connection.driver_connection
@@ -217,7 +239,7 @@ def _translated(error: BaseException) -> BaseException:
     return error
 
 
-def _engine(url: str) -> sa.Engine:
+def _engine(url: str, pragmas: tuple[str, ...]) -> sa.Engine:
     if not url.startswith("sqlite"):
         plain = url.replace("postgres://", "postgresql://", 1)
         if plain.startswith("postgresql://"):
@@ -233,23 +255,15 @@ def _engine(url: str) -> sa.Engine:
         max_overflow=56,
         connect_args={"check_same_thread": False, "timeout": 30},
     )
-    sa.event.listen(engine, "connect", _set_up_sqlite)
+    sa.event.listen(engine, "connect", lambda connection, _record: _set_up_sqlite(connection, pragmas))
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine
 
 
-def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _set_up_sqlite(connection: sqlite3.Connection, pragmas: tuple[str, ...]) -> None:
     # the driver must not begin or commit by itself: savepoints and group commit depend on it
     connection.isolation_level = None
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "trusted_schema=OFF",
-        "busy_timeout=30000",
-        "cache_size=-32000",
-        "case_sensitive_like=ON",
-    ):
+    for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -139,6 +139,19 @@ def test_many_at_once_insert_one_key_and_one_wins(store):
     assert all(isinstance(error, Conflict) for error in errors if error is not None)
 
 
+def test_a_store_that_cannot_open_its_database_tells_every_writer_and_recovers(tmp_path):
+    (tmp_path / "meta.db").mkdir()
+    store = Store(f"sqlite:///{tmp_path / 'meta.db'}")
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="unable to open"):
+            store.submit(insert("x")).result(10)
+    (tmp_path / "meta.db").rmdir()
+    upgrade(store)
+    store.write(insert("x"))
+    assert names(store) == ["x"]
+    store.close()
+
+
 @pytest.mark.parametrize("bad", [2**63, -(2**63) - 1, 10**30])
 def test_a_number_that_no_column_holds_is_invalid(store, bad):
     with pytest.raises(Invalid):
