@@ -74,9 +74,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         return
     url = request.getfixturevalue("postgres_database")
     # experiment 0 is part of the schema: every database has it
-    wheres = {"experiment": " WHERE id <> 0"}
-    tables = [table.name for table in reversed(metadata.sorted_tables)]
-    _administer(url, "; ".join(f'DELETE FROM "{name}"{wheres.get(name, "")}' for name in tables))
+    emptied = "; ".join(f'DELETE FROM "{table.name}"' for table in reversed(metadata.sorted_tables))
+    default = "(0, 'Default', 'mlflow-artifacts:/0', 'active', 0, 0, '{}')"
+    _administer(url, f"{emptied}; INSERT INTO experiment VALUES {default}")
     yield url
 
 

@@ -67,6 +67,12 @@ def test_an_empty_database_gets_the_schema_that_the_code_declares(bare):
     assert differences(bare) == []
 
 
+def test_the_experiment_that_clients_log_to_by_default_is_there(bare):
+    upgrade(bare)
+    with bare.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT id, name FROM experiment").all() == [(0, "Default")]
+
+
 def test_the_revisions_and_the_declarations_make_the_same_tables(bare):
     upgrade(bare)
     migrated = schema(bare)

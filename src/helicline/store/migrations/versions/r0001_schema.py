@@ -22,6 +22,7 @@ REAL: sa.Double[float] = sa.Double()
 # compared and sorted by bytes on both databases
 EXACT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 Columns = dict[str, Any]
+EXPERIMENT = ("id", "name", "location", "lifecycle", "created_ms", "updated_ms", "tags")
 
 
 def _default_experiment() -> None:
@@ -65,6 +66,7 @@ def upgrade() -> None:
     _events()
     _models()
     _runs()
+    _default_experiment()
 
 
 def _nouns() -> None:
@@ -189,6 +191,14 @@ def _runs() -> None:
         nullable=("duration_ms",),
     )
     op.create_index("ix_trace_browse", "trace", ["experiment", "timestamp_ms", "id"])
+
+
+def _default_experiment() -> None:
+    """Add experiment 0, which the stock client logs to where none is named."""
+    now = time.time_ns() // 1_000_000
+    table = sa.table("experiment", *(sa.column(name) for name in EXPERIMENT))
+    values = (0, "Default", "mlflow-artifacts:/0", "active", now, now, "{}")
+    op.bulk_insert(table, [dict(zip(EXPERIMENT, values, strict=True))])
 
 
 def downgrade() -> None:
