@@ -25,14 +25,6 @@ Columns = dict[str, Any]
 EXPERIMENT = ("id", "name", "location", "lifecycle", "created_ms", "updated_ms", "tags")
 
 
-def _default_experiment() -> None:
-    """Every database has experiment 0, which the MLflow wire names where a client names none."""
-    now = round(time.time() * 1000)
-    row = "0, 'Default', 'mlflow-artifacts:/0', 'active', :now, :now, '{}'"
-    columns = "id, name, location, lifecycle, created_ms, updated_ms, tags"
-    op.execute(sa.text(f"INSERT INTO experiment ({columns}) VALUES ({row})").bindparams(now=now))
-
-
 def _noun(name: str, key: Columns, index: Columns) -> None:
     """Make the table of a noun: its key, the columns that are searched, and the record as JSON."""
     columns = [sa.Column(field, kind, primary_key=True, autoincrement=False) for field, kind in key.items()]
@@ -116,7 +108,6 @@ def _models() -> None:
         {"name": EXACT, "location": EXACT, "lifecycle": EXACT, "created_ms": INT, "updated_ms": INT, "tags": TEXT},
         unique=("name",),
     )
-    _default_experiment()
     _rows(
         "logged_model",
         {"id": EXACT},
@@ -202,4 +193,4 @@ def _default_experiment() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("the first revision cannot be undone; restore a backup")
+    raise RuntimeError("the first revision cannot be undone; restore a backup")
