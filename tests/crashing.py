@@ -167,6 +167,7 @@ class Writers:
         return [url for url, at in kept if client.get(url).content != b"artifact %d" % at]
 
     def _lost_dataset(self, client: httpx.Client) -> list[Any]:
+        # where no commit was acknowledged the dataset need not exist
         found = client.get(f"{API}/datasets/customers/versions", params={"limit": 1000}).json().get("items", [])
         ids = [one["id"] for one in found]
         sequences = sorted(one["sequence"] for one in found)

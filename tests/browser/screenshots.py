@@ -6,7 +6,6 @@ python tests/browser/screenshots.py --url URL --out docs/screenshots
 from __future__ import annotations
 
 import argparse
-import io
 import shutil
 import sys
 from pathlib import Path
@@ -39,6 +38,7 @@ def pages(http: httpx.Client) -> dict[str, str]:
     predictions = items(f"/deployments/{deployment}/predictions", limit=100)
     prediction = next((one for one in predictions if one["labels"]), predictions[0])
     return {
+        "monitors": "/monitors",  # first, while the story's drift is still among the newest windows
         "loop": "/",
         "turns": "/turns",
         "turn": f"/turns/{quote(begun['loop'])}~{begun['number']}",
@@ -51,7 +51,6 @@ def pages(http: httpx.Client) -> dict[str, str]:
         "deployments": "/deployments",
         "deployment": f"/deployments/{quote(deployment)}",
         "why": f"/why/{prediction['prediction_id']}",
-        "monitors": "/monitors",
         "alerts": "/alerts",
         "alert": f"/alerts/{quote(drift['deployment'])}!{drift['number']}",
         "data": "/data",
@@ -68,23 +67,6 @@ def taken(page: Page, address: str) -> bytes:
     expect(page.get_by_role("status", name="Loading")).to_have_count(0, timeout=30_000)
     page.wait_for_timeout(2500)  # two reports of the gateway, so that rates are known
     return page.screenshot()
-
-
-def small(png: bytes) -> bytes:
-    """Return the picture with a palette of 256 colours where Pillow is at hand: a third of the bytes."""
-    try:
-        from PIL import Image
-    except ImportError:
-        return png
-    out = io.BytesIO()
-    with Image.open(io.BytesIO(png)) as picture:
-        flat = picture.convert("RGB")
-        # the commonest colours stay exact: grounds and text are few, only edges of letters move a little
-        counted = sorted(flat.getcolors(1 << 24) or [], reverse=True)[:256]
-        palette = Image.new("P", (1, 1))
-        palette.putpalette([channel for _, colour in counted for channel in colour])
-        flat.quantize(palette=palette, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
-    return min(png, out.getvalue(), key=len)
 
 
 def main() -> int:
@@ -105,7 +87,7 @@ def main() -> int:
         for scheme in ("light", "dark"):
             page = launched.new_context(viewport=SIZE, color_scheme=scheme).new_page()  # type: ignore[arg-type]
             for name, path in wanted.items():
-                (arguments.out / f"{name}-{scheme}.png").write_bytes(small(taken(page, url + path)))
+                (arguments.out / f"{name}-{scheme}.png").write_bytes(taken(page, url + path))
         launched.close()
     kept = sum(file.stat().st_size for file in arguments.out.glob("*.png"))
     print(f"{2 * len(wanted)} pictures, {kept / 1e6:.1f} MB, in {arguments.out}")

@@ -31,6 +31,7 @@ def run_step(order: Order, client: Client, scratch: Path) -> Completion:
         Invalid: the function did not return what it declares. Anything that the function itself raises.
     """
     assert order.step is not None
+    run_id = os.environ.get("MLFLOW_RUN_ID", "")  # the stock client takes it away when the code starts a run
     function = load_function(order, client, scratch)
     arguments = {
         name: _input(order, name, output, client=client, scratch=scratch) for name, output in order.inputs.items()
@@ -41,7 +42,7 @@ def run_step(order: Order, client: Client, scratch: Path) -> Completion:
         KEEPERS[kind](f"step {order.step.name}, output {position + 1}", value, client, scratch)
         for position, (kind, value) in enumerate(zip(order.step.outputs, values, strict=True))
     )
-    _log_metrics(outputs)
+    _log_metrics(outputs, run_id)
     return Completion(fence=order.fence, ok=True, outputs=outputs, environment_hash=capture().hash)
 
 
@@ -190,10 +191,10 @@ KEEPERS: dict[Kind, Callable[[str, Any, Client, Path], Output]] = {
 }
 
 
-def _log_metrics(outputs: tuple[Output, ...]) -> None:
+def _log_metrics(outputs: tuple[Output, ...], run_id: str) -> None:
     """Show the step's metrics on its run, where the stock client is installed and pointed at it."""
     values = {name: value for output in outputs for name, value in output.values.items()}
-    if not values:
+    if not values or not run_id:
         return
     try:
         from mlflow import MlflowClient
@@ -202,4 +203,4 @@ def _log_metrics(outputs: tuple[Output, ...]) -> None:
         return
     now = time.time_ns() // 1_000_000
     metrics = [Metric(name, value, now, 0) for name, value in values.items()]
-    MlflowClient().log_batch(os.environ["MLFLOW_RUN_ID"], metrics=metrics)
+    MlflowClient().log_batch(run_id, metrics=metrics)

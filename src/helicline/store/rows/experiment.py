@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from helicline.clock import SystemClock, epoch_ms, from_epoch_ms
+from helicline.clock import epoch_ms, from_epoch_ms
 from helicline.records.run import Experiment
 from helicline.store.noun import metadata
 from helicline.store.unit import Reader, Tx
@@ -28,15 +28,6 @@ EXPERIMENT = sa.Table(
     sa.Column("updated_ms", sa.BigInteger, nullable=False),
     sa.Column("tags", sa.Text, nullable=False),
 )
-
-
-def _add_default(target: sa.Table, connection: sa.Connection, **_: Any) -> None:
-    now = epoch_ms(SystemClock().now())
-    row = {"id": 0, "name": "Default", "location": "mlflow-artifacts:/0", "lifecycle": "active", "tags": "{}"}
-    connection.execute(target.insert(), row | {"created_ms": now, "updated_ms": now})
-
-
-sa.event.listen(EXPERIMENT, "after_create", _add_default)
 
 
 def hold(tx: Tx, topic: str) -> None:

@@ -193,4 +193,4 @@ def _default_experiment() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("the first revision cannot be undone; restore a backup")
+    raise RuntimeError("the first revision cannot be undone; restore a backup")
