@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import msgspec
 import pytest
 
 from crashing import Server
@@ -133,6 +134,17 @@ def test_a_step_whose_code_and_inputs_are_the_same_is_not_run_again(shop, failur
     again = shop.turn("raises~2", "FAILED")
     states = {step["step"]: step["state"] for step in shop.detail(again)["steps"]}
     assert states == {"numbers": "CACHED", "make": "FAILED"}
+
+
+def test_a_task_that_cannot_be_started_says_so(shop):
+    path = shop.folder / "lost_loop.py"
+    path.write_text(SOURCE.replace("NAME", "lost").replace("HOW", "raises"))
+    [(spec, _)] = record(shop.client, path)
+    without = msgspec.structs.replace(spec.pipeline.code, bundle="0" * 64)
+    pipeline = msgspec.structs.replace(spec.pipeline, code=without)
+    shop.client.post("/loops", dict, msgspec.structs.replace(spec, pipeline=pipeline))
+    shop.client.post("/loops/lost/turns", dict, {})
+    assert "it could not be started: No blob named" in shop.turn("lost", "FAILED")["outcome"]
 
 
 def test_a_cancelled_turn_stops_its_process(shop):

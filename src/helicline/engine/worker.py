@@ -108,15 +108,23 @@ class Task:
             beat = threading.Thread(target=self._beat, args=(ended,), daemon=True)
             beat.start()
             try:
-                process = self._spawn(scratch)
-                self._watch(process, scratch / "log")
+                completion = self._carried_out(scratch)
             finally:
                 ended.set()
                 beat.join()
-            self._ship(scratch / "log")
             if not self.lost:
-                self._report(self._completion(process.returncode or 0, scratch))
+                self._report(completion)
         self.client.close()
+
+    def _carried_out(self, scratch: Path) -> Completion:
+        """Run the task's process to its end and return its report; a process that cannot be made is a report too."""
+        try:
+            process = self._spawn(scratch)
+        except HeliclineError as error:
+            return Completion(fence=self.order.fence, ok=False, error=f"it could not be started: {error}")
+        self._watch(process, scratch / "log")
+        self._ship(scratch / "log")
+        return self._completion(process.returncode or 0, scratch)
 
     def _spawn(self, scratch: Path) -> Process:
         (scratch / "order.json").write_bytes(msgspec.json.encode(self.order))

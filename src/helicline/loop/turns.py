@@ -11,6 +11,7 @@ from helicline import bus
 from helicline.errors import Conflict, NotFound
 from helicline.loop.decide import Facts, Move, decide
 from helicline.pipeline import attempts, runs
+from helicline.records.gate import GateReport
 from helicline.records.loop import FINISHED, Cause, Leg, Loop, Turn
 from helicline.records.model import ModelVersion
 from helicline.records.pipeline import Output, PipelineRun
@@ -81,7 +82,7 @@ def facts_of(tx: Reader, turn: Turn, loop: Loop) -> Facts:
         attempt=nouns.ATTEMPTS.find(tx, turn.attempt) if turn.attempt else None,
         tries=_tries(tx, turn),
         pipeline_run=nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None,
-        report=report if report and version and report.digest == version.digest else None,
+        report=report if report and version and _is_of(report, turn, version) else None,
         request=nouns.REQUESTS.find(tx, turn.request) if turn.request else None,
         rollout=nouns.ROLLOUTS.find(tx, spec.deployment, turn.rollout) if turn.rollout else None,
         rollout_under_way=under_way.id if under_way else "",
@@ -89,6 +90,11 @@ def facts_of(tx: Reader, turn: Turn, loop: Loop) -> Facts:
         candidate_digest=version.digest if version else "",
         champion_digest=champion.digest if champion else "",
     )
+
+
+def _is_of(report: GateReport, turn: Turn, version: ModelVersion) -> bool:
+    """Return whether the report is about these very bytes and was made for this turn, not for an earlier one."""
+    return report.digest == version.digest and report.created_at >= turn.created_at
 
 
 def _tries(tx: Reader, turn: Turn) -> int:
