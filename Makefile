@@ -9,7 +9,8 @@ demo: sync-demo ## the whole story on real data, then serve until Ctrl-C (ARGS=-
 	$(BIN)/python examples/digits/demo.py $(ARGS)
 
 test: sync chromium check ## every test: unit, protocol, loop, crash, house, browser, on SQLite and PostgreSQL
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --ignore=tests/browser $(ARGS)
+	$(BIN)/pytest tests/browser # a process of their own: playwright keeps an event loop running in its
 
 check: sync ## lint, format, types, layers
 	$(BIN)/ruff check .
