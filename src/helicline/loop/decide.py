@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -140,8 +140,3 @@ RULES = {
     "APPROVING": _approving,
     "ROLLING_OUT": _rolling_out,
 }
-
-
-def next_look(now: datetime) -> datetime:
-    """Return when to look again at a turn that waits (events wake it sooner)."""
-    return now + timedelta(seconds=1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 from helicline import bus
@@ -199,6 +197,3 @@ def flip_back(tx: Tx, name: str, *, reason: str) -> Deployment:
         hint = "Wait until it is ready (hl deploy show) or roll out another version."
         raise Refused(f"roll back {name}", f"revision {previous.number} is {previous.state}, not READY", hint)
     return set_stable(tx, deployment, previous.number, why=reason or "rolled back by hand")
-
-
-Arms = Literal["stable", "candidate"]

@@ -123,12 +123,10 @@ NAMES = ["..", "%2e%2e", "a%2fb", "..%2f..%2fetc%2fpasswd", "a%00b", "a%0ab", "%
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("route", WRITES + READS, ids=" ".join)
+@pytest.mark.parametrize("route", [route for route in WRITES + READS if "{" in route[1]], ids=" ".join)
 def test_a_strange_name_in_the_path_is_never_an_error_of_ours(client, route, name):
     names = {part: name for part in ("name", "ref", "run_id", "attempt_id", "alias", "request_id", "token_id", "point")}
     names |= {part: name for part in ("turn_id", "loop", "alert_id", "prediction_id", "digest", "decision")}
-    if "{" not in route[1]:
-        pytest.skip("no part")
     answer = client.request(
         route[0], url(route[1], **names), content=b"{}", params={"offset": 0, "key": "x", "limit": 5}
     )
