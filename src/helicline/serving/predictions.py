@@ -155,7 +155,9 @@ def _columns(query: str) -> Columns:
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
     """Return the process's one database, which keeps nothing: making it takes longer than most queries."""
-    return duckdb.connect(config={"TimeZone": "UTC"})
+    database = duckdb.connect()
+    database.execute("SET GLOBAL TimeZone = 'UTC'")
+    return database
 
 
 def _source(files: list[Path]) -> str:
