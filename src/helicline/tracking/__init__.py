@@ -12,7 +12,15 @@ from helicline.tracking.experiment import (
     tag_experiment,
     untag_experiment,
 )
-from helicline.tracking.log import log_batch, log_inputs, log_outputs, metric_history, untag_run
+from helicline.tracking.log import (
+    checked_points,
+    log_batch,
+    log_inputs,
+    log_metrics,
+    log_outputs,
+    metric_history,
+    untag_run,
+)
 from helicline.tracking.logged_model import (
     add_logged_model_params,
     create_logged_model,
@@ -28,6 +36,7 @@ from helicline.tracking.search import search_experiments, search_logged_models, 
 __all__ = [
     "add_logged_model_params",
     "artifact_files",
+    "checked_points",
     "create_experiment",
     "create_logged_model",
     "create_run",
@@ -45,6 +54,7 @@ __all__ = [
     "list_artifacts",
     "log_batch",
     "log_inputs",
+    "log_metrics",
     "log_outputs",
     "metric_history",
     "put_artifact",

@@ -6,14 +6,18 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+import numpy as np
+
 from helicline import tracking
 from helicline.clock import epoch_ms
 from helicline.errors import Invalid
 from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.protocol.mlflow.fields import Fields
+from helicline.protocol.mlflow.points import log_batch_of, log_metric_of
 from helicline.records.run import DatasetInput, MetricPoint, ModelOutput, Run
-from helicline.tracking.page import offset_of, token_of
+from helicline.store.rows.block import Points
 
 STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 MAX_BATCH_TEXT = 1_000_000
@@ -145,8 +149,13 @@ def _point(fields: Fields) -> MetricPoint:
 
 
 async def log_metric(call: Call) -> Any:
-    run_id, point = _run_id(call.fields), _point(call.fields)
-    await call.write(lambda tx: tracking.log_batch(tx, run_id, metrics=[point]))
+    usual = log_metric_of(call.body)
+    if usual is None:
+        fields = call.parse()
+        run_id, point = _run_id(fields), _point(fields)
+    else:
+        run_id, point = usual.run_id, usual
+    await call.gather(tracking.log_metrics, (run_id, tracking.checked_points([point])))
     return {}
 
 
@@ -169,13 +178,22 @@ async def delete_tag(call: Call) -> Any:
 
 
 async def log_batch(call: Call) -> Any:
-    fields = call.fields
     if len(call.body) > MAX_BATCH_TEXT and len(call.body.decode()) > MAX_BATCH_TEXT:
         raise WireError(
             "INVALID_PARAMETER_VALUE",
             f"Batched logging API requests must be at most {MAX_BATCH_TEXT} bytes,"
             f" got a request of size {len(call.body)}.",
         )
+    usual = log_batch_of(call.body)
+    if usual is None:
+        return await _log_anything(call)
+    _check_sizes(usual.metrics, (), ())
+    await call.gather(tracking.log_metrics, (usual.run_id, tracking.checked_points(usual.metrics)))
+    return {}
+
+
+async def _log_anything(call: Call) -> Any:
+    fields = call.parse()
     run_id, metrics = _run_id(fields), fields.objects("metrics")
     params, tags = fields.objects("params"), fields.objects("tags")
     _check_sizes(metrics, params, tags)
@@ -233,10 +251,23 @@ async def history(call: Call) -> Any:
     run_id, key, size = _run_id(fields), fields.required("metric_key"), fields.integer("max_results")
     if size is not None and size <= 0:
         raise Invalid("max_results", size, "It must be a positive integer.")
-    size = None if size is None else min(size, HISTORY_PAGE)
-    start = offset_of(fields.text("page_token"))
-    limit = None if size is None else size + 1
-    points = await call.read(lambda tx: tracking.metric_history(tx, run_id, key, limit=limit, offset=start))
-    more = size is not None and len(points) > size
-    token = token_of(start + (size or 0)) if more else ""
-    return pruned(metrics=[point_as_wire(point) for point in points[:size]], next_page_token=token)
+    size, token = None if size is None else min(size, HISTORY_PAGE), fields.text("page_token")
+    points, token = await call.read(lambda tx: tracking.metric_history(tx, run_id, key, limit=size, page_token=token))
+    return pruned(metrics=history_as_wire(key, points), next_page_token=token)
+
+
+class HistoryPoint(msgspec.Struct, frozen=True):
+    """A point of a history as the wire has it; NaN is text."""
+
+    key: str
+    value: float | str
+    timestamp: int
+    step: int
+
+
+def history_as_wire(key: str, points: Points) -> list[HistoryPoint]:
+    values: list[Any] = points.values.tolist()
+    for at in np.isnan(points.values).nonzero()[0]:
+        values[at] = "NaN"
+    columns = zip(values, points.timestamps_ms.tolist(), points.steps.tolist(), strict=True)
+    return [HistoryPoint(key, *row) for row in columns]
