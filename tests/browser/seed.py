@@ -35,13 +35,13 @@ def _rows(numbers: range, experiment: str, now: int, chance: random.Random) -> I
         yield (
             table,
             [
-                {"run": ids[number], "key": key, "value": value}
+                {"run": ids[number], "key": key, "value": value, "head": value}
                 for number, pairs in zip(numbers, facts, strict=True)
                 for key, value in pairs.items()
             ],
         )
     for key in ("loss", "accuracy"):
-        yield metric.RUN_LATEST, [_point(ids[number], key, chance.random(), now) for number in numbers]
+        yield metric.SERIES, [_point(ids[number], key, chance.random(), now) for number in numbers]
 
 
 def _run(number: int, run_id: str, experiment: str, now: int) -> dict[str, Any]:
@@ -58,4 +58,5 @@ def _params(number: int, chance: random.Random) -> dict[str, str]:
 
 
 def _point(run_id: str, key: str, value: float, now: int) -> dict[str, Any]:
-    return {"run": run_id, "key": key, "timestamp_ms": now, "step": 0, "value": value, "is_nan": False}
+    latest = {"timestamp_ms": now, "step": 0, "value": value, "is_nan": False}
+    return {"run": run_id, "key": key, **latest, "row_count": 0, "loose_count": 0}
