@@ -57,7 +57,7 @@ def get_experiment(tx: Reader, experiment_id: str) -> Experiment:
 
 def experiment_number(experiment_id: str) -> int:
     """Return the id as the number it is kept by."""
-    if not re.fullmatch(r"[0-9]{1,18}", experiment_id, re.ASCII):
+    if not re.fullmatch(r"-?[0-9]{1,18}", experiment_id, re.ASCII):
         raise Invalid(
             "experiment_id",
             experiment_id,

@@ -34,23 +34,28 @@ def log_batch(
     Raises:
         ParamChanged: a parameter has another value already.
     """
-    run = active_run(tx, run_id)
     points = [_checked_point(point, f"metrics[{number}]", run_id) for number, point in enumerate(metrics)]
     kept = {key: checked_tag(key, value, f"tags[{at}]") for at, (key, value) in enumerate((tags or {}).items())}
-    _log_params(tx, run_id, params or {})
+    wanted = _checked_params(params or {})
+    run = active_run(tx, run_id)
+    _log_params(tx, run_id, wanted)
     metric.add(tx, run_id, points)
     _log_model_metrics(tx, points)
     rows.set_tags(tx, run_id, kept)
     _rename(tx, run, kept)
 
 
-def _log_params(tx: Tx, run_id: str, params: dict[str, str]) -> None:
-    if not params:
-        return
+def _checked_params(params: dict[str, str]) -> dict[str, str]:
     wanted = {}
     for number, (key, value) in enumerate(params.items()):
         checks.checked_key(f"params[{number}].key", "Param key", key)
         wanted[key] = checks.checked_text(f"params[{number}].value", value)[:6000]
+    return wanted
+
+
+def _log_params(tx: Tx, run_id: str, wanted: dict[str, str]) -> None:
+    if not wanted:
+        return
     for key, stands in rows.add_params(tx, run_id, wanted).items():
         if stands != wanted[key]:
             raise ParamChanged(
@@ -70,7 +75,7 @@ def _log_model_metrics(tx: Tx, points: Sequence[MetricPoint]) -> None:
 
 
 def _rename(tx: Tx, run: Run, tags: dict[str, str]) -> None:
-    name = tags.get(NAME_TAG, run.name)
+    name = tags.get(NAME_TAG) or run.name
     if name != run.name:
         rows.save(tx, msgspec.structs.replace(run, name=name))
 
@@ -93,7 +98,7 @@ def untag_run(tx: Tx, run_id: str, key: str) -> None:
 
 def log_inputs(tx: Tx, run_id: str, *, datasets: Sequence[DatasetInput] = (), model_ids: Sequence[str] = ()) -> None:
     """Link the run to the datasets and models that it used."""
-    run = active_run(tx, run_id)
+    run = active_run(tx, checks.checked_run("run_id", run_id))
     for number, dataset in enumerate(datasets):
         rows.add_input(tx, run, _checked_dataset(dataset, f"datasets[{number}]"))
     models = [ModelOutput(model_id=checks.checked_ref("models.model_id", model_id)) for model_id in model_ids]

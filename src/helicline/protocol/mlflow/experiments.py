@@ -20,6 +20,7 @@ def as_wire(experiment: Experiment) -> dict[str, Any]:
         creation_time=epoch_ms(experiment.created_at),
         last_update_time=epoch_ms(experiment.updated_at),
         tags=pairs(experiment.tags),
+        workspace="default",
     )
 
 
@@ -71,9 +72,8 @@ async def restore(call: Call) -> Any:
 
 
 async def update(call: Call) -> Any:
-    experiment_id, name = call.fields.required("experiment_id"), call.fields.text("new_name")
-    if name:
-        await call.write(lambda tx: tracking.rename_experiment(tx, experiment_id, name))
+    experiment_id, name = call.fields.required("experiment_id"), call.fields.required("new_name")
+    await call.write(lambda tx: tracking.rename_experiment(tx, experiment_id, name))
     return {}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from helicline.protocol.mlflow import artifacts, experiments, logged_models, registry, runs
 from helicline.protocol.mlflow.call import Call, Reply
-from helicline.protocol.mlflow.trace import assessments
+from helicline.protocol.mlflow.trace import assessments, ingest, legacy
 from helicline.protocol.mlflow.trace import handlers as traces
 from helicline.records.access import Permission
 
@@ -99,7 +99,7 @@ MLFLOW: tuple[Route, ...] = (
     ("DELETE", "/model-versions/delete-tag", "write", registry.delete_version_tag),
     ("POST", "/model-versions/transition-stage", "write", registry.transition_stage),
 )
-# on 3.0 only: the same paths on 2.0 are an older API, whose clients fall back on a 404
+# on 3.0 only: the same paths on 2.0 are the older API of LEGACY
 TRACES: tuple[Route, ...] = (
     ("POST", "/traces", "write", traces.start),
     ("GET", "/traces/get", "read", traces.get),
@@ -111,6 +111,12 @@ TRACES: tuple[Route, ...] = (
     ("GET", "/traces/{trace_id}/assessments/{assessment_id}", "read", assessments.get),
     ("PATCH", "/traces/{trace_id}/assessments/{assessment_id}", "write", assessments.update),
     ("DELETE", "/traces/{trace_id}/assessments/{assessment_id}", "write", assessments.delete),
+)
+LEGACY: tuple[Route, ...] = (
+    ("POST", "/traces", "write", legacy.begin),
+    ("GET", "/traces", "read", legacy.search),
+    ("PATCH", "/traces/{trace_id}", "write", legacy.end),
+    ("GET", "/traces/{trace_id}/info", "read", legacy.get),
 )
 TRACES_EITHER: tuple[Route, ...] = (
     ("POST", "/traces/delete-traces", "write", traces.delete),
@@ -128,7 +134,7 @@ ARTIFACTS: tuple[Route, ...] = (
 PLAIN: tuple[Route, ...] = (
     ("GET", "/version", "open", version),
     ("GET", "/health", "open", health),
-    ("POST", "/v1/traces", "write", traces.export),
+    ("POST", "/v1/traces", "write", ingest.export),
 )
 
 
@@ -144,6 +150,7 @@ ROUTES: tuple[Route, ...] = (
     *_below(PREFIXES, MLFLOW),
     *_below(PREFIXES, TRACES_EITHER),
     *_below(("/api/3.0/mlflow", "/ajax-api/3.0/mlflow"), TRACES),
+    *_below(("/api/2.0/mlflow", "/ajax-api/2.0/mlflow"), LEGACY),
     *_below(("/api/2.0", "/ajax-api/2.0"), ARTIFACTS),
     *PLAIN,
 )

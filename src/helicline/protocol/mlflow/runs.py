@@ -8,11 +8,12 @@ from typing import Any
 
 from helicline import tracking
 from helicline.clock import epoch_ms
-from helicline.errors import Invalid
+from helicline.errors import Invalid, NotFound
 from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.protocol.mlflow.fields import Fields
 from helicline.records.run import DatasetInput, MetricPoint, ModelOutput, Run
+from helicline.tracking.checks import checked_run
 from helicline.tracking.page import offset_of, token_of
 
 STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
@@ -133,6 +134,10 @@ def _point(fields: Fields) -> MetricPoint:
     timestamp = fields.integer("timestamp")
     if timestamp is None:
         missing(fields._label("timestamp"))
+    if fields.has("dataset_name") != fields.has("dataset_digest"):
+        raise WireError(
+            "INVALID_PARAMETER_VALUE", "Both dataset_name and dataset_digest must be provided if one is provided"
+        )
     return MetricPoint(
         key=fields.required("key"),
         value=fields.number("value"),
@@ -189,6 +194,7 @@ async def log_batch(call: Call) -> Any:
         )
     points = [_point(metric) for metric in metrics]
     named, tagged = fields.pairs("params"), fields.pairs("tags")
+    checked_run("run_id", run_id)
     await call.write(lambda tx: tracking.log_batch(tx, run_id, metrics=points, params=named, tags=tagged))
     return {}
 
@@ -236,7 +242,10 @@ async def history(call: Call) -> Any:
     size = None if size is None else min(size, HISTORY_PAGE)
     start = offset_of(fields.text("page_token"))
     limit = None if size is None else size + 1
-    points = await call.read(lambda tx: tracking.metric_history(tx, run_id, key, limit=limit, offset=start))
+    try:
+        points = await call.read(lambda tx: tracking.metric_history(tx, run_id, key, limit=limit, offset=start))
+    except NotFound:  # a run that is not there has no points, says the stock server
+        points = []
     more = size is not None and len(points) > size
     token = token_of(start + (size or 0)) if more else ""
     return pruned(metrics=[point_as_wire(point) for point in points[:size]], next_page_token=token)

@@ -6,10 +6,10 @@ import re
 import uuid
 from typing import Any
 
+from helicline import trace as traces
 from helicline.errors import Invalid, NotFound
 from helicline.protocol.mlflow.call import Call
 from helicline.protocol.mlflow.errors import missing
-from helicline.tracking import trace as traces
 
 CHANGEABLE = ("assessment_name", "feedback", "expectation", "rationale", "metadata", "valid")
 
