@@ -37,7 +37,17 @@ THEIR_FAULT = ("INTERNAL_ERROR", "BAD_REQUEST", "INVALID_STATE", None)
 OURS_ALONE = frozenset({"mlflow.trace.spansLocation", "mlflow.trace.infoFinalized"})
 # lists that mean sets
 SETS = frozenset(
-    ["tags", "params", "aliases", "dataset_inputs", "model_outputs", "model_inputs", "registrations", "latest_versions"]
+    [
+        "tags",
+        "params",
+        "aliases",
+        "dataset_inputs",
+        "model_outputs",
+        "model_inputs",
+        "registrations",
+        "latest_versions",
+        "dataset_summaries",
+    ]
 )
 
 
@@ -132,7 +142,17 @@ def differences(sides: list[Side], calls: Iterable[tuple[str, Any, dict[str, Any
             response = side.send(method, path, body)
             if response.status_code == 200 and makes:
                 _keep(side, makes, response.json())
-            answers.append(told(side, response))
+            answer = told(side, response)
+            if str(path).endswith("/traces/search"):  # a full page that is the last has a token there, not with us
+                answer.pop("next_page_token", None)
+            if (method, str(path)[-7:]) == ("POST", "/traces") and "error" not in answer:
+                answer = {}  # the stock server answers some facts as they were before; what is read later is compared
+            answers.append(answer)
+        failed = answers[0].get("status", 0) >= 500 or "IntegrityError" in answers[0].get("message", "")
+        if failed and all(one.get("status", 0) < 500 for one in answers[1:]):
+            if all("error" in one for one in answers[1:]):
+                continue
+            return []  # the stock server broke: from here on the two may keep different things
         if any(not alike(answers[0], one) for one in answers[1:]):
             return [*trail, *(json.dumps(one, sort_keys=True)[:3000] for one in answers)]
     return []

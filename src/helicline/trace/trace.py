@@ -17,7 +17,7 @@ from helicline.store.rows import trace as rows
 from helicline.store.rows.experiment import hold
 from helicline.store.unit import Reader, Tx
 from helicline.trace import usage
-from helicline.tracking.checks import checked_time
+from helicline.tracking.checks import checked_key, checked_time
 from helicline.tracking.experiment import active_experiment, experiment_number
 
 LOCATION_TAG = "mlflow.trace.spansLocation"
@@ -43,7 +43,11 @@ def put_trace(tx: Tx, info: dict[str, Any]) -> TraceRecord:
     ours = {ARTIFACT_TAG: _place(experiment, trace_id), LOCATION_TAG: "TRACKING_STORE"}
     tags = (before.info.get("tags") or {}) if before else {}
     told = {key: value for key, value in info.items() if value is not None}
-    told |= {"trace_id": trace_id, "tags": tags | (info.get("tags") or {}) | ours}
+    told |= {
+        "state": info.get("state") or STATES[0],
+        "trace_id": trace_id,
+        "tags": tags | (info.get("tags") or {}) | ours,
+    }
     if before is not None:
         for kept in ("assessments", LINKED_KEY):
             if before.info.get(kept):
@@ -227,18 +231,21 @@ def tag_trace(tx: Tx, trace_id: str, tags: dict[str, str]) -> None:
 
 
 def untag_trace(tx: Tx, trace_id: str, key: str) -> None:
-    _check_tag(key)
+    _check_free(key)
     tags = get_trace(tx, trace_id).info.get("tags") or {}
     if key not in tags:
         raise NotFound("trace tag", key)
     change_trace(tx, trace_id, lambda info: info | {"tags": {tag: tags[tag] for tag in tags if tag != key}})
 
 
-def _check_tag(key: str) -> None:
+def _check_free(key: str) -> None:
     if key in FIXED_TAGS:
         raise Invalid("key", key, "a tag that is not the server's own")
-    if not 0 < len(key) <= 250:
-        raise Invalid("key", f"{len(key)} characters", "1 to 250 characters")
+
+
+def _check_tag(key: str) -> None:
+    _check_free(key)
+    checked_key("key", "key", key)
 
 
 def delete_traces(tx: Tx, experiment_id: str, *, ids: Sequence[str], before_ms: int | None, most: int | None) -> int:

@@ -12,7 +12,15 @@ from helicline.tracking.experiment import (
     tag_experiment,
     untag_experiment,
 )
-from helicline.tracking.log import log_batch, log_inputs, log_outputs, metric_history, untag_run
+from helicline.tracking.log import (
+    dataset_uses,
+    log_batch,
+    log_inputs,
+    log_outputs,
+    metric_history,
+    note_model,
+    untag_run,
+)
 from helicline.tracking.logged_model import (
     add_logged_model_params,
     create_logged_model,
@@ -31,6 +39,7 @@ __all__ = [
     "create_experiment",
     "create_logged_model",
     "create_run",
+    "dataset_uses",
     "delete_artifacts",
     "delete_experiment",
     "delete_logged_model",
@@ -47,6 +56,7 @@ __all__ = [
     "log_inputs",
     "log_outputs",
     "metric_history",
+    "note_model",
     "put_artifact",
     "rename_experiment",
     "restore_experiment",

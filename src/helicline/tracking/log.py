@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -16,8 +17,12 @@ from helicline.store.rows import run as rows
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks
 from helicline.tracking.errors import ParamChanged
+from helicline.tracking.experiment import experiment_number
 from helicline.tracking.run import NAME_TAG, active_run, checked_tag
 
+MODELS_TAG = "mlflow.log-model.history"
+MODEL_FACTS = ("run_id", "artifact_path", "utc_time_created", "model_uuid")
+MAX_MODELS_TEXT = 1_000_000
 DATASET_LIMITS = {"name": 500, "digest": 36, "source": 65_535, "schema": 1_048_575, "profile": 16_777_215}
 
 
@@ -124,6 +129,31 @@ def _checked_dataset(dataset: DatasetInput, path: str) -> DatasetInput:
         checks.checked_length("key", 255, key)
         checks.checked_length("value", 500, value)
     return dataset
+
+
+def note_model(tx: Tx, run_id: str, model: dict[str, Any]) -> None:
+    """Add the model to the list that the run's tag holds."""
+    active_run(tx, run_id)
+    noted = rows.tag(tx, run_id, MODELS_TAG)
+    try:
+        models = msgspec.json.decode(noted or "[]", type=list[Any])
+    except msgspec.MsgspecError:
+        models = []
+    told = {key: model[key] for key in MODEL_FACTS if key in model}
+    flavors = model["flavors"] if isinstance(model["flavors"], dict) else {}
+    told["flavors"] = {
+        name: {key: value for key, value in flavor.items() if key != "config"} if isinstance(flavor, dict) else flavor
+        for name, flavor in flavors.items()
+    }
+    text = msgspec.json.encode([*models, told]).decode()
+    if len(text) > MAX_MODELS_TEXT:
+        raise Invalid("model_json", f"{len(text)} characters with those before", f"at most {MAX_MODELS_TEXT}")
+    rows.set_tags(tx, run_id, {MODELS_TAG: text})
+
+
+def dataset_uses(tx: Reader, experiment_ids: Sequence[str]) -> list[tuple[str, str, str, str]]:
+    """Return (experiment id, name, digest, context) of the datasets that the experiments' runs used, once each."""
+    return rows.dataset_uses(tx, [experiment_number(experiment_id) for experiment_id in experiment_ids])
 
 
 def metric_history(

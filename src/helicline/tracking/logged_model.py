@@ -83,18 +83,23 @@ def finalize_logged_model(tx: Tx, model_id: str, status: str) -> LoggedModel:
 
 def delete_logged_model(tx: Tx, model_id: str) -> None:
     """Hide the model; deleting twice is fine."""
-    model = rows.find(tx, model_id)
-    if model is None:
-        raise NotFound("logged model", model_id)
+    model = _known(tx, model_id)
     rows.save(tx, msgspec.structs.replace(model, lifecycle="deleted", updated_at=tx.now))
 
 
 def tag_logged_model(tx: Tx, model_id: str, tags: dict[str, str]) -> None:
     """Set the tags, of a deleted model too."""
     kept = _checked(tags, "tags", 100_000)
-    if rows.find(tx, model_id) is None:
-        raise NotFound("logged model", model_id)
+    _known(tx, model_id)
     rows.set_tags(tx, model_id, kept)
+
+
+def _known(tx: Tx, model_id: str) -> LoggedModel:
+    """Return the model, deleted or not."""
+    model = rows.find(tx, model_id)
+    if model is None:
+        raise NotFound("logged model", model_id)
+    return model
 
 
 def untag_logged_model(tx: Tx, model_id: str, key: str) -> None:
@@ -104,6 +109,7 @@ def untag_logged_model(tx: Tx, model_id: str, key: str) -> None:
 
 
 def add_logged_model_params(tx: Tx, model_id: str, params: dict[str, str]) -> None:
-    """Add the parameters that are new; those that stand are left."""
-    get_logged_model(tx, model_id)
-    rows.add_params(tx, model_id, _checked(params, "params", 6000))
+    """Add the parameters that are new, to a deleted model too; those that stand are left."""
+    kept = _checked(params, "params", 6000)
+    _known(tx, model_id)
+    rows.add_params(tx, model_id, kept)

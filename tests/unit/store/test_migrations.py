@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from helicline.errors import Invalid
 from helicline.store import migrations
 from helicline.store.migrations import HEAD, revision_of, upgrade
+from helicline.store.migrations.versions import r0002_evaluation_and_webhooks
 from helicline.store.noun import metadata
 from helicline.store.unit import Store
 
@@ -92,8 +93,10 @@ def test_tables_that_need_no_rowid_have_none(tmp_path):
 
 
 def test_a_database_made_before_there_were_revisions_is_stamped_and_keeps_its_rows(bare):
-    metadata.create_all(bare.engine)
+    upgrade(bare)
     with bare.engine.begin() as connection:
+        for name in (*r0002_evaluation_and_webhooks.NOUNS, "alembic_version"):
+            connection.exec_driver_sql(f"DROP TABLE {name}")
         connection.exec_driver_sql("INSERT INTO event_cursor (consumer, seq) VALUES ('x', 7)")
     upgrade(bare)
     assert revision(bare) == HEAD

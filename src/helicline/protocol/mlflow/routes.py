@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from helicline.protocol.mlflow import artifacts, experiments, logged_models, registry, runs
+from helicline.protocol.mlflow import artifacts, experiments, history, logged_models, registry, runs
 from helicline.protocol.mlflow.call import Call, Reply
 from helicline.protocol.mlflow.trace import assessments, ingest, legacy
 from helicline.protocol.mlflow.trace import handlers as traces
@@ -47,6 +47,7 @@ MLFLOW: tuple[Route, ...] = (
     ("GET", "/experiments/get-by-name", "read", experiments.get_by_name),
     ("POST", "/experiments/search", "read", experiments.search),
     ("GET", "/experiments/search", "read", experiments.search),
+    ("POST", "/experiments/search-datasets", "read", experiments.search_datasets),
     ("POST", "/experiments/delete", "write", experiments.delete),
     ("POST", "/experiments/restore", "write", experiments.restore),
     ("POST", "/experiments/update", "write", experiments.update),
@@ -64,8 +65,11 @@ MLFLOW: tuple[Route, ...] = (
     ("POST", "/runs/set-tag", "write", runs.set_tag),
     ("POST", "/runs/delete-tag", "write", runs.delete_tag),
     ("POST", "/runs/log-inputs", "write", runs.log_inputs),
+    ("POST", "/runs/log-model", "write", runs.log_model),
     ("POST", "/runs/outputs", "write", runs.log_outputs),
-    ("GET", "/metrics/get-history", "read", runs.history),
+    ("GET", "/metrics/get-history", "read", history.of_run),
+    ("GET", "/metrics/get-history-bulk", "read", history.bulk),
+    ("GET", "/metrics/get-history-bulk-interval", "read", history.interval),
     ("GET", "/artifacts/list", "read", artifacts.of_run),
     ("POST", "/logged-models", "write", logged_models.create),
     ("POST", "/logged-models/search", "read", logged_models.search),

@@ -6,19 +6,18 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from helicline import tracking
 from helicline.clock import epoch_ms
-from helicline.errors import Invalid, NotFound
 from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.protocol.mlflow.fields import Fields
 from helicline.records.run import DatasetInput, MetricPoint, ModelOutput, Run
 from helicline.tracking.checks import checked_run
-from helicline.tracking.page import offset_of, token_of
 
 STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 MAX_BATCH_TEXT = 1_000_000
-HISTORY_PAGE = 25_000
 
 
 def info_as_wire(run: Run) -> dict[str, Any]:
@@ -234,18 +233,15 @@ async def log_outputs(call: Call) -> Any:
     return {}
 
 
-async def history(call: Call) -> Any:
-    fields = call.fields
-    run_id, key, size = _run_id(fields), fields.required("metric_key"), fields.integer("max_results")
-    if size is not None and size <= 0:
-        raise Invalid("max_results", size, "It must be a positive integer.")
-    size = None if size is None else min(size, HISTORY_PAGE)
-    start = offset_of(fields.text("page_token"))
-    limit = None if size is None else size + 1
+async def log_model(call: Call) -> Any:
+    """Note a model in the run's tag, as clients before MLflow 3 do."""
+    run_id, text = _run_id(call.fields), call.fields.required("model_json")
     try:
-        points = await call.read(lambda tx: tracking.metric_history(tx, run_id, key, limit=limit, offset=start))
-    except NotFound:  # a run that is not there has no points, says the stock server
-        points = []
-    more = size is not None and len(points) > size
-    token = token_of(start + (size or 0)) if more else ""
-    return pruned(metrics=[point_as_wire(point) for point in points[:size]], next_page_token=token)
+        document = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        raise WireError("INVALID_PARAMETER_VALUE", "Malformed model info: model_json is not a valid JSON.") from None
+    lacking = sorted({"artifact_path", "flavors", "utc_time_created", "run_id"} - set(document or ()))
+    if not isinstance(document, dict) or lacking:
+        raise WireError("INVALID_PARAMETER_VALUE", f"Model json is missing mandatory fields: {lacking}")
+    await call.write(lambda tx: tracking.note_model(tx, run_id, document))
+    return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
 from typing import Any
@@ -78,5 +79,6 @@ async def delete(call: Call) -> Any:
             ]
         }
 
-    await call.write(lambda tx: traces.change_trace(tx, trace_id, without))
+    with contextlib.suppress(NotFound):
+        await call.write(lambda tx: traces.change_trace(tx, trace_id, without))
     return {}

@@ -138,6 +138,8 @@ async def delete(call: Call) -> Any:
     before, most = fields.integer("max_timestamp_millis"), fields.integer("max_traces")
     if (before is None) == (not ids):
         raise Invalid("max_timestamp_millis", before, "exactly one of max_timestamp_millis and request_ids")
+    if ids and most is not None:
+        raise Invalid("max_traces", most, "`max_traces` can't be specified if `trace_ids` is specified.")
     if most is not None and most < 1:
         raise Invalid("max_traces", most, "a positive integer")
     gone = await call.write(lambda tx: traces.delete_traces(tx, experiment_id, ids=ids, before_ms=before, most=most))
