@@ -8,6 +8,7 @@ from typing import Any
 
 from helicline.protocol.mlflow import artifacts, experiments, history, logged_models, registry, runs
 from helicline.protocol.mlflow.call import Call, Reply
+from helicline.protocol.mlflow.genai import datasets, scorers
 from helicline.protocol.mlflow.trace import assessments, ingest, legacy
 from helicline.protocol.mlflow.trace import handlers as traces
 from helicline.records.access import Permission
@@ -103,6 +104,27 @@ MLFLOW: tuple[Route, ...] = (
     ("DELETE", "/model-versions/delete-tag", "write", registry.delete_version_tag),
     ("POST", "/model-versions/transition-stage", "write", registry.transition_stage),
 )
+# on 3.0 only
+EVALUATION: tuple[Route, ...] = (
+    ("POST", "/datasets/create", "write", datasets.create),
+    ("POST", "/datasets/search", "read", datasets.search),
+    ("GET", "/datasets/search", "read", datasets.search),
+    ("GET", "/datasets/{dataset_id}", "read", datasets.get),
+    ("DELETE", "/datasets/{dataset_id}", "write", datasets.delete),
+    ("PATCH", "/datasets/{dataset_id}/tags", "write", datasets.set_tags),
+    ("DELETE", "/datasets/{dataset_id}/tags/{key}", "write", datasets.delete_tag),
+    ("POST", "/datasets/{dataset_id}/records", "write", datasets.upsert_records),
+    ("GET", "/datasets/{dataset_id}/records", "read", datasets.get_records),
+    ("DELETE", "/datasets/{dataset_id}/records", "write", datasets.delete_records),
+    ("GET", "/datasets/{dataset_id}/experiment-ids", "read", datasets.experiment_ids),
+    ("POST", "/datasets/{dataset_id}/add-experiments", "write", datasets.add_experiments),
+    ("POST", "/datasets/{dataset_id}/remove-experiments", "write", datasets.remove_experiments),
+    ("POST", "/scorers/register", "write", scorers.register),
+    ("GET", "/scorers/list", "read", scorers.newest),
+    ("GET", "/scorers/versions", "read", scorers.versions),
+    ("GET", "/scorers/get", "read", scorers.get),
+    ("DELETE", "/scorers/delete", "write", scorers.delete),
+)
 # on 3.0 only: the same paths on 2.0 are the older API of LEGACY
 TRACES: tuple[Route, ...] = (
     ("POST", "/traces", "write", traces.start),
@@ -153,6 +175,7 @@ def _below(prefixes: tuple[str, ...], routes: tuple[Route, ...]) -> tuple[Route,
 ROUTES: tuple[Route, ...] = (
     *_below(PREFIXES, MLFLOW),
     *_below(PREFIXES, TRACES_EITHER),
+    *_below(("/api/3.0/mlflow", "/ajax-api/3.0/mlflow"), EVALUATION),
     *_below(("/api/3.0/mlflow", "/ajax-api/3.0/mlflow"), TRACES),
     *_below(("/api/2.0/mlflow", "/ajax-api/2.0/mlflow"), LEGACY),
     *_below(("/api/2.0", "/ajax-api/2.0"), ARTIFACTS),

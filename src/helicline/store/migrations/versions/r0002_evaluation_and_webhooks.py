@@ -6,6 +6,8 @@ Revises: 0001
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -15,7 +17,7 @@ branch_labels = None
 depends_on = None
 
 TEXT, INT = sa.Text(), sa.BigInteger()
-NOUNS = {
+NOUNS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "evaluation_dataset": ({"id": TEXT}, {"name": TEXT, "created_at": INT}),
     "evaluation_record": ({"dataset": TEXT, "id": TEXT}, {"inputs_hash": TEXT, "created_at": INT}),
     "scorer_version": ({"experiment": TEXT, "name": TEXT, "number": INT}, {"scorer_id": TEXT}),
