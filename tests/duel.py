@@ -148,11 +148,12 @@ def differences(sides: list[Side], calls: Iterable[tuple[str, Any, dict[str, Any
             if (method, str(path)[-7:]) == ("POST", "/traces") and "error" not in answer:
                 answer = {}  # the stock server answers some facts as they were before; what is read later is compared
             answers.append(answer)
-        failed = answers[0].get("status", 0) >= 500 or "IntegrityError" in answers[0].get("message", "")
-        if failed and all(one.get("status", 0) < 500 for one in answers[1:]):
-            if all("error" in one for one in answers[1:]):
+        broken = answers[0].get("status", 0) >= 500
+        halfway = "IntegrityError" in answers[0].get("message", "")
+        if (broken or halfway) and all(one.get("status", 0) < 500 for one in answers[1:]):
+            if broken and all("error" in one for one in answers[1:]):
                 continue
-            return []  # the stock server broke: from here on the two may keep different things
+            return []  # it kept half of the request, or none: from here on the two keep different things
         if any(not alike(answers[0], one) for one in answers[1:]):
             return [*trail, *(json.dumps(one, sort_keys=True)[:3000] for one in answers)]
     return []

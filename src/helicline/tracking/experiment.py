@@ -112,8 +112,9 @@ def rename_experiment(tx: Tx, experiment_id: str, name: str) -> Experiment:
 
 
 def tag_experiment(tx: Tx, experiment_id: str, key: str, value: str) -> None:
+    kept = _checked_tag(key, value)
     experiment = _active(get_experiment(tx, experiment_id))
-    tags = experiment.tags | {key: _checked_tag(key, value)}
+    tags = experiment.tags | {key: kept}
     rows.save(tx, msgspec.structs.replace(experiment, tags=tags, updated_at=tx.now))
 
 

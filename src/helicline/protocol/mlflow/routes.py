@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from helicline.protocol.mlflow import artifacts, experiments, history, logged_models, registry, runs
+from helicline.protocol.mlflow import artifacts, experiments, history, logged_models, registry, runs, webhooks
 from helicline.protocol.mlflow.call import Call, Reply
 from helicline.protocol.mlflow.genai import datasets, scorers
 from helicline.protocol.mlflow.trace import assessments, ingest, legacy
@@ -103,6 +103,12 @@ MLFLOW: tuple[Route, ...] = (
     ("POST", "/model-versions/set-tag", "write", registry.set_version_tag),
     ("DELETE", "/model-versions/delete-tag", "write", registry.delete_version_tag),
     ("POST", "/model-versions/transition-stage", "write", registry.transition_stage),
+    ("POST", "/webhooks", "admin", webhooks.create),
+    ("GET", "/webhooks", "admin", webhooks.listing),
+    ("GET", "/webhooks/{webhook_id}", "admin", webhooks.get),
+    ("PATCH", "/webhooks/{webhook_id}", "admin", webhooks.update),
+    ("DELETE", "/webhooks/{webhook_id}", "admin", webhooks.delete),
+    ("POST", "/webhooks/{webhook_id}/test", "admin", webhooks.test),
 )
 # on 3.0 only
 EVALUATION: tuple[Route, ...] = (
