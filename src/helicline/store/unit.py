@@ -2,7 +2,8 @@
 
 On SQLite one writer thread drains the queue and commits everything that waits in one transaction, each unit under
 its own savepoint (group commit: one fsync serves many units). On PostgreSQL the same functions run on a small pool.
-See docs/decisions/0001-single-writer-group-commit.md.
+Items of one kind that wait side by side can be handed to one function together (`gather`): a bulk.
+See docs/decisions/0001-single-writer-group-commit.md and 0010-metric-storage.md.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -25,7 +28,8 @@ from helicline.records.event import Event
 
 log = logging.getLogger("helicline.store")
 T = TypeVar("T")
-Unit = Callable[["Tx"], Any]
+# takes the items that wait together; returns for each what its writer gets: a value, or the error that refuses it
+Bulk = Callable[["Tx", Sequence[Any]], Sequence[Any]]
 GROUP = 512
 PG_WRITERS = 4
 PG_TRIES = 8
@@ -57,11 +61,26 @@ class Tx(Reader):
 
 
 class _Job(Generic[T]):
-    def __init__(self, unit: Callable[[Tx], T], actor: str, request_id: str) -> None:
-        self.unit, self.actor, self.request_id = unit, actor, request_id
+    """A unit that waits, or the `item` of a bulk that does (then `unit` does that item alone)."""
+
+    def __init__(
+        self, unit: Callable[[Tx], T], actor: str, request_id: str, *, bulk: Bulk | None = None, item: Any = None
+    ) -> None:
+        self.unit, self.actor, self.request_id, self.bulk, self.item = unit, actor, request_id, bulk, item
         self.future: Future[T] = Future()
         self.value: Any = None
+        self.error: BaseException | None = None
         self.emitted: list[Event] = []
+
+
+def _alone(bulk: Bulk, item: Any) -> Callable[[Tx], Any]:
+    def unit(tx: Tx) -> Any:
+        (outcome,) = bulk(tx, [item])
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    return unit
 
 
 class Store:
@@ -88,6 +107,7 @@ class Store:
             self._writer = threading.Thread(target=self._write_loop, name="helicline-writer", daemon=True)
             self._writer.start()
         else:
+            self._gathered: dict[Bulk, deque[_Job[Any]]] = {}
             self._pool = ThreadPoolExecutor(PG_WRITERS, thread_name_prefix="helicline-writer")
 
     @property
@@ -96,13 +116,26 @@ class Store:
 
     def submit(self, unit: Callable[[Tx], T], *, actor: str = "system", request_id: str = "") -> Future[T]:
         """Queue a unit; the future resolves after its commit, or with the error that rolled it back."""
+        return self._enqueue(_Job(unit, actor, request_id))
+
+    def gather(self, bulk: Bulk, item: Any, *, actor: str = "system", request_id: str = "") -> Future[Any]:
+        """Queue an item for `bulk`, which is handed all items that wait side by side in one call.
+
+        It must give each item its outcome, in order, and write nothing for one that it refuses. The future resolves
+        as that of `submit` does.
+        """
+        return self._enqueue(_Job(_alone(bulk, item), actor, request_id, bulk=bulk, item=item))
+
+    def _enqueue(self, job: _Job[T]) -> Future[T]:
         if self._closed:
             raise Unavailable("the store", "it is closing")
-        job = _Job(unit, actor, request_id)
         if self._pool is None:
             self._queue.put(job)
-        else:
+        elif job.bulk is None:
             self._pool.submit(self._run_postgres, job)
+        else:
+            self._gathered.setdefault(job.bulk, deque()).append(job)
+            self._pool.submit(self._drain_postgres, job.bulk)
         return job.future
 
     def write(self, unit: Callable[[Tx], T], *, actor: str = "system", request_id: str = "") -> T:
@@ -152,24 +185,43 @@ class Store:
     def _commit_group(self, connection: sa.Connection, waiting: list[_Job[Any]]) -> None:
         """Run every unit under its own savepoint, commit once, then acknowledge: never before the commit."""
         group = [job for job in waiting if job.future.set_running_or_notify_cancel()]
-        failures: dict[int, BaseException] = {}
         try:
             with connection.begin():
-                for position, job in enumerate(group):
-                    try:
-                        with connection.begin_nested():
-                            self._apply(connection, job)
-                    except Exception as error:
-                        failures[position] = error
-                        if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
-                            raise  # SQLite rolled the whole group back by itself (a full disk does that)
+                for bulk, jobs in groupby(group, key=lambda job: job.bulk):
+                    self._apply_side_by_side(connection, bulk, list(jobs))
         except Exception as error:
             log.error("commit failed: %s", error)
-            failures = dict.fromkeys(range(len(group)), error)
+            for job in group:
+                job.error = error
             _abandon(connection)
-        self._acknowledge([job for position, job in enumerate(group) if position not in failures])
-        for position, failure in failures.items():
-            group[position].future.set_exception(_translated(failure))
+        self._acknowledge(group)
+
+    def _apply_side_by_side(self, connection: sa.Connection, bulk: Bulk | None, jobs: list[_Job[Any]]) -> None:
+        if bulk is not None and len(jobs) > 1:
+            try:
+                with connection.begin_nested():
+                    self._apply_bulk(connection, bulk, jobs)
+            except Exception as error:
+                _still_in_transaction(connection, error)
+            else:
+                return
+        for job in jobs:
+            try:
+                with connection.begin_nested():
+                    self._apply(connection, job)
+            except Exception as error:
+                job.error = error
+                _still_in_transaction(connection, error)
+
+    def _apply_bulk(self, connection: sa.Connection, bulk: Bulk, jobs: list[_Job[Any]]) -> None:
+        tx = Tx(connection, self.clock.now(), jobs[0].actor, jobs[0].request_id)
+        outcomes = bulk(tx, [job.item for job in jobs])
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            job.error = outcome if isinstance(outcome, BaseException) else None
+            job.value = outcome
+        accepted = [job for job in jobs if job.error is None]
+        if accepted:
+            accepted[0].emitted = tx.emitted
 
     def _apply(self, connection: sa.Connection, job: _Job[Any]) -> None:
         tx = Tx(connection, self.clock.now(), job.actor, job.request_id)
@@ -178,8 +230,11 @@ class Store:
 
     def _acknowledge(self, jobs: list[_Job[Any]]) -> None:
         for job in jobs:
-            job.future.set_result(job.value)
-        events = [event for job in jobs for event in job.emitted]
+            if job.error is None:
+                job.future.set_result(job.value)
+            else:
+                job.future.set_exception(_translated(job.error))
+        events = [event for job in jobs if job.error is None for event in job.emitted]
         if events:
             for listener in self.listeners:
                 try:
@@ -190,17 +245,46 @@ class Store:
     def _run_postgres(self, job: _Job[Any]) -> None:
         if not job.future.set_running_or_notify_cancel():
             return
+        job.error = self._tried(lambda connection: self._apply(connection, job))
+        self._acknowledge([job])
+
+    def _drain_postgres(self, bulk: Bulk) -> None:
+        """Do all that waits for `bulk`; often an earlier drain did it already."""
+        waiting = self._gathered[bulk]
+        jobs: list[_Job[Any]] = []
+        while waiting and len(jobs) < GROUP:
+            try:
+                jobs.append(waiting.popleft())
+            except IndexError:  # another thread was faster
+                break
+        jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+        if not jobs:
+            return
+        if self._tried(lambda connection: self._apply_bulk(connection, bulk, jobs)) is None:
+            self._acknowledge(jobs)
+            return
+        for job in jobs:
+            job.error = self._tried(lambda connection, job=job: self._apply(connection, job))  # type: ignore[misc]
+        self._acknowledge(jobs)
+
+    def _tried(self, act: Callable[[sa.Connection], None]) -> BaseException | None:
+        """Commit what `act` does, again where another unit was in the way; return what went wrong."""
         for attempt in range(1, PG_TRIES + 1):
             try:
                 with self.engine.begin() as connection:
-                    self._apply(connection, job)
+                    act(connection)
             except Exception as error:
-                if attempt < PG_TRIES and _met_another(error):
-                    continue
-                job.future.set_exception(_translated(error))
-                return
-            self._acknowledge([job])
-            return
+                if attempt == PG_TRIES or not _met_another(error):
+                    return error
+            else:
+                return None
+        return None
+
+
+def _still_in_transaction(connection: sa.Connection, error: Exception) -> None:
+    """SQLite may roll the whole group back by itself (a full disk does that); then none of it can go on."""
+    if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+        raise error
 
 
 def _fail_waiting(group: list[_Job[Any]], error: Exception) -> None:

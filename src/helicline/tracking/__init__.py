@@ -13,9 +13,11 @@ from helicline.tracking.experiment import (
     untag_experiment,
 )
 from helicline.tracking.log import (
+    checked_points,
     dataset_uses,
     log_batch,
     log_inputs,
+    log_metrics,
     log_outputs,
     metric_history,
     note_model,
@@ -36,6 +38,7 @@ from helicline.tracking.search import search_experiments, search_logged_models, 
 __all__ = [
     "add_logged_model_params",
     "artifact_files",
+    "checked_points",
     "create_experiment",
     "create_logged_model",
     "create_run",
@@ -54,6 +57,7 @@ __all__ = [
     "list_artifacts",
     "log_batch",
     "log_inputs",
+    "log_metrics",
     "log_outputs",
     "metric_history",
     "note_model",

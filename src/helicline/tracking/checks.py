@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
+from functools import lru_cache
 from urllib.parse import unquote
 
 from helicline.errors import Invalid
@@ -61,6 +62,16 @@ def checked_key(field: str, what: str, key: str) -> str:
             f" This name would resolve to {normal!r}",
         )
     return checked_length(what, 250, key)
+
+
+@lru_cache(4096)
+def is_plain_key(key: str) -> bool:
+    """Tell whether the key of a metric is acceptable; keys come again and again."""
+    try:
+        checked_key("key", "key", key)
+    except Invalid:
+        return False
+    return True
 
 
 def checked_ref(field: str, reference: str) -> str:

@@ -14,9 +14,10 @@ from helicline.records.run import DatasetInput, MetricPoint, ModelOutput, Run
 from helicline.store.rows import logged_model as model_rows
 from helicline.store.rows import metric
 from helicline.store.rows import run as rows
+from helicline.store.rows.block import Points, points_of
 from helicline.store.unit import Reader, Tx
-from helicline.tracking import checks
-from helicline.tracking.errors import ParamChanged
+from helicline.tracking import checks, page
+from helicline.tracking.errors import NotActive, ParamChanged
 from helicline.tracking.experiment import experiment_number
 from helicline.tracking.run import NAME_TAG, active_run, checked_tag
 
@@ -39,15 +40,47 @@ def log_batch(
     Raises:
         ParamChanged: a parameter has another value already.
     """
-    points = [_checked_point(point, f"metrics[{number}]", run_id) for number, point in enumerate(metrics)]
+    points = checked_points(metrics)
     kept = {key: checked_tag(key, value, f"tags[{at}]") for at, (key, value) in enumerate((tags or {}).items())}
     wanted = _checked_params(params or {})
     run = active_run(tx, run_id)
+    missing = _missing_model(tx, points)
+    if missing is not None:
+        raise missing
     _log_params(tx, run_id, wanted)
-    metric.add(tx, run_id, points)
-    _log_model_metrics(tx, points)
+    metric.add(tx, [(run_id, points)])
+    _log_model_metrics(tx, run_id, points)
     rows.set_tags(tx, run_id, kept)
     _rename(tx, run, kept)
+
+
+def log_metrics(tx: Tx, batches: Sequence[tuple[str, Sequence[MetricPoint]]]) -> Sequence[NotFound | NotActive | None]:
+    """Keep points of many runs at once (a bulk of `Store.gather`); the points are checked already.
+
+    Returns for each (run_id, points) None, or why nothing of it was kept.
+    """
+    stages = rows.lifecycles(tx, {run_id for run_id, _ in batches})
+    outcomes = [_refusal(tx, run_id, points, stages) for run_id, points in batches]
+    accepted = [batch for batch, refused in zip(batches, outcomes, strict=True) if refused is None]
+    metric.add(tx, accepted)
+    for run_id, points in accepted:
+        _log_model_metrics(tx, run_id, points)
+    return outcomes
+
+
+def _refusal(tx: Tx, run_id: str, points: Sequence[MetricPoint], stages: dict[str, str]) -> NotFound | NotActive | None:
+    if run_id not in stages:
+        return NotFound("run", run_id)
+    if stages[run_id] != "active":
+        return NotActive("run", run_id, stages[run_id])
+    return _missing_model(tx, points)
+
+
+def _missing_model(tx: Tx, points: Sequence[MetricPoint]) -> NotFound | None:
+    for model_id in {point.model_id for point in points if point.model_id}:
+        if model_rows.find(tx, model_id) is None:
+            return NotFound("logged model", model_id)
+    return None
 
 
 def _checked_params(params: dict[str, str]) -> dict[str, str]:
@@ -71,12 +104,8 @@ def _log_params(tx: Tx, run_id: str, wanted: dict[str, str]) -> None:
             )
 
 
-def _log_model_metrics(tx: Tx, points: Sequence[MetricPoint]) -> None:
-    of_models = [point for point in points if point.model_id]
-    for model_id in {point.model_id for point in of_models}:
-        if model_rows.find(tx, model_id) is None:
-            raise NotFound("logged model", model_id)
-    model_rows.add_metrics(tx, of_models)
+def _log_model_metrics(tx: Tx, run_id: str, points: Sequence[MetricPoint]) -> None:
+    model_rows.add_metrics(tx, [msgspec.structs.replace(one, run_id=run_id) for one in points if one.model_id])
 
 
 def _rename(tx: Tx, run: Run, tags: dict[str, str]) -> None:
@@ -85,14 +114,21 @@ def _rename(tx: Tx, run: Run, tags: dict[str, str]) -> None:
         rows.save(tx, msgspec.structs.replace(run, name=name))
 
 
-def _checked_point(point: MetricPoint, path: str, run_id: str) -> MetricPoint:
-    checks.checked_key(f"{path}.name", "Metric name", point.key)
-    checks.checked_time(f"{path}.timestamp", point.timestamp_ms)
-    checks.checked_int64(f"{path}.step", point.step)
-    value = point.value
-    if math.isinf(value):
-        value = math.copysign(sys.float_info.max, value)
-    return msgspec.structs.replace(point, value=value, run_id=run_id)
+def checked_points(points: Iterable[MetricPoint]) -> list[MetricPoint]:
+    """Return the points as they are kept: infinities become the largest finite numbers. Raises Invalid."""
+    return [_checked_point(point, number) for number, point in enumerate(points)]
+
+
+def _checked_point(point: MetricPoint, number: int) -> MetricPoint:
+    if not checks.is_plain_key(point.key):
+        checks.checked_key(f"metrics[{number}].name", "Metric name", point.key)
+    if not 0 <= point.timestamp_ms <= checks.MAX_TIME_MS:
+        checks.checked_time(f"metrics[{number}].timestamp", point.timestamp_ms)
+    if not -checks.INT64 <= point.step < checks.INT64:
+        checks.checked_int64(f"metrics[{number}].step", point.step)
+    if math.isinf(point.value):
+        return msgspec.structs.replace(point, value=math.copysign(sys.float_info.max, point.value))
+    return point
 
 
 def untag_run(tx: Tx, run_id: str, key: str) -> None:
@@ -157,9 +193,19 @@ def dataset_uses(tx: Reader, experiment_ids: Sequence[str]) -> list[tuple[str, s
 
 
 def metric_history(
-    tx: Reader, run_id: str, key: str, *, limit: int | None = None, offset: int = 0
-) -> list[MetricPoint]:
-    """Return the points of one series by timestamp, step, value; empty where the key was never logged."""
+    tx: Reader, run_id: str, key: str, *, limit: int | None = None, page_token: str = ""
+) -> tuple[Points, str]:
+    """Return points of one series by timestamp, step, value, and the token of the page that follows, "" at the end.
+
+    No points where the key was never logged; all of them without a limit.
+    """
     if rows.bare(tx, run_id) is None:
         raise NotFound("run", run_id)
-    return metric.history(tx, run_id, key, limit=limit, offset=offset)
+    series = metric.series_of(tx, run_id, [key]).get(key)
+    if series is None:
+        return points_of([]), ""
+    after = page.position_of(page_token, metric.Mark)
+    if limit is None and after is None:
+        return metric.all_points(tx, series), ""
+    found, more = metric.page(tx, series, after=after, limit=limit or sys.maxsize)
+    return found, page.token_at(metric.mark_at(found, -1)) if more else ""

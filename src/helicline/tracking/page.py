@@ -1,4 +1,4 @@
-"""Page tokens: opaque to the client, an offset inside."""
+"""Page tokens: opaque to the client; inside is an offset, or the place after which the next page begins."""
 
 from __future__ import annotations
 
@@ -32,6 +32,21 @@ def offset_of(token: str) -> int:
 
 def token_of(offset: int) -> str:
     return base64.b64encode(msgspec.json.encode(_Token(offset))).decode()
+
+
+def token_at(place: tuple[object, ...]) -> str:
+    """Return the token of the page that follows `place`: it holds whatever comes or goes before it."""
+    return base64.b64encode(msgspec.json.encode(place)).decode()
+
+
+def position_of(token: str, kind: type[T]) -> T | None:
+    """Return the place, a `kind` of NamedTuple, that the token holds; None without a token."""
+    if not token:
+        return None
+    try:
+        return msgspec.json.decode(base64.b64decode(token, validate=True), type=kind)
+    except (binascii.Error, msgspec.MsgspecError, ValueError):
+        raise Invalid("page_token", token[:100], "Invalid page token: one that an earlier answer gave") from None
 
 
 def paged(found: list[T], *, limit: int, token: str) -> tuple[list[T], str]:

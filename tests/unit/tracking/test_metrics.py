@@ -6,12 +6,14 @@ import math
 import uuid
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helicline import tracking
-from helicline.errors import Invalid
+from helicline.errors import Invalid, NotFound
 from helicline.records.run import MetricPoint
+from helicline.store.rows.metric import METRIC_BLOCK, METRIC_POINT
 from helicline.store.unit import Store
 from helicline.tracking.errors import NotActive, ParamChanged
 
@@ -37,6 +39,12 @@ def fresh_run(store: Store) -> str:
 
 def log(store: Store, run_id: str, *metrics: MetricPoint) -> None:
     store.write(lambda tx: tracking.log_batch(tx, run_id, metrics=metrics))
+
+
+def history(store: Store, run_id: str, key: str) -> list[MetricPoint]:
+    points, _ = store.read(lambda tx: tracking.metric_history(tx, run_id, key))
+    rows = zip(points.timestamps_ms.tolist(), points.steps.tolist(), points.values.tolist(), strict=True)
+    return [MetricPoint(key=key, timestamp_ms=at, step=step, value=value) for at, step, value in rows]
 
 
 def latest(store: Store, run_id: str) -> dict[str, MetricPoint]:
@@ -67,7 +75,7 @@ def test_exact_duplicates_are_kept_once_however_often_they_come(store: Store, ba
     log(store, run_id, *batch)
     log(store, run_id, *batch, *batch)
     for key in ("a", "b/c"):
-        kept = store.read(lambda tx, key=key: tracking.metric_history(tx, run_id, key))
+        kept = history(store, run_id, key)
         wanted = {(*rank(metric), math.isnan(metric.value)) for metric in batch if metric.key == key}
         assert {(*rank(metric), math.isnan(metric.value)) for metric in kept} == wanted
         assert len(kept) == len(wanted)
@@ -83,8 +91,8 @@ def test_infinities_are_kept_as_the_largest_finite_numbers(store: Store):
 def test_history_is_ordered_by_time_then_step_then_value(store: Store):
     run_id = fresh_run(store)
     log(store, run_id, point(3, 2, 0), point(1, 1, 5), point(2, 1, 4), point(1, 1, 4))
-    history = store.read(lambda tx: tracking.metric_history(tx, run_id, "m"))
-    assert [(p.timestamp_ms, p.step, p.value) for p in history] == [(1, 4, 1), (1, 4, 2), (1, 5, 1), (2, 0, 3)]
+    found = history(store, run_id, "m")
+    assert [(p.timestamp_ms, p.step, p.value) for p in found] == [(1, 4, 1), (1, 4, 2), (1, 5, 1), (2, 0, 3)]
 
 
 def test_a_batch_with_one_bad_thing_keeps_nothing(store: Store):
@@ -150,3 +158,80 @@ def test_a_run_made_again_under_its_id_is_the_same_run(store: Store):
 def test_runs_made_at_once_all_come_to_be(store: Store):
     futures = [store.submit(lambda tx: tracking.create_run(tx, "0")) for _ in range(20)]
     assert len({future.result(timeout=30).run_id for future in futures}) == 20
+
+
+def gathered(store: Store, run_id: str, metrics: list[MetricPoint], size: int) -> None:
+    futures = [
+        store.gather(tracking.log_metrics, (run_id, metrics[start : start + size]))
+        for start in range(0, len(metrics), size)
+    ]
+    for future in futures:
+        future.result(60)
+
+
+def rows_and_blocks(store: Store) -> tuple[int, int]:
+    def count(tx):
+        return tuple(
+            tx.execute(sa.select(sa.func.count()).select_from(t)).scalar_one() for t in (METRIC_POINT, METRIC_BLOCK)
+        )
+
+    return store.read(count)
+
+
+def test_a_long_series_is_packed_and_read_as_one(store: Store):
+    run_id = fresh_run(store)
+    series = [point(math.sin(at), timestamp_ms=at // 3, step=at) for at in range(5000)]
+    gathered(store, run_id, series, 1)
+    gathered(store, run_id, series[:500], 1)  # a client that tries again
+    rows, blocks = rows_and_blocks(store)
+    assert rows < 1100
+    assert blocks >= 1
+    assert history(store, run_id, "m") == series
+
+
+def test_many_points_at_once_become_a_block(store: Store):
+    run_id = fresh_run(store)
+    series = [point(at / 7, timestamp_ms=at, step=at) for at in range(20_000)]
+    gathered(store, run_id, series, 1000)
+    gathered(store, run_id, series[3000:4000], 1000)
+    rows, blocks = rows_and_blocks(store)
+    assert (rows, blocks < 20) == (0, True)
+    assert history(store, run_id, "m") == series
+    assert latest(store, run_id)["m"] == series[-1]
+
+
+def test_points_of_runs_that_are_not_there_or_deleted_are_refused_alone(store: Store):
+    good, gone = fresh_run(store), fresh_run(store)
+    store.write(lambda tx: tracking.delete_run(tx, gone))
+    futures = [store.gather(tracking.log_metrics, (run, [point(1)])) for run in (good, "nothere", gone, good)]
+    assert [type(future.exception(10)) for future in futures] == [type(None), NotFound, NotActive, type(None)]
+    assert len(history(store, good, "m")) == 1
+
+
+@LENIENT
+@given(
+    batches=st.lists(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 3)), min_size=1, max_size=80), max_size=4),
+    size=st.integers(1, 40),
+)
+def test_pages_give_the_whole_series_whatever_comes_in_between(store: Store, batches, size):
+    run_id = fresh_run(store)
+    for batch in batches:
+        log(store, run_id, *(point(1, at, step) for at, step in batch))
+    wanted, seen, token = history(store, run_id, "m"), [], ""
+    while True:
+        points, token = store.read(
+            lambda tx, t=token: tracking.metric_history(tx, run_id, "m", limit=size, page_token=t)
+        )
+        seen += zip(points.timestamps_ms.tolist(), points.steps.tolist(), strict=True)
+        assert points.total <= size
+        if not token:
+            break
+        log(store, run_id, point(1, 0, -1))  # before the page that is next: no page moves
+    assert [pair for pair in seen if pair[1] >= 0] == [(p.timestamp_ms, p.step) for p in wanted]
+
+
+def test_a_page_token_of_another_kind_is_refused(store: Store):
+    run_id = fresh_run(store)
+    log(store, run_id, point(1))
+    with pytest.raises(Invalid, match="page_token"):
+        store.read(lambda tx: tracking.metric_history(tx, run_id, "m", limit=5, page_token="eyJvIjogMX0="))

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from helicline.errors import Refused, TooLarge
-from helicline.protocol.mlflow import artifacts, errors, fields
+from helicline.protocol.mlflow import artifacts, errors, fields, runs
 from helicline.protocol.mlflow.call import Call, House, Reply
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.routes import PREFIXES, ROUTES, Handler, Table
@@ -19,6 +19,7 @@ from helicline.store.blobs import Blobs
 from helicline.store.unit import Store
 
 OURS = (*(prefix + "/" for prefix in PREFIXES), "/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
+HOT = frozenset({runs.log_metric, runs.log_batch})  # they look at the body themselves first
 ALONE = frozenset({"/version", "/health", "/v1/traces"})
 JSON = (("content-type", "application/json"),)
 NOT_FOUND = Reply(
@@ -106,7 +107,8 @@ async def _fill(call: Call, handler: Handler, scope: Any, receive: Any) -> None:
                 "INVALID_PARAMETER_VALUE",
                 f"Bad Request. Content-Type header is not one of the supported types: application/json. Got {kind!r}.",
             )
-        call.fields = fields.of_body(call.body)
+        if handler not in HOT:
+            call.parse()
 
 
 async def _body(call: Call, receive: Any) -> bytes:

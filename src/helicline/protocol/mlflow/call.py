@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from helicline.protocol.mlflow import fields
 from helicline.protocol.mlflow.fields import Fields
 from helicline.records.access import Caller
 from helicline.settings import Settings
 from helicline.store.blobs import Blobs
-from helicline.store.unit import Reader, Store, Tx
+from helicline.store.unit import Bulk, Reader, Store, Tx
 
 T = TypeVar("T")
 
@@ -37,6 +38,16 @@ class Call:
         self.fields = Fields({})
         self.body = b""
         self.receive: Callable[[], Awaitable[Any]] | None = None
+
+    def parse(self) -> Fields:
+        """Return the fields of the JSON body."""
+        self.fields = fields.of_body(self.body)
+        return self.fields
+
+    async def gather(self, bulk: Bulk, item: Any) -> Any:
+        """Hand the item to the bulk, and return its outcome once it is durable."""
+        future = self.store.gather(bulk, item, actor=self.caller.name, request_id=self.request_id)
+        return await asyncio.wrap_future(future)
 
     async def write(self, unit: Callable[[Tx], T]) -> T:
         """Run the unit and return its value once it is durable."""

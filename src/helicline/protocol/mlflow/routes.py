@@ -6,9 +6,10 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from helicline.protocol.mlflow import artifacts, experiments, history, logged_models, registry, runs, webhooks
+from helicline.protocol.mlflow import artifacts, experiments, logged_models, registry, runs, webhooks
 from helicline.protocol.mlflow.call import Call, Reply
 from helicline.protocol.mlflow.genai import datasets, scorers
+from helicline.protocol.mlflow.metric import history
 from helicline.protocol.mlflow.trace import assessments, ingest, legacy
 from helicline.protocol.mlflow.trace import handlers as traces
 from helicline.records.access import Permission

@@ -10,9 +10,11 @@ import msgspec
 
 from helicline import tracking
 from helicline.clock import epoch_ms
+from helicline.errors import Invalid
 from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.protocol.mlflow.fields import Fields
+from helicline.protocol.mlflow.metric.points import log_batch_of, log_metric_of
 from helicline.records.run import DatasetInput, MetricPoint, ModelOutput, Run
 from helicline.tracking.checks import checked_run
 
@@ -149,8 +151,17 @@ def _point(fields: Fields) -> MetricPoint:
 
 
 async def log_metric(call: Call) -> Any:
-    run_id, point = _run_id(call.fields), _point(call.fields)
-    await call.write(lambda tx: tracking.log_batch(tx, run_id, metrics=[point]))
+    usual = log_metric_of(call.body)
+    try:
+        points = tracking.checked_points([usual]) if usual else []
+    except Invalid:
+        usual = None  # read field by field, the complaint names the field as the request does
+    if usual is None:
+        fields = call.parse()
+        run_id, points = _run_id(fields), tracking.checked_points([_point(fields)])
+    else:
+        run_id = usual.run_id
+    await call.gather(tracking.log_metrics, (run_id, points))
     return {}
 
 
@@ -173,13 +184,22 @@ async def delete_tag(call: Call) -> Any:
 
 
 async def log_batch(call: Call) -> Any:
-    fields = call.fields
     if len(call.body) > MAX_BATCH_TEXT and len(call.body.decode()) > MAX_BATCH_TEXT:
         raise WireError(
             "INVALID_PARAMETER_VALUE",
             f"Batched logging API requests must be at most {MAX_BATCH_TEXT} bytes,"
             f" got a request of size {len(call.body)}.",
         )
+    usual = log_batch_of(call.body)
+    if usual is None:
+        return await _log_anything(call)
+    _check_sizes(usual.metrics, (), ())
+    await call.gather(tracking.log_metrics, (usual.run_id, tracking.checked_points(usual.metrics)))
+    return {}
+
+
+async def _log_anything(call: Call) -> Any:
+    fields = call.parse()
     run_id, metrics = _run_id(fields), fields.objects("metrics")
     params, tags = fields.objects("params"), fields.objects("tags")
     _check_sizes(metrics, params, tags)

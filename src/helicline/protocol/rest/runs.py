@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 from litestar import get
 
 from helicline.protocol.rest.edge import Edge, Page, bounded
 from helicline.records.run import Experiment, MetricPoint, Run
+from helicline.store.rows.block import Floats, Ints
 from helicline.store.unit import Reader
 from helicline.tracking import get_run, metric_history, search_experiments, search_runs
 
@@ -56,22 +58,24 @@ def get_one(edge: Edge, run_id: str) -> Run:
 def get_series(edge: Edge, run_id: str, key: str, points: int = 1000) -> Series:
     """A metric's history, thinned to what a chart of that width can show."""
     most = bounded(points, most=10_000)
-    history = edge.read(lambda tx: metric_history(tx, run_id, key))
-    return Series(key=key, total=len(history), points=thinned(history, most))
+    history, _ = edge.read(lambda tx: metric_history(tx, run_id, key))
+    chosen = history.part(thinned(history.values, most))
+    rows = zip(chosen.values.tolist(), chosen.timestamps_ms.tolist(), chosen.steps.tolist(), strict=True)
+    shown = [MetricPoint(key=key, value=value, timestamp_ms=at, step=step) for value, at, step in rows]
+    return Series(key=key, total=history.total, points=shown)
 
 
-def thinned(history: list[MetricPoint], most: int) -> list[MetricPoint]:
-    """Return at most `most` points that keep each bucket's first, lowest, highest and last one."""
-    if len(history) <= most:
-        return history
-    width = -(-len(history) // max(1, most // 4))
-    kept: dict[int, MetricPoint] = {}
-    for start in range(0, len(history), width):
-        bucket = range(start, min(start + width, len(history)))
-        low = min(bucket, key=lambda at: history[at].value)
-        high = max(bucket, key=lambda at: history[at].value)
-        kept |= {at: history[at] for at in (bucket[0], low, high, bucket[-1])}
-    return [kept[at] for at in sorted(kept)]
+def thinned(values: Floats, most: int) -> Ints:
+    """Return the positions of at most `most` points: of each bucket the first, lowest, highest and last one."""
+    if len(values) <= most:
+        return np.arange(len(values))
+    width = -(-len(values) // max(1, most // 4))
+    buckets = np.pad(values, (0, -len(values) % width), mode="edge").reshape(-1, width)
+    starts = np.arange(len(buckets)) * width
+    # a NaN is neither low nor high, unless there is nothing else
+    low = starts + np.where(np.isnan(buckets), np.inf, buckets).argmin(axis=1)
+    high = starts + np.where(np.isnan(buckets), -np.inf, buckets).argmax(axis=1)
+    return np.unique(np.minimum(np.concatenate((starts, low, high, starts + width - 1)), len(values) - 1))
 
 
 ROUTES = [list_all_experiments, search, get_one, get_series]

@@ -12,7 +12,7 @@ from helicline.store.rows import artifact, event, experiment, logged_model, metr
 from helicline.store.unit import Store
 
 TABLES = (nouns, event, experiment, run, metric, artifact, logged_model, trace)
-FIRST, HEAD = "0001", "0002"
+HEAD = "0003"
 LOCK = 0x68656C69  # of PostgreSQL: two servers that start at once upgrade one after the other
 
 
@@ -38,7 +38,7 @@ def revision_of(connection: sa.Connection) -> str:
     return str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() or "")
 
 
-def _migrate(connection: sa.Connection) -> None:
+def _migrate(connection: sa.Connection, to: str = "head") -> None:
     # imported here: a start on a database that is up to date need not load it
     from alembic import command
     from alembic.config import Config
@@ -47,10 +47,8 @@ def _migrate(connection: sa.Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
-    if not revision_of(connection) and sa.inspect(connection).has_table("event"):
-        command.stamp(config, FIRST)  # made before there were revisions, with the tables of the first one
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
     except CommandError as error:
         hint = "Upgrade Helicline, or restore a backup that this version wrote."
         raise Invalid("database", str(error), f"a schema up to revision {HEAD}", hint) from None

@@ -169,6 +169,14 @@ def bare(tx: Reader, run_id: str) -> Run | None:
     return None if row is None else _record(row)
 
 
+def lifecycles(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
+    """Return the stage of those runs that there are; their rows stay as they are until the unit ends."""
+    statement = sa.select(RUN.c.id, RUN.c.lifecycle).where(RUN.c.id.in_(sorted(run_ids))).order_by(RUN.c.id)
+    if tx.is_postgres:
+        statement = statement.with_for_update(read=True)
+    return {row.id: row.lifecycle for row in tx.execute(statement)}
+
+
 def search(
     tx: Reader,
     experiment_ids: Sequence[int],
@@ -227,7 +235,7 @@ def _exists(statement: sa.Select[Any]) -> sa.ColumnElement[bool]:
 
 
 def _metric_satisfies(clause: Clause) -> sa.ColumnElement[bool]:
-    latest = metric.RUN_LATEST.c
+    latest = metric.SERIES.c
     compared = latest.value.op(clause.op, is_comparison=True)(sa.literal(clause.value, sa.Double))
     # NaN is unequal to every number and in no other relation to any
     holds = sa.or_(latest.is_nan, compared) if clause.op == "!=" else sa.and_(sa.not_(latest.is_nan), compared)
@@ -256,7 +264,7 @@ def _sorted(statement: sa.Select[Any], sort: Sort) -> tuple[sa.Select[Any], list
         value = ATTRIBUTES[sort.key]
         rank = sa.case((value.is_(None), 1), else_=0)
     elif sort.entity == "metric":
-        latest = metric.RUN_LATEST.alias()
+        latest = metric.SERIES.alias()
         statement = statement.outerjoin(latest, sa.and_(latest.c.run == RUN.c.id, latest.c.key == sort.key))
         value = latest.c.value
         rank = sa.case((value.is_(None), 2), (latest.c.is_nan, 1), else_=0)

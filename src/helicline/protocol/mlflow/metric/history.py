@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
+
+import msgspec
+import numpy as np
 
 from helicline import tracking
 from helicline.errors import Invalid, NotFound
 from helicline.protocol.mlflow.call import Call, pruned
 from helicline.protocol.mlflow.errors import WireError, missing
-from helicline.protocol.mlflow.runs import point_as_wire
-from helicline.records.run import MetricPoint
+from helicline.store.rows.block import Points, points_of
 from helicline.store.unit import Reader
-from helicline.tracking.page import offset_of, token_of
 
 PAGE = 25_000
 MAX_RUNS = 100
 MAX_POINTS = 2_500
+
+
+class HistoryPoint(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A point of a history as the wire has it; NaN is text."""
+
+    key: str
+    value: float | str
+    timestamp: int
+    step: int
+    run_id: str = ""
+
+
+def as_wire(key: str, points: Points, run_id: str = "") -> list[HistoryPoint]:
+    values: list[Any] = points.values.tolist()
+    for at in np.isnan(points.values).nonzero()[0]:
+        values[at] = "NaN"
+    columns = zip(values, points.timestamps_ms.tolist(), points.steps.tolist(), strict=True)
+    return [HistoryPoint(key, *row, run_id) for row in columns]
 
 
 async def of_run(call: Call) -> Any:
@@ -26,21 +43,17 @@ async def of_run(call: Call) -> Any:
     size = fields.integer("max_results")
     if size is not None and size <= 0:
         raise Invalid("max_results", size, "It must be a positive integer.")
-    size = None if size is None else min(size, PAGE)
-    start = offset_of(fields.text("page_token"))
-    limit = None if size is None else size + 1
-    points = await call.read(lambda tx: _points(tx, run_id, key, limit=limit, offset=start))
-    more = size is not None and len(points) > size
-    token = token_of(start + (size or 0)) if more else ""
-    return pruned(metrics=[point_as_wire(point) for point in points[:size]], next_page_token=token)
+    size, token = None if size is None else min(size, PAGE), fields.text("page_token")
+    points, token = await call.read(lambda tx: _points(tx, run_id, key, limit=size, page_token=token))
+    return pruned(metrics=as_wire(key, points), next_page_token=token)
 
 
-def _points(tx: Reader, run_id: str, key: str, *, limit: int | None = None, offset: int = 0) -> list[MetricPoint]:
+def _points(tx: Reader, run_id: str, key: str, *, limit: int | None = None, page_token: str = "") -> tuple[Points, str]:
     """Return the points; a run that is not there has none, says the stock server."""
     try:
-        return tracking.metric_history(tx, run_id, key, limit=limit, offset=offset)
+        return tracking.metric_history(tx, run_id, key, limit=limit, page_token=page_token)
     except NotFound:
-        return []
+        return points_of([]), ""
 
 
 async def bulk(call: Call) -> Any:
@@ -59,13 +72,13 @@ async def bulk(call: Call) -> Any:
     if size < 0:
         raise Invalid("max_results", size, "It must be a positive integer.")
 
-    def view(tx: Reader) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+    def view(tx: Reader) -> list[HistoryPoint]:
+        found: list[HistoryPoint] = []
         for run_id in sorted(set(ids)):
             left = min(size, PAGE) - len(found)
             if left <= 0:
                 break
-            found += [point_as_wire(point) | {"run_id": run_id} for point in _points(tx, run_id, key, limit=left)]
+            found += as_wire(key, _points(tx, run_id, key, limit=left)[0], run_id)
         return found
 
     return {"metrics": await call.read(view)}
@@ -89,13 +102,13 @@ async def interval(call: Call) -> Any:
         raise _wrong(f"max_results must be between 1 and {MAX_POINTS}.")
     steps = _steps(fields.integer("start_step"), fields.integer("end_step"))
 
-    def view(tx: Reader) -> list[dict[str, Any]]:
-        found = []
+    def view(tx: Reader) -> list[HistoryPoint]:
+        found: list[HistoryPoint] = []
         for run_id in ids:
-            points = tracking.metric_history(tx, run_id, key)
+            points, _ = tracking.metric_history(tx, run_id, key)
             if steps is not None:
-                points = [point for point in points if steps[0] <= point.step <= steps[1]]
-            found += [point_as_wire(point) | {"run_id": run_id} for point in thinned(points, size)]
+                points = points.part((points.steps >= steps[0]) & (points.steps <= steps[1]))
+            found += as_wire(key, thinned(points, size), run_id)
         return found
 
     return pruned(metrics=await call.read(view))
@@ -111,16 +124,13 @@ def _steps(start: int | None, end: int | None) -> tuple[int, int] | None:
     return start, end
 
 
-def thinned(points: Sequence[MetricPoint], most: int) -> list[MetricPoint]:
+def thinned(points: Points, most: int) -> Points:
     """Return the first point of each of `most` buckets of about one size, by step; of the last one the last point."""
-    ranked = sorted(points, key=_rank)
-    if len(ranked) <= most:
-        return ranked
-    small, larger = divmod(len(ranked), most)
-    starts = [number * small + min(number, larger) for number in range(most - 1)]
-    return [*(ranked[start] for start in starts), ranked[-1]]
-
-
-def _rank(point: MetricPoint) -> tuple[int, int, float, bool]:
-    is_nan = math.isnan(point.value)
-    return point.step, point.timestamp_ms, 0.0 if is_nan else point.value, is_nan
+    is_nan = np.isnan(points.values)
+    order = np.lexsort((is_nan, np.where(is_nan, 0.0, points.values), points.timestamps_ms, points.steps))
+    if len(order) > most:
+        small, larger = divmod(len(order), most)
+        numbers = np.arange(most - 1)
+        starts = numbers * small + np.minimum(numbers, larger)
+        order = np.concatenate([order[starts], order[-1:]])
+    return points.part(order)

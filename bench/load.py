@@ -1,0 +1,112 @@
+"""Load over raw HTTP: connections that send their next request as soon as the answer to the last one is complete."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import uvloop
+
+ROUNDS = 3
+
+
+class Rate(NamedTuple):
+    """Answers a second, their times in milliseconds, and how many were not 200."""
+
+    per_second: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    failed: int
+
+
+class Tally:
+    def __init__(self) -> None:
+        self.going, self.counting = True, False
+        self.times: list[float] = []
+        self.failed = 0
+        self.any = asyncio.Event()
+
+
+class Connection(asyncio.Protocol):
+    """Sends what `following` makes, one at a time."""
+
+    def __init__(self, tally: Tally, following: Callable[[], bytes]) -> None:
+        self.tally, self.following = tally, following
+
+    def connection_made(self, transport) -> None:
+        self.transport = transport
+        self.send()
+
+    def send(self) -> None:
+        self.pieces: list[bytes] = []
+        self.head, self.wanted, self.got = b"", -1, 0
+        self.began = time.perf_counter()
+        self.transport.write(self.following())
+
+    def data_received(self, data: bytes) -> None:
+        if self.wanted < 0:
+            self.head += data
+            head, end, body = self.head.partition(b"\r\n\r\n")
+            if not end:
+                return
+            lines = head.lower().split(b"\r\n")
+            size = next((line for line in lines if line.startswith(b"content-length:")), None)
+            if size is None:
+                raise RuntimeError(f"an answer without a length: {head[:200]!r}")
+            self.wanted, self.got = int(size.partition(b":")[2]), len(body)
+            self.status = head[9:12]
+        else:
+            self.got += len(data)
+        if self.got >= self.wanted:
+            self.done()
+
+    def done(self) -> None:
+        if self.tally.counting:
+            self.tally.times.append(time.perf_counter() - self.began)
+            self.tally.failed += self.status != b"200"
+            self.tally.any.set()
+        self.send() if self.tally.going else self.transport.close()
+
+
+async def _measured(port: int, connections: int, seconds: float, following: Callable[[], bytes]) -> Rate:
+    loop, tally = asyncio.get_running_loop(), Tally()
+    opened = [
+        await loop.create_connection(lambda: Connection(tally, following), "127.0.0.1", port)
+        for _ in range(connections)
+    ]
+    await asyncio.sleep(min(0.3, seconds / 4))
+    tally.counting, began = True, time.perf_counter()
+    await asyncio.sleep(seconds)
+    async with asyncio.timeout(300):
+        await tally.any.wait()  # one slow answer is a measurement too
+    elapsed = time.perf_counter() - began
+    tally.counting = tally.going = False
+    await asyncio.sleep(0.2)
+    for transport, _ in opened:
+        transport.abort()
+    times = sorted(one * 1000 for one in tally.times)
+    at = [times[min(len(times) - 1, int(len(times) * share))] for share in (0.5, 0.95, 0.99)]
+    return Rate(len(times) / elapsed, *at, tally.failed)
+
+
+def measure(port: int, connections: int, seconds: float, following: Callable[[], bytes]) -> Rate:
+    """Load a server on this machine and return how it did."""
+    return uvloop.run(_measured(port, connections, seconds, following))
+
+
+def request(method: str, path: str, body: bytes = b"", kind: str = "application/json") -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def alternately(first: Callable[[], Rate], second: Callable[[], Rate], rounds: int = ROUNDS) -> tuple[Rate, Rate]:
+    """Measure both in turn, and return of each the round with the median rate."""
+    pairs = [(first(), second()) for _ in range(rounds)]
+    ours, theirs = (sorted(column) for column in zip(*pairs, strict=True))
+    return ours[len(ours) // 2], theirs[len(theirs) // 2]
+
+
+def median(values) -> float:
+    return statistics.median(values)

@@ -1,0 +1,143 @@
+"""Writes of metrics a second: Helicline's server and the stock `mlflow server`, raw and through the stock client.
+
+usage: python bench/tracking.py [--database postgresql] [--seconds 3] [--alone]
+
+Both are durable: SQLite with synchronous=FULL, PostgreSQL with its defaults. Both run at once and are loaded in turn.
+"""
+
+import itertools
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+
+from load import Rate, alternately, measure, request
+from servers import Server, arguments, pair
+
+API = "/api/2.0/mlflow"
+counter = itertools.count(1)
+CLIENT = """
+import sys, time
+import mlflow
+client = mlflow.MlflowClient(sys.argv[1])
+run = client.create_run("0").info.run_id
+kind, end, done = sys.argv[2], time.perf_counter() + float(sys.argv[3]), 0
+from mlflow.entities import Metric
+while time.perf_counter() < end:
+    if kind == "metric":
+        client.log_metric(run, "loss", 0.5, step=done)
+        done += 1
+    else:
+        client.log_batch(run, [Metric("loss", 0.5, 1700000000000 + done + at, done + at) for at in range(1000)])
+        done += 1000
+print(done)
+"""
+
+
+def post(server: Server, path: str, body: dict) -> dict:
+    data = json.dumps(body).encode()
+    asked = urllib.request.Request(server.url + API + path, data=data, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        return json.load(answer)
+
+
+def new_run(server: Server) -> str:
+    return post(server, "/runs/create", {"experiment_id": "0", "start_time": int(time.time() * 1000)})["run"]["info"][
+        "run_id"
+    ]
+
+
+def one_metric(server: Server) -> Callable[[], bytes]:
+    run = new_run(server)
+
+    def following() -> bytes:
+        step = next(counter)
+        body = {
+            "run_id": run,
+            "key": f"m{step % 8}",
+            "value": step / 7,
+            "timestamp": 1700000000000 + step,
+            "step": step,
+        }
+        return request("POST", f"{API}/runs/log-metric", json.dumps(body).encode())
+
+    return following
+
+
+def batch(server: Server, keys: int) -> Callable[[], bytes]:
+    """Return what makes batches of 1000 points of so many keys."""
+    run = new_run(server)
+
+    def following() -> bytes:
+        start = next(counter) * 1000
+        metrics = [
+            {"key": f"m{at % keys}", "value": at / 7, "timestamp": 1700000000000 + at, "step": at}
+            for at in range(start, start + 1000)
+        ]
+        return request("POST", f"{API}/runs/log-batch", json.dumps({"run_id": run, "metrics": metrics}).encode())
+
+    return following
+
+
+def prepared(make: Callable[[], bytes], count: int) -> Callable[[], bytes]:
+    """Make the requests before the clock runs; the client's work must not be what is measured."""
+    return iter([make() for _ in range(count)]).__next__
+
+
+def compare(what: str, ours: Callable[[], Rate], theirs: Callable[[], Rate] | None, unit: int = 1) -> None:
+    if theirs is None:
+        rate = ours()
+        print(
+            f"{what:<44} {rate.per_second * unit:>10.0f}/s  p99 {rate.p99_ms:.1f} ms  failed {rate.failed}", flush=True
+        )
+        return
+    a, b = alternately(ours, theirs)
+    print(
+        f"{what:<44} {a.per_second * unit:>10.0f} {b.per_second * unit:>9.0f} {a.per_second / b.per_second:>7.1f}x"
+        f"  p99 {a.p99_ms:.1f} / {b.p99_ms:.1f} ms  failed {a.failed} / {b.failed}",
+        flush=True,
+    )
+
+
+def through_client(server: Server, kind: str, seconds: float, processes: int) -> Rate:
+    command = [sys.executable, "-c", CLIENT, server.url, kind, str(seconds)]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    done = sum(int(one.communicate(timeout=120)[0]) for one in started)
+    return Rate(done / seconds, 0, 0, 0, 0)
+
+
+def main() -> None:
+    asked = arguments(__doc__)
+    with pair(asked.database, alone=asked.alone) as (ours, theirs, _):
+        print(f"{asked.database}; {'':<34} {'helicline':>8} {'mlflow':>9} {'ratio':>8}")
+
+        def both(what: str, act: Callable[[Server], Rate], unit: int = 1) -> None:
+            compare(what, lambda: act(ours), None if theirs is None else lambda: act(theirs), unit)
+
+        for connections in (1, 8, 64):
+            both(
+                f"raw log-metric, {connections} connections",
+                lambda server, n=connections: measure(server.port, n, asked.seconds, one_metric(server)),
+            )
+        for keys in (1, 20, 1000):
+            # as many as a server could do at most in the time
+            both(
+                f"raw log-batch of 1000, {keys} keys, points",
+                lambda server, n=keys: measure(
+                    server.port, 4, asked.seconds, prepared(batch(server, n), int(600 * (asked.seconds + 1)))
+                ),
+                1000,
+            )
+        for kind, processes in (("metric", 1), ("metric", 8), ("batch", 1)):
+            both(
+                f"stock client, {processes} processes, log_{kind}",
+                lambda server, k=kind, n=processes: through_client(server, k, asked.seconds, n),
+            )
+        print(f"resident memory: {ours.resident_mb():.0f} MB", end="")
+        print("" if theirs is None else f" / {theirs.resident_mb():.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

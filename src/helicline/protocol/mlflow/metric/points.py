@@ -1,0 +1,52 @@
+"""The hottest bodies of this wire, decoded straight to records; whatever is unusual about one is left to `fields`."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from helicline.records.run import MetricPoint
+from helicline.tracking.checks import RUN_ID
+
+B = TypeVar("B", bound="LogMetric | LogBatch")
+
+
+class WirePoint(MetricPoint, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A metric point as clients send it."""
+
+    timestamp_ms: int = msgspec.field(name="timestamp")
+
+
+class LogMetric(WirePoint, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    run_uuid: str = ""
+
+
+class LogBatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    run_id: str
+    metrics: list[WirePoint]
+    params: list[None] = []
+    tags: list[None] = []
+
+
+_LOG_METRIC, _LOG_BATCH = msgspec.json.Decoder(LogMetric), msgspec.json.Decoder(LogBatch)
+
+
+def log_metric_of(body: bytes) -> LogMetric | None:
+    """Return the one point of a usual body, None where it is anything else."""
+    return _usual(_LOG_METRIC, body)
+
+
+def log_batch_of(body: bytes) -> LogBatch | None:
+    """Return the points of a body that holds nothing but points, None where it is anything else."""
+    return _usual(_LOG_BATCH, body)
+
+
+def _usual(decoder: msgspec.json.Decoder[B], body: bytes) -> B | None:
+    try:
+        found = decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    points = found.metrics if isinstance(found, LogBatch) else [found]
+    plain = all(one.key and not (one.dataset_name or one.dataset_digest or one.model_id) for one in points)
+    return found if plain and RUN_ID.fullmatch(found.run_id) else None

@@ -1,0 +1,88 @@
+"""Bulks: items that wait side by side go to one function; each has its own outcome, and order is kept."""
+
+import threading
+
+import pytest
+
+from helicline.errors import Conflict
+from helicline.records.lease import Lease
+from helicline.store import nouns
+from helicline.store.migrations import upgrade
+from helicline.store.unit import Store
+from making import NOW
+
+CALLS = []
+
+
+def add(tx, items):
+    CALLS.append(list(items))
+    outcomes = [Conflict("lease", name, "is refused") if name.startswith("bad") else f"kept {name}" for name in items]
+    for name, outcome in zip(items, outcomes, strict=True):
+        if isinstance(outcome, str):
+            nouns.LEASES.insert(tx, Lease(name=name, holder="a", fence=1, until=NOW))
+        if name == "explodes":
+            raise ZeroDivisionError
+    return outcomes
+
+
+def count(tx):
+    return len(nouns.LEASES.select(tx))
+
+
+def held_back(store, writers):
+    """Keep the writers busy until the returned event is set, so that what follows waits together."""
+    gate = threading.Event()
+    for _ in range(writers):
+        store.submit(lambda tx: gate.wait(10))
+    return gate
+
+
+@pytest.fixture
+def timeline(tmp_path):
+    """A store on SQLite, which does one thing after the other."""
+    opened = Store(f"sqlite:///{tmp_path}/one.db")
+    upgrade(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def gathered(store):
+    """Gather names while the writers are busy; return what became of each, and the calls that were made."""
+    CALLS.clear()
+
+    def gather(*names):
+        gate = held_back(store, 1 if store.is_sqlite else 4)
+        futures = [store.gather(add, name) for name in names]
+        gate.set()
+        outcomes = [future.exception(10) or future.result(10) for future in futures]
+        return [outcome if isinstance(outcome, str) else type(outcome) for outcome in outcomes]
+
+    return gather
+
+
+def test_what_waits_together_is_done_in_one_call(gathered):
+    assert gathered("a", "b", "c") == ["kept a", "kept b", "kept c"]
+    assert CALLS == [["a", "b", "c"]]
+
+
+def test_a_refused_item_leaves_the_others_alone(gathered, store):
+    assert gathered("a", "bad", "c") == ["kept a", Conflict, "kept c"]
+    assert [one.name for one in store.read(nouns.LEASES.select)] == ["a", "c"]
+
+
+def test_where_a_call_fails_each_item_is_done_by_itself(gathered, store):
+    assert gathered("a", "explodes", "c") == ["kept a", ZeroDivisionError, "kept c"]
+    assert sorted(one.name for one in store.read(nouns.LEASES.select)) == ["a", "c"]
+
+
+def test_with_one_writer_units_between_items_see_what_came_before_them(timeline):
+    gate = held_back(timeline, 1)
+    futures = [timeline.gather(add, "a"), timeline.submit(count), timeline.gather(add, "b"), timeline.submit(count)]
+    gate.set()
+    assert [future.result(10) for future in futures] == ["kept a", 1, "kept b", 2]
+
+
+def test_one_item_alone_is_told_its_error(store):
+    with pytest.raises(Conflict, match="is refused"):
+        store.gather(add, "bad").result(10)
