@@ -33,6 +33,7 @@ SETTINGS = {
     "worker_slots": "Tasks that a worker runs at a time.",
     "lease_s": "Seconds after which a silent worker's task goes to another.",
     "tick_s": "Seconds between two looks of the reconciler when nothing happens.",
+    "webhook_private": "Let webhooks lead to addresses of the own network, and over plain http.",
     "log_seal_s": "Seconds after which a segment of the prediction log is sealed.",
     "log_level": "Least level that the server logs: DEBUG, INFO, WARNING, ERROR.",
 }

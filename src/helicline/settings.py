@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: float = 15.0
     tick_s: float = 0.5
     log_seal_s: float = 2.0
+    webhook_private: bool = False
     log_level: str = "INFO"
 
     @property

@@ -12,6 +12,7 @@ from helicline.registry.model import (
     untag_model,
 )
 from helicline.registry.search import search_models, search_versions
+from helicline.registry.source import check_claim
 from helicline.registry.version import (
     checked_stage,
     delete_version,
@@ -29,6 +30,7 @@ from helicline.registry.version import (
 __all__ = [
     "alias_of",
     "aliases",
+    "check_claim",
     "checked_stage",
     "create_model",
     "delete_model",

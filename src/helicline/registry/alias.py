@@ -38,6 +38,7 @@ def point(tx: Tx, model: str, alias: str, number: int) -> Alias:
 
 def unpoint(tx: Tx, model: str, alias: str) -> None:
     """Drop the alias; one that is not there is fine."""
+    spelled(alias)
     held_model(tx, model)
     before = ALIASES.find(tx, model, alias)
     if before is None:
@@ -62,6 +63,7 @@ def aliases(tx: Reader, model: str) -> dict[str, int]:
 
 def number_at(tx: Reader, model: str, alias: str) -> int:
     """Return the number that the alias names. Raises NotFound where there is no such alias."""
+    spelled(alias)
     get_model(tx, model)
     number = alias_of(tx, model, alias)
     if number is None:
@@ -70,6 +72,17 @@ def number_at(tx: Reader, model: str, alias: str) -> int:
 
 
 def checked_alias(alias: str) -> str:
+    """Return the alias if it may be pointed."""
+    spelled(alias)
+    if alias.lower() == "latest":
+        raise Invalid("alias", alias, "'latest' alias name (case insensitive) is reserved.")
+    if VERSION_LIKE.fullmatch(alias):
+        raise Invalid("alias", alias, f"Version alias name '{alias}' is reserved.")
+    return alias
+
+
+def spelled(alias: str) -> None:
+    """Refuse what could be no alias, reserved or not."""
     if not alias:
         raise Invalid("alias", alias, "Registered model alias name cannot be empty.")
     if not NAME.fullmatch(alias):
@@ -79,8 +92,3 @@ def checked_alias(alias: str) -> str:
             f"Invalid alias name: '{alias}'. Names may only contain alphanumerics, underscores (_), and dashes (-)",
         )
     checks.checked_length("Registered model alias name", 255, alias)
-    if alias.lower() == "latest":
-        raise Invalid("alias", alias, "'latest' alias name (case insensitive) is reserved.")
-    if VERSION_LIKE.fullmatch(alias):
-        raise Invalid("alias", alias, f"Version alias name '{alias}' is reserved.")
-    return alias

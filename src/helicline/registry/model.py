@@ -95,8 +95,9 @@ def delete_model(tx: Tx, name: str) -> None:
 
 
 def tag_model(tx: Tx, name: str, key: str, value: str) -> None:
+    kept = checked_tag(key, value)
     model = held_model(tx, name)
-    tags = model.tags | {key: checked_tag(key, value)}
+    tags = model.tags | {key: kept}
     is_prompt = tags.get(IS_PROMPT, "").lower() == "true"
     MODELS.swap(tx, msgspec.structs.replace(model, tags=tags, is_prompt=is_prompt))
     bus.emit(tx, "tagged", "registered_model", name, key=key)

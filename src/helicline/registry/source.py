@@ -54,6 +54,22 @@ def resolve(tx: Reader, source: str, *, run_id: str = "", model_id: str = "") ->
     return refuse(source, "It lies outside of the artifact store, and is no plain URI of another store.")
 
 
+def check_claim(source: str, *, run_id: str, model_id: str) -> None:
+    """Refuse a source in our store of which the caller does not say whose it is, as the stock server does.
+
+    `resolve` finds out whether the run or model that is named holds it.
+    """
+    named = "the model_id" if model_id else "the run_id"
+    scheme = source.partition(":")[0].lower() if ":" in source else ""
+    claimed = {"runs": bool(run_id) and not model_id, "mlflow-artifacts": bool(run_id or model_id)}
+    if scheme == "models" and LOGGED.fullmatch(re.sub(r"^models:/+", "", source)):
+        claimed["models"], named = bool(model_id), "the model_id"
+    if scheme in ("http", "https") and "/mlflow-artifacts/artifacts" in source:
+        claimed[scheme] = False
+    if not claimed.get(scheme, True):
+        refuse(source, f"{named} request parameter must identify the resource that contains the source.".capitalize())
+
+
 def refuse(source: str, why: str) -> NoReturn:
     raise Invalid("source", source, f"Invalid model version source: '{source}'. {why}")
 

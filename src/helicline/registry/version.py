@@ -8,7 +8,7 @@ from helicline import bus, tracking
 from helicline.errors import Invalid, NotFound
 from helicline.records.model import ArtifactFile, ModelVersion, RegisteredModel
 from helicline.registry import source as sources
-from helicline.registry.model import checked_tag, create_model, get_model, held_model
+from helicline.registry.model import checked_model_name, checked_tag, create_model, get_model, held_model
 from helicline.store.nouns import ALIASES, MODELS, VERSIONS
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks
@@ -93,6 +93,7 @@ def _link(tx: Tx, version: ModelVersion) -> None:
 
 def get_version(tx: Reader, model: str, number: int) -> ModelVersion:
     """Return the version; a deleted one is not found."""
+    checked_model_name(model)
     version = VERSIONS.find(tx, model, number) if 0 < number < checks.INT64 else None
     if version is None or version.deleted:
         raise NotFound("model version", f"{model}/{number}")
@@ -137,9 +138,10 @@ def describe_version(tx: Tx, model: str, number: int, description: str) -> Model
 
 
 def tag_version(tx: Tx, model: str, number: int, key: str, value: str) -> None:
+    kept = checked_tag(key, value)
     held_model(tx, model)
     version = get_version(tx, model, number)
-    _changed(tx, version, tags=version.tags | {key: checked_tag(key, value)})
+    _changed(tx, version, tags=version.tags | {key: kept})
     bus.emit(tx, "tagged", "model_version", version.id, key=key)
 
 

@@ -19,6 +19,7 @@ from helicline.loop.context import Context
 from helicline.loop.reconciler import Reconciler
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
+from helicline.server.courier import Courier
 from helicline.settings import Settings
 from helicline.store.blobs import open_blobs
 from helicline.store.migrations import upgrade
@@ -59,7 +60,8 @@ async def serve(context: Context, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT: requests under way are finished, the rest refused."""
     feed = Feed()
     reconciler = Reconciler(context, holder=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
-    context.store.listeners.append(reconciler.wake)
+    courier = Courier(context.store, context.settings)
+    context.store.listeners += [reconciler.wake, courier.wake]
     config = uvicorn.Config(
         make_app(context, feed), log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on",
         loop="uvloop" if sys.platform != "win32" else "asyncio", http="httptools", server_header=False,
@@ -74,15 +76,21 @@ async def serve(context: Context, listener: socket.socket) -> None:
 
     for kind in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(kind, stop)
-    thread = threading.Thread(target=reconciler.run, name="helicline-reconciler", daemon=True)
-    thread.start()
+    threads = [
+        threading.Thread(target=one.run, name=f"helicline-{name}", daemon=True)
+        for name, one in (("reconciler", reconciler), ("courier", courier))
+    ]
+    for thread in threads:
+        thread.start()
     address = listener.getsockname()
     print(f"server ready http://{address[0]}:{address[1]}", flush=True)
     try:
         await server._serve([listener])  # `serve` would take the signals for itself
     finally:
         reconciler.stop()
-        await asyncio.to_thread(thread.join, 10)
+        courier.stop()
+        for thread in threads:
+            await asyncio.to_thread(thread.join, 10)
 
 
 def main() -> None:

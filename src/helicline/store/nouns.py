@@ -5,12 +5,14 @@ from __future__ import annotations
 from helicline.records.access import Token
 from helicline.records.dataset import Dataset, DatasetRef, DatasetVersion
 from helicline.records.deployment import Deployment, Revision, Rollout, Routing, Sighting
+from helicline.records.evaluation import EvaluationDataset, EvaluationRecord, ScorerVersion
 from helicline.records.gate import GateReport
 from helicline.records.lease import Lease
 from helicline.records.loop import Loop, Trigger, Turn
 from helicline.records.model import Alias, ModelVersion, PromotionRequest, RegisteredModel
 from helicline.records.monitor import Alert, Monitor, Window
 from helicline.records.pipeline import Attempt, CacheEntry, PipelineRun, StepRun
+from helicline.records.webhook import Delivery, Webhook
 from helicline.store.noun import Noun
 
 LEASES = Noun("lease", Lease, key=("name",))
@@ -31,6 +33,15 @@ MODELS = Noun("registered_model", RegisteredModel, key=("name",))
 VERSIONS = Noun("model_version", ModelVersion, key=("model", "number"), index=("run_id", "model_id", "created_at"))
 ALIASES = Noun("model_alias", Alias, key=("model", "alias"), index=("number",))
 REQUESTS = Noun("promotion_request", PromotionRequest, key=("id",), index=("model", "state"))
+
+WEBHOOKS = Noun("webhook", Webhook, key=("id",), index=("created_at",))
+DELIVERIES = Noun("webhook_delivery", Delivery, key=("id",), index=("webhook", "state", "wake_at"))
+
+EVALUATION_DATASETS = Noun("evaluation_dataset", EvaluationDataset, key=("id",), index=("name", "created_at"))
+EVALUATION_RECORDS = Noun(
+    "evaluation_record", EvaluationRecord, key=("dataset", "id"), index=("inputs_hash", "created_at")
+)
+SCORERS = Noun("scorer_version", ScorerVersion, key=("experiment", "name", "number"), index=("scorer_id",))
 
 REPORTS = Noun("gate_report", GateReport, key=("model", "number"), index=("created_at",))
 

@@ -15,11 +15,13 @@ from helicline.tracking.experiment import (
 from helicline.tracking.log import (
     checked_point,
     checked_points,
+    dataset_uses,
     log_batch,
     log_inputs,
     log_metrics,
     log_outputs,
     metric_history,
+    note_model,
     untag_run,
 )
 from helicline.tracking.logged_model import (
@@ -42,6 +44,7 @@ __all__ = [
     "create_experiment",
     "create_logged_model",
     "create_run",
+    "dataset_uses",
     "delete_artifacts",
     "delete_experiment",
     "delete_logged_model",
@@ -59,6 +62,7 @@ __all__ = [
     "log_metrics",
     "log_outputs",
     "metric_history",
+    "note_model",
     "put_artifact",
     "rename_experiment",
     "restore_experiment",

@@ -81,6 +81,13 @@ def checked_ref(field: str, reference: str) -> str:
     return reference
 
 
+def checked_run(field: str, run_id: str) -> str:
+    """Return the run's id if it could be one, whether there is such a run or not."""
+    if not RUN_ID.fullmatch(run_id):
+        raise Invalid(field, run_id, "an id: letters, digits, '_' and '-', at most 256")
+    return run_id
+
+
 def checked_time(field: str, millis: int) -> int:
     if not 0 <= millis <= MAX_TIME_MS:
         raise Invalid(field, millis, "Timestamp must be a nonnegative long (64-bit integer) before the year 10000")

@@ -57,7 +57,7 @@ def get_experiment(tx: Reader, experiment_id: str) -> Experiment:
 
 def experiment_number(experiment_id: str) -> int:
     """Return the id as the number it is kept by."""
-    if not re.fullmatch(r"[0-9]{1,18}", experiment_id, re.ASCII):
+    if not re.fullmatch(r"-?[0-9]{1,18}", experiment_id, re.ASCII):
         raise Invalid(
             "experiment_id",
             experiment_id,
@@ -112,8 +112,9 @@ def rename_experiment(tx: Tx, experiment_id: str, name: str) -> Experiment:
 
 
 def tag_experiment(tx: Tx, experiment_id: str, key: str, value: str) -> None:
+    kept = _checked_tag(key, value)
     experiment = _active(get_experiment(tx, experiment_id))
-    tags = experiment.tags | {key: _checked_tag(key, value)}
+    tags = experiment.tags | {key: kept}
     rows.save(tx, msgspec.structs.replace(experiment, tags=tags, updated_at=tx.now))
 
 

@@ -38,6 +38,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
     ops: frozenset[str]
     is_number: bool = False
+    is_either: bool = False  # a number, or a quoted text
     keys: dict[str, tuple[str, frozenset[str], bool]] = {}
 
 
@@ -64,6 +65,8 @@ def parse_filter(text: str, grammar: Grammar) -> list[Clause]:
     clauses = [parser.clause()]
     while not parser.done:
         parser.expect_word("AND")
+        if parser.done:  # nobody misses what a last AND would have joined; the stock server takes it too
+            break
         clauses.append(parser.clause())
         if len(clauses) > MAX_CLAUSES:
             raise Invalid("filter", f"more than {MAX_CLAUSES} clauses", f"at most {MAX_CLAUSES} clauses")
@@ -142,6 +145,9 @@ class _Parser:
         key = kind.keys[key][0] if kind.keys else key
         if op not in allowed:
             raise Invalid(self.field, op, f"one of {', '.join(sorted(allowed))} for {entity} {key!r}")
+        bare = not self.done and self.tokens[self.at][0] in ("number", "word")
+        if kind.is_either and bare and not op.startswith("IS"):
+            return Clause(entity=entity, key=key, op=op, value=self.take("a value")[1])
         return Clause(entity=entity, key=key, op=op, value=self.value(op, entity, key, is_number=is_number))
 
     def comparison_key(self) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -17,8 +18,12 @@ from helicline.store.rows.block import Points, points_of
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks, page
 from helicline.tracking.errors import NotActive, ParamChanged
+from helicline.tracking.experiment import experiment_number
 from helicline.tracking.run import NAME_TAG, active_run, checked_tag
 
+MODELS_TAG = "mlflow.log-model.history"
+MODEL_FACTS = ("run_id", "artifact_path", "utc_time_created", "model_uuid")
+MAX_MODELS_TEXT = 1_000_000
 DATASET_LIMITS = {"name": 500, "digest": 36, "source": 65_535, "schema": 1_048_575, "profile": 16_777_215}
 
 
@@ -35,13 +40,14 @@ def log_batch(
     Raises:
         ParamChanged: a parameter has another value already.
     """
-    run = active_run(tx, run_id)
     points = checked_points(metrics)
     kept = {key: checked_tag(key, value, f"tags[{at}]") for at, (key, value) in enumerate((tags or {}).items())}
+    wanted = _checked_params(params or {})
+    run = active_run(tx, run_id)
     missing = _missing_model(tx, points)
     if missing is not None:
         raise missing
-    _log_params(tx, run_id, params or {})
+    _log_params(tx, run_id, wanted)
     metric.add(tx, [(run_id, points)])
     _log_model_metrics(tx, run_id, points)
     rows.set_tags(tx, run_id, kept)
@@ -77,13 +83,17 @@ def _missing_model(tx: Tx, points: Sequence[MetricPoint]) -> NotFound | None:
     return None
 
 
-def _log_params(tx: Tx, run_id: str, params: dict[str, str]) -> None:
-    if not params:
-        return
+def _checked_params(params: dict[str, str]) -> dict[str, str]:
     wanted = {}
     for number, (key, value) in enumerate(params.items()):
         checks.checked_key(f"params[{number}].key", "Param key", key)
         wanted[key] = checks.checked_text(f"params[{number}].value", value)[:6000]
+    return wanted
+
+
+def _log_params(tx: Tx, run_id: str, wanted: dict[str, str]) -> None:
+    if not wanted:
+        return
     for key, stands in rows.add_params(tx, run_id, wanted).items():
         if stands != wanted[key]:
             raise ParamChanged(
@@ -99,7 +109,7 @@ def _log_model_metrics(tx: Tx, run_id: str, points: Sequence[MetricPoint]) -> No
 
 
 def _rename(tx: Tx, run: Run, tags: dict[str, str]) -> None:
-    name = tags.get(NAME_TAG, run.name)
+    name = tags.get(NAME_TAG) or run.name
     if name != run.name:
         rows.save(tx, msgspec.structs.replace(run, name=name))
 
@@ -138,7 +148,7 @@ def untag_run(tx: Tx, run_id: str, key: str) -> None:
 
 def log_inputs(tx: Tx, run_id: str, *, datasets: Sequence[DatasetInput] = (), model_ids: Sequence[str] = ()) -> None:
     """Link the run to the datasets and models that it used."""
-    run = active_run(tx, run_id)
+    run = active_run(tx, checks.checked_run("run_id", run_id))
     for number, dataset in enumerate(datasets):
         rows.add_input(tx, run, _checked_dataset(dataset, f"datasets[{number}]"))
     models = [ModelOutput(model_id=checks.checked_ref("models.model_id", model_id)) for model_id in model_ids]
@@ -164,6 +174,31 @@ def _checked_dataset(dataset: DatasetInput, path: str) -> DatasetInput:
         checks.checked_length("key", 255, key)
         checks.checked_length("value", 500, value)
     return dataset
+
+
+def note_model(tx: Tx, run_id: str, model: dict[str, Any]) -> None:
+    """Add the model to the list that the run's tag holds."""
+    active_run(tx, run_id)
+    noted = rows.tag(tx, run_id, MODELS_TAG)
+    try:
+        models = msgspec.json.decode(noted or "[]", type=list[Any])
+    except msgspec.MsgspecError:
+        models = []
+    told = {key: model[key] for key in MODEL_FACTS if key in model}
+    flavors = model["flavors"] if isinstance(model["flavors"], dict) else {}
+    told["flavors"] = {
+        name: {key: value for key, value in flavor.items() if key != "config"} if isinstance(flavor, dict) else flavor
+        for name, flavor in flavors.items()
+    }
+    text = msgspec.json.encode([*models, told]).decode()
+    if len(text) > MAX_MODELS_TEXT:
+        raise Invalid("model_json", f"{len(text)} characters with those before", f"at most {MAX_MODELS_TEXT}")
+    rows.set_tags(tx, run_id, {MODELS_TAG: text})
+
+
+def dataset_uses(tx: Reader, experiment_ids: Sequence[str]) -> list[tuple[str, str, str, str]]:
+    """Return (experiment id, name, digest, context) of the datasets that the experiments' runs used, once each."""
+    return rows.dataset_uses(tx, [experiment_number(experiment_id) for experiment_id in experiment_ids])
 
 
 def metric_history(

@@ -82,14 +82,24 @@ def finalize_logged_model(tx: Tx, model_id: str, status: str) -> LoggedModel:
 
 
 def delete_logged_model(tx: Tx, model_id: str) -> None:
-    model = get_logged_model(tx, model_id)
+    """Hide the model; deleting twice is fine."""
+    model = _known(tx, model_id)
     rows.save(tx, msgspec.structs.replace(model, lifecycle="deleted", updated_at=tx.now))
 
 
-def tag_logged_model(tx: Tx, model_id: str, tags: dict[str, str]) -> LoggedModel:
-    get_logged_model(tx, model_id)
-    rows.set_tags(tx, model_id, _checked(tags, "tags", 100_000))
-    return get_logged_model(tx, model_id)
+def tag_logged_model(tx: Tx, model_id: str, tags: dict[str, str]) -> None:
+    """Set the tags, of a deleted model too."""
+    kept = _checked(tags, "tags", 100_000)
+    _known(tx, model_id)
+    rows.set_tags(tx, model_id, kept)
+
+
+def _known(tx: Tx, model_id: str) -> LoggedModel:
+    """Return the model, deleted or not."""
+    model = rows.find(tx, model_id)
+    if model is None:
+        raise NotFound("logged model", model_id)
+    return model
 
 
 def untag_logged_model(tx: Tx, model_id: str, key: str) -> None:
@@ -98,8 +108,8 @@ def untag_logged_model(tx: Tx, model_id: str, key: str) -> None:
         raise NotFound("logged model tag", key, model_id)
 
 
-def add_logged_model_params(tx: Tx, model_id: str, params: dict[str, str]) -> LoggedModel:
-    """Add the parameters that are new; those that stand are left."""
-    get_logged_model(tx, model_id)
-    rows.add_params(tx, model_id, _checked(params, "params", 6000))
-    return get_logged_model(tx, model_id)
+def add_logged_model_params(tx: Tx, model_id: str, params: dict[str, str]) -> None:
+    """Add the parameters that are new, to a deleted model too; those that stand are left."""
+    kept = _checked(params, "params", 6000)
+    _known(tx, model_id)
+    rows.add_params(tx, model_id, kept)

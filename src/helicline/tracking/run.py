@@ -40,7 +40,7 @@ def create_run(
     if run_id is not None and (existing := rows.find(tx, run_id)) is not None:
         return existing
     experiment = active_experiment(tx, experiment_id)
-    kept = {key: checked_tag(key, value) for key, value in (tags or {}).items()}
+    kept = {key: _checked_first_tag(key, value) for key, value in (tags or {}).items()}
     run = Run(
         run_id=_fresh_id(run_id),
         experiment_id=experiment.experiment_id,
@@ -58,6 +58,12 @@ def create_run(
     rows.set_tags(tx, run.run_id, run.tags)
     bus.emit(tx, "created", "run", run.run_id, experiment=run.experiment_id, name=run.name)
     return run
+
+
+def _checked_first_tag(key: str, value: str) -> str:
+    """Clients may begin a run with tags whose names could not be set later; the stock server takes them too."""
+    checks.checked_text("tags.key", checks.checked_length("key", 250, key))
+    return checks.checked_text("tags.value", value)[:8000]
 
 
 def _fresh_id(wanted: str | None) -> str:

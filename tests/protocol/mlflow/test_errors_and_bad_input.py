@@ -195,7 +195,7 @@ def test_an_artifact_over_the_limit_leaves_nothing(http):
 
 
 @pytest.mark.parametrize(
-    "path", [f"{API}/nope", "/api/3.0/mlflow/scorers/list", f"{API}/traces", "/ajax-api/2.0/mlflow/x"]
+    "path", [f"{API}/nope", "/api/3.0/mlflow/issues/list", "/api/3.0/mlflow/traces", "/ajax-api/2.0/mlflow/x"]
 )
 def test_an_unknown_route_is_a_plain_html_404(http, path: str):
     answer = http.get(path)

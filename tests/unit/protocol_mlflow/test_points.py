@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from helicline.protocol.mlflow.points import log_batch_of, log_metric_of
+from helicline.protocol.mlflow.metric.points import log_batch_of, log_metric_of
 
 RUN = "0" * 32
 POINT = {"key": "loss", "value": 0.5, "timestamp": 7, "step": 3}

@@ -12,7 +12,7 @@ from helicline.protocol.mlflow import artifacts, errors, fields, runs
 from helicline.protocol.mlflow.call import Call, House, Reply
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.routes import PREFIXES, ROUTES, Handler, Table
-from helicline.protocol.mlflow.trace import handlers as traces
+from helicline.protocol.mlflow.trace import ingest
 from helicline.records.access import Caller
 from helicline.settings import Settings
 from helicline.store.blobs import Blobs
@@ -99,7 +99,7 @@ async def _fill(call: Call, handler: Handler, scope: Any, receive: Any) -> None:
         call.receive = receive
     else:
         call.body = await _body(call, receive)
-        if handler is traces.export:
+        if handler is ingest.export:
             return
         kind = call.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if call.body and kind != "application/json":

@@ -51,6 +51,10 @@ MISSING = {
     "registered model": "Registered Model with name={name} not found",
     "trace": "Trace with ID '{name}' not found.",
     "assessment": "Assessment with ID '{name}' not found.",
+    "evaluation dataset": "Evaluation dataset with id '{name}' not found",
+    "scorer": "Scorer with name '{name}' not found for experiment {hint}.",
+    "scorer version": "Scorer version '{name}' not found for experiment {hint}.",
+    "webhook": "Webhook with ID {name} not found.",
     "artifact": "No such artifact: '{name}'",
 }
 TAKEN = {

@@ -7,8 +7,10 @@ from typing import Any
 from helicline import tracking
 from helicline.clock import epoch_ms
 from helicline.protocol.mlflow.call import Call, pairs, pruned
-from helicline.protocol.mlflow.errors import missing
+from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.records.run import Experiment
+
+MAX_EXPERIMENTS = 20
 
 
 def as_wire(experiment: Experiment) -> dict[str, Any]:
@@ -20,6 +22,7 @@ def as_wire(experiment: Experiment) -> dict[str, Any]:
         creation_time=epoch_ms(experiment.created_at),
         last_update_time=epoch_ms(experiment.updated_at),
         tags=pairs(experiment.tags),
+        workspace="default",
     )
 
 
@@ -58,6 +61,17 @@ async def search(call: Call) -> Any:
     return pruned(experiments=[as_wire(experiment) for experiment in found], next_page_token=token)
 
 
+async def search_datasets(call: Call) -> Any:
+    """Answer which datasets the runs of up to 20 experiments used, and for what."""
+    ids = call.fields.texts("experiment_ids")
+    if not 0 < len(ids) <= MAX_EXPERIMENTS:
+        how = "at least one experiment_id" if not ids else f"at most {MAX_EXPERIMENTS} experiment_ids, got {len(ids)}"
+        raise WireError("INVALID_PARAMETER_VALUE", f"SearchDatasets request must specify {how}.")
+    found = await call.read(lambda tx: tracking.dataset_uses(tx, ids))
+    names = ("experiment_id", "name", "digest", "context")
+    return pruned(dataset_summaries=[pruned(**dict(zip(names, use, strict=True))) for use in found])
+
+
 async def delete(call: Call) -> Any:
     experiment_id = call.fields.required("experiment_id")
     await call.write(lambda tx: tracking.delete_experiment(tx, experiment_id))
@@ -71,9 +85,8 @@ async def restore(call: Call) -> Any:
 
 
 async def update(call: Call) -> Any:
-    experiment_id, name = call.fields.required("experiment_id"), call.fields.text("new_name")
-    if name:
-        await call.write(lambda tx: tracking.rename_experiment(tx, experiment_id, name))
+    experiment_id, name = call.fields.required("experiment_id"), call.fields.required("new_name")
+    await call.write(lambda tx: tracking.rename_experiment(tx, experiment_id, name))
     return {}
 
 

@@ -39,7 +39,7 @@ def of_body(body: bytes) -> Fields:
         raise WireError("INVALID_PARAMETER_VALUE", f"The request body is not valid JSON: {error}") from None
     if not isinstance(document, dict):
         raise WireError("INVALID_PARAMETER_VALUE", "The request body must be a JSON object.")
-    _check_texts(document, "")
+    check_texts(document, "")
     return Fields(document)
 
 
@@ -50,7 +50,7 @@ def of_query(query: bytes) -> Fields:
     except (UnicodeDecodeError, ValueError):
         raise WireError("INVALID_PARAMETER_VALUE", "The query string is not valid UTF-8 text.") from None
     document = {key: values if len(values) > 1 else values[0] for key, values in pairs.items()}
-    _check_texts(document, "")
+    check_texts(document, "")
     return Fields(document)
 
 
@@ -60,10 +60,11 @@ def _name_the_surrogate(body: bytes) -> None:
         document = json.loads(body)
     except (ValueError, RecursionError):
         return
-    _check_texts(document, "")
+    check_texts(document, "")
 
 
-def _check_texts(value: Any, path: str, depth: int = 0) -> None:
+def check_texts(value: Any, path: str, depth: int = 0) -> None:
+    """Refuse text that not both databases could keep, wherever in the document it stands."""
     if depth > MAX_DEPTH:
         raise Invalid(path[:100], "deep nesting", f"at most {MAX_DEPTH} levels")
     if isinstance(value, str):
@@ -71,11 +72,11 @@ def _check_texts(value: Any, path: str, depth: int = 0) -> None:
     elif isinstance(value, dict):
         for key, inner in value.items():
             checked_text(path or "body", key)
-            _check_texts(inner, f"{path}.{key}" if path else key, depth + 1)
+            check_texts(inner, f"{path}.{key}" if path else key, depth + 1)
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             if not isinstance(inner, int | float):
-                _check_texts(inner, f"{path}[{number}]", depth + 1)
+                check_texts(inner, f"{path}[{number}]", depth + 1)
 
 
 class Fields:

@@ -71,7 +71,8 @@ async def delete(call: Call) -> Any:
 
 async def set_tags(call: Call) -> Any:
     model_id, tags = call.parts["model_id"], call.fields.pairs("tags")
-    return {"model": as_wire(await call.write(lambda tx: tracking.tag_logged_model(tx, model_id, tags)))}
+    await call.write(lambda tx: tracking.tag_logged_model(tx, model_id, tags))
+    return {}
 
 
 async def delete_tag(call: Call) -> Any:
@@ -82,7 +83,8 @@ async def delete_tag(call: Call) -> Any:
 
 async def add_params(call: Call) -> Any:
     model_id, params = call.parts["model_id"], call.fields.pairs("params")
-    return {"model": as_wire(await call.write(lambda tx: tracking.add_logged_model_params(tx, model_id, params)))}
+    await call.write(lambda tx: tracking.add_logged_model_params(tx, model_id, params))
+    return {}
 
 
 async def search(call: Call) -> Any:
@@ -90,7 +92,7 @@ async def search(call: Call) -> Any:
     experiments, text = fields.texts("experiment_ids"), fields.text("filter")
     datasets = [(item.required("dataset_name"), item.text("dataset_digest")) for item in fields.objects("datasets")]
     order = [_sort(item) for item in fields.objects("order_by")]
-    window = (fields.integer("max_results", 50) or 0, fields.text("page_token"))
+    window = (fields.integer("max_results") or 50, fields.text("page_token"))
     found, token = await call.read(
         lambda tx: tracking.search_logged_models(
             tx, experiments, filter=text, order=order, datasets=datasets, window=window

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from helicline import registry, tracking
@@ -55,7 +56,7 @@ def _number(fields: Fields) -> int:
     if isinstance(text, int) and not isinstance(text, bool):
         return text
     text = fields.required("version")
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
         raise WireError("INVALID_PARAMETER_VALUE", f"Parameter 'version' must be an integer, got '{text}'.")
     return int(text)
 
@@ -133,6 +134,7 @@ async def create_version(call: Call) -> Any:
     fields = call.fields
     name, source, run_id = fields.required("name"), fields.required("source"), fields.text("run_id")
     model_id, tags, text = fields.text("model_id"), fields.pairs("tags"), fields.text("description")
+    registry.check_claim(source, run_id=run_id, model_id=model_id)
     version = await call.write(
         lambda tx: registry.register(
             tx, name, source=source, run_id=run_id, model_id=model_id, tags=tags, description=text

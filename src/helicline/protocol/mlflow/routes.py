@@ -6,9 +6,11 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from helicline.protocol.mlflow import artifacts, experiments, logged_models, registry, runs
+from helicline.protocol.mlflow import artifacts, experiments, logged_models, registry, runs, webhooks
 from helicline.protocol.mlflow.call import Call, Reply
-from helicline.protocol.mlflow.trace import assessments
+from helicline.protocol.mlflow.genai import datasets, scorers
+from helicline.protocol.mlflow.metric import history
+from helicline.protocol.mlflow.trace import assessments, ingest, legacy
 from helicline.protocol.mlflow.trace import handlers as traces
 from helicline.records.access import Permission
 
@@ -47,6 +49,7 @@ MLFLOW: tuple[Route, ...] = (
     ("GET", "/experiments/get-by-name", "read", experiments.get_by_name),
     ("POST", "/experiments/search", "read", experiments.search),
     ("GET", "/experiments/search", "read", experiments.search),
+    ("POST", "/experiments/search-datasets", "read", experiments.search_datasets),
     ("POST", "/experiments/delete", "write", experiments.delete),
     ("POST", "/experiments/restore", "write", experiments.restore),
     ("POST", "/experiments/update", "write", experiments.update),
@@ -64,8 +67,11 @@ MLFLOW: tuple[Route, ...] = (
     ("POST", "/runs/set-tag", "write", runs.set_tag),
     ("POST", "/runs/delete-tag", "write", runs.delete_tag),
     ("POST", "/runs/log-inputs", "write", runs.log_inputs),
+    ("POST", "/runs/log-model", "write", runs.log_model),
     ("POST", "/runs/outputs", "write", runs.log_outputs),
-    ("GET", "/metrics/get-history", "read", runs.history),
+    ("GET", "/metrics/get-history", "read", history.of_run),
+    ("GET", "/metrics/get-history-bulk", "read", history.bulk),
+    ("GET", "/metrics/get-history-bulk-interval", "read", history.interval),
     ("GET", "/artifacts/list", "read", artifacts.of_run),
     ("POST", "/logged-models", "write", logged_models.create),
     ("POST", "/logged-models/search", "read", logged_models.search),
@@ -98,8 +104,35 @@ MLFLOW: tuple[Route, ...] = (
     ("POST", "/model-versions/set-tag", "write", registry.set_version_tag),
     ("DELETE", "/model-versions/delete-tag", "write", registry.delete_version_tag),
     ("POST", "/model-versions/transition-stage", "write", registry.transition_stage),
+    ("POST", "/webhooks", "admin", webhooks.create),
+    ("GET", "/webhooks", "admin", webhooks.listing),
+    ("GET", "/webhooks/{webhook_id}", "admin", webhooks.get),
+    ("PATCH", "/webhooks/{webhook_id}", "admin", webhooks.update),
+    ("DELETE", "/webhooks/{webhook_id}", "admin", webhooks.delete),
+    ("POST", "/webhooks/{webhook_id}/test", "admin", webhooks.test),
 )
-# on 3.0 only: the same paths on 2.0 are an older API, whose clients fall back on a 404
+# on 3.0 only
+EVALUATION: tuple[Route, ...] = (
+    ("POST", "/datasets/create", "write", datasets.create),
+    ("POST", "/datasets/search", "read", datasets.search),
+    ("GET", "/datasets/search", "read", datasets.search),
+    ("GET", "/datasets/{dataset_id}", "read", datasets.get),
+    ("DELETE", "/datasets/{dataset_id}", "write", datasets.delete),
+    ("PATCH", "/datasets/{dataset_id}/tags", "write", datasets.set_tags),
+    ("DELETE", "/datasets/{dataset_id}/tags/{key}", "write", datasets.delete_tag),
+    ("POST", "/datasets/{dataset_id}/records", "write", datasets.upsert_records),
+    ("GET", "/datasets/{dataset_id}/records", "read", datasets.get_records),
+    ("DELETE", "/datasets/{dataset_id}/records", "write", datasets.delete_records),
+    ("GET", "/datasets/{dataset_id}/experiment-ids", "read", datasets.experiment_ids),
+    ("POST", "/datasets/{dataset_id}/add-experiments", "write", datasets.add_experiments),
+    ("POST", "/datasets/{dataset_id}/remove-experiments", "write", datasets.remove_experiments),
+    ("POST", "/scorers/register", "write", scorers.register),
+    ("GET", "/scorers/list", "read", scorers.newest),
+    ("GET", "/scorers/versions", "read", scorers.versions),
+    ("GET", "/scorers/get", "read", scorers.get),
+    ("DELETE", "/scorers/delete", "write", scorers.delete),
+)
+# on 3.0 only: the same paths on 2.0 are the older API of LEGACY
 TRACES: tuple[Route, ...] = (
     ("POST", "/traces", "write", traces.start),
     ("GET", "/traces/get", "read", traces.get),
@@ -111,6 +144,12 @@ TRACES: tuple[Route, ...] = (
     ("GET", "/traces/{trace_id}/assessments/{assessment_id}", "read", assessments.get),
     ("PATCH", "/traces/{trace_id}/assessments/{assessment_id}", "write", assessments.update),
     ("DELETE", "/traces/{trace_id}/assessments/{assessment_id}", "write", assessments.delete),
+)
+LEGACY: tuple[Route, ...] = (
+    ("POST", "/traces", "write", legacy.begin),
+    ("GET", "/traces", "read", legacy.search),
+    ("PATCH", "/traces/{trace_id}", "write", legacy.end),
+    ("GET", "/traces/{trace_id}/info", "read", legacy.get),
 )
 TRACES_EITHER: tuple[Route, ...] = (
     ("POST", "/traces/delete-traces", "write", traces.delete),
@@ -128,7 +167,7 @@ ARTIFACTS: tuple[Route, ...] = (
 PLAIN: tuple[Route, ...] = (
     ("GET", "/version", "open", version),
     ("GET", "/health", "open", health),
-    ("POST", "/v1/traces", "write", traces.export),
+    ("POST", "/v1/traces", "write", ingest.export),
 )
 
 
@@ -143,7 +182,9 @@ def _below(prefixes: tuple[str, ...], routes: tuple[Route, ...]) -> tuple[Route,
 ROUTES: tuple[Route, ...] = (
     *_below(PREFIXES, MLFLOW),
     *_below(PREFIXES, TRACES_EITHER),
+    *_below(("/api/3.0/mlflow", "/ajax-api/3.0/mlflow"), EVALUATION),
     *_below(("/api/3.0/mlflow", "/ajax-api/3.0/mlflow"), TRACES),
+    *_below(("/api/2.0/mlflow", "/ajax-api/2.0/mlflow"), LEGACY),
     *_below(("/api/2.0", "/ajax-api/2.0"), ARTIFACTS),
     *PLAIN,
 )

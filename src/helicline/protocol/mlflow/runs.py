@@ -7,21 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from helicline import tracking
 from helicline.clock import epoch_ms
-from helicline.errors import Invalid
 from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.protocol.mlflow.fields import Fields
-from helicline.protocol.mlflow.points import log_batch_of, log_metric_of
+from helicline.protocol.mlflow.metric.points import log_batch_of, log_metric_of
 from helicline.records.run import DatasetInput, MetricPoint, ModelOutput, Run
-from helicline.store.rows.block import Points
+from helicline.tracking.checks import checked_run
 
 STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 MAX_BATCH_TEXT = 1_000_000
-HISTORY_PAGE = 25_000
 
 
 def info_as_wire(run: Run) -> dict[str, Any]:
@@ -155,6 +152,10 @@ def _point(fields: Fields) -> MetricPoint:
     timestamp = fields.integer("timestamp")
     if timestamp is None:
         missing(fields._label("timestamp"))
+    if fields.has("dataset_name") != fields.has("dataset_digest"):
+        raise WireError(
+            "INVALID_PARAMETER_VALUE", "Both dataset_name and dataset_digest must be provided if one is provided"
+        )
     return MetricPoint(
         key=fields.required("key"),
         value=fields.number("value"),
@@ -225,6 +226,7 @@ async def _log_anything(call: Call) -> Any:
         )
     points = [_point(metric) for metric in metrics]
     named, tagged = fields.pairs("params"), fields.pairs("tags")
+    checked_run("run_id", run_id)
     await call.write(lambda tx: tracking.log_batch(tx, run_id, metrics=points, params=named, tags=tagged))
     return {}
 
@@ -264,19 +266,15 @@ async def log_outputs(call: Call) -> Any:
     return {}
 
 
-async def history(call: Call) -> Any:
-    fields = call.fields
-    run_id, key, size = _run_id(fields), fields.required("metric_key"), fields.integer("max_results")
-    if size is not None and size <= 0:
-        raise Invalid("max_results", size, "It must be a positive integer.")
-    size, token = None if size is None else min(size, HISTORY_PAGE), fields.text("page_token")
-    points, token = await call.read(lambda tx: tracking.metric_history(tx, run_id, key, limit=size, page_token=token))
-    return pruned(metrics=history_as_wire(key, points), next_page_token=token)
-
-
-def history_as_wire(key: str, points: Points) -> list[WireMetric]:
-    values: list[Any] = points.values.tolist()
-    for at in np.isnan(points.values).nonzero()[0]:
-        values[at] = "NaN"
-    columns = zip(values, points.timestamps_ms.tolist(), points.steps.tolist(), strict=True)
-    return [WireMetric(key, *row) for row in columns]
+async def log_model(call: Call) -> Any:
+    """Note a model in the run's tag, as clients before MLflow 3 do."""
+    run_id, text = _run_id(call.fields), call.fields.required("model_json")
+    try:
+        document = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        raise WireError("INVALID_PARAMETER_VALUE", "Malformed model info: model_json is not a valid JSON.") from None
+    lacking = sorted({"artifact_path", "flavors", "utc_time_created", "run_id"} - set(document or ()))
+    if not isinstance(document, dict) or lacking:
+        raise WireError("INVALID_PARAMETER_VALUE", f"Model json is missing mandatory fields: {lacking}")
+    await call.write(lambda tx: tracking.note_model(tx, run_id, document))
+    return {}

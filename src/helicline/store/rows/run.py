@@ -141,6 +141,21 @@ def add_input(tx: Tx, run: Run, dataset: DatasetInput) -> None:
     add_missing(tx, RUN_INPUT, [link])
 
 
+def dataset_uses(tx: Reader, experiment_ids: Sequence[int], *, limit: int = 1000) -> list[tuple[str, str, str, str]]:
+    """Return (experiment id, name, digest, context) of the datasets that the experiments' runs used, once each."""
+    joined = RUN_INPUT.join(RUN_DATASET, RUN_DATASET.c.id == RUN_INPUT.c.dataset).join(RUN, RUN.c.id == RUN_INPUT.c.run)
+    columns = (RUN.c.experiment, RUN_DATASET.c.name, RUN_DATASET.c.digest, RUN_INPUT.c.context)
+    statement = sa.select(*columns).select_from(joined).where(RUN.c.experiment.in_(experiment_ids)).distinct()
+    found = tx.execute(statement.order_by(*columns).limit(limit))
+    return [(str(row.experiment), row.name, row.digest, row.context) for row in found]
+
+
+def tag(tx: Reader, run_id: str, key: str) -> str | None:
+    statement = sa.select(RUN_TAG.c.value).where(RUN_TAG.c.run == run_id, RUN_TAG.c.key == key)
+    value = tx.execute(statement).scalar()
+    return None if value is None else str(value)
+
+
 def link_models(tx: Tx, run_id: str, kind: str, models: Sequence[ModelOutput]) -> None:
     rows = [{"run": run_id, "kind": kind, "model": model.model_id, "step": model.step} for model in models]
     add_missing(tx, RUN_MODEL, rows)

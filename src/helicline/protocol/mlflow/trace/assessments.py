@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
 from typing import Any
 
+from helicline import trace as traces
 from helicline.errors import Invalid, NotFound
 from helicline.protocol.mlflow.call import Call
 from helicline.protocol.mlflow.errors import missing
-from helicline.tracking import trace as traces
 
 CHANGEABLE = ("assessment_name", "feedback", "expectation", "rationale", "metadata", "valid")
 
@@ -78,5 +79,6 @@ async def delete(call: Call) -> Any:
             ]
         }
 
-    await call.write(lambda tx: traces.change_trace(tx, trace_id, without))
+    with contextlib.suppress(NotFound):
+        await call.write(lambda tx: traces.change_trace(tx, trace_id, without))
     return {}

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from typing import Any
 
 import msgspec
 
-from helicline.errors import Invalid, NotFound, TooLarge
-from helicline.protocol.mlflow.call import Call, Reply, pruned
-from helicline.protocol.mlflow.errors import WireError, missing
+from helicline import trace as traces
+from helicline.errors import Invalid, NotFound
+from helicline.protocol.mlflow.call import Call, pruned
+from helicline.protocol.mlflow.errors import missing
 from helicline.protocol.mlflow.fields import Fields
-from helicline.protocol.mlflow.trace import otlp
-from helicline.protocol.mlflow.trace.protobuf import Malformed
-from helicline.records.run import SpanRecord, TraceRecord
-from helicline.store.unit import Reader
-from helicline.tracking import trace as traces
-from helicline.tracking.checks import checked_text
+from helicline.records.run import TraceRecord
+from helicline.store.unit import Reader, Tx
 
-PROTOBUF = "application/x-protobuf"
+OURS_ALONE = ("derived", "linked_runs")
 WAITS = 30
 WAIT_S = 0.1
 SIZE_STATS = "mlflow.trace.sizeStats"
 
 
 def info_as_wire(trace: TraceRecord) -> dict[str, Any]:
-    return pruned(**{key: value for key, value in trace.info.items() if key != "derived"})
+    return pruned(**{key: value for key, value in trace.info.items() if key not in OURS_ALONE})
 
 
 def _text_map(fields: Fields, name: str) -> dict[str, str]:
@@ -50,49 +46,6 @@ async def start(call: Call) -> Any:
         told.text(name)
     trace = await call.write(lambda tx: traces.put_trace(tx, info))
     return {"trace": {"trace_info": info_as_wire(trace)}}
-
-
-async def export(call: Call) -> Any:
-    """Take OTLP spans, all or nothing; they are durable when the answer goes out."""
-    experiment_id = call.headers.get("x-mlflow-experiment-id", "")
-    if not experiment_id:
-        raise WireError("BAD_REQUEST", "Missing required header: x-mlflow-experiment-id")
-    if call.headers.get("content-type", "").partition(";")[0].strip() != PROTOBUF:
-        raise WireError("BAD_REQUEST", f"Invalid Content-Type. Expected: {PROTOBUF}")
-    body = _inflated(call)
-    try:
-        spans = await asyncio.to_thread(otlp.spans_of, body)
-    except Malformed as error:
-        raise WireError("BAD_REQUEST", f"Invalid OpenTelemetry protobuf format: {error}") from None
-    if not spans:
-        raise WireError("BAD_REQUEST", "Invalid OpenTelemetry protobuf format - no spans found")
-    _check_texts(spans)
-    run_id = call.headers.get("x-mlflow-run-id", "")
-    await call.write(lambda tx: traces.add_spans(tx, experiment_id, spans, run_id=run_id))
-    return Reply(headers=(("content-type", PROTOBUF),))
-
-
-def _inflated(call: Call) -> bytes:
-    encoding = call.headers.get("content-encoding", "identity").lower()
-    if encoding in ("identity", ""):
-        return call.body
-    if encoding not in ("gzip", "deflate"):
-        raise WireError("BAD_REQUEST", f"Unsupported Content-Encoding: {encoding}")
-    limit = call.settings.max_body_bytes
-    unpacker = zlib.decompressobj(wbits=47)
-    try:
-        body = unpacker.decompress(call.body, limit + 1)
-    except zlib.error as error:
-        raise WireError("BAD_REQUEST", f"Invalid {encoding} body: {error}") from None
-    if len(body) > limit:
-        raise TooLarge("body", f"more than {limit} bytes unpacked", f"at most {limit} bytes")
-    return body
-
-
-def _check_texts(spans: list[SpanRecord]) -> None:
-    for number, span in enumerate(spans):
-        for key in ("name", "trace_state"):
-            checked_text(f"spans[{number}].{key}", span.body.get(key, ""))
 
 
 async def get_info(call: Call) -> Any:
@@ -185,6 +138,8 @@ async def delete(call: Call) -> Any:
     before, most = fields.integer("max_timestamp_millis"), fields.integer("max_traces")
     if (before is None) == (not ids):
         raise Invalid("max_timestamp_millis", before, "exactly one of max_timestamp_millis and request_ids")
+    if ids and most is not None:
+        raise Invalid("max_traces", most, "`max_traces` can't be specified if `trace_ids` is specified.")
     if most is not None and most < 1:
         raise Invalid("max_traces", most, "a positive integer")
     gone = await call.write(lambda tx: traces.delete_traces(tx, experiment_id, ids=ids, before_ms=before, most=most))
@@ -208,10 +163,11 @@ async def link_to_run(call: Call) -> Any:
     if len(ids) > 100:
         raise Invalid("trace_ids", len(ids), "at most 100")
 
-    def linked(info: dict[str, Any]) -> dict[str, Any]:
-        return info | {"trace_metadata": (info.get("trace_metadata") or {}) | {traces.RUN_KEY: run_id}}
+    def link(tx: Tx) -> None:
+        for trace_id in sorted(ids):
+            traces.link_run(tx, trace_id, run_id)
 
-    await call.write(lambda tx: [traces.change_trace(tx, trace_id, linked) for trace_id in sorted(ids)])
+    await call.write(link)
     return {}
 
 

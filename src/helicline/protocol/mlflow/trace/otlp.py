@@ -46,6 +46,13 @@ def _span(message: bytes) -> SpanRecord:
             links.append(_link(inside(value)))
         elif n == 15:
             body["status"] = _status(inside(value))
+    return checked_span(body, attributes=attributes, events=events, links=links)
+
+
+def checked_span(
+    body: dict[str, Any], *, attributes: list[dict[str, Any]], events: list[dict[str, Any]], links: list[dict[str, Any]]
+) -> SpanRecord:
+    """Return the span whose ids are still bytes in `body`. Raises Malformed where they are none."""
     _check(body)
     hex_id, span_id = body["trace_id"].hex(), body["span_id"].hex()
     for key in ("trace_id", "span_id", "parent_span_id"):

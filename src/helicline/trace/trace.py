@@ -1,4 +1,4 @@
-"""Traces as the MLflow wire knows them: an info document, spans, tags and assessments."""
+"""The verbs of traces: an info document as the MLflow wire knows it, spans, tags and links."""
 
 from __future__ import annotations
 
@@ -12,41 +12,23 @@ import msgspec
 
 from helicline.clock import epoch_ms, from_epoch_ms
 from helicline.errors import Invalid, NotFound
-from helicline.records.run import Clause, Sort, SpanRecord, TraceRecord
+from helicline.records.run import Experiment, SpanRecord, TraceRecord
 from helicline.store.rows import trace as rows
 from helicline.store.rows.experiment import hold
 from helicline.store.unit import Reader, Tx
-from helicline.tracking import grammar, page
+from helicline.trace import usage
+from helicline.tracking.checks import checked_key, checked_time
 from helicline.tracking.experiment import active_experiment, experiment_number
-from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, Grammar, Kind, attribute
-from helicline.tracking.search import checked_page, in_order
 
 LOCATION_TAG = "mlflow.trace.spansLocation"
 NAME_TAG = "mlflow.traceName"
 RUN_KEY = "mlflow.sourceRun"
 STATES = ("STATE_UNSPECIFIED", "OK", "ERROR", "IN_PROGRESS")
-FIXED_TAGS = frozenset({LOCATION_TAG, "mlflow.artifactLocation"})
+ARTIFACT_TAG = "mlflow.artifactLocation"
+FIXED_TAGS = frozenset({LOCATION_TAG, ARTIFACT_TAG})
+LINKED_KEY = "linked_runs"  # of the info, like `derived` not for the wire
+DERIVED_KEY = "derived"
 TRACE_ID = re.compile(r"[\w.:/-]{1,250}")
-TRACES = Grammar(
-    aliases={alias: "tag" for alias in ("tag", "tags")}
-    | {alias: "metadata" for alias in ("metadata", "request_metadata")}
-    | {alias: "attribute" for alias in ("attribute", "attributes", "attr", "trace")},
-    kinds={
-        "tag": Kind(ops=NULLABLE),
-        "metadata": Kind(ops=NULLABLE),
-        "attribute": Kind(
-            ops=LISTED,
-            keys=attribute(LISTED, "request_id", "trace_id", "id")
-            | attribute(LISTED, "status", "state")
-            | attribute(LISTED, "name")
-            | attribute(LISTED, "run_id")
-            | attribute(LISTED, "client_request_id")
-            | attribute(NUMERIC, "timestamp_ms", "timestamp", is_number=True)
-            | attribute(NUMERIC, "execution_time_ms", "execution_time", is_number=True)
-            | attribute(NUMERIC, "end_time_ms", "end_time", is_number=True),
-        ),
-    },
-)
 
 
 def put_trace(tx: Tx, info: dict[str, Any]) -> TraceRecord:
@@ -54,33 +36,100 @@ def put_trace(tx: Tx, info: dict[str, Any]) -> TraceRecord:
     trace_id = checked_trace_id(str(info.get("trace_id") or f"tr-{uuid.uuid4().hex}"))
     location = (info.get("trace_location") or {}).get("mlflow_experiment") or {}
     experiment_id = str(location.get("experiment_id") or "")
-    active_experiment(tx, experiment_id)
+    experiment = active_experiment(tx, experiment_id)
     before = _held(tx, trace_id)
     if before is not None and before.experiment_id != experiment_id:
         raise Invalid("trace_id", trace_id, "an id that no other experiment uses")
+    ours = {ARTIFACT_TAG: _place(experiment, trace_id), LOCATION_TAG: "TRACKING_STORE"}
     tags = (before.info.get("tags") or {}) if before else {}
     told = {key: value for key, value in info.items() if value is not None}
-    told |= {"trace_id": trace_id, "tags": tags | (info.get("tags") or {}) | {LOCATION_TAG: "TRACKING_STORE"}}
-    if before and before.info.get("assessments"):
-        told.setdefault("assessments", before.info["assessments"])
+    told |= {
+        "state": info.get("state") or STATES[0],
+        "trace_id": trace_id,
+        "tags": tags | (info.get("tags") or {}) | ours,
+    }
+    if before is not None:
+        for kept in ("assessments", LINKED_KEY):
+            if before.info.get(kept):
+                told.setdefault(kept, before.info[kept])
+        told["trace_metadata"] = _sums(before.info) | (told.get("trace_metadata") or {})
     return _saved(tx, experiment_id, told)
+
+
+def _sums(info: dict[str, Any]) -> dict[str, str]:
+    """Return what was summed up from the spans; a client that knows better says so."""
+    metadata = info.get("trace_metadata") or {}
+    return {key: metadata[key] for key in usage.KEYS if key in metadata}
 
 
 def add_spans(tx: Tx, experiment_id: str, spans: Sequence[SpanRecord], *, run_id: str = "") -> None:
     """Keep the spans; a trace that nobody announced is made from them."""
     active_experiment(tx, experiment_id)
     rows.save_spans(tx, spans)
+    telling = {span.trace_id for span in spans if usage.tells(span)}
     for trace_id in sorted({checked_trace_id(span.trace_id) for span in spans}):
         before = _held(tx, trace_id)
         if before is not None and before.experiment_id != experiment_id:
             raise Invalid("trace_id", trace_id, "a trace of this experiment")
-        if before is None or before.info.get("derived"):
-            info = _derived(trace_id, experiment_id, rows.spans_of(tx, [trace_id])[trace_id])
-            if before is not None:
-                info["tags"] = info["tags"] | before.info.get("tags", {})
-            if run_id:
-                info["trace_metadata"][RUN_KEY] = run_id
-            _saved(tx, experiment_id, info)
+        if before is None or before.info.get(DERIVED_KEY):
+            _save_derived(tx, trace_id, experiment_id, before=before, run_id=run_id)
+        elif trace_id in telling and not _sums(before.info):
+            sums = usage.summed(rows.spans_of(tx, [trace_id])[trace_id])
+            metadata = sums | (before.info.get("trace_metadata") or {})
+            _saved(tx, experiment_id, before.info | {"trace_metadata": metadata})
+
+
+def _save_derived(tx: Tx, trace_id: str, experiment_id: str, *, before: TraceRecord | None, run_id: str) -> None:
+    info = _derived(trace_id, experiment_id, rows.spans_of(tx, [trace_id])[trace_id])
+    if before is not None:
+        info["tags"] = info["tags"] | before.info.get("tags", {})
+        info |= {key: before.info[key] for key in ("assessments", LINKED_KEY) if before.info.get(key)}
+    if run_id:
+        info["trace_metadata"][RUN_KEY] = run_id
+    _saved(tx, experiment_id, info)
+
+
+def begin_trace(
+    tx: Tx, experiment_id: str, *, timestamp_ms: int, metadata: dict[str, str], tags: dict[str, str]
+) -> TraceRecord:
+    """Begin a trace as clients before MLflow 3 do; its spans will lie in a file at the place its tag names."""
+    experiment = active_experiment(tx, experiment_id)
+    trace_id = f"tr-{uuid.uuid4().hex}"
+    info = {
+        "trace_id": trace_id,
+        "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}},
+        "request_time": _rfc3339(checked_time("timestamp_ms", timestamp_ms)),
+        "state": "IN_PROGRESS",
+        "trace_metadata": metadata,
+        "tags": tags | {ARTIFACT_TAG: _place(experiment, trace_id)},
+    }
+    return _saved(tx, experiment_id, info)
+
+
+def _place(experiment: Experiment, trace_id: str) -> str:
+    return f"{experiment.artifact_location.rstrip('/')}/traces/{trace_id}/artifacts"
+
+
+def end_trace(
+    tx: Tx, trace_id: str, *, timestamp_ms: int, state: str, metadata: dict[str, str], tags: dict[str, str]
+) -> TraceRecord:
+    """End a trace that `begin_trace` began; metadata and tags are added to what stands."""
+    _held(tx, trace_id)
+    before = get_trace(tx, trace_id)
+    took = checked_time("timestamp_ms", timestamp_ms) - before.timestamp_ms
+    info = before.info | {
+        "state": state,
+        "execution_duration": f"{max(0, took) / 1000:.3f}s",
+        "trace_metadata": (before.info.get("trace_metadata") or {}) | metadata,
+        "tags": (before.info.get("tags") or {}) | tags,
+    }
+    return _saved(tx, before.experiment_id, info)
+
+
+def link_run(tx: Tx, trace_id: str, run_id: str) -> None:
+    """Let searches by the run find the trace; the run that made it stays in its metadata."""
+    _held(tx, trace_id)
+    change_trace(tx, trace_id, lambda info: info | {LINKED_KEY: sorted({*(info.get(LINKED_KEY) or []), run_id})})
 
 
 def _held(tx: Tx, trace_id: str) -> TraceRecord | None:
@@ -97,15 +146,15 @@ def _derived(trace_id: str, experiment_id: str, spans: Sequence[SpanRecord]) -> 
         "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}},
         "request_time": _rfc3339(start // 1_000_000),
         "state": "IN_PROGRESS",
-        "trace_metadata": {"mlflow.trace_schema.version": "3"},
-        "tags": {LOCATION_TAG: "TRACKING_STORE"},
-        "derived": True,
+        "trace_metadata": {"mlflow.trace_schema.version": "3"} | usage.summed(spans),
+        "tags": {LOCATION_TAG: "TRACKING_STORE"} | usage.trace_tags(root),
+        DERIVED_KEY: True,
     }
     if root is not None:
         end = int(root.body.get("end_time_unix_nano", root.start_ns))
         failed = (root.body.get("status") or {}).get("code") == 2
         info |= {"state": "ERROR" if failed else "OK", "execution_duration": f"{max(0, end - start) / 1e9:.3f}s"}
-        info["tags"][NAME_TAG] = str(root.body.get("name", ""))
+        info["tags"].setdefault(NAME_TAG, str(root.body.get("name", "")))
     return info
 
 
@@ -182,18 +231,21 @@ def tag_trace(tx: Tx, trace_id: str, tags: dict[str, str]) -> None:
 
 
 def untag_trace(tx: Tx, trace_id: str, key: str) -> None:
-    _check_tag(key)
+    _check_free(key)
     tags = get_trace(tx, trace_id).info.get("tags") or {}
     if key not in tags:
         raise NotFound("trace tag", key)
     change_trace(tx, trace_id, lambda info: info | {"tags": {tag: tags[tag] for tag in tags if tag != key}})
 
 
-def _check_tag(key: str) -> None:
+def _check_free(key: str) -> None:
     if key in FIXED_TAGS:
         raise Invalid("key", key, "a tag that is not the server's own")
-    if not 0 < len(key) <= 250:
-        raise Invalid("key", f"{len(key)} characters", "1 to 250 characters")
+
+
+def _check_tag(key: str) -> None:
+    _check_free(key)
+    checked_key("key", "key", key)
 
 
 def delete_traces(tx: Tx, experiment_id: str, *, ids: Sequence[str], before_ms: int | None, most: int | None) -> int:
@@ -203,42 +255,3 @@ def delete_traces(tx: Tx, experiment_id: str, *, ids: Sequence[str], before_ms: 
     if before_ms is not None:
         found = [trace for trace in reversed(found) if trace.timestamp_ms <= before_ms][:most]
     return rows.remove(tx, [trace.trace_id for trace in found]) if found else 0
-
-
-def search_traces(
-    tx: Reader,
-    experiment_ids: Sequence[str],
-    *,
-    filter: str = "",
-    order_by: Sequence[str] = (),
-    max_results: int = 100,
-    page_token: str = "",
-) -> tuple[list[TraceRecord], str]:
-    """Return one page of traces and the token of the next; newest first by default."""
-    checked_page("max_results", max_results, 500)
-    clauses = grammar.parse_filter(filter, TRACES)
-    order = grammar.parse_order(order_by, TRACES)
-    found = [
-        trace
-        for trace in rows.of_experiments(tx, [experiment_number(number) for number in experiment_ids])
-        if all(grammar.holds(clause, _of_trace(trace, clause)) for clause in clauses)
-    ]
-    return page.paged(in_order(found, order, _of_trace), limit=max_results, token=page_token)
-
-
-def _of_trace(trace: TraceRecord, about: Clause | Sort) -> Any:
-    info = trace.info
-    tags, metadata = info.get("tags") or {}, info.get("trace_metadata") or {}
-    if about.entity in ("tag", "metadata"):
-        return (tags if about.entity == "tag" else metadata).get(about.key)
-    values = {
-        "request_id": trace.trace_id,
-        "status": trace.state,
-        "name": tags.get(NAME_TAG),
-        "run_id": metadata.get(RUN_KEY),
-        "client_request_id": info.get("client_request_id"),
-        "timestamp_ms": trace.timestamp_ms,
-        "execution_time_ms": trace.duration_ms,
-        "end_time_ms": None if trace.duration_ms is None else trace.timestamp_ms + trace.duration_ms,
-    }
-    return values[about.key]

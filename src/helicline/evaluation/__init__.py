@@ -1,0 +1,31 @@
+"""What models are evaluated with."""
+
+from helicline.evaluation.dataset import (
+    create_dataset,
+    delete_dataset,
+    delete_records,
+    get_dataset,
+    place_dataset,
+    records,
+    search_datasets,
+    tag_dataset,
+    upsert_records,
+)
+from helicline.evaluation.scorer import delete_scorer, get_scorer, newest_scorers, register_scorer, scorer_versions
+
+__all__ = [
+    "create_dataset",
+    "delete_dataset",
+    "delete_records",
+    "delete_scorer",
+    "get_dataset",
+    "get_scorer",
+    "newest_scorers",
+    "place_dataset",
+    "records",
+    "register_scorer",
+    "scorer_versions",
+    "search_datasets",
+    "tag_dataset",
+    "upsert_records",
+]

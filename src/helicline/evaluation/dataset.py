@@ -1,0 +1,253 @@
+"""The verbs of evaluation datasets and their records."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from helicline import bus
+from helicline.clock import epoch_ms
+from helicline.errors import Invalid, NotFound
+from helicline.records.evaluation import EvaluationDataset, EvaluationRecord
+from helicline.records.run import Clause, Sort
+from helicline.store.nouns import EVALUATION_DATASETS as DATASETS
+from helicline.store.nouns import EVALUATION_RECORDS as RECORDS
+from helicline.store.rows.experiment import hold
+from helicline.store.unit import Reader, Tx
+from helicline.tracking import checks, get_experiment, grammar, page
+from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, TEXT, Grammar, Kind, attribute
+from helicline.tracking.search import checked_page, in_order
+
+USER_TAG = "mlflow.user"
+MAX_RECORDS = 10_000
+FIELDS = ("inputs", "outputs", "expectations")
+GRAMMAR = Grammar(
+    aliases={alias: "tag" for alias in ("tag", "tags")}
+    | {alias: "attribute" for alias in ("attribute", "attributes", "attr", "dataset")},
+    kinds={
+        "tag": Kind(ops=NULLABLE),
+        "attribute": Kind(
+            ops=TEXT,
+            keys=attribute(LISTED, "name")
+            | attribute(TEXT, "created_by")
+            | attribute(TEXT, "last_updated_by")
+            | attribute(NUMERIC, "created_time", is_number=True)
+            | attribute(NUMERIC, "last_update_time", is_number=True),
+        ),
+    },
+)
+
+
+def create_dataset(
+    tx: Tx, name: str, *, tags: dict[str, str] | None = None, experiments: Sequence[str] = ()
+) -> EvaluationDataset:
+    """Return the new dataset, without records. Names may come more than once, as at the stock server."""
+    checks.checked_text("name", checks.checked_length("name", 255, name))
+    kept = _checked_tags(tags or {})
+    user = kept.get(USER_TAG, "")
+    dataset = EvaluationDataset(
+        id=f"d-{uuid.uuid4().hex}",
+        name=name,
+        digest=_digest(name, epoch_ms(tx.now)),
+        created_at=tx.now,
+        updated_at=tx.now,
+        tags=kept,
+        created_by=user,
+        updated_by=user,
+        experiments=tuple(dict.fromkeys(experiments)),
+    )
+    bus.emit(tx, "created", "evaluation_dataset", dataset.id, name=name)
+    return DATASETS.insert(tx, dataset)
+
+
+def _digest(name: str, millis: int) -> str:
+    return hashlib.sha256(f"{name}:{millis}".encode()).hexdigest()[:8]
+
+
+def _checked_tags(tags: dict[str, str]) -> dict[str, str]:
+    for key, value in tags.items():
+        checks.checked_text("tags.key", checks.checked_length("tags.key", 255, key))
+        checks.checked_text("tags.value", checks.checked_length("tags.value", 5000, value))
+    return tags
+
+
+def get_dataset(tx: Reader, dataset_id: str) -> EvaluationDataset:
+    found = DATASETS.find(tx, dataset_id)
+    if found is None:
+        raise NotFound("evaluation dataset", dataset_id)
+    return found
+
+
+def _held(tx: Tx, dataset_id: str) -> EvaluationDataset:
+    hold(tx, f"evaluation_dataset:{dataset_id}")
+    return get_dataset(tx, dataset_id)
+
+
+def delete_dataset(tx: Tx, dataset_id: str) -> None:
+    """Remove the dataset with its records; one that is not there is fine."""
+    hold(tx, f"evaluation_dataset:{dataset_id}")
+    if DATASETS.find(tx, dataset_id) is None:
+        return
+    for record in RECORDS.select(tx, RECORDS.table.c.dataset == dataset_id):
+        RECORDS.delete(tx, dataset_id, record.id)
+    DATASETS.delete(tx, dataset_id)
+    bus.emit(tx, "deleted", "evaluation_dataset", dataset_id)
+
+
+def tag_dataset(tx: Tx, dataset_id: str, tags: dict[str, str | None]) -> None:
+    """Set the tags; one without a value goes."""
+    dataset = _held(tx, dataset_id)
+    fresh = _checked_tags({key: value for key, value in tags.items() if value is not None})
+    kept = {key: value for key, value in (dataset.tags | fresh).items() if key not in tags or tags[key] is not None}
+    _swap(tx, dataset, tags=kept, updated_by=fresh.get(USER_TAG, dataset.updated_by))
+
+
+def place_dataset(tx: Tx, dataset_id: str, *, add: Sequence[str] = (), drop: Sequence[str] = ()) -> EvaluationDataset:
+    """Return the dataset, linked to experiments that are there and no longer to others."""
+    for experiment_id in add:
+        get_experiment(tx, experiment_id)
+    dataset = _held(tx, dataset_id)
+    placed = tuple(one for one in dict.fromkeys((*dataset.experiments, *add)) if one not in drop)
+    return _swap(tx, dataset, experiments=placed)
+
+
+def _swap(tx: Tx, dataset: EvaluationDataset, **fields: Any) -> EvaluationDataset:
+    return DATASETS.swap(tx, msgspec.structs.replace(dataset, updated_at=tx.now, **fields))
+
+
+def search_datasets(
+    tx: Reader,
+    experiments: Sequence[str] = (),
+    *,
+    filter: str = "",
+    order_by: Sequence[str] = (),
+    max_results: int = 1000,
+    page_token: str = "",
+) -> tuple[list[EvaluationDataset], str]:
+    """Return one page of datasets and the token of the next; newest first by default."""
+    checked_page("max_results", max_results, 50_000)
+    clauses, order = grammar.parse_filter(filter, GRAMMAR), grammar.parse_order(order_by, GRAMMAR)
+    wanted = set(experiments)
+    table = DATASETS.table.c
+    found = [
+        dataset
+        for dataset in DATASETS.select(tx, order=(table.created_at.desc(), table.id))
+        if (not wanted or wanted & set(dataset.experiments))
+        and all(grammar.holds(clause, _value(dataset, clause)) for clause in clauses)
+    ]
+    return page.paged(in_order(found, order, _value), limit=max_results, token=page_token)
+
+
+def _value(dataset: EvaluationDataset, about: Clause | Sort) -> Any:
+    if about.entity == "tag":
+        return dataset.tags.get(about.key)
+    if about.key in ("created_time", "last_update_time"):
+        return epoch_ms(dataset.created_at if about.key == "created_time" else dataset.updated_at)
+    names = {"name": dataset.name, "created_by": dataset.created_by, "last_updated_by": dataset.updated_by}
+    return names[about.key]
+
+
+def upsert_records(tx: Tx, dataset_id: str, told: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    """Add the records, or change those whose inputs are there already; return how many of either."""
+    if len(told) > MAX_RECORDS:
+        raise Invalid("records", len(told), f"at most {MAX_RECORDS} in one request")
+    dataset = _held(tx, dataset_id)
+    table, inserted, schema = RECORDS.table.c, 0, _copied(dataset.schema)
+    user = dataset.updated_by
+    for number, one in enumerate(told):
+        fields = _checked_record(one, f"records[{number}]")
+        user = fields["tags"].get(USER_TAG, user)
+        inputs_hash = hashlib.sha256(msgspec.json.encode(fields["inputs"], order="deterministic")).hexdigest()
+        before = RECORDS.select(tx, table.dataset == dataset_id, table.inputs_hash == inputs_hash, limit=1)
+        if before:
+            RECORDS.swap(tx, _merged(before[0], one, fields, tx))
+        else:
+            RECORDS.insert(tx, _fresh(dataset_id, inputs_hash, fields, tx))
+            inserted += 1
+        _learn(schema, one)
+    changes = {"schema": schema, "record_count": dataset.record_count + inserted, "updated_by": user}
+    _swap(tx, dataset, digest=_digest(dataset.name, epoch_ms(tx.now)), **changes)
+    return inserted, len(told) - inserted
+
+
+def _checked_record(one: dict[str, Any], path: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {"outputs": one.get("outputs")}
+    for name in ("inputs", "expectations", "tags", "source"):
+        value = one.get(name) or {}
+        if not isinstance(value, dict):
+            raise Invalid(f"{path}.{name}", type(value).__name__, "an object")
+        fields[name] = value
+    for key, value in fields["tags"].items():
+        if not isinstance(value, str):
+            raise Invalid(f"{path}.tags.{key}", type(value).__name__, "a string")
+    return fields
+
+
+def _fresh(dataset_id: str, inputs_hash: str, fields: dict[str, Any], tx: Tx) -> EvaluationRecord:
+    user = fields["tags"].get(USER_TAG, "")
+    return EvaluationRecord(
+        dataset=dataset_id,
+        id=f"dr-{uuid.uuid4().hex}",
+        inputs_hash=inputs_hash,
+        created_at=tx.now,
+        updated_at=tx.now,
+        created_by=user,
+        updated_by=user,
+        **fields,
+    )
+
+
+def _merged(before: EvaluationRecord, one: dict[str, Any], fields: dict[str, Any], tx: Tx) -> EvaluationRecord:
+    return msgspec.structs.replace(
+        before,
+        outputs=fields["outputs"] if "outputs" in one else before.outputs,
+        expectations=before.expectations | fields["expectations"],
+        tags=before.tags | fields["tags"],
+        updated_at=tx.now,
+        updated_by=fields["tags"].get(USER_TAG, before.updated_by),
+    )
+
+
+def _copied(schema: dict[str, Any]) -> dict[str, Any]:
+    return {name: dict(schema.get(name) or {}) for name in FIELDS} | {"version": "1.0"}
+
+
+def _learn(schema: dict[str, Any], one: dict[str, Any]) -> None:
+    """Note the type of each field that is new; the first one that is seen stands."""
+    for name in FIELDS:
+        if isinstance(value := one.get(name), dict):
+            for key, inner in value.items():
+                schema[name].setdefault(key, _type(inner))
+
+
+def _type(value: Any) -> str:
+    kinds = {bool: "boolean", int: "integer", float: "float", str: "string", list: "array", dict: "object"}
+    return "null" if value is None else kinds.get(type(value), "unknown")
+
+
+def records(
+    tx: Reader, dataset_id: str, *, max_results: int = 1000, page_token: str = ""
+) -> tuple[list[EvaluationRecord], str]:
+    """Return one page of the dataset's records, oldest first, and the token of the next."""
+    checked_page("max_results", max_results, 10_000)
+    get_dataset(tx, dataset_id)
+    start, table = page.offset_of(page_token), RECORDS.table.c
+    found = RECORDS.select(
+        tx, table.dataset == dataset_id, order=(table.created_at, table.id), limit=max_results + 1, offset=start
+    )
+    return found[:max_results], page.token_of(start + max_results) if len(found) > max_results else ""
+
+
+def delete_records(tx: Tx, dataset_id: str, ids: Sequence[str]) -> int:
+    """Remove the records that are there; return how many went."""
+    dataset = _held(tx, dataset_id)
+    gone = [one for one in dict.fromkeys(ids) if RECORDS.find(tx, dataset_id, one) is not None]
+    for one in gone:
+        RECORDS.delete(tx, dataset_id, one)
+    if gone:
+        _swap(tx, dataset, record_count=dataset.record_count - len(gone))
+    return len(gone)

@@ -1,0 +1,88 @@
+"""The verbs of scorers: kept as their clients serialized them, never run here."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+import msgspec
+
+from helicline import bus
+from helicline.errors import Invalid, NotFound
+from helicline.records.evaluation import ScorerVersion
+from helicline.store.nouns import SCORERS
+from helicline.store.rows.experiment import hold
+from helicline.store.unit import Reader, Tx
+from helicline.tracking import checks
+from helicline.tracking.experiment import active_experiment
+
+MAX_TEXT = 1_000_000
+
+
+def register_scorer(tx: Tx, experiment_id: str, name: str, serialized: str) -> ScorerVersion:
+    """Return the scorer's next version."""
+    if not name.strip():
+        raise Invalid("name", name, "Scorer name cannot be empty or contain only whitespace.")
+    checks.checked_text("name", checks.checked_length("name", 256, name))
+    checks.checked_length("serialized_scorer", MAX_TEXT, serialized)
+    try:
+        msgspec.json.decode(serialized, type=dict)
+    except (msgspec.MsgspecError, RecursionError):
+        raise Invalid("serialized_scorer", serialized[:100], "a JSON object") from None
+    active_experiment(tx, experiment_id)
+    hold(tx, f"scorer:{experiment_id}/{name}")
+    before = _versions(tx, experiment_id, name)
+    fresh = ScorerVersion(
+        experiment=experiment_id,
+        name=name,
+        number=before[-1].number + 1 if before else 1,
+        scorer_id=before[-1].scorer_id if before else str(uuid.uuid4()),
+        serialized=serialized,
+        created_at=tx.now,
+    )
+    bus.emit(tx, "registered", "scorer", f"{experiment_id}/{name}", number=fresh.number)
+    return SCORERS.insert(tx, fresh)
+
+
+def _versions(tx: Reader, experiment_id: str, name: str) -> list[ScorerVersion]:
+    table = SCORERS.table.c
+    return SCORERS.select(tx, table.experiment == experiment_id, table.name == name)
+
+
+def scorer_versions(tx: Reader, experiment_id: str, name: str) -> list[ScorerVersion]:
+    """Return the scorer's versions, oldest first. Raises NotFound where it has none."""
+    active_experiment(tx, experiment_id)
+    found = _versions(tx, experiment_id, name)
+    if not found:
+        raise NotFound("scorer", name, experiment_id)
+    return found
+
+
+def get_scorer(tx: Reader, experiment_id: str, name: str, number: int | None = None) -> ScorerVersion:
+    """Return one version of the scorer, the newest where none is named."""
+    found = scorer_versions(tx, experiment_id, name)
+    if number is None:
+        return found[-1]
+    for version in found:
+        if version.number == number:
+            return version
+    raise NotFound("scorer version", f"{name}/{number}", experiment_id)
+
+
+def newest_scorers(tx: Reader, experiment_ids: Sequence[str]) -> list[ScorerVersion]:
+    """Return the newest version of each scorer of the experiments, by name."""
+    newest = {
+        (version.experiment, version.name): version
+        for version in SCORERS.select(tx, SCORERS.table.c.experiment.in_(list(experiment_ids)))
+    }
+    return sorted(newest.values(), key=lambda version: (version.name, version.experiment))
+
+
+def delete_scorer(tx: Tx, experiment_id: str, name: str, number: int | None = None) -> None:
+    """Remove one version of the scorer, or all of them."""
+    hold(tx, f"scorer:{experiment_id}/{name}")
+    found = scorer_versions(tx, experiment_id, name)
+    gone = found if number is None else [get_scorer(tx, experiment_id, name, number)]
+    for version in gone:
+        SCORERS.delete(tx, version.experiment, version.name, version.number)
+    bus.emit(tx, "deleted", "scorer", f"{experiment_id}/{name}", versions=len(gone))

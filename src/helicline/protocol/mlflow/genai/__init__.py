@@ -1,0 +1,1 @@
+"""Evaluation on the MLflow wire: datasets of examples, and scorers."""

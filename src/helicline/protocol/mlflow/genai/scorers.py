@@ -1,0 +1,74 @@
+"""Scorers on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from helicline import evaluation, tracking
+from helicline.clock import epoch_ms
+from helicline.protocol.mlflow.call import Call, pruned
+from helicline.protocol.mlflow.errors import WireError
+from helicline.records.evaluation import ScorerVersion
+from helicline.store.unit import Reader
+
+
+def as_wire(scorer: ScorerVersion) -> dict[str, Any]:
+    return {
+        "experiment_id": int(scorer.experiment),
+        "scorer_name": scorer.name,
+        "scorer_version": scorer.number,
+        "scorer_id": scorer.scorer_id,
+        "serialized_scorer": scorer.serialized,
+        "creation_time": epoch_ms(scorer.created_at),
+    }
+
+
+async def register(call: Call) -> Any:
+    fields = call.fields
+    experiment_id, name, text = (fields.required(one) for one in ("experiment_id", "name", "serialized_scorer"))
+    made = await call.write(lambda tx: evaluation.register_scorer(tx, experiment_id, name, text))
+    wire = as_wire(made)
+    return {
+        "version": wire["scorer_version"],
+        "scorer_id": wire["scorer_id"],
+        "experiment_id": made.experiment,
+        "name": made.name,
+        "serialized_scorer": made.serialized,
+        "creation_time": wire["creation_time"],
+    }
+
+
+async def newest(call: Call) -> Any:
+    """Answer the newest version of each scorer, of the experiments that are named or of all that are active."""
+    fields = call.fields
+    one, many = fields.text("experiment_id"), fields.texts("experiment_ids")
+    if one and many:
+        raise WireError("INVALID_PARAMETER_VALUE", "Cannot specify both 'experiment_id' and 'experiment_ids'.")
+
+    def view(tx: Reader) -> list[ScorerVersion]:
+        if one:
+            return evaluation.newest_scorers(tx, [tracking.get_experiment(tx, one).experiment_id])
+        active, _ = tracking.search_experiments(tx, max_results=50_000)
+        known = [experiment.experiment_id for experiment in active]
+        return evaluation.newest_scorers(tx, [each for each in known if not many or each in many])
+
+    return pruned(scorers=[as_wire(scorer) for scorer in await call.read(view)])
+
+
+async def versions(call: Call) -> Any:
+    experiment_id, name = call.fields.required("experiment_id"), call.fields.required("name")
+    found = await call.read(lambda tx: evaluation.scorer_versions(tx, experiment_id, name))
+    return {"scorers": [as_wire(scorer) for scorer in found]}
+
+
+async def get(call: Call) -> Any:
+    experiment_id, name = call.fields.required("experiment_id"), call.fields.required("name")
+    number = call.fields.integer("version")
+    return {"scorer": as_wire(await call.read(lambda tx: evaluation.get_scorer(tx, experiment_id, name, number)))}
+
+
+async def delete(call: Call) -> Any:
+    experiment_id, name = call.fields.required("experiment_id"), call.fields.required("name")
+    number = call.fields.integer("version")
+    await call.write(lambda tx: evaluation.delete_scorer(tx, experiment_id, name, number))
+    return {}

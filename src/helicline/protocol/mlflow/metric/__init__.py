@@ -1,0 +1,1 @@
+"""Metric points on the wire: how they come in fast, and how histories go out."""

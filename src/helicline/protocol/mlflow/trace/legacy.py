@@ -1,0 +1,79 @@
+"""Traces as clients before MLflow 3 speak of them: begun, ended, and searched on 2.0; their spans are a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from helicline import trace as traces
+from helicline.protocol.mlflow.call import Call, pairs, pruned
+from helicline.protocol.mlflow.errors import missing
+from helicline.records.run import TraceRecord
+
+STATES = {"OK": "OK", "ERROR": "ERROR", "IN_PROGRESS": "IN_PROGRESS", "TRACE_STATUS_UNSPECIFIED": "STATE_UNSPECIFIED"}
+NUMBERS = ("TRACE_STATUS_UNSPECIFIED", "OK", "ERROR", "IN_PROGRESS")
+
+
+def as_wire(trace: TraceRecord) -> dict[str, Any]:
+    info = trace.info
+    wire = pruned(
+        request_id=trace.trace_id,
+        experiment_id=trace.experiment_id,
+        request_metadata=pairs(info.get("trace_metadata") or {}),
+        tags=pairs(info.get("tags") or {}),
+    )
+    status = next(name for name, state in STATES.items() if state == trace.state)
+    return wire | {
+        "timestamp_ms": trace.timestamp_ms,
+        "execution_time_ms": trace.duration_ms or 0,
+        "status": status,
+    }
+
+
+async def begin(call: Call) -> Any:
+    fields = call.fields
+    experiment_id, metadata, tags = fields.text("experiment_id"), fields.pairs("request_metadata"), fields.pairs("tags")
+    timestamp = fields.integer("timestamp_ms", 0) or 0
+    trace = await call.write(
+        lambda tx: traces.begin_trace(tx, experiment_id, timestamp_ms=timestamp, metadata=metadata, tags=tags)
+    )
+    return {"trace_info": as_wire(trace)}
+
+
+async def end(call: Call) -> Any:
+    fields, trace_id = call.fields, call.parts["trace_id"]
+    metadata, tags, status = fields.pairs("request_metadata"), fields.pairs("tags"), fields.raw("status")
+    timestamp = fields.integer("timestamp_ms", 0) or 0
+    if isinstance(status, int) and not isinstance(status, bool) and 0 <= status < len(NUMBERS):
+        status = NUMBERS[status]
+    if status is None:
+        status = NUMBERS[0]
+    if status not in NUMBERS:
+        raise fields.wrong("status", status, f"one of {', '.join(NUMBERS)}")
+    trace = await call.write(
+        lambda tx: traces.end_trace(
+            tx, trace_id, timestamp_ms=timestamp, state=STATES[status], metadata=metadata, tags=tags
+        )
+    )
+    return {"trace_info": as_wire(trace)}
+
+
+async def get(call: Call) -> Any:
+    return {"trace_info": as_wire(await call.read(lambda tx: traces.get_trace(tx, call.parts["trace_id"])))}
+
+
+async def search(call: Call) -> Any:
+    fields = call.fields
+    experiments, size = fields.texts("experiment_ids"), fields.integer("max_results", 100) or 0
+    if not experiments:
+        missing("experiment_ids")
+    found, token = await call.read(
+        lambda tx: traces.search_traces(
+            tx,
+            experiments,
+            filter=fields.text("filter"),
+            order_by=fields.texts("order_by"),
+            max_results=size,
+            page_token=fields.text("page_token"),
+        )
+    )
+    return pruned(traces=[as_wire(trace) for trace in found], next_page_token=token)

@@ -1,0 +1,129 @@
+"""What a trace's spans say of tokens, cost, session and user, summed up for the trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from helicline.records.run import SpanRecord
+
+TOKENS_KEY, COST_KEY = "mlflow.trace.tokenUsage", "mlflow.trace.cost"
+SESSION_KEY, USER_KEY = "mlflow.trace.session", "mlflow.trace.user"
+KEYS = (TOKENS_KEY, COST_KEY, SESSION_KEY, USER_KEY)
+TAG_PREFIX = "mlflow.traceTag."
+TOKENS = ("input_tokens", "output_tokens", "total_tokens")
+COST = ("input_cost", "output_cost", "total_cost")
+# what other instrumentations call the same counts
+COUNTS = {
+    "gen_ai.usage.input_tokens": "input_tokens",
+    "gen_ai.usage.prompt_tokens": "input_tokens",
+    "llm.token_count.prompt": "input_tokens",
+    "gen_ai.usage.output_tokens": "output_tokens",
+    "gen_ai.usage.completion_tokens": "output_tokens",
+    "llm.token_count.completion": "output_tokens",
+    "gen_ai.usage.total_tokens": "total_tokens",
+    "llm.token_count.total": "total_tokens",
+}
+SESSIONS = (SESSION_KEY, "session.id", "gen_ai.conversation.id", "langfuse.session.id")
+USERS = (USER_KEY, "user.id", "enduser.id", "langfuse.user.id")
+TELLING = frozenset({"mlflow.chat.tokenUsage", "mlflow.llm.cost", *COUNTS, *SESSIONS, *USERS})
+
+
+def plain(value: dict[str, Any]) -> Any:
+    """Return an attribute's value as it was meant; MLflow's client sends every value as JSON in a string."""
+    for kind in ("string_value", "int_value", "double_value", "bool_value"):
+        if kind in value:
+            break
+    else:
+        return value
+    found = value[kind]
+    if not isinstance(found, str):
+        return found
+    try:
+        return msgspec.json.decode(found)
+    except (msgspec.MsgspecError, RecursionError):
+        return found
+
+
+def attributes(span: SpanRecord) -> dict[str, Any]:
+    return {pair["key"]: pair["value"] for pair in span.body.get("attributes", ())}
+
+
+def tells(span: SpanRecord) -> bool:
+    """Tell whether the span has anything to sum up."""
+    return any(pair["key"] in TELLING for pair in span.body.get("attributes", ()))
+
+
+def trace_tags(root: SpanRecord | None) -> dict[str, str]:
+    """Return the tags that the root span sets on its trace."""
+    if root is None:
+        return {}
+    return {
+        key.removeprefix(TAG_PREFIX): str(plain(value))
+        for key, value in attributes(root).items()
+        if key.startswith(TAG_PREFIX)
+    }
+
+
+def summed(spans: Sequence[SpanRecord]) -> dict[str, str]:
+    """Return the metadata that the spans give their trace; a parent's count stands for its descendants' counts."""
+    found: dict[str, str] = {}
+    for key, read, names in ((TOKENS_KEY, _tokens, TOKENS), (COST_KEY, _cost, COST)):
+        total = _total(spans, read)
+        if total:
+            found[key] = msgspec.json.encode({name: total.get(name, 0) for name in names}).decode()
+    for key, spellings in ((SESSION_KEY, SESSIONS), (USER_KEY, USERS)):
+        if told := next(_told(spans, spellings), ""):
+            found[key] = told
+    return found
+
+
+def _told(spans: Sequence[SpanRecord], spellings: Sequence[str]) -> Iterator[str]:
+    for span in spans:
+        known = attributes(span)
+        for name in spellings:
+            if name in known and isinstance(value := plain(known[name]), str | int):
+                yield str(value)
+
+
+def _total(spans: Sequence[SpanRecord], read: Any) -> dict[str, float]:
+    """Sum over the topmost spans that tell; loops among parents end where they were begun."""
+    told = {span.body.get("span_id"): counts for span in spans if (counts := read(attributes(span)))}
+    parents = {span.body.get("span_id"): span.body.get("parent_span_id") for span in spans}
+    total: dict[str, float] = {}
+    for span_id, counts in told.items():
+        seen, above = {span_id}, parents.get(span_id)
+        while above is not None and above not in seen and above not in told:
+            seen.add(above)
+            above = parents.get(above)
+        if above is not None and above in told and above not in seen:
+            continue
+        for name, count in counts.items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def _tokens(known: dict[str, Any]) -> dict[str, float]:
+    counts = _numbers(plain(known["mlflow.chat.tokenUsage"]), TOKENS) if "mlflow.chat.tokenUsage" in known else {}
+    if not counts:
+        raw = {name: plain(known[key]) for key, name in COUNTS.items() if key in known}
+        counts = _numbers(raw, TOKENS)
+    if counts and "total_tokens" not in counts:
+        counts["total_tokens"] = counts.get("input_tokens", 0) + counts.get("output_tokens", 0)
+    return counts
+
+
+def _cost(known: dict[str, Any]) -> dict[str, float]:
+    return _numbers(plain(known["mlflow.llm.cost"]), COST) if "mlflow.llm.cost" in known else {}
+
+
+def _numbers(told: Any, names: Sequence[str]) -> dict[str, float]:
+    if not isinstance(told, dict):
+        return {}
+    return {
+        name: told[name]
+        for name in names
+        if isinstance(told.get(name), int | float) and not isinstance(told[name], bool) and 0 <= told[name] < 1e15
+    }

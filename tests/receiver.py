@@ -1,0 +1,41 @@
+"""An HTTP server on this machine that keeps what it is sent: for webhooks, and as an upstream."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Receiver:
+    """Answers each request with what `answer(path, body)` says: a status, a body, and its type."""
+
+    def __init__(self, answer: Callable[[str, bytes], tuple[int, bytes, str]] | None = None) -> None:
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        reply = answer or (lambda path, body: (200, b"fine", "text/plain"))
+        kept = self.requests
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                kept.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+                status, told, kind = reply(self.path, body)
+                self.send_response(status)
+                self.send_header("content-type", kind)
+                self.send_header("content-length", str(len(told)))
+                if 300 <= status < 400:
+                    self.send_header("location", "http://127.0.0.1:1/elsewhere")
+                self.end_headers()
+                self.wfile.write(told)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()

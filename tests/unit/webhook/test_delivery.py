@@ -1,0 +1,185 @@
+"""What is told to webhooks, how it is signed, and when it is tried again."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from helicline import bus, registry, webhook
+from helicline.clock import FakeClock
+from helicline.protocol.webhook import send
+from helicline.records.webhook import Delivery
+from helicline.server.courier import Courier
+from helicline.settings import Settings
+from helicline.store.nouns import DELIVERIES
+from helicline.webhook import Outcome, Told
+from receiver import Receiver
+
+NOW = FakeClock().now()
+SECRET = "s3cret"
+
+
+@pytest.fixture
+def receiver():
+    opened = Receiver()
+    yield opened
+    opened.close()
+
+
+def told(receiver, *events: str, **more) -> Told:
+    return Told(name="hook", url=f"{receiver.url}/hook", events=events or webhook.EVENTS, **more)
+
+
+@pytest.fixture
+def courier(timed):
+    timed.write(lambda tx: bus.emit(tx, "began", "test", "x"))
+    return Courier(timed, Settings(webhook_private=True))
+
+
+def register(store, name: str = "churn", *, prompt: bool = False) -> None:
+    tags = {"mlflow.prompt.is_prompt": "true"} if prompt else {}
+    source = "dummy-source" if prompt else "s3://bucket/x"
+
+    def unit(tx) -> None:
+        registry.create_model(tx, name, tags=tags)
+        registry.register(tx, name, source=source)
+        registry.tag_version(tx, name, 1, "k", "v")
+        registry.untag_version(tx, name, 1, "k")
+        registry.point(tx, name, "champion", 1)
+        registry.unpoint(tx, name, "champion")
+
+    store.write(unit)
+
+
+def run(courier) -> None:
+    while courier.tick():
+        pass
+
+
+def documents(receiver) -> list[dict]:
+    return [json.loads(body) for _, _, body in receiver.requests]
+
+
+def test_what_happens_to_a_model_is_told_in_its_order(timed, courier, receiver):
+    timed.write(lambda tx: webhook.create_webhook(tx, told(receiver), private=True))
+    register(timed)
+    run(courier)
+    assert [(one["entity"], one["action"]) for one in documents(receiver)] == [
+        ("registered_model", "created"),
+        ("model_version", "created"),
+        ("model_version_tag", "set"),
+        ("model_version_tag", "deleted"),
+        ("model_version_alias", "created"),
+        ("model_version_alias", "deleted"),
+    ]
+    assert documents(receiver)[4]["data"] == {"name": "churn", "alias": "champion", "version": "1"}
+
+
+def test_what_happens_to_a_prompt_is_told_as_such(timed, courier, receiver):
+    timed.write(lambda tx: webhook.create_webhook(tx, told(receiver), private=True))
+    register(timed, "greet", prompt=True)
+    run(courier)
+    assert [one["entity"] for one in documents(receiver)][:2] == ["prompt", "prompt_version"]
+
+
+def test_only_what_was_asked_for_is_told_and_nothing_twice(timed, courier, receiver):
+    timed.write(lambda tx: webhook.create_webhook(tx, told(receiver, "model_version.created"), private=True))
+    timed.write(lambda tx: webhook.create_webhook(tx, told(receiver, "prompt.created"), private=True))
+    asleep = told(receiver, "model_version.created", status="DISABLED")
+    timed.write(lambda tx: webhook.create_webhook(tx, asleep, private=True))
+    register(timed)
+    run(courier)
+    run(courier)
+    assert [one["entity"] for one in documents(receiver)] == ["model_version"]
+
+
+def test_a_body_is_signed_with_the_secret(timed, courier, receiver):
+    timed.write(
+        lambda tx: webhook.create_webhook(tx, told(receiver, "registered_model.created", secret=SECRET), private=True)
+    )
+    register(timed)
+    run(courier)
+    ((_, headers, body),) = receiver.requests
+    signed = f"{headers['x-mlflow-delivery-id']}.{headers['x-mlflow-timestamp']}.{body.decode()}"
+    expected = base64.b64encode(hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).digest()).decode()
+    assert headers["x-mlflow-signature"] == f"v1,{expected}"
+
+
+def test_a_receiver_that_fails_is_tried_again_until_it_answers(timed, clock):
+    answers = [(500, b"", "text/plain"), (429, b"", "text/plain"), (200, b"", "text/plain")]
+    flaky = Receiver(lambda path, body: answers.pop(0))
+    timed.write(lambda tx: webhook.create_webhook(tx, told(flaky, "registered_model.created"), private=True))
+    register(timed)
+    courier = Courier(timed, Settings(webhook_private=True))
+    for _ in range(5):
+        run(courier)
+        clock.advance(100)
+    flaky.close()
+    ids = {headers["x-mlflow-delivery-id"] for _, headers, _ in flaky.requests}
+    assert (len(flaky.requests), len(ids)) == (3, 1)
+    (delivery,) = timed.read(lambda tx: DELIVERIES.select(tx))
+    assert (delivery.state, delivery.attempts) == ("DELIVERED", 3)
+
+
+def test_a_redirect_is_not_followed(timed, courier):
+    sly = Receiver(lambda path, body: (302, b"", "text/plain"))
+    timed.write(lambda tx: webhook.create_webhook(tx, told(sly, "registered_model.created"), private=True))
+    register(timed)
+    run(courier)
+    sly.close()
+    (delivery,) = timed.read(lambda tx: DELIVERIES.select(tx))
+    assert (len(sly.requests), delivery.state, delivery.last_status) == (1, "DEAD", 302)
+
+
+def test_an_inner_address_that_came_in_earlier_is_refused_when_it_is_sent_to(timed, receiver):
+    timed.write(lambda tx: webhook.create_webhook(tx, told(receiver, "registered_model.created"), private=True))
+    register(timed)
+    run(Courier(timed, Settings(webhook_private=False)))
+    (delivery,) = timed.read(lambda tx: DELIVERIES.select(tx))
+    assert (delivery.state, receiver.requests) == ("DEAD", [])
+
+
+@pytest.mark.parametrize("found", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1"])
+def test_a_name_that_leads_inside_is_refused_when_it_is_sent_to(monkeypatch, found: str):
+    info = [(2, 1, 6, "", ("93.184.216.34", 443)), (2, 1, 6, "", (found, 443))]
+    monkeypatch.setattr(send.socket, "getaddrinfo", lambda *_args, **_kwargs: info)
+    outcome = send.post("https://rebound.example.com/x", "{}", {}, private=False)
+    assert (outcome.refused, outcome.status) == (True, 0)
+
+
+def test_a_claimed_delivery_is_not_tried_by_another_server(timed, receiver):
+    timed.write(lambda tx: webhook.create_webhook(tx, told(receiver, "registered_model.created"), private=True))
+    register(timed)
+    bus.consume(timed, webhook.CONSUMER, webhook.hear)
+    (delivery,) = timed.read(webhook.due)
+    timed.write(lambda tx: webhook.claim(tx, delivery))
+    assert timed.read(webhook.due) == []
+
+
+DELIVERY = Delivery(id="w-1", webhook="w", seq=1, body="{}", created_at=NOW, wake_at=NOW, attempts=1)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempts", "state", "wait"),
+    [
+        (Outcome(status=204), 1, "DELIVERED", None),
+        (Outcome(status=500), 1, "PENDING", 5),
+        (Outcome(status=503), 3, "PENDING", 45),
+        (Outcome(status=429), 2, "PENDING", 15),
+        (Outcome(error="reset"), 7, "PENDING", 3600),
+        (Outcome(error="reset"), 8, "DEAD", None),
+        (Outcome(status=404), 1, "DEAD", None),
+        (Outcome(status=302), 1, "DEAD", None),
+        (Outcome(error="inner", refused=True), 1, "DEAD", None),
+    ],
+)
+def test_an_attempt_is_followed_by_what_its_outcome_calls_for(outcome, attempts, state, wait):
+    after = webhook.decide(msgspec.structs.replace(DELIVERY, attempts=attempts), outcome, NOW)
+    assert after.state == state
+    assert after.wake_at == (None if wait is None else NOW + timedelta(seconds=wait))
