@@ -141,7 +141,7 @@ def _grow(tx: Tx, gathered: dict[tuple[str, str], list[MetricPoint]]) -> list[_G
         " RETURNING id, run, key, row_count, loose_count"
     )
     found = _insert(tx, "series", columns, values, end)
-    return [_Grown._make(row) for row in found]
+    return [_Grown._make(row) for row in found.all()]
 
 
 def _insert_points(tx: Tx, rows: list[tuple[Any, ...]]) -> None:
@@ -200,7 +200,7 @@ def _rows_of(tx: Reader, series: int, *, since_ms: int | None = None, until_ms: 
         statement = statement.where(point.timestamp_ms >= since_ms)
     if until_ms is not None:
         statement = statement.where(point.timestamp_ms <= until_ms)
-    rows: Any = tx.execute(statement.order_by(point.timestamp_ms, point.step, point.value, point.is_nan))
+    rows: Any = tx.execute(statement.order_by(point.timestamp_ms, point.step, point.value, point.is_nan)).all()
     return points_of((at, step, math.nan if is_nan else value) for at, step, value, is_nan in rows)
 
 
@@ -266,7 +266,7 @@ def _after(points: Points, mark: Mark | None) -> Points:
 def latest_of(tx: Reader, run_ids: Iterable[str]) -> dict[str, tuple[MetricPoint, ...]]:
     """Return the latest points of each run, by key."""
     columns = (SERIES.c.run, SERIES.c.key, SERIES.c.timestamp_ms, SERIES.c.step, SERIES.c.value, SERIES.c.is_nan)
-    rows: Any = tx.execute(sa.select(*columns).where(SERIES.c.run.in_(list(run_ids))).order_by(SERIES.c.key))
+    rows: Any = tx.execute(sa.select(*columns).where(SERIES.c.run.in_(list(run_ids))).order_by(SERIES.c.key)).all()
     found: dict[str, list[MetricPoint]] = {}
     for run, key, timestamp_ms, step, value, is_nan in rows:
         point = MetricPoint(key=key, value=math.nan if is_nan else value, timestamp_ms=timestamp_ms, step=step)
