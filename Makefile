@@ -37,7 +37,7 @@ lock: sync ## requirements.lock anew: versions and hashes, no addresses
 		--no-annotate --python-version 3.11 --upgrade -o requirements.lock -q
 
 crash: sync ## the crash campaign at length
-	HELICLINE_KILLS=500 $(BIN)/pytest tests/crash $(ARGS)
+	HELICLINE_KILLS=2000 $(BIN)/pytest tests/crash $(ARGS)
 
 sync: .venv/.dev
 sync-demo: .venv/.demo

@@ -67,6 +67,62 @@ class Server:
                 self.kill()
 
 
+class Nest(Server):
+    """A server that starts in a moment: it is forked from a process that has imported everything."""
+
+    def __init__(self, home: Path, program: Path) -> None:
+        super().__init__(home, str(program))
+        self.nest: subprocess.Popen[bytes] | None = None
+        self.pid = 0
+
+    def start(self) -> None:
+        if self.nest is None:
+            environment = {**os.environ, "HELICLINE_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
+            with self.log.open("ab") as out:
+                command = [sys.executable, *self.command]
+                self.nest = subprocess.Popen(
+                    command, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=out, cwd=self.home
+                )
+        offset = self.log.stat().st_size
+        assert self.nest.stdin is not None
+        self.nest.stdin.write(b"%d\n" % self.port)
+        self.nest.stdin.flush()
+        self.pid = int(self._told("forked ", offset))
+        self.url = self._told("server ready ", offset)
+        self.port = int(self.url.rpartition(":")[2])
+
+    def _told(self, what: str, offset: int) -> str:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            # the last line may still be on its way
+            for line in self.log.read_bytes()[offset:].decode(errors="replace").split("\n")[:-1]:
+                if line.startswith(what):
+                    return line.split()[-1]
+                if line.startswith("ended "):
+                    raise AssertionError(self.log.read_text()[-2000:])
+            time.sleep(0.005)
+        raise AssertionError(self.log.read_text()[-2000:])
+
+    def kill(self) -> None:
+        offset = self.log.stat().st_size
+        os.kill(self.pid, signal.SIGKILL)
+        end = time.monotonic() + 10
+        while f"ended {self.pid}" not in self.log.read_bytes()[offset:].decode(errors="replace"):
+            assert time.monotonic() < end
+            time.sleep(0.005)
+        self.pid = 0
+
+    def stop(self) -> None:
+        if self.nest is None:
+            return
+        if self.pid:
+            os.kill(self.pid, signal.SIGTERM)
+        assert self.nest.stdin is not None
+        self.nest.stdin.close()
+        self.nest.wait(20)
+        self.nest = None
+
+
 class Writers:
     """Threads that write to the server all the time, each kind in its own way, and keep what was acknowledged."""
 
@@ -78,7 +134,7 @@ class Writers:
 
     @staticmethod
     def kinds() -> tuple[str, ...]:
-        return ("metric", "param", "artifact", "dataset", "loop", "token")
+        return ("metric", "batch", "param", "tag", "artifact", "model", "span", "dataset", "loop", "token")
 
     def begin(self) -> None:
         with self.client() as client:
@@ -105,7 +161,7 @@ class Writers:
             try:
                 told = act(client, at)
             except httpx.HTTPError:
-                time.sleep(0.02)
+                time.sleep(0.05)
                 continue
             if told is not None:
                 self.acknowledged[name].append(told)
@@ -114,6 +170,39 @@ class Writers:
     def _metric(self, client: httpx.Client, at: int) -> Any:
         body = {"run_id": self.run_id, "key": "loss", "value": float(at), "timestamp": 1000 + at, "step": at}
         return at if client.post(f"{MLFLOW}/runs/log-metric", json=body).status_code == 200 else None
+
+    def _batch(self, client: httpx.Client, at: int) -> Any:
+        """Points of two series at once: enough of one to be packed, a few of the other."""
+        points = [{"key": "packed", "value": 0.5, "timestamp": 1000 + at, "step": at * 40 + n} for n in range(40)]
+        points += [{"key": "few", "value": 0.5, "timestamp": 1000 + at, "step": at * 40 + n} for n in range(3)]
+        body = {"run_id": self.run_id, "metrics": points}
+        return at if client.post(f"{MLFLOW}/runs/log-batch", json=body).status_code == 200 else None
+
+    def _tag(self, client: httpx.Client, at: int) -> Any:
+        body = {"run_id": self.run_id, "key": f"t{at % 50}", "value": str(at)}
+        return at if client.post(f"{MLFLOW}/runs/set-tag", json=body).status_code == 200 else None
+
+    def _model(self, client: httpx.Client, at: int) -> Any:
+        client.post(f"{MLFLOW}/registered-models/create", json={"name": "crashed"})  # there already, but for once
+        body = {
+            "name": "crashed",
+            "source": f"runs:/{self.run_id}/model",
+            "run_id": self.run_id,
+            "description": str(at),
+        }
+        made = client.post(f"{MLFLOW}/model-versions/create", json=body)
+        return (made.json()["model_version"]["version"], str(at)) if made.status_code == 200 else None
+
+    def _span(self, client: httpx.Client, at: int) -> Any:
+        span = {
+            "traceId": f"{at + 1:032x}",
+            "spanId": f"{at + 1:016x}",
+            "name": "call",
+            "startTimeUnixNano": str(10**18),
+        }
+        body = {"resourceSpans": [{"scopeSpans": [{"spans": [span | {"endTimeUnixNano": str(10**18 + at)}]}]}]}
+        sent = client.post("/v1/traces", json=body, headers={"x-mlflow-experiment-id": "0"})
+        return f"tr-{at + 1:032x}" if sent.status_code == 200 else None
 
     def _param(self, client: httpx.Client, at: int) -> Any:
         body = {"run_id": self.run_id, "key": f"p{at}", "value": str(at)}
@@ -147,16 +236,50 @@ class Writers:
             return {name: found for name in self.kinds() if (found := getattr(self, f"_lost_{name}")(client))}
 
     def _lost_metric(self, client: httpx.Client) -> list[Any]:
+        return _not_once(self.acknowledged["metric"], self._steps(client, "loss"))
+
+    def _lost_batch(self, client: httpx.Client) -> list[Any]:
+        kept = self.acknowledged["batch"]
+        packed = _not_once([at * 40 + n for at in kept for n in range(40)], self._steps(client, "packed"))
+        return packed + _not_once([at * 40 + n for at in kept for n in range(3)], self._steps(client, "few"))
+
+    def _steps(self, client: httpx.Client, key: str) -> list[int]:
         found: list[int] = []
         token = ""
         while True:
-            query = {"run_id": self.run_id, "metric_key": "loss", "max_results": 25_000, "page_token": token}
+            query = {"run_id": self.run_id, "metric_key": key, "max_results": 25_000, "page_token": token}
             page = client.get(f"{MLFLOW}/metrics/get-history", params={k: v for k, v in query.items() if v}).json()
             found += [point.get("step", 0) for point in page.get("metrics", [])]
             token = page.get("next_page_token", "")
             if not token:
-                break
-        return _not_once(self.acknowledged["metric"], found)
+                return found
+
+    def _lost_tag(self, client: httpx.Client) -> list[Any]:
+        """A tag is the last one that was set; one that was not acknowledged may have been set after it."""
+        run = client.get(f"{MLFLOW}/runs/get", params={"run_id": self.run_id}).json()["run"]
+        now = {one["key"]: int(one["value"]) for one in run["data"]["tags"] if one["key"][1:].isdigit()}
+        last = {f"t{at % 50}": at for at in self.acknowledged["tag"]}
+        return [key for key, at in last.items() if now.get(key, -1) < at]
+
+    def _lost_model(self, client: httpx.Client) -> list[Any]:
+        found: list[tuple[str, str]] = []
+        token = ""
+        while True:
+            query = {"filter": "name = 'crashed'", "max_results": 500, "page_token": token}
+            page = client.get(f"{MLFLOW}/model-versions/search", params={k: v for k, v in query.items() if v}).json()
+            found += [(one["version"], one.get("description", "")) for one in page.get("model_versions", [])]
+            token = page.get("next_page_token", "")
+            if not token:
+                return _not_once(self.acknowledged["model"], found)
+
+    def _lost_span(self, client: httpx.Client) -> list[Any]:
+        found: list[str] = []
+        kept = self.acknowledged["span"]
+        for start in range(0, len(kept), 100):
+            query = {"trace_ids": kept[start : start + 100]}
+            page = client.get("/api/3.0/mlflow/traces/batchGet", params=query).json()
+            found += [one["trace_info"]["trace_id"] for one in page.get("traces", []) if len(one["spans"]) == 1]
+        return _not_once(kept, found)
 
     def _lost_param(self, client: httpx.Client) -> list[Any]:
         run = client.get(f"{MLFLOW}/runs/get", params={"run_id": self.run_id}).json()["run"]

@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+from nest import nest
+
 from helicline import settings as settings_file
 from helicline.loop.context import Context
 from helicline.server.main import listen, serve
@@ -34,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    nest(main)

@@ -1,5 +1,6 @@
 """A server that is killed at random moments under mixed writes loses nothing that it acknowledged."""
 
+import os
 import random
 import sqlite3
 import subprocess
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from crashing import Server, Writers
+from crashing import Nest, Server, Writers
 
-KILLS = 25
+KILLS = int(os.environ.get("HELICLINE_KILLS", "200"))
+NEST = Path(__file__).with_name("nest.py")
 
 
 @pytest.fixture
@@ -19,14 +21,14 @@ def killed(tmp_path):
     """Run a server, kill it `times` times under load, and return it restarted with what its writers remember."""
     servers = []
 
-    def run(times, *command, seed=7):
-        chance, server = random.Random(seed), Server(tmp_path / f"home{len(servers)}", *command)
+    def run(times, program=NEST, seed=7):
+        chance, server = random.Random(seed), Nest(tmp_path / f"home{len(servers)}", program)
         servers.append(server)
         server.start()
         writers = Writers(server)
         writers.begin()
         for _ in range(times):
-            time.sleep(chance.uniform(0.005, 0.8))
+            time.sleep(chance.uniform(0.005, 0.6))
             server.kill()
             server.start()
         writers.end()
@@ -54,8 +56,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(killed):
 
 
 def test_the_harness_sees_a_server_that_acknowledges_too_early(killed):
-    early = str(Path(__file__).with_name("early_server.py"))
-    _, writers = killed(6, early)
+    _, writers = killed(6, Path(__file__).with_name("early_server.py"))
     assert writers.lost() != {}
 
 
