@@ -85,7 +85,7 @@ def test_an_evaluation_logs_its_metrics_and_tables(client, place, data):
     frame = pd.DataFrame(rows, columns=list("abc")).assign(label=labels, prediction=fitted.predict(rows))
     with mlflow.start_run() as run:
         result = mlflow.models.evaluate(
-            data=frame, predictions="prediction", targets="label", model_type="classifier", evaluators=["default"],
+            data=frame, predictions="prediction", targets="label", model_type="classifier", evaluators="default",
             evaluator_config={"log_explainer": False},
         )  # fmt: skip
     kept = client.get_run(run.info.run_id).data.metrics
