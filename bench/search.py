@@ -2,8 +2,8 @@
 
 usage: python bench/search.py [--database postgresql] [--runs 1000,10000,50000] [--alone]
 
-The same runs are put into both databases: ours through its own store functions, theirs by SQL into its tables, after
-which ANALYZE is run (without it, its SQLite plans are tens of times slower). Median and 95th percentile of one
+The same runs are put into both databases by SQL, after which ANALYZE is run (without it, the peer's plans on SQLite are
+tens of times slower; ours do not change). Median and 95th percentile of one
 connection; max_results 100.
 """
 
@@ -15,10 +15,6 @@ import sqlalchemy as sa
 from load import Rate, measure, request
 from servers import Server, arguments, pair
 from tracking import post
-
-from helicline import tracking
-from helicline.records.run import MetricPoint
-from helicline.store.unit import Store
 
 PATH = "/api/2.0/mlflow/runs/search"
 METRICS = [f"metric_{number}" for number in range(10)]
@@ -50,31 +46,23 @@ def runs(count: int, start: int):
         )
 
 
-def fill_ours(store: Store, experiment: str, count: int, start: int) -> None:
-    batch = list(runs(count, start))
-    for at in range(0, len(batch), 500):
-        store.write(lambda tx, at=at: _ours(tx, experiment, batch[at : at + 500]))
-    with store.engine.begin() as connection:
-        connection.exec_driver_sql("ANALYZE")
-
-
-def _ours(tx, experiment: str, batch) -> None:
-    for number, status, at, metrics, params, tags in batch:
-        run = tracking.create_run(tx, experiment, run_id=f"{number:032x}", start_time=_moment(at), tags=tags)
-        points = [MetricPoint(key=key, value=value, timestamp_ms=at, step=1) for key, value in metrics.items()]
-        tracking.log_batch(tx, run.run_id, metrics=points, params=params)
-        tracking.update_run(tx, run.run_id, status=status, end_time=_moment(at + number % 977 * 1000))
-
-
-def _moment(millis: int):
-    from helicline.clock import from_epoch_ms
-
-    return from_epoch_ms(millis)
+def fill_ours(engine: sa.Engine, experiment: str, count: int, start: int) -> None:
+    rows = {name: [] for name in ("run", "series", "run_param", "run_tag")}
+    for number, status, at, metrics, params, tags in runs(count, start):
+        run = f"{number:032x}"
+        rows["run"].append(
+            {"id": run, "experiment": int(experiment), "name": f"run-{number}", "user": "bench", "status": status,
+             "lifecycle": "active", "start_ms": at, "end_ms": at + number % 977 * 1000,
+             "artifact_uri": f"mlflow-artifacts:/{experiment}/{run}/artifacts"}
+        )  # fmt: skip
+        latest = {"run": run, "timestamp_ms": at, "step": 1, "is_nan": False, "row_count": 0, "loose_count": 0}
+        rows["series"] += [latest | {"key": key, "value": value} for key, value in metrics.items()]
+        for name, facts in (("run_param", params), ("run_tag", tags)):
+            rows[name] += [{"run": run, "key": key, "value": value, "head": value} for key, value in facts.items()]
+    _insert(engine, rows)
 
 
 def fill_theirs(engine: sa.Engine, experiment: str, count: int, start: int) -> None:
-    tables = sa.MetaData()
-    tables.reflect(engine, only=["runs", "latest_metrics", "metrics", "params", "tags"])
     rows = {name: [] for name in ("runs", "metrics", "latest_metrics", "params", "tags")}
     for number, status, at, metrics, params, tags in runs(count, start):
         run = f"{number:032x}"
@@ -89,6 +77,12 @@ def fill_theirs(engine: sa.Engine, experiment: str, count: int, start: int) -> N
         rows["latest_metrics"] += found
         rows["params"] += [{"run_uuid": run, "key": key, "value": value} for key, value in params.items()]
         rows["tags"] += [{"run_uuid": run, "key": key, "value": value} for key, value in tags.items()]
+    _insert(engine, rows)
+
+
+def _insert(engine: sa.Engine, rows: dict[str, list]) -> None:
+    tables = sa.MetaData()
+    tables.reflect(engine, only=list(rows))
     with engine.begin() as connection:
         for name, values in rows.items():
             for at in range(0, len(values), 20_000):
@@ -112,13 +106,13 @@ def main() -> None:
     sizes = [int(size) for size in asked_for.runs.split(",")]
     with pair(asked_for.database, alone=asked_for.alone) as (ours, theirs, urls):
         names = [(server, _experiment(server)) for server in (ours, theirs) if server]
-        store, engine = Store(urls[0]), None if theirs is None else sa.create_engine(urls[1])
+        our_engine, their_engine = map(sa.create_engine, urls)
         done = 0
         for size in sizes:
             began = time.perf_counter()
-            fill_ours(store, names[0][1], size - done, done)
-            if engine is not None:
-                fill_theirs(engine, names[1][1], size - done, done)
+            fill_ours(our_engine, names[0][1], size - done, done)
+            if theirs is not None:
+                fill_theirs(their_engine, names[1][1], size - done, done)
             done = size
             print(f"\n{asked_for.database}, {size} runs (filled in {time.perf_counter() - began:.0f} s)")
             print(f"{'':<26} {'found':>5} {'helicline p50 / p95':>22} {'mlflow p50 / p95':>24} {'ratio':>7}")
@@ -130,7 +124,6 @@ def main() -> None:
                 ]
                 _show(what, found, rates)
         print(f"resident memory of helicline: {ours.resident_mb():.0f} MB")
-        store.close()
 
 
 def _experiment(server: Server) -> str:

@@ -11,7 +11,7 @@ from helicline import errors
 from helicline.errors import Bug, HeliclineError
 from helicline.loop.context import Context
 from helicline.protocol.mlflow.routes import ROUTES as MLFLOW
-from helicline.protocol.rest.errors import STATUS
+from helicline.protocol.rest.errors import STATUS, status_of
 from helicline.protocol.rest.feed import Feed
 from helicline.records.access import ROLES, Permission
 from helicline.server import openapi, permissions
@@ -19,6 +19,8 @@ from helicline.server.app import make_api, routes_of
 from helicline.settings import Settings
 from helicline.store.blobs import LocalBlobs
 from helicline.store.unit import Store
+from helicline.tracking.checks import TooLong
+from helicline.tracking.errors import NotActive
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,6 +79,11 @@ def test_roles_hold_known_permissions_and_admin_holds_all():
 def test_every_error_class_has_a_status():
     codes = {one.code for one in vars(errors).values() if isinstance(one, type) and issubclass(one, HeliclineError)}
     assert codes - {"error"} <= STATUS.keys()
+
+
+def test_an_error_of_a_room_has_the_status_of_what_it_is_a_kind_of():
+    assert status_of(TooLong) == 400
+    assert status_of(NotActive) == 409
 
 
 def test_every_setting_has_a_sentence():

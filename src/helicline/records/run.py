@@ -73,6 +73,44 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     model_outputs: tuple[ModelOutput, ...] = ()
 
 
+class RunRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as a row of a table: `values` stand in the order of the columns that were asked for; NaN is "NaN"."""
+
+    run_id: str
+    experiment_id: str
+    name: str
+    status: RunStatus
+    lifecycle: Lifecycle
+    user: str
+    start_time: datetime
+    end_time: datetime | None
+    values: tuple[float | str | None, ...]
+
+
+class RunKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key of metrics, parameters or tags: how many of the runs looked at have it, and whether they differ in it."""
+
+    entity: str
+    name: str
+    seen_count: int = 0
+    varies: bool = False
+
+
+class MetricSpan(msgspec.Struct, frozen=True, kw_only=True):
+    low: float
+    mean: float
+    high: float
+
+
+class RunGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Runs with one value of what they are grouped by; `metrics` in the order that was asked for."""
+
+    value: str | None
+    count: int
+    newest: datetime
+    metrics: tuple[MetricSpan | None, ...]
+
+
 class LoggedModel(msgspec.Struct, frozen=True, kw_only=True):
     """A model as logged by the MLflow 3 client, before anybody registers it."""
 

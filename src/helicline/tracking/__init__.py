@@ -13,6 +13,7 @@ from helicline.tracking.experiment import (
     untag_experiment,
 )
 from helicline.tracking.log import (
+    checked_point,
     checked_points,
     dataset_uses,
     log_batch,
@@ -38,6 +39,7 @@ from helicline.tracking.search import search_experiments, search_logged_models, 
 __all__ = [
     "add_logged_model_params",
     "artifact_files",
+    "checked_point",
     "checked_points",
     "create_experiment",
     "create_logged_model",

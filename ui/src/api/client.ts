@@ -13,7 +13,7 @@ export class Problem extends Error {
   }
 }
 
-export type Query = Record<string, string | number | boolean | undefined>;
+export type Query = Record<string, string | number | boolean | readonly string[] | undefined>;
 
 const BASE = '/api/v1';
 
@@ -39,10 +39,14 @@ async function call(path: string, init: RequestInit): Promise<Response> {
   return response;
 }
 
-function withQuery(path: string, query: Query = {}): string {
-  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
-  const search = new URLSearchParams(pairs.map(([key, value]) => [key, String(value)]));
-  return pairs.length ? `${path}?${search}` : path;
+/** The path with its query; a list becomes a parameter that is said several times. */
+export function withQuery(path: string, query: Query = {}): string {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    if (value === undefined || value === '') continue;
+    for (const one of Array.isArray(value) ? value : [value]) search.append(key, String(one));
+  }
+  return search.size ? `${path}?${search}` : path;
 }
 
 export async function get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
@@ -65,14 +69,6 @@ export async function logPiece(attempt: string, offset: number): Promise<{ text:
   return { text: await response.text(), next: Number(response.headers.get('x-next-offset') ?? offset) };
 }
 
-/** Files below a run's artifact folder; this list is spoken in the tracking protocol's words. */
-export async function artifactsOf(
-  runId: string,
-  path = '',
-): Promise<{ path: string; is_dir: boolean; file_size?: number }[]> {
-  const response = await call(withQuery('/ajax-api/2.0/mlflow/artifacts/list', { run_id: runId, path }), {});
-  const body = (await response.json()) as { files?: { path: string; is_dir: boolean; file_size?: number }[] };
-  return body.files ?? [];
-}
-
 export const seg = encodeURIComponent;
+
+export const api = (path: string, query?: Query): string => withQuery(BASE + path, query);

@@ -1,9 +1,9 @@
 /** What the pages ask for. The first word of every key is what live events name to make it stale. */
 import { queryOptions } from '@tanstack/react-query';
-import { artifactsOf, get, seg } from './client';
+import { get, type Query, seg } from './client';
 import type * as T from './types';
 
-const list = <I>(root: string, path: string, query: Record<string, string | number> = {}) =>
+const list = <I>(root: string, path: string, query: Query = {}) =>
   queryOptions({
     queryKey: [root, path, query],
     queryFn: async ({ signal }) => (await get<T.Page<I>>(path, query, signal)).items,
@@ -47,11 +47,27 @@ export const diff = (name: string, before: string, after: string) =>
 export const audit = () => one<T.Audit>('audit', '/audit');
 export const why = (prediction: string) => one<T.Answer>('why', `/why/${seg(prediction)}`);
 
-export const series = (runId: string, key: string, points: number) =>
-  queryOptions({
-    queryKey: ['series', runId, key, points],
-    queryFn: ({ signal }) => get<T.Series>(`/runs/${seg(runId)}/metrics`, { key, points }, signal),
-  });
-
 export const artifacts = (runId: string, path = '') =>
-  queryOptions({ queryKey: ['artifacts', runId, path], queryFn: () => artifactsOf(runId, path) });
+  list<T.Entry>('artifacts', `/runs/${seg(runId)}/artifacts`, { path });
+export const preview = (runId: string, path: string) =>
+  queryOptions({
+    queryKey: ['artifacts', runId, 'preview', path],
+    queryFn: ({ signal }) => get<T.Preview>(`/runs/${seg(runId)}/artifacts/preview`, { path }, signal),
+  });
+export const lines = (query: T.LinesQuery) => list<T.Line>('series', '/runs/series', { ...query });
+export const filesDiff = (before: string, after: string) =>
+  queryOptions({
+    queryKey: ['artifacts', 'diff', before, after],
+    queryFn: ({ signal }) => get<T.FilesDiff>('/runs/diff', { before, after }, signal),
+  });
+export const textDiff = (before: string, after: string, path: string) =>
+  queryOptions({
+    queryKey: ['artifacts', 'diff', before, after, path],
+    queryFn: ({ signal }) => get<T.TextDiff>('/runs/diff/text', { before, after, path }, signal),
+  });
+/** The runs of the same experiment that began no later, newest first: the run itself and the one before it. */
+export const runsBefore = async (run: T.Run, signal: AbortSignal): Promise<T.RunRow[]> => {
+  const filter = `attributes.start_time <= ${Date.parse(run.start_time)}`;
+  return (await get<T.Page<T.RunRow>>('/runs/table', { experiment: run.experiment_id, filter, limit: 2 }, signal))
+    .items;
+};

@@ -858,6 +858,176 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Archive */
+        post: operations["ApiV1RunsArchiveArchive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** DiffFiles */
+        get: operations["ApiV1RunsDiffDiffFiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/diff/text": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** DiffText */
+        get: operations["ApiV1RunsDiffTextDiffText"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Groups */
+        get: operations["ApiV1RunsGroupsGroups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Keys */
+        get: operations["ApiV1RunsKeysKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/marks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Marks */
+        get: operations["ApiV1RunsMarksMarks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Restore */
+        post: operations["ApiV1RunsRestoreRestore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Series */
+        get: operations["ApiV1RunsSeriesSeries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/table": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Table */
+        get: operations["ApiV1RunsTableTable"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/values": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Values */
+        get: operations["ApiV1RunsValuesValues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}": {
         parameters: {
             query?: never;
@@ -867,6 +1037,74 @@ export interface paths {
         };
         /** GetOne */
         get: operations["ApiV1RunsRunIdGetOne"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ListFiles */
+        get: operations["ApiV1RunsRunIdArtifactsListFiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/artifacts/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download */
+        get: operations["ApiV1RunsRunIdArtifactsDownloadDownload"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/artifacts/image": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ShowImage */
+        get: operations["ApiV1RunsRunIdArtifactsImageShowImage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/artifacts/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ShowFile */
+        get: operations["ApiV1RunsRunIdArtifactsPreviewShowFile"];
         put?: never;
         post?: never;
         delete?: never;
@@ -886,6 +1124,23 @@ export interface paths {
         get: operations["ApiV1RunsRunIdMetricsGetSeries"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** EditTags */
+        post: operations["ApiV1RunsRunIdTagsEditTags"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1239,6 +1494,17 @@ export interface components {
             sentence: string;
             subject: string;
         };
+        /** Cell */
+        Cell: {
+            kind: string;
+            /** @default  */
+            output: string;
+            source: string;
+        };
+        /** Changed */
+        Changed: {
+            count: number;
+        };
         /** Check */
         Check: {
             /** @default 0.05 */
@@ -1431,6 +1697,13 @@ export interface components {
             /** @default true */
             ok: boolean;
         };
+        /** Entry */
+        Entry: {
+            is_dir: boolean;
+            path: string;
+            /** @default 0 */
+            size: number;
+        };
         /** Environment */
         Environment: {
             hash: string;
@@ -1503,11 +1776,23 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
         };
+        /** FileChange */
+        FileChange: {
+            after_size: number;
+            before_size: number;
+            change: string;
+            path: string;
+        };
         /** FileEntry */
         FileEntry: {
             hash: string;
             path: string;
             size: number;
+        };
+        /** FilesDiff */
+        FilesDiff: {
+            changes: components["schemas"]["FileChange"][];
+            same_count: number;
         };
         /** Finding */
         Finding: {
@@ -1536,6 +1821,11 @@ export interface components {
             verdicts: components["schemas"]["Verdict"][];
             /** @default 1 */
             version: number;
+        };
+        /** Groups */
+        Groups: {
+            group_count: number;
+            items: components["schemas"]["RunGroup"][];
         };
         /** Guard */
         Guard: {
@@ -1608,6 +1898,18 @@ export interface components {
             /** @default  */
             subject: string;
         };
+        /** Line */
+        Line: {
+            first_x: number | null;
+            high: (number | null)[];
+            key: string;
+            last: (number | null)[];
+            last_x: number | null;
+            low: (number | null)[];
+            run_id: string;
+            total: number;
+            x: number[];
+        };
         /** Loop */
         Loop: {
             /** Format: date-time */
@@ -1652,6 +1954,12 @@ export interface components {
             /** @default [] */
             triggers: components["schemas"]["TriggerSpec"][];
         };
+        /** Marks */
+        Marks: {
+            every: number;
+            marks: string[];
+            total: number;
+        };
         /** MetricPoint */
         MetricPoint: {
             /** @default  */
@@ -1667,6 +1975,12 @@ export interface components {
             step: number;
             timestamp_ms: number;
             value: number;
+        };
+        /** MetricSpan */
+        MetricSpan: {
+            high: number;
+            low: number;
+            mean: number;
         };
         /** MissingBody */
         MissingBody: {
@@ -1923,9 +2237,39 @@ export interface components {
             /** @default  */
             next: string;
         };
+        /** Page[RunKey] */
+        "Page_helicline.records.run.RunKey_": {
+            items: components["schemas"]["RunKey"][];
+            /** @default  */
+            next: string;
+        };
+        /** Page[RunRow] */
+        "Page_helicline.records.run.RunRow_": {
+            items: components["schemas"]["RunRow"][];
+            /** @default  */
+            next: string;
+        };
         /** Page[Run] */
         "Page_helicline.records.run.Run_": {
             items: components["schemas"]["Run"][];
+            /** @default  */
+            next: string;
+        };
+        /** Page[Entry] */
+        "Page_helicline.tracking.artifact.Entry_": {
+            items: components["schemas"]["Entry"][];
+            /** @default  */
+            next: string;
+        };
+        /** Page[Line] */
+        "Page_helicline.tracking.browse.series.Line_": {
+            items: components["schemas"]["Line"][];
+            /** @default  */
+            next: string;
+        };
+        /** Page[str] */
+        Page_str_: {
+            items: string[];
             /** @default  */
             next: string;
         };
@@ -1995,6 +2339,23 @@ export interface components {
             status: number;
             /** @enum {string} */
             variant: "stable" | "candidate";
+        };
+        /** Preview */
+        Preview: {
+            cells?: components["schemas"]["Cell"][];
+            columns?: string[];
+            /** @default false */
+            cut: boolean;
+            /** @enum {string} */
+            kind: "image" | "table" | "text" | "json" | "notebook" | "binary";
+            /** @default  */
+            note: string;
+            path: string;
+            row_count?: number | null;
+            rows?: string[][];
+            size: number;
+            /** @default  */
+            text: string;
         };
         /** PromotionRequest */
         PromotionRequest: {
@@ -2214,6 +2575,42 @@ export interface components {
             run: components["schemas"]["PipelineRun"];
             steps: components["schemas"]["StepRun"][];
         };
+        /** RunGroup */
+        RunGroup: {
+            count: number;
+            metrics: (components["schemas"]["MetricSpan"] | null)[];
+            /** Format: date-time */
+            newest: string;
+            value: string | null;
+        };
+        /** RunIds */
+        RunIds: {
+            run_ids: string[];
+        };
+        /** RunKey */
+        RunKey: {
+            entity: string;
+            name: string;
+            /** @default 0 */
+            seen_count: number;
+            /** @default false */
+            varies: boolean;
+        };
+        /** RunRow */
+        RunRow: {
+            end_time: string | null;
+            experiment_id: string;
+            /** @enum {string} */
+            lifecycle: "active" | "deleted";
+            name: string;
+            run_id: string;
+            /** Format: date-time */
+            start_time: string;
+            /** @enum {string} */
+            status: "RUNNING" | "SCHEDULED" | "FINISHED" | "FAILED" | "KILLED";
+            user: string;
+            values: (number | string | null)[];
+        };
         /** Series */
         Series: {
             key: string;
@@ -2327,6 +2724,18 @@ export interface components {
             retries: number;
             /** @default 1800 */
             timeout_s: number;
+        };
+        /** TagsBody */
+        TagsBody: {
+            drop?: string[];
+            put?: {
+                [key: string]: string;
+            };
+        };
+        /** TextDiff */
+        TextDiff: {
+            lines: string[];
+            path: string;
         };
         /** TokenBody */
         TokenBody: {
@@ -4500,6 +4909,406 @@ export interface operations {
             };
         };
     };
+    ApiV1RunsArchiveArchive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunIds"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1RunsDiffDiffFiles: {
+        parameters: {
+            query: {
+                before: string;
+                after: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilesDiff"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1RunsDiffTextDiffText: {
+        parameters: {
+            query: {
+                before: string;
+                after: string;
+                path: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TextDiff"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1RunsGroupsGroups: {
+        parameters: {
+            query: {
+                by: string;
+                experiment?: string;
+                filter?: string;
+                view?: string;
+                column?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Groups"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1RunsKeysKeys: {
+        parameters: {
+            query?: {
+                experiment?: string;
+                filter?: string;
+                view?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_helicline.records.run.RunKey_"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1RunsMarksMarks: {
+        parameters: {
+            query?: {
+                experiment?: string;
+                filter?: string;
+                order_by?: string;
+                view?: string;
+                every?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Marks"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1RunsRestoreRestore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunIds"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1RunsSeriesSeries: {
+        parameters: {
+            query: {
+                run: string[];
+                key: string[];
+                axis?: string;
+                buckets?: number;
+                from?: number | null;
+                to?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_helicline.tracking.browse.series.Line_"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1RunsTableTable: {
+        parameters: {
+            query?: {
+                experiment?: string;
+                filter?: string;
+                order_by?: string;
+                view?: string;
+                column?: string[] | null;
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_helicline.records.run.RunRow_"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1RunsValuesValues: {
+        parameters: {
+            query: {
+                key: string;
+                prefix?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_str_"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
     ApiV1RunsRunIdGetOne: {
         parameters: {
             query?: never;
@@ -4518,6 +5327,162 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1RunsRunIdArtifactsListFiles: {
+        parameters: {
+            query?: {
+                path?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_helicline.tracking.artifact.Entry_"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1RunsRunIdArtifactsDownloadDownload: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1RunsRunIdArtifactsImageShowImage: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1RunsRunIdArtifactsPreviewShowFile: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
                 };
             };
             /** @description Bad request syntax or unsupported method */
@@ -4558,6 +5523,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Series"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1RunsRunIdTagsEditTags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagsBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
                 };
             };
             /** @description Bad request syntax or unsupported method */

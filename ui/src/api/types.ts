@@ -17,8 +17,17 @@ export type LoopDetail = Schemas['LoopDetail'];
 export type Trigger = Schemas['Trigger'];
 export type Run = Schemas['Run'];
 export type Experiment = Schemas['Experiment'];
-export type Series = Schemas['Series'];
 export type MetricPoint = Schemas['MetricPoint'];
+export type RunRow = Schemas['RunRow'];
+export type RunKey = Schemas['RunKey'];
+export type RunGroup = Schemas['RunGroup'];
+export type Groups = Schemas['Groups'];
+export type Marks = Schemas['Marks'];
+export type Line = Schemas['Line'];
+export type Entry = Schemas['Entry'];
+export type Preview = Schemas['Preview'];
+export type FilesDiff = Schemas['FilesDiff'];
+export type TextDiff = Schemas['TextDiff'];
 export type PipelineRun = Schemas['PipelineRun'];
 export type PipelineRunDetail = Schemas['RunDetail'];
 export type StepRun = Schemas['StepRun'];
@@ -55,4 +64,14 @@ export interface TreeDiff {
   added: FileEntry[];
   removed: FileEntry[];
   changed: [before: FileEntry, after: FileEntry][];
+}
+
+/** What a chart asks for: every run with every key, in as many buckets as it has pixels to show them. */
+export interface LinesQuery {
+  run: string[];
+  key: string[];
+  axis: string;
+  buckets: number;
+  from?: number;
+  to?: number;
 }

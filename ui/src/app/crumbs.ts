@@ -19,6 +19,8 @@ const ROOMS: Record<string, [name: string, href: string]> = {
   audit: ['Audit', '/audit'],
 };
 
+const PLACES: Record<string, string> = { 'runs/compare': 'Compare', 'runs/latest': 'The latest' };
+
 /** The way to a page, from the loop down. */
 export function crumbsOf(pathname: string): Crumb[] {
   const [room = '', ...rest] = pathname.split('/').filter(Boolean);
@@ -28,7 +30,7 @@ export function crumbsOf(pathname: string): Crumb[] {
   const below = rest.map((part, index) => {
     const said = decodeURIComponent(part);
     return {
-      name: room === 'models' && index === 1 ? `Version ${said}` : short(said),
+      name: room === 'models' && index === 1 ? `Version ${said}` : (PLACES[`${room}/${said}`] ?? short(said)),
       href: `/${[room, ...rest.slice(0, index + 1)].join('/')}`,
     };
   });

@@ -49,6 +49,8 @@ export const SHEET: [keys: string[], does: string][] = [
   [['J'], 'Next row'],
   [['K'], 'Previous row'],
   [['Enter'], 'Open the row'],
+  [['X'], 'Select the run, in the table of runs'],
+  [['C'], 'Compare the selected runs'],
   [['R'], 'Roll back, on the page of a deployment'],
   [['Esc'], 'Close what is open'],
   ...ALL_PLACES.map((place): [string[], string] => [['G', place.key.toUpperCase()], place.name]),

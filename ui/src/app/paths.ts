@@ -5,6 +5,13 @@ const seg = encodeURIComponent;
 export const at = {
   turn: (id: string) => `/turns/${seg(id)}`,
   run: (id: string) => `/runs/${seg(id)}`,
+  compare: (ids: string[]) => `/runs/compare?ids=${seg(ids.join(','))}`,
+  latest: (experiment = '', filter = '') => {
+    const search = new URLSearchParams();
+    if (experiment) search.set('experiment', JSON.stringify(experiment));
+    if (filter) search.set('filter', filter);
+    return `/runs/latest${search.size ? `?${search}` : ''}`;
+  },
   pipelineRun: (id: string) => `/pipeline-runs/${seg(id)}`,
   model: (name: string) => `/models/${seg(name)}`,
   version: (name: string, number: number | string) => `/models/${seg(name)}/${number}`,

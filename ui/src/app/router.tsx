@@ -1,5 +1,6 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
 import { Broken, Missing } from '../pages/Missing';
+import { compareSearch, runSearch } from '../pages/run/search';
 import { runsSearch } from '../pages/runs/search';
 import { Waiting } from '../parts/Asked';
 import { Shell } from './Shell';
@@ -52,10 +53,24 @@ const routes = [
     validateSearch: runsSearch,
     component: lazyRouteComponent(() => import('../pages/runs/RunsPage')),
   }),
-  page(
-    '/runs/$id',
-    lazyRouteComponent(() => import('../pages/runs/RunPage')),
-  ),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/runs/latest',
+    validateSearch: runsSearch,
+    component: lazyRouteComponent(() => import('../pages/runs/LatestPage')),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/runs/compare',
+    validateSearch: compareSearch,
+    component: lazyRouteComponent(() => import('../pages/compare/ComparePage')),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/runs/$id',
+    validateSearch: runSearch,
+    component: lazyRouteComponent(() => import('../pages/run/RunPage')),
+  }),
   page(
     '/pipelines',
     lazyRouteComponent(() => import('../pages/pipelines/PipelinesPage')),

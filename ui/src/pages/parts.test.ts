@@ -1,15 +1,11 @@
 import { expect, it } from 'vitest';
 import { staleAfter } from '../api/live';
-import type { DeploymentDetail, MonitorDetail, Run, VariantCounts, Window } from '../api/types';
+import type { DeploymentDetail, MonitorDetail, VariantCounts, Window } from '../api/types';
 import { checkSentence, guardSentence, stateOf } from '../words';
 import { between, quantile, sharesOf, tallyOf } from './deployments/shares';
 import { arcBetween, labelAt, pointAt } from './loop/geometry';
 import { colourAt, gridOf, heatOf, merged } from './monitors/heat';
 import { layered } from './pipelines/layers';
-import { chosen, columnsOf, nextOrder, orderKey, varying } from './runs/columns';
-
-const run = (metrics: Record<string, number>, params: Record<string, string>): Run =>
-  ({ metrics: Object.entries(metrics).map(([key, value]) => ({ key, value })), params }) as unknown as Run;
 
 it('has a word for a state it does not know', () => {
   expect(stateOf('PROMOTED')).toMatchObject({ word: 'Promoted', tone: 'good' });
@@ -24,21 +20,6 @@ it('says checks and guards as sentences', () => {
   expect(guardSentence({ kind: 'error_rate', metric: '', margin: 0, limit: 0.02, quantile: 0.99 })).toBe(
     'error rate at most 2 %',
   );
-});
-
-it('offers the columns that most runs have first, and only those that vary', () => {
-  const runs = [run({ loss: 1, auc: 2 }, { c: '1' }), run({ loss: 3 }, { c: '1' })];
-  const columns = columnsOf(runs);
-  expect(columns.map((one) => one.id)).toEqual(['metrics.loss', 'metrics.auc', 'params.c']);
-  expect(varying(columns, runs).map((one) => one.id)).toEqual(['metrics.loss', 'metrics.auc']);
-  expect(chosen(columns, 'params.c,metrics.loss').map((one) => one.name)).toEqual(['c', 'loss']);
-});
-
-it('orders by any key, quoting those that need it', () => {
-  expect(orderKey({ id: 'metrics.auc', name: 'auc', kind: 'metrics' })).toBe('metrics.auc');
-  expect(orderKey({ id: 'metrics.val loss', name: 'val loss', kind: 'metrics' })).toBe('metrics.`val loss`');
-  expect(nextOrder('metrics.auc DESC', 'metrics.auc')).toBe('metrics.auc ASC');
-  expect(nextOrder('metrics.auc ASC', 'metrics.auc')).toBe('metrics.auc DESC');
 });
 
 const counts = (requests: number, latency: Record<number, number>): VariantCounts =>

@@ -19,7 +19,7 @@ interface TableProps<T> {
 
 /** A plain table for lists of up to a few hundred rows; J and K walk it, Enter opens. */
 export function Table<T>({ rows, columns, keyOf, label, hrefOf }: TableProps<T>) {
-  const current = useRowKeys(
+  const [current] = useRowKeys(
     rows.length,
     (index) => (rows[index] && hrefOf ? hrefOf(rows[index]) : undefined),
     !!hrefOf,

@@ -1,5 +1,5 @@
 import { useRouter } from '@tanstack/react-router';
-import { useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 
 /** True while a key press belongs to a field or an open dialog rather than to the page. */
 export function isTyping(event: KeyboardEvent): boolean {
@@ -9,26 +9,30 @@ export function isTyping(event: KeyboardEvent): boolean {
   return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
 }
 
-/** J and K walk the rows of the page's table, Enter opens the current one. Returns the current row. */
+/** J and K walk the rows of the page's table, Enter opens the current one. Returns the current row and how to move. */
 export function useRowKeys(
   count: number,
   hrefOf: (index: number) => string | undefined,
   enabled: boolean,
   onMove?: (index: number) => void,
-): number {
+): [current: number, move: (by: number) => void] {
   const [current, setCurrent] = useState(-1);
   const router = useRouter();
   const latest = useRef({ count, hrefOf, current, onMove });
   latest.current = { count, hrefOf, current, onMove };
+  const move = useCallback((by: number) => {
+    const now = latest.current;
+    const to = Math.max(0, Math.min(now.count - 1, now.current + by));
+    setCurrent(to);
+    now.onMove?.(to);
+  }, []);
   useEffect(() => {
     if (!enabled) return;
     const onKey = (event: KeyboardEvent) => {
       const now = latest.current;
       if (event.defaultPrevented || isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === 'j' || event.key === 'k') {
-        const to = Math.max(0, Math.min(now.count - 1, now.current + (event.key === 'j' ? 1 : -1)));
-        setCurrent(to);
-        now.onMove?.(to);
+        move(event.key === 'j' ? 1 : -1);
       } else if (event.key === 'Enter' && now.current >= 0 && event.target === document.body) {
         const href = now.hrefOf(now.current);
         if (href) router.history.push(href);
@@ -36,6 +40,6 @@ export function useRowKeys(
     };
     window.addEventListener('keydown', onKey);
     return () => window.removeEventListener('keydown', onKey);
-  }, [enabled, router]);
-  return current;
+  }, [enabled, router, move]);
+  return [current, move];
 }

@@ -10,7 +10,6 @@ import msgspec
 
 from helicline import tracking
 from helicline.clock import epoch_ms
-from helicline.errors import Invalid
 from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.protocol.mlflow.fields import Fields
@@ -37,10 +36,28 @@ def info_as_wire(run: Run) -> dict[str, Any]:
     )
 
 
-def point_as_wire(point: MetricPoint) -> dict[str, Any]:
-    value = "NaN" if math.isnan(point.value) else point.value
-    wire = {"key": point.key, "value": value, "timestamp": point.timestamp_ms, "step": point.step}
-    return wire | pruned(
+class WireMetric(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A point as the wire has it; NaN is text, and what is empty is absent."""
+
+    key: str
+    value: float | str
+    timestamp: int
+    step: int
+    model_id: str = ""
+    dataset_name: str = ""
+    dataset_digest: str = ""
+    run_id: str = ""
+
+
+def point_as_wire(point: MetricPoint) -> WireMetric:
+    value: float | str = "NaN" if math.isnan(point.value) else point.value
+    if not (point.model_id or point.run_id):
+        return WireMetric(point.key, value, point.timestamp_ms, point.step)
+    return WireMetric(
+        point.key,
+        value,
+        point.timestamp_ms,
+        point.step,
         model_id=point.model_id,
         dataset_name=point.dataset_name,
         dataset_digest=point.dataset_digest,
@@ -152,16 +169,12 @@ def _point(fields: Fields) -> MetricPoint:
 
 async def log_metric(call: Call) -> Any:
     usual = log_metric_of(call.body)
-    try:
-        points = tracking.checked_points([usual]) if usual else []
-    except Invalid:
-        usual = None  # read field by field, the complaint names the field as the request does
     if usual is None:
         fields = call.parse()
-        run_id, points = _run_id(fields), tracking.checked_points([_point(fields)])
+        run_id, point = _run_id(fields), _point(fields)
     else:
-        run_id = usual.run_id
-    await call.gather(tracking.log_metrics, (run_id, points))
+        run_id, point = usual.run_id, usual
+    await call.gather(tracking.log_metrics, (run_id, [tracking.checked_point(point)]))
     return {}
 
 

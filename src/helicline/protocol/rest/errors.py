@@ -36,11 +36,17 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     request_id: str = ""
 
 
+def status_of(kind: type[errors.HeliclineError]) -> int:
+    """Return the status of an error's own code, or else that of the nearest class above it in the tree."""
+    codes = (getattr(one, "code", "") for one in kind.__mro__)
+    return next((STATUS[code] for code in codes if code in STATUS), 500)
+
+
 def problem_of(error: errors.HeliclineError, request_id: str = "") -> Problem:
     """Return the problem document of one of our errors."""
     return Problem(
         title=error.code.replace("_", " ").capitalize(),
-        status=STATUS.get(error.code, 500),
+        status=status_of(type(error)),
         code=error.code,
         detail=error.sentence,
         hint=error.hint,

@@ -43,6 +43,8 @@ def log_batch_of(body: bytes) -> LogBatch | None:
 
 
 def _usual(decoder: msgspec.json.Decoder[B], body: bytes) -> B | None:
+    if b"\\u0000" in body:
+        return None
     try:
         found = decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -1,0 +1,33 @@
+"""Metric histories for charts over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import get
+from litestar.params import Parameter
+
+from helicline.errors import Invalid
+from helicline.protocol.rest.edge import Edge, Page
+from helicline.tracking.browse.series import AXES, Line, Window, lines
+
+
+@get("/runs/series", sync_to_thread=True)
+def series(
+    edge: Edge,
+    run: list[str],
+    key: list[str],
+    axis: str = "step",
+    buckets: int = 400,
+    low: Annotated[float | None, Parameter(query="from")] = None,
+    high: Annotated[float | None, Parameter(query="to")] = None,
+) -> Page[Line]:
+    """Lines of several runs and keys at once, a bucket a pixel or two: least, greatest and last value of each."""
+    known = next((one for one in AXES if one == axis), None)
+    if known is None:
+        raise Invalid("axis", axis, f"one of {', '.join(AXES)}")
+    window = Window(axis=known, buckets=buckets, low=low, high=high)
+    return Page(edge.read(lambda tx: lines(tx, run, key, window)))
+
+
+ROUTES = [series]

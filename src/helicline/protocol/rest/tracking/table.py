@@ -1,0 +1,93 @@
+"""The runs table over HTTP: pages, marks, keys, values for completion, groups."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import get
+
+from helicline.errors import Invalid
+from helicline.protocol.rest.edge import Edge, Page
+from helicline.records.run import RunGroup, RunKey, RunRow
+from helicline.tracking import browse
+
+NEWEST = "attributes.start_time DESC"
+VIEWS = {"active": "ACTIVE_ONLY", "archived": "DELETED_ONLY", "all": "ALL"}
+
+
+class Marks(msgspec.Struct, frozen=True, kw_only=True):
+    """How many runs match, and the mark at which each page of `every` runs begins."""
+
+    total: int
+    every: int
+    marks: list[str]
+
+
+class Groups(msgspec.Struct, frozen=True, kw_only=True):
+    """The largest groups, and how many there are in all."""
+
+    items: list[RunGroup]
+    group_count: int
+
+
+def _query(experiment: str, filter: str, order_by: str, view: str) -> browse.Query:
+    if view not in VIEWS:
+        raise Invalid("view", view, f"one of {', '.join(VIEWS)}")
+    order = (order_by,) if order_by else ()
+    return browse.Query(experiment=experiment, filter=filter, order_by=order, view=VIEWS[view])
+
+
+@get("/runs/table", sync_to_thread=True)
+def table(
+    edge: Edge,
+    experiment: str = "",
+    filter: str = "",
+    order_by: str = NEWEST,
+    view: str = "active",
+    column: list[str] | None = None,
+    after: str = "",
+    limit: int = 200,
+) -> Page[RunRow]:
+    """Runs as rows with the values of each `column` (like `metrics.loss`), from a mark on."""
+    query = _query(experiment, filter, order_by, view)
+    found, following = edge.read(lambda tx: browse.rows(tx, query, columns=column or (), after=after, limit=limit))
+    return Page(found, following)
+
+
+@get("/runs/marks", sync_to_thread=True)
+def marks(
+    edge: Edge, experiment: str = "", filter: str = "", order_by: str = NEWEST, view: str = "active", every: int = 200
+) -> Marks:
+    """Where each page of `every` runs begins, so that a table can be scrolled to any place at once."""
+    query = _query(experiment, filter, order_by, view)
+    total, found = edge.read(lambda tx: browse.marks(tx, query, every=every))
+    return Marks(total=total, every=every, marks=found)
+
+
+@get("/runs/keys", sync_to_thread=True)
+def keys(edge: Edge, experiment: str = "", filter: str = "", view: str = "active") -> Page[RunKey]:
+    """Every key of metrics, parameters and tags; those of the newest matching runs first."""
+    return Page(edge.read(lambda tx: browse.keys(tx, _query(experiment, filter, "", view))))
+
+
+@get("/runs/values", sync_to_thread=True)
+def values(edge: Edge, key: str, prefix: str = "", limit: int = 30) -> Page[str]:
+    """Values that runs have under a parameter or tag, like `params.solver`."""
+    return Page(edge.read(lambda tx: browse.values(tx, key, prefix=prefix, limit=limit)))
+
+
+@get("/runs/groups", sync_to_thread=True)
+def groups(
+    edge: Edge,
+    by: str,
+    experiment: str = "",
+    filter: str = "",
+    view: str = "active",
+    column: list[str] | None = None,
+) -> Groups:
+    """Runs gathered by a parameter, tag or attribute, with least, mean and greatest of each metric `column`."""
+    query = _query(experiment, filter, "", view)
+    found, count = edge.read(lambda tx: browse.groups(tx, query, by=by, metrics=column or ()))
+    return Groups(items=found, group_count=count)
+
+
+ROUTES = [table, marks, keys, values, groups]

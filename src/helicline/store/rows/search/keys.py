@@ -1,0 +1,104 @@
+"""What was logged under which keys, and runs gathered by one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from helicline.clock import from_epoch_ms
+from helicline.records.run import MetricSpan, RunGroup, RunKey
+from helicline.store.rows import metric
+from helicline.store.rows import run as runs
+from helicline.store.rows.search.filter import ATTRIBUTES, TABLES, Asked, where
+from helicline.store.unit import Reader
+
+RUN = runs.RUN
+KEYS, GROUPS = 20_000, 500
+
+
+def names(tx: Reader, entity: str) -> list[str]:
+    """Return every key of that kind, by hopping through the index: the cost is that of the keys, not of the runs."""
+    table = TABLES[entity]
+    hop = sa.select(sa.func.min(table.c.key).label("key")).cte(recursive=True)
+    following = sa.select(sa.func.min(table.c.key)).where(table.c.key > hop.c.key).scalar_subquery()
+    hop = hop.union_all(sa.select(following).where(hop.c.key.is_not(None)))
+    found = tx.execute(sa.select(hop.c.key).where(hop.c.key.is_not(None)).limit(KEYS))
+    return [row.key for row in found]
+
+
+def values(tx: Reader, entity: str, key: str, *, prefix: str, limit: int, looked_at: int = 5000) -> list[str]:
+    """Return values under the key that begin with `prefix`, found among the first few thousand of it."""
+    table = TABLES[entity]
+    some = sa.select(table.c.value).where(table.c.key == key).limit(looked_at).subquery()
+    same = sa.func.substr(some.c.value, 1, len(prefix)) == prefix if prefix else sa.true()
+    statement = sa.select(some.c.value).where(same).distinct().order_by(some.c.value).limit(limit)
+    return [str(value) for (value,) in tx.execute(statement)]
+
+
+def sampled(tx: Reader, asked: Asked, *, sample: int) -> list[RunKey]:
+    """Return the keys of the newest runs that match, how many of these have each, and whether they differ in it."""
+    order = (RUN.c.start_ms.desc(), RUN.c.id)
+    ids = [
+        row.id for row in tx.execute(sa.select(RUN.c.id).where(*where(tx, asked).all).order_by(*order).limit(sample))
+    ]
+    found: list[RunKey] = []
+    for entity, table in TABLES.items():
+        seen = sa.func.count().label("seen")
+        differs = (sa.func.min(table.c.value) != sa.func.max(table.c.value)).label("differs")
+        statement = sa.select(table.c.key, seen, differs).where(table.c.run.in_(ids)).group_by(table.c.key)
+        rows = tx.execute(statement.order_by(seen.desc(), table.c.key).limit(KEYS)).all() if ids else []
+        found += [
+            RunKey(entity=entity, name=row.key, seen_count=row.seen, varies=bool(row.differs) or row.seen < len(ids))
+            for row in rows
+        ]
+    return found
+
+
+def groups(tx: Reader, asked: Asked, *, by: tuple[str, str], metrics: Sequence[str]) -> tuple[list[RunGroup], int]:
+    """Return the largest groups of runs with the same value, None for those without one, and how many groups are."""
+    entity, key = by
+    source: sa.FromClause = RUN
+    if entity == "attribute":
+        value: sa.ColumnElement[Any] = ATTRIBUTES[key]
+    else:
+        table = TABLES[entity].alias()
+        source = RUN.outerjoin(table, sa.and_(table.c.run == RUN.c.id, table.c.key == key))
+        value = table.c.value
+    chosen = sa.select(RUN.c.id, RUN.c.start_ms, value.label("value")).select_from(source).where(*where(tx, asked).all)
+    base = chosen.cte("chosen")
+    count = sa.func.count().label("runs")
+    counted = sa.select(base.c.value, count, sa.func.max(base.c.start_ms).label("newest")).group_by(base.c.value)
+    total = int(tx.execute(sa.select(sa.func.count()).select_from(counted.subquery())).scalar_one())
+    rows = tx.execute(counted.order_by(count.desc(), base.c.value).limit(GROUPS)).all()
+    spans = _spans(tx, base, metrics) if metrics else {}
+    found = [
+        RunGroup(
+            value=None if row.value is None else str(row.value),
+            count=row.runs,
+            newest=from_epoch_ms(row.newest),
+            metrics=tuple(spans.get((row.value, name)) for name in metrics),
+        )
+        for row in rows
+    ]
+    return found, total
+
+
+def _spans(tx: Reader, base: sa.CTE, metrics: Sequence[str]) -> dict[tuple[Any, str], MetricSpan]:
+    latest = metric.SERIES.c
+    statement = (
+        sa.select(
+            base.c.value,
+            latest.key,
+            sa.func.min(latest.value).label("low"),
+            sa.func.avg(latest.value).label("mean"),
+            sa.func.max(latest.value).label("high"),
+        )
+        .select_from(base.join(metric.SERIES, latest.run == base.c.id))
+        .where(latest.key.in_(metrics), sa.not_(latest.is_nan))
+        .group_by(base.c.value, latest.key)
+    )
+    return {
+        (row.value, row.key): MetricSpan(low=row.low, mean=row.mean, high=row.high) for row in tx.execute(statement)
+    }

@@ -1,0 +1,20 @@
+"""What the pages of runs ask for: tables, keys, groups, charts."""
+
+from helicline.tracking.browse.edit import archive_runs, edit_tags, restore_runs
+from helicline.tracking.browse.series import AXES, Line, lines
+from helicline.tracking.browse.table import Query, groups, keys, marks, rows, values
+
+__all__ = [
+    "AXES",
+    "Line",
+    "Query",
+    "archive_runs",
+    "edit_tags",
+    "groups",
+    "keys",
+    "lines",
+    "marks",
+    "restore_runs",
+    "rows",
+    "values",
+]

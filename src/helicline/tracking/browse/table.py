@@ -1,0 +1,111 @@
+"""The runs table: pages by place, so that no page costs more the further down it lies, and nothing is skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from helicline.errors import Invalid
+from helicline.records.run import RunGroup, RunKey, RunRow
+from helicline.store.rows.search import keys as run_keys
+from helicline.store.rows.search.filter import TABLES, Asked
+from helicline.store.rows.search.order import kinds_of
+from helicline.store.rows.search.page import marks_along, rows_from
+from helicline.store.unit import Reader
+from helicline.tracking import grammar, mark
+from helicline.tracking.experiment import experiment_number
+from helicline.tracking.search import RUNS, lifecycles, search_experiments
+
+MOST_ROWS, MOST_COLUMNS, MOST_MARKS = 500, 200, 5_000
+SAMPLE = 500
+COUNTED = {"metric", "param", "tag"}
+GROUPED = {"param", "tag", "attribute"}
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs are asked for, in the words of the filter grammar. No experiment means every active one."""
+
+    experiment: str = ""
+    filter: str = ""
+    order_by: tuple[str, ...] = ()
+    view: str = "ACTIVE_ONLY"
+
+
+def asked(tx: Reader, query: Query) -> Asked:
+    """Return the query as the store takes it. Raises Invalid, naming the field, where it cannot be read."""
+    if query.experiment:
+        experiments: tuple[int, ...] = (experiment_number(query.experiment),)
+    else:
+        experiments = tuple(int(one.experiment_id) for one in search_experiments(tx, max_results=grammar.MAX_LIST)[0])
+    return Asked(
+        experiments=experiments,
+        lifecycles=lifecycles(query.view),
+        clauses=tuple(grammar.parse_filter(query.filter, RUNS)),
+        order=tuple(grammar.parse_order(query.order_by, RUNS)),
+    )
+
+
+def rows(
+    tx: Reader, query: Query, *, columns: Sequence[str] = (), after: str = "", limit: int = 200
+) -> tuple[list[RunRow], str]:
+    """Return the runs from the mark `after` on, with the values of `columns`, and the mark of the next page."""
+    if not 1 <= limit <= MOST_ROWS:
+        raise Invalid("limit", limit, f"1 to {MOST_ROWS}")
+    want = asked(tx, query)
+    start = mark.place_of("after", after, query.order_by, kinds_of(want.order)) if after else None
+    found, following = rows_from(tx, want, columns=columns_of(columns), start=start, limit=limit)
+    return found, mark.mark_of(query.order_by, following) if following is not None else ""
+
+
+def marks(tx: Reader, query: Query, *, every: int) -> tuple[int, list[str]]:
+    """Return how many runs match, and the mark of every page of `every` runs: any of them can be asked for at once."""
+    if not 10 <= every <= MOST_ROWS:
+        raise Invalid("every", every, f"10 to {MOST_ROWS}")
+    total, places = marks_along(tx, asked(tx, query), every=every)
+    return total, [mark.mark_of(query.order_by, place) for place in places[:MOST_MARKS]]
+
+
+def columns_of(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the columns as (entity, key): `metrics.loss` is `("metric", "loss")`, whatever the key's characters."""
+    if len(names) > MOST_COLUMNS:
+        raise Invalid("column", len(names), f"at most {MOST_COLUMNS} columns")
+    return [_column("column", name, COUNTED) for name in names]
+
+
+def _column(field: str, name: str, allowed: set[str]) -> tuple[str, str]:
+    alias, _, key = name.partition(".")
+    entity = RUNS.aliases.get(alias)
+    if entity not in allowed or not key:
+        kinds = ", ".join(f"{one}s.<key>" for one in sorted(allowed))
+        raise Invalid(field, name, f"one of {kinds}")
+    if entity == "attribute":
+        grammar.parse_order([f"attributes.`{key}`"], RUNS)
+    return entity, key
+
+
+def keys(tx: Reader, query: Query) -> list[RunKey]:
+    """Return every key there is: those of the newest matching runs first, the most frequent before the rare."""
+    found = run_keys.sampled(tx, asked(tx, query), sample=SAMPLE)
+    known = {(key.entity, key.name) for key in found}
+    rest = [
+        RunKey(entity=entity, name=name)
+        for entity in TABLES
+        for name in run_keys.names(tx, entity)
+        if (entity, name) not in known
+    ]
+    return found + rest
+
+
+def values(tx: Reader, key: str, *, prefix: str = "", limit: int = 30) -> list[str]:
+    """Return values that runs have under a parameter or a tag, for completion."""
+    if not 1 <= limit <= 200:
+        raise Invalid("limit", limit, "1 to 200")
+    entity, name = _column("key", key, {"param", "tag"})
+    return run_keys.values(tx, entity, name, prefix=prefix, limit=limit)
+
+
+def groups(tx: Reader, query: Query, *, by: str, metrics: Sequence[str] = ()) -> tuple[list[RunGroup], int]:
+    """Return the runs gathered by a parameter, tag or attribute, with the span of each metric, and the group count."""
+    names = [_column("column", metric, {"metric"})[1] for metric in metrics[:MOST_COLUMNS]]
+    return run_keys.groups(tx, asked(tx, query), by=_column("by", by, GROUPED), metrics=names)

@@ -1,0 +1,79 @@
+/** The rows of the runs table by place: only the pages on screen are asked for, wherever one scrolls to. */
+import { keepPreviousData, type UseQueryResult, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useRef } from 'react';
+import { get } from '../../api/client';
+import type { Marks, Page, RunKey, RunRow } from '../../api/types';
+
+export const PAGE = 200;
+const MARKS_MS = 15_000;
+
+export interface Wanted {
+  experiment?: string;
+  filter?: string;
+  order_by: string;
+  view: string;
+}
+
+export interface Runs {
+  total: number | undefined;
+  error: unknown;
+  pending: boolean;
+  rowAt: (index: number) => RunRow | undefined;
+}
+
+export function useKeys(wanted: Omit<Wanted, 'order_by'>): UseQueryResult<RunKey[]> {
+  const { experiment, filter, view } = wanted;
+  return useQuery({
+    queryKey: ['run-keys', experiment, filter, view],
+    queryFn: async ({ signal }) => (await get<Page<RunKey>>('/runs/keys', { experiment, filter, view }, signal)).items,
+    placeholderData: keepPreviousData,
+    refetchInterval: MARKS_MS,
+  });
+}
+
+/** `first` and `last` are the rows on screen; `columns` the ids in the order of the rows' values. */
+export function useRuns(wanted: Wanted, columns: string[], first: number, last: number): Runs {
+  const client = useQueryClient();
+  const query = { ...wanted };
+  const marks = useQuery({
+    queryKey: ['run-marks', query],
+    queryFn: ({ signal }) => get<Marks>('/runs/marks', { ...query, every: PAGE }, signal),
+    placeholderData: keepPreviousData,
+    refetchInterval: MARKS_MS,
+  });
+  const known = marks.data?.marks ?? [];
+  const from = Math.floor(Math.max(0, first) / PAGE);
+  const to = Math.min(Math.floor(Math.max(0, last) / PAGE), Math.max(0, known.length - 1));
+  const places = Array.from({ length: to - from + 1 }, (_, at) => from + at);
+  const pages = useQueries({
+    queries: places.map((place) => ({
+      // the first page needs no mark, so it comes at once and shows what is new
+      queryKey: ['runs', 'rows', query, columns, place, place ? known[place] : ''],
+      queryFn: ({ signal }: { signal: AbortSignal }) =>
+        get<Page<RunRow>>(
+          '/runs/table',
+          { ...query, column: columns, after: place ? known[place] : '', limit: PAGE },
+          signal,
+        ),
+      enabled: place === 0 || known[place] !== undefined,
+      placeholderData: place === 0 ? keepPreviousData : undefined,
+      gcTime: 30_000,
+    })),
+  });
+  const head = from === 0 ? pages[0]?.data : undefined;
+  const newest = head?.items[0]?.run_id;
+  const seen = useRef(newest);
+  useEffect(() => {
+    if (seen.current && newest && seen.current !== newest) void client.invalidateQueries({ queryKey: ['run-marks'] });
+    seen.current = newest;
+  }, [newest, client]);
+  const loaded = new Map(places.map((place, at) => [place, pages[at]?.data?.items]));
+  const firstPage = pages.find((one) => one.isError);
+  return {
+    // a first page without a next one is all there is, and is fresher than the marks
+    total: head && !head.next ? head.items.length : marks.data?.total,
+    error: firstPage?.error ?? marks.error,
+    pending: from === 0 ? !head && !firstPage : marks.isPending,
+    rowAt: (index) => loaded.get(Math.floor(index / PAGE))?.[index % PAGE],
+  };
+}
