@@ -139,7 +139,8 @@ def search_datasets(
         if (not wanted or wanted & set(dataset.experiments))
         and all(grammar.holds(clause, _value(dataset, clause)) for clause in clauses)
     ]
-    return page.paged(in_order(found, order, _value), limit=max_results, token=page_token)
+    ordered = in_order(found, order, _value)
+    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda one: one.id)
 
 
 def _value(dataset: EvaluationDataset, about: Clause | Sort) -> Any:

@@ -58,7 +58,8 @@ def search_models(
         for model in sorted(MODELS.select(tx), key=lambda model: model.name)
         if (about_prompts or not model.is_prompt) and all(_model_holds(model, clause) for clause in clauses)
     ]
-    return page.paged(in_order(found, order, _of_model), limit=max_results, token=page_token)
+    ordered = in_order(found, order, _of_model)
+    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda one: one.name)
 
 
 def _model_holds(model: RegisteredModel, clause: Clause) -> bool:
@@ -100,7 +101,8 @@ def search_versions(
         and all(grammar.holds(clause, _of_version(version, clause)) for clause in clauses)
     ]
     found.sort(key=lambda version: (version.model, -version.number))
-    return page.paged(in_order(found, order, _of_version), limit=max_results, token=page_token)
+    ordered = in_order(found, order, _of_version)
+    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda one: one.id)
 
 
 def _of_version(version: ModelVersion, about: Clause | Sort) -> Any:

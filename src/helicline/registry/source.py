@@ -61,6 +61,8 @@ def check_claim(source: str, *, run_id: str, model_id: str) -> None:
     """
     named = "the model_id" if model_id else "the run_id"
     scheme = source.partition(":")[0].lower() if ":" in source else ""
+    if scheme in ("runs", "models") and "://" in source:
+        refuse(source, f"It names a host, which a {scheme}: source has not.")
     claimed = {"runs": bool(run_id) and not model_id, "mlflow-artifacts": bool(run_id or model_id)}
     if scheme == "models" and LOGGED.fullmatch(re.sub(r"^models:/+", "", source)):
         claimed["models"], named = bool(model_id), "the model_id"

@@ -73,7 +73,8 @@ def search_traces(
             raise Invalid("order_by", sort.key, f"one of {', '.join(ORDERS)}, tags and metadata")
     found = rows.of_experiments(tx, [experiment_number(number) for number in experiment_ids])
     found = kept(tx, found, clauses)
-    return page.paged(in_order(found, order, _of_trace), limit=max_results, token=page_token)
+    ordered = in_order(found, order, _of_trace)
+    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda one: one.trace_id)
 
 
 def kept(tx: Reader, found: list[TraceRecord], clauses: Sequence[Clause]) -> list[TraceRecord]:

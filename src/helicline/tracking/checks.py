@@ -20,7 +20,8 @@ KEY_CHARACTERS = (
     " and slashes (/)."
 )
 LOCATION_SCHEMES = ("mlflow-artifacts", "s3", "gs", "wasbs", "abfss", "hdfs", "http", "https", "file")
-RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[1-9]|lpt[1-9])(\.[^/]*)?")
+# what some readers take for a device or a drive
+UNFIT = re.compile(r"(?i)(con|prn|aux|nul|com[1-9]|lpt[1-9])(\.[^/]*)?|[a-z]:")
 
 
 class TooLong(Invalid):
@@ -129,7 +130,7 @@ def _wrong_with(path: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in path):
         return "it holds control characters"
     for part in path.split("/"):
-        if part in ("", ".", "..") or part.endswith((" ", ".")) or RESERVED.fullmatch(part):
+        if part in ("", ".", "..") or part.endswith((" ", ".")) or UNFIT.fullmatch(part):
             return f"{part!r} cannot stand in it"
         if len(part.encode()) > 255:
             return "one of its parts is longer than 255 bytes"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -49,8 +50,33 @@ def position_of(token: str, kind: type[T]) -> T | None:
         raise Invalid("page_token", token[:100], "Invalid page token: one that an earlier answer gave") from None
 
 
-def paged(found: list[T], *, limit: int, token: str) -> tuple[list[T], str]:
-    """Return one page of `found` and the next token, "" where nothing follows."""
-    start = offset_of(token)
+class _Place(msgspec.Struct, frozen=True):
+    """Where a page ended: the id of its last thing, and how many there were until then, should that one be gone."""
+
+    after: str
+    offset: int
+
+
+def paged(found: list[T], *, limit: int, token: str, id_of: Callable[[T], str]) -> tuple[list[T], str]:
+    """Return one page of `found` and the next token, "" where nothing follows.
+
+    A page begins after the thing that ended the one before, whatever came or went in front of it meanwhile.
+    """
+    start = _start(found, token, id_of)
     page = found[start : start + limit]
-    return page, token_of(start + limit) if len(found) > start + limit else ""
+    if not page or len(found) <= start + limit:
+        return page, ""
+    place = _Place(id_of(page[-1]), start + limit)
+    return page, base64.b64encode(msgspec.json.encode(place)).decode()
+
+
+def _start(found: list[T], token: str, id_of: Callable[[T], str]) -> int:
+    if not token:
+        return 0
+    try:
+        place = msgspec.json.decode(base64.b64decode(token, validate=True), type=_Place)
+    except (binascii.Error, msgspec.MsgspecError, ValueError):
+        raise Invalid("page_token", token[:100], "Invalid page token: one that an earlier answer gave") from None
+    if not 0 <= place.offset < 2**31:
+        raise Invalid("page_token", token[:100], "Invalid page token: one that an earlier answer gave")
+    return next((number for number, one in enumerate(found, 1) if id_of(one) == place.after), place.offset)

@@ -148,7 +148,8 @@ def search_experiments(
         for experiment in experiment_rows.everything(tx, lifecycles(view))
         if all(grammar.holds(clause, _of_experiment(experiment, clause)) for clause in clauses)
     ]
-    return page.paged(in_order(found, order, _of_experiment), limit=max_results, token=page_token)
+    ordered = in_order(found, order, _of_experiment)
+    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda one: one.experiment_id)
 
 
 def _of_experiment(experiment: Experiment, about: Clause | Sort) -> Any:
@@ -181,7 +182,8 @@ def search_logged_models(
     else:
         models = model_rows.of_experiments(tx, [experiment_number(number) for number in experiment_ids])
     found = [model for model in models if all(_model_holds(model, clause, datasets) for clause in clauses)]
-    return page.paged(in_order(found, order, _of_model), limit=window[0], token=window[1])
+    ordered = in_order(found, order, _of_model)
+    return page.paged(ordered, limit=window[0], token=window[1], id_of=lambda one: one.model_id)
 
 
 def _model_holds(model: LoggedModel, clause: Clause, datasets: Sequence[tuple[str, str]]) -> bool:

@@ -100,7 +100,7 @@ def list_webhooks(tx: Reader, *, max_results: int = 100, page_token: str = "") -
     checked_page("max_results", max_results, 1000)
     table = WEBHOOKS.table.c
     found = WEBHOOKS.select(tx, order=(table.created_at.desc(), table.id))
-    return page.paged(found, limit=max_results, token=page_token)
+    return page.paged(found, limit=max_results, token=page_token, id_of=lambda one: one.id)
 
 
 def update_webhook(tx: Tx, webhook_id: str, told: Told, *, private: bool) -> Webhook:

@@ -117,7 +117,7 @@ def content_type(name: str) -> str:
 
 
 async def listing(call: Call) -> Any:
-    path = call.fields.text("path").strip("/")
+    path = call.fields.text("path").rstrip("/")
     found = await call.read(lambda tx: tracking.list_artifacts(tx, path))
     return {"files": [_entry(entry) for entry in found]}
 
@@ -129,13 +129,13 @@ def _entry(entry: Entry, prefix: str = "") -> dict[str, Any]:
 
 async def of_run(call: Call) -> Any:
     """Answer `artifacts/list`: what lies in a run's own folder, paths relative to it."""
-    run_id, path = call.fields.required("run_id", also="run_uuid"), call.fields.text("path").strip("/")
+    run_id, path = call.fields.required("run_id", also="run_uuid"), call.fields.text("path").rstrip("/")
     run = await call.read(lambda tx: tracking.get_run(tx, run_id))
     return await _below(call, run.artifact_uri, path)
 
 
 async def of_model(call: Call) -> Any:
-    path = call.fields.text("artifact_directory_path").strip("/")
+    path = call.fields.text("artifact_directory_path").rstrip("/")
     model = await call.read(lambda tx: tracking.get_logged_model(tx, call.parts["model_id"]))
     return await _below(call, model.artifact_uri, path)
 
