@@ -41,7 +41,7 @@ def _rows(numbers: range, experiment: str, now: int, chance: random.Random) -> I
             ],
         )
     for key in ("loss", "accuracy"):
-        yield metric.RUN_LATEST, [_point(ids[number], key, chance.random(), now) for number in numbers]
+        yield metric.SERIES, [_point(ids[number], key, chance.random(), now) for number in numbers]
 
 
 def _run(number: int, run_id: str, experiment: str, now: int) -> dict[str, Any]:
@@ -58,4 +58,6 @@ def _params(number: int, chance: random.Random) -> dict[str, str]:
 
 
 def _point(run_id: str, key: str, value: float, now: int) -> dict[str, Any]:
-    return {"run": run_id, "key": key, "timestamp_ms": now, "step": 0, "value": value, "is_nan": False}
+    return {"run": run_id, "key": key, "timestamp_ms": now, "step": 0, "value": value, "is_nan": False} | {
+        "row_count": 0, "loose_count": 0,
+    }  # fmt: skip

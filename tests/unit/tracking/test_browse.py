@@ -10,6 +10,7 @@ from helicline import tracking
 from helicline.clock import from_epoch_ms
 from helicline.errors import Invalid
 from helicline.records.run import MetricPoint
+from helicline.store.rows.block import points_of
 from helicline.store.unit import Store
 from helicline.tracking import browse
 from helicline.tracking.browse.series import Window, line_of, lines
@@ -171,8 +172,8 @@ def test_tags_are_written_and_dropped_and_a_long_one_is_refused_rather_than_cut(
 # --- lines ----------------------------------------------------------------------------------------------------------
 
 
-def points(values) -> list[MetricPoint]:
-    return [MetricPoint(key="m", value=value, timestamp_ms=5000 + at, step=at) for at, value in enumerate(values)]
+def points(values):
+    return points_of([(5000 + at, at, value) for at, value in enumerate(values)])
 
 
 def line(values, **window):
@@ -196,7 +197,7 @@ def test_a_bucket_keeps_its_extremes_and_its_last_point():
 
 
 def test_a_gap_in_the_axis_leaves_no_empty_bucket():
-    made = [MetricPoint(key="m", value=1.0, timestamp_ms=1, step=step) for step in [*range(50), *range(9000, 9050)]]
+    made = points_of([(1, step, 1.0) for step in [*range(50), *range(9000, 9050)]])
     found = line_of(made, run_id="r", key="m", window=Window(buckets=20))
     assert all(low is not None for low in found.low)
     assert found.x[-1] == 9049
@@ -215,7 +216,7 @@ def test_nan_is_null_only_where_nothing_else_is_in_the_bucket():
 
 
 def test_points_of_one_step_share_a_place():
-    made = [MetricPoint(key="m", value=float(at), timestamp_ms=at, step=0) for at in range(100)]
+    made = points_of([(at, 0, float(at)) for at in range(100)])
     found = line_of(made, run_id="r", key="m", window=Window(buckets=10))
     assert (found.x, found.low, found.high, found.last) == ([0], [0], [99], [99])
 

@@ -16,7 +16,7 @@ from helicline.store.unit import Reader
 
 RUN = runs.RUN
 WHOLE = {"start_time", "run_id", "run_name", "user_id", "status", "artifact_uri"}  # never missing, so never ranked
-TABLES = {"metric": metric.RUN_LATEST, "param": runs.RUN_PARAM, "tag": runs.RUN_TAG}
+TABLES = {"metric": metric.SERIES, "param": runs.RUN_PARAM, "tag": runs.RUN_TAG}
 Key = tuple[sa.ColumnElement[Any], bool]
 
 
@@ -49,7 +49,7 @@ def _source(order: Sequence[Sort]) -> tuple[sa.FromClause, list[Key]]:
             if sort.key not in WHOLE:
                 keys.append((sa.case((value.is_(None), 1), else_=0), True))
         elif sort.entity == "metric":
-            latest = metric.RUN_LATEST.alias()
+            latest = metric.SERIES.alias()
             source = source.outerjoin(latest, sa.and_(latest.c.run == RUN.c.id, latest.c.key == sort.key))
             value = latest.c.value
             keys.append((sa.case((value.is_(None), 2), (latest.c.is_nan, 1), else_=0), True))

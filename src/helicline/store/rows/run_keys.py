@@ -84,7 +84,7 @@ def groups(tx: Reader, asked: Asked, *, by: tuple[str, str], metrics: Sequence[s
 
 
 def _spans(tx: Reader, base: sa.CTE, metrics: Sequence[str]) -> dict[tuple[Any, str], MetricSpan]:
-    latest = metric.RUN_LATEST.c
+    latest = metric.SERIES.c
     statement = (
         sa.select(
             base.c.value,
@@ -93,7 +93,7 @@ def _spans(tx: Reader, base: sa.CTE, metrics: Sequence[str]) -> dict[tuple[Any, 
             sa.func.avg(latest.value).label("mean"),
             sa.func.max(latest.value).label("high"),
         )
-        .select_from(base.join(metric.RUN_LATEST, latest.run == base.c.id))
+        .select_from(base.join(metric.SERIES, latest.run == base.c.id))
         .where(latest.key.in_(metrics), sa.not_(latest.is_nan))
         .group_by(base.c.value, latest.key)
     )

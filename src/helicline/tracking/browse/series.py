@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from helicline.clock import epoch_ms
 from helicline.errors import Invalid
-from helicline.records.run import MetricPoint
+from helicline.store.rows.block import Points
 from helicline.store.unit import Reader
 from helicline.tracking.log import metric_history
 from helicline.tracking.run import get_run
@@ -58,18 +58,17 @@ def lines(tx: Reader, run_ids: Sequence[str], keys: Sequence[str], window: Windo
 
 
 def _line(tx: Reader, run_id: str, key: str, window: Window) -> Line:
-    points = metric_history(tx, run_id, key)
+    points, _ = metric_history(tx, run_id, key)
     began = epoch_ms(get_run(tx, run_id).start_time) if window.axis == "relative" else 0
     return line_of(points, run_id=run_id, key=key, window=window, began=began)
 
 
-def line_of(points: Sequence[MetricPoint], *, run_id: str, key: str, window: Window, began: int = 0) -> Line:
+def line_of(points: Points, *, run_id: str, key: str, window: Window, began: int = 0) -> Line:
     """Return the points in buckets of equal width along the axis."""
-    if window.axis == "step":
-        x = np.array([point.step for point in points], dtype=np.float64)
-    else:
-        x = np.array([point.timestamp_ms - began for point in points], dtype=np.float64)
-    y = np.array([point.value for point in points], dtype=np.float64)
+    at = points.steps if window.axis == "step" else points.timestamps_ms - began
+    x = at.astype(np.float64)
+    y = points.values
+    total = len(y)
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     span = (float(x[0]), float(x[-1])) if len(x) else (None, None)
@@ -80,7 +79,7 @@ def line_of(points: Sequence[MetricPoint], *, run_id: str, key: str, window: Win
         inside &= x <= window.high
     x, y = x[inside], y[inside]
     columns = bucketed(x, y, buckets=window.buckets)
-    return Line(run_id=run_id, key=key, total=len(points), first_x=span[0], last_x=span[1], **columns)
+    return Line(run_id=run_id, key=key, total=total, first_x=span[0], last_x=span[1], **columns)
 
 
 def bucketed(x: NDArray[np.float64], y: NDArray[np.float64], *, buckets: int) -> dict[str, Any]:

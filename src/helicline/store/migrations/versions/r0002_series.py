@@ -37,7 +37,9 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER INDEX metric_point_pkey RENAME TO metric_point_0001_pkey")
     key: dict[str, Any] = {"series": INT, "timestamp_ms": INT, "step": INT, "value": REAL, "is_nan": FLAG}
-    columns: list[sa.Column[Any]] = [sa.Column(name, kind, primary_key=True, autoincrement=False) for name, kind in key.items()]
+    columns: list[sa.Column[Any]] = [
+        sa.Column(name, kind, primary_key=True, autoincrement=False) for name, kind in key.items()
+    ]
     op.create_table("metric_point", *columns, sqlite_with_rowid=False)
     op.execute(
         "INSERT INTO metric_point SELECT series.id, old.timestamp_ms, old.step, old.value, old.is_nan"
