@@ -15,7 +15,6 @@ from helicline.registry.model import (
     untag_model,
 )
 from helicline.registry.protect import (
-    AliasProtected,
     point_or_ask,
     protect,
     protected_by,
@@ -40,7 +39,6 @@ from helicline.registry.version import (
 )
 
 __all__ = [
-    "AliasProtected",
     "alias_of",
     "aliases",
     "checked_stage",

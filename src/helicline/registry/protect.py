@@ -18,25 +18,15 @@ from helicline.store.unit import Reader, Tx
 MOST_PEOPLE = 20
 
 
-class AliasProtected(Refused):
-    """``AliasProtected(alias, request_id, left)``: `left` more people must approve the request that was opened."""
-
-    def __init__(self, alias: str, request_id: str, left: int) -> None:
-        super().__init__("move the alias", f"{alias} is protected; promotion request {request_id} was opened")
-        self.args = (alias, request_id, left)
-        self.alias, self.request_id, self.left = alias, request_id, left
-        people = "one person" if left == 1 else f"{left} people"
-        self.hint = f"The alias moves by itself once {people} approved it: hl approve {request_id}"
-
-    @property
-    def sentence(self) -> str:
-        return f"Refused to {self.action}: {self.why}."
-
-
-def protected_by(request: PromotionRequest) -> AliasProtected:
+def protected_by(request: PromotionRequest) -> Refused:
     """Return the error that tells a client of the request that stands in its way."""
-    yes = sum(1 for one in request.approvals if one.decision == "approve")
-    return AliasProtected(f"{request.model}@{request.alias}", request.id, request.people - yes)
+    left = request.people - sum(1 for one in request.approvals if one.decision == "approve")
+    people = "one person" if left == 1 else f"{left} people"
+    return Refused(
+        "move the alias",
+        f"{request.model}@{request.alias} is protected; promotion request {request.id} was opened",
+        f"The alias moves by itself once {people} approved it: hl approve {request.id}",
+    )
 
 
 def point_or_ask(
