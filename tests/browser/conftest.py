@@ -73,16 +73,17 @@ class Opened:
 
 
 @pytest.fixture
-def open_page(browser: Browser, world: World) -> Iterator[Callable[..., Opened]]:
+def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Opened]]:
+    """Opens pages of the world's server, or of the one whose address is given."""
     opened: list[tuple[Any, Opened]] = []
 
-    def make(scheme: str = "light") -> Opened:
+    def make(scheme: str = "light", url: str = "") -> Opened:
         context = browser.new_context(
             viewport={"width": 1440, "height": 900},
             color_scheme=scheme,
             reduced_motion="reduce",  # type: ignore[arg-type]
         )
-        one = Opened(context.new_page(), world.url)
+        one = Opened(context.new_page(), url or request.getfixturevalue("world").url)
         opened.append((context, one))
         return one
 
@@ -90,7 +91,7 @@ def open_page(browser: Browser, world: World) -> Iterator[Callable[..., Opened]]
     for context, one in opened:
         context.close()
         assert [line for line in one.errors if not one.expected or one.expected not in line] == []
-        assert one.hosts <= {world.url.split("/")[2]}
+        assert one.hosts <= {one.url.split("/")[2]}
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ export function Approvals({ request }: { request: PromotionRequest }) {
         <State state={request.state} />
         <span className="soft">
           asked of {request.people} of role {request.role} <Ago at={request.created_at} /> by {request.requested_by}
+          {request.reason && `: “${request.reason}”`}
           {request.state === 'OPEN' && `, ${left} still to answer`}
         </span>
       </p>
