@@ -58,6 +58,7 @@ def test_the_filter_completes_keys_comparisons_and_values(pair: tuple[str, str],
     box.press_sequentially("= ")
     expect(completions.get_by_role("option", name="'0.07'")).to_be_visible()
     box.press_sequentially("'0.07")
+    expect(completions.get_by_role("option")).to_have_count(1)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(box).to_have_value("params.lr = '0.07' ")
@@ -120,6 +121,7 @@ def test_runs_are_archived_together_and_the_message_undoes_it(world: World, ui: 
 def test_the_keyboard_walks_selects_and_compares(pair: tuple[str, str], ui: Opened) -> None:
     page = ui.go("/runs?filter=attributes.run_name+LIKE+'pair-%25'")
     expect(rows(page)).to_have_count(3)
+    expect(page.get_by_role("columnheader", name="lr")).to_be_visible()
     for key in "jxjx":
         page.keyboard.press(key)
     expect(page.get_by_role("toolbar", name="Selected runs")).to_contain_text("2 runs selected")

@@ -122,7 +122,9 @@ function Whole({ of }: { of: VersionDetail }) {
             </Panel>
           )}
           <Panel title="Serves now">
-            <Traffic number={version.number} deployments={deployments} model={version.model} />
+            <p>
+              <Traffic number={version.number} deployments={deployments} model={version.model} />
+            </p>
           </Panel>
           <Panel title="Where it comes from">
             <Lineage of={of} />

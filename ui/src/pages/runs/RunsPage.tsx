@@ -92,6 +92,7 @@ export default function RunsPage() {
           by={search.group}
           clauseKey={clauseKey(search.group, all)}
           asked={asked}
+          ready={keys.data !== undefined}
           metrics={shown.filter((one) => one.kind === 'metrics').slice(0, 8)}
           onOpen={(clause) => change({ group: undefined, filter: narrowed(search.filter, clause) })}
         />
@@ -147,7 +148,6 @@ function Rows({ search, change, wanted, columns, pinned }: RowsProps) {
         total={runs.total}
         rowAt={runs.rowAt}
         columns={columns}
-        placeOf={(id) => ids.indexOf(id)}
         pinned={pinned}
         order={wanted.order_by}
         selection={selection}
