@@ -26,6 +26,7 @@ class Tally:
         self.going, self.counting = True, False
         self.times: list[float] = []
         self.failed = 0
+        self.any = asyncio.Event()
 
 
 class Connection(asyncio.Protocol):
@@ -65,6 +66,7 @@ class Connection(asyncio.Protocol):
         if self.tally.counting:
             self.tally.times.append(time.perf_counter() - self.began)
             self.tally.failed += self.status != b"200"
+            self.tally.any.set()
         self.send() if self.tally.going else self.transport.close()
 
 
@@ -77,8 +79,8 @@ async def _measured(port: int, connections: int, seconds: float, following: Call
     await asyncio.sleep(min(0.3, seconds / 4))
     tally.counting, began = True, time.perf_counter()
     await asyncio.sleep(seconds)
-    while not tally.times and time.perf_counter() - began < 300:  # one slow answer is a measurement too
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(300):
+        await tally.any.wait()  # one slow answer is a measurement too
     elapsed = time.perf_counter() - began
     tally.counting = tally.going = False
     await asyncio.sleep(0.2)

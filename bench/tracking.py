@@ -44,7 +44,9 @@ def post(server: Server, path: str, body: dict) -> dict:
 
 
 def new_run(server: Server) -> str:
-    return post(server, "/runs/create", {"experiment_id": "0", "start_time": int(time.time() * 1000)})["run"]["info"]["run_id"]
+    return post(server, "/runs/create", {"experiment_id": "0", "start_time": int(time.time() * 1000)})["run"]["info"][
+        "run_id"
+    ]
 
 
 def one_metric(server: Server) -> Callable[[], bytes]:
@@ -52,7 +54,13 @@ def one_metric(server: Server) -> Callable[[], bytes]:
 
     def following() -> bytes:
         step = next(counter)
-        body = {"run_id": run, "key": f"m{step % 8}", "value": step / 7, "timestamp": 1700000000000 + step, "step": step}
+        body = {
+            "run_id": run,
+            "key": f"m{step % 8}",
+            "value": step / 7,
+            "timestamp": 1700000000000 + step,
+            "step": step,
+        }
         return request("POST", f"{API}/runs/log-metric", json.dumps(body).encode())
 
     return following
@@ -81,7 +89,9 @@ def prepared(make: Callable[[], bytes], count: int) -> Callable[[], bytes]:
 def compare(what: str, ours: Callable[[], Rate], theirs: Callable[[], Rate] | None, unit: int = 1) -> None:
     if theirs is None:
         rate = ours()
-        print(f"{what:<44} {rate.per_second * unit:>10.0f}/s  p99 {rate.p99_ms:.1f} ms  failed {rate.failed}", flush=True)
+        print(
+            f"{what:<44} {rate.per_second * unit:>10.0f}/s  p99 {rate.p99_ms:.1f} ms  failed {rate.failed}", flush=True
+        )
         return
     a, b = alternately(ours, theirs)
     print(
@@ -100,7 +110,7 @@ def through_client(server: Server, kind: str, seconds: float, processes: int) ->
 
 def main() -> None:
     asked = arguments(__doc__)
-    with pair(asked.database, alone=asked.alone) as (ours, theirs):
+    with pair(asked.database, alone=asked.alone) as (ours, theirs, _):
         print(f"{asked.database}; {'':<34} {'helicline':>8} {'mlflow':>9} {'ratio':>8}")
 
         def both(what: str, act: Callable[[Server], Rate], unit: int = 1) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
+import queue
 import threading
 import time
 from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import numpy as np
+import urllib3
 from scans import PIXELS, Scans, aged
 
 RATE = 120.0
 LABEL_DELAY_S = 1.5
 KEYS = 400
+CALLS = 24  # requests that may be under way at once
 
 
 class Traffic:
@@ -28,73 +30,78 @@ class Traffic:
         self.last_prediction: dict[str, str] = {}
         self.first_failure = ""
         self._chance = np.random.default_rng(11)
+        self._http = urllib3.PoolManager(maxsize=CALLS, timeout=20, retries=False)
+        self._known: queue.SimpleQueue[tuple[float, str, str, int]] = queue.SimpleQueue()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+        self._threads = [threading.Thread(target=act, daemon=True) for act in (self._send_scans, self._send_labels)]
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(20)
+        for thread in self._threads:
+            thread.join(20)
 
     @property
     def accuracy(self) -> float:
         return sum(self.right) / len(self.right) if self.right else float("nan")
 
-    async def _run(self) -> None:
-        limits = httpx.Limits(max_connections=32, max_keepalive_connections=32)
-        async with httpx.AsyncClient(base_url=self.url, limits=limits, timeout=20, trust_env=False) as client:
-            under_way: set[asyncio.Task[None]] = set()
+    def _send_scans(self) -> None:
+        with ThreadPoolExecutor(CALLS) as pool:
             next_at = time.monotonic()
-            while not self._stop.is_set():
-                task = asyncio.create_task(self._one(client))
-                under_way.add(task)
-                task.add_done_callback(under_way.discard)
+            while not self._stop.wait(max(0.0, next_at - time.monotonic())):
+                at = int(self._chance.integers(len(self.scans.future)))
+                pixels = self.scans.future[at : at + 1].astype(float)
+                pixels = aged(pixels, self._chance) if self.old_scanner else pixels
+                key = f"clerk-{self._chance.integers(KEYS)}"
+                self.sent += 1
+                pool.submit(self._one, self.sent, pixels, int(self.scans.future_labels[at]), key)
                 next_at = max(next_at + 1 / RATE, time.monotonic() - 0.25)
-                await asyncio.sleep(max(0.0, next_at - time.monotonic()))
-            await asyncio.gather(*under_way)
 
-    async def _one(self, client: httpx.AsyncClient) -> None:
-        at = int(self._chance.integers(len(self.scans.future)))
-        pixels = self.scans.future[at : at + 1].astype(float)
-        pixels = aged(pixels, self._chance) if self.old_scanner else pixels
-        label = int(self.scans.future_labels[at])
-        headers = {"X-Assignment-Key": f"clerk-{self._chance.integers(KEYS)}"}
-        self.sent += 1
-        try:
-            response = await self._post(client, pixels, headers)
-            response.raise_for_status()
-        except httpx.HTTPError as error:
-            self.failed += 1
-            self.first_failure = (
-                self.first_failure or f"{error!r} {getattr(error, 'response', None) and error.response.text}"
-            )
+    def _one(self, number: int, pixels: np.ndarray, label: int, key: str) -> None:
+        path, body = self._question(number, pixels)
+        headers, answer = self._post(path, body, {"X-Assignment-Key": key})
+        if answer is None:
             return
-        body = response.json()
-        predicted = body["outputs"][0]["data"][0] if "outputs" in body else body["predictions"][0]
-        prediction_id = response.headers["X-Prediction-Id"]
-        self.by_version[response.headers["X-Model-Version"]] += 1
+        predicted = answer["outputs"][0]["data"][0] if "outputs" in answer else answer["predictions"][0]
+        version = headers["X-Model-Version"]
+        self.by_version[version] += 1
         self.right.append(int(predicted) == label)
-        await asyncio.sleep(LABEL_DELAY_S)
-        await self._label(client, prediction_id, label)
-        self.last_prediction[response.headers["X-Model-Version"]] = prediction_id
+        self._known.put((time.monotonic() + LABEL_DELAY_S, headers["X-Prediction-Id"], version, label))
 
-    async def _post(self, client: httpx.AsyncClient, pixels: np.ndarray, headers: dict[str, str]) -> httpx.Response:
+    def _question(self, number: int, pixels: np.ndarray) -> tuple[str, dict]:
         """Every second call speaks the Open Inference Protocol, the others MLflow's."""
-        if self.sent % 2:
+        if number % 2:
             tensor = {"name": "pixels", "shape": [1, 64], "datatype": "FP64", "data": pixels[0].tolist()}
-            path = f"/v2/models/{self.deployment}/infer"
-            return await client.post(path, json={"inputs": [tensor]}, headers=headers)
+            return f"/v2/models/{self.deployment}/infer", {"inputs": [tensor]}
         rows = {"columns": PIXELS, "data": pixels.tolist()}
-        path = f"/endpoints/{self.deployment}/invocations"
-        return await client.post(path, json={"dataframe_split": rows}, headers=headers)
+        return f"/endpoints/{self.deployment}/invocations", {"dataframe_split": rows}
 
-    async def _label(self, client: httpx.AsyncClient, prediction_id: str, label: int) -> None:
-        body = {"prediction_id": prediction_id, "name": "label", "value": label}
+    def _send_labels(self) -> None:
+        """Tell the gateway the truth about each prediction, somewhat later."""
+        while not self._stop.is_set():
+            try:
+                due, prediction_id, version, label = self._known.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            time.sleep(max(0.0, due - time.monotonic()))
+            body = {"prediction_id": prediction_id, "name": "label", "value": label}
+            _, answer = self._post("/v1/feedback", body, {})
+            if answer is not None:
+                self.labelled += 1
+                self.last_prediction[version] = prediction_id
+
+    def _post(self, path: str, body: dict, headers: dict[str, str]) -> tuple[urllib3.HTTPHeaderDict, dict | None]:
+        """Return the answer's headers and body; a call that fails is counted, and its body is None."""
         try:
-            (await client.post("/v1/feedback", json=body)).raise_for_status()
-            self.labelled += 1
-        except httpx.HTTPError as error:
-            self.failed += 1
-            self.first_failure = self.first_failure or f"feedback: {error!r}"
+            answer = self._http.request("POST", self.url + path, json=body, headers=headers)
+            if answer.status < 300:
+                return answer.headers, answer.json()
+            why = answer.data.decode()[:300]
+        except urllib3.exceptions.HTTPError as error:
+            why = repr(error)
+        self.failed += 1
+        self.first_failure = self.first_failure or f"{path}: {why}"
+        return urllib3.HTTPHeaderDict(), None

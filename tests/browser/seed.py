@@ -35,7 +35,7 @@ def _rows(numbers: range, experiment: str, now: int, chance: random.Random) -> I
         yield (
             table,
             [
-                {"run": ids[number], "key": key, "value": value}
+                {"run": ids[number], "key": key, "value": value, "head": value}
                 for number, pairs in zip(numbers, facts, strict=True)
                 for key, value in pairs.items()
             ],
@@ -58,6 +58,5 @@ def _params(number: int, chance: random.Random) -> dict[str, str]:
 
 
 def _point(run_id: str, key: str, value: float, now: int) -> dict[str, Any]:
-    return {"run": run_id, "key": key, "timestamp_ms": now, "step": 0, "value": value, "is_nan": False} | {
-        "row_count": 0, "loose_count": 0,
-    }  # fmt: skip
+    latest = {"timestamp_ms": now, "step": 0, "value": value, "is_nan": False}
+    return {"run": run_id, "key": key, **latest, "row_count": 0, "loose_count": 0}

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -154,6 +155,8 @@ class Gateway:
             asyncio.create_task(self._listener.sweep()),
         ]
         print(f"gateway ready {self._address}", flush=True)
+        if kept is None or not kept.orders:
+            self._spare.prepare(Path(sys.executable), {})  # the first model shall not wait for imports either
         await _until(stopping, [sealer, *talking, *upkeep])
         server.close()
         await self._listener.drain(grace_s=_DRAIN_S)

@@ -68,21 +68,29 @@ def _tested(name: str, reference: Column, window: Column) -> Finding | None:
     )
 
 
-def _in_order(column: Column) -> Array:
-    ordered = np.zeros(len(RANK), dtype=np.int64)
-    ordered[RANK[IS_NUMBER]] = column.grid[IS_NUMBER]
-    return ordered
+def _in_order(column: Column) -> tuple[Array, Array]:
+    """Return the column's numbers as places in the order of values, ascending, and their counts."""
+    keys, counts = column.cells
+    keys, counts = keys[IS_NUMBER[keys]], counts[IS_NUMBER[keys]]
+    ranks = RANK[keys]
+    order = np.argsort(ranks)
+    return ranks[order], counts[order]
 
 
 def _ordered_bins(reference: Column, window: Column) -> tuple[Array, Array]:
     """Return counts in at most ten bins of equal reference share; a value with more than its share is one bin."""
     old, new = _in_order(reference), _in_order(window)
-    cumulative = np.cumsum(old)
+    cumulative = np.cumsum(old[1])
     targets = cumulative[-1] * np.arange(1, BINS) / BINS
-    cuts = np.unique(np.searchsorted(cumulative, targets))
+    cuts = np.unique(old[0][np.searchsorted(cumulative, targets)])
     starts = np.concatenate(([0], cuts + 1))
-    starts = starts[starts < len(old)]
-    return np.add.reduceat(old, starts), np.add.reduceat(new, starts)
+    starts = starts[starts < len(RANK)]
+
+    def counted(ranks: Array, counts: Array) -> Array:
+        bins = np.searchsorted(starts, ranks, side="right") - 1
+        return np.bincount(bins, weights=counts, minlength=len(starts)).astype(np.int64)
+
+    return counted(*old), counted(*new)
 
 
 def _category_bins(reference: Column, window: Column) -> tuple[Array, Array]:

@@ -18,6 +18,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 CELLS = 1 << 16
 BLOCK = 1 << 16
+FEW = 4096  # values that are sorted rather than counted over the whole grid
 MAX_CATEGORIES = 1000
 OTHER = "__other__"
 _KEYS = np.arange(CELLS, dtype=np.uint16)
@@ -41,11 +42,9 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
 
     @property
-    def grid(self) -> Array:
-        """The 65,536 cells as int64 counts."""
-        dense = np.zeros(CELLS, dtype=np.int64)
-        dense[np.frombuffer(self.keys, dtype="<u2")] = np.frombuffer(self.counts, dtype="<i8")
-        return dense
+    def cells(self) -> tuple[Array, Array]:
+        """The cells that were hit, as positions in the grid, and their counts."""
+        return np.frombuffer(self.keys, dtype="<u2"), np.frombuffer(self.counts, dtype="<i8")
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,10 +58,23 @@ def grid_of(values: Array, centre: float) -> Array:
     """Return the cell counts of `values`; NaN and infinities land in cells of their own."""
     counts = np.zeros(CELLS, dtype=np.int64)
     for start in range(0, len(values), BLOCK):
-        with np.errstate(over="ignore", invalid="ignore"):
-            block = (values[start : start + BLOCK].astype(np.float64) - centre + 0.0).astype(np.float32)
-        counts += np.bincount(block.view(np.uint32) >> 16, minlength=CELLS)
+        counts += np.bincount(_cells(values[start : start + BLOCK], centre), minlength=CELLS)
     return counts
+
+
+def _cells(values: Array, centre: float) -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = (values.astype(np.float64) - centre + 0.0).astype(np.float32)
+    return moved.view(np.uint32) >> 16
+
+
+def _counted(values: Array, centre: float) -> tuple[Array, Array]:
+    """Return the cells that are hit and how often; a grid is looked through only where it is likely to be full."""
+    if len(values) < FEW:
+        return np.unique(_cells(values, centre), return_counts=True)
+    grid = grid_of(values, centre)
+    keys = np.flatnonzero(grid)
+    return keys, grid[keys]
 
 
 def build(columns: Mapping[str, Array], centres: Mapping[str, float] | None = None) -> Profile:
@@ -87,9 +99,10 @@ def _column(values: Any, centre: float | None) -> Column:
 def _numbers(present: Array, row_count: int, centre: float | None) -> Column:
     finite = present[np.isfinite(present)]
     middle = float(np.median(finite)) if centre is None and len(finite) else (centre or 0.0)
-    grid = grid_of(present, middle)
+    keys, counts = _counted(present, middle)
     return _packed(
-        grid,
+        keys,
+        counts,
         centre=middle,
         missing=row_count - len(finite),
         low=float(finite.min()) if len(finite) else None,
@@ -97,15 +110,16 @@ def _numbers(present: Array, row_count: int, centre: float | None) -> Column:
     )
 
 
-def _packed(grid: Array, *, centre: float, missing: int, low: float | None, high: float | None) -> Column:
-    keys = np.flatnonzero(grid).astype("<u2")
+def _packed(
+    keys: Array, counts: Array, *, centre: float, missing: int, low: float | None, high: float | None
+) -> Column:
     return Column(
         kind="number",
-        count=int(grid[IS_NUMBER].sum()),
+        count=int(counts[IS_NUMBER[keys]].sum()),
         missing=missing,
         centre=centre,
-        keys=keys.tobytes(),
-        counts=grid[keys].astype("<i8").tobytes(),
+        keys=keys.astype("<u2").tobytes(),
+        counts=counts.astype("<i8").tobytes(),
         low=low,
         high=high,
     )
@@ -127,33 +141,37 @@ def _topped(found: dict[str, int]) -> dict[str, int]:
 
 def merged(profiles: Sequence[Profile]) -> Profile:
     """Return the profile of all rows together. Columns with another centre than the first's are left out."""
-    columns: dict[str, Column] = {}
+    parts: dict[str, list[Column]] = {}
     for profile in profiles:
         for name, column in profile.columns.items():
-            columns[name] = _added(columns[name], column) if name in columns else column
+            parts.setdefault(name, []).append(column)
+    columns = {name: _added(columns) for name, columns in parts.items()}
     return Profile(row_count=sum(profile.row_count for profile in profiles), columns=columns)
 
 
-def _added(first: Column, second: Column) -> Column:
-    if first.kind != second.kind or first.centre != second.centre:
+def _added(columns: Sequence[Column]) -> Column:
+    first = columns[0]
+    columns = [one for one in columns if (one.kind, one.centre) == (first.kind, first.centre)]
+    if len(columns) == 1:
         return first
+    missing = sum(one.missing for one in columns)
     if first.kind == "category":
-        names = first.categories.keys() | second.categories.keys()
-        counts = {name: first.categories.get(name, 0) + second.categories.get(name, 0) for name in names}
-        return Column(
-            kind="category",
-            count=first.count + second.count,
-            missing=first.missing + second.missing,
-            categories=_topped(counts),
-        )
-    lows = [one.low for one in (first, second) if one.low is not None]
-    highs = [one.high for one in (first, second) if one.high is not None]
+        names: Counter[str] = Counter()
+        for one in columns:
+            names.update(one.categories)
+        count = sum(one.count for one in columns)
+        return Column(kind="category", count=count, missing=missing, categories=_topped(dict(names)))
+    keys, counts = (np.concatenate(arrays) for arrays in zip(*(one.cells for one in columns), strict=True))
+    cells, places = np.unique(keys, return_inverse=True)
+    summed = np.zeros(len(cells), dtype=np.int64)
+    np.add.at(summed, places, counts)
     return _packed(
-        first.grid + second.grid,
+        cells,
+        summed,
         centre=first.centre,
-        missing=first.missing + second.missing,
-        low=min(lows, default=None),
-        high=max(highs, default=None),
+        missing=missing,
+        low=min((one.low for one in columns if one.low is not None), default=None),
+        high=max((one.high for one in columns if one.high is not None), default=None),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from helicline.monitor.profile import Column, Profile
+from helicline.monitor.profile import Array, Column, Profile
 from helicline.records.monitor import Finding, MonitorSpec, Severity
 
 MISSING_Z, MISSING_DIFFERENCE = 5.0, 0.02
@@ -71,9 +71,9 @@ def _outside(name: str, old: Column, new: Column) -> Finding:
     if old.low is None or old.high is None or not new.count:
         return _finding(name, "out_of_range", 0.0, "ok", reference=old, window=new, gate=OUTSIDE_SHARE)
     slack = WIDENED * max(old.high - old.low, 1e-9)
-    values = _values(old.centre)
-    grid = new.grid
-    outside = grid[(values < old.low - slack) | (values > old.high + slack)].sum() / new.count
+    keys, counts = new.cells
+    values = _values(keys, old.centre)
+    outside = counts[(values < old.low - slack) | (values > old.high + slack)].sum() / new.count
     severity: Severity = "warning" if outside >= OUTSIDE_SHARE else "ok"
     detail = f"{outside:.1%} outside of {old.low:g} to {old.high:g}"
     return _finding(
@@ -81,18 +81,17 @@ def _outside(name: str, old: Column, new: Column) -> Finding:
     )
 
 
-def _values(centre: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Return the value in the middle of each cell (NaN for the cells of NaN and infinities)."""
-    keys = (np.arange(1 << 16, dtype=np.uint32) << 16) | 0x8000
+def _values(keys: Array, centre: float) -> Array:
+    """Return the value in the middle of each of the cells (NaN for the cells of NaN and infinities)."""
     with np.errstate(invalid="ignore"):
-        middles = keys.view(np.float32).astype(np.float64) + centre
-    middles[0] = middles[0x8000] = centre
+        middles = ((keys.astype(np.uint32) << 16) | 0x8000).view(np.float32).astype(np.float64) + centre
+    middles[(keys & 0x7FFF) == 0] = centre
     return np.where(np.isfinite(middles), middles, np.nan)
 
 
 def _stuck(name: str, old: Column, new: Column) -> Finding:
-    now = float(new.grid.max()) / new.count if new.count else 0.0
-    before = float(old.grid.max()) / old.count if old.count else 1.0
+    now = float(new.cells[1].max()) / new.count if new.count else 0.0
+    before = float(old.cells[1].max()) / old.count if old.count else 1.0
     severity: Severity = "critical" if now >= STUCK_NOW and before < STUCK_BEFORE else "ok"
     detail = f"one value is {now:.0%} of the window, {before:.0%} of the reference"
     return _finding(name, "stuck", now, severity, reference=old, window=new, gate=STUCK_NOW, detail=detail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -50,13 +51,19 @@ def _write(batch: Batch, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     selected = ", ".join(f"CAST({_quoted(name)} AS {kind}) AS {_quoted(name)}" for name, kind in batch.types.items())
-    with duckdb.connect() as connection:
+    with _database().cursor() as connection:
         connection.register("batch", batch.columns)
         target = str(partial).replace("'", "''")
         connection.execute(f"COPY (SELECT {selected} FROM batch) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
     with partial.open("rb") as stream:
         os.fsync(stream.fileno())
     partial.replace(path)
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Return the process's one database: making it costs far more than writing a small file."""
+    return duckdb.connect(config={"threads": 1})
 
 
 def _quoted(name: str) -> str:

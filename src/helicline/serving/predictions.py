@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +148,16 @@ def _plain(values: np.ndarray[Any, Any], at: int) -> Any:
 
 
 def _columns(query: str) -> Columns:
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with _database().cursor() as connection:
         return dict(connection.execute(query).fetchnumpy())
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Return the process's one database, which keeps nothing: making it takes longer than most queries."""
+    database = duckdb.connect()
+    database.execute("SET GLOBAL TimeZone = 'UTC'")
+    return database
 
 
 def _source(files: list[Path]) -> str:

@@ -172,7 +172,7 @@ class Store:
                     break
                 group.append(following)
             try:
-                connection = connection or self.engine.connect()
+                connection = connection or self.engine.connect().execution_options(writes=True)
                 self._commit_group(connection, group)
             except Exception as error:  # no connection: those who wait are told, and the next group tries again
                 log.error("no write is possible: %s", error)
@@ -340,8 +340,14 @@ def _engine(url: str, pragmas: tuple[str, ...]) -> sa.Engine:
         connect_args={"check_same_thread": False, "timeout": 30},
     )
     sa.event.listen(engine, "connect", lambda connection, _record: _set_up_sqlite(connection, pragmas))
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    sa.event.listen(engine, "begin", _begin)
     return engine
+
+
+def _begin(connection: sa.Connection) -> None:
+    # whoever will write says so at once, and then waits for its turn; who finds out later is refused
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, pragmas: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ from helicline.tracking.experiment import (
     untag_experiment,
 )
 from helicline.tracking.log import (
+    checked_point,
     checked_points,
     log_batch,
     log_inputs,
@@ -36,6 +37,7 @@ from helicline.tracking.search import search_experiments, search_logged_models, 
 __all__ = [
     "add_logged_model_params",
     "artifact_files",
+    "checked_point",
     "checked_points",
     "create_experiment",
     "create_logged_model",

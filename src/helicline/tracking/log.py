@@ -105,20 +105,29 @@ def _rename(tx: Tx, run: Run, tags: dict[str, str]) -> None:
 
 
 def checked_points(points: Iterable[MetricPoint]) -> list[MetricPoint]:
-    """Return the points as they are kept: infinities become the largest finite numbers. Raises Invalid."""
-    return [_checked_point(point, number) for number, point in enumerate(points)]
+    """Return the points of a batch as they are kept. Raises Invalid."""
+    return [checked_point(point, number) for number, point in enumerate(points)]
 
 
-def _checked_point(point: MetricPoint, number: int) -> MetricPoint:
+def checked_point(point: MetricPoint, number: int | None = None) -> MetricPoint:
+    """Return the point as it is kept: infinities become the largest finite numbers.
+
+    Raises:
+        Invalid: it names the field, that of the batch's point where there is a `number`.
+    """
     if not checks.is_plain_key(point.key):
-        checks.checked_key(f"metrics[{number}].name", "Metric name", point.key)
+        checks.checked_key(_field("name", number), "Metric name", point.key)
     if not 0 <= point.timestamp_ms <= checks.MAX_TIME_MS:
-        checks.checked_time(f"metrics[{number}].timestamp", point.timestamp_ms)
+        checks.checked_time(_field("timestamp", number), point.timestamp_ms)
     if not -checks.INT64 <= point.step < checks.INT64:
-        checks.checked_int64(f"metrics[{number}].step", point.step)
+        checks.checked_int64(_field("step", number), point.step)
     if math.isinf(point.value):
         return msgspec.structs.replace(point, value=math.copysign(sys.float_info.max, point.value))
     return point
+
+
+def _field(name: str, number: int | None) -> str:
+    return name if number is None else f"metrics[{number}].{name}"
 
 
 def untag_run(tx: Tx, run_id: str, key: str) -> None:

@@ -11,9 +11,11 @@ from helicline.errors import Invalid
 from helicline.records.run import Clause, Experiment, LoggedModel, Run, Sort
 from helicline.store.rows import experiment as experiment_rows
 from helicline.store.rows import logged_model as model_rows
-from helicline.store.rows import run as run_rows
+from helicline.store.rows.search.filter import Asked
+from helicline.store.rows.search.order import kinds_of
+from helicline.store.rows.search.page import runs_from
 from helicline.store.unit import Reader
-from helicline.tracking import grammar, page
+from helicline.tracking import grammar, mark, page
 from helicline.tracking.experiment import experiment_number
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, TEXT, Grammar, Kind, attribute
 
@@ -114,19 +116,18 @@ def search_runs(
 ) -> tuple[list[Run], str]:
     """Return one page of runs and the token of the next, "" at the end. Newest first where nothing else is asked."""
     checked_page("max_results", max_results, MAX_PAGE)
-    start = page.offset_of(page_token)
     numbers = [experiment_number(experiment_id) for experiment_id in experiment_ids]
     if len(numbers) > grammar.MAX_LIST:
         raise Invalid("experiment_ids", len(numbers), f"at most {grammar.MAX_LIST}")
-    found = run_rows.search(
-        tx,
-        numbers,
-        lifecycles(view),
-        clauses=grammar.parse_filter(filter, RUNS),
-        order=grammar.parse_order(order_by, RUNS),
-        window=(start, max_results + 1),
+    asked = Asked(
+        experiments=tuple(numbers),
+        lifecycles=lifecycles(view),
+        clauses=tuple(grammar.parse_filter(filter, RUNS)),
+        order=tuple(grammar.parse_order(order_by, RUNS)),
     )
-    return found[:max_results], page.token_of(start + max_results) if len(found) > max_results else ""
+    start = mark.place_of("page_token", page_token, order_by, kinds_of(asked.order)) if page_token else None
+    found, following = runs_from(tx, asked, start=start, limit=max_results)
+    return found, mark.mark_of(order_by, following) if following is not None else ""
 
 
 def search_experiments(

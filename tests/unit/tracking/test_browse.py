@@ -10,7 +10,7 @@ from helicline import tracking
 from helicline.clock import from_epoch_ms
 from helicline.errors import Invalid
 from helicline.records.run import MetricPoint
-from helicline.store.rows.block import points_of
+from helicline.store.rows.block import Points, points_of
 from helicline.store.unit import Store
 from helicline.tracking import browse
 from helicline.tracking.browse.series import Window, line_of, lines
@@ -172,8 +172,8 @@ def test_tags_are_written_and_dropped_and_a_long_one_is_refused_rather_than_cut(
 # --- lines ----------------------------------------------------------------------------------------------------------
 
 
-def points(values):
-    return points_of([(5000 + at, at, value) for at, value in enumerate(values)])
+def points(values) -> Points:
+    return points_of((5000 + at, at, value) for at, value in enumerate(values))
 
 
 def line(values, **window):
@@ -197,7 +197,7 @@ def test_a_bucket_keeps_its_extremes_and_its_last_point():
 
 
 def test_a_gap_in_the_axis_leaves_no_empty_bucket():
-    made = points_of([(1, step, 1.0) for step in [*range(50), *range(9000, 9050)]])
+    made = points_of((1, step, 1.0) for step in [*range(50), *range(9000, 9050)])
     found = line_of(made, run_id="r", key="m", window=Window(buckets=20))
     assert all(low is not None for low in found.low)
     assert found.x[-1] == 9049
@@ -216,7 +216,7 @@ def test_nan_is_null_only_where_nothing_else_is_in_the_bucket():
 
 
 def test_points_of_one_step_share_a_place():
-    made = points_of([(at, 0, float(at)) for at in range(100)])
+    made = points_of((at, 0, float(at)) for at in range(100))
     found = line_of(made, run_id="r", key="m", window=Window(buckets=10))
     assert (found.x, found.low, found.high, found.last) == ([0], [0], [99], [99])
 

@@ -12,10 +12,10 @@ from helicline.tracking.checks import RUN_ID
 B = TypeVar("B", bound="LogMetric | LogBatch")
 
 
-class WirePoint(
-    MetricPoint, frozen=True, kw_only=True, rename={"timestamp_ms": "timestamp"}, forbid_unknown_fields=True
-):
+class WirePoint(MetricPoint, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A metric point as clients send it."""
+
+    timestamp_ms: int = msgspec.field(name="timestamp")
 
 
 class LogMetric(WirePoint, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +43,8 @@ def log_batch_of(body: bytes) -> LogBatch | None:
 
 
 def _usual(decoder: msgspec.json.Decoder[B], body: bytes) -> B | None:
+    if b"\\u0000" in body:
+        return None
     try:
         found = decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -39,10 +39,28 @@ def info_as_wire(run: Run) -> dict[str, Any]:
     )
 
 
-def point_as_wire(point: MetricPoint) -> dict[str, Any]:
-    value = "NaN" if math.isnan(point.value) else point.value
-    wire = {"key": point.key, "value": value, "timestamp": point.timestamp_ms, "step": point.step}
-    return wire | pruned(
+class WireMetric(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A point as the wire has it; NaN is text, and what is empty is absent."""
+
+    key: str
+    value: float | str
+    timestamp: int
+    step: int
+    model_id: str = ""
+    dataset_name: str = ""
+    dataset_digest: str = ""
+    run_id: str = ""
+
+
+def point_as_wire(point: MetricPoint) -> WireMetric:
+    value: float | str = "NaN" if math.isnan(point.value) else point.value
+    if not (point.model_id or point.run_id):
+        return WireMetric(point.key, value, point.timestamp_ms, point.step)
+    return WireMetric(
+        point.key,
+        value,
+        point.timestamp_ms,
+        point.step,
         model_id=point.model_id,
         dataset_name=point.dataset_name,
         dataset_digest=point.dataset_digest,
@@ -155,7 +173,7 @@ async def log_metric(call: Call) -> Any:
         run_id, point = _run_id(fields), _point(fields)
     else:
         run_id, point = usual.run_id, usual
-    await call.gather(tracking.log_metrics, (run_id, tracking.checked_points([point])))
+    await call.gather(tracking.log_metrics, (run_id, [tracking.checked_point(point)]))
     return {}
 
 
@@ -256,18 +274,9 @@ async def history(call: Call) -> Any:
     return pruned(metrics=history_as_wire(key, points), next_page_token=token)
 
 
-class HistoryPoint(msgspec.Struct, frozen=True):
-    """A point of a history as the wire has it; NaN is text."""
-
-    key: str
-    value: float | str
-    timestamp: int
-    step: int
-
-
-def history_as_wire(key: str, points: Points) -> list[HistoryPoint]:
+def history_as_wire(key: str, points: Points) -> list[WireMetric]:
     values: list[Any] = points.values.tolist()
     for at in np.isnan(points.values).nonzero()[0]:
         values[at] = "NaN"
     columns = zip(values, points.timestamps_ms.tolist(), points.steps.tolist(), strict=True)
-    return [HistoryPoint(key, *row) for row in columns]
+    return [WireMetric(key, *row) for row in columns]

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from helicline.clock import epoch_ms, from_epoch_ms
-from helicline.records.run import Clause, DatasetInput, ModelOutput, Run, Sort
+from helicline.records.run import DatasetInput, ModelOutput, Run
 from helicline.store.noun import metadata
 from helicline.store.rows import metric
 from helicline.store.rows.experiment import Exact, add_missing, insert_into
@@ -39,7 +39,9 @@ def _facts(name: str) -> sa.Table:
         sa.Column("run", Exact, primary_key=True),
         sa.Column("key", Exact, primary_key=True),
         sa.Column("value", Exact, nullable=False),
-        sa.Index(f"ix_{name}_key", "key", "run"),
+        # the value's beginning: values may be too long for an index
+        sa.Column("head", Exact),
+        sa.Index(f"ix_{name}_head", "key", "head", "run"),
         sqlite_with_rowid=False,
     )
 
@@ -73,6 +75,7 @@ RUN_MODEL = sa.Table(
     sa.Column("model", Exact, primary_key=True),
     sa.Column("step", sa.BigInteger, nullable=False),
 )
+HEAD = 60
 CONTEXT_TAG = "mlflow.data.context"
 
 
@@ -110,7 +113,9 @@ def set_tags(tx: Tx, run_id: str, tags: dict[str, str]) -> None:
     if not tags:
         return
     statement = insert_into(tx, RUN_TAG)
-    statement = statement.on_conflict_do_update(index_elements=["run", "key"], set_={"value": statement.excluded.value})
+    statement = statement.on_conflict_do_update(
+        index_elements=["run", "key"], set_={name: statement.excluded[name] for name in ("value", "head")}
+    )
     tx.execute(statement, _fact_rows(run_id, tags))
 
 
@@ -119,7 +124,7 @@ def drop_tag(tx: Tx, run_id: str, key: str) -> int:
 
 
 def _fact_rows(run_id: str, values: dict[str, str]) -> list[dict[str, Any]]:
-    return [{"run": run_id, "key": key, "value": value} for key, value in sorted(values.items())]
+    return [{"run": run_id, "key": key, "value": value, "head": value[:HEAD]} for key, value in sorted(values.items())]
 
 
 def add_input(tx: Tx, run: Run, dataset: DatasetInput) -> None:
@@ -143,7 +148,7 @@ def link_models(tx: Tx, run_id: str, kind: str, models: Sequence[ModelOutput]) -
 
 def find(tx: Reader, run_id: str) -> Run | None:
     """Return the whole run, deleted or not."""
-    found = _filled(tx, tx.execute(sa.select(RUN).where(RUN.c.id == run_id)).all())
+    found = filled(tx, tx.execute(sa.select(RUN).where(RUN.c.id == run_id)).all())
     return found[0] if found else None
 
 
@@ -162,106 +167,8 @@ def lifecycles(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
     return {row.id: row.lifecycle for row in tx.execute(statement)}
 
 
-def search(
-    tx: Reader,
-    experiment_ids: Sequence[int],
-    lifecycles: Sequence[str],
-    *,
-    clauses: Sequence[Clause] = (),
-    order: Sequence[Sort] = (),
-    window: tuple[int, int],
-) -> list[Run]:
-    """Return the runs that satisfy every clause; `window` is (offset, limit)."""
-    statement = sa.select(RUN).where(RUN.c.experiment.in_(experiment_ids), RUN.c.lifecycle.in_(lifecycles))
-    for clause in clauses:
-        statement = statement.where(_satisfies(clause, is_postgres=tx.is_postgres))
-    keys: list[Any] = []
-    for sort in order:
-        statement, more = _sorted(statement, sort)
-        keys += more
-    statement = statement.order_by(*keys, RUN.c.start_ms.desc(), RUN.c.id).offset(window[0]).limit(window[1])
-    return _filled(tx, tx.execute(statement).all())
-
-
-ATTRIBUTES: dict[str, sa.ColumnElement[Any]] = {
-    "run_id": RUN.c.id,
-    "run_name": RUN.c.name,
-    "user_id": RUN.c.user,
-    "status": RUN.c.status,
-    "artifact_uri": RUN.c.artifact_uri,
-    "start_time": RUN.c.start_ms,
-    "end_time": RUN.c.end_ms,
-}
-DATASET_COLUMNS = {"name": RUN_DATASET.c.name, "digest": RUN_DATASET.c.digest, "context": RUN_INPUT.c.context}
-
-
-def _satisfies(clause: Clause, *, is_postgres: bool) -> sa.ColumnElement[bool]:
-    if clause.entity == "attribute":
-        return _compare(ATTRIBUTES[clause.key], clause, is_postgres=is_postgres)
-    if clause.entity == "metric":
-        return _metric_satisfies(clause)
-    if clause.entity == "dataset":
-        return _exists(
-            sa.select(sa.literal(1))
-            .select_from(RUN_INPUT.join(RUN_DATASET, RUN_DATASET.c.id == RUN_INPUT.c.dataset))
-            .where(RUN_INPUT.c.run == RUN.c.id, _compare(DATASET_COLUMNS[clause.key], clause, is_postgres=is_postgres))
-        )
-    table = RUN_PARAM if clause.entity == "param" else RUN_TAG
-    has = sa.select(sa.literal(1)).where(table.c.run == RUN.c.id, table.c.key == clause.key)
-    if clause.op == "IS NULL":
-        return sa.not_(_exists(has))
-    if clause.op == "IS NOT NULL":
-        return _exists(has)
-    return _exists(has.where(_compare(table.c.value, clause, is_postgres=is_postgres)))
-
-
-def _exists(statement: sa.Select[Any]) -> sa.ColumnElement[bool]:
-    return statement.correlate(RUN).exists()
-
-
-def _metric_satisfies(clause: Clause) -> sa.ColumnElement[bool]:
-    latest = metric.SERIES.c
-    compared = latest.value.op(clause.op, is_comparison=True)(sa.literal(clause.value, sa.Double))
-    # NaN is unequal to every number and in no other relation to any
-    holds = sa.or_(latest.is_nan, compared) if clause.op == "!=" else sa.and_(sa.not_(latest.is_nan), compared)
-    return _exists(sa.select(sa.literal(1)).where(latest.run == RUN.c.id, latest.key == clause.key, holds))
-
-
-def _compare(column: sa.ColumnElement[Any], clause: Clause, *, is_postgres: bool) -> sa.ColumnElement[bool]:
-    value: Any = clause.value
-    if clause.op in ("IN", "NOT IN"):
-        return column.in_(value) if clause.op == "IN" else column.not_in(value)
-    if clause.op in ("LIKE", "ILIKE"):
-        # only % and _ are special on the wire; PostgreSQL would take a backslash for an escape
-        escape = "" if is_postgres else None
-        if clause.op == "LIKE":
-            return column.like(value, escape=escape)
-        return sa.func.lower(column).like(sa.func.lower(value), escape=escape)
-    if clause.op in ("IS NULL", "IS NOT NULL"):
-        return column.is_(None) if clause.op == "IS NULL" else column.is_not(None)
-    return column.op(clause.op, is_comparison=True)(value)
-
-
-def _sorted(statement: sa.Select[Any], sort: Sort) -> tuple[sa.Select[Any], list[Any]]:
-    """Return the statement joined to what `sort` needs, and the order: values, then NaN, then the missing."""
-    rank: sa.ColumnElement[Any]
-    if sort.entity == "attribute":
-        value = ATTRIBUTES[sort.key]
-        rank = sa.case((value.is_(None), 1), else_=0)
-    elif sort.entity == "metric":
-        latest = metric.SERIES.alias()
-        statement = statement.outerjoin(latest, sa.and_(latest.c.run == RUN.c.id, latest.c.key == sort.key))
-        value = latest.c.value
-        rank = sa.case((value.is_(None), 2), (latest.c.is_nan, 1), else_=0)
-    else:
-        table = (RUN_PARAM if sort.entity == "param" else RUN_TAG).alias()
-        statement = statement.outerjoin(table, sa.and_(table.c.run == RUN.c.id, table.c.key == sort.key))
-        value = table.c.value
-        rank = sa.case((value.is_(None), 1), else_=0)
-    return statement, [rank, value.asc() if sort.ascending else value.desc()]
-
-
-def _filled(tx: Reader, rows: Sequence[sa.Row[Any]]) -> list[Run]:
+def filled(tx: Reader, rows: Sequence[sa.Row[Any]]) -> list[Run]:
+    """Return the runs of these rows with all that was logged to them."""
     found: list[Run] = []
     for start in range(0, len(rows), 500):
         page = [_record(row) for row in rows[start : start + 500]]
@@ -286,7 +193,9 @@ def _filled(tx: Reader, rows: Sequence[sa.Row[Any]]) -> list[Run]:
 
 def _facts_of(tx: Reader, table: sa.Table, ids: Iterable[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
-    for row in tx.execute(sa.select(table).where(table.c.run.in_(list(ids))).order_by(table.c.key)):
+    for row in tx.execute(
+        sa.select(table.c.run, table.c.key, table.c.value).where(table.c.run.in_(list(ids))).order_by(table.c.key)
+    ):
         found.setdefault(row.run, {})[row.key] = row.value
     return found
 

@@ -65,10 +65,8 @@ def _line(tx: Reader, run_id: str, key: str, window: Window) -> Line:
 
 def line_of(points: Points, *, run_id: str, key: str, window: Window, began: int = 0) -> Line:
     """Return the points in buckets of equal width along the axis."""
-    at = points.steps if window.axis == "step" else points.timestamps_ms - began
-    x = at.astype(np.float64)
+    x = (points.steps if window.axis == "step" else points.timestamps_ms - began).astype(np.float64)
     y = points.values
-    total = len(y)
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     span = (float(x[0]), float(x[-1])) if len(x) else (None, None)
@@ -79,7 +77,7 @@ def line_of(points: Points, *, run_id: str, key: str, window: Window, began: int
         inside &= x <= window.high
     x, y = x[inside], y[inside]
     columns = bucketed(x, y, buckets=window.buckets)
-    return Line(run_id=run_id, key=key, total=total, first_x=span[0], last_x=span[1], **columns)
+    return Line(run_id=run_id, key=key, total=points.total, first_x=span[0], last_x=span[1], **columns)
 
 
 def bucketed(x: NDArray[np.float64], y: NDArray[np.float64], *, buckets: int) -> dict[str, Any]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from helicline.errors import Invalid
 from helicline.records.run import RunGroup, RunKey, RunRow
-from helicline.store.rows import browse, run_keys
+from helicline.store.rows.search import keys as run_keys
+from helicline.store.rows.search.filter import TABLES, Asked
+from helicline.store.rows.search.order import kinds_of
+from helicline.store.rows.search.page import marks_along, rows_from
 from helicline.store.unit import Reader
-from helicline.tracking import grammar
+from helicline.tracking import grammar, mark
 from helicline.tracking.experiment import experiment_number
 from helicline.tracking.search import RUNS, lifecycles, search_experiments
 
@@ -32,18 +32,13 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     view: str = "ACTIVE_ONLY"
 
 
-class _Place(msgspec.Struct, frozen=True, array_like=True):
-    order: list[str]
-    values: list[int | float | str | None]
-
-
-def asked(tx: Reader, query: Query) -> browse.Asked:
+def asked(tx: Reader, query: Query) -> Asked:
     """Return the query as the store takes it. Raises Invalid, naming the field, where it cannot be read."""
     if query.experiment:
         experiments: tuple[int, ...] = (experiment_number(query.experiment),)
     else:
         experiments = tuple(int(one.experiment_id) for one in search_experiments(tx, max_results=grammar.MAX_LIST)[0])
-    return browse.Asked(
+    return Asked(
         experiments=experiments,
         lifecycles=lifecycles(query.view),
         clauses=tuple(grammar.parse_filter(query.filter, RUNS)),
@@ -58,38 +53,17 @@ def rows(
     if not 1 <= limit <= MOST_ROWS:
         raise Invalid("limit", limit, f"1 to {MOST_ROWS}")
     want = asked(tx, query)
-    start = _place(after, query, browse.kinds_of(want.order)) if after else None
-    found, following = browse.page(tx, want, columns=columns_of(columns), start=start, limit=limit)
-    return found, _mark(query, following) if following is not None else ""
+    start = mark.place_of("after", after, query.order_by, kinds_of(want.order)) if after else None
+    found, following = rows_from(tx, want, columns=columns_of(columns), start=start, limit=limit)
+    return found, mark.mark_of(query.order_by, following) if following is not None else ""
 
 
 def marks(tx: Reader, query: Query, *, every: int) -> tuple[int, list[str]]:
     """Return how many runs match, and the mark of every page of `every` runs: any of them can be asked for at once."""
     if not 10 <= every <= MOST_ROWS:
         raise Invalid("every", every, f"10 to {MOST_ROWS}")
-    total, places = browse.marks(tx, asked(tx, query), every=every)
-    return total, [_mark(query, place) for place in places[:MOST_MARKS]]
-
-
-def _mark(query: Query, place: Sequence[Any]) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(_Place(list(query.order_by), list(place)))).decode()
-
-
-def _place(mark: str, query: Query, kinds: Sequence[type]) -> list[Any]:
-    try:
-        place = msgspec.json.decode(base64.b64decode(mark, altchars=b"-_", validate=True), type=_Place)
-    except (binascii.Error, msgspec.MsgspecError, ValueError):
-        place = _Place([], [])
-    known = len(place.values) == len(kinds) and all(map(_fits, place.values, kinds))
-    if not known or place.order != list(query.order_by):
-        raise Invalid("after", mark[:100], "a mark that an earlier answer gave for the same order")
-    return place.values
-
-
-def _fits(value: int | float | str | None, kind: type) -> bool:
-    if value is None or kind is str:
-        return value is None or isinstance(value, str)
-    return isinstance(value, int | float if kind is float else int) and abs(value) < 2**63
+    total, places = marks_along(tx, asked(tx, query), every=every)
+    return total, [mark.mark_of(query.order_by, place) for place in places[:MOST_MARKS]]
 
 
 def columns_of(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -116,7 +90,7 @@ def keys(tx: Reader, query: Query) -> list[RunKey]:
     known = {(key.entity, key.name) for key in found}
     rest = [
         RunKey(entity=entity, name=name)
-        for entity in browse.TABLES
+        for entity in TABLES
         for name in run_keys.names(tx, entity)
         if (entity, name) not in known
     ]

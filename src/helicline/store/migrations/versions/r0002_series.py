@@ -1,4 +1,4 @@
-"""Metric points by series, and blocks of points.
+"""Metric points by series, and blocks of points; beginnings of parameters and tags for their index.
 
 Revision ID: 0002
 Revises: 0001
@@ -46,6 +46,11 @@ def upgrade() -> None:
         " FROM metric_point_0001 AS old JOIN series ON series.run = old.run AND series.key = old.key"
     )
     op.drop_table("metric_point_0001")
+    for name in ("run_param", "run_tag"):
+        op.add_column(name, sa.Column("head", EXACT))
+        op.execute(f"UPDATE {name} SET head = substr(value, 1, 60)")
+        op.drop_index(f"ix_{name}_key", name)
+        op.create_index(f"ix_{name}_head", name, ["key", "head", "run"])
 
 
 def _series() -> None:

@@ -1,0 +1,123 @@
+"""Orders: the keys that give every run its place, and the stretches of an order that an index can walk.
+
+Values come first, then NaN, then what is missing. Each of these is a stretch: read one after the other, every one of
+them stands in an index, so that a page costs what it holds and not what could be sorted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from helicline.records.run import Sort
+from helicline.store.rows.run import RUN
+from helicline.store.rows.search.filter import ATTRIBUTES, TABLES
+
+WHOLE = {"start_time", "run_id", "run_name", "user_id", "status", "artifact_uri"}  # never missing, so never ranked
+Key = tuple[sa.ColumnElement[Any], bool]
+
+
+class Stretch(NamedTuple):
+    """Runs joined to what the order needs: those of one rank of its first key. `keys` are of all ranks alike."""
+
+    rank: int | None
+    source: sa.FromClause
+    conditions: list[sa.ColumnElement[bool]]
+    keys: list[Key]
+    is_indexed: bool = False  # by what is joined, not by the runs themselves
+
+
+def whole(order: Sequence[Sort]) -> Stretch:
+    """Return the whole order as one stretch, for what needs every run anyway."""
+    source, keys = _joined(RUN, order)
+    return Stretch(None, source, [], keys)
+
+
+def stretches(order: Sequence[Sort]) -> Iterator[Stretch]:
+    """Return the stretches of the order, the first one first."""
+    first = order[0] if order else None
+    if first is None or (first.entity == "attribute" and first.key in WHOLE):
+        yield whole(order)
+        return
+    rest = order[1:]
+    if first.entity == "attribute":
+        value = ATTRIBUTES[first.key]
+        for rank, condition in enumerate((value.is_not(None), value.is_(None))):
+            source, keys = _joined(RUN, rest)
+            yield Stretch(rank, source, [condition], _ranked(rank, value, first) + keys)
+        return
+    yield from _of_values(first, rest)
+
+
+def _of_values(first: Sort, rest: Sequence[Sort]) -> Iterator[Stretch]:
+    table = TABLES[first.entity].alias()
+    value = table.c.value
+    source, keys = _joined(table.join(RUN, RUN.c.id == table.c.run), rest)
+    named = table.c.key == first.key
+    if first.entity == "metric":
+        for rank, is_nan in enumerate((sa.false(), sa.true())):
+            conditions = [named, table.c.is_nan == is_nan]
+            yield Stretch(rank, source, conditions, _ranked(rank, value, first) + keys, is_indexed=True)
+    else:
+        # the head comes first among the keys, as the index has it; it never changes the order
+        yield Stretch(0, source, [named], _ranked(0, value, first, table.c.head) + keys, is_indexed=True)
+    other = TABLES[first.entity]
+    has = sa.select(sa.literal(1)).where(other.c.run == RUN.c.id, other.c.key == first.key).correlate(RUN)
+    source, keys = _joined(RUN, rest)
+    missing = sa.null().cast(value.type)
+    heads = () if first.entity == "metric" else (missing,)
+    last = 2 if first.entity == "metric" else 1
+    yield Stretch(last, source, [sa.not_(has.exists())], _ranked(last, missing, first, *heads) + keys)
+
+
+def _ranked(rank: int, value: sa.ColumnElement[Any], sort: Sort, *before: sa.ColumnElement[Any]) -> list[Key]:
+    return [(sa.literal(rank), True), *((one, sort.ascending) for one in (*before, value))]
+
+
+def _joined(source: sa.FromClause, order: Sequence[Sort]) -> tuple[sa.FromClause, list[Key]]:
+    """Return the source with what the order needs, and its keys; the last ones make every run's place unique."""
+    keys: list[Key] = []
+    for sort in order:
+        if sort.entity == "attribute":
+            value = ATTRIBUTES[sort.key]
+            if sort.key not in WHOLE:
+                keys.append((sa.case((value.is_(None), 1), else_=0), True))
+            keys.append((value, sort.ascending))
+            continue
+        table = TABLES[sort.entity].alias()
+        source = source.outerjoin(table, sa.and_(table.c.run == RUN.c.id, table.c.key == sort.key))
+        value = table.c.value
+        if sort.entity == "metric":
+            keys.append((sa.case((value.is_(None), 2), (table.c.is_nan, 1), else_=0), True))
+        else:
+            keys.append((sa.case((value.is_(None), 1), else_=0), True))
+            keys.append((table.c.head, sort.ascending))
+        keys.append((value, sort.ascending))
+    named = {id(key) for key, _ in keys}
+    return source, keys + [key for key in ((RUN.c.start_ms, False), (RUN.c.id, True)) if id(key[0]) not in named]
+
+
+def in_order(keys: Sequence[Key]) -> list[Any]:
+    return [key.asc() if ascending else key.desc() for key, ascending in keys]
+
+
+def beginning_at(keys: Sequence[Key], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+    """Return what holds of the place at `values` and of every later one."""
+    later: list[sa.ColumnElement[bool]] = []
+    same: list[sa.ColumnElement[bool]] = []
+    for (key, ascending), value in zip(keys, values, strict=True):
+        if value is not None:
+            later.append(sa.and_(*same, key > value if ascending else key < value))
+        same.append(key.is_(None) if value is None else key == value)
+    (first, ascending), value = keys[0], values[0]
+    # said twice: databases search an index by the plain comparison, and cannot by the alternatives
+    bound = sa.true() if value is None else (first >= value if ascending else first <= value)
+    return sa.and_(bound, sa.or_(*later, sa.and_(*same)))
+
+
+def kinds_of(order: Sequence[Sort]) -> list[type]:
+    """Return of what type each value of a place is, where it is not missing."""
+    python = {sa.BigInteger: int, sa.Integer: int, sa.Double: float}
+    return [next((python[k] for k in python if isinstance(key.type, k)), str) for key, _ in whole(order).keys]
