@@ -44,7 +44,8 @@ export function useRuns(wanted: Wanted, columns: string[], first: number, last: 
     placeholderData: keepPreviousData,
     refetchInterval: MARKS_MS,
   });
-  const known = marks.data?.marks ?? [];
+  // the marks of an earlier order lead nowhere in this one
+  const known = marks.isPlaceholderData ? [] : (marks.data?.marks ?? []);
   const from = Math.floor(Math.max(0, first) / PAGE);
   const to = Math.min(Math.floor(Math.max(0, last) / PAGE), Math.max(0, known.length - 1));
   const places = Array.from({ length: to - from + 1 }, (_, at) => from + at);
