@@ -3,12 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test check docs bench screenshots openapi lock clean sync sync-demo chromium crash
+.PHONY: demo test check docs bench screenshots openapi lock clean sync sync-demo chromium crash compiled
 
-demo: sync-demo ## the whole story on real data, then serve until Ctrl-C (ARGS=--exit ends by itself)
+demo: sync-demo compiled ## the whole story on real data, then serve until Ctrl-C (ARGS=--exit ends by itself)
 	$(BIN)/python examples/digits/demo.py $(ARGS)
 
-test: sync chromium check ## every test: unit, protocol, loop, crash, house, browser, on SQLite and PostgreSQL
+test: sync compiled chromium check ## every test: unit, protocol, loop, crash, house, browser, on SQLite and PostgreSQL
 	$(BIN)/pytest --ignore=tests/browser $(ARGS)
 	$(BIN)/pytest tests/browser # a process of their own: playwright keeps an event loop running in its
 
@@ -42,16 +42,20 @@ crash: sync ## the crash campaign at length
 sync: .venv/.dev
 sync-demo: .venv/.demo
 
+# many short processes run here: none of them should have to compile what it imports
+compiled: sync-demo
+	@$(BIN)/python -m compileall -q -j 0 src/helicline examples
+
 .venv/bin/uv:
 	@command -v uv > /dev/null && uv venv -q --allow-existing -p $(PYTHON) .venv || $(PYTHON) -m venv .venv
 	@test -x .venv/bin/uv || { command -v uv > /dev/null && uv pip install -q -p .venv uv; } || .venv/bin/pip install -q uv
 
 .venv/.demo: .venv/bin/uv pyproject.toml hatch_build.py requirements.lock ui/package-lock.json
-	$(BIN)/uv pip install -p .venv -e . --group demo -c requirements.lock
+	$(BIN)/uv pip install -p .venv -e . --group demo -c requirements.lock --compile-bytecode
 	@touch $@
 
 .venv/.dev: .venv/bin/uv pyproject.toml hatch_build.py requirements.lock ui/package-lock.json
-	$(BIN)/uv pip install -p .venv -e . --group dev -c requirements.lock
+	$(BIN)/uv pip install -p .venv -e . --group dev -c requirements.lock --compile-bytecode
 	@touch .venv/.demo $@
 
 .venv/.docs: .venv/.demo

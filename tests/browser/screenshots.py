@@ -45,9 +45,11 @@ def pages(http: httpx.Client) -> dict[str, str]:
         "turn-rolled-back": f"/turns/{quote(back['loop'])}~{back['number']}",
         "runs": "/runs",
         "run": f"/runs/{run['run_id']}",
+        "compare": f"/runs/compare?ids={','.join(compared(runs))}",
         "models": "/models",
         "model": f"/models/{quote(model)}",
         "version": f"/models/{quote(model)}/{begun['model_version']}",
+        "versions-compared": f"/models/{quote(model)}/diff",
         "deployments": "/deployments",
         "deployment": f"/deployments/{quote(deployment)}",
         "why": f"/why/{prediction['prediction_id']}",
@@ -59,6 +61,12 @@ def pages(http: httpx.Client) -> dict[str, str]:
         "pipeline-run": f"/pipeline-runs/{begun['pipeline_run']}",
         "audit": "/audit",
     }
+
+
+def compared(runs: list[dict[str, Any]]) -> list[str]:
+    """Return the ids of up to four runs that tell most when they are compared: those with metrics and parameters."""
+    telling = [one for one in runs if one["metrics"] and one["params"]] or runs
+    return [one["run_id"] for one in telling[:4]]
 
 
 def taken(page: Page, address: str) -> bytes:

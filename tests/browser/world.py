@@ -85,6 +85,9 @@ class World:
     def get(self, path: str, **query: Any) -> Any:
         return self.http.get(f"/api/v1{path}", params=query).raise_for_status().json()
 
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        return self.http.post(f"/api/v1{path}", json=body).raise_for_status().json()
+
     def until(self, what: str, probe: Callable[[], Any]) -> Any:
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:

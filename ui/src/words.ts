@@ -23,6 +23,7 @@ const STATES: Record<string, Shown> = {
   REJECTED: shown('Stopped at the gate', 'bad', 'cross'),
   ROLLED_BACK: shown('Rolled back', 'bad', 'back'),
   UNCHANGED: shown('Unchanged', 'idle', 'equal'),
+  VOID: shown('Void: the files changed', 'warn', 'dash'),
   // runs, steps and attempts
   QUEUED: shown('Queued', 'idle', 'clock'),
   SCHEDULED: shown('Scheduled', 'idle', 'clock'),

@@ -8,7 +8,8 @@ from cyclopts import App
 
 from helicline.cli.deploy import split_version
 from helicline.cli.show import ago, as_json, connect, say, table
-from helicline.records.model import Alias, ModelVersion
+from helicline.errors import Invalid
+from helicline.records.model import Alias, ModelVersion, PromotionRequest, RegisteredModel
 
 app = App(name="model", help="Registered models, versions and aliases.")
 
@@ -64,8 +65,115 @@ def register(model: str, source: str, *, description: str = "", json: bool = Fal
 
 
 @app.command(name="point")
-def point(version: str, alias: str) -> None:
-    """Point an alias to a version. Example: `hl model point churn/7 challenger`"""
+def point(version: str, alias: str, *, by: str = "", reason: str = "") -> None:
+    """Point an alias to a version; a protected one asks people first. Example: `hl model point churn/7 challenger`
+
+    Parameters
+    ----------
+    by
+        Who asks, where the alias is protected; with a token, the token's name does.
+    """
     model, number = split_version(version)
-    found = connect().post(f"/models/{model}/aliases/{alias}", Alias, {"number": number})
+    body = {"number": number, "person": by, "reason": reason}
+    found = connect().post(f"/models/{model}/aliases/{alias}", Alias, body)
     say(f"{found.model}@{found.alias} → {found.number}")
+
+
+@app.command(name="request")
+def request(version: str, alias: str, *, by: str = "", reason: str = "", json: bool = False) -> None:
+    """Ask people to let a protected alias name a version; `hl approve` and `hl reject` answer.
+
+    Example: `hl model request churn/7 champion --by "$USER" --reason "2 points better on new data"`
+    """
+    model, number = split_version(version)
+    body = {"model": model, "number": number, "alias": alias, "person": by, "reason": reason}
+    found = connect().post("/promotion-requests", PromotionRequest, body)
+    if json:
+        as_json(found)
+        return
+    say(f"request [bold]{found.id}[/]: {found.people} of role {found.role} must approve; hl approve {found.id}")
+
+
+@app.command(name="protect")
+def protect(model: str, alias: str, *, role: str = "approver", people: int = 1) -> None:
+    """Let an alias move only when people other than the one who asks approve.
+
+    Example: `hl model protect churn champion --people 2`
+    """
+    connect().post(f"/models/{model}/aliases/{alias}/protect", RegisteredModel, {"role": role, "people": people})
+    say(f"{model}@{alias} moves when {people} of role {role} approve")
+
+
+@app.command(name="unprotect")
+def unprotect(model: str, alias: str) -> None:
+    """Let an alias move freely again. Example: `hl model unprotect churn champion`"""
+    connect().post(f"/models/{model}/aliases/{alias}/unprotect", RegisteredModel)
+    say(f"{model}@{alias} moves freely")
+
+
+@app.command(name="card")
+def card(version: str, *, set: list[str] | None = None, json: bool = False) -> None:
+    """Print a version's card as Markdown, or fill fields of it in.
+
+    Example: `hl model card churn/7 --set intended_use="To rank customers who may leave"`
+
+    Parameters
+    ----------
+    set
+        `field=text`: owner, intended_use, out_of_scope, limitations or ethics; an empty text takes it away.
+    """
+    model, number = split_version(version)
+    path = f"/models/{model}/versions/{number}/card"
+    if set:
+        fields = dict(_field(one) for one in set)
+        found = connect().post(path, dict[str, Any], {"fields": fields})
+    else:
+        found = connect().get(path, dict[str, Any])
+    if json:
+        as_json(found)
+        return
+    print(found["markdown"])
+
+
+def _field(text: str) -> tuple[str, str]:
+    name, mark, value = text.partition("=")
+    if not mark:
+        raise Invalid("--set", text, "field=text")
+    return name, value
+
+
+@app.command(name="diff")
+def diff(before: str, after: int, *, json: bool = False) -> None:
+    """Say how one version differs from another: signature, parameters, metrics, files.
+
+    Example: `hl model diff churn/6 7`
+    """
+    model, number = split_version(before)
+    found = connect().get(f"/models/{model}/diff", dict[str, Any], before=number, after=after)
+    if json:
+        as_json(found)
+        return
+    rows = [
+        (f"{one['part']} {one['name']}", one["before"], one["after"], "breaks callers" if one["breaks"] else "")
+        for one in found["signature"]
+    ]
+    rows += [(f"param {one['name']}", one["before"], one["after"], "") for one in found["params"]]
+    rows += [(f"metric {one['name']}", _number(one["before"]), _number(one["after"]), "") for one in found["metrics"]]
+    rows += [(f"file {one['path']}", "", "", one["change"]) for one in found["files"]["changes"]]
+    table("", ("what", before, f"{model}/{after}", ""), rows, empty="They do not differ.")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+@app.command(name="lineage")
+def lineage(version: str, *, json: bool = False) -> None:
+    """Say what a version comes from and where it went. Example: `hl model lineage churn/7`"""
+    found = connect().get("/lineage", dict[str, Any], noun="model_version", id=version)
+    if json:
+        as_json(found)
+        return
+    words = {"back": "from", "focus": "", "forward": "to"}
+    rows = [(words[one["side"]], one["noun"].replace("_", " "), one["id"], one["detail"]) for one in found["nodes"]]
+    table("", ("", "what", "id", ""), rows)

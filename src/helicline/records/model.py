@@ -8,6 +8,15 @@ from typing import Any, Literal
 import msgspec
 
 
+class Protection(msgspec.Struct, frozen=True, kw_only=True):
+    """An alias that moves only when `people` people of `role`, none of them the one who asks, approve."""
+
+    alias: str
+    role: str = "approver"
+    people: int = 1
+    set_by: str = ""
+
+
 class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
     """A name under which versions are kept; `last_version` never goes back, so numbers are not reused."""
 
@@ -18,6 +27,7 @@ class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     is_prompt: bool = False
     last_version: int = 0
+    protected: tuple[Protection, ...] = ()
     version: int = 1
 
 
@@ -41,6 +51,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = False
     loop: str = ""
     turn: int = 0
+    card: dict[str, str] = {}
     version: int = 1
 
     @property
@@ -68,7 +79,10 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Asks people to let a version be promoted. Bound to the digest: other bytes need another request."""
+    """Asks people to let a version be promoted. Bound to the digest: other bytes need another request.
+
+    With `alias` the last approval moves that alias; without, the turn that asked goes on.
+    """
 
     id: str
     model: str
@@ -78,8 +92,10 @@ class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True):
     people: int
     requested_by: str
     created_at: datetime
-    state: Literal["OPEN", "APPROVED", "REJECTED"] = "OPEN"
+    state: Literal["OPEN", "APPROVED", "REJECTED", "VOID"] = "OPEN"
     approvals: tuple[Approval, ...] = ()
+    alias: str = ""
+    reason: str = ""
     loop: str = ""
     turn: int = 0
     version: int = 1

@@ -1,6 +1,9 @@
 """Models, versions and aliases."""
 
 from helicline.registry.alias import alias_of, aliases, number_at, point, unpoint
+from helicline.registry.approvals import decide_request, open_request, requests_of
+from helicline.registry.card import earlier_card, edit_card
+from helicline.registry.diff import diff_versions, signature_of
 from helicline.registry.mlmodel import parse_mlmodel, read_mlmodel, signature
 from helicline.registry.model import (
     create_model,
@@ -11,10 +14,19 @@ from helicline.registry.model import (
     tag_model,
     untag_model,
 )
+from helicline.registry.protect import (
+    point_or_ask,
+    protect,
+    protected_by,
+    protection_of,
+    request_alias,
+    unprotect,
+)
 from helicline.registry.search import search_models, search_versions
 from helicline.registry.source import check_claim
 from helicline.registry.version import (
     checked_stage,
+    current_digest,
     delete_version,
     describe_version,
     files,
@@ -33,27 +45,41 @@ __all__ = [
     "check_claim",
     "checked_stage",
     "create_model",
+    "current_digest",
+    "decide_request",
     "delete_model",
     "delete_version",
     "describe_model",
     "describe_version",
+    "diff_versions",
+    "earlier_card",
+    "edit_card",
     "files",
     "get_model",
     "get_version",
     "latest_by_stage",
     "move_to_stage",
     "number_at",
+    "open_request",
     "parse_mlmodel",
     "point",
+    "point_or_ask",
+    "protect",
+    "protected_by",
+    "protection_of",
     "read_mlmodel",
     "register",
     "rename_model",
+    "request_alias",
+    "requests_of",
     "search_models",
     "search_versions",
     "signature",
+    "signature_of",
     "tag_model",
     "tag_version",
     "unpoint",
+    "unprotect",
     "untag_model",
     "untag_version",
     "versions",

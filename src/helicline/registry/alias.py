@@ -7,9 +7,9 @@ import re
 import msgspec
 
 from helicline import bus
-from helicline.errors import Invalid, NotFound
+from helicline.errors import Invalid, NotFound, Refused
 from helicline.records.model import Alias
-from helicline.registry.model import get_model, held_model
+from helicline.registry.model import UNPROTECT, get_model, held_model
 from helicline.registry.version import get_version, newest
 from helicline.store.nouns import ALIASES
 from helicline.store.unit import Reader, Tx
@@ -20,7 +20,10 @@ VERSION_LIKE = re.compile(r"[vV]\d+")
 
 
 def point(tx: Tx, model: str, alias: str, number: int) -> Alias:
-    """Return the alias, which now names that version; pointing it where it points already emits nothing."""
+    """Return the alias, which now names that version; pointing it where it points already emits nothing.
+
+    This moves it whoever asks. What people and clients ask for goes through `protect.point_or_ask`.
+    """
     checked_alias(alias)
     held_model(tx, model)
     get_version(tx, model, number)
@@ -37,9 +40,11 @@ def point(tx: Tx, model: str, alias: str, number: int) -> Alias:
 
 
 def unpoint(tx: Tx, model: str, alias: str) -> None:
-    """Drop the alias; one that is not there is fine."""
+    """Drop the alias; one that is not there is fine. Raises Refused where it is protected."""
     spelled(alias)
-    held_model(tx, model)
+    registered = held_model(tx, model)
+    if any(rule.alias == alias for rule in registered.protected):
+        raise Refused("drop the alias", f"{model}@{alias} is protected", UNPROTECT)
     before = ALIASES.find(tx, model, alias)
     if before is None:
         return

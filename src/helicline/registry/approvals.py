@@ -7,15 +7,19 @@ import msgspec
 from helicline import bus
 from helicline.errors import Conflict, Refused
 from helicline.ids import new_run_id
-from helicline.records.model import Approval, ModelVersion, PromotionRequest
+from helicline.records.model import Approval, ModelVersion, PromotionRequest, Protection
+from helicline.registry.alias import point
+from helicline.registry.version import current_digest, get_version
 from helicline.store import nouns
-from helicline.store.unit import Tx
+from helicline.store.unit import Reader, Tx
+
+CHANGED = "the version's files changed since it was asked"
 
 
 def open_request(
     tx: Tx, version: ModelVersion, *, role: str, people: int, requested_by: str, turn: tuple[str, int] = ("", 0)
 ) -> PromotionRequest:
-    """Ask `people` people of `role` to let a version go on."""
+    """Ask `people` people of `role` to let a version go on, as it was judged."""
     request = PromotionRequest(
         id=new_run_id()[:12],
         model=version.model,
@@ -28,18 +32,68 @@ def open_request(
         loop=turn[0],
         turn=turn[1],
     )
-    bus.emit(tx, "opened", "promotion_request", request.id, model_version=version.id, role=role, people=people)
+    return _opened(tx, request)
+
+
+def ask_for_alias(
+    tx: Tx, version: ModelVersion, rule: Protection, *, person: str, reason: str = ""
+) -> PromotionRequest:
+    """Return the open request to let the alias name this version as it is now: the one there is, or a new one."""
+    digest = current_digest(tx, version)
+    for request in requests_of(tx, version.model, number=version.number):
+        if request.alias != rule.alias or request.state != "OPEN":
+            continue
+        if request.digest == digest:
+            return request
+        _void(tx, request)
+    return _opened(
+        tx,
+        PromotionRequest(
+            id=new_run_id()[:12],
+            model=version.model,
+            number=version.number,
+            digest=digest,
+            role=rule.role,
+            people=rule.people,
+            requested_by=person,
+            created_at=tx.now,
+            alias=rule.alias,
+            reason=reason[:2000],
+        ),
+    )
+
+
+def _opened(tx: Tx, request: PromotionRequest) -> PromotionRequest:
+    bus.emit(
+        tx,
+        "opened",
+        "promotion_request",
+        request.id,
+        model_version=f"{request.model}/{request.number}",
+        role=request.role,
+        people=request.people,
+        alias=request.alias,
+    )
     return nouns.REQUESTS.insert(tx, request)
+
+
+def requests_of(tx: Reader, model: str, *, number: int | None = None) -> list[PromotionRequest]:
+    """Return the requests for a model, or one version of it, newest first."""
+    found = nouns.REQUESTS.select(tx, nouns.REQUESTS.table.c.model == model)
+    kept = [request for request in found if number is None or request.number == number]
+    return sorted(kept, key=lambda request: request.created_at, reverse=True)
 
 
 def decide_request(
     tx: Tx, request_id: str, *, person: str, role: str, approve: bool, reason: str = ""
 ) -> PromotionRequest:
-    """Record one person's decision.
+    """Record one person's decision; the last approval of a request for an alias moves the alias.
+
+    Where the version's bytes are no longer those it was opened for, the request comes back VOID: nothing was decided.
 
     Raises:
         Conflict: the request is decided, or the person decided already.
-        Refused: the person asked for it, or the version's bytes are not those the request was opened for.
+        Refused: the person asked for it, or has another role.
     """
     request = nouns.REQUESTS.get(tx, request_id)
     if request.state != "OPEN":
@@ -52,8 +106,8 @@ def decide_request(
         raise Refused("approve", f"{person} asked for it", "Somebody else must approve it (four eyes).")
     if role not in (request.role, "admin"):
         raise Refused("approve", f"{person} is {role}, not {request.role}")
-    if nouns.VERSIONS.get(tx, request.model, request.number).digest != request.digest:
-        raise Refused("approve", "the version's files changed since the request was opened")
+    if current_digest(tx, get_version(tx, request.model, request.number)) != request.digest:
+        return _void(tx, request)
     decided = Approval(person=person, role=role, decision="approve" if approve else "reject", at=tx.now, reason=reason)
     return _record(tx, request, decided)
 
@@ -71,4 +125,12 @@ def _record(tx: Tx, request: PromotionRequest, decided: Approval) -> PromotionRe
         reason=decided.reason,
         state=state,
     )
-    return nouns.REQUESTS.swap(tx, msgspec.structs.replace(request, approvals=approvals, state=state))
+    fresh = nouns.REQUESTS.swap(tx, msgspec.structs.replace(request, approvals=approvals, state=state))
+    if state == "APPROVED" and request.alias:
+        point(tx, request.model, request.alias, request.number)
+    return fresh
+
+
+def _void(tx: Tx, request: PromotionRequest) -> PromotionRequest:
+    bus.emit(tx, "voided", "promotion_request", request.id, why=CHANGED)
+    return nouns.REQUESTS.swap(tx, msgspec.structs.replace(request, state="VOID"))

@@ -7,13 +7,14 @@ import posixpath
 import msgspec
 
 from helicline import bus
-from helicline.errors import Conflict, Invalid, NotFound
+from helicline.errors import Conflict, Invalid, NotFound, Refused
 from helicline.records.model import RegisteredModel
 from helicline.store.nouns import ALIASES, MODELS, VERSIONS
 from helicline.store.rows.experiment import hold
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks
 
+UNPROTECT = "An administrator can lift the protection: hl model unprotect."
 IS_PROMPT = "mlflow.prompt.is_prompt"
 
 
@@ -61,13 +62,14 @@ def describe_model(tx: Tx, name: str, description: str) -> RegisteredModel:
 
 
 def rename_model(tx: Tx, name: str, new_name: str) -> RegisteredModel:
-    """Give the model another name; its versions and aliases follow."""
+    """Give the model another name; its versions and aliases follow. Raises Refused where an alias is protected."""
     checked_model_name(new_name, field="new_name")
     for topic in sorted({name, new_name}):
         hold(tx, f"model:{topic}")
     model = get_model(tx, name)
     if new_name == name:
         return model
+    _unprotected(model, "rename")
     if MODELS.find(tx, new_name) is not None:
         raise Conflict("registered model", new_name, "exists already")
     fresh = msgspec.structs.replace(model, name=new_name, updated_at=tx.now)
@@ -84,14 +86,19 @@ def rename_model(tx: Tx, name: str, new_name: str) -> RegisteredModel:
 
 
 def delete_model(tx: Tx, name: str) -> None:
-    """Remove the model with its versions and aliases for good. The artifacts stay."""
-    held_model(tx, name)
+    """Remove the model with its versions and aliases for good; the artifacts stay. Refused for a protected alias."""
+    _unprotected(held_model(tx, name), "delete")
     for version in VERSIONS.select(tx, VERSIONS.table.c.model == name):
         VERSIONS.delete(tx, name, version.number)
     for alias in ALIASES.select(tx, ALIASES.table.c.model == name):
         ALIASES.delete(tx, name, alias.alias)
     MODELS.delete(tx, name)
     bus.emit(tx, "deleted", "registered_model", name)
+
+
+def _unprotected(model: RegisteredModel, action: str) -> None:
+    if model.protected:
+        raise Refused(action, f"{model.name}@{model.protected[0].alias} is protected", UNPROTECT)
 
 
 def tag_model(tx: Tx, name: str, key: str, value: str) -> None:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from helicline import bus, tracking
-from helicline.errors import Invalid, NotFound
+from helicline.errors import Invalid, NotFound, Refused
 from helicline.records.model import ArtifactFile, ModelVersion, RegisteredModel
 from helicline.registry import source as sources
-from helicline.registry.model import checked_model_name, checked_tag, create_model, get_model, held_model
+from helicline.registry.model import (
+    UNPROTECT,
+    checked_model_name,
+    checked_tag,
+    create_model,
+    get_model,
+    held_model,
+)
 from helicline.store.nouns import ALIASES, MODELS, VERSIONS
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks
@@ -129,6 +136,11 @@ def _files(tx: Reader, root: str) -> list[ArtifactFile]:
     return tracking.artifact_files(tx, root) if root else []
 
 
+def current_digest(tx: Reader, version: ModelVersion) -> str:
+    """Return the digest of the files as they lie now; `version.digest` is that of the files at registration."""
+    return sources.digest_of(files(tx, version), version.source)
+
+
 def describe_version(tx: Tx, model: str, number: int, description: str) -> ModelVersion:
     held_model(tx, model)
     text = checks.checked_text("description", description)
@@ -188,9 +200,12 @@ def checked_stage(stage: str) -> str:
 
 
 def delete_version(tx: Tx, model: str, number: int) -> None:
-    """Hide the version and drop its aliases; its number is never used again."""
-    held_model(tx, model)
+    """Hide the version and drop its aliases; its number is never used again. Raises Refused under a protected alias."""
+    guarded = {rule.alias for rule in held_model(tx, model).protected}
     version = get_version(tx, model, number)
+    for alias in ALIASES.select(tx, ALIASES.table.c.model == model, ALIASES.table.c.number == number):
+        if alias.alias in guarded:
+            raise Refused("delete", f"{model}@{alias.alias} is protected and names it", UNPROTECT)
     _changed(tx, version, deleted=True, stage=DELETED_STAGE, description="", tags={})
     for alias in ALIASES.select(tx, ALIASES.table.c.model == model, ALIASES.table.c.number == number):
         ALIASES.delete(tx, model, alias.alias)

@@ -15,7 +15,7 @@ WRITES = sorted(route for route in PERMISSIONS if route[0] in ("POST", "PUT"))
 READS = sorted(route for route in PERMISSIONS if route[0] == "GET" and route[1] != "/stream")
 PARTS = {"number": "7", "decision": "approve", "digest": "0" * 64}
 RAW = {("PUT", "/blobs"), ("POST", "/attempts/{attempt_id}/log")}
-NO_BODY = {"/cancel", "/hold", "/resume", "/acknowledge", "/revoke"}
+NO_BODY = {"/cancel", "/hold", "/resume", "/acknowledge", "/revoke", "/drop", "/unprotect"}
 
 BODIES = {
     "no JSON": b"{",
@@ -116,6 +116,7 @@ QUERIES = [
 @pytest.mark.parametrize("route", READS, ids=" ".join)
 def test_a_strange_query_is_never_an_error_of_ours(client, route, query):
     required = {"key": "params.x", "run": "x", "by": "params.x", "path": "x"} if route[1].startswith("/runs") else {}
+    required |= {"noun": "run", "id": "x"} if route[1] == "/lineage" else {}
     required |= {"before": "v1", "after": "v1"} if "diff" in route[1] else {}
     wait = {"wait_s": "0"} if route[1] == "/gateway/desired" else {}
     answer = client.get(url(route[1]), params={**wait, **required, **query})

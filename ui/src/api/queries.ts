@@ -71,3 +71,21 @@ export const runsBefore = async (run: T.Run, signal: AbortSignal): Promise<T.Run
   return (await get<T.Page<T.RunRow>>('/runs/table', { experiment: run.experiment_id, filter, limit: 2 }, signal))
     .items;
 };
+export const model = (name: string) => one<T.ModelDetail>('models', `/models/${seg(name)}`);
+export const card = (name: string, number: number) =>
+  one<T.Card>('models', `/models/${seg(name)}/versions/${number}/card`);
+export const lineage = (noun: string, id: string) =>
+  queryOptions({
+    queryKey: ['models', 'lineage', noun, id],
+    queryFn: ({ signal }) => get<T.Lineage>('/lineage', { noun, id }, signal),
+  });
+export const versionsDiff = (name: string, before: string, after: string) =>
+  queryOptions({
+    queryKey: ['models', name, 'diff', before, after],
+    queryFn: ({ signal }) => get<T.VersionsDiff>(`/models/${seg(name)}/diff`, { before, after }, signal),
+  });
+export const versionsText = (name: string, before: string, after: string, path: string) =>
+  queryOptions({
+    queryKey: ['models', name, 'diff', before, after, path],
+    queryFn: ({ signal }) => get<T.TextDiff>(`/models/${seg(name)}/diff/text`, { before, after, path }, signal),
+  });

@@ -584,6 +584,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetLineage */
+        get: operations["ApiV1LineageGetLineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/loops": {
         parameters: {
             query?: never;
@@ -653,6 +670,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetModel */
+        get: operations["ApiV1ModelsNameGetModel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/{name}/aliases/{alias}": {
         parameters: {
             query?: never;
@@ -664,6 +698,91 @@ export interface paths {
         put?: never;
         /** PointAlias */
         post: operations["ApiV1ModelsNameAliasesPointAlias"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/aliases/{alias}/drop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** DropAlias */
+        post: operations["ApiV1ModelsNameAliasesDropDropAlias"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/aliases/{alias}/protect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Protect */
+        post: operations["ApiV1ModelsNameAliasesProtectProtect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/aliases/{alias}/unprotect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Unprotect */
+        post: operations["ApiV1ModelsNameAliasesUnprotectUnprotect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** DiffVersions */
+        get: operations["ApiV1ModelsNameDiffDiffVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/diff/text": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** DiffFile */
+        get: operations["ApiV1ModelsNameDiffTextDiffFile"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -714,6 +833,41 @@ export interface paths {
         };
         /** GetArchive */
         get: operations["ApiV1ModelsNameVersionsNumberArchiveGetArchive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{number}/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetCard */
+        get: operations["ApiV1ModelsNameVersionsNumberCardGetCard"];
+        put?: never;
+        /** EditCard */
+        post: operations["ApiV1ModelsNameVersionsNumberCardEditCard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{number}/card.md": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** DownloadCard */
+        get: operations["ApiV1ModelsNameVersionsNumberCardMdDownloadCard"];
         put?: never;
         post?: never;
         delete?: never;
@@ -817,7 +971,8 @@ export interface paths {
         /** ListRequests */
         get: operations["ApiV1PromotionRequestsListRequests"];
         put?: never;
-        post?: never;
+        /** Ask */
+        post: operations["ApiV1PromotionRequestsAsk"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1407,6 +1562,16 @@ export interface components {
             path: string;
             size: number;
         };
+        /** AskBody */
+        AskBody: {
+            alias: string;
+            model: string;
+            number: number;
+            /** @default  */
+            person: string;
+            /** @default  */
+            reason: string;
+        };
         /** Attempt */
         Attempt: {
             /** @default false */
@@ -1487,6 +1652,22 @@ export interface components {
             model: components["schemas"]["Source"];
             reference?: components["schemas"]["Source"] | null;
         };
+        /** Card */
+        Card: {
+            digest: string;
+            fields: components["schemas"]["Field"][];
+            markdown: string;
+            missing_count: number;
+            model: string;
+            number: number;
+            sections: components["schemas"]["Section"][];
+        };
+        /** CardBody */
+        CardBody: {
+            fields: {
+                [key: string]: string;
+            };
+        };
         /** Cause */
         Cause: {
             /** @enum {string} */
@@ -1531,6 +1712,14 @@ export interface components {
             dirty: boolean;
             /** @default [] */
             files: string[];
+        };
+        /** ColumnChange */
+        ColumnChange: {
+            after: string;
+            before: string;
+            breaks: boolean;
+            name: string;
+            part: string;
         };
         /** CommitBody */
         CommitBody: {
@@ -1697,6 +1886,11 @@ export interface components {
             /** @default true */
             ok: boolean;
         };
+        /** Edge */
+        Edge: {
+            end: string;
+            start: string;
+        };
         /** Entry */
         Entry: {
             is_dir: boolean;
@@ -1775,6 +1969,17 @@ export interface components {
             };
             /** Format: date-time */
             updated_at: string;
+        };
+        /** Field */
+        Field: {
+            /** @default  */
+            earlier: string;
+            /** @default 0 */
+            earlier_number: number;
+            name: string;
+            question: string;
+            /** @default  */
+            text: string;
         };
         /** FileChange */
         FileChange: {
@@ -1910,6 +2115,14 @@ export interface components {
             total: number;
             x: number[];
         };
+        /** Lineage */
+        Lineage: {
+            /** @default false */
+            cut: boolean;
+            edges: components["schemas"]["Edge"][];
+            focus: string;
+            nodes: components["schemas"]["Node"][];
+        };
         /** Loop */
         Loop: {
             /** Format: date-time */
@@ -1960,6 +2173,12 @@ export interface components {
             marks: string[];
             total: number;
         };
+        /** MetricChange */
+        MetricChange: {
+            after: number | null;
+            before: number | null;
+            name: string;
+        };
         /** MetricPoint */
         MetricPoint: {
             /** @default  */
@@ -1986,6 +2205,12 @@ export interface components {
         MissingBody: {
             hashes: string[];
         };
+        /** ModelDetail */
+        ModelDetail: {
+            aliases: components["schemas"]["Alias"][];
+            model: components["schemas"]["RegisteredModel"];
+            requests: components["schemas"]["PromotionRequest"][];
+        };
         /** ModelOutput */
         ModelOutput: {
             model_id: string;
@@ -2001,6 +2226,9 @@ export interface components {
         /** ModelVersion */
         ModelVersion: {
             artifact_root: string;
+            card?: {
+                [key: string]: string;
+            };
             /** Format: date-time */
             created_at: string;
             created_by: string;
@@ -2081,6 +2309,16 @@ export interface components {
             kind: string;
             link: string;
             sentence: string;
+        };
+        /** Node */
+        Node: {
+            /** @default  */
+            detail: string;
+            id: string;
+            noun: string;
+            /** @default focus */
+            side: string;
+            title: string;
         };
         /** Observed */
         Observed: {
@@ -2359,6 +2597,8 @@ export interface components {
         };
         /** PromotionRequest */
         PromotionRequest: {
+            /** @default  */
+            alias: string;
             /** @default [] */
             approvals: components["schemas"]["Approval"][];
             /** Format: date-time */
@@ -2370,17 +2610,36 @@ export interface components {
             model: string;
             number: number;
             people: number;
+            /** @default  */
+            reason: string;
             requested_by: string;
             role: string;
             /**
              * @default OPEN
              * @enum {string}
              */
-            state: "OPEN" | "APPROVED" | "REJECTED";
+            state: "OPEN" | "APPROVED" | "REJECTED" | "VOID";
             /** @default 0 */
             turn: number;
             /** @default 1 */
             version: number;
+        };
+        /** ProtectBody */
+        ProtectBody: {
+            /** @default 1 */
+            people: number;
+            /** @default approver */
+            role: string;
+        };
+        /** Protection */
+        Protection: {
+            alias: string;
+            /** @default 1 */
+            people: number;
+            /** @default approver */
+            role: string;
+            /** @default  */
+            set_by: string;
         };
         /** ReasonBody */
         ReasonBody: {
@@ -2406,6 +2665,8 @@ export interface components {
             /** @default 0 */
             last_version: number;
             name: string;
+            /** @default [] */
+            protected: components["schemas"]["Protection"][];
             tags?: {
                 [key: string]: string;
             };
@@ -2610,6 +2871,14 @@ export interface components {
             status: "RUNNING" | "SCHEDULED" | "FINISHED" | "FAILED" | "KILLED";
             user: string;
             values: (number | string | null)[];
+        };
+        /** Section */
+        Section: {
+            rows: [
+                string,
+                string
+            ][];
+            title: string;
         };
         /** Series */
         Series: {
@@ -2835,6 +3104,12 @@ export interface components {
             version: number;
             wake_at: string | null;
         };
+        /** ValueChange */
+        ValueChange: {
+            after: string;
+            before: string;
+            name: string;
+        };
         /** Variant */
         Variant: {
             revision: number;
@@ -2872,11 +3147,23 @@ export interface components {
         /** VersionDetail */
         VersionDetail: {
             aliases: string[];
+            /** @default false */
+            changed: boolean;
             deployments: string[];
             files: components["schemas"]["ArtifactFile"][];
             report: components["schemas"]["GateReport"] | null;
             request: components["schemas"]["PromotionRequest"] | null;
             version: components["schemas"]["ModelVersion"];
+        };
+        /** VersionsDiff */
+        VersionsDiff: {
+            after: components["schemas"]["ModelVersion"];
+            before: components["schemas"]["ModelVersion"];
+            files: components["schemas"]["FilesDiff"];
+            has_signatures: boolean;
+            metrics: components["schemas"]["MetricChange"][];
+            params: components["schemas"]["ValueChange"][];
+            signature: components["schemas"]["ColumnChange"][];
         };
         /** WaiveBody */
         WaiveBody: {
@@ -2919,8 +3206,12 @@ export interface components {
             target: string;
         };
         /** PointBody */
-        models_PointBody: {
+        registry_protection_PointBody: {
             number: number;
+            /** @default  */
+            person: string;
+            /** @default  */
+            reason: string;
         };
     };
     responses: never;
@@ -4249,6 +4540,44 @@ export interface operations {
             };
         };
     };
+    ApiV1LineageGetLineage: {
+        parameters: {
+            query: {
+                noun: string;
+                id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lineage"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
     ApiV1LoopsListLoops: {
         parameters: {
             query?: never;
@@ -4406,6 +4735,43 @@ export interface operations {
             };
         };
     };
+    ApiV1ModelsNameGetModel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
     ApiV1ModelsNameAliasesPointAlias: {
         parameters: {
             query?: never;
@@ -4418,7 +4784,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["models_PointBody"];
+                "application/json": components["schemas"]["registry_protection_PointBody"];
             };
         };
         responses: {
@@ -4429,6 +4795,205 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Alias"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1ModelsNameAliasesDropDropAlias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1ModelsNameAliasesProtectProtect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProtectBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredModel"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1ModelsNameAliasesUnprotectUnprotect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredModel"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1ModelsNameDiffDiffVersions: {
+        parameters: {
+            query: {
+                before: number;
+                after: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionsDiff"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1ModelsNameDiffTextDiffFile: {
+        parameters: {
+            query: {
+                before: number;
+                after: number;
+                path: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TextDiff"];
                 };
             };
             /** @description Bad request syntax or unsupported method */
@@ -4583,6 +5148,124 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1ModelsNameVersionsNumberCardGetCard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Card"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1ModelsNameVersionsNumberCardEditCard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CardBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Card"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1ModelsNameVersionsNumberCardMdDownloadCard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
                 };
             };
             /** @description Bad request syntax or unsupported method */
@@ -4793,6 +5476,7 @@ export interface operations {
         parameters: {
             query?: {
                 state?: string;
+                model?: string;
             };
             header?: never;
             path?: never;
@@ -4807,6 +5491,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_helicline.records.model.PromotionRequest_"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1PromotionRequestsAsk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromotionRequest"];
                 };
             };
             /** @description Bad request syntax or unsupported method */

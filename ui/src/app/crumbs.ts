@@ -30,7 +30,12 @@ export function crumbsOf(pathname: string): Crumb[] {
   const below = rest.map((part, index) => {
     const said = decodeURIComponent(part);
     return {
-      name: room === 'models' && index === 1 ? `Version ${said}` : (PLACES[`${room}/${said}`] ?? short(said)),
+      name:
+        room === 'models' && index === 1
+          ? said === 'diff'
+            ? 'Versions compared'
+            : `Version ${said}`
+          : (PLACES[`${room}/${said}`] ?? short(said)),
       href: `/${[room, ...rest.slice(0, index + 1)].join('/')}`,
     };
   });

@@ -15,6 +15,8 @@ export const at = {
   pipelineRun: (id: string) => `/pipeline-runs/${seg(id)}`,
   model: (name: string) => `/models/${seg(name)}`,
   version: (name: string, number: number | string) => `/models/${seg(name)}/${number}`,
+  versionsDiff: (name: string, before: number | string, after: number | string) =>
+    `/models/${seg(name)}/diff?before=${before}&after=${after}`,
   deployment: (name: string) => `/deployments/${seg(name)}`,
   why: (prediction: string) => `/why/${seg(prediction)}`,
   alert: (id: string) => `/alerts/${seg(id)}`,
@@ -40,6 +42,8 @@ export function pageOf(noun: string, id: string): string | undefined {
       return at.model(id);
     case 'alias':
       return at.model(before);
+    case 'promotion_request':
+      return '/models';
     case 'deployment':
       return at.deployment(id);
     case 'revision':

@@ -18,6 +18,8 @@ export interface Search {
   state?: string;
   deployment?: string;
   view?: string;
+  after?: string;
+  path?: string;
 }
 
 /** Search parameters of every page but the runs table, which has more. */
@@ -29,6 +31,8 @@ const search = (given: Record<string, unknown>): Search => ({
   state: asText(given.state),
   deployment: asText(given.deployment),
   view: asText(given.view),
+  after: asText(given.after),
+  path: asText(given.path),
 });
 
 const page = <P extends string>(path: P, component: ReturnType<typeof lazyRouteComponent>) =>
@@ -86,6 +90,10 @@ const routes = [
   page(
     '/models/$name',
     lazyRouteComponent(() => import('../pages/models/ModelPage')),
+  ),
+  page(
+    '/models/$name/diff',
+    lazyRouteComponent(() => import('../pages/models/DiffPage')),
   ),
   page(
     '/models/$name/$number',

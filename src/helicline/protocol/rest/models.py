@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator
-from typing import Annotated
 
 import msgspec
 from litestar import get, post
-from litestar.params import Parameter
 from litestar.response import Stream
 
-from helicline.errors import Invalid
 from helicline.gate import reports
 from helicline.protocol.rest.edge import Edge, Page
+from helicline.protocol.rest.registry.protection import person_of
 from helicline.records.gate import GateReport
 from helicline.records.model import Alias, ArtifactFile, ModelVersion, PromotionRequest, RegisteredModel
-from helicline.registry import files, get_version, point, register, versions
-from helicline.registry.approvals import decide_request
+from helicline.registry import current_digest, files, get_version, register, requests_of, versions
 from helicline.store import nouns
 from helicline.store.unit import Reader
 
@@ -29,12 +26,15 @@ class ModelSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A version with everything its page shows. `changed` says that its files are not those that were registered."""
+
     version: ModelVersion
     aliases: list[str]
     report: GateReport | None
     request: PromotionRequest | None
     deployments: list[str]
     files: list[ArtifactFile]
+    changed: bool = False
 
 
 class RegisterBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -43,18 +43,9 @@ class RegisterBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     description: str = ""
 
 
-class PointBody(msgspec.Struct, forbid_unknown_fields=True):
-    number: int
-
-
 class WaiveBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     check: str
     reason: str
-    person: str = ""
-
-
-class DecideBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    reason: str = ""
     person: str = ""
 
 
@@ -100,15 +91,15 @@ def get_model_version(edge: Edge, name: str, number: int) -> VersionDetail:
 
 
 def _detail(tx: Reader, version: ModelVersion, *, files_too: bool) -> VersionDetail:
-    column = nouns.REQUESTS.table.c
-    requests = [one for one in nouns.REQUESTS.select(tx, column.model == version.model) if one.number == version.number]
+    requests = requests_of(tx, version.model, number=version.number)
     return VersionDetail(
         version=version,
         aliases=[alias.alias for alias in _aliases(tx, version.model) if alias.number == version.number],
         report=nouns.REPORTS.find(tx, version.model, version.number),
-        request=max(requests, key=lambda one: one.created_at, default=None),
+        request=requests[0] if requests else None,
         deployments=_serving(tx, version),
         files=files(tx, version) if files_too else [],
+        changed=files_too and current_digest(tx, version) != version.digest,
     )
 
 
@@ -146,12 +137,6 @@ def _tar(edge: Edge, found: list[ArtifactFile]) -> Iterator[bytes]:
     yield b"\0" * (tarfile.BLOCKSIZE * 2)
 
 
-@post("/models/{name:str}/aliases/{alias:str}", sync_to_thread=True, status_code=200)
-def point_alias(edge: Edge, name: str, alias: str, data: PointBody) -> Alias:
-    """Point an alias to a version."""
-    return edge.write(lambda tx: point(tx, name, alias, data.number))
-
-
 @get("/gates/{name:str}/{number:int}", sync_to_thread=True)
 def get_report(edge: Edge, name: str, number: int) -> GateReport:
     """The verdicts on a version, with their evidence."""
@@ -161,42 +146,8 @@ def get_report(edge: Edge, name: str, number: int) -> GateReport:
 @post("/gates/{name:str}/{number:int}/waive", sync_to_thread=True, status_code=200)
 def waive(edge: Edge, name: str, number: int, data: WaiveBody) -> GateReport:
     """Let a version pass a check in a person's name; the loop goes on from there."""
-    person = _person(edge, data.person)
+    person = person_of(edge, data.person)
     return edge.write(lambda tx: reports.waive(tx, name, number, check=data.check, person=person, reason=data.reason))
-
-
-def _person(edge: Edge, said: str) -> str:
-    """Return who decides: the token's name; a local caller without one must say it."""
-    if edge.caller.name != "local":
-        if said and said != edge.caller.name:
-            raise Invalid("person", said, f"{edge.caller.name}, whose token this is")
-        return edge.caller.name
-    return said
-
-
-@get("/promotion-requests", sync_to_thread=True)
-def list_requests(edge: Edge, in_state: Annotated[str, Parameter(query="state")] = "") -> Page[PromotionRequest]:
-    """Requests to promote, newest first."""
-    column = nouns.REQUESTS.table.c
-    where = [column.state == in_state] if in_state else []
-    found = edge.read(lambda tx: nouns.REQUESTS.select(tx, *where))
-    return Page(sorted(found, key=lambda one: one.created_at, reverse=True))
-
-
-@post("/promotion-requests/{request_id:str}/{decision:str}", sync_to_thread=True, status_code=200)
-def decide(edge: Edge, request_id: str, decision: str, data: DecideBody) -> PromotionRequest:
-    """Approve or reject a request, in the name of the token or of `person` on a local server."""
-    if decision not in ("approve", "reject"):
-        raise Invalid("decision", decision, "approve or reject")
-    person = _person(edge, data.person)
-    if not person.strip():
-        raise Invalid("person", person, "the name of the person who decides")
-    role = edge.caller.role
-    return edge.write(
-        lambda tx: decide_request(
-            tx, request_id, person=person, role=role, approve=decision == "approve", reason=data.reason
-        )
-    )
 
 
 ROUTES = [
@@ -205,9 +156,6 @@ ROUTES = [
     get_model_version,
     register_version,
     get_archive,
-    point_alias,
     get_report,
     waive,
-    list_requests,
-    decide,
 ]

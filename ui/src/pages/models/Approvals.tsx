@@ -10,9 +10,10 @@ export function Approvals({ request }: { request: PromotionRequest }) {
   return (
     <div className="stack" style={{ gap: 12 }}>
       <p className="row">
-        <State state={request.state} />
+        <State state={request.state} word={request.state === 'REJECTED' ? 'Rejected' : undefined} />
         <span className="soft">
           asked of {request.people} of role {request.role} <Ago at={request.created_at} /> by {request.requested_by}
+          {request.reason && `: “${request.reason}”`}
           {request.state === 'OPEN' && `, ${left} still to answer`}
         </span>
       </p>

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import * as ask from '../../api/queries';
-import type { DeploymentDetail, VersionDetail } from '../../api/types';
+import type { DeploymentDetail, PromotionRequest, VersionDetail } from '../../api/types';
 import { at } from '../../app/paths';
 import { Asked } from '../../parts/Asked';
 import { num, percent } from '../../parts/format';
@@ -11,28 +11,82 @@ import { AliasPill, State } from '../../parts/State';
 import { Table } from '../../parts/Table';
 import { Ago } from '../../parts/Time';
 import { sharesOf } from '../deployments/shares';
+import { Approvals } from './Approvals';
+import { Pointers } from './Pointers';
 import { Usage } from './Usage';
 
 export default function ModelPage() {
   const { name } = useParams({ from: '/models/$name' });
   const versions = useQuery(ask.versions(name));
+  const model = useQuery(ask.model(name));
   const { data: deployments = [] } = useQuery({ ...ask.deployments(), refetchInterval: 5000 });
   return (
     <>
       <PageHead
         kicker="Model"
         title={name}
-        sentence="Its versions, newest first: verdicts, aliases, and the traffic each takes."
+        sentence={
+          model.data?.model.description || 'Its versions, newest first: verdicts, aliases, and the traffic each takes.'
+        }
+        actions={
+          (versions.data?.length ?? 0) > 1 && (
+            <Go href={newestTwo(name, versions.data ?? [])}>Compare the newest two</Go>
+          )
+        }
       />
       <div className="stack">
         <Panel label="Versions" flush>
           <Asked of={versions}>{(found) => <Versions name={name} versions={found} deployments={deployments} />}</Asked>
         </Panel>
+        <div className="halves">
+          <Panel title="Aliases">
+            <Asked of={model}>
+              {(found) => <Pointers of={found} versions={(versions.data ?? []).map((one) => one.version.number)} />}
+            </Asked>
+          </Panel>
+          <Panel title="Requests to promote">
+            <Asked of={model}>{(found) => <Requests requests={found.requests} />}</Asked>
+          </Panel>
+        </div>
         <Panel title="Use it">
           <Usage model={name} deployment={deployments.find((one) => one.deployment.model === name)} />
         </Panel>
       </div>
     </>
+  );
+}
+
+function newestTwo(name: string, versions: VersionDetail[]): string {
+  const [after, before] = versions.map((one) => one.version.number);
+  return at.versionsDiff(name, before ?? 0, after ?? 0);
+}
+
+const MOST = 8;
+
+/** What people were asked, newest first; the open ones can be answered here. */
+function Requests({ requests }: { requests: PromotionRequest[] }) {
+  if (!requests.length)
+    return <p className="soft">Nobody asked yet. A protected alias moves only by a request that others approve.</p>;
+  const sorted = requests.toSorted((a, b) => Number(b.state === 'OPEN') - Number(a.state === 'OPEN'));
+  return (
+    <ul className="stack" style={{ gap: 14 }}>
+      {sorted.slice(0, MOST).map((one) => (
+        <li key={one.id} className="tight">
+          <span className="row">
+            <Go href={at.version(one.model, one.number)} style={{ fontWeight: 600 }}>
+              v{one.number}
+            </Go>
+            {one.alias ? (
+              <AliasPill alias={one.alias} />
+            ) : (
+              <span className="soft">of turn {`${one.loop}~${one.turn}`}</span>
+            )}
+            <span className="faint mono">{one.id}</span>
+          </span>
+          <Approvals request={one} />
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -113,7 +167,15 @@ export function GateWord({ of }: { of: VersionDetail }) {
   return <State state="pass" word={`${outcomes.length} passed`} />;
 }
 
-function Traffic({ number, deployments, model }: { number: number; deployments: DeploymentDetail[]; model: string }) {
+export function Traffic({
+  number,
+  deployments,
+  model,
+}: {
+  number: number;
+  deployments: DeploymentDetail[];
+  model: string;
+}) {
   const found = deployments
     .filter((one) => one.deployment.model === model)
     .flatMap((one) => sharesOf(one).map((share) => ({ ...share, name: one.deployment.name })))

@@ -14,8 +14,11 @@ import { Table } from '../../parts/Table';
 import { Ago } from '../../parts/Time';
 import { Better } from '../turns/Better';
 import { Approvals } from './Approvals';
+import { CardPanel } from './CardPanel';
 import { Lineage } from './Lineage';
-import { GateWord } from './ModelPage';
+import { LineageMap } from './LineageMap';
+import { GateWord, Traffic } from './ModelPage';
+import css from './models.module.css';
 import { Usage } from './Usage';
 import { Verdicts } from './Verdicts';
 
@@ -56,7 +59,20 @@ function Whole({ of }: { of: VersionDetail }) {
             {version.description && `. ${version.description}`}
           </>
         }
+        actions={
+          version.number > 1 && (
+            <Go href={at.versionsDiff(version.model, version.number - 1, version.number)}>
+              Compare with the one before
+            </Go>
+          )
+        }
       />
+      {of.changed && (
+        <p role="alert" className={css.warning}>
+          <strong>The files of this version changed since it was registered.</strong> Its verdicts and approvals are for
+          other bytes: register it anew, or bring the files back.
+        </p>
+      )}
       <div className="two">
         <div className="stack">
           <div id="gate">
@@ -72,6 +88,8 @@ function Whole({ of }: { of: VersionDetail }) {
               )}
             </Panel>
           </div>
+          <LineageMap noun="model_version" id={`${version.model}/${version.number}`} />
+          <CardPanel model={version.model} number={version.number} />
           {report && report.evidence.comparisons.length > 0 && <Better report={report} />}
           <Panel title="Use it">
             <Usage model={version.model} number={version.number} deployment={place} />
@@ -103,6 +121,11 @@ function Whole({ of }: { of: VersionDetail }) {
               <Approvals request={request} />
             </Panel>
           )}
+          <Panel title="Serves now">
+            <p>
+              <Traffic number={version.number} deployments={deployments} model={version.model} />
+            </p>
+          </Panel>
           <Panel title="Where it comes from">
             <Lineage of={of} />
           </Panel>

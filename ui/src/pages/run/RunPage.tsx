@@ -12,6 +12,7 @@ import { Go } from '../../parts/Go';
 import { Facts, PageHead, Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
 import { Ago, Took } from '../../parts/Time';
+import { LineageMap } from '../models/LineageMap';
 import { Artifacts } from './Artifacts';
 import { Charts } from './Charts';
 import { Note, Tags } from './Notes';
@@ -84,6 +85,7 @@ function Whole({ run, kicker }: { run: Run; kicker: string }) {
             search={search}
             change={change}
           />
+          <LineageMap noun="run" id={run.run_id} />
           <Artifacts runId={run.run_id} path={search.path} onPath={(path) => change({ path })} />
         </div>
         <div className="stack">

@@ -139,7 +139,7 @@ function Clear({ onClick }: { onClick: () => void }) {
     <button
       type="button"
       className={css.clear}
-      aria-label="Clear the filter"
+      aria-label="Show all runs"
       onMouseDown={(event) => event.preventDefault()}
       onClick={onClick}
     >

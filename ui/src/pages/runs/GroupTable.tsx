@@ -16,16 +16,19 @@ interface GroupTableProps {
   clauseKey: string;
   asked: { experiment?: string; filter?: string; view: string };
   metrics: RunColumn[];
+  /** False while it is not known yet which metrics there are. */
+  ready: boolean;
   onOpen: (clause: string) => void;
 }
 
 /** The runs gathered by what they share, with the span of each metric; a group opens as a filter. */
-export function GroupTable({ by, clauseKey, asked, metrics, onOpen }: GroupTableProps) {
+export function GroupTable({ by, clauseKey, asked, metrics, ready, onOpen }: GroupTableProps) {
   const column = metrics.map((one) => one.id);
   const groups = useQuery({
     queryKey: ['runs', 'groups', by, asked, column],
     queryFn: ({ signal }) => get<Groups>('/runs/groups', { by, ...asked, column }, signal),
     placeholderData: keepPreviousData,
+    enabled: ready,
   });
   const clauseOf = (group: RunGroup) =>
     group.value === null ? `${clauseKey} IS NULL` : `${clauseKey} = ${quoted(group.value)}`;

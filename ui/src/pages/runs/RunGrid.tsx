@@ -1,7 +1,6 @@
 import { Checkbox } from '@mantine/core';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type CSSProperties, type KeyboardEvent, type ReactNode, useEffect, useRef } from 'react';
-import type { RunRow } from '../../api/types';
 import { at } from '../../app/paths';
 import { num } from '../../parts/format';
 import { Go } from '../../parts/Go';
@@ -11,6 +10,7 @@ import { State } from '../../parts/State';
 import { Ago, Took } from '../../parts/Time';
 import { orderKey, type RunColumn } from './columns';
 import css from './runs.module.css';
+import type { ShownRow } from './useRuns';
 
 const ROW = 33;
 const SELECT = 36;
@@ -32,10 +32,8 @@ export interface Selection {
 
 interface RunGridProps {
   total: number;
-  rowAt: (index: number) => RunRow | undefined;
+  rowAt: (index: number) => ShownRow | undefined;
   columns: RunColumn[];
-  /** Which place each column has among a row's values. */
-  placeOf: (id: string) => number;
   pinned: string[];
   order: string;
   selection: Selection;
@@ -165,7 +163,7 @@ interface LineProps extends Parts {
   current: boolean;
 }
 
-function Line({ index, top, current, rowAt, placeOf, stuck, loose, template, selection }: LineProps) {
+function Line({ index, top, current, rowAt, stuck, loose, template, selection }: LineProps) {
   const run = rowAt(index);
   const place: CSSProperties = { transform: `translateY(${top}px)`, gridTemplateColumns: template };
   if (!run)
@@ -176,7 +174,7 @@ function Line({ index, top, current, rowAt, placeOf, stuck, loose, template, sel
     );
   const cell = (column: RunColumn, stick?: number) => (
     <Cell key={column.id} stick={stick} right>
-      {shownValue(run.values[placeOf(column.id)])}
+      {shownValue(run.values[run.columns.indexOf(column.id)])}
     </Cell>
   );
   return (

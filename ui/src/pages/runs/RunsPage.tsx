@@ -1,7 +1,7 @@
 import { Button, NativeSelect, SegmentedControl, Switch } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useRouter, useSearch } from '@tanstack/react-router';
-import { useCallback, useMemo, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import * as ask from '../../api/queries';
 import { at } from '../../app/paths';
 import { Empty, ProblemBox, Waiting } from '../../parts/Asked';
@@ -92,6 +92,7 @@ export default function RunsPage() {
           by={search.group}
           clauseKey={clauseKey(search.group, all)}
           asked={asked}
+          ready={keys.data !== undefined}
           metrics={shown.filter((one) => one.kind === 'metrics').slice(0, 8)}
           onOpen={(clause) => change({ group: undefined, filter: narrowed(search.filter, clause) })}
         />
@@ -147,7 +148,6 @@ function Rows({ search, change, wanted, columns, pinned }: RowsProps) {
         total={runs.total}
         rowAt={runs.rowAt}
         columns={columns}
-        placeOf={(id) => ids.indexOf(id)}
         pinned={pinned}
         order={wanted.order_by}
         selection={selection}
@@ -170,8 +170,14 @@ function useSelection(
 ): Selection {
   const anchor = useRef(-1);
   const ids = parted(search.sel);
+  // the address follows a moment after a key press, and the next press must not undo the last one
+  const latest = useRef(ids);
+  useEffect(() => {
+    latest.current = parted(search.sel);
+  }, [search.sel]);
   const set = (next: Iterable<string>) => {
     const some = [...next].slice(0, MOST_SELECTED);
+    latest.current = some;
     change({ sel: some.length ? joined(some) : undefined });
   };
   const idsBetween = (from: number, to: number) =>
@@ -181,7 +187,7 @@ function useSelection(
     has: (id) => ids.includes(id),
     count: ids.length,
     toggle: (id, index, range) => {
-      const next = new Set(ids);
+      const next = new Set(latest.current);
       if (range && anchor.current >= 0) {
         for (const one of idsBetween(Math.min(anchor.current, index), Math.max(anchor.current, index))) next.add(one);
       } else if (!next.delete(id)) next.add(id);

@@ -14,11 +14,14 @@ export interface Wanted {
   view: string;
 }
 
+/** A row with the columns that its values stand for: rows of an earlier question stay until the next are there. */
+export type ShownRow = RunRow & { columns: string[] };
+
 export interface Runs {
   total: number | undefined;
   error: unknown;
   pending: boolean;
-  rowAt: (index: number) => RunRow | undefined;
+  rowAt: (index: number) => ShownRow | undefined;
 }
 
 export function useKeys(wanted: Omit<Wanted, 'order_by'>): UseQueryResult<RunKey[]> {
@@ -41,7 +44,8 @@ export function useRuns(wanted: Wanted, columns: string[], first: number, last: 
     placeholderData: keepPreviousData,
     refetchInterval: MARKS_MS,
   });
-  const known = marks.data?.marks ?? [];
+  // the marks of an earlier order lead nowhere in this one
+  const known = marks.isPlaceholderData ? [] : (marks.data?.marks ?? []);
   const from = Math.floor(Math.max(0, first) / PAGE);
   const to = Math.min(Math.floor(Math.max(0, last) / PAGE), Math.max(0, known.length - 1));
   const places = Array.from({ length: to - from + 1 }, (_, at) => from + at);
@@ -49,14 +53,12 @@ export function useRuns(wanted: Wanted, columns: string[], first: number, last: 
     queries: places.map((place) => ({
       // the first page needs no mark, so it comes at once and shows what is new
       queryKey: ['runs', 'rows', query, columns, place, place ? known[place] : ''],
-      queryFn: ({ signal }: { signal: AbortSignal }) =>
-        get<Page<RunRow>>(
-          '/runs/table',
-          { ...query, column: columns, after: place ? known[place] : '', limit: PAGE },
-          signal,
-        ),
+      queryFn: async ({ signal }: { signal: AbortSignal }): Promise<Page<ShownRow>> => {
+        const asked = { ...query, column: columns, after: place ? known[place] : '', limit: PAGE };
+        const page = await get<Page<RunRow>>('/runs/table', asked, signal);
+        return { ...page, items: page.items.map((row) => ({ ...row, columns })) };
+      },
       enabled: place === 0 || known[place] !== undefined,
-      placeholderData: place === 0 ? keepPreviousData : undefined,
       gcTime: 30_000,
     })),
   });
@@ -68,12 +70,18 @@ export function useRuns(wanted: Wanted, columns: string[], first: number, last: 
     seen.current = newest;
   }, [newest, client]);
   const loaded = new Map(places.map((place, at) => [place, pages[at]?.data?.items]));
-  const firstPage = pages.find((one) => one.isError);
+  const failed = pages.find((one) => one.isError);
+  const before = useRef(loaded);
+  const whole = [...loaded.values()].every((rows) => rows !== undefined);
+  useEffect(() => {
+    if (whole) before.current = loaded;
+  });
+  const rowsOf = (place: number) => loaded.get(place) ?? (whole ? undefined : before.current.get(place));
   return {
     // a first page without a next one is all there is, and is fresher than the marks
     total: head && !head.next ? head.items.length : marks.data?.total,
-    error: firstPage?.error ?? marks.error,
-    pending: from === 0 ? !head && !firstPage : marks.isPending,
-    rowAt: (index) => loaded.get(Math.floor(index / PAGE))?.[index % PAGE],
+    error: failed?.error ?? marks.error,
+    pending: !rowsOf(from) && (from === 0 ? !failed : marks.isPending),
+    rowAt: (index) => rowsOf(Math.floor(index / PAGE))?.[index % PAGE],
   };
 }

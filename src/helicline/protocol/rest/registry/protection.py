@@ -1,0 +1,149 @@
+"""Aliases and promotion requests over HTTP: who may move a pointer, and who must agree."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import get, post
+from litestar.params import Parameter
+
+from helicline import registry
+from helicline.errors import Invalid, Refused
+from helicline.protocol.rest.edge import Done, Edge, Page
+from helicline.records.model import Alias, PromotionRequest, RegisteredModel
+from helicline.registry.approvals import CHANGED
+from helicline.store import nouns
+from helicline.store.unit import Reader
+
+
+class PointBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The version to point to; who asks and why stand on the request where the alias is protected."""
+
+    number: int
+    person: str = ""
+    reason: str = ""
+
+
+class ProtectBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    role: str = "approver"
+    people: int = 1
+
+
+class AskBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    model: str
+    number: int
+    alias: str
+    person: str = ""
+    reason: str = ""
+
+
+class DecideBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    reason: str = ""
+    person: str = ""
+
+
+class ModelDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A model with its pointers and the requests for it, newest first."""
+
+    model: RegisteredModel
+    aliases: list[Alias]
+    requests: list[PromotionRequest]
+
+
+def person_of(edge: Edge, said: str) -> str:
+    """Return in whose name this is done: the token's; a local caller without one must say it."""
+    if edge.caller.name != "local":
+        if said and said != edge.caller.name:
+            raise Invalid("person", said, f"{edge.caller.name}, whose token this is")
+        return edge.caller.name
+    return said
+
+
+@get("/models/{name:str}", sync_to_thread=True)
+def get_model(edge: Edge, name: str) -> ModelDetail:
+    """A model: its aliases, which of them are protected, and the requests to move them."""
+
+    def view(tx: Reader) -> ModelDetail:
+        model = registry.get_model(tx, name)
+        return ModelDetail(
+            model=model,
+            aliases=nouns.ALIASES.select(tx, nouns.ALIASES.table.c.model == name),
+            requests=registry.requests_of(tx, name),
+        )
+
+    return edge.read(view)
+
+
+@post("/models/{name:str}/aliases/{alias:str}", sync_to_thread=True, status_code=200)
+def point_alias(edge: Edge, name: str, alias: str, data: PointBody) -> Alias:
+    """Point an alias to a version; 403 that names the promotion request where the alias is protected."""
+    person = person_of(edge, data.person)
+    found = edge.write(
+        lambda tx: registry.point_or_ask(tx, name, alias, data.number, person=person, reason=data.reason)
+    )
+    if isinstance(found, PromotionRequest):
+        raise registry.protected_by(found)
+    return found
+
+
+@post("/models/{name:str}/aliases/{alias:str}/drop", sync_to_thread=True, status_code=200)
+def drop_alias(edge: Edge, name: str, alias: str) -> Done:
+    """Drop an alias; 403 where it is protected."""
+    edge.write(lambda tx: registry.unpoint(tx, name, alias))
+    return Done()
+
+
+@post("/models/{name:str}/aliases/{alias:str}/protect", sync_to_thread=True, status_code=200)
+def protect(edge: Edge, name: str, alias: str, data: ProtectBody) -> RegisteredModel:
+    """Let an alias move only when `people` people of `role` approve."""
+    return edge.write(lambda tx: registry.protect(tx, name, alias, role=data.role, people=data.people))
+
+
+@post("/models/{name:str}/aliases/{alias:str}/unprotect", sync_to_thread=True, status_code=200)
+def unprotect(edge: Edge, name: str, alias: str) -> RegisteredModel:
+    """Let an alias move freely again."""
+    return edge.write(lambda tx: registry.unprotect(tx, name, alias))
+
+
+@get("/promotion-requests", sync_to_thread=True)
+def list_requests(
+    edge: Edge, in_state: Annotated[str, Parameter(query="state")] = "", model: str = ""
+) -> Page[PromotionRequest]:
+    """Requests to promote, newest first."""
+    column = nouns.REQUESTS.table.c
+    where = [column.state == in_state] if in_state else []
+    where += [column.model == model] if model else []
+    found = edge.read(lambda tx: nouns.REQUESTS.select(tx, *where))
+    return Page(sorted(found, key=lambda one: one.created_at, reverse=True))
+
+
+@post("/promotion-requests", sync_to_thread=True)
+def ask(edge: Edge, data: AskBody) -> PromotionRequest:
+    """Ask people to let a protected alias name a version; the open request where there is one."""
+    person = person_of(edge, data.person)
+    return edge.write(
+        lambda tx: registry.request_alias(tx, data.model, data.alias, data.number, person=person, reason=data.reason)
+    )
+
+
+@post("/promotion-requests/{request_id:str}/{decision:str}", sync_to_thread=True, status_code=200)
+def decide(edge: Edge, request_id: str, decision: str, data: DecideBody) -> PromotionRequest:
+    """Approve or reject a request, in the name of the token or of `person` on a local server."""
+    if decision not in ("approve", "reject"):
+        raise Invalid("decision", decision, "approve or reject")
+    person = person_of(edge, data.person).strip()
+    if not person:
+        raise Invalid("person", person, "the name of the person who decides")
+    role = edge.caller.role
+    found = edge.write(
+        lambda tx: registry.decide_request(
+            tx, request_id, person=person, role=role, approve=decision == "approve", reason=data.reason
+        )
+    )
+    if found.state == "VOID":
+        raise Refused("approve", CHANGED, "The request is void; ask again for the version as it is now.")
+    return found
+
+
+ROUTES = [get_model, point_alias, drop_alias, protect, unprotect, list_requests, ask, decide]

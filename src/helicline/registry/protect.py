@@ -1,0 +1,96 @@
+"""Protected aliases: pointers that people move together, never one alone."""
+
+from __future__ import annotations
+
+import msgspec
+
+from helicline import bus
+from helicline.errors import Conflict, Invalid, NotFound, Refused
+from helicline.records.access import ROLES
+from helicline.records.model import Alias, PromotionRequest, Protection, RegisteredModel
+from helicline.registry.alias import alias_of, checked_alias, point
+from helicline.registry.approvals import ask_for_alias
+from helicline.registry.model import get_model, held_model
+from helicline.registry.version import get_version
+from helicline.store.nouns import MODELS
+from helicline.store.unit import Reader, Tx
+
+MOST_PEOPLE = 20
+
+
+def protected_by(request: PromotionRequest) -> Refused:
+    """Return the error that tells a client of the request that stands in its way."""
+    left = request.people - sum(1 for one in request.approvals if one.decision == "approve")
+    people = "one person" if left == 1 else f"{left} people"
+    return Refused(
+        "move the alias",
+        f"{request.model}@{request.alias} is protected; promotion request {request.id} was opened",
+        f"The alias moves by itself once {people} approved it: hl approve {request.id}",
+    )
+
+
+def point_or_ask(
+    tx: Tx, model: str, alias: str, number: int, *, person: str = "", reason: str = ""
+) -> Alias | PromotionRequest:
+    """Return the alias, moved; or, where it is protected, the open request that people must approve first.
+
+    A request is opened where there is none for this version as it is now. It must be committed before the caller is
+    told, so this returns it instead of raising: raise `protected_by(request)` after the unit of work.
+    """
+    rule = protection_of(held_model(tx, model), checked_alias(alias))
+    version = get_version(tx, model, number)
+    if rule is None or alias_of(tx, model, alias) == number:
+        return point(tx, model, alias, number)
+    return ask_for_alias(tx, version, rule, person=person.strip() or tx.actor, reason=reason)
+
+
+def request_alias(
+    tx: Tx, model: str, alias: str, number: int, *, person: str = "", reason: str = ""
+) -> PromotionRequest:
+    """Return the open request to let a protected alias name the version.
+
+    Raises:
+        Conflict: the alias is not protected, or names the version already.
+    """
+    found = protection_of(held_model(tx, model), checked_alias(alias))
+    if found is None:
+        raise Conflict("alias", f"{model}@{alias}", "is not protected", "Point it: hl model point.")
+    if alias_of(tx, model, alias) == number:
+        raise Conflict("alias", f"{model}@{alias}", f"names version {number} already")
+    asked = point_or_ask(tx, model, alias, number, person=person, reason=reason)
+    assert isinstance(asked, PromotionRequest)
+    return asked
+
+
+def protection_of(model: RegisteredModel, alias: str) -> Protection | None:
+    return next((rule for rule in model.protected if rule.alias == alias), None)
+
+
+def protect(tx: Tx, model: str, alias: str, *, role: str = "approver", people: int = 1) -> RegisteredModel:
+    """Return the model with the alias protected; who is asked to approve must hold a role that may."""
+    checked_alias(alias)
+    if "approve" not in ROLES.get(role, frozenset()):
+        may = ", ".join(sorted(name for name, rights in ROLES.items() if "approve" in rights))
+        raise Invalid("role", role, f"a role that may approve: {may}")
+    if not 1 <= people <= MOST_PEOPLE:
+        raise Invalid("people", people, f"1 to {MOST_PEOPLE}")
+    registered = held_model(tx, model)
+    rest = tuple(rule for rule in registered.protected if rule.alias != alias)
+    rule = Protection(alias=alias, role=role, people=people, set_by=tx.actor)
+    bus.emit(tx, "protected", "alias", f"{model}@{alias}", role=role, people=people)
+    return MODELS.swap(tx, msgspec.structs.replace(registered, protected=(*rest, rule), updated_at=tx.now))
+
+
+def unprotect(tx: Tx, model: str, alias: str) -> RegisteredModel:
+    """Return the model with the alias free again. Raises NotFound where it was not protected."""
+    registered = held_model(tx, model)
+    if protection_of(registered, alias) is None:
+        raise NotFound("protected alias", f"{model}@{alias}")
+    rest = tuple(rule for rule in registered.protected if rule.alias != alias)
+    bus.emit(tx, "unprotected", "alias", f"{model}@{alias}")
+    return MODELS.swap(tx, msgspec.structs.replace(registered, protected=rest, updated_at=tx.now))
+
+
+def protections(tx: Reader, model: str) -> tuple[Protection, ...]:
+    """Return the protected aliases of a model."""
+    return get_model(tx, model).protected

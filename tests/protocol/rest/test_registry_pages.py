@@ -1,0 +1,108 @@
+"""The routes of the registry's pages, against a live server."""
+
+from __future__ import annotations
+
+import pytest
+
+from helicline.server.permissions import API
+from live import home, served
+
+
+@pytest.fixture(scope="module")
+def http(tmp_path_factory):
+    with served(home(tmp_path_factory.mktemp("home"))) as opened:
+        for name in ("churn", "other"):
+            opened.post("/api/2.0/mlflow/registered-models/create", json={"name": name}).raise_for_status()
+            for number in (1, 2):
+                add_version(opened, name, b"%d" % number)
+        yield opened
+
+
+def add_version(http, model, content):
+    made = http.post("/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}).json()["run"]["info"]["run_id"]
+    http.put(f"/api/2.0/mlflow-artifacts/artifacts/0/{made}/artifacts/m/notes.txt", content=content).raise_for_status()
+    return post(http, f"/models/{model}/versions", {"source": f"runs:/{made}/m"}).json()["number"]
+
+
+def post(http, route, body=None):
+    return http.post(API + route, json={} if body is None else body)
+
+
+def test_a_protected_alias_answers_403_with_the_request_and_moves_with_its_approval(http):
+    assert post(http, "/models/churn/aliases/champion", {"number": 1}).json()["number"] == 1
+    protected = post(http, "/models/churn/aliases/champion/protect", {"people": 1}).json()["protected"]
+    assert [one["alias"] for one in protected] == ["champion"]
+    refused = post(http, "/models/churn/aliases/champion", {"number": 2, "person": "ann", "reason": "better"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "refused")
+    request = http.get(f"{API}/promotion-requests", params={"model": "churn", "state": "OPEN"}).json()["items"][0]
+    assert request["id"] in refused.json()["detail"]
+    assert (request["requested_by"], request["reason"], request["alias"]) == ("ann", "better", "champion")
+    own = post(http, f"/promotion-requests/{request['id']}/approve", {"person": "ann"})
+    assert (own.status_code, "four eyes" in own.json()["hint"]) == (403, True)
+    assert post(http, f"/promotion-requests/{request['id']}/approve", {"person": "bob"}).json()["state"] == "APPROVED"
+    detail = http.get(f"{API}/models/churn").json()
+    assert [(one["alias"], one["number"]) for one in detail["aliases"]] == [("champion", 2)]
+    assert post(http, "/models/churn/aliases/champion/drop").status_code == 403
+    assert post(http, "/models/churn/aliases/champion/unprotect").status_code == 200
+    assert post(http, "/models/churn/aliases/champion/drop").json() == {"ok": True}
+
+
+def test_a_version_whose_files_changed_cannot_be_approved(http):
+    post(http, "/models/other/aliases/champion/protect")
+    request = post(http, "/promotion-requests", {"model": "other", "number": 2, "alias": "champion"}).json()
+    root = http.get(f"{API}/models/other/versions/2").json()["version"]["artifact_root"]
+    http.put(f"/api/2.0/mlflow-artifacts/artifacts/{root}/notes.txt", content=b"other bytes").raise_for_status()
+    answer = post(http, f"/promotion-requests/{request['id']}/approve", {"person": "bob"})
+    assert (answer.status_code, "files changed" in answer.json()["detail"]) == (403, True)
+    states = {one["id"]: one["state"] for one in http.get(f"{API}/promotion-requests").json()["items"]}
+    assert states[request["id"]] == "VOID"
+    assert http.get(f"{API}/models/other/versions/2").json()["changed"]
+    assert post(http, f"/promotion-requests/{request['id']}/approve", {"person": "cyd"}).status_code == 409
+
+
+def test_a_card_is_read_written_and_handed_on(http):
+    at = "/models/churn/versions/1/card"
+    card = post(http, at, {"fields": {"intended_use": "To rank."}}).json()
+    assert (card["missing_count"], card["fields"][1]["text"]) == (4, "To rank.")
+    document = http.get(f"{API}{at}.md")
+    assert document.headers["content-type"].startswith("text/markdown")
+    assert "To rank." in document.text
+    assert post(http, at, {"fields": {"x": "y"}}).status_code == 400
+
+
+def test_versions_are_compared(http):
+    found = http.get(f"{API}/models/churn/diff", params={"before": 1, "after": 2}).json()
+    assert [one["path"] for one in found["files"]["changes"]] == ["notes.txt"]
+    query = {"before": 1, "after": 2, "path": "notes.txt"}
+    assert http.get(f"{API}/models/churn/diff/text", params=query).json()["lines"][-2:] == ["-1", "+2"]
+
+
+@pytest.mark.parametrize(
+    ("route", "status"),
+    [
+        ("/models/nope", 404), ("/models/churn/versions/9/card", 404), ("/models/churn/diff?before=1&after=9", 404),
+        ("/models/churn/diff?before=1", 400), ("/models/churn/diff?before=x&after=1", 400),
+        ("/models/churn/diff?before=1&after=99999999999999999999", 404), ("/lineage?noun=run", 400),
+        ("/lineage?noun=x&id=y", 400), ("/lineage?noun=run&id=y", 404), ("/lineage?noun=model_version&id=churn", 400),
+    ],
+)  # fmt: skip
+def test_what_is_not_there_or_makes_no_sense_is_a_problem(http, route, status):
+    answer = http.get(API + route)
+    assert (answer.status_code, answer.json()["status"]) == (status, status)
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "status"),
+    [
+        ("/models/churn/aliases/latest", {"number": 1}, 400), ("/models/churn/aliases/x", {"number": 9}, 404),
+        ("/models/churn/aliases/x/protect", {"role": "viewer"}, 400),
+        ("/models/churn/aliases/x/protect", {"people": 0}, 400),
+        ("/models/churn/aliases/x/unprotect", {}, 404), ("/models/nope/aliases/x", {"number": 1}, 404),
+        ("/promotion-requests", {"model": "churn", "number": 1, "alias": "free"}, 409),
+        ("/promotion-requests", {"model": "nope", "number": 1, "alias": "x"}, 404),
+        ("/promotion-requests/nope/approve", {"person": "bob"}, 404), ("/promotion-requests/nope/approve", {}, 400),
+    ],
+)  # fmt: skip
+def test_a_change_that_cannot_be_is_a_problem(http, route, body, status):
+    answer = post(http, route, body)
+    assert (answer.status_code, answer.json()["status"]) == (status, status)
