@@ -80,7 +80,9 @@ def _section(name: str, command: Any) -> str:
     text = inspect.getdoc(command.default_command) or ""
     body, _, _ = text.partition("Parameters\n------")
     described = re.sub(r"\s*Example: ", "\n\nExample: ", body.strip()).strip()
-    usage = " ".join(["hl", name, *_usage(command)])
+    words = list(_usage(command))
+    verb, marker, _ = name.partition(" --")  # what follows a marker is not ours: options stand before it
+    usage = " ".join(["hl", name, *words] if not marker else ["hl", verb, *words[1:], "--", words[0]])
     notes = [f"* `{names}`: {note}" for names, note in _notes(command, text)]
     parts = [f"## hl {name}", described, f"```\n{usage}\n```", *(["\n".join(notes)] if notes else [])]
     return "\n\n".join(parts) + "\n"

@@ -71,7 +71,7 @@ class Story:
             found = probe()
             if found:
                 return found
-            time.sleep(0.1)
+            time.sleep(0.25)
         raise Unexpected(f"{what} did not happen within {patience_s:.0f} s")
 
     def get(self, path: str) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 import urllib3
 from scans import PIXELS, Scans, aged
 
-RATE = 120.0
+RATE = 75.0
 LABEL_DELAY_S = 1.5
 KEYS = 400
 CALLS = 24  # requests that may be under way at once

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from cyclopts import App
 
@@ -28,7 +29,11 @@ COMMANDS = {
         "Show where the circle stands, and what needs you.\n\nExample: `hl status`",
     ),
     "apply": ("helicline.cli.loop:apply", "Record the loops of a Python file.\n\nExample: `hl apply loop.py`"),
-    "run": ("helicline.cli.loop:run", "Turn a loop once and follow it.\n\nExample: `hl run churn`"),
+    "run": (
+        "helicline.cli.loop:run",
+        "Turn a loop once and follow it; or, after `--`, run any program as a tracked one.\n\n"
+        "Examples: `hl run churn`, `hl run --name deeper -- python train.py`",
+    ),
     "why": (
         "helicline.cli.why:why",
         "Walk one prediction back to everything behind it.\n\nExample: `hl why 0193a1c2-7b5e-7c3a-9f00-0123456789ab`",
@@ -60,6 +65,14 @@ COMMANDS = {
 
 for name, (home, summary) in COMMANDS.items():
     app.command(home, name=name, help=summary)
+SCRIPT = "run --"  # no word that anybody can type by itself
+app.command("helicline.cli.script:run_script", name=SCRIPT, show=False)
+
+
+def arguments_of(given: Sequence[str]) -> list[str]:
+    """Return the arguments as the tree of commands takes them: `run ... --` is a command of its own."""
+    is_script = given[:1] == ["run"] and "--" in given
+    return [SCRIPT, *given[1:]] if is_script else list(given)
 
 
 def main() -> None:
@@ -67,7 +80,7 @@ def main() -> None:
     from helicline.errors import HeliclineError
 
     try:
-        app()
+        app(arguments_of(sys.argv[1:]))
     except HeliclineError as error:
         from helicline.cli.show import complain
 

@@ -74,6 +74,19 @@ class Client:
             raise error_of(response)
         return response
 
+    def wire(self, method: str, path: str, *, body: Any = None, content: bytes | None = None) -> dict[str, Any]:
+        """Send a request of the MLflow wire and return its answer. Raises Refused with the server's words."""
+        import httpx
+
+        try:
+            response = self._http.request(method, path, json=body, content=content)
+        except httpx.HTTPError as error:
+            raise Unavailable(f"the server at {self.url}", str(error) or type(error).__name__, HINT_UP) from None
+        if response.status_code >= 400:
+            raise errors.Refused(f"{method} {path}", response.text[:500])
+        answer: dict[str, Any] = response.json() if response.content else {}
+        return answer
+
     def get(self, path: str, kind: type[T], **query: Any) -> T:
         """Return the record at `path`."""
         return msgspec.json.decode(self.send("GET", path, **query).content, type=kind)

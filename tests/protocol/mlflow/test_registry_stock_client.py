@@ -8,6 +8,8 @@ import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 
+from helicline import registry
+
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -134,3 +136,30 @@ def test_a_prompt_cannot_claim_files(client, http):
     mlflow.genai.register_prompt(name, "Hello")
     body = {"name": name, "source": "/etc", "tags": [{"key": "mlflow.prompt.is_prompt", "value": "true"}]}
     assert http.post("/api/2.0/mlflow/model-versions/create", json=body).status_code == 400
+
+
+def test_a_protected_alias_moves_only_once_somebody_else_approved(client, server, two):
+    client.set_registered_model_alias(two, "champion", "1")
+    server.store.write(lambda tx: registry.protect(tx, two, "champion"), actor="owner")
+    with pytest.raises(MlflowException, match=r"promotion request .* was opened") as caught:
+        client.set_registered_model_alias(two, "champion", "2")
+    assert (caught.value.error_code, caught.value.get_http_status_code()) == ("PERMISSION_DENIED", 403)
+    assert client.get_model_version_by_alias(two, "champion").version == "1"
+    (request,) = server.store.read(lambda tx: registry.requests_of(tx, two, number=2))
+    assert request.id in str(caught.value)
+    decide = {"person": "somebody else", "role": "approver", "approve": True}
+    server.store.write(lambda tx: registry.decide_request(tx, request.id, **decide))
+    assert client.get_model_version_by_alias(two, "champion").version == "2"
+
+
+def test_a_protected_alias_is_not_dropped_nor_its_version_deleted(client, server, two):
+    client.set_registered_model_alias(two, "champion", "1")
+    server.store.write(lambda tx: registry.protect(tx, two, "champion"), actor="owner")
+    for act in (
+        lambda: client.delete_registered_model_alias(two, "champion"),
+        lambda: client.delete_model_version(two, "1"),
+        lambda: client.delete_registered_model(two),
+    ):
+        with pytest.raises(MlflowException, match="protected"):
+            act()
+    assert client.get_model_version_by_alias(two, "champion").version == "1"

@@ -11,7 +11,7 @@ from helicline.errors import NotFound
 from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.fields import Fields
-from helicline.records.model import ModelVersion, RegisteredModel
+from helicline.records.model import ModelVersion, PromotionRequest, RegisteredModel
 from helicline.store.unit import Reader
 
 
@@ -222,7 +222,9 @@ async def transition_stage(call: Call) -> Any:
 
 async def set_alias(call: Call) -> Any:
     name, alias, number = call.fields.required("name"), call.fields.required("alias"), _number(call.fields)
-    await call.write(lambda tx: registry.point(tx, name, alias, number))
+    moved = await call.write(lambda tx: registry.point_or_ask(tx, name, alias, number))
+    if isinstance(moved, PromotionRequest):  # which is kept, though the client is refused
+        raise registry.protected_by(moved)
     return {}
 
 

@@ -1,0 +1,196 @@
+"""Any program as a tracked one: `hl run -- python train.py`.
+
+The program is left as it is. Its environment names the server, and tags that the stock MLflow client puts on every run
+it makes (the variable MLFLOW_RUN_CONTEXT); what it prints is kept as a file of those runs. A program that makes no run
+gets one of its own, with its output and how it ended.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from helicline.cli.show import connect, say
+from helicline.errors import Invalid
+from helicline.ids import new_run_id
+from helicline.sdk.client import Client
+
+SCRIPT_TAG, LOG_FILE = "helicline.script", "output.log"
+EVERY_S = 3.0
+MOST_LOG_BYTES = 50_000_000
+MOST_DATASETS = 50
+
+
+def run_script(*command: str, name: str = "", experiment: str = "") -> None:
+    """Run a program; the runs it tracks know its code, its data and its output.
+
+    Example: `hl run --name "deeper trees" -- python train.py --depth 9`
+
+    Parameters
+    ----------
+    command
+        The program and its arguments, after `--`.
+    name
+        The name of runs that the program does not name itself.
+    experiment
+        The experiment of runs for which the program sets none.
+    """
+    if not command:
+        raise Invalid("command", "nothing", "a program after --", "Like this: hl run -- python train.py")
+    script = Script(connect(), command, name=name, experiment=experiment)
+    code = script.run()
+    run_ids = script.finish(code)
+    for run_id in run_ids:
+        say(f"run {run_id} {script.client.url}/runs/{run_id}")
+    sys.exit(code)
+
+
+class Script:
+    """One execution of a program, and the runs that it made."""
+
+    def __init__(self, client: Client, command: Sequence[str], *, name: str, experiment: str) -> None:
+        self.client, self.command, self.name, self.experiment = client, list(command), name, experiment
+        self.id = new_run_id()
+        self.began = time.time()
+        self.tags = self._tags()
+        self.log = bytearray()
+        self.sent = -1
+        self.done = threading.Event()
+
+    def _tags(self) -> dict[str, str]:
+        from helicline.sdk.code import git_state
+
+        state = git_state(Path.cwd())
+        tags = {
+            SCRIPT_TAG: self.id,
+            "mlflow.source.name": shlex.join(self.command),
+            "mlflow.source.type": "LOCAL",
+            "mlflow.user": getpass.getuser(),
+        }
+        if state:
+            tags |= {"mlflow.source.git.commit": state["commit"], "mlflow.source.git.branch": state["branch"]}
+            tags |= {"helicline.git.dirty": "true"} if state["dirty"] else {}
+        if self.name:
+            tags["mlflow.runName"] = self.name
+        for one in self.client.items("/datasets", dict[str, Any])[:MOST_DATASETS]:
+            name = one["dataset"]["name"]
+            heads = [ref["target"] for ref in one["refs"] if ref["name"] == "main"]
+            tags |= {f"helicline.data.{name}": f"{name}@{head}" for head in heads}
+        return tags
+
+    def environment(self) -> dict[str, str]:
+        """Return the program's environment: what it has, and where the server is."""
+        told = {
+            "MLFLOW_TRACKING_URI": self.client.url,
+            "MLFLOW_RUN_CONTEXT": json.dumps(self.tags),
+            "HELICLINE_URL": self.client.url,
+            "PYTHONUNBUFFERED": "1",
+        }
+        if self.experiment:
+            told["MLFLOW_EXPERIMENT_NAME"] = self.experiment
+        if token := os.environ.get("HELICLINE_TOKEN", ""):
+            told["MLFLOW_TRACKING_TOKEN"] = token
+        return {**os.environ, **told}
+
+    def run(self) -> int:
+        """Run the program to its end, show what it prints, and return its exit code."""
+        try:
+            process = subprocess.Popen(
+                self.command, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+        except OSError as error:
+            raise Invalid("command", self.command[0], f"a program that can be run ({error.strerror})") from None
+        assert process.stdout is not None
+        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        keeper = threading.Thread(target=self._keep_sending, daemon=True)
+        keeper.start()
+        try:
+            self._copy(process.stdout)
+        except KeyboardInterrupt:  # the program got it too, and may have things to finish
+            self._copy(process.stdout)
+        finally:
+            code = process.wait()
+            signal.signal(signal.SIGTERM, before)
+            self.done.set()
+            keeper.join()
+        return code if code >= 0 else 128 - code
+
+    def _copy(self, output: IO[bytes]) -> None:
+        while piece := os.read(output.fileno(), 65_536):
+            sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+            if len(self.log) < MOST_LOG_BYTES:
+                self.log += piece
+
+    def _keep_sending(self) -> None:
+        while not self.done.wait(EVERY_S):
+            try:
+                self._send_log(self._runs())
+            except Exception as error:  # the program's work goes on, whatever becomes of its log
+                print(f"hl run: the log could not be sent: {error}", file=sys.stderr)
+
+    def _send_log(self, runs: Sequence[dict[str, Any]]) -> None:
+        content = bytes(self.log)
+        if not runs or len(content) == self.sent:
+            return
+        for run in runs:
+            place = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
+            self.client.wire("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{place}/{LOG_FILE}", content=content)
+        self.sent = len(content)
+
+    def _runs(self) -> list[dict[str, Any]]:
+        body = {
+            "experiment_ids": [one["experiment_id"] for one in self._experiments()],
+            "filter": f"tags.`{SCRIPT_TAG}` = '{self.id}'",
+            "max_results": 1000,
+        }
+        runs: list[dict[str, Any]] = self.client.wire("POST", "/api/2.0/mlflow/runs/search", body=body).get("runs", [])
+        return runs
+
+    def _experiments(self) -> list[dict[str, Any]]:
+        found = self.client.wire("POST", "/api/2.0/mlflow/experiments/search", body={"max_results": 10_000})
+        return list(found.get("experiments", []))
+
+    def finish(self, code: int) -> list[str]:
+        """Send the rest of the log, end what the program left open, and return the ids of its runs."""
+        status = "FINISHED" if code == 0 else "KILLED" if code > 128 else "FAILED"
+        runs = self._runs() or [self._own_run()]
+        self.sent = -1
+        self._send_log(runs)
+        for run in runs:
+            run_id = run["info"]["run_id"]
+            tag = {"run_id": run_id, "key": "helicline.exit_code", "value": str(code)}
+            self.client.wire("POST", "/api/2.0/mlflow/runs/set-tag", body=tag)
+            if run["info"]["status"] == "RUNNING":
+                body = {"run_id": run_id, "status": status, "end_time": int(time.time() * 1000)}
+                self.client.wire("POST", "/api/2.0/mlflow/runs/update", body=body)
+        return [run["info"]["run_id"] for run in runs]
+
+    def _own_run(self) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "experiment_id": self._experiment_id(),
+            "run_name": self.name,
+            "start_time": int(self.began * 1000),
+            "tags": [{"key": key, "value": value} for key, value in self.tags.items()],
+        }
+        made: dict[str, Any] = self.client.wire("POST", "/api/2.0/mlflow/runs/create", body=body)["run"]
+        return made
+
+    def _experiment_id(self) -> str:
+        if not self.experiment:
+            return "0"
+        for one in self._experiments():
+            if one["name"] == self.experiment:
+                return str(one["experiment_id"])
+        made = self.client.wire("POST", "/api/2.0/mlflow/experiments/create", body={"name": self.experiment})
+        return str(made["experiment_id"])
