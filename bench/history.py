@@ -99,9 +99,8 @@ def main() -> None:
         seconds = [log(server, runs[server.name], LENGTH) for server in servers]
         began = time.perf_counter()
         fill(urls[0], int(asked.points))
-        print(
-            f"{asked.database}; ours holds {int(asked.points):,} more points, filled in {time.perf_counter() - began:.0f} s"
-        )
+        took = time.perf_counter() - began
+        print(f"{asked.database}; ours holds {int(asked.points):,} more points, filled in {took:.0f} s")
         _show("log 100,000 points, 1000 a request", [one * 1000 for one in seconds])
         acts = (("whole history, raw", whole), ("whole history, stock client", through_client), ("1000 points", page))
         for what, act in acts:
