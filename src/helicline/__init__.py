@@ -44,6 +44,7 @@ _HOMES = {
     "performance": "helicline.sdk.loop",
     "pipeline": "helicline.sdk.authoring",
     "quality": "helicline.sdk.loop",
+    "runs": "helicline.sdk.runs",
     "step": "helicline.sdk.authoring",
 }
 
@@ -74,10 +75,12 @@ __all__ = [
     "performance",
     "pipeline",
     "quality",
+    "runs",
     "step",
 ]
 
 if TYPE_CHECKING:
+    from helicline.sdk import runs
     from helicline.sdk.authoring import candidate, dataset, pipeline, step
     from helicline.sdk.client import Client
     from helicline.sdk.handles import Artifact, Metrics, Model, Table
@@ -108,7 +111,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'helicline' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    home = importlib.import_module(_HOMES[name])
+    return home if home.__name__.endswith(f".{name}") else getattr(home, name)  # a module is a name too
 
 
 class _Face(ModuleType):

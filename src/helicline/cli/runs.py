@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from typing import Any
 
 from cyclopts import App
 
+from helicline.cli.script import LOG_FILE
 from helicline.cli.show import ago, as_json, connect, say, table
+from helicline.errors import Invalid, NotFound
 from helicline.records.run import Run
+from helicline.sdk import runs
 
 app = App(name="runs", help="Tracked runs.")
 
 
 @app.command(name="ls")
 def list_runs(
-    *, filter: str = "", order_by: str = "attributes.start_time DESC", limit: int = 20, json: bool = False
+    *, filter: str = "", order_by: str = runs.NEWEST, limit: int = 20, to: str = "", json: bool = False
 ) -> None:
-    """List runs by an MLflow filter. Example: `hl runs ls --filter "metrics.accuracy > 0.9"`"""
-    found = connect().items("/runs", Run, filter=filter or None, order_by=order_by, limit=limit)
+    """List runs by an MLflow filter. Example: `hl runs ls --filter "metrics.accuracy > 0.9" --to best.csv`
+
+    Parameters
+    ----------
+    to
+        Write them to a `.csv` or `.parquet` file, with every metric, parameter and tag.
+    """
+    found = runs.search(filter, order_by=order_by, limit=limit, client=connect())
+    if to:
+        say(f"{len(found)} runs in {found.save(to)}")
+        return
     if json:
         as_json(found)
         return
-    rows = [
-        (
-            one.run_id[:12],
-            one.name,
-            one.status,
-            " ".join(f"{m.key}={m.value:.4g}" for m in one.metrics[:4]),
-            ago(one.start_time),
-        )
-        for one in found
-    ]
+    rows = [(one.run_id[:12], one.name, one.status, _metrics(one, 4), ago(one.start_time)) for one in found]
     table("", ("run", "name", "status", "metrics", "began"), rows, empty="No runs yet.")
+
+
+def _metrics(run: Run, most: int) -> str:
+    return " ".join(f"{point.key}={point.value:.4g}" for point in run.metrics[:most])
 
 
 @app.command(name="show")
 def show_run(run_id: str, *, json: bool = False) -> None:
     """Show a run's parameters, metrics and tags. Example: `hl runs show 0af3...`"""
-    found = connect().get(f"/runs/{run_id}", Run)
+    found = runs.get(run_id, client=connect())
     if json:
         as_json(found)
         return
@@ -45,6 +54,60 @@ def show_run(run_id: str, *, json: bool = False) -> None:
     rows = [("param", name, value) for name, value in sorted(found.params.items())]
     rows += [("metric", one.key, f"{one.value:.6g}") for one in found.metrics]
     table("", ("", "name", "value"), rows)
+
+
+@app.command(name="compare")
+def compare_runs(*run_ids: str, json: bool = False) -> None:
+    """Show what is not the same in these runs. Example: `hl runs compare 0af3... 71bc...`"""
+    if len(run_ids) < 2:
+        raise Invalid("run_ids", len(run_ids), "two runs or more")
+    client = connect()
+    found = [runs.get(run_id, client=client) for run_id in run_ids]
+    rows = runs.differences(found)
+    if json:
+        as_json({name: dict(zip(run_ids, values, strict=True)) for name, values in rows})
+        return
+    columns = ("", *(f"{run.name} {run.run_id[:8]}" for run in found))
+    table("", columns, [(name, *values) for name, values in rows], empty="They are the same.")
+
+
+@app.command(name="watch")
+def watch_run(run_id: str, *, every: float = 2.0) -> None:
+    """Print a run's metrics as they change, until it ends. Example: `hl runs watch 0af3...`"""
+    client, before = connect(), ""
+    while True:
+        run = runs.get(run_id, client=client)
+        line = f"{run.status} {_metrics(run, 12)}"
+        if line != before:
+            say(line)
+        before = line
+        if run.status not in ("RUNNING", "SCHEDULED"):
+            return
+        time.sleep(max(0.2, every))
+
+
+@app.command(name="tail")
+def tail_run(run_id: str, *, follow: bool = False) -> None:
+    """Print what a program wrote that `hl run --` began. Example: `hl runs tail 0af3... --follow`
+
+    Parameters
+    ----------
+    follow
+        Go on printing while the run goes on; what is new comes every few seconds.
+    """
+    client, shown = connect(), 0
+    while True:
+        run = runs.get(run_id, client=client)
+        place = run.artifact_uri.removeprefix("mlflow-artifacts:/")
+        log = client.wire_bytes(f"/api/2.0/mlflow-artifacts/artifacts/{place}/{LOG_FILE}")
+        if log is None and not follow:
+            raise NotFound("output of run", run_id)
+        sys.stdout.buffer.write((log or b"")[shown:])
+        sys.stdout.buffer.flush()
+        shown = len(log or b"")
+        if not follow or run.status not in ("RUNNING", "SCHEDULED"):
+            return
+        time.sleep(1.0)
 
 
 @app.command(name="why-rerun")

@@ -76,16 +76,25 @@ class Client:
 
     def wire(self, method: str, path: str, *, body: Any = None, content: bytes | None = None) -> dict[str, Any]:
         """Send a request of the MLflow wire and return its answer. Raises Refused with the server's words."""
+        response = self._wired(method, path, json=body, content=content)
+        answer: dict[str, Any] = response.json() if response.content else {}
+        return answer
+
+    def wire_bytes(self, path: str) -> bytes | None:
+        """Return a file of the MLflow wire, None where there is none."""
+        response = self._wired("GET", path, missing_ok=True)
+        return None if response.status_code == 404 else response.content
+
+    def _wired(self, method: str, path: str, *, missing_ok: bool = False, **body: Any) -> httpx.Response:
         import httpx
 
         try:
-            response = self._http.request(method, path, json=body, content=content)
+            response = self._http.request(method, path, **body)
         except httpx.HTTPError as error:
             raise Unavailable(f"the server at {self.url}", str(error) or type(error).__name__, HINT_UP) from None
-        if response.status_code >= 400:
+        if response.status_code >= 400 and not (missing_ok and response.status_code == 404):
             raise errors.Refused(f"{method} {path}", response.text[:500])
-        answer: dict[str, Any] = response.json() if response.content else {}
-        return answer
+        return response
 
     def get(self, path: str, kind: type[T], **query: Any) -> T:
         """Return the record at `path`."""

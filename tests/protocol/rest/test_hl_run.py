@@ -90,3 +90,73 @@ def test_without_a_server_the_next_step_is_told(hl):
     done = hl("run", "--", "true", HELICLINE_URL="http://127.0.0.1:9")
     assert done.returncode == 1
     assert "hl up" in done.stderr
+
+
+@pytest.fixture
+def two(place, client):
+    """Two finished runs that differ in a parameter and a metric, one of them with NaN."""
+    made = []
+    for depth, loss in ((3, 0.5), (7, float("nan"))):
+        run = client.create_run("0", run_name=f"depth {depth}")
+        client.log_param(run.info.run_id, "depth", depth)
+        client.log_param(run.info.run_id, "seed", 1)
+        client.log_metric(run.info.run_id, "loss", loss)
+        client.set_terminated(run.info.run_id)
+        made.append(run.info.run_id)
+    return made
+
+
+@pytest.fixture
+def client(place):
+    import mlflow
+
+    return mlflow.MlflowClient(place.url)
+
+
+def test_runs_are_searched_from_python_and_become_tables(place, two):
+    import helicline as hl
+
+    found = hl.runs.search("params.seed = '1'", client=hl.Client(place.url), limit=2)
+    assert sorted(run.run_id for run in found) == sorted(two)
+    frame = found.to_pandas().set_index("run_id")
+    assert frame.loc[two[0], "metrics.loss"] == 0.5
+    assert frame.loc[two[1], "params.depth"] == "7"
+    assert frame.loc[two[1], ["metrics.loss"]].isna().all()
+    assert found.to_arrow().num_rows == 2
+
+
+@pytest.mark.parametrize("name", ["runs.csv", "runs.parquet"])
+def test_runs_are_exported_with_every_column(hl, two, tmp_path, name):
+    import pandas as pd
+
+    done = hl("runs", "ls", "--filter", "params.seed = '1'", "--to", name)
+    assert done.returncode == 0, done.stderr
+    read = pd.read_csv if name.endswith("csv") else pd.read_parquet
+    assert {"run_id", "metrics.loss", "params.depth"} <= set(read(tmp_path / name).columns)
+
+
+def test_what_differs_between_runs_is_shown(hl, two):
+    done = hl("runs", "compare", *two, "--json")
+    found = json.loads(done.stdout)
+    assert found["params.depth"] == {two[0]: "3", two[1]: "7"}
+    assert "params.seed" not in found
+
+
+def test_the_output_of_a_program_is_told_again(place, hl):
+    done = hl("run", "--", "sh", "-c", "echo one; echo two")
+    (run,) = runs_of(place, done)
+    assert hl("runs", "tail", run["info"]["run_id"], "--follow").stdout == "one\ntwo\n"
+    assert hl("runs", "watch", run["info"]["run_id"]).stdout.startswith("FINISHED")
+
+
+def test_a_filter_or_file_that_cannot_be_is_named(hl, two):
+    for arguments, word in (
+        (["ls", "--filter", "metrics.loss >"], "filter"),
+        (["ls", "--to", "runs.xls"], ".parquet"),
+        (["compare", two[0]], "two runs"),
+        (["tail", two[0]], "output of run"),
+    ):
+        done = hl("runs", *arguments)
+        assert done.returncode == 1, arguments
+        assert word in done.stderr
+        assert "Traceback" not in done.stderr
