@@ -95,13 +95,13 @@ def search(
     """
     asked, found, after = client or Client(), Runs(), ""
     while len(found) < limit:
-        query = {
+        query: dict[str, Any] = {
             "experiment": experiment or None,
             "filter": filter or None,
             "order_by": order_by,
             "after": after or None,
+            "limit": min(PAGE, limit - len(found)),
         }
-        query["limit"] = min(PAGE, limit - len(found))
         response = asked.send("GET", "/runs", timeout_s=60.0, **query)
         page = msgspec.json.decode(response.content)
         found += [_run(document) for document in page["items"]]
