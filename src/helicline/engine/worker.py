@@ -31,6 +31,8 @@ LOG_EVERY_S = 0.25
 ALWAYS = ("helicline.engine.step", "helicline.engine.judging", "helicline.engine.harvest", "httpx", "duckdb")
 STOCK = ("mlflow", "mlflow.pyfunc", "mlflow.artifacts")
 FLAVOURS = ("sklearn", "xgboost", "lightgbm", "catboost", "statsmodels")
+# what logging and autologging a model of the flavour imports on top, at the cost of seconds
+WITH_FLAVOUR = {"sklearn": ("skops.io", "sklearn.ensemble", "sklearn.manifold", "sklearn.semi_supervised")}
 
 
 class Worker:
@@ -74,7 +76,8 @@ class Worker:
         """Return what is worth importing once for all tasks of a code bundle."""
         if bundle and bundle not in self.preloads:
             found = imports_of(client.fetch_blob(bundle, scratch / "preload.tar"))
-            flavours = [f"mlflow.{name.split('.')[0]}" for name in found if name.split(".")[0] in FLAVOURS]
+            packages = dict.fromkeys(name.split(".")[0] for name in found if name.split(".")[0] in FLAVOURS)
+            flavours = [module for name in packages for module in (f"mlflow.{name}", *WITH_FLAVOUR.get(name, ()))]
             self.preloads[bundle] = [*found, *dict.fromkeys(flavours)] if "mlflow" in found else found
         return [*ALWAYS, *STOCK, *self.preloads.get(bundle, [])]
 

@@ -156,7 +156,8 @@ class Gateway:
         ]
         print(f"gateway ready {self._address}", flush=True)
         if kept is None or not kept.orders:
-            self._spare.prepare(Path(sys.executable), {})  # the first model shall not wait for imports either
+            # the first model shall not wait for imports either; most are of this flavour
+            self._spare.prepare(Path(sys.executable), {"flavors": {"sklearn": {}}})
         await _until(stopping, [sealer, *talking, *upkeep])
         server.close()
         await self._listener.drain(grace_s=_DRAIN_S)

@@ -18,7 +18,7 @@ _log = logging.getLogger("helicline.gateway")
 _SETTLE_S = 2.0
 _COMMON = ("mlflow.pyfunc", "pandas")
 _BY_FLAVOUR = {
-    "sklearn": ("mlflow.sklearn", "sklearn.pipeline", "sklearn.linear_model", "sklearn.ensemble"),
+    "sklearn": ("mlflow.sklearn", "sklearn.pipeline", "sklearn.linear_model", "sklearn.ensemble", "skops.io"),
     "xgboost": ("mlflow.xgboost", "xgboost"),
     "lightgbm": ("mlflow.lightgbm", "lightgbm"),
 }
