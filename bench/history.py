@@ -100,7 +100,8 @@ def main() -> None:
         began = time.perf_counter()
         fill(urls[0], int(asked.points))
         print(
-            f"{asked.database}; ours holds {int(asked.points):,} more points, filled in {time.perf_counter() - began:.0f} s"
+            f"{asked.database}; ours holds {int(asked.points):,} more points,"
+            f" filled in {time.perf_counter() - began:.0f} s"
         )
         _show("log 100,000 points, 1000 a request", [one * 1000 for one in seconds])
         acts = (("whole history, raw", whole), ("whole history, stock client", through_client), ("1000 points", page))
