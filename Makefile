@@ -25,6 +25,10 @@ docs: .venv/.docs ## the documentation site, in site/
 bench: sync ## what the product costs, against its peers
 	$(BIN)/python bench/turn.py
 	$(BIN)/python bench/serving.py
+	$(BIN)/python bench/tracking.py
+	$(BIN)/python bench/search.py
+	$(BIN)/python bench/history.py
+	$(BIN)/python bench/otlp.py
 
 screenshots: sync chromium ## every page in both schemes, from a running story, into docs/screenshots
 	$(BIN)/python docs/screenshots.py

@@ -58,6 +58,8 @@ COMMANDS = {
     "trigger": ("helicline.cli.loop:trigger_app", "What begins turns by itself."),
     "turn": ("helicline.cli.loop:turn_app", "Turns: one passage round the circle each."),
     "loop": ("helicline.cli.loop:app", "The loops that are recorded."),
+    "import": ("helicline.cli.transfer.command:import_app", "Bring in what another tool holds."),
+    "export": ("helicline.cli.transfer.command:export_app", "Give everything to another tool."),
     "token": ("helicline.cli.admin:token_app", "Tokens for people and programs."),
     "audit": ("helicline.cli.admin:audit_app", "The audit trail."),
     "config": ("helicline.cli.admin:config_app", "The settings in force."),

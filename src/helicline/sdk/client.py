@@ -54,6 +54,11 @@ class Client:
     def close(self) -> None:
         self._http.close()
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request to this server carries to be let in."""
+        return {name: value for name, value in self._http.headers.items() if name == "authorization"}
+
     def send(
         self, method: str, path: str, *, body: Any = None, timeout_s: float = 60.0, **query: Any
     ) -> httpx.Response:

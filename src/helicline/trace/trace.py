@@ -65,28 +65,44 @@ def _sums(info: dict[str, Any]) -> dict[str, str]:
 def add_spans(tx: Tx, experiment_id: str, spans: Sequence[SpanRecord], *, run_id: str = "") -> None:
     """Keep the spans; a trace that nobody announced is made from them."""
     active_experiment(tx, experiment_id)
-    rows.save_spans(tx, spans)
-    telling = {span.trace_id for span in spans if usage.tells(span)}
-    for trace_id in sorted({checked_trace_id(span.trace_id) for span in spans}):
-        before = _held(tx, trace_id)
-        if before is not None and before.experiment_id != experiment_id:
+    fresh: dict[str, dict[str, SpanRecord]] = {}
+    for span in spans:
+        fresh.setdefault(span.trace_id, {})[span.span_id] = span
+    known = _all_held(tx, sorted(checked_trace_id(trace_id) for trace_id in fresh))
+    for trace_id, before in known.items():
+        if before.experiment_id != experiment_id:
             raise Invalid("trace_id", trace_id, "a trace of this experiment")
-        if before is None or before.info.get(DERIVED_KEY):
-            _save_derived(tx, trace_id, experiment_id, before=before, run_id=run_id)
-        elif trace_id in telling and not _sums(before.info):
+    rows.save_spans(tx, spans)
+    records = []
+    for trace_id in sorted(fresh):
+        stands = known.get(trace_id)
+        if stands is None:  # a trace that is new has no other spans
+            whole = sorted(fresh[trace_id].values(), key=lambda span: (span.start_ns, span.span_id))
+            records.append(_derived_record(tx, _derived(trace_id, experiment_id, whole), before=None, run_id=run_id))
+        elif stands.info.get(DERIVED_KEY):
+            info = _derived(trace_id, experiment_id, rows.spans_of(tx, [trace_id])[trace_id])
+            records.append(_derived_record(tx, info, before=stands, run_id=run_id))
+        elif not _sums(stands.info) and any(usage.tells(span) for span in fresh[trace_id].values()):
             sums = usage.summed(rows.spans_of(tx, [trace_id])[trace_id])
-            metadata = sums | (before.info.get("trace_metadata") or {})
-            _saved(tx, experiment_id, before.info | {"trace_metadata": metadata})
+            metadata = sums | (stands.info.get("trace_metadata") or {})
+            records.append(_record(tx, experiment_id, stands.info | {"trace_metadata": metadata}))
+    rows.save_all(tx, records)
 
 
-def _save_derived(tx: Tx, trace_id: str, experiment_id: str, *, before: TraceRecord | None, run_id: str) -> None:
-    info = _derived(trace_id, experiment_id, rows.spans_of(tx, [trace_id])[trace_id])
+def _all_held(tx: Tx, trace_ids: Sequence[str]) -> dict[str, TraceRecord]:
+    """Return the traces that are there, each held until the end of the unit; the ids are in order."""
+    for trace_id in trace_ids:
+        hold(tx, f"trace:{trace_id}")
+    return rows.find_all(tx, trace_ids)
+
+
+def _derived_record(tx: Tx, info: dict[str, Any], *, before: TraceRecord | None, run_id: str) -> TraceRecord:
     if before is not None:
         info["tags"] = info["tags"] | before.info.get("tags", {})
         info |= {key: before.info[key] for key in ("assessments", LINKED_KEY) if before.info.get(key)}
     if run_id:
         info["trace_metadata"][RUN_KEY] = run_id
-    _saved(tx, experiment_id, info)
+    return _record(tx, info["trace_location"]["mlflow_experiment"]["experiment_id"], info)
 
 
 def begin_trace(
@@ -159,10 +175,16 @@ def _derived(trace_id: str, experiment_id: str, spans: Sequence[SpanRecord]) -> 
 
 
 def _saved(tx: Tx, experiment_id: str, info: dict[str, Any]) -> TraceRecord:
+    record = _record(tx, experiment_id, info)
+    rows.save(tx, record)
+    return record
+
+
+def _record(tx: Tx, experiment_id: str, info: dict[str, Any]) -> TraceRecord:
     state = info.get("state") or "STATE_UNSPECIFIED"
     if state not in STATES:
         raise Invalid("state", state, f"one of {', '.join(STATES)}")
-    record = TraceRecord(
+    return TraceRecord(
         trace_id=info["trace_id"],
         experiment_id=experiment_id,
         timestamp_ms=_millis(info, tx.now),
@@ -170,8 +192,6 @@ def _saved(tx: Tx, experiment_id: str, info: dict[str, Any]) -> TraceRecord:
         state=state,
         info=info,
     )
-    rows.save(tx, record)
-    return record
 
 
 def _millis(info: dict[str, Any], now: datetime) -> int:

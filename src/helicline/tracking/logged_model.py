@@ -15,6 +15,7 @@ from helicline.tracking import checks
 from helicline.tracking.experiment import active_experiment
 
 STATUSES = ("LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED")
+MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 BAD_NAME = re.compile(r"""[/:.%"']""")
 
 
@@ -26,8 +27,14 @@ def create_logged_model(
     model_type: str = "",
     run_id: str = "",
     facts: tuple[dict[str, str], dict[str, str]] = ({}, {}),
+    model_id: str | None = None,
 ) -> LoggedModel:
-    """Return the new model, pending; `facts` are its (params, tags)."""
+    """Return the new model, pending; `facts` are its (params, tags).
+
+    With `model_id` the call may be repeated: where the model is there already, it is returned as it is.
+    """
+    if model_id is not None and (existing := rows.find(tx, model_id)) is not None:
+        return existing
     experiment = active_experiment(tx, experiment_id)
     name = name or f"model-{uuid.uuid4().hex[:8]}"
     if BAD_NAME.search(name):
@@ -37,7 +44,7 @@ def create_logged_model(
             f"Invalid model name ({name!r}) provided. Model name must be a non-empty string and cannot "
             "contain the following characters: ('/', ':', '.', '%', '\"', \"'\")",
         )
-    model_id = f"m-{uuid.uuid4().hex}"
+    model_id = _fresh_id(model_id)
     model = LoggedModel(
         model_id=model_id,
         experiment_id=experiment_id,
@@ -55,6 +62,14 @@ def create_logged_model(
     rows.add_params(tx, model_id, model.params)
     rows.set_tags(tx, model_id, model.tags)
     return model
+
+
+def _fresh_id(wanted: str | None) -> str:
+    if wanted is None:
+        return f"m-{uuid.uuid4().hex}"
+    if not MODEL_ID.fullmatch(wanted):
+        raise Invalid("model_id", wanted, "m- and 32 hex digits")
+    return wanted
 
 
 def _checked(facts: dict[str, str], what: str, limit: int) -> dict[str, str]:

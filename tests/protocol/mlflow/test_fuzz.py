@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from helicline.protocol.mlflow.trace import otlp, otlp_json
-from helicline.protocol.mlflow.trace.otlp import MAX_NS
-from helicline.protocol.mlflow.trace.protobuf import Malformed
+from helicline.protocol.mlflow.trace.otlp import MAX_NS, Malformed
 from helicline.trace import usage
 
 TWO, THREE = "/api/2.0/mlflow", "/api/3.0/mlflow"

@@ -8,10 +8,11 @@ import msgspec
 
 from helicline import tracking
 from helicline.clock import epoch_ms
+from helicline.errors import Conflict
 from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.fields import Fields
-from helicline.protocol.mlflow.runs import point_as_wire
+from helicline.protocol.mlflow.runs import ID_HEADER, point_as_wire
 from helicline.records.run import LoggedModel, Sort
 from helicline.registry.version import LINKS_TAG
 from helicline.tracking.search import MODELS
@@ -47,11 +48,14 @@ async def create(call: Call) -> Any:
     fields = call.fields
     experiment_id, name, kind = fields.required("experiment_id"), fields.text("name"), fields.text("model_type")
     run_id, facts = fields.text("source_run_id"), (fields.pairs("params"), fields.pairs("tags"))
+    wanted = call.headers.get(ID_HEADER)
     model = await call.write(
         lambda tx: tracking.create_logged_model(
-            tx, experiment_id, name=name, model_type=kind, run_id=run_id, facts=facts
+            tx, experiment_id, name=name, model_type=kind, run_id=run_id, facts=facts, model_id=wanted
         )
     )
+    if model.experiment_id != experiment_id:
+        raise Conflict("logged model", model.model_id, "is in another experiment")
     return {"model": as_wire(model)}
 
 

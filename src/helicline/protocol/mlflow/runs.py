@@ -10,6 +10,7 @@ import msgspec
 
 from helicline import tracking
 from helicline.clock import epoch_ms
+from helicline.errors import Conflict
 from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.protocol.mlflow.fields import Fields
@@ -19,6 +20,7 @@ from helicline.tracking.checks import checked_run
 
 STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 MAX_BATCH_TEXT = 1_000_000
+ID_HEADER = "x-helicline-id"  # the id that a run or model should have: copies of another server keep theirs
 
 
 def info_as_wire(run: Run) -> dict[str, Any]:
@@ -92,9 +94,14 @@ async def create(call: Call) -> Any:
         fields.text("user_id"),
         fields.time("start_time"),
     )
+    wanted = call.headers.get(ID_HEADER)
     run = await call.write(
-        lambda tx: tracking.create_run(tx, experiment_id, name=name, tags=tags, user=user, start_time=start)
+        lambda tx: tracking.create_run(
+            tx, experiment_id, name=name, tags=tags, user=user, start_time=start, run_id=wanted
+        )
     )
+    if run.experiment_id != experiment_id:
+        raise Conflict("run", run.run_id, "is in another experiment")
     return {"run": as_wire(run)}
 
 

@@ -34,16 +34,28 @@ SPAN = sa.Table(
 )
 
 
+AT_ONCE = 500
+
+
 def save(tx: Tx, trace: TraceRecord) -> None:
-    row = {
-        "id": trace.trace_id,
-        "experiment": int(trace.experiment_id),
-        "timestamp_ms": trace.timestamp_ms,
-        "duration_ms": trace.duration_ms,
-        "state": trace.state,
-        "info": msgspec.json.encode(trace.info).decode(),
-    }
-    _upsert(tx, TRACE, ["id"], [row])
+    save_all(tx, [trace])
+
+
+def save_all(tx: Tx, traces: Sequence[TraceRecord]) -> None:
+    """Keep the traces, each under an id of its own."""
+    rows = [
+        {
+            "id": trace.trace_id,
+            "experiment": int(trace.experiment_id),
+            "timestamp_ms": trace.timestamp_ms,
+            "duration_ms": trace.duration_ms,
+            "state": trace.state,
+            "info": msgspec.json.encode(trace.info).decode(),
+        }
+        for trace in traces
+    ]
+    if rows:
+        _upsert(tx, TRACE, ["id"], rows)
 
 
 def save_spans(tx: Tx, spans: Sequence[SpanRecord]) -> None:
@@ -72,6 +84,16 @@ def find(tx: Reader, trace_id: str) -> TraceRecord | None:
     statement = sa.select(TRACE).where(TRACE.c.id == trace_id)
     row = tx.execute(statement.with_for_update() if isinstance(tx, Tx) else statement).first()
     return None if row is None else _record(row)
+
+
+def find_all(tx: Tx, trace_ids: Sequence[str]) -> dict[str, TraceRecord]:
+    """Return the traces that are there, locked until the end of the unit."""
+    found: dict[str, TraceRecord] = {}
+    for start in range(0, len(trace_ids), AT_ONCE):
+        some = TRACE.c.id.in_(trace_ids[start : start + AT_ONCE])
+        statement = sa.select(TRACE).where(some).order_by(TRACE.c.id).with_for_update()
+        found |= {row.id: _record(row) for row in tx.execute(statement)}
+    return found
 
 
 def of_experiments(tx: Reader, experiment_ids: Sequence[int]) -> list[TraceRecord]:

@@ -12,7 +12,7 @@ from helicline.errors import TooLarge
 from helicline.protocol.mlflow.call import Call, Reply
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.trace import otlp, otlp_json
-from helicline.protocol.mlflow.trace.protobuf import Malformed
+from helicline.protocol.mlflow.trace.otlp import Malformed
 from helicline.records.run import SpanRecord
 from helicline.tracking.checks import checked_text
 

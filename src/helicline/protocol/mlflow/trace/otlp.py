@@ -7,46 +7,56 @@ import math
 from typing import Any
 
 import msgspec
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from helicline.protocol.mlflow.trace.protobuf import MAX_DEPTH, Malformed, double, fields, inside, number, signed, text
 from helicline.records.run import SpanRecord
 
 REQUEST_ID = "mlflow.traceRequestId"
 SPECIAL = {math.inf: "Infinity", -math.inf: "-Infinity"}
 MAX_NS = 2**63
+MAX_DEPTH = 32
+
+
+class Malformed(ValueError):
+    """The bytes are no request of spans."""
 
 
 def spans_of(body: bytes) -> list[SpanRecord]:
     """Return every span of an ExportTraceServiceRequest. Raises Malformed; all or nothing."""
-    found = []
-    for resource_number, resource in fields(body):
-        if resource_number != 1:
-            continue
-        for scope_number, scope in fields(inside(resource)):
-            if scope_number == 2:
-                found += [_span(inside(span)) for n, span in fields(inside(scope)) if n == 2]
-    return found
+    request = ExportTraceServiceRequest()
+    try:
+        request.ParseFromString(body)
+    except DecodeError as error:
+        raise Malformed(str(error)) from None
+    return [
+        _span(span) for resource in request.resource_spans for scope in resource.scope_spans for span in scope.spans
+    ]
 
 
-def _span(message: bytes) -> SpanRecord:
-    body: dict[str, Any] = {}
-    attributes, events, links = [], [], []
-    for n, value in fields(message):
-        if n in (1, 2, 4):
-            body[{1: "trace_id", 2: "span_id", 4: "parent_span_id"}[n]] = inside(value)
-        elif n in (3, 5):
-            body[{3: "trace_state", 5: "name"}[n]] = text(value)
-        elif n in (6, 7, 8, 16):
-            body[{6: "kind", 7: "start_time_unix_nano", 8: "end_time_unix_nano", 16: "flags"}[n]] = number(value)
-        elif n == 9:
-            attributes.append(_pair(inside(value), 0))
-        elif n == 11:
-            events.append(_event(inside(value)))
-        elif n == 13:
-            links.append(_link(inside(value)))
-        elif n == 15:
-            body["status"] = _status(inside(value))
-    return checked_span(body, attributes=attributes, events=events, links=links)
+def _span(span: Span) -> SpanRecord:
+    body: dict[str, Any] = {"trace_id": span.trace_id, "span_id": span.span_id}
+    told = (
+        ("parent_span_id", span.parent_span_id),
+        ("trace_state", span.trace_state),
+        ("name", span.name),
+        ("kind", span.kind),
+        ("start_time_unix_nano", span.start_time_unix_nano),
+        ("end_time_unix_nano", span.end_time_unix_nano),
+        ("flags", span.flags),
+    )
+    body |= {key: value for key, value in told if value}
+    if span.HasField("status"):
+        status = (("message", span.status.message), ("code", span.status.code))
+        body["status"] = {key: value for key, value in status if value}
+    return checked_span(
+        body,
+        attributes=[_pair(pair, 0) for pair in span.attributes],
+        events=[_event(event) for event in span.events],
+        links=[_link(link) for link in span.links],
+    )
 
 
 def checked_span(
@@ -82,67 +92,37 @@ def _trace_id(attributes: list[dict[str, Any]], hex_id: str) -> str:
     return f"tr-{hex_id}"
 
 
-def _event(message: bytes) -> dict[str, Any]:
-    event: dict[str, Any] = {}
-    for n, value in fields(message):
-        if n == 1:
-            event["time_unix_nano"] = number(value)
-        elif n == 2:
-            event["name"] = text(value)
-        elif n == 3:
-            event.setdefault("attributes", []).append(_pair(inside(value), 0))
-    return event
+def _event(event: Span.Event) -> dict[str, Any]:
+    told: dict[str, Any] = {"time_unix_nano": event.time_unix_nano, "name": event.name}
+    told["attributes"] = [_pair(pair, 0) for pair in event.attributes]
+    return {key: value for key, value in told.items() if value}
 
 
-def _link(message: bytes) -> dict[str, Any]:
-    link: dict[str, Any] = {}
-    for n, value in fields(message):
-        if n in (1, 2):
-            link["trace_id" if n == 1 else "span_id"] = _b64(inside(value))
-        elif n == 4:
-            link.setdefault("attributes", []).append(_pair(inside(value), 0))
-    return link
+def _link(link: Span.Link) -> dict[str, Any]:
+    told: dict[str, Any] = {"trace_id": _b64(link.trace_id), "span_id": _b64(link.span_id)}
+    told["attributes"] = [_pair(pair, 0) for pair in link.attributes]
+    return {key: value for key, value in told.items() if value}
 
 
-def _status(message: bytes) -> dict[str, Any]:
-    status: dict[str, Any] = {}
-    for n, value in fields(message):
-        if n == 2:
-            status["message"] = text(value)
-        elif n == 3:
-            status["code"] = number(value)
-    return status
+def _pair(pair: KeyValue, depth: int) -> dict[str, Any]:
+    return {"key": pair.key, "value": _any(pair.value, depth + 1)}
 
 
-def _pair(message: bytes, depth: int) -> dict[str, Any]:
-    pair: dict[str, Any] = {"key": "", "value": {}}
-    for n, value in fields(message):
-        if n == 1:
-            pair["key"] = text(value)
-        elif n == 2:
-            pair["value"] = _any(inside(value), depth + 1)
-    return pair
-
-
-def _any(message: bytes, depth: int) -> dict[str, Any]:
+def _any(value: AnyValue, depth: int) -> dict[str, Any]:
     if depth > MAX_DEPTH:
         raise Malformed("attributes nested too deep")
-    for n, value in fields(message):
-        if n == 1:
-            return {"string_value": text(value)}
-        if n == 2:
-            return {"bool_value": bool(number(value))}
-        if n == 3:
-            return {"int_value": signed(value)}
-        if n == 4:
-            return {"double_value": _finite(double(value))}
-        if n == 5:
-            return {"array_value": {"values": [_any(inside(v), depth + 1) for _, v in fields(inside(value))]}}
-        if n == 6:
-            return {"kvlist_value": {"values": [_pair(inside(v), depth + 1) for _, v in fields(inside(value))]}}
-        if n == 7:
-            return {"bytes_value": _b64(inside(value))}
-    return {}
+    kind = value.WhichOneof("value")
+    if kind == "string_value":
+        return {"string_value": value.string_value}
+    if kind == "double_value":
+        return {"double_value": _finite(value.double_value)}
+    if kind == "array_value":
+        return {"array_value": {"values": [_any(one, depth + 1) for one in value.array_value.values]}}
+    if kind == "kvlist_value":
+        return {"kvlist_value": {"values": [_pair(pair, depth + 1) for pair in value.kvlist_value.values]}}
+    if kind == "bytes_value":
+        return {"bytes_value": _b64(value.bytes_value)}
+    return {kind: getattr(value, kind)} if kind in ("bool_value", "int_value") else {}
 
 
 def _finite(value: float) -> float | str:

@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from helicline.protocol.mlflow.trace.otlp import SPECIAL, checked_span
-from helicline.protocol.mlflow.trace.protobuf import MAX_DEPTH, Malformed
+from helicline.protocol.mlflow.trace.otlp import MAX_DEPTH, SPECIAL, Malformed, checked_span
 from helicline.records.run import SpanRecord
 
 T = TypeVar("T")

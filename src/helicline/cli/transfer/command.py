@@ -1,0 +1,128 @@
+"""`hl import mlflow` and `hl export mlflow`: one copy, in either direction."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from cyclopts import App
+
+from helicline import settings
+from helicline.cli.show import as_json, connect, say, table
+from helicline.cli.transfer.job import Job, Problem
+from helicline.cli.transfer.journal import Journal
+from helicline.cli.transfer.tracker import Tracker
+from helicline.errors import Invalid
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+import_app = App(name="import", help="Bring in what another tool holds.")
+export_app = App(name="export", help="Give everything to another tool.")
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a copy came to; `counts` has the source's and the destination's number of each kind."""
+
+    source: str
+    destination: str
+    counts: dict[str, tuple[int, int]]
+    problems: list[Problem]
+
+
+@import_app.command(name="mlflow")
+def import_mlflow(uri: str, *, artifacts: Path | None = None, json: bool = False) -> None:
+    """Copy a whole MLflow into this server, and count both sides; run it again to go on where it stopped.
+
+    Experiments, runs with their metric histories and files, models, versions, aliases, prompts and traces come over;
+    runs, models and traces keep their ids. Example: `hl import mlflow http://127.0.0.1:5000`
+
+    Parameters
+    ----------
+    uri
+        A tracking server, or a database file as sqlite:///mlflow.db (read through the stock server, if installed).
+    artifacts
+        With a database: the folder its server kept artifacts in. Left out: mlartifacts beside the file.
+    """
+    with ExitStack() as stack:
+        client = stack.enter_context(closing(connect()))
+        ours = stack.enter_context(closing(Tracker(client.url, client.headers, keeps_ids=True)))
+        ours.check()
+        if uri.startswith("sqlite:///"):
+            from helicline.cli.transfer.database import served
+
+            url = stack.enter_context(served(uri, artifacts=artifacts))
+        else:
+            url = uri
+        theirs = stack.enter_context(closing(Tracker(url)))
+        _run(theirs, ours, name=uri if uri.startswith("sqlite:") else theirs.shown, json=json)
+
+
+@export_app.command(name="mlflow")
+def export_mlflow(destination: str, *, json: bool = False) -> None:
+    """Copy everything the MLflow wire shows into another MLflow server, and count both sides.
+
+    Run it again to go on where it stopped. A stock server gives runs and models its own ids; the tag
+    helicline.source_id keeps ours. Example: `hl export mlflow http://127.0.0.1:5000`
+
+    Parameters
+    ----------
+    destination
+        The address of a tracking server that serves artifacts itself.
+    """
+    with ExitStack() as stack:
+        client = stack.enter_context(closing(connect()))
+        ours = stack.enter_context(closing(Tracker(client.url, client.headers)))
+        ours.check()
+        theirs = stack.enter_context(closing(Tracker(destination)))
+        _run(ours, theirs, name=ours.shown, json=json)
+
+
+def _run(source: Tracker, target: Tracker, *, name: str, json: bool) -> None:
+    from helicline.cli.transfer.copying import copied
+
+    if source.shown == target.shown:
+        raise Invalid("URI", source.shown, "another server than the one it is copied to")
+    source.check()
+    target.check()
+    folder = settings.load().home_path / "transfers"
+    with closing(Journal(folder, name, target.shown)) as journal, _progress(quiet=json) as step:
+        job = Job(source, target, journal, step=step)
+        counts = copied(job)
+    report = Report(name, target.shown, counts, job.problems)
+    as_json(report) if json else _show(report)
+    if report.problems:
+        sys.exit(1)
+
+
+def _show(report: Report) -> None:
+    rows = [(kind, here, there, "" if here == there else "differs") for kind, (here, there) in report.counts.items()]
+    table(f"{report.source} → {report.destination}", ("", "source", "destination", ""), rows)
+    if report.problems:
+        table("", ("not the same", "", "why"), [(one.kind, one.name, one.why) for one in report.problems])
+        say("Run the command again to copy these once more.")
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Give what counts an item of a kind; each kind has its line on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:<18}"), BarColumn(20), TextColumn("{task.completed:.0f}"))
+    lock = threading.Lock()
+    lines: dict[str, TaskID] = {}
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), disable=quiet) as bars:
+
+        def step(kind: str) -> None:
+            with lock:
+                if kind not in lines:
+                    lines[kind] = bars.add_task(kind, total=None)
+                bars.advance(lines[kind])
+
+        yield step

@@ -1,0 +1,102 @@
+"""A stock MLflow's SQLite file, read through the stock server on a copy of it: the file itself is never changed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from helicline.errors import Invalid, Unavailable
+
+WAIT_S = 180
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "GIT_PYTHON_REFRESH": "quiet"}
+HINT = (
+    "Install it here (pip install mlflow), or run `mlflow server --backend-store-uri URI` where it is installed and"
+    " name that server's address instead."
+)
+
+
+@contextmanager
+def served(uri: str, *, artifacts: Path | None = None) -> Iterator[str]:
+    """Give the address of a server that shows the database; it is stopped at the end."""
+    path = Path(uri.removeprefix("sqlite:///")).expanduser().resolve()
+    if not path.is_file():
+        raise Invalid("URI", uri, "an SQLite file that exists, as sqlite:///mlflow.db or sqlite:////folder/mlflow.db")
+    if importlib.util.find_spec("mlflow") is None:
+        raise Unavailable("mlflow", "it is not installed, and reading its database takes its server", HINT)
+    folder = Path(tempfile.mkdtemp(prefix="helicline-import-"))
+    process = None
+    try:
+        _copy(path, folder / "copy.db")
+        process, url = _started(folder, path.parent, artifacts or path.parent / "mlartifacts")
+        _wait(process, url, folder / "log")
+        yield url
+    finally:
+        if process is not None:
+            _stop(process)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy(path: Path, target: Path) -> None:
+    try:
+        source, copy = sqlite3.connect(f"file:{path}?mode=ro", uri=True), sqlite3.connect(target)
+        source.backup(copy)
+        known = copy.execute("SELECT count(*) FROM sqlite_master WHERE name = 'experiments'").fetchone()[0]
+        source.close()
+        copy.close()
+    except sqlite3.Error as error:
+        raise Invalid("URI", str(path), f"a database of MLflow ({error})") from None
+    if not known:
+        raise Invalid("URI", str(path), "a database of MLflow (this one has no experiments in it)")
+
+
+def _started(folder: Path, place: Path, artifacts: Path) -> tuple[subprocess.Popen[bytes], str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    database, mlflow = f"sqlite:///{folder / 'copy.db'}", [sys.executable, "-m", "mlflow"]
+    server = [*mlflow, "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
+    server += ["--backend-store-uri", database, "--artifacts-destination", str(artifacts)]
+    environment = os.environ | QUIET | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (folder / "log").open("wb") as log:
+        # the copy of an older release's database is brought up to date first
+        subprocess.run(
+            [*mlflow, "db", "upgrade", database], cwd=place, env=environment, stdout=log, stderr=log, check=False
+        )
+        process = subprocess.Popen(server, cwd=place, env=environment, stdout=log, stderr=log, start_new_session=True)
+    return process, f"http://127.0.0.1:{port}"
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/health", timeout=2, trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+    raise Unavailable("the stock mlflow server", f"it does not come up: {last[0]}", "Look at the database with mlflow.")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=15)
+    except ProcessLookupError:
+        process.wait()
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

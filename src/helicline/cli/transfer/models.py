@@ -1,0 +1,174 @@
+"""Logged models, then registered models with their versions, aliases and tags; prompts are registered models too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from helicline.cli.transfer.artifacts import Place, copy_files
+from helicline.cli.transfer.job import SOURCE_TAG, Job, parts
+from helicline.cli.transfer.tracker import ID_HEADER, Tracker
+from helicline.errors import NotFound
+
+PROMPT = "tags.`mlflow.prompt.is_prompt` = 'true'"
+
+
+def models_of(server: Tracker, experiment_id: str) -> Iterator[dict[str, Any]]:
+    yield from server.pages("/logged-models/search", "models", {"experiment_ids": [experiment_id], "max_results": 50})
+
+
+def copy_model(job: Job, model: dict[str, Any]) -> None:
+    info, data = model["info"], model.get("data", {})
+    model_id = info["model_id"]
+    with job.trying("logged model", model_id):
+        target = _created(job, info, data.get("params", []))["info"]
+        target_id = target["model_id"]
+        if not job.journal.is_done("model", model_id):
+            copy_files(
+                job, Place("model", model_id, info["artifact_uri"]), Place("model", target_id, target["artifact_uri"])
+            )
+            _copy_metrics(job, target_id, data.get("metrics", []))
+            status = info.get("status", "")
+            if status not in ("", "LOGGED_MODEL_PENDING"):
+                wire = status if isinstance(status, str) else f"LOGGED_MODEL_{status}"
+                job.target.patch(f"/logged-models/{target_id}", {"model_id": target_id, "status": wire})
+                job.journal.note("model", model_id, target_id, done=True)
+    job.step("logged models")
+
+
+def _created(job: Job, info: dict[str, Any], params: list[dict[str, str]]) -> Any:
+    model_id = info["model_id"]
+    if (known := job.journal.targets.get(("model", model_id))) is not None:
+        return job.target.get(f"/logged-models/{known}")["model"]
+    tags = [tag for tag in info.get("tags", []) if tag["key"] != SOURCE_TAG]
+    if job.target.keeps_ids:  # where it is registered is noted again when its versions are made
+        tags = [tag for tag in tags if tag["key"] != "mlflow.modelVersions"]
+    else:
+        tags.append({"key": SOURCE_TAG, "value": model_id})
+    body = {
+        "experiment_id": job.experiments[info["experiment_id"]],
+        "name": info.get("name", ""),
+        "model_type": info.get("model_type", ""),
+        "source_run_id": job.target_of("run", info.get("source_run_id", "")),
+        "params": params,
+        "tags": tags,
+    }
+    made = job.target.post("/logged-models", body, **{ID_HEADER: model_id})["model"]
+    job.journal.note("model", model_id, made["info"]["model_id"])
+    return made
+
+
+def _copy_metrics(job: Job, target_id: str, metrics: list[dict[str, Any]]) -> None:
+    """Log the model's points again through the runs that measured them."""
+    by_run: dict[str, list[dict[str, Any]]] = {}
+    for point in metrics:
+        fields = ("key", "value", "timestamp", "step", "dataset_name", "dataset_digest")
+        fresh = {name: point[name] for name in fields if name in point} | {"model_id": target_id}
+        by_run.setdefault(job.target_of("run", point.get("run_id", "")), []).append(fresh)
+    for run_id, points in by_run.items():
+        for some in parts(points, 1000):
+            job.target.post("/runs/log-batch", {"run_id": run_id, "metrics": some})
+
+
+def registered_of(server: Tracker, *, prompts: bool) -> Iterator[dict[str, Any]]:
+    """Yield registered models: those that are prompts, or those that are none."""
+    for model in server.listed("/registered-models/search", "registered_models", filter=PROMPT if prompts else ""):
+        if is_prompt(model) == prompts:
+            yield server.get("/registered-models/get", name=model["name"])["registered_model"]
+
+
+def is_prompt(model: dict[str, Any]) -> bool:
+    return any(tag["key"] == "mlflow.prompt.is_prompt" and tag["value"] == "true" for tag in model.get("tags", []))
+
+
+def versions_of(server: Tracker, name: str, *, prompts: bool) -> list[dict[str, Any]]:
+    """Return the versions by number."""
+    quote = "'" if "'" not in name else '"'
+    asked = f"name = {quote}{name}{quote}" + (f" AND {PROMPT}" if prompts else "")
+    found = [one for one in server.listed("/model-versions/search", "model_versions", filter=asked)]
+    return sorted((one for one in found if one["name"] == name), key=lambda one: int(one["version"]))
+
+
+def copy_registry(job: Job) -> None:
+    for prompts in (False, True):
+        for model in registered_of(job.source, prompts=prompts):
+            with job.trying("prompt" if prompts else "registered model", model["name"]):
+                _copy_registered(job, model, prompts=prompts)
+            job.step("prompts" if prompts else "registered models")
+
+
+def _copy_registered(job: Job, model: dict[str, Any], *, prompts: bool) -> None:
+    name, tags = model["name"], model.get("tags", [])
+    try:
+        known = job.target.get("/registered-models/get", name=name)["registered_model"]
+    except NotFound:
+        body = {"name": name, "tags": tags, "description": model.get("description", "")}
+        known = job.target.post("/registered-models/create", body)["registered_model"]
+    have = {tag["key"]: tag["value"] for tag in known.get("tags", [])}
+    for tag in tags:
+        if have.get(tag["key"]) != tag["value"]:
+            job.target.post("/registered-models/set-tag", {"name": name, **tag})
+    there = {int(one["version"]) for one in versions_of(job.target, name, prompts=prompts)}
+    for version in versions_of(job.source, name, prompts=prompts):
+        with job.trying("model version", f"{name}/{version['version']}"):
+            if int(version["version"]) not in there:
+                _copy_version(job, version)
+    placed = {one["alias"]: str(one["version"]) for one in known.get("aliases", [])}
+    for alias in model.get("aliases", []):
+        if placed.get(alias["alias"]) != str(alias["version"]):
+            with job.trying("alias", f"{name}@{alias['alias']}"):
+                job.target.post("/registered-models/alias", {"name": name, **alias})
+
+
+def _source(job: Job, version: dict[str, Any]) -> str:
+    """Return where the version's files lie at the destination."""
+    source = str(version.get("source", ""))
+    if matched := re.match(r"(runs|models):/+([^/@]+)(.*)", source):
+        kind = "run" if matched[1] == "runs" else "model"
+        return f"{matched[1]}:/{job.target_of(kind, matched[2])}{matched[3]}"
+    for place, kind, key in (("/logged-models/", "model", "model_id"), ("/runs/get", "run", "run_id")):
+        if not (source_id := version.get(key)):
+            continue
+        here, there = _uri(job.source, place, source_id), _uri(job.target, place, job.target_of(kind, source_id))
+        if source == here or source.startswith(here + "/"):
+            return there + source[len(here) :]
+    return source
+
+
+def _model_behind(version: dict[str, Any]) -> str:
+    """Return the logged model whose files the version has; stock servers tell it only in the source."""
+    matched = re.fullmatch(r"models:/+(m-[0-9a-f]{32})", str(version.get("source", "")))
+    return str(version.get("model_id") or (matched[1] if matched else ""))
+
+
+def _uri(server: Tracker, place: str, item_id: str) -> str:
+    if place == "/runs/get":
+        return str(server.get(place, run_id=item_id)["run"]["info"]["artifact_uri"])
+    return str(server.get(place + item_id)["model"]["info"]["artifact_uri"])
+
+
+def _copy_version(job: Job, version: dict[str, Any]) -> None:
+    """Make versions until the number is reached: those that the source deleted are made and deleted again."""
+    name, wanted = version["name"], int(version["version"])
+    body = {
+        "name": name,
+        "source": _source(job, version),
+        "run_id": job.target_of("run", version.get("run_id", "")),
+        "model_id": job.target_of("model", _model_behind(version)),
+        "tags": version.get("tags", []),
+        "description": version.get("description", ""),
+    }
+    while True:
+        made = job.target.post("/model-versions/create", {key: value for key, value in body.items() if value})
+        number = int(made["model_version"]["version"])
+        if number >= wanted:
+            break
+        job.target.delete("/model-versions/delete", {"name": name, "version": str(number)})
+    if number > wanted:
+        job.target.delete("/model-versions/delete", {"name": name, "version": str(number)})
+        job.report("model version", f"{name}/{wanted}", "the destination has used this number already")
+        return
+    if version.get("current_stage", "None") != "None":
+        moved = {"name": name, "version": str(number), "stage": version["current_stage"]}
+        job.target.post("/model-versions/transition-stage", moved | {"archive_existing_versions": False})

@@ -1,0 +1,177 @@
+"""Experiments and runs: params, tags, whole metric histories, datasets, files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from helicline.cli.transfer.artifacts import Place, copy_files
+from helicline.cli.transfer.job import SOURCE_TAG, Job, parts
+from helicline.cli.transfer.tracker import ID_HEADER, Tracker
+from helicline.errors import NotFound
+
+UNFINISHED = ("RUNNING", "SCHEDULED")
+HISTORY_PAGE = 10_000
+
+
+def experiments_of(server: Tracker) -> list[dict[str, Any]]:
+    """Return every experiment, the deleted ones too."""
+    return list(server.pages("/experiments/search", "experiments", {"max_results": 1000, "view_type": "ALL"}))
+
+
+def runs_of(server: Tracker, experiment_id: str) -> Iterator[dict[str, Any]]:
+    body = {"experiment_ids": [experiment_id], "run_view_type": "ALL", "max_results": 500}
+    yield from server.pages("/runs/search", "runs", body)
+
+
+def copy_experiments(job: Job) -> None:
+    """Make the experiments that are lacking, by name; deleted ones are active until the end of the copy."""
+    for experiment in experiments_of(job.source):
+        name, source_id = experiment["name"], experiment["experiment_id"]
+        with job.trying("experiment", name):
+            job.experiments[source_id] = _ensured(job, experiment)
+            job.names[source_id] = name
+            if experiment.get("lifecycle_stage") == "deleted":
+                job.deleted.add(source_id)
+        job.step("experiments")
+
+
+def _ensured(job: Job, experiment: dict[str, Any]) -> str:
+    name, tags = experiment["name"], experiment.get("tags", [])
+    try:
+        found = job.target.get("/experiments/get-by-name", experiment_name=name)["experiment"]
+    except NotFound:
+        made = job.target.post("/experiments/create", {"name": name, "tags": tags})
+        return str(made["experiment_id"])
+    target_id = str(found["experiment_id"])
+    if found.get("lifecycle_stage") == "deleted":
+        job.target.post("/experiments/restore", {"experiment_id": target_id})
+    known = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+    for tag in tags:
+        if known.get(tag["key"]) != tag["value"]:
+            job.target.post("/experiments/set-experiment-tag", {"experiment_id": target_id, **tag})
+    return target_id
+
+
+def delete_experiments(job: Job) -> None:
+    for source_id in job.deleted & set(job.experiments):
+        with job.trying("experiment", job.names[source_id]):
+            job.target.post("/experiments/delete", {"experiment_id": job.experiments[source_id]})
+
+
+def recover(job: Job, target_experiment: str) -> None:
+    """Find the runs and models that an earlier copy made but did not note, where the destination gives its own ids."""
+    if job.target.keeps_ids:
+        return
+    wanted = f"tags.`{SOURCE_TAG}` != ''"
+    query = {"experiment_ids": [target_experiment], "filter": wanted, "max_results": 50}
+    for run in job.target.pages("/runs/search", "runs", query | {"run_view_type": "ALL"}):
+        _recovered(job, "run", run["info"]["run_id"], run["data"])
+    for model in job.target.pages("/logged-models/search", "models", query):
+        _recovered(job, "model", model["info"]["model_id"], model["info"])
+
+
+def _recovered(job: Job, kind: str, target_id: str, tagged: dict[str, Any]) -> None:
+    source_id = next(tag["value"] for tag in tagged["tags"] if tag["key"] == SOURCE_TAG)
+    if (kind, source_id) not in job.journal.targets:
+        job.journal.note(kind, source_id, target_id)
+
+
+def copy_run(job: Job, run: dict[str, Any]) -> None:
+    """Copy everything but the run's end and its links to models, which may not be there yet."""
+    info, data = run["info"], run.get("data", {})
+    run_id = info["run_id"]
+    if job.journal.is_done("run", run_id):
+        return
+    with job.trying("run", run_id):
+        target = _created(job, info, data.get("tags", []))
+        if target["info"].get("lifecycle_stage") == "deleted":
+            job.target.post("/runs/restore", {"run_id": target["info"]["run_id"]})
+        target_id, uri = target["info"]["run_id"], target["info"]["artifact_uri"]
+        _set_lacking_tags(job, data.get("tags", []), target)
+        for some in parts(data.get("params", []), 100):
+            job.target.post("/runs/log-batch", {"run_id": target_id, "params": some})
+        for metric in data.get("metrics", []):
+            for some in parts(list(history(job.source, run_id, metric["key"])), 1000):
+                job.target.post("/runs/log-batch", {"run_id": target_id, "metrics": some})
+        copy_files(job, Place("run", run_id, info["artifact_uri"]), Place("run", target_id, uri))
+
+
+def _created(job: Job, info: dict[str, Any], tags: list[dict[str, str]]) -> Any:
+    run_id = info["run_id"]
+    if (known := job.journal.targets.get(("run", run_id))) is not None:
+        return job.target.get("/runs/get", run_id=known)["run"]
+    kept = [tag for tag in tags if tag["key"] != SOURCE_TAG]
+    if not job.target.keeps_ids:
+        kept.append({"key": SOURCE_TAG, "value": run_id})
+    body = {
+        "experiment_id": job.experiments[info["experiment_id"]],
+        "run_name": info.get("run_name", ""),
+        "user_id": info.get("user_id", ""),
+        "start_time": info.get("start_time", 0),
+        "tags": [_renamed(job, tag) for tag in kept],
+    }
+    made = job.target.post("/runs/create", body, **{ID_HEADER: run_id})["run"]
+    job.journal.note("run", run_id, made["info"]["run_id"])
+    return made
+
+
+def _set_lacking_tags(job: Job, tags: list[dict[str, str]], target: dict[str, Any]) -> None:
+    """Set what a run that was there already does not have."""
+    known = {tag["key"]: tag.get("value", "") for tag in target.get("data", {}).get("tags", [])}
+    told = [_renamed(job, tag) for tag in tags if tag["key"] not in (SOURCE_TAG, "mlflow.runName")]
+    lacking = [tag for tag in told if known.get(tag["key"]) != tag["value"]]
+    for some in parts(lacking, 100):
+        job.target.post("/runs/log-batch", {"run_id": target["info"]["run_id"], "tags": some})
+
+
+def _renamed(job: Job, tag: dict[str, str]) -> dict[str, str]:
+    """Let a child point to its parent by the id that it has over there, where that is known already."""
+    if tag["key"] in ("mlflow.parentRunId", "mlflow.rootRunId"):
+        return {"key": tag["key"], "value": job.target_of("run", tag["value"])}
+    return {"key": tag["key"], "value": tag.get("value", "")}
+
+
+def history(server: Tracker, run_id: str, key: str) -> Iterator[dict[str, Any]]:
+    """Yield the points of a series as log-batch takes them."""
+    points = server.listed("/metrics/get-history", "metrics", run_id=run_id, metric_key=key, max_results=HISTORY_PAGE)
+    for point in points:
+        yield {"key": key, "value": point.get("value", 0.0)} | {
+            name: int(point.get(name, 0)) for name in ("timestamp", "step")
+        }
+
+
+def end_run(job: Job, run: dict[str, Any]) -> None:
+    """Link the run with its datasets and models, give it its state, and note it as done unless it goes on."""
+    info, run_id = run["info"], run["info"]["run_id"]
+    if job.journal.is_done("run", run_id):
+        job.step("runs")
+        return
+    with job.trying("run", run_id):
+        target_id = job.journal.targets[("run", run_id)]
+        _link(job, run, target_id)
+        for tag in run["data"].get("tags", []):
+            if (fresh := _renamed(job, tag)) != tag:
+                job.target.post("/runs/set-tag", {"run_id": target_id, **fresh})
+        if info.get("status") != "RUNNING" or info.get("end_time"):
+            ended = {"end_time": info["end_time"]} if info.get("end_time") else {}
+            job.target.post("/runs/update", {"run_id": target_id, "status": info["status"], **ended})
+        if info.get("lifecycle_stage") == "deleted":
+            job.target.post("/runs/delete", {"run_id": target_id})
+        if info.get("status") not in UNFINISHED:
+            job.journal.note("run", run_id, target_id, done=True)
+    job.step("runs")
+
+
+def _link(job: Job, run: dict[str, Any], target_id: str) -> None:
+    inputs, outputs = run.get("inputs", {}), run.get("outputs", {})
+    models = [{"model_id": job.target_of("model", one["model_id"])} for one in inputs.get("model_inputs", [])]
+    datasets = inputs.get("dataset_inputs", [])
+    if models or datasets:
+        job.target.post("/runs/log-inputs", {"run_id": target_id, "datasets": datasets, "models": models})
+    made = [
+        {"model_id": job.target_of("model", one["model_id"]), "step": int(one.get("step", 0))}
+        for one in outputs.get("model_outputs", [])
+    ]
+    if made:
+        job.target.post("/runs/outputs", {"run_id": target_id, "models": made})

@@ -1,0 +1,267 @@
+"""A whole MLflow is copied into Helicline and out of it again: `hl import mlflow`, `hl export mlflow`."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import mlflow
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from stock import Stock
+from wire import Server
+
+KINDS = {"experiments": 4, "deleted experiments": 1, "runs": 5, "deleted runs": 2, "points": 2506, "datasets": 1}
+KINDS |= {"files": 4, "logged models": 1, "registered models": 1, "model versions": 2, "prompts": 1, "traces": 2}
+KINDS |= {"prompt versions": 2, "aliases": 2, "spans": 4, "params": 103, "model links": 1}
+
+
+def fill(url, folder):
+    """Log a bit of everything; return the ids of the big run and of its model."""
+    mlflow.set_tracking_uri(url)
+    mlflow.set_registry_uri(url)
+    client = MlflowClient(url)
+    first, gone = client.create_experiment("first", tags={"team": "a"}), client.create_experiment("gone")
+    client.create_experiment("empty")
+    run = client.create_run(first, run_name="big", tags={"kind": "full", "umlaut": "Größe"}).info.run_id
+    client.log_batch(run, params=[Param(f"p{at}", str(at)) for at in range(100)])
+    for start in range(0, 2500, 500):
+        points = [Metric("loss", at / 7, 1_700_000_000_000 + at, at) for at in range(start, start + 500)]
+        client.log_batch(run, metrics=points)
+    client.log_batch(run, [Metric("odd", value, 1, at) for at, value in enumerate([float("nan"), float("inf"), -0.5])])
+    data = Dataset("rows", "d1", "local", "/data/rows", schema="{}", profile=None)
+    client.log_inputs(run, [DatasetInput(data, tags=[InputTag("mlflow.data.context", "train")])])
+    (folder / "notes.txt").write_text("kept as it is")
+    client.log_artifact(run, str(folder / "notes.txt"), "deep/er")
+    client.log_text(run, "a b", "with space ü.txt")
+    model = client.create_logged_model(first, name="net", source_run_id=run, params={"depth": "3"}, tags={"t": "1"})
+    client.log_model_artifact(model.model_id, str(folder / "notes.txt"))
+    client.finalize_logged_model(model.model_id, "READY")
+    client.log_outputs(run, [LoggedModelOutput(model.model_id, 7)])
+    client.set_terminated(run, "FINISHED", end_time=1_800_000_000_000)
+    child = client.create_run(first, tags={"mlflow.parentRunId": run}).info.run_id
+    client.log_batch(child, [Metric("loss", 1.0, 5, 5)], [Param("one", "x")], [RunTag("late", "y")])
+    client.set_terminated(child, "FAILED")
+    hidden = client.create_run(first).info.run_id
+    client.log_param(hidden, "q", "1")
+    client.set_terminated(hidden)
+    client.delete_run(hidden)
+    lost = client.create_run(gone).info.run_id
+    client.log_metric(lost, "loss", 2.0)
+    client.log_text(lost, "still here", "lost.txt")
+    client.set_terminated(lost)
+    client.delete_experiment(gone)
+    going_on = client.create_run("0").info.run_id
+    client.log_metric(going_on, "loss", 3.0)
+    registered(client, run, model.model_id)
+    traced(first)
+    return run, model.model_id
+
+
+def registered(client, run, model_id):
+    client.create_registered_model("churn", tags={"owner": "us"}, description="who leaves")
+    uri = f"models:/{model_id}"
+    client.create_model_version("churn", uri, run, tags={"ok": "1"}, description="one", model_id=model_id)
+    second = client.create_model_version("churn", uri, run, model_id=model_id)
+    client.delete_model_version("churn", second.version)
+    client.create_model_version("churn", uri, run, model_id=model_id)
+    client.set_registered_model_alias("churn", "champion", "3")
+    mlflow.genai.register_prompt("greet", "Hello {{name}}", tags={"lang": "en"})
+    mlflow.genai.register_prompt("greet", "Hi {{name}}", commit_message="shorter")
+    mlflow.genai.set_prompt_alias("greet", "best", 2)
+
+
+def traced(experiment):
+    mlflow.set_experiment(experiment_id=experiment)
+    for at in range(2):
+        with mlflow.start_span(f"outer{at}") as outer, mlflow.start_span("inner") as inner:
+            inner.set_attributes({"at": at, "text": "x"})
+            outer.set_inputs({"q": at})
+    mlflow.flush_trace_async_logging()
+    assert len(MlflowClient().search_traces(locations=[experiment])) == 2
+    mlflow.log_feedback(trace_id=outer.trace_id, name="good", value=True)
+
+
+def hl(folder, helicline, *arguments):
+    environment = {**os.environ, "HELICLINE_URL": helicline, "HELICLINE_HOME": str(folder / "home")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "helicline.cli.app", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=environment,
+    )
+
+
+def ended(process):
+    """Return the exit code, the report and what was said of errors."""
+    out, said = process.communicate(timeout=300)
+    return process.returncode, json.loads(out) if out.startswith("{") else {"problems": out}, said
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stock")
+    running = Stock(folder)
+    # in a process of its own, as users log: what other tests left of the client's tracing does not reach it
+    done = subprocess.run(
+        [sys.executable, __file__, running.url, str(folder)], capture_output=True, text=True, check=False, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    running.run, running.model = done.stdout.split()[-2:]
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def ours(tmp_path):
+    (tmp_path / "ours").mkdir()
+    running = Server(tmp_path / "ours")
+    yield running
+    running.close()
+
+
+def contents(url, run, model):
+    """What the stock client shows of the run, the model, the registry and the traces."""
+    mlflow.set_tracking_uri(url)
+    mlflow.set_registry_uri(url)
+    client = MlflowClient(url)
+    found, experiment = client.get_run(run), client.get_experiment_by_name("first").experiment_id
+    traces = client.search_traces(locations=[experiment])
+    points = client.get_metric_history(run, "loss")
+    prompt = mlflow.genai.load_prompt("prompts:/greet@best")
+    return {
+        "status": (found.info.run_name, found.info.status, found.info.end_time, found.info.start_time),
+        "params": found.data.params,
+        "tags": {key: value for key, value in found.data.tags.items() if key != "helicline.source_id"},
+        "loss": [(point.step, point.timestamp, point.value) for point in points],
+        "odd": [str(point.value) for point in client.get_metric_history(run, "odd")],
+        "datasets": [(one.dataset.to_dictionary(), one.tags[0].value) for one in found.inputs.dataset_inputs],
+        "links": [(one.model_id == model, one.step) for one in found.outputs.model_outputs],
+        "model": (client.get_logged_model(model).params, str(client.get_logged_model(model).status)),
+        "files": mlflow.artifacts.load_text(f"runs:/{run}/deep/er/notes.txt"),
+        "versions": {one.version: (one.run_id == run, dict(one.tags)) for one in client.search_model_versions()},
+        "champion": client.get_model_version_by_alias("churn", "champion").version,
+        "prompt": (prompt.version, prompt.template, prompt.commit_message),
+        "spans": sorted(
+            (one.info.trace_id, *sorted((s.span_id, s.name, str(s.attributes)) for s in one.data.spans))
+            for one in traces
+        ),
+        "feedback": sorted(a.name for one in traces for a in one.info.assessments),
+        "deleted": client.get_experiment_by_name("gone").lifecycle_stage,
+    }
+
+
+def test_everything_comes_in_with_its_ids_and_goes_out_again(stock, ours, tmp_path):
+    code, report, said = ended(hl(tmp_path, ours.url, "import", "mlflow", stock.url, "--json"))
+    assert (report["problems"], code) == ([], 0), said
+    assert {kind: report["counts"][kind] for kind in KINDS} == {kind: [much] * 2 for kind, much in KINDS.items()}
+    before = contents(stock.url, stock.run, stock.model)
+    assert contents(ours.url, stock.run, stock.model) == before
+    (tmp_path / "second").mkdir()
+    second = Stock(tmp_path / "second")
+    try:
+        for _ in range(2):  # a second time changes nothing
+            code, report, said = ended(hl(tmp_path, ours.url, "export", "mlflow", second.url, "--json"))
+            assert (report["problems"], code) == ([], 0), said
+        client = MlflowClient(second.url)
+        (run,) = client.search_runs(
+            [client.get_experiment_by_name("first").experiment_id], f"tags.`helicline.source_id` = '{stock.run}'"
+        )
+        model = run.outputs.model_outputs[0].model_id
+        assert contents(second.url, run.info.run_id, model) == before
+    finally:
+        second.close()
+
+
+def test_a_copy_that_was_killed_goes_on_and_doubles_nothing(stock, ours, tmp_path):
+    process = hl(tmp_path, ours.url, "import", "mlflow", stock.url, "--json")
+    journals = tmp_path / "home" / "transfers"
+    while process.poll() is None and not any(len(one.read_bytes()) > 200 for one in journals.glob("*.jsonl")):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    for one in journals.glob("*.jsonl"):
+        one.write_bytes(one.read_bytes()[:-7])  # the last line was cut short
+    code, report, said = ended(hl(tmp_path, ours.url, "import", "mlflow", stock.url, "--json"))
+    assert (report["problems"], code) == ([], 0), said
+    client = MlflowClient(ours.url)
+    everything = [one.experiment_id for one in client.search_experiments(view_type=3)]
+    assert len(client.search_runs(everything, run_view_type=3)) == KINDS["runs"]
+    assert contents(ours.url, stock.run, stock.model) == contents(stock.url, stock.run, stock.model)
+
+
+def test_what_vanished_at_the_destination_is_named_and_copied_again(stock, ours, tmp_path):
+    _, report, _ = ended(hl(tmp_path, ours.url, "import", "mlflow", stock.url, "--json"))
+    assert report["problems"] == []
+    MlflowClient(ours.url).delete_tag(stock.run, "kind")
+    code, report, _ = ended(hl(tmp_path, ours.url, "import", "mlflow", stock.url, "--json"))
+    assert code == 1
+    assert [(one["kind"], one["name"]) for one in report["problems"]] == [("run", stock.run)]
+    code, report, said = ended(hl(tmp_path, ours.url, "import", "mlflow", stock.url, "--json"))
+    assert (report["problems"], code) == ([], 0), said
+
+
+def test_a_database_file_is_read_and_left_as_it_is(stock, ours, tmp_path):
+    source, copy = sqlite3.connect(stock.log.parent / "stock.db"), sqlite3.connect(tmp_path / "mlflow.db")
+    source.backup(copy)
+    source.close()
+    copy.close()
+    before = (tmp_path / "mlflow.db").read_bytes()
+    given = ["sqlite:///mlflow.db", "--artifacts", str(stock.log.parent / "artifacts"), "--json"]
+    code, report, said = ended(hl(tmp_path, ours.url, "import", "mlflow", *given))
+    assert (report["problems"], code) == ([], 0), said
+    assert report["counts"]["runs"] == [5, 5]
+    assert (tmp_path / "mlflow.db").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("ftp://127.0.0.1/x", "sqlite:///FILE"),
+        ("http://127.0.0.1:9", "is unavailable"),
+        ("sqlite:///nowhere.db", "an SQLite file that exists"),
+        ("sqlite:///other.db", "no experiments in it"),
+        ("sqlite:///text.db", "a database of MLflow"),
+    ],
+)
+def test_a_source_that_is_none_is_a_sentence(ours, tmp_path, uri, said):
+    sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE t (x)").connection.close()
+    (tmp_path / "text.db").write_text("not a database at all" * 100)
+    code, out, errors = ended(hl(tmp_path, ours.url, "import", "mlflow", uri))
+    text = " ".join((str(out) + errors).split())
+    assert code == 1
+    assert said in text
+    assert "Traceback" not in text
+
+
+def test_a_server_is_not_copied_onto_itself(ours, tmp_path):
+    code, _, errors = ended(hl(tmp_path, ours.url, "import", "mlflow", ours.url))
+    assert code == 1
+    assert "another server" in errors
+
+
+def test_an_id_that_another_experiment_uses_is_refused(ours, tmp_path):
+    client = MlflowClient(ours.url)
+    other = client.create_experiment("other")
+    headers = {"x-helicline-id": "abc123"}
+    answers = [
+        httpx.post(f"{ours.url}/api/2.0/mlflow/runs/create", json={"experiment_id": one}, headers=headers).status_code
+        for one in ("0", "0", other)
+    ]
+    assert answers == [200, 200, 400]
+
+
+if __name__ == "__main__":
+    print(*fill(sys.argv[1], Path(sys.argv[2])))
