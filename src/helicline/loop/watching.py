@@ -71,10 +71,17 @@ def _keep(tx: Tx, monitor: Monitor, window: Window | None) -> None:
     if window is None:
         return
     recent = latest_windows(tx, monitor.deployment, monitor.name, limit=KEEP)
+    if recent and _is_idle(window) and _is_idle(recent[0]):
+        # while nothing comes in, one window tells it as well as one each second, and hides none that was judged
+        nouns.WINDOWS.delete(tx, recent[0].deployment, recent[0].monitor, recent[0].end)
     nouns.WINDOWS.put(tx, window)
     # windows of another model version say nothing about this one, for better or worse
     same = [one for one in recent if one.model_version == window.model_version]
     alerting.apply(tx, monitor.spec, window, same)
+
+
+def _is_idle(window: Window) -> bool:
+    return window.severity == "insufficient_data" and window.row_count == 0
 
 
 def latest_windows(tx: Reader, deployment: str, monitor: str, *, limit: int) -> list[Window]:
