@@ -115,9 +115,10 @@ def stock(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stock")
     running = Stock(folder)
     # in a process of its own, as users log: what other tests left of the client's tracing does not reach it
-    done = subprocess.run(
-        [sys.executable, __file__, running.url, str(folder)], capture_output=True, text=True, check=False, timeout=200
-    )
+    # nor what it left in the environment: an experiment of another server
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_EXPERIMENT")}
+    command = [sys.executable, __file__, running.url, str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stderr
     running.run, running.model = done.stdout.split()[-2:]
     yield running
@@ -136,6 +137,7 @@ def contents(url, run, model):
     """What the stock client shows of the run, the model, the registry and the traces."""
     mlflow.set_tracking_uri(url)
     mlflow.set_registry_uri(url)
+    mlflow.set_experiment(experiment_id="0")  # not one of another server, where an earlier test left it
     client = MlflowClient(url)
     found, experiment = client.get_run(run), client.get_experiment_by_name("first").experiment_id
     traces = client.search_traces(locations=[experiment])
