@@ -1,7 +1,6 @@
 """Load over raw HTTP: connections that send their next request as soon as the answer to the last one is complete."""
 
 import asyncio
-import statistics
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -106,7 +105,3 @@ def alternately(first: Callable[[], Rate], second: Callable[[], Rate], rounds: i
     pairs = [(first(), second()) for _ in range(rounds)]
     ours, theirs = (sorted(column) for column in zip(*pairs, strict=True))
     return ours[len(ours) // 2], theirs[len(theirs) // 2]
-
-
-def median(values) -> float:
-    return statistics.median(values)

@@ -272,11 +272,3 @@ def latest_of(tx: Reader, run_ids: Iterable[str]) -> dict[str, tuple[MetricPoint
         point = MetricPoint(key=key, value=math.nan if is_nan else value, timestamp_ms=timestamp_ms, step=step)
         found.setdefault(run, []).append(point)
     return {run: tuple(points) for run, points in found.items()}
-
-
-def delete_of(tx: Tx, run_id: str) -> None:
-    """Remove the series of a run with all their points."""
-    ids = sa.select(SERIES.c.id).where(SERIES.c.run == run_id)
-    tx.execute(METRIC_POINT.delete().where(METRIC_POINT.c.series.in_(ids)))
-    tx.execute(METRIC_BLOCK.delete().where(METRIC_BLOCK.c.series.in_(ids)))
-    tx.execute(SERIES.delete().where(SERIES.c.run == run_id))
