@@ -12,8 +12,8 @@ import numpy as np
 import urllib3
 from scans import PIXELS, Scans, aged
 
-RATE = 75.0
-LABEL_DELAY_S = 1.5
+RATE = 150.0
+LABEL_DELAY_S = 1.0
 KEYS = 400
 CALLS = 24  # requests that may be under way at once
 
