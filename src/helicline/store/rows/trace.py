@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from helicline.records.run import Clause, TraceRecord
 from helicline.store.noun import metadata
-from helicline.store.rows.experiment import Exact, insert_into
+from helicline.store.rows.experiment import Exact
 from helicline.store.unit import Reader, Tx
 
 TRACE = sa.Table(
@@ -63,13 +65,15 @@ def save_all(tx: Tx, traces: Sequence[TraceRecord]) -> None:
         for trace in traces
     ]
     if rows:
-        _upsert(tx, TRACE, ["id"], rows)
+        tx.execute(_upsert(is_postgres=tx.is_postgres), rows)
 
 
-def _upsert(tx: Tx, table: sa.Table, key: list[str], rows: list[dict[str, Any]]) -> None:
-    statement = insert_into(tx, table)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
-    tx.execute(statement.on_conflict_do_update(index_elements=key, set_=changed), rows)
+@functools.cache
+def _upsert(*, is_postgres: bool) -> Any:
+    """Return the statement that keeps traces; it takes longer to build than to run."""
+    statement = (postgresql.insert if is_postgres else sqlite.insert)(TRACE)
+    changed = {column.name: statement.excluded[column.name] for column in TRACE.c if not column.primary_key}
+    return statement.on_conflict_do_update(index_elements=["id"], set_=changed)
 
 
 def add_packs(tx: Tx, packs: Mapping[str, bytes], *, fresh: Container[str]) -> None:
