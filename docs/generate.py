@@ -23,6 +23,7 @@ SETTINGS = {
     "token": "Bearer token that the SDK and the commands send.",
     "database": "SQLAlchemy URL of a PostgreSQL database; empty: `meta.db` (SQLite) in the home.",
     "blobs": "Where blobs are kept: a folder or a bucket (`s3://`, `gs://`, `az://`); empty: in the home.",
+    "presigned": "With a bucket: let MLflow clients move large artifacts to and from it themselves, by signed URLs.",
     "host": "Address that server and gateway listen on.",
     "port": "Port of the server; 0 takes a free one.",
     "gateway_port": "Port of the gateway; 0 takes a free one.",

@@ -26,6 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     token: str = ""
     database: str = ""
     blobs: str = ""
+    presigned: bool = True
     host: str = "127.0.0.1"
     port: int = 7070
     gateway_port: int = 7080

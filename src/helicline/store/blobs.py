@@ -10,9 +10,10 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import obstore
 from blake3 import blake3
@@ -20,6 +21,10 @@ from blake3 import blake3
 from helicline.errors import Invalid, NotFound, StorageFull, TooLarge
 
 CHUNK = 1 << 20
+# above this a blob goes to the bucket in pieces: whole, it would have to fit into memory, and S3 takes 5 GB at most
+WHOLE = 64 << 20
+PIECE = 16 << 20
+SIGNING = (obstore.store.S3Store, obstore.store.GCSStore, obstore.store.AzureStore)
 
 
 class Blobs(Protocol):
@@ -111,7 +116,7 @@ class BucketBlobs:
     """Blobs in a bucket, with a local folder as cache and staging place."""
 
     def __init__(self, url: str, cache: Path) -> None:
-        self.store = obstore.store.from_url(url)
+        self.store: Any = obstore.store.from_url(url)
         self.cache = LocalBlobs(cache)
 
     def _key(self, digest: str) -> str:
@@ -119,6 +124,10 @@ class BucketBlobs:
 
     def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]:
         digest, size = self.cache.put(chunks, limit=limit)
+        if size > WHOLE:
+            if not self.has(digest):
+                obstore.put(self.store, self._key(digest), self.cache.path(digest), chunk_size=PIECE)
+            return digest, size
         # where the key exists already it holds these very bytes, because it is their hash
         with contextlib.suppress(obstore.exceptions.AlreadyExistsError):
             obstore.put(self.store, self._key(digest), self.cache.path(digest), mode="create", use_multipart=False)
@@ -145,6 +154,24 @@ class BucketBlobs:
             if got != digest:
                 raise Invalid("blob", got, f"bytes whose BLAKE3 is {digest}", "The bucket's copy is damaged.")
         return self.cache.path(digest)
+
+    @property
+    def signs(self) -> bool:
+        """Whether clients can be let into this bucket by signed URLs."""
+        return isinstance(self.store, SIGNING)
+
+    def signed(self, method: Literal["GET", "PUT"], keys: Sequence[str], lifetime: timedelta) -> list[str]:
+        """Return a URL for each key that lets whoever holds it do `method` there until it expires."""
+        return list(obstore.sign(self.store, method, list(keys), lifetime))
+
+    def signed_blob(self, digest: str, lifetime: timedelta) -> str:
+        """Return a URL to read the blob at."""
+        return self.signed("GET", [self._key(digest)], lifetime)[0]
+
+    @property
+    def upload_headers(self) -> dict[str, str]:
+        """What a PUT to a signed URL has to send along."""
+        return {"x-ms-blob-type": "BlockBlob"} if isinstance(self.store, obstore.store.AzureStore) else {}
 
 
 def open_blobs(url: str, home: Path) -> Blobs:

@@ -8,7 +8,8 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from helicline.errors import Refused, TooLarge
-from helicline.protocol.mlflow import artifacts, errors, fields, runs
+from helicline.protocol.mlflow import errors, fields, runs
+from helicline.protocol.mlflow.artifact import files, multipart
 from helicline.protocol.mlflow.call import Call, House, Reply
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.routes import PREFIXES, ROUTES, Handler, Table
@@ -34,7 +35,7 @@ class MlflowApp:
     """Speaks MLflow's REST. Host, Origin and authentication are looked at before a request comes here."""
 
     def __init__(self, store: Store, blobs: Blobs, settings: Settings) -> None:
-        self.house = House(store, blobs, settings)
+        self.house = House(store, blobs, settings, multipart.uploads_of(blobs, settings))
         self.table = Table(ROUTES)
 
     def handles(self, path: str) -> bool:
@@ -58,7 +59,7 @@ class MlflowApp:
                 raise Refused(f"{scope['method']} {scope['path']}", f"{call.caller.name} may not {permission}")
             await _fill(call, handler, scope, receive)
             answer = await handler(call)
-        except artifacts.ClientGone:
+        except files.ClientGone:
             return Reply(status=400)
         except Exception as error:
             status, body = errors.as_wire(error)
@@ -95,7 +96,7 @@ async def _fill(call: Call, handler: Handler, scope: Any, receive: Any) -> None:
     """Read the request into the call, save a body that the handler streams by itself."""
     if scope["method"] == "GET":
         call.fields = fields.of_query(scope["query_string"])
-    elif handler is artifacts.upload:
+    elif handler is files.upload:
         call.receive = receive
     else:
         call.body = await _body(call, receive)
@@ -120,7 +121,7 @@ async def _body(call: Call, receive: Any) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise artifacts.ClientGone
+            raise files.ClientGone
         piece, more = message.get("body", b""), message.get("more_body", False)
         size += len(piece)
         if size > limit:
