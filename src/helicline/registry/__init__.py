@@ -23,7 +23,7 @@ from helicline.registry.protect import (
     unprotect,
 )
 from helicline.registry.search import search_models, search_versions
-from helicline.registry.source import check_claim
+from helicline.registry.source import check_claim, download_uri
 from helicline.registry.version import (
     checked_stage,
     current_digest,
@@ -52,6 +52,7 @@ __all__ = [
     "describe_model",
     "describe_version",
     "diff_versions",
+    "download_uri",
     "earlier_card",
     "edit_card",
     "files",

@@ -12,7 +12,7 @@ from helicline.protocol.mlflow import errors, fields, runs
 from helicline.protocol.mlflow.artifact import files, multipart
 from helicline.protocol.mlflow.call import Call, House, Reply
 from helicline.protocol.mlflow.errors import WireError
-from helicline.protocol.mlflow.routes import PREFIXES, ROUTES, Handler, Table
+from helicline.protocol.mlflow.routes import PLAIN, PREFIXES, ROUTES, Handler, Table
 from helicline.protocol.mlflow.trace import ingest
 from helicline.records.access import Caller
 from helicline.settings import Settings
@@ -21,7 +21,7 @@ from helicline.store.unit import Store
 
 OURS = (*(prefix + "/" for prefix in PREFIXES), "/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
 HOT = frozenset({runs.log_metric, runs.log_batch})  # they look at the body themselves first
-ALONE = frozenset({"/version", "/health", "/v1/traces"})
+ALONE = frozenset(path for _, path, _, _ in PLAIN)
 JSON = (("content-type", "application/json"),)
 NOT_FOUND = Reply(
     status=404,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from helicline.protocol.mlflow import experiments, logged_models, registry, runs, webhooks
-from helicline.protocol.mlflow.artifact import files, multipart
+from helicline.protocol.mlflow.artifact import files, links, multipart
 from helicline.protocol.mlflow.call import Call, Reply
 from helicline.protocol.mlflow.genai import datasets, scorers
 from helicline.protocol.mlflow.metric import history
@@ -85,6 +85,7 @@ MLFLOW: tuple[Route, ...] = (
     ("DELETE", "/logged-models/{model_id}/tags/{key}", "write", logged_models.delete_tag),
     ("POST", "/logged-models/{model_id}/params", "write", logged_models.add_params),
     ("GET", "/logged-models/{model_id}/artifacts/directories", "read", files.of_model),
+    ("GET", "/logged-models/{model_id}/artifacts/files", "read", links.of_logged_model),
     ("POST", "/registered-models/create", "write", registry.create_model),
     ("GET", "/registered-models/get", "read", registry.get_model),
     ("PATCH", "/registered-models/update", "write", registry.update_model),
@@ -174,6 +175,8 @@ ARTIFACTS: tuple[Route, ...] = (
 PLAIN: tuple[Route, ...] = (
     ("GET", "/version", "open", version),
     ("GET", "/health", "open", health),
+    ("GET", "/get-artifact", "read", links.of_run),
+    ("GET", "/model-versions/get-artifact", "read", links.of_version),
     ("POST", "/v1/traces", "write", ingest.export),
 )
 

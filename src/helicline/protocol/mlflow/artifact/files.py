@@ -83,8 +83,12 @@ async def _next(receive: Any) -> Any:
 
 async def download(call: Call) -> Any:
     path = _path(call)
-    file = await call.read(lambda tx: find(tx, path))
-    name = path.rpartition("/")[2]
+    return await sent(call, await call.read(lambda tx: find(tx, path)))
+
+
+async def sent(call: Call, file: ArtifactFile) -> Reply:
+    """Return the file as an attachment: no browser shows it as a page of ours."""
+    name = file.path.rpartition("/")[2]
     headers = (
         ("content-type", content_type(name)),
         ("content-length", str(file.size)),
