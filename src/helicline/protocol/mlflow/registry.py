@@ -10,7 +10,7 @@ from helicline.errors import NotFound
 from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError
 from helicline.records.model import ModelVersion, PromotionRequest, RegisteredModel
-from helicline.store.unit import Reader
+from helicline.store.unit import Reader, Tx
 
 
 def version_as_wire(version: ModelVersion, aliases: dict[str, int]) -> dict[str, Any]:
@@ -188,11 +188,15 @@ async def delete_version_tag(call: Call) -> Any:
 async def transition_stage(call: Call) -> Any:
     name, number, stage = call.fields.required("name"), call.fields.version(), call.fields.required("stage")
     archive = call.fields.flag("archive_existing_versions")
-    return {
-        "model_version": await call.write(
-            lambda tx: _with_aliases(tx, registry.move_to_stage(tx, name, number, stage, archive_others=archive))
-        )
-    }
+
+    def move(tx: Tx) -> PromotionRequest | dict[str, Any]:
+        moved = registry.move_to_stage(tx, name, number, stage, archive_others=archive)
+        return moved if isinstance(moved, PromotionRequest) else _with_aliases(tx, moved)
+
+    answer = await call.write(move)
+    if isinstance(answer, PromotionRequest):  # which is kept, though the client is refused
+        raise registry.protected_by(answer)
+    return {"model_version": answer}
 
 
 async def set_alias(call: Call) -> Any:
