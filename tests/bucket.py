@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import httpx
 
@@ -36,3 +37,13 @@ def bucket() -> Iterator[str]:
         os.environ.clear()
         os.environ.update(before)
         running.stop()
+
+
+def age(url: str, days: float) -> None:
+    """Make everything in the bucket so much older: its clock is no part of ours."""
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.s3.models import s3_backends
+
+    name = url.removeprefix("s3://").partition("/")[0]
+    for key in s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[name].keys.values():
+        key.last_modified -= timedelta(days=days)

@@ -2,7 +2,7 @@
 
 A blob is named by its content, so the server reads the parts once before it can name them. What is known of an upload
 lies beside its parts in the bucket (`uploads/<id>/`): any server of the home can end what another one began.
-See docs/decisions/0013-uploads-in-parts.md.
+See docs/decisions/0014-uploads-in-parts.md.
 """
 
 from __future__ import annotations
@@ -135,18 +135,6 @@ class PartUploads:
         self._told(upload_id, path)
         self._drop(upload_id)
 
-    def sweep(self, now: datetime) -> int:
-        """Drop what is left of uploads that nobody ended; return how many bytes went."""
-        old = [
-            entry
-            for page in obstore.list(self.store, FOLDER)
-            for entry in page
-            if now - entry["last_modified"] > ABANDONED
-        ]
-        if old:
-            obstore.delete(self.store, [entry["path"] for entry in old])
-        return sum(entry["size"] for entry in old)
-
     def _tell(self, upload_id: str, upload: Upload) -> None:
         obstore.put(self.store, f"{FOLDER}/{upload_id}/{NAME}", msgspec.json.encode(upload))
 
@@ -169,6 +157,14 @@ class PartUploads:
 
     def _below(self, upload_id: str) -> Any:
         return obstore.list(self.store, f"{FOLDER}/{upload_id}")
+
+
+def sweep(store: Any, now: datetime) -> int:
+    """Drop what is left of uploads that nobody ended; return how many bytes went."""
+    old = [entry for page in obstore.list(store, FOLDER) for entry in page if now - entry["last_modified"] > ABANDONED]
+    if old:
+        obstore.delete(store, [entry["path"] for entry in old])
+    return sum(entry["size"] for entry in old)
 
 
 def _name(number: int) -> str:
