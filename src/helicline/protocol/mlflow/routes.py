@@ -11,7 +11,7 @@ from helicline.protocol.mlflow.artifact import files, links, multipart
 from helicline.protocol.mlflow.call import Call, Reply
 from helicline.protocol.mlflow.genai import datasets, scorers
 from helicline.protocol.mlflow.metric import history
-from helicline.protocol.mlflow.trace import assessments, ingest, legacy
+from helicline.protocol.mlflow.trace import assessments, ingest, insights, legacy
 from helicline.protocol.mlflow.trace import handlers as traces
 from helicline.records.access import Permission
 
@@ -135,6 +135,8 @@ EVALUATION: tuple[Route, ...] = (
     ("GET", "/scorers/versions", "read", scorers.versions),
     ("GET", "/scorers/get", "read", scorers.get),
     ("DELETE", "/scorers/delete", "write", scorers.delete),
+    ("PUT", "/scorers/online-config", "write", scorers.set_online),
+    ("GET", "/scorers/online-configs", "read", scorers.online),
 )
 # on 3.0 only: the same paths on 2.0 are the older API of LEGACY
 TRACES: tuple[Route, ...] = (
@@ -143,6 +145,8 @@ TRACES: tuple[Route, ...] = (
     ("GET", "/traces/batchGet", "read", traces.batch_get),
     ("POST", "/traces/batchGetInfos", "read", traces.batch_infos),
     ("POST", "/traces/search", "read", traces.search),
+    ("POST", "/traces/metrics", "read", insights.metrics),
+    ("POST", "/traces/calculate-filter-correlation", "read", insights.correlation),
     ("GET", "/traces/{trace_id}", "read", traces.get_info),
     ("POST", "/traces/{trace_id}/assessments", "write", assessments.create),
     ("GET", "/traces/{trace_id}/assessments/{assessment_id}", "read", assessments.get),
