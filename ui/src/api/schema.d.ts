@@ -1268,23 +1268,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/metrics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** GetSeries */
-        get: operations["ApiV1RunsRunIdMetricsGetSeries"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/runs/{run_id}/tags": {
         parameters: {
             query?: never;
@@ -2879,12 +2862,6 @@ export interface components {
                 string
             ][];
             title: string;
-        };
-        /** Series */
-        Series: {
-            key: string;
-            points: components["schemas"]["MetricPoint"][];
-            total: number;
         };
         /** Sighting */
         Sighting: {
@@ -6206,46 +6183,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Preview"];
-                };
-            };
-            /** @description Bad request syntax or unsupported method */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        detail: string;
-                        extra?: null | {
-                            [key: string]: unknown;
-                        } | unknown[];
-                        status_code: number;
-                    };
-                };
-            };
-        };
-    };
-    ApiV1RunsRunIdMetricsGetSeries: {
-        parameters: {
-            query: {
-                key: string;
-                points?: number;
-            };
-            header?: never;
-            path: {
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Series"];
                 };
             };
             /** @description Bad request syntax or unsupported method */

@@ -132,7 +132,7 @@ def _traces(job: Job, experiment_id: str, ours: Facts, theirs: Facts) -> None:
 
 
 def _trace(server: Tracker, info: dict[str, Any]) -> Facts:
-    spans = len(spans_of(server, info["trace_id"]))
+    spans = len(spans_of(server, info))
     return Facts({"traces": 1, "spans": spans, "assessments": len(info.get("assessments", []))})
 
 
