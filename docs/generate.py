@@ -22,6 +22,7 @@ SETTINGS = {
     "url": "Server that the SDK and the commands talk to; empty: the one of the home.",
     "token": "Bearer token that the SDK and the commands send.",
     "database": "SQLAlchemy URL of a PostgreSQL database; empty: `meta.db` (SQLite) in the home.",
+    "secret_key": "Encrypts webhook secrets, alike on all servers of a database; empty: a file of the home.",
     "blobs": "Where blobs are kept: a folder or a bucket (`s3://`, `gs://`, `az://`); empty: in the home.",
     "presigned": "With a bucket: let MLflow clients move large artifacts to and from it themselves, by signed URLs.",
     "host": "Address that server and gateway listen on.",

@@ -24,7 +24,7 @@ class Server:
     def __init__(self, home: Path, database: str = "", blobs: str = "", **settings: Any) -> None:
         self.store = Store(database or f"sqlite:///{home / 'meta.db'}")
         upgrade(self.store)
-        self.settings = Settings(max_body_bytes=2_000_000, max_upload_bytes=30_000_000, **settings)
+        self.settings = Settings(home=str(home), max_body_bytes=2_000_000, max_upload_bytes=30_000_000, **settings)
         self.blobs = open_blobs(blobs, home)
         self.app = MlflowApp(self.store, self.blobs, self.settings)
         self.seen: list[tuple[str, str]] = []

@@ -15,7 +15,7 @@ from helicline.errors import Invalid
 token_app = App(name="token", help="Tokens for people and programs.")
 audit_app = App(name="audit", help="The audit trail.")
 config_app = App(name="config", help="The settings in force.")
-SECRET = ("token", "database")
+SECRET = ("token", "database", "secret_key")
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 PART = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
 GC_TIMEOUT_S = 6 * 3600.0

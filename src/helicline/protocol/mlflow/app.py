@@ -18,6 +18,7 @@ from helicline.records.access import Caller
 from helicline.settings import Settings
 from helicline.store.blobs import Blobs
 from helicline.store.unit import Store
+from helicline.store.vault import Vault
 
 OURS = (*(prefix + "/" for prefix in PREFIXES), "/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
 HOT = frozenset({runs.log_metric, runs.log_batch})  # they look at the body themselves first
@@ -35,7 +36,7 @@ class MlflowApp:
     """Speaks MLflow's REST. Host, Origin and authentication are looked at before a request comes here."""
 
     def __init__(self, store: Store, blobs: Blobs, settings: Settings) -> None:
-        self.house = House(store, blobs, settings, multipart.uploads_of(blobs, settings))
+        self.house = House(store, blobs, settings, Vault.of(settings), multipart.uploads_of(blobs, settings))
         self.table = Table(ROUTES)
 
     def handles(self, path: str) -> bool:
