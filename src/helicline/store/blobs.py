@@ -203,10 +203,11 @@ class BucketBlobs:
 
     def unused(self, since: datetime) -> Iterator[tuple[str, int]]:
         """As `LocalBlobs.unused`."""
+        used = self.marks.all_used(since)
         for page in obstore.list(self.store, "blobs"):
             for entry in page:
                 digest = entry["path"].rpartition("/")[2]
-                if entry["last_modified"] < since and not self.marks.used(digest, since):
+                if entry["last_modified"] < since and digest not in used:
                     yield digest, entry["size"]
 
     def discard(self, digest: str, since: datetime) -> bool:

@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
+import obstore
 import pytest
 
+from bucket import age, bucket
 from helicline import bus, evaluation, registry, trace, tracking
 from helicline.data import versions
 from helicline.errors import Conflict, Invalid, NotFound
@@ -20,9 +22,10 @@ from helicline.loop.trash.find import Wish
 from helicline.records.dataset import FileEntry
 from helicline.records.run import MetricPoint
 from helicline.settings import Settings
-from helicline.store.blobs import LocalBlobs
+from helicline.store.blobs import LocalBlobs, open_blobs
 from helicline.store.rows import event
 from helicline.store.unit import Store
+from helicline.store.uploads import PartUploads
 
 NOW = timedelta(0)
 
@@ -296,3 +299,41 @@ def test_one_at_a_time(house: Context):
 
     delete(house, a_run(house, b"1"))
     assert trash.empty(house, Wish(), write, grace=NOW).run_count == 1
+
+
+@pytest.mark.parametrize("units", range(4))
+def test_what_was_cut_off_is_finished_the_next_time(house: Context, units: int):
+    name = house.store.write(lambda tx: tracking.create_experiment(tx, "old")).experiment_id
+    delete(house, a_run(house, b"alone"))
+    a_run(house, b"inside", name)
+    place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": name}}
+    house.store.write(lambda tx: trace.put_trace(tx, {"trace_id": "tr-1", "trace_location": place}))
+    house.store.write(lambda tx: tracking.delete_experiment(tx, name))
+    left = iter(range(units))
+
+    def cut_off(unit):
+        next(left)
+        return house.store.write(unit)
+
+    with pytest.raises(StopIteration):
+        trash.empty(house, Wish(), cut_off, grace=NOW)
+    assert gone(house).kept == ()
+    assert trash.look(house, Wish(), grace=NOW) == trash.Emptied(dry_run=True)
+    assert held(house) == set()
+    assert house.store.read(bus.verify) > 0
+
+
+def test_a_bucket_is_swept_too(store: Store, tmp_path: Path):
+    with bucket() as url:
+        house = Context(store, open_blobs(url, tmp_path), Settings(home=str(tmp_path)))
+        kept, doomed = a_run(house, b"kept"), a_run(house, b"doomed")
+        delete(house, doomed)
+        age(url, 2)
+        PartUploads(house.blobs).begin("x", 1)
+        obstore.put(house.blobs.store, "uploads/" + "a" * 32 + "/00001", b"12345")
+        assert trash.empty(house, Wish(), store.write).freed_bytes == 6
+        age(url, 2)
+        assert trash.empty(house, Wish(), store.write).freed_bytes > 5
+        left = [entry["path"] for page in obstore.list(house.blobs.store) for entry in page]
+        (file,) = store.read(lambda tx: tracking.artifact_files(tx, f"0/{kept}"))
+        assert left == [f"blobs/{file.hash[:2]}/{file.hash}"]
