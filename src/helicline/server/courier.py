@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Sequence
 
 from helicline import bus, webhook
 from helicline.clock import epoch_ms
-from helicline.errors import Conflict, HeliclineError
+from helicline.errors import Conflict
 from helicline.protocol.webhook import send
-from helicline.records.event import Event
 from helicline.records.webhook import Delivery, Webhook
 from helicline.settings import Settings
 from helicline.store.noun import Stale
@@ -21,40 +18,18 @@ log = logging.getLogger("helicline.server")
 PAUSE_S = 5.0
 
 
-class Courier:
+class Courier(bus.Rounds):
     """Delivers at least once, whatever is killed when: a delivery is a row before anything is sent."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
+        super().__init__("courier", pause_s=PAUSE_S)
         self.store, self.settings, self.vault = store, settings, Vault.of(settings)
-        self._wake, self._stop = threading.Event(), threading.Event()
-
-    def wake(self, _events: Sequence[Event] = ()) -> None:
-        self._wake.set()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._wake.set()
-
-    def run(self) -> None:
-        """Work until stopped, at once after every commit with events, else every few seconds."""
-        while not self._stop.is_set():
-            self._wake.clear()
-            try:
-                moved = self.tick()
-            except HeliclineError as error:
-                log.warning("courier: %s", error)
-                moved = 0
-            except Exception:
-                log.exception("courier: a round failed and will be tried again")
-                moved = 0
-            if not moved:
-                self._wake.wait(PAUSE_S)
 
     def tick(self) -> int:
         """Hear what is new and try what is due; return how much there was."""
         moved = bus.consume(self.store, webhook.CONSUMER, webhook.hear)
         for delivery in self.store.read(webhook.due):
-            if self._stop.is_set():
+            if self.stopping.is_set():
                 break
             moved += self._try(delivery)
         return moved

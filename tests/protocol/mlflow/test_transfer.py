@@ -35,6 +35,7 @@ from wire import Server
 KINDS = {"experiments": 4, "deleted experiments": 1, "runs": 5, "deleted runs": 2, "points": 2506, "datasets": 1}
 KINDS |= {"files": 4, "logged models": 1, "registered models": 1, "model versions": 2, "prompts": 1, "traces": 3}
 KINDS |= {"prompt versions": 2, "aliases": 2, "spans": 6, "params": 103, "model links": 1}
+KINDS |= {"evaluation datasets": 1, "evaluation records": 3, "scorer versions": 2}
 FILED = "tr-" + "5e" * 16
 
 
@@ -77,6 +78,7 @@ def fill(url, folder):
     client.log_metric(going_on, "loss", 3.0)
     registered(client, run, model.model_id)
     traced(first)
+    evaluated(first)
     return run, model.model_id
 
 
@@ -91,6 +93,14 @@ def registered(client, run, model_id):
     mlflow.genai.register_prompt("greet", "Hello {{name}}", tags={"lang": "en"})
     mlflow.genai.register_prompt("greet", "Hi {{name}}", commit_message="shorter")
     mlflow.genai.set_prompt_alias("greet", "best", 2)
+
+
+def evaluated(experiment):
+    rows = [{"inputs": {"q": at}, "expectations": {"answer": f"ü{at}"}, "tags": {"n": str(at)}} for at in range(3)]
+    mlflow.genai.create_dataset("questions", experiment_id=experiment, tags={"team": "a"}).merge_records(rows)
+    for text in ("one", "two"):
+        body = {"experiment_id": experiment, "name": "tone", "serialized_scorer": json.dumps({"name": text})}
+        httpx.post(f"{mlflow.get_tracking_uri()}/api/3.0/mlflow/scorers/register", json=body).raise_for_status()
 
 
 def traced(experiment):
@@ -167,6 +177,7 @@ def contents(url, run, model):
     traces = client.search_traces(locations=[experiment])
     points = client.get_metric_history(run, "loss")
     prompt = mlflow.genai.load_prompt("prompts:/greet@best")
+    questions = mlflow.genai.get_dataset(name="questions").to_df()
     return {
         "status": (found.info.run_name, found.info.status, found.info.end_time, found.info.start_time),
         "params": found.data.params,
@@ -180,6 +191,7 @@ def contents(url, run, model):
         "versions": {one.version: (one.run_id == run, dict(one.tags)) for one in client.search_model_versions()},
         "champion": client.get_model_version_by_alias("churn", "champion").version,
         "prompt": (prompt.version, prompt.template, prompt.commit_message),
+        "questions": sorted(map(str, questions[["inputs", "expectations", "tags"]].to_numpy().tolist())),
         "spans": sorted(
             (one.info.trace_id, *sorted((s.span_id, s.name, str(s.attributes)) for s in one.data.spans))
             for one in traces
