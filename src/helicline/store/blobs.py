@@ -23,7 +23,7 @@ from helicline.store.marks import Marks
 CHUNK = 1 << 20
 # above this a blob goes to the bucket in pieces: whole, it would have to fit into memory, and S3 takes 5 GB at most
 WHOLE = 64 << 20
-PIECE = 16 << 20
+PIECE, PIECES_AT_ONCE = 16 << 20, 4
 SIGNING = (obstore.store.S3Store, obstore.store.GCSStore, obstore.store.AzureStore)
 
 
@@ -179,7 +179,7 @@ class BucketBlobs:
         if size > WHOLE:
             if self._head(digest) is not None:
                 return False
-            obstore.put(self.store, key, path, chunk_size=PIECE)
+            obstore.put(self.store, key, path, chunk_size=PIECE, max_concurrency=PIECES_AT_ONCE)
             return True
         try:
             obstore.put(self.store, key, path, mode="create", use_multipart=False)
