@@ -6,11 +6,13 @@ import logging
 
 from helicline import bus, webhook
 from helicline.clock import epoch_ms
+from helicline.errors import Conflict
 from helicline.protocol.webhook import send
-from helicline.records.webhook import Delivery
+from helicline.records.webhook import Delivery, Webhook
 from helicline.settings import Settings
 from helicline.store.noun import Stale
 from helicline.store.unit import Store
+from helicline.store.vault import Vault
 
 log = logging.getLogger("helicline.server")
 PAUSE_S = 5.0
@@ -21,7 +23,7 @@ class Courier(bus.Rounds):
 
     def __init__(self, store: Store, settings: Settings) -> None:
         super().__init__("courier", pause_s=PAUSE_S)
-        self.store, self.settings = store, settings
+        self.store, self.settings, self.vault = store, settings, Vault.of(settings)
 
     def tick(self) -> int:
         """Hear what is new and try what is due; return how much there was."""
@@ -40,10 +42,17 @@ class Courier(bus.Rounds):
         if claimed is None:
             return 0
         mine, target = claimed
-        timestamp = str(epoch_ms(self.store.clock.now()) // 1000)
-        told = send.headers(target.secret, mine.id, timestamp, mine.body)
-        outcome = send.post(target.url, mine.body, told, private=self.settings.webhook_private)
+        outcome = self._sent(mine, target)
         settled = self.store.write(lambda tx: webhook.settle(tx, mine, outcome), actor="courier")
         if settled.state == "DEAD":
             log.warning("webhook %s: delivery %s is given up: %s", target.name, mine.id, outcome.error)
         return 1
+
+    def _sent(self, mine: Delivery, target: Webhook) -> webhook.Outcome:
+        try:
+            secret = self.vault.open(target.secret, webhook.about(target.id))
+        except Conflict as error:  # never unsigned: the key may come back before the last try
+            return webhook.Outcome(error=str(error))
+        timestamp = str(epoch_ms(self.store.clock.now()) // 1000)
+        told = send.headers(secret, mine.id, timestamp, mine.body)
+        return send.post(target.url, mine.body, told, private=self.settings.webhook_private)

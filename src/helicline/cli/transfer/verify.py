@@ -168,4 +168,7 @@ def _registered(server: Tracker, model: dict[str, Any], *, prompts: bool) -> Fac
     tags = len(model.get("tags", [])) + sum(len(version.get("tags", [])) for version in versions)
     name = "prompt" if prompts else "model"
     counts = {"prompts" if prompts else "registered models": 1, f"{name} versions": len(versions)}
-    return Facts(counts | {"aliases": len(model.get("aliases", [])), "registry tags": tags})
+    # a stage has an alias on one side and none on the other
+    stages = {version.get("current_stage", "None").lower() for version in versions} & {"staging", "production"}
+    aliases = {alias["alias"] for alias in model.get("aliases", [])} | stages
+    return Facts(counts | {"aliases": len(aliases), "registry tags": tags})
