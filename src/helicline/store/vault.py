@@ -1,7 +1,7 @@
 """Secrets at rest: sealed with a key that lies beside the database, never in it.
 
 Who reads the database or a dump of it reads no secret; who writes to it cannot move a secret elsewhere unnoticed.
-Encrypt, then authenticate, both with HMAC-SHA256 as the only primitive: docs/decisions/0016-secrets-at-rest.md.
+AES-GCM with a fresh nonce each: docs/decisions/0016-secrets-at-rest.md.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from helicline.errors import Conflict
 from helicline.settings import Settings
 
 PREFIX = "sealed:1:"
 FILE = "secrets.key"
-NONCE, TAG = 24, 32
+NONCE = 12
 
 
 class Vault:
@@ -41,8 +44,7 @@ class Vault:
         if not text:
             return ""
         nonce = secrets.token_bytes(NONCE)
-        body = self._masked(text.encode(), nonce)
-        return PREFIX + base64.b64encode(nonce + body + self._tag(nonce, body, about)).decode()
+        return PREFIX + base64.b64encode(nonce + self._cipher().encrypt(nonce, text.encode(), about.encode())).decode()
 
     def open(self, kept: str, about: str) -> str:
         """Return the text; one that was kept before there was a vault comes back as it is.
@@ -54,31 +56,18 @@ class Vault:
             return kept
         try:
             raw = base64.b64decode(kept.removeprefix(PREFIX), validate=True)
-        except binascii.Error:
-            raw = b""
-        nonce, body, tag = raw[:NONCE], raw[NONCE:-TAG], raw[-TAG:]
-        if len(raw) <= NONCE + TAG or not hmac.compare_digest(tag, self._tag(nonce, body, about)):
+            return self._cipher().decrypt(raw[:NONCE], raw[NONCE:], about.encode()).decode()
+        except (binascii.Error, InvalidTag, ValueError):
             why = "was sealed with another key, or was changed"
-            raise Conflict("secret", about, why, f"Set it again, or bring back {FILE} or the setting secret_key.")
-        return self._masked(body, nonce).decode()
+            hint = f"Set it again, or bring back {FILE} or the setting secret_key."
+            raise Conflict("secret", about, why, hint) from None
 
     def is_sealed(self, kept: str) -> bool:
         return not kept or kept.startswith(PREFIX)
 
-    def _subkey(self, use: bytes) -> bytes:
-        return hmac.digest(self._key(), b"helicline vault 1 " + use, hashlib.sha256)
-
-    def _masked(self, body: bytes, nonce: bytes) -> bytes:
-        """Return the body under the nonce's key stream, or what was under it."""
-        key = self._subkey(b"mask")
-        blocks = -(-len(body) // hashlib.sha256().digest_size)
-        stream = b"".join(hmac.digest(key, nonce + at.to_bytes(8, "big"), hashlib.sha256) for at in range(blocks))
-        return bytes(one ^ other for one, other in zip(body, stream, strict=False))
-
-    def _tag(self, nonce: bytes, body: bytes, about: str) -> bytes:
-        name = about.encode()
-        told = nonce + len(name).to_bytes(8, "big") + name + body
-        return hmac.digest(self._subkey(b"tag"), told, hashlib.sha256)
+    def _cipher(self) -> AESGCM:
+        # whatever was given as a key becomes one of 256 bits, for this use alone
+        return AESGCM(hmac.digest(self._key(), b"helicline vault 1", hashlib.sha256))
 
 
 def _key_of(home: Path) -> bytes:

@@ -19,7 +19,7 @@ def test_what_is_sealed_comes_back_and_shows_nothing(text, about):
     kept = VAULT.seal(text, about)
     assert VAULT.open(kept, about) == text
     raw = base64.b64decode(kept.removeprefix(PREFIX))
-    assert len(raw) == 24 + len(text.encode()) + 32
+    assert len(raw) == 12 + len(text.encode()) + 16  # nonce, text, tag
     assert len(text) < 8 or text.encode() not in raw
 
 
@@ -27,7 +27,7 @@ def test_the_same_secret_never_looks_the_same():
     assert VAULT.seal("secret", "a") != VAULT.seal("secret", "a")
 
 
-@pytest.mark.parametrize("at", [0, 10, 24, 27, 40, -1])
+@pytest.mark.parametrize("at", [0, 11, 12, 17, 18, -1])
 def test_a_changed_byte_is_noticed(at):
     raw = bytearray(base64.b64decode(VAULT.seal("secret", "a").removeprefix(PREFIX)))
     raw[at] ^= 1
