@@ -104,21 +104,20 @@ def _rank(mark: Mark) -> tuple[int, int, float]:
 
 def add(tx: Tx, batches: Iterable[tuple[str, Sequence[MetricPoint]]]) -> None:
     """Keep the points of each run, and move the latest of their series forward."""
-    gathered: dict[tuple[str, str], list[MetricPoint]] = {}
+    gathered: dict[tuple[str, str], list[Mark]] = {}
     for run_id, points in batches:
         for point in points:
-            gathered.setdefault((run_id, point.key), []).append(point)
+            gathered.setdefault((run_id, point.key), []).append(mark_of(point))
     # sorted, so that two units on PostgreSQL take the rows' locks in one order and cannot deadlock
     order = sorted(gathered)
     for start in range(0, len(order), MANY):
         _add_to_series(tx, {name: gathered[name] for name in order[start : start + MANY]})
 
 
-def _add_to_series(tx: Tx, gathered: dict[tuple[str, str], list[MetricPoint]]) -> None:
+def _add_to_series(tx: Tx, marks: dict[tuple[str, str], list[Mark]]) -> None:
     rows: list[tuple[Any, ...]] = []
     blocks: list[tuple[int, Points]] = []
     crowded: list[int] = []
-    marks = {name: [mark_of(point) for point in points] for name, points in gathered.items()}
     for series in _grow(tx, marks):
         mine = marks[series.run, series.key]
         if len(mine) >= AT_ONCE:
