@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import pytest
 
@@ -149,10 +150,21 @@ def test_pages_follow_each_other_without_gap_or_overlap(filled: Store):
     assert seen == "dcba"
 
 
-@pytest.mark.parametrize("token", ["x", "e30=", "eyJvZmZzZXQiOi0xfQ==", "é", "eyJvZmZzZXQiOiAxZTk5fQ=="])
+class Place(NamedTuple):
+    at: int
+    id: str
+
+
+@pytest.mark.parametrize("token", ["x", "e30=", "WzFd", "WyJhIiwiYiJd", "é", "eyJvZmZzZXQiOiAxZTk5fQ=="])
 def test_a_page_token_that_we_never_gave_is_refused(token: str):
     with pytest.raises(Invalid):
-        page.offset_of(token)
+        page.position_of(token, Place)
+
+
+def test_a_page_token_holds_its_place():
+    place = Place(2**60, "ü")
+    assert page.position_of(page.token_at(place), Place) == place
+    assert page.position_of("", Place) is None
 
 
 def test_deleted_runs_are_found_only_when_asked_for(filled: Store):
