@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from helicline.ids import new_prediction_id
+from helicline.store.durable import make_folder, sync
 
 _HEAD = struct.Struct("<II")
 
@@ -129,9 +130,10 @@ class SegmentWriter:
             os.fdatasync(self._descriptor)
 
     def _open(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         self._path = self._folder / f"{self._kind}-{new_prediction_id()}.open"
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        sync(self._folder)  # what is written here later is sure only where its file is
 
     @property
     def is_open(self) -> bool:

@@ -18,6 +18,7 @@ import obstore
 from blake3 import blake3
 
 from helicline.errors import Invalid, NotFound, StorageFull, TooLarge
+from helicline.store.durable import make_folder, sync
 
 CHUNK = 1 << 20
 
@@ -43,7 +44,10 @@ class LocalBlobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "tmp").mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+        (folder / "tmp").mkdir(exist_ok=True)
+        self._landing: set[str] = set()
+        self._settled: set[str] = set()
 
     def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]:
         """Keep the bytes and return their digest and size. Raises Invalid over `limit` bytes, StorageFull."""
@@ -69,25 +73,42 @@ class LocalBlobs:
                 os.fsync(out.fileno())
             digest = hasher.hexdigest()
             target = self.path(digest)
-            if not target.exists():
+            if not self.has(digest):
                 self._rename(Path(name), target)
             return digest, size
         finally:
             Path(name).unlink(missing_ok=True)
 
     def _rename(self, source: Path, target: Path) -> None:
+        digest = target.name
         target.parent.mkdir(exist_ok=True)
         os.chmod(source, 0o444)
-        os.rename(source, target)
-        for folder in (target.parent, self.folder):
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        self._landing.add(digest)
+        try:
+            os.rename(source, target)
+            self._settle(target.parent)
+        finally:
+            self._landing.discard(digest)
+
+    def _settle(self, folder: Path) -> None:
+        """Make the folder's names sure, and its own."""
+        sync(folder)
+        if folder.name not in self._settled:
+            sync(self.folder)
+            self._settled.add(folder.name)
 
     def has(self, digest: str) -> bool:
-        return self.path(digest).is_file()
+        """Return whether the blob is here to stay.
+
+        One whose name is not on the disk yet (its writer is at it, or a process was killed there) is waited for:
+        whoever hears that it is here will not send it again.
+        """
+        target = self.path(digest)
+        if not target.is_file():
+            return False
+        if digest in self._landing or target.parent.name not in self._settled:
+            self._settle(target.parent)
+        return True
 
     def read(self, digest: str) -> Iterator[bytes]:
         """Yield the bytes in pieces. Raises NotFound before the first piece where there is no such blob."""

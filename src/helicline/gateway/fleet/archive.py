@@ -15,6 +15,7 @@ import yaml
 from helicline.errors import Invalid, Unavailable
 from helicline.ids import new_run_id
 from helicline.records.deployment import RevisionOrder
+from helicline.store import durable
 
 
 async def fetch(client: httpx.AsyncClient, order: RevisionOrder, *, models: Path) -> Path:
@@ -35,6 +36,7 @@ async def fetch(client: httpx.AsyncClient, order: RevisionOrder, *, models: Path
     try:
         await _download(client, order.archive_path, target=packed)
         await asyncio.to_thread(unpack, packed, partial)
+        await asyncio.to_thread(durable.sync_tree, partial)  # a folder that is there is taken as whole
         _publish(partial, folder)
     finally:
         packed.unlink(missing_ok=True)
