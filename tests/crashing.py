@@ -104,10 +104,10 @@ class Nest(Server):
             time.sleep(0.005)
         raise AssertionError(self.log.read_text()[-2000:])
 
-    def kill(self) -> None:
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         offset = self.log.stat().st_size
-        os.kill(self.pid, signal.SIGKILL)
-        end = time.monotonic() + 10
+        os.kill(self.pid, how)
+        end = time.monotonic() + 20
         while f"ended {self.pid}" not in self.log.read_bytes()[offset:].decode(errors="replace"):
             assert time.monotonic() < end
             time.sleep(0.005)

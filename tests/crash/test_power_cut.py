@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import sqlite3
 import time
 from pathlib import Path
@@ -49,7 +50,10 @@ class Outage:
             self.journal.mark("ready")
             self.token = (server.home / "owner.token").read_bytes()
             self.witness.begin()
-            time.sleep(LOAD_S)
+            time.sleep(LOAD_S / 2)
+            server.kill(signal.SIGTERM)  # a clean end, so that the log is folded into the database and begun anew
+            server.start()
+            time.sleep(LOAD_S / 2)
         finally:
             server.stop()
             self.witness.end()
