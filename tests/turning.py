@@ -146,9 +146,13 @@ class World:
 
     def approve(self) -> None:
         for request in self.store.read(nouns.REQUESTS.select):
-            if request.state == "OPEN":
+            if request.state != "OPEN":
+                continue
+            for person in ("bo", "cy")[: request.people]:
                 self.store.write(
-                    lambda tx, one=request: decide_request(tx, one.id, person="bo", role="risk", approve=True)
+                    lambda tx, one=request, who=person: decide_request(
+                        tx, one.id, person=who, role=one.role, approve=True
+                    )
                 )
 
     # the monitor

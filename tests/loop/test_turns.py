@@ -2,12 +2,15 @@
 
 import pytest
 
+from helicline.errors import Refused
 from helicline.loop.reconciler import LEASE_S as RECONCILER_LEASE_S
 from helicline.loop.reconciler import Reconciler
+from helicline.registry import get_version, point_or_ask, protect, requests_of
+from helicline.serving import rollout
 from helicline.store import nouns
 from helicline.store.blobs import LocalBlobs
 from helicline.store.rows import event
-from turning import World
+from turning import PLAN, World
 
 EXPECTED = {
     "turns": [(1, "PROMOTED", 1, 1, 0), (2, "PROMOTED", 2, 2, 1)],
@@ -50,6 +53,40 @@ def test_the_turn_of_an_alert_trains_on_what_it_harvested(world):
     runs = world.store.read(lambda tx: [nouns.PIPELINE_RUNS.get(tx, one.pipeline_run) for one in (first, second)])
     assert runs[1].inputs == {"customers@main": second.dataset_version}
     assert runs[0].inputs != runs[1].inputs
+
+
+def test_where_champion_is_protected_a_turn_asks_those_people_too(world):
+    world.set_up()
+    world.turn_by_hand()
+    world.until(lambda: world.is_over(1))
+    world.store.write(lambda tx: protect(tx, "churn", "champion", people=2))
+    world.clock.advance(120)
+    world.alarm()
+    world.until(lambda: world.is_over(2))
+    assert [turn.state for turn in world.turns()] == ["PROMOTED", "PROMOTED"]
+    asked = world.store.read(lambda tx: requests_of(tx, "churn", number=2))
+    assert sorted((one.role, one.people, one.state, one.turn) for one in asked) == [
+        ("approver", 2, "APPROVED", 2),
+        ("risk", 1, "APPROVED", 2),
+    ]
+    assert world.state()["serves"] == (2, 1)
+
+
+def test_a_rollout_by_hand_does_not_pass_a_protection_either(world):
+    world.two_turns()
+    world.store.write(lambda tx: protect(tx, "churn", "champion", people=2))
+
+    def begin(tx):
+        return rollout.start(tx, nouns.DEPLOYMENTS.get(tx, "churn"), get_version(tx, "churn", 1), plan=PLAN)
+
+    with pytest.raises(Refused, match="hl model request churn/1 champion"):
+        world.store.write(begin)
+    asked = world.store.write(lambda tx: point_or_ask(tx, "churn", "champion", 1, person="ann"))
+    with pytest.raises(Refused):
+        world.store.write(begin)
+    world.approve()
+    assert world.store.read(lambda tx: nouns.REQUESTS.get(tx, asked.id)).state == "APPROVED"
+    assert world.store.write(begin).state == "PREPARING"
 
 
 def test_a_candidate_that_fails_a_gate_is_stopped_and_serves_nobody(world):

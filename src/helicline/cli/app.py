@@ -67,14 +67,21 @@ COMMANDS = {
 
 for name, (home, summary) in COMMANDS.items():
     app.command(home, name=name, help=summary)
+RUNS_VERBS = frozenset({"ls", "show", "compare", "watch", "tail", "why-rerun"})
 SCRIPT = "run --"  # no word that anybody can type by itself
 app.command("helicline.cli.script:run_script", name=SCRIPT, show=False)
 
 
 def arguments_of(given: Sequence[str]) -> list[str]:
-    """Return the arguments as the tree of commands takes them: `run ... --` is a command of its own."""
-    is_script = given[:1] == ["run"] and "--" in given
-    return [SCRIPT, *given[1:]] if is_script else list(given)
+    """Return the arguments as the tree of commands takes them.
+
+    `run ... --` is a command of its own, and `run ls` is `runs ls` (who calls a loop `ls` turns it by a trigger).
+    """
+    if given[:1] != ["run"]:
+        return list(given)
+    if "--" in given:
+        return [SCRIPT, *given[1:]]
+    return ["runs" if given[1:2] and given[1] in RUNS_VERBS else "run", *given[1:]]
 
 
 def main() -> None:

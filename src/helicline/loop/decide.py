@@ -109,7 +109,9 @@ def _approving(_turn: Turn, facts: Facts) -> Move:
     if facts.request is None:
         return Move(kind="ask")
     if facts.request.state == "APPROVED":
-        return Move(kind="roll_out")
+        return Move(kind="ask") if facts.needs_approval else Move(kind="roll_out")
+    if facts.request.state == "VOID":
+        return Move(kind="end", state="CANCELLED", why="the version's files changed after they were judged")
     if facts.request.state == "REJECTED":
         last = facts.request.approvals[-1]
         return Move(kind="end", state="CANCELLED", why=f"{last.person} rejected it: {last.reason or 'no reason given'}")

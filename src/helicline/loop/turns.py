@@ -12,10 +12,10 @@ from helicline.errors import Conflict, NotFound
 from helicline.loop.decide import Facts, Move, decide
 from helicline.pipeline import attempts, runs
 from helicline.records.gate import GateReport
-from helicline.records.loop import FINISHED, Cause, Leg, Loop, Turn
+from helicline.records.loop import FINISHED, ApprovalRule, Cause, Leg, Loop, Turn
 from helicline.records.model import ModelVersion
 from helicline.records.pipeline import Output, PipelineRun
-from helicline.registry import alias_of, get_version, register
+from helicline.registry import alias_of, get_version, register, unmet
 from helicline.registry.approvals import open_request
 from helicline.serving import deployments, rollout
 from helicline.store import nouns
@@ -86,10 +86,21 @@ def facts_of(tx: Reader, turn: Turn, loop: Loop) -> Facts:
         request=nouns.REQUESTS.find(tx, turn.request) if turn.request else None,
         rollout=nouns.ROLLOUTS.find(tx, spec.deployment, turn.rollout) if turn.rollout else None,
         rollout_under_way=under_way.id if under_way else "",
-        needs_approval=spec.approval is not None,
+        needs_approval=bool(version and _rules_left(tx, loop, turn, version)),
         candidate_digest=version.digest if version else "",
         champion_digest=champion.digest if champion else "",
     )
+
+
+def _rules_left(tx: Reader, loop: Loop, turn: Turn, version: ModelVersion) -> list[ApprovalRule]:
+    """Return whose consent the turn still needs: what its loop asks for, and what protects `champion`."""
+    found = []
+    asked, request = loop.spec.approval, nouns.REQUESTS.find(tx, turn.request) if turn.request else None
+    if asked is not None and not (request and request.state == "APPROVED"):
+        found.append(asked)
+    if (rule := unmet(tx, version, "champion")) is not None:
+        found.append(ApprovalRule(role=rule.role, people=rule.people))
+    return found
 
 
 def _is_of(report: GateReport, turn: Turn, version: ModelVersion) -> bool:
@@ -225,9 +236,8 @@ def _reject(tx: Tx, _loop: Loop, turn: Turn, move: Move) -> None:
 
 
 def _ask(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
-    rule = loop.spec.approval
-    assert rule is not None
     version = get_version(tx, loop.spec.model, turn.model_version)
+    rule = _rules_left(tx, loop, turn, version)[0]
     request = open_request(
         tx, version, role=rule.role, people=rule.people, requested_by=turn.created_by, turn=(loop.name, turn.number)
     )

@@ -20,6 +20,7 @@ from helicline.registry.protect import (
     protected_by,
     protection_of,
     request_alias,
+    unmet,
     unprotect,
 )
 from helicline.registry.search import search_models, search_versions
@@ -78,6 +79,7 @@ __all__ = [
     "signature_of",
     "tag_model",
     "tag_version",
+    "unmet",
     "unpoint",
     "unprotect",
     "untag_model",

@@ -7,11 +7,11 @@ import msgspec
 from helicline import bus
 from helicline.errors import Conflict, Invalid, NotFound, Refused
 from helicline.records.access import ROLES
-from helicline.records.model import Alias, PromotionRequest, Protection, RegisteredModel
+from helicline.records.model import Alias, ModelVersion, PromotionRequest, Protection, RegisteredModel
 from helicline.registry.alias import alias_of, checked_alias, point
-from helicline.registry.approvals import ask_for_alias
+from helicline.registry.approvals import ask_for_alias, requests_of
 from helicline.registry.model import get_model, held_model
-from helicline.registry.version import get_version
+from helicline.registry.version import current_digest, get_version
 from helicline.store.nouns import MODELS
 from helicline.store.unit import Reader, Tx
 
@@ -42,6 +42,20 @@ def point_or_ask(
     if rule is None or alias_of(tx, model, alias) == number:
         return point(tx, model, alias, number)
     return ask_for_alias(tx, version, rule, person=person.strip() or tx.actor, reason=reason)
+
+
+def unmet(tx: Reader, version: ModelVersion, alias: str) -> Protection | None:
+    """Return the protection that keeps the alias from naming the version as it is now; None where nothing does."""
+    rule = protection_of(get_model(tx, version.model), alias)
+    if rule is None or alias_of(tx, version.model, alias) == version.number:
+        return None
+    digest = current_digest(tx, version)
+    consent = (
+        request
+        for request in requests_of(tx, version.model, number=version.number)
+        if request.state == "APPROVED" and request.alias in ("", alias) and request.digest == digest
+    )
+    return None if any(one.role == rule.role and one.people >= rule.people for one in consent) else rule
 
 
 def request_alias(

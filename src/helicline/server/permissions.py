@@ -23,7 +23,6 @@ PERMISSIONS: dict[tuple[str, str], Permission] = {
     ("GET", "/experiments"): "read",
     ("GET", "/runs"): "read",
     ("GET", "/runs/{run_id}"): "read",
-    ("GET", "/runs/{run_id}/metrics"): "read",
     ("GET", "/runs/table"): "read",
     ("GET", "/runs/marks"): "read",
     ("GET", "/runs/keys"): "read",

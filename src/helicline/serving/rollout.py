@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from helicline import bus
-from helicline.errors import Conflict
+from helicline.errors import Conflict, Refused
 from helicline.records.deployment import (
     Deployment,
     GuardReading,
@@ -21,7 +21,7 @@ from helicline.records.deployment import (
     StepRecord,
 )
 from helicline.records.model import ModelVersion
-from helicline.registry import point
+from helicline.registry import point, unmet
 from helicline.serving import deployments
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
@@ -117,7 +117,15 @@ def start(
 
     Raises:
         Conflict: another rollout of this deployment is under way.
+        Refused: it would end with `champion` on the version, and the people who protect that did not agree.
     """
+    rule = unmet(tx, version, "champion")
+    if rule is not None:
+        raise Refused(
+            f"roll {version.id} out",
+            f"{version.model}@champion is protected",
+            f"Ask {rule.people} of role {rule.role} first: hl model request {version.id} champion",
+        )
     under_way = deployments.active_rollout(tx, deployment.name)
     if under_way is not None:
         raise Conflict("deployment", deployment.name, f"has rollout {under_way.id} under way", "Wait, or roll it back.")

@@ -1,6 +1,7 @@
 """Traces of what models and agents did, span by span."""
 
-from helicline.trace.search import kept, search_traces
+from helicline.trace.arrival import arrivals
+from helicline.trace.search import search_traces
 from helicline.trace.trace import (
     add_spans,
     begin_trace,
@@ -17,12 +18,12 @@ from helicline.trace.trace import (
 
 __all__ = [
     "add_spans",
+    "arrivals",
     "begin_trace",
     "change_trace",
     "delete_traces",
     "end_trace",
     "get_trace",
-    "kept",
     "link_run",
     "put_trace",
     "search_traces",

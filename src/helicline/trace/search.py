@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,7 +14,7 @@ from helicline.records.run import Clause, Sort, SpanRecord, TraceRecord
 from helicline.store.rows import trace as rows
 from helicline.store.unit import Reader
 from helicline.trace import pattern, usage
-from helicline.trace.trace import LINKED_KEY, NAME_TAG, RUN_KEY
+from helicline.trace.trace import LINKED_KEY, NAME_TAG, RUN_KEY, trace_spans
 from helicline.tracking import grammar, page
 from helicline.tracking.experiment import experiment_number
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, TEXT, Grammar, Kind, attribute
@@ -51,6 +52,7 @@ TRACES = Grammar(
         ),
     },
 )
+LEAST_AT_ONCE, MOST_AT_ONCE = 64, 1000
 ORDERS = ("timestamp_ms", "execution_time_ms", "end_time_ms", "status", "request_id", "name", "run_id")
 
 
@@ -71,10 +73,48 @@ def search_traces(
         known = sort.key in ORDERS if sort.entity == "attribute" else sort.entity in ("tag", "metadata")
         if not known:
             raise Invalid("order_by", sort.key, f"one of {', '.join(ORDERS)}, tags and metadata")
-    found = rows.of_experiments(tx, [experiment_number(number) for number in experiment_ids])
-    found = kept(tx, found, clauses)
-    ordered = in_order(found, order, _of_trace)
+    walk = _Walk(tx, [experiment_number(number) for number in experiment_ids], clauses)
+    if all((sort.entity, sort.key) == ("attribute", "timestamp_ms") for sort in order):
+        return walk.page(newest_first=not (order and order[0].ascending), size=max_results, token=page_token)
+    ordered = in_order(list(walk.all()), order, _of_trace)
     return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda one: one.trace_id)
+
+
+class _Place(NamedTuple):
+    """The last trace of a page."""
+
+    timestamp_ms: int
+    trace_id: str
+
+
+class _Walk:
+    """The traces of experiments that a filter keeps, read by time, some at once: no more than the answer needs."""
+
+    def __init__(self, tx: Reader, experiments: Sequence[int], clauses: Sequence[Clause]) -> None:
+        self.tx, self.experiments = tx, experiments
+        self.limits = [clause for clause in clauses if rows.is_limit(clause)]
+        self.clauses = [clause for clause in clauses if clause not in self.limits]
+
+    def page(self, *, newest_first: bool, size: int, token: str) -> tuple[list[TraceRecord], str]:
+        after = page.position_of(token, _Place)
+        found = list(itertools.islice(self.all(newest_first=newest_first, after=after, at_once=size + 1), size + 1))
+        if len(found) <= size:
+            return found, ""
+        last = found[size - 1]
+        return found[:size], page.token_at(_Place(last.timestamp_ms, last.trace_id))
+
+    def all(
+        self, *, newest_first: bool = True, after: _Place | None = None, at_once: int = MOST_AT_ONCE
+    ) -> Iterator[TraceRecord]:
+        at_once = max(at_once, LEAST_AT_ONCE)
+        while True:
+            read = rows.by_time(
+                self.tx, self.experiments, self.limits, newest_first=newest_first, after=after, most=at_once
+            )
+            yield from kept(self.tx, read, self.clauses)
+            if len(read) < at_once:
+                return
+            after, at_once = _Place(read[-1].timestamp_ms, read[-1].trace_id), min(2 * at_once, MOST_AT_ONCE)
 
 
 def kept(tx: Reader, found: list[TraceRecord], clauses: Sequence[Clause]) -> list[TraceRecord]:
@@ -91,7 +131,7 @@ def kept(tx: Reader, found: list[TraceRecord], clauses: Sequence[Clause]) -> lis
         found = [trace for trace, holds in zip(found, _holding(found, clause), strict=True) if holds]
     if not of_spans or not found:
         return found
-    spans = rows.spans_of(tx, [trace.trace_id for trace in found])
+    spans = trace_spans(tx, [trace.trace_id for trace in found])
     return [trace for trace in found if _some_span(spans.get(trace.trace_id, ()), of_spans)]
 
 

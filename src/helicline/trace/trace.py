@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 
 from helicline.clock import epoch_ms, from_epoch_ms
-from helicline.errors import Invalid, NotFound
+from helicline.errors import HeliclineError, Invalid, NotFound
 from helicline.records.run import Experiment, SpanRecord, TraceRecord
 from helicline.store.rows import trace as rows
 from helicline.store.rows.experiment import hold
 from helicline.store.unit import Reader, Tx
 from helicline.trace import usage
+from helicline.trace.arrival import Arrival
+from helicline.trace.span import unpacked
 from helicline.tracking.checks import checked_key, checked_time
 from helicline.tracking.experiment import active_experiment, experiment_number
 
@@ -62,37 +64,62 @@ def _sums(info: dict[str, Any]) -> dict[str, str]:
     return {key: metadata[key] for key in usage.KEYS if key in metadata}
 
 
-def add_spans(tx: Tx, experiment_id: str, spans: Sequence[SpanRecord], *, run_id: str = "") -> None:
-    """Keep the spans; a trace that nobody announced is made from them."""
-    active_experiment(tx, experiment_id)
-    fresh: dict[str, dict[str, SpanRecord]] = {}
-    for span in spans:
-        fresh.setdefault(span.trace_id, {})[span.span_id] = span
-    known = _all_held(tx, sorted(checked_trace_id(trace_id) for trace_id in fresh))
-    for trace_id, before in known.items():
-        if before.experiment_id != experiment_id:
-            raise Invalid("trace_id", trace_id, "a trace of this experiment")
-    rows.save_spans(tx, spans)
-    records = []
-    for trace_id in sorted(fresh):
-        stands = known.get(trace_id)
-        if stands is None:  # a trace that is new has no other spans
-            whole = sorted(fresh[trace_id].values(), key=lambda span: (span.start_ns, span.span_id))
-            records.append(_derived_record(tx, _derived(trace_id, experiment_id, whole), before=None, run_id=run_id))
-        elif stands.info.get(DERIVED_KEY):
-            info = _derived(trace_id, experiment_id, rows.spans_of(tx, [trace_id])[trace_id])
-            records.append(_derived_record(tx, info, before=stands, run_id=run_id))
-        elif not _sums(stands.info) and any(usage.tells(span) for span in fresh[trace_id].values()):
-            sums = usage.summed(rows.spans_of(tx, [trace_id])[trace_id])
-            metadata = sums | (stands.info.get("trace_metadata") or {})
-            records.append(_record(tx, experiment_id, stands.info | {"trace_metadata": metadata}))
-    rows.save_all(tx, records)
+def add_spans(tx: Tx, items: Sequence[tuple[str, Sequence[Arrival]]]) -> list[HeliclineError | None]:
+    """Keep what each item's experiment gets; a trace that nobody announced is made from its spans.
+
+    A bulk (see `Store.gather`): all of an item is kept, or nothing and its outcome is the error.
+    """
+    known = _all_held(tx, sorted({arrival.trace_id for _, arrived in items for arrival in arrived}))
+    homes = {trace_id: trace.experiment_id for trace_id, trace in known.items()}
+    joined: dict[str, Arrival] = {}
+    outcomes = [_join(tx, joined, homes, experiment_id, arrived) for experiment_id, arrived in items]
+    rows.add_packs(tx, {trace_id: arrival.pack for trace_id, arrival in joined.items()}, fresh=set(joined) - set(known))
+    told = (_told_by(tx, homes[trace_id], joined[trace_id], known.get(trace_id)) for trace_id in sorted(joined))
+    rows.save_all(tx, [record for record in told if record is not None])
+    return outcomes
+
+
+def _join(
+    tx: Tx, joined: dict[str, Arrival], homes: dict[str, str], experiment_id: str, arrived: Sequence[Arrival]
+) -> HeliclineError | None:
+    """Add one item to what is kept, unless something of it is wrong."""
+    try:
+        active_experiment(tx, experiment_id)
+        for arrival in arrived:
+            if homes.get(checked_trace_id(arrival.trace_id), experiment_id) != experiment_id:
+                raise Invalid("trace_id", arrival.trace_id, "a trace of this experiment")
+    except HeliclineError as error:
+        return error
+    for arrival in arrived:
+        homes[arrival.trace_id] = experiment_id
+        if arrival.trace_id in joined:
+            joined[arrival.trace_id].join(arrival)
+        else:
+            joined[arrival.trace_id] = arrival
+    return None
+
+
+def _told_by(tx: Tx, experiment_id: str, arrival: Arrival, stands: TraceRecord | None) -> TraceRecord | None:
+    """Return the trace as its spans tell it, or None where they change nothing."""
+    if stands is None:  # a trace that is new has no other spans
+        sums = usage.summed(unpacked(arrival.trace_id, [arrival.pack])) if arrival.tells else {}
+        info = _derived(arrival.trace_id, experiment_id, arrival.start_ns, arrival.root, sums)
+        return _derived_record(tx, info, before=None, run_id=arrival.run_id)
+    if stands.info.get(DERIVED_KEY):
+        spans = trace_spans(tx, [arrival.trace_id])[arrival.trace_id]
+        root = next((span for span in spans if not span.body.get("parent_span_id")), None)
+        info = _derived(arrival.trace_id, experiment_id, spans[0].start_ns, root, usage.summed(spans))
+        return _derived_record(tx, info, before=stands, run_id=arrival.run_id)
+    if arrival.tells and not _sums(stands.info):
+        sums = usage.summed(trace_spans(tx, [arrival.trace_id])[arrival.trace_id])
+        metadata = sums | (stands.info.get("trace_metadata") or {})
+        return _record(tx, experiment_id, stands.info | {"trace_metadata": metadata})
+    return None
 
 
 def _all_held(tx: Tx, trace_ids: Sequence[str]) -> dict[str, TraceRecord]:
     """Return the traces that are there, each held until the end of the unit; the ids are in order."""
-    for trace_id in trace_ids:
-        hold(tx, f"trace:{trace_id}")
+    hold(tx, *(f"trace:{trace_id}" for trace_id in trace_ids))
     return rows.find_all(tx, trace_ids)
 
 
@@ -153,16 +180,16 @@ def _held(tx: Tx, trace_id: str) -> TraceRecord | None:
     return rows.find(tx, trace_id)
 
 
-def _derived(trace_id: str, experiment_id: str, spans: Sequence[SpanRecord]) -> dict[str, Any]:
+def _derived(
+    trace_id: str, experiment_id: str, start: int, root: SpanRecord | None, sums: dict[str, str]
+) -> dict[str, Any]:
     """Return the info of a trace of which only spans are known; `derived` marks it until its client speaks."""
-    root = next((span for span in spans if not span.body.get("parent_span_id")), None)
-    start = min(span.start_ns for span in spans)
     info: dict[str, Any] = {
         "trace_id": trace_id,
         "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}},
         "request_time": _rfc3339(start // 1_000_000),
         "state": "IN_PROGRESS",
-        "trace_metadata": {"mlflow.trace_schema.version": "3"} | usage.summed(spans),
+        "trace_metadata": {"mlflow.trace_schema.version": "3"} | sums,
         "tags": {LOCATION_TAG: "TRACKING_STORE"} | usage.trace_tags(root),
         DERIVED_KEY: True,
     }
@@ -232,7 +259,8 @@ def get_trace(tx: Reader, trace_id: str) -> TraceRecord:
 
 def trace_spans(tx: Reader, trace_ids: Sequence[str]) -> dict[str, list[SpanRecord]]:
     """Return each trace's spans by start."""
-    return rows.spans_of(tx, list(trace_ids))
+    packs = rows.packs_of(tx, trace_ids)
+    return {trace_id: unpacked(trace_id, packs[trace_id]) for trace_id in packs}
 
 
 def change_trace(tx: Tx, trace_id: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> TraceRecord:
@@ -271,7 +299,6 @@ def _check_tag(key: str) -> None:
 def delete_traces(tx: Tx, experiment_id: str, *, ids: Sequence[str], before_ms: int | None, most: int | None) -> int:
     """Delete the named traces, or the oldest until `before_ms`; return how many went."""
     number = experiment_number(experiment_id)
-    found = [trace for trace in rows.of_experiments(tx, [number]) if not ids or trace.trace_id in set(ids)]
-    if before_ms is not None:
-        found = [trace for trace in reversed(found) if trace.timestamp_ms <= before_ms][:most]
-    return rows.remove(tx, [trace.trace_id for trace in found]) if found else 0
+    if before_ms is None:
+        return rows.remove(tx, rows.ids_of(tx, number, ids))
+    return rows.remove(tx, rows.ids_until(tx, number, before_ms=before_ms, most=most))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from helicline.cli.app import RUNS_VERBS, SCRIPT, arguments_of
+
 ROOT = Path(__file__).parents[3]
 _spec = importlib.util.spec_from_file_location("generate_pages", ROOT / "docs" / "generate.py")
 generate = importlib.util.module_from_spec(_spec)
@@ -35,6 +37,13 @@ def test_the_first_line_of_help_is_a_sentence(name):
     first = COMMANDS[name].default_command.__doc__.splitlines()[0]
     assert first[0].isupper()
     assert ". Example" in first or first.endswith((".", "`"))
+
+
+def test_run_knows_the_verbs_of_runs_too():
+    assert {f"runs {verb}" for verb in RUNS_VERBS} == {name for name in COMMANDS if name.startswith("runs ")}
+    assert arguments_of(["run", "ls", "--json"]) == ["runs", "ls", "--json"]
+    assert arguments_of(["run", "churn"]) == ["run", "churn"]
+    assert arguments_of(["run", "--", "ls"]) == [SCRIPT, "--", "ls"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Migrations: the frozen revisions give the very schema that the code declares, on both databases."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from helicline.store.migrations import HEAD, revision_of, upgrade
 from helicline.store.noun import metadata
 from helicline.store.rows import metric
 from helicline.store.unit import Store
+from helicline.trace import trace_spans
 
 POINT = {"timestamp_ms": 1, "step": 0, "value": 1.5, "is_nan": False, "run": "r", "key": "a"}
 OLD_ROWS = {
@@ -114,6 +116,36 @@ def test_the_points_of_the_first_schema_are_kept(bare):
     kept = {key: bare.read(lambda tx, id=id: metric.all_points(tx, id)) for key, id in keys.items()}
     assert {key: points.values.tolist() for key, points in kept.items()} == {"a": [1.5, 2.5], "b": [0.0]}
     assert bare.read(lambda tx: metric.latest_of(tx, ["r"]))["r"][0].value == 2.5
+
+
+def test_the_spans_of_older_schemas_are_kept(bare):
+    ids = {"trace_id": "BwcHBwcHBwcHBwcHBwcHBw==", "span_id": "CQkJCQkJCQk="}
+    inner = {"kvlist_value": {"values": [{"key": "b", "value": {"array_value": {"values": [{"int_value": 2**60}]}}}]}}
+    values = [{"string_value": "é"}, {"double_value": "NaN"}, {"bool_value": False}, {"bytes_value": "AAE="}, inner]
+    told = {
+        "parent_span_id": "CgoKCgoKCgo=",
+        "trace_state": "a=b",
+        "name": "step",
+        "kind": 3,
+        "start_time_unix_nano": 5,
+        "end_time_unix_nano": 2**62,
+        "flags": 257,
+        "attributes": [{"key": str(number), "value": value} for number, value in enumerate(values)],
+        "events": [{"time_unix_nano": 6, "name": "e", "attributes": [{"key": "k", "value": {"double_value": 1.5}}]}],
+        "links": [dict(ids)],
+        "status": {"message": "no", "code": 2},
+    }
+    bodies = [ids | told, {"trace_id": ids["trace_id"], "span_id": "CgoKCgoKCgo=", "name": "root"}]
+    with bare.engine.begin() as connection:
+        migrations._migrate(connection, "0003")
+        rows = [
+            {"trace": "tr-1", "id": f"{number:016x}", "start_ns": 5 - number, "body": json.dumps(body)}
+            for number, body in enumerate(bodies)
+        ]
+        connection.execute(sa.text("INSERT INTO span VALUES (:trace, :id, :start_ns, :body)"), rows)
+    upgrade(bare)
+    kept = bare.read(lambda tx: trace_spans(tx, ["tr-1"]))["tr-1"]
+    assert [span.body for span in kept] == bodies[::-1]
 
 
 def test_upgrading_twice_changes_nothing(bare):

@@ -1268,23 +1268,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/metrics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** GetSeries */
-        get: operations["ApiV1RunsRunIdMetricsGetSeries"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/runs/{run_id}/tags": {
         parameters: {
             query?: never;
@@ -2902,12 +2885,6 @@ export interface components {
                 string
             ][];
             title: string;
-        };
-        /** Series */
-        Series: {
-            key: string;
-            points: components["schemas"]["MetricPoint"][];
-            total: number;
         };
         /** Sighting */
         Sighting: {
@@ -5882,40 +5859,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Preview"];
-                };
-            };
-            /** @description What went wrong, and the next step */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    ApiV1RunsRunIdMetricsGetSeries: {
-        parameters: {
-            query: {
-                key: string;
-                points?: number;
-            };
-            header?: never;
-            path: {
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Series"];
                 };
             };
             /** @description What went wrong, and the next step */

@@ -17,6 +17,8 @@ from helicline.store.unit import Reader, Tx
 # compared and sorted by bytes on both databases: SQLite does so by itself, PostgreSQL only in the C collation
 Exact = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
+_TEXTS = postgresql.ARRAY(sa.Text)
+
 EXPERIMENT = sa.Table(
     "experiment",
     metadata,
@@ -30,10 +32,13 @@ EXPERIMENT = sa.Table(
 )
 
 
-def hold(tx: Tx, topic: str) -> None:
-    """Let no other unit that holds `topic` run until this one ends. SQLite has a single writer anyway."""
-    if tx.is_postgres:
-        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(topic, 0))))
+def hold(tx: Tx, *topics: str) -> None:
+    """Let no other unit that holds one of the topics run until this one ends. SQLite has a single writer anyway."""
+    if tx.is_postgres and topics:
+        # the smaller key first, whoever asks, so that two units never wait for each other
+        keys = sa.select(sa.func.hashtextextended(sa.func.unnest(sa.literal(list(topics), _TEXTS)), 0).label("key"))
+        ordered = keys.order_by("key").subquery()
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(ordered.c.key)))
 
 
 def insert_into(tx: Reader, table: sa.Table) -> Any:

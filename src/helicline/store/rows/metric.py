@@ -7,6 +7,7 @@ be stored twice for a while: whoever reads gets it once. Layout and numbers: doc
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -60,6 +61,9 @@ METRIC_BLOCK = sa.Table(
 AT_ONCE = 32  # so many points of a series in one write go into a block at once
 ROWS, LOOSE = 1024, 16  # so many rows or loose blocks are packed
 MANY = 250  # rows of one INSERT
+# a block's number follows the greatest that its series has
+_NEWEST = "(SELECT coalesce(max(number), 0) FROM metric_block WHERE series = ?)"
+_BLOCK_ROW = f"(?, {_NEWEST} + ?, ?, ?, ?, ?)"
 
 
 class Mark(NamedTuple):
@@ -93,9 +97,9 @@ def mark_at(points: Points, at: int) -> Mark:
     return Mark(int(points.timestamps_ms[at]), int(points.steps[at]), 0.0 if is_nan else value, is_nan)
 
 
-def rank(point: MetricPoint) -> tuple[int, int, float]:
+def _rank(mark: Mark) -> tuple[int, int, float]:
     """Return what decides which point is the latest; NaN ranks as 0."""
-    return (point.step, point.timestamp_ms, 0.0 if math.isnan(point.value) else point.value)
+    return (mark.step, mark.timestamp_ms, mark.value)
 
 
 def add(tx: Tx, batches: Iterable[tuple[str, Sequence[MetricPoint]]]) -> None:
@@ -112,73 +116,69 @@ def add(tx: Tx, batches: Iterable[tuple[str, Sequence[MetricPoint]]]) -> None:
 
 def _add_to_series(tx: Tx, gathered: dict[tuple[str, str], list[MetricPoint]]) -> None:
     rows: list[tuple[Any, ...]] = []
-    for series in _grow(tx, gathered):
-        points = gathered[series.run, series.key]
-        if len(points) >= AT_ONCE:
-            _add_block(tx, series.id, merged([points_of((p.timestamp_ms, p.step, p.value + 0.0) for p in points)]))
+    blocks: list[tuple[int, Points]] = []
+    crowded: list[int] = []
+    marks = {name: [mark_of(point) for point in points] for name, points in gathered.items()}
+    for series in _grow(tx, marks):
+        mine = marks[series.run, series.key]
+        if len(mine) >= AT_ONCE:
+            columns = points_of((one.timestamp_ms, one.step, math.nan if one.is_nan else one.value) for one in mine)
+            blocks.append((series.id, merged([columns])))
         else:
-            rows += [(series.id, *mark_of(point)) for point in points]
+            rows += [(series.id, *mark) for mark in mine]
         if series.row_count >= ROWS or series.loose_count >= LOOSE:
-            _insert_points(tx, rows)
-            rows = []
-            _pack(tx, series.id)
-    _insert_points(tx, rows)
+            crowded.append(series.id)
+    _insert(tx, f"metric_point (series, {', '.join(Mark._fields)})", rows, end="ON CONFLICT DO NOTHING")
+    _insert_blocks(tx, blocks)
+    for series_id in crowded:
+        _pack(tx, series_id)
 
 
-def _grow(tx: Tx, gathered: dict[tuple[str, str], list[MetricPoint]]) -> list[_Grown]:
+def _grow(tx: Tx, marks: dict[tuple[str, str], list[Mark]]) -> list[_Grown]:
     """Make or move forward the series, and return them."""
-    values: list[Any] = []
-    for (run_id, key), points in gathered.items():
-        latest = points[0] if len(points) == 1 else max(points, key=rank)
-        in_block = len(points) >= AT_ONCE
-        values += (run_id, key, *mark_of(latest), 0 if in_block else len(points), 1 if in_block else 0)
+    rows: list[tuple[Any, ...]] = []
+    for (run_id, key), mine in marks.items():
+        latest = mine[0] if len(mine) == 1 else max(mine, key=_rank)
+        in_block = len(mine) >= AT_ONCE
+        rows.append((run_id, key, *latest, 0 if in_block else len(mine), 1 if in_block else 0))
     later = "(excluded.step, excluded.timestamp_ms, excluded.value) > (series.step, series.timestamp_ms, series.value)"
     moved = (f"{name} = CASE WHEN {later} THEN excluded.{name} ELSE series.{name} END" for name in Mark._fields)
     counted = (f"{name} = series.{name} + excluded.{name}" for name in ("row_count", "loose_count"))
-    columns = ("run", "key", *Mark._fields, "row_count", "loose_count")
+    into = f"series (run, key, {', '.join(Mark._fields)}, row_count, loose_count)"
     end = (
         f"ON CONFLICT (run, key) DO UPDATE SET {', '.join((*moved, *counted))}"
         " RETURNING id, run, key, row_count, loose_count"
     )
-    found = _insert(tx, "series", columns, values, end)
-    return [_Grown._make(row) for row in found.all()]
+    return [_Grown._make(row) for row in _insert(tx, into, rows, end=end)]
 
 
-def _insert_points(tx: Tx, rows: list[tuple[Any, ...]]) -> None:
+def _insert_blocks(tx: Tx, added: Iterable[tuple[int, Points]]) -> None:
+    """Keep the points of each series as blocks behind those that it has."""
+    rows: list[tuple[Any, ...]] = []
+    for series, points in added:
+        for number, start in enumerate(range(0, points.total, FULL), 1):
+            part = points.part(slice(start, start + FULL))
+            times = int(part.timestamps_ms[0]), int(part.timestamps_ms[-1])
+            rows.append((series, series, number, part.total, *times, pack(part)))
+    _insert(tx, f"metric_block ({', '.join(METRIC_BLOCK.c.keys())})", rows, row=_BLOCK_ROW)
+
+
+def _insert(tx: Tx, into: str, rows: list[tuple[Any, ...]], *, row: str = "", end: str = "") -> list[Any]:
+    """Insert the rows by the driver itself, and return what they return: this is the hottest write there is."""
+    found: list[Any] = []
     for start in range(0, len(rows), MANY):
-        part = [value for row in rows[start : start + MANY] for value in row]
-        _insert(tx, "metric_point", ("series", *Mark._fields), part, "ON CONFLICT DO NOTHING")
-
-
-def _insert(tx: Tx, table: str, columns: tuple[str, ...], values: list[Any], end: str) -> sa.CursorResult[Any]:
-    """Insert the values of many rows by the driver itself: this is the hottest write there is."""
-    sql = _insert_sql(table, columns, len(values) // len(columns), end, "%s" if tx.is_postgres else "?")
-    return tx.connection.exec_driver_sql(sql, tuple(values))
+        part = rows[start : start + MANY]
+        sql = _insert_sql(
+            into, len(part), row or f"({', '.join('?' * len(part[0]))})", end, "%s" if tx.is_postgres else "?"
+        )
+        result = tx.connection.exec_driver_sql(sql, tuple(itertools.chain.from_iterable(part)))
+        found += result.all() if result.returns_rows else ()
+    return found
 
 
 @lru_cache(1024)
-def _insert_sql(table: str, columns: tuple[str, ...], rows: int, end: str, mark: str) -> str:
-    row = f"({', '.join([mark] * len(columns))})"
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)} {end}"
-
-
-def _add_block(tx: Tx, series: int, points: Points) -> None:
-    newest = sa.select(sa.func.coalesce(sa.func.max(METRIC_BLOCK.c.number), 0)).where(METRIC_BLOCK.c.series == series)
-    number = int(tx.execute(newest).scalar_one())
-    for start in range(0, points.total, FULL):
-        part = points.part(slice(start, start + FULL))
-        number += 1
-        tx.execute(
-            METRIC_BLOCK.insert(),
-            {
-                "series": series,
-                "number": number,
-                "point_count": part.total,
-                "first_ms": int(part.timestamps_ms[0]),
-                "last_ms": int(part.timestamps_ms[-1]),
-                "body": pack(part),
-            },
-        )
+def _insert_sql(into: str, count: int, row: str, end: str, mark: str) -> str:
+    return f"INSERT INTO {into} VALUES {', '.join([row.replace('?', mark)] * count)} {end}"
 
 
 def _pack(tx: Tx, series: int) -> None:
@@ -188,7 +188,7 @@ def _pack(tx: Tx, series: int) -> None:
     points = merged([*parts, _rows_of(tx, series)])
     tx.execute(METRIC_POINT.delete().where(METRIC_POINT.c.series == series))
     tx.execute(METRIC_BLOCK.delete().where(loose))
-    _add_block(tx, series, points)
+    _insert_blocks(tx, [(series, points)])
     counts = {"row_count": 0, "loose_count": 1 if points.total % FULL else 0}
     tx.execute(SERIES.update().where(SERIES.c.id == series).values(**counts))
 

@@ -1,16 +1,19 @@
-"""Traces and their spans as the MLflow wire sends them."""
+"""Traces, and the packs of their spans (see helicline.trace.span)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import operator
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
-from helicline.records.run import SpanRecord, TraceRecord
+from helicline.records.run import Clause, TraceRecord
 from helicline.store.noun import metadata
-from helicline.store.rows.experiment import Exact, insert_into
+from helicline.store.rows.experiment import Exact
 from helicline.store.unit import Reader, Tx
 
 TRACE = sa.Table(
@@ -24,17 +27,24 @@ TRACE = sa.Table(
     sa.Column("info", sa.Text, nullable=False),
     sa.Index("ix_trace_browse", "experiment", "timestamp_ms", "id"),
 )
-SPAN = sa.Table(
-    "span",
+PACK = sa.Table(
+    "span_pack",
     metadata,
     sa.Column("trace", Exact, primary_key=True),
-    sa.Column("id", Exact, primary_key=True),
-    sa.Column("start_ns", sa.BigInteger, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
-
 AT_ONCE = 500
+LIMITS = {"timestamp_ms": TRACE.c.timestamp_ms, "status": TRACE.c.state}
+COMPARED: dict[str, Callable[[Any, Any], sa.ColumnElement[bool]]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 def save(tx: Tx, trace: TraceRecord) -> None:
@@ -55,28 +65,34 @@ def save_all(tx: Tx, traces: Sequence[TraceRecord]) -> None:
         for trace in traces
     ]
     if rows:
-        _upsert(tx, TRACE, ["id"], rows)
+        tx.execute(_upsert(is_postgres=tx.is_postgres), rows)
 
 
-def save_spans(tx: Tx, spans: Sequence[SpanRecord]) -> None:
-    """Keep the spans; one that comes again replaces its earlier self."""
-    rows = {
-        (span.trace_id, span.span_id): {
-            "trace": span.trace_id,
-            "id": span.span_id,
-            "start_ns": span.start_ns,
-            "body": msgspec.json.encode(span.body).decode(),
-        }
-        for span in spans
-    }
-    if rows:
-        _upsert(tx, SPAN, ["trace", "id"], [rows[key] for key in sorted(rows)])
+@functools.cache
+def _upsert(*, is_postgres: bool) -> Any:
+    """Return the statement that keeps traces; it takes longer to build than to run."""
+    statement = (postgresql.insert if is_postgres else sqlite.insert)(TRACE)
+    changed = {column.name: statement.excluded[column.name] for column in TRACE.c if not column.primary_key}
+    return statement.on_conflict_do_update(index_elements=["id"], set_=changed)
 
 
-def _upsert(tx: Tx, table: sa.Table, key: list[str], rows: list[dict[str, Any]]) -> None:
-    statement = insert_into(tx, table)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
-    tx.execute(statement.on_conflict_do_update(index_elements=key, set_=changed), rows)
+def add_packs(tx: Tx, packs: Mapping[str, bytes], *, fresh: Container[str]) -> None:
+    """Keep each trace's new pack behind those that it has; a `fresh` trace has none. The traces are held."""
+    added = []
+    for trace_id, body in packs.items():
+        number = 0 if trace_id in fresh else _next_number(tx, trace_id, body)
+        if number is not None:
+            added.append({"trace": trace_id, "number": number, "body": body})
+    if added:
+        tx.execute(PACK.insert(), added)
+
+
+def _next_number(tx: Tx, trace_id: str, body: bytes) -> int | None:
+    """Return the pack's number, or None if it is there: a request that comes again adds nothing."""
+    same = sa.func.count().filter(PACK.c.body == body)
+    row: Any = tx.execute(sa.select(sa.func.max(PACK.c.number), same).where(PACK.c.trace == trace_id)).one()
+    last, known = row
+    return None if known else (-1 if last is None else last) + 1
 
 
 def find(tx: Reader, trace_id: str) -> TraceRecord | None:
@@ -96,28 +112,76 @@ def find_all(tx: Tx, trace_ids: Sequence[str]) -> dict[str, TraceRecord]:
     return found
 
 
-def of_experiments(tx: Reader, experiment_ids: Sequence[int]) -> list[TraceRecord]:
-    """Return the experiments' traces, newest first."""
-    statement = sa.select(TRACE).where(TRACE.c.experiment.in_(experiment_ids))
-    return [_record(row) for row in tx.execute(statement.order_by(TRACE.c.timestamp_ms.desc(), TRACE.c.id))]
+def by_time(
+    tx: Reader,
+    experiments: Sequence[int],
+    limits: Sequence[Clause],
+    *,
+    newest_first: bool,
+    after: tuple[int, str] | None,
+    most: int,
+) -> list[TraceRecord]:
+    """Return the experiments' traces by time, those of one time by id, from behind `after` on.
+
+    `limits` are comparisons of the columns in LIMITS.
+    """
+    at, key = TRACE.c.timestamp_ms, TRACE.c.id
+    statement = sa.select(TRACE).where(TRACE.c.experiment.in_(experiments))
+    statement = statement.where(*(_holds(limit) for limit in limits))
+    if after is not None:
+        time, trace_id = after
+        beyond, behind = (at <= time, at < time) if newest_first else (at >= time, at > time)
+        statement = statement.where(beyond, behind | (key > trace_id))
+    ordered = statement.order_by(at.desc() if newest_first else at, key).limit(most)
+    return [_record(row) for row in tx.execute(ordered)]
 
 
-def spans_of(tx: Reader, trace_ids: Sequence[str]) -> dict[str, list[SpanRecord]]:
-    """Return each trace's spans by start."""
-    statement = sa.select(SPAN).where(SPAN.c.trace.in_(trace_ids)).order_by(SPAN.c.start_ns, SPAN.c.id)
-    found: dict[str, list[SpanRecord]] = {}
-    for row in tx.execute(statement):
-        body = msgspec.json.decode(row.body)
-        found.setdefault(row.trace, []).append(
-            SpanRecord(trace_id=row.trace, span_id=row.id, start_ns=row.start_ns, body=body)
-        )
+def _holds(limit: Clause) -> sa.ColumnElement[bool]:
+    column = LIMITS[limit.key]
+    # a bound of 1.5 ms must not become one of 2 ms
+    kind = sa.Double() if isinstance(limit.value, float | int) else column.type
+    return COMPARED[limit.op](column, sa.literal(limit.value, kind))
+
+
+def is_limit(clause: Clause) -> bool:
+    """Tell whether `by_time` can take the clause."""
+    return clause.entity == "attribute" and clause.key in LIMITS and clause.op in COMPARED
+
+
+def ids_until(tx: Reader, experiment: int, *, before_ms: int, most: int | None) -> list[str]:
+    """Return the oldest traces of the experiment that are no younger than `before_ms`."""
+    mine = sa.select(TRACE.c.id).where(TRACE.c.experiment == experiment, TRACE.c.timestamp_ms <= before_ms)
+    return list(tx.execute(mine.order_by(TRACE.c.timestamp_ms, TRACE.c.id.desc()).limit(most)).scalars())
+
+
+def ids_of(tx: Reader, experiment: int, trace_ids: Sequence[str]) -> list[str]:
+    """Return those of the traces that the experiment has."""
+    found: list[str] = []
+    for start in range(0, len(trace_ids), AT_ONCE):
+        some = TRACE.c.id.in_(trace_ids[start : start + AT_ONCE])
+        found += tx.execute(sa.select(TRACE.c.id).where(some, TRACE.c.experiment == experiment)).scalars()
+    return found
+
+
+def packs_of(tx: Reader, trace_ids: Sequence[str]) -> dict[str, list[bytes]]:
+    """Return each trace's packs of spans as they came."""
+    found: dict[str, list[bytes]] = {}
+    for start in range(0, len(trace_ids), AT_ONCE):
+        some = PACK.c.trace.in_(trace_ids[start : start + AT_ONCE])
+        rows: Any = tx.execute(sa.select(PACK).where(some).order_by(PACK.c.trace, PACK.c.number)).all()
+        for trace_id, _, body in rows:
+            found.setdefault(trace_id, []).append(bytes(body))
     return found
 
 
 def remove(tx: Tx, trace_ids: Sequence[str]) -> int:
     """Delete the traces and their spans; return how many traces went."""
-    tx.execute(SPAN.delete().where(SPAN.c.trace.in_(trace_ids)))
-    return int(tx.execute(TRACE.delete().where(TRACE.c.id.in_(trace_ids))).rowcount)
+    gone = 0
+    for start in range(0, len(trace_ids), AT_ONCE):
+        some = trace_ids[start : start + AT_ONCE]
+        tx.execute(PACK.delete().where(PACK.c.trace.in_(some)))
+        gone += int(tx.execute(TRACE.delete().where(TRACE.c.id.in_(some))).rowcount)
+    return gone
 
 
 def _record(row: sa.Row[Any]) -> TraceRecord:

@@ -1,4 +1,4 @@
-"""OTLP in JSON as records: ids are hex there, 64-bit numbers are strings, enums are numbers or names."""
+"""Spans of an OTLP request in JSON: ids are hex there, 64-bit numbers are strings, enums are numbers or names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
+from google.protobuf.json_format import ParseDict, ParseError
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from helicline.protocol.mlflow.trace.otlp import MAX_DEPTH, SPECIAL, Malformed, checked_span
-from helicline.records.run import SpanRecord
+from helicline.protocol.mlflow.trace.otlp import MAX_DEPTH, Malformed, check
 
 T = TypeVar("T")
 KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
@@ -20,18 +21,21 @@ CODES = ("UNSET", "OK", "ERROR")
 NUMBERS = {"NaN", "Infinity", "-Infinity"}
 
 
-def spans_of(body: bytes) -> list[SpanRecord]:
+def spans_of(body: bytes) -> list[Span]:
     """Return every span of an ExportTraceServiceRequest in JSON. Raises Malformed; all or nothing."""
     try:
         document = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(str(error)) from None
-    return [
+    spans = [
         _span(span)
         for resource in _objects(_object(document), "resourceSpans")
         for scope in _objects(resource, "scopeSpans")
         for span in _objects(scope, "spans")
     ]
+    for number, span in enumerate(spans):
+        check(number, span)
+    return spans
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -55,13 +59,14 @@ def _objects(item: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [_object(one) for one in found]
 
 
-def _id(item: dict[str, Any], name: str) -> bytes:
+def _id(item: dict[str, Any], name: str) -> str:
+    """Return the id in base64, as protobuf's own JSON has it."""
     told = _get(item, name)
     if told in (None, ""):
-        return b""
+        return ""
     if not isinstance(told, str) or not re.fullmatch(r"[0-9a-fA-F]*", told) or len(told) % 2:
         raise Malformed(f"{name} is not hex")
-    return bytes.fromhex(told)
+    return base64.b64encode(bytes.fromhex(told)).decode()
 
 
 def _text(item: dict[str, Any], name: str) -> str:
@@ -81,6 +86,11 @@ def _whole(told: Any, name: str, *, low: int = 0, high: int = 2**64) -> int:
     return told
 
 
+def _number(item: dict[str, Any], name: str, *, high: int = 2**64) -> int | None:
+    told = _get(item, name)
+    return None if told is None else _whole(told, name, high=high)
+
+
 def _enum(item: dict[str, Any], name: str, names: tuple[str, ...]) -> int | None:
     told = _get(item, name)
     if told is None:
@@ -90,28 +100,29 @@ def _enum(item: dict[str, Any], name: str, names: tuple[str, ...]) -> int | None
     return _whole(told, name, high=2**31)
 
 
-def _span(item: dict[str, Any]) -> SpanRecord:
-    body: dict[str, Any] = {"trace_id": _id(item, "traceId"), "span_id": _id(item, "spanId")}
-    if parent := _id(item, "parentSpanId"):
-        body["parent_span_id"] = parent
-    for field, name in (("trace_state", "traceState"), ("name", "name")):
-        if text := _text(item, name):
-            body[field] = text
-    for field, name in (("start_time_unix_nano", "startTimeUnixNano"), ("end_time_unix_nano", "endTimeUnixNano")):
-        if (told := _get(item, name)) is not None:
-            body[field] = _whole(told, name)
-    for field, value in (("kind", _enum(item, "kind", KINDS)), ("flags", _get(item, "flags"))):
-        if value is not None:
-            body[field] = _whole(value, field, high=2**32)
+def _span(item: dict[str, Any]) -> Span:
+    told: dict[str, Any] = {
+        "trace_id": _id(item, "traceId"),
+        "span_id": _id(item, "spanId"),
+        "parent_span_id": _id(item, "parentSpanId"),
+        "trace_state": _text(item, "traceState"),
+        "name": _text(item, "name"),
+        "kind": _enum(item, "kind", KINDS),
+        "flags": _number(item, "flags", high=2**32),
+        "start_time_unix_nano": _number(item, "startTimeUnixNano"),
+        "end_time_unix_nano": _number(item, "endTimeUnixNano"),
+        "attributes": _pairs(item, 0),
+        "events": _each(item, "events", _event),
+        "links": _each(item, "links", _link),
+    }
     if (status := _get(item, "status")) is not None:
-        told = {"message": _text(_object(status), "message"), "code": _enum(status, "code", CODES)}
-        body["status"] = {name: value for name, value in told.items() if value}
-    return checked_span(
-        body,
-        attributes=_pairs(item, 0),
-        events=_each(item, "events", _event),
-        links=_each(item, "links", _link),
-    )
+        told["status"] = {"message": _text(_object(status), "message"), "code": _enum(status, "code", CODES)}
+    span = Span()
+    try:
+        ParseDict(told, span)
+    except ParseError as error:
+        raise Malformed(str(error)) from None
+    return span
 
 
 def _each(item: dict[str, Any], name: str, read: Callable[[dict[str, Any]], T]) -> list[T]:
@@ -119,18 +130,12 @@ def _each(item: dict[str, Any], name: str, read: Callable[[dict[str, Any]], T]) 
 
 
 def _event(item: dict[str, Any]) -> dict[str, Any]:
-    event: dict[str, Any] = {"name": _text(item, "name")}
-    if (told := _get(item, "timeUnixNano")) is not None:
-        event["time_unix_nano"] = _whole(told, "timeUnixNano")
-    return event | ({"attributes": found} if (found := _pairs(item, 0)) else {})
+    at = _number(item, "timeUnixNano")
+    return {"name": _text(item, "name"), "time_unix_nano": at, "attributes": _pairs(item, 0)}
 
 
 def _link(item: dict[str, Any]) -> dict[str, Any]:
-    link: dict[str, Any] = {
-        field: base64.b64encode(_id(item, name)).decode()
-        for field, name in (("trace_id", "traceId"), ("span_id", "spanId"))
-    }
-    return link | ({"attributes": found} if (found := _pairs(item, 0)) else {})
+    return {"trace_id": _id(item, "traceId"), "span_id": _id(item, "spanId"), "attributes": _pairs(item, 0)}
 
 
 def _pairs(item: dict[str, Any], depth: int, name: str = "attributes") -> list[dict[str, Any]]:
@@ -169,7 +174,7 @@ def _double(told: Any) -> float | str:
         value = float(told)
     except (TypeError, ValueError, OverflowError):
         raise Malformed("doubleValue is no number") from None
-    return "NaN" if math.isnan(value) else SPECIAL.get(value, value)
+    return value if math.isfinite(value) else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
 
 
 def _bytes(told: Any) -> str:

@@ -1,0 +1,80 @@
+"""What a request brings of each trace, surveyed once, so that storing it needs no other look at its spans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from helicline.records.run import SpanRecord
+from helicline.trace import span as spans_
+from helicline.trace.usage import TELLING
+
+REQUEST_ID = "mlflow.traceRequestId"
+
+
+class Arrival(msgspec.Struct, kw_only=True):
+    """The spans of one trace that came together: their pack, and what the trace's summary needs of them."""
+
+    trace_id: str
+    pack: bytes
+    start_ns: int
+    root: SpanRecord | None
+    tells: bool
+    run_id: str = ""
+
+    def join(self, later: Arrival) -> None:
+        """Take in what came later of the same trace."""
+        self.pack += later.pack
+        self.start_ns = min(self.start_ns, later.start_ns)
+        self.root, self.run_id = later.root or self.root, later.run_id or self.run_id
+        self.tells = self.tells or later.tells
+
+
+def arrivals(spans: Iterable[Span], *, run_id: str = "") -> list[Arrival]:
+    """Return the spans by trace. Their ids have been checked."""
+    groups: dict[str, list[Span]] = {}
+    telling: set[str] = set()
+    for span in spans:
+        trace_id, tells = _surveyed(span)
+        groups.setdefault(trace_id, []).append(span)
+        if tells:
+            telling.add(trace_id)
+    return [
+        Arrival(
+            trace_id=trace_id,
+            pack=spans_.packed(group),
+            start_ns=min(span.start_time_unix_nano for span in group),
+            root=_root(trace_id, group),
+            tells=trace_id in telling,
+            run_id=run_id,
+        )
+        for trace_id, group in groups.items()
+    ]
+
+
+def _surveyed(span: Span) -> tuple[str, bool]:
+    """Return the id of the span's trace, and whether it has anything to sum up."""
+    told, tells = "", False
+    for pair in span.attributes:
+        key = pair.key
+        if key == REQUEST_ID:
+            told = told or pair.value.string_value
+        elif key in TELLING:
+            tells = True
+    return _plain_id(told) or f"tr-{span.trace_id.hex()}", tells
+
+
+def _plain_id(told: str) -> str:
+    """Return the id that MLflow's client tells as JSON in a string."""
+    try:
+        return msgspec.json.decode(told, type=str) if told else ""
+    except msgspec.MsgspecError:
+        return told
+
+
+def _root(trace_id: str, group: list[Span]) -> SpanRecord | None:
+    roots = [span for span in group if not span.parent_span_id]
+    first = min(roots, key=lambda span: (span.start_time_unix_nano, span.span_id), default=None)
+    return None if first is None else spans_.read_span(trace_id, first)

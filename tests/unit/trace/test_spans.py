@@ -1,0 +1,102 @@
+"""Spans that arrive together, again, in pieces, or where they may not."""
+
+import functools
+
+import pytest
+import sqlalchemy as sa
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from helicline import trace as traces
+from helicline.errors import Invalid, NotFound
+from helicline.store.rows.trace import PACK
+from helicline.tracking import create_experiment
+
+TRACE = bytes([7] * 16)
+TRACE_ID = f"tr-{TRACE.hex()}"
+
+
+def span(number, *, parent=0, name="", trace=TRACE, start=10, **attributes):
+    made = Span(trace_id=trace, span_id=bytes([number] * 8), name=name or f"step {number}")
+    made.start_time_unix_nano, made.end_time_unix_nano = start * 10**6, (start + 5) * 10**6
+    made.parent_span_id = bytes([parent] * 8) if parent else b""
+    for key, text in attributes.items():
+        made.attributes.add(key=key.replace("__", ".")).value.string_value = text
+    return made
+
+
+def add(store, *items):
+    return store.write(
+        lambda tx: traces.add_spans(tx, [(experiment, traces.arrivals(spans)) for experiment, spans in items])
+    )
+
+
+def names(store, trace_id=TRACE_ID):
+    return [one.body["name"] for one in store.read(lambda tx: traces.trace_spans(tx, [trace_id]))[trace_id]]
+
+
+def pack_count(store):
+    return store.read(lambda tx: tx.execute(sa.select(sa.func.count()).select_from(PACK)).scalar())
+
+
+def test_a_request_that_comes_again_adds_nothing(store):
+    spans = [span(1), span(2, parent=1, start=11)]
+    assert add(store, ("0", spans)) == add(store, ("0", spans)) == [None]
+    assert names(store) == ["step 1", "step 2"]
+    assert pack_count(store) == 1
+
+
+def test_a_span_that_comes_again_otherwise_is_its_last_self(store):
+    add(store, ("0", [span(1), span(2, parent=1, start=11)]))
+    add(store, ("0", [span(2, parent=1, start=11, name="corrected")]))
+    assert names(store) == ["step 1", "corrected"]
+
+
+def test_pieces_of_one_trace_that_wait_together_are_one_trace(store):
+    child = span(2, parent=1, start=11, mlflow__chat__tokenUsage='{"input_tokens": 3, "output_tokens": 4}')
+    assert add(store, ("0", [child]), ("0", [span(1, name="root")])) == [None, None]
+    assert names(store) == ["root", "step 2"]
+    found = store.read(lambda tx: traces.get_trace(tx, TRACE_ID))
+    assert (found.state, found.timestamp_ms, found.duration_ms) == ("OK", 10, 5)
+    assert found.info["tags"]["mlflow.traceName"] == "root"
+    assert '"total_tokens":7' in found.info["trace_metadata"]["mlflow.trace.tokenUsage"]
+
+
+def test_pieces_that_come_one_after_the_other_make_the_same_trace(store):
+    child = span(2, parent=1, start=9, mlflow__chat__tokenUsage='{"input_tokens": 3, "output_tokens": 4}')
+    add(store, ("0", [span(1, name="root")]))
+    add(store, ("0", [child]))
+    found = store.read(lambda tx: traces.get_trace(tx, TRACE_ID))
+    assert (found.state, found.timestamp_ms, found.duration_ms) == ("OK", 9, 6)
+    assert '"total_tokens":7' in found.info["trace_metadata"]["mlflow.trace.tokenUsage"]
+    assert pack_count(store) == 2
+
+
+def test_what_is_refused_leaves_its_neighbours_alone(store):
+    other = store.write(lambda tx: create_experiment(tx, "other"))
+    mine, foreign = [span(1)], [span(3, trace=bytes([8] * 16)), span(4)]
+    outcomes = add(store, ("0", mine), (str(other.experiment_id), foreign), ("999", [span(5, trace=bytes([9] * 16))]))
+    assert outcomes[0] is None
+    assert isinstance(outcomes[1], Invalid)
+    assert isinstance(outcomes[2], NotFound)
+    assert names(store) == ["step 1"]
+    assert pack_count(store) == 1
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_pages_by_time_bring_each_trace_once_whatever_comes_meanwhile(store, newest_first):
+    for number in range(1, 150):
+        add(store, ("0", [span(1, trace=number.to_bytes(16, "big"), start=number // 3)]))
+    order = [] if newest_first else ["timestamp_ms ASC"]
+    asked = {"filter": "timestamp_ms > 4.5", "order_by": order, "max_results": 20}
+    seen, token = [], ""
+    while True:
+        view = functools.partial(traces.search_traces, experiment_ids=["0"], page_token=token, **asked)
+        page, token = store.read(view)
+        seen += page
+        add(store, ("0", [span(1, trace=(1000 + len(seen)).to_bytes(16, "big"), start=1000 if newest_first else 5)]))
+        if not token:
+            break
+    first = [trace for trace in seen if int(trace.trace_id[3:], 16) < 1000]
+    times = [trace.timestamp_ms for trace in seen]
+    assert times == sorted(times, reverse=newest_first)
+    assert sorted(int(trace.trace_id[3:], 16) for trace in first) == list(range(15, 150))
