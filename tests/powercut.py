@@ -31,7 +31,7 @@ class Kind(Enum):
     """Keep in step with crash/disk_journal.c; a MARK is written by who watches the server from outside."""
 
     CREATE, WRITE, TRUNCATE, RENAME, LINK = "c", "w", "t", "r", "l"
-    UNLINK, MKDIR, RMDIR, SYNC_BEGIN, SYNC_END = "u", "m", "d", "s", "e"
+    UNLINK, MKDIR, RMDIR, SYNC_BEGIN, SYNC_END, SYNC_FAILED = "u", "m", "d", "s", "e", "f"
     UNKNOWN, MARK = "?", "!"
 
 
@@ -48,20 +48,30 @@ class Record(msgspec.Struct, frozen=True):
 class Journal:
     """Where a preloaded server writes what it does under `root`, and others may set marks between."""
 
-    def __init__(self, folder: Path, *, sync_ms: float = 2) -> None:
+    def __init__(self, folder: Path, *, sync_ms: float = 2, fail_one_in: int = 0) -> None:
         folder = folder.resolve()
+        self.failing = folder / "disk.failing"
         self.root, self.path = folder / "disk", folder / "disk.journal"
         self.root.mkdir(parents=True)
         self.environment = {
             "LD_PRELOAD": str(compiled(folder)),
             "DISK_ROOT": str(self.root),
             "DISK_JOURNAL": str(self.path),
+            "DISK_FAILING": str(self.failing),
+            "DISK_FAIL_ONE_IN": str(fail_one_in),
             "DISK_SYNC_MICROSECONDS": str(int(sync_ms * 1000)),
         }
         self.path.touch()
 
     def mark(self, word: str) -> None:
         mark(self.path, word)
+
+    def fail(self) -> None:
+        """Let steps fail from now on, until `heal`."""
+        self.failing.touch()
+
+    def heal(self) -> None:
+        self.failing.unlink()
 
     def records(self) -> list[Record]:
         data, found, place = memoryview(self.path.read_bytes()), [], 0
@@ -104,6 +114,14 @@ class File:
         for record in self.pending:
             if record.at < before:
                 _change(self.sure, record.kind, record.number, record.payload)
+        self.pending = [record for record in self.pending if record.at >= before]
+
+    def forsake(self, before: int, fate: Fate) -> None:
+        """An fsync failed: what it was to keep is on the disk in part, and no later fsync will come back to it."""
+        for record in self.pending:
+            if record.at < before:
+                for offset, piece in fate.pieces(record):
+                    _change(self.sure, record.kind, offset, piece)
         self.pending = [record for record in self.pending if record.at >= before]
 
     def left(self, fate: Fate) -> bytes:
@@ -207,6 +225,7 @@ class Disk:
         self.top = Folder()
         self.nodes: dict[int, Node] = {journal.root.stat().st_ino: self.top}
         self.begun: dict[int, int] = {}
+        self.ruin = Fate(random.Random(len(self.records)), kept=0.5, torn=True)
         self.marks: Counter[str] = Counter()
 
     def play(self, until: int) -> None:
@@ -230,6 +249,10 @@ class Disk:
                 self.begun[record.number] = record.at
             case Kind.SYNC_END:
                 self.nodes[record.inode].settle(self.begun.pop(record.number))
+            case Kind.SYNC_FAILED:
+                before, node = self.begun.pop(record.number), self.nodes[record.inode]
+                if isinstance(node, File):
+                    node.forsake(before, self.ruin)
             case _:
                 self._rename(record)
 

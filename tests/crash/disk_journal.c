@@ -4,6 +4,7 @@
  *
  * A record is a header, then its payload. What changes a file, and the record of it, are one step under a lock. An
  * fsync does not reach the disk: it takes a fixed time instead, so that other threads go on while it is under way.
+ * While the file DISK_FAILING is there, one step in DISK_FAIL_ONE_IN fails as on a bad disk, at random but seeded.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -25,13 +26,15 @@
 
 /* keep in step with Kind in tests/powercut.py */
 enum { CREATE = 'c', WRITE = 'w', TRUNCATE = 't', RENAME = 'r', LINK = 'l', UNLINK = 'u', MKDIR = 'm', RMDIR = 'd',
-       SYNC_BEGIN = 's', SYNC_END = 'e', UNKNOWN = '?' };
+       SYNC_BEGIN = 's', SYNC_END = 'e', SYNC_FAILED = 'f', UNKNOWN = '?' };
 
 struct header { uint32_t size; uint32_t kind; uint64_t inode; uint64_t number; };
 
 static const char *root;
 static size_t root_size;
 static int journal = -1;
+static const char *failing;
+static uint64_t one_in, chance;
 static useconds_t sync_takes;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -48,6 +51,8 @@ __attribute__((constructor)) static void begin(void)
     syscall(SYS_close, opened);
     if (journal < 0) { perror("disk journal"); abort(); }
     sync_takes = takes ? atoi(takes) : 0;
+    failing = getenv("DISK_FAILING");
+    one_in = failing ? atoi(getenv("DISK_FAIL_ONE_IN")) : 0;
     root_size = strlen(root);
     pthread_atfork(NULL, NULL, fresh_lock);  /* a child of a process with threads must not wait for one of them */
 }
@@ -114,6 +119,16 @@ static uint64_t inode_at(const char *path)
 /* A way to change a file that is not followed: the reader of the journal refuses to go on. */
 static void unknown(const char *what) { record(UNKNOWN, 0, 0, what, strlen(what)); }
 
+/* Whether the step that comes now is one that fails; to be asked under the lock. */
+static int fails(void)
+{
+    int kept = errno;
+    if (!one_in || access(failing, F_OK)) { errno = kept; return 0; }
+    chance = chance * 6364136223846793005u + 1442695040888963407u;
+    errno = (chance >> 33) % one_in ? kept : EIO;
+    return !((chance >> 33) % one_in);
+}
+
 /* ---- names ---- */
 
 static int opened(int folder, const char *path, int flags, mode_t mode)
@@ -124,7 +139,7 @@ static int opened(int folder, const char *path, int flags, mode_t mode)
         return real(folder, path, flags, mode);
     pthread_mutex_lock(&lock);
     uint64_t before = inode_at(whole);
-    int fd = real(folder, path, flags, mode);
+    int fd = !before && fails() ? -1 : real(folder, path, flags, mode);
     if (fd >= 0 && !before) record(CREATE, inode_at(whole), 0, whole, strlen(whole));
     else if (fd >= 0 && flags & O_TRUNC) record(TRUNCATE, before, 0, "", 0);
     pthread_mutex_unlock(&lock);
@@ -169,7 +184,7 @@ int creat64(const char *path, mode_t mode) { return opened(AT_FDCWD, path, O_CRE
     if (!absolute(folder, path, whole)) return act;                                                                   \
     pthread_mutex_lock(&lock);                                                                                        \
     uint64_t before = inode_at(whole);                                                                                \
-    int done = act;                                                                                                   \
+    int done = fails() ? -1 : act;                                                                                    \
     if (!done) record(kind, before ? before : inode_at(whole), 0, whole, strlen(whole));                              \
     pthread_mutex_unlock(&lock);                                                                                      \
     return done
@@ -189,7 +204,7 @@ int unlinkat(int folder, const char *path, int flags)
     if (!old_watched && !new_watched) return act;                                                                     \
     pthread_mutex_lock(&lock);                                                                                        \
     uint64_t inode = inode_at(old);                                                                                   \
-    int done = act;                                                                                                   \
+    int done = fails() ? -1 : act;                                                                                    \
     if (!done && old_watched && new_watched) {                                                                        \
         size_t size = strlen(whole) + 1;                                                                              \
         strcpy(whole + size, old);                                                                                    \
@@ -236,7 +251,7 @@ static void wrote(uint64_t inode, int fd, const struct iovec *parts, size_t size
     uint64_t inode = inode_of(fd);                                                                                    \
     if (!inode) return act;                                                                                           \
     pthread_mutex_lock(&lock);                                                                                        \
-    ssize_t done = act;                                                                                               \
+    ssize_t done = fails() ? -1 : act;                                                                                \
     if (done > 0) wrote(inode, fd, parts, done, offset);                                                              \
     pthread_mutex_unlock(&lock);                                                                                      \
     return done
@@ -266,7 +281,7 @@ ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t at)
     uint64_t inode = inode_of(fd);                                                                                    \
     if (!inode) return act;                                                                                           \
     pthread_mutex_lock(&lock);                                                                                        \
-    int done = act;                                                                                                   \
+    int done = fails() ? -1 : act;                                                                                    \
     if (!done) record(TRUNCATE, inode, size, "", 0);                                                                  \
     pthread_mutex_unlock(&lock);                                                                                      \
     return done
@@ -314,9 +329,10 @@ static int synced(uint64_t inode)
     pthread_mutex_unlock(&lock);
     if (sync_takes) usleep(sync_takes);
     pthread_mutex_lock(&lock);
-    record(SYNC_END, inode, number, "", 0);
+    int failed = fails();
+    record(failed ? SYNC_FAILED : SYNC_END, inode, number, "", 0);
     pthread_mutex_unlock(&lock);
-    return 0;
+    return failed ? -1 : 0;
 }
 
 int fsync(int fd)

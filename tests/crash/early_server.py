@@ -8,7 +8,7 @@ from nest import nest
 from helicline import settings as settings_file
 from helicline.loop.context import Context
 from helicline.server.main import listen, open_context, serve
-from helicline.store.blobs import open_blobs
+from helicline.store.blobs import LocalBlobs
 from helicline.store.unit import Store
 
 
@@ -24,12 +24,12 @@ class EarlyStore(Store):
             time.sleep(0.05)
 
 
-def serve_on(kind: type[Store]) -> None:
-    """Serve as the product does, on another store."""
+def serve_on(kind: type[Store] = Store, blobs: type[LocalBlobs] = LocalBlobs) -> None:
+    """Serve as the product does, on other ways to keep things."""
     settings = settings_file.load()
     open_context(settings).store.close()
     store = kind(settings.database_url)
-    asyncio.run(serve(Context(store, open_blobs("", settings.home_path), settings), listen(settings)))
+    asyncio.run(serve(Context(store, blobs(settings.home_path / "blobs"), settings), listen(settings)))
 
 
 if __name__ == "__main__":

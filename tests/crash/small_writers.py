@@ -4,6 +4,7 @@ Each takes the home and marks in the journal what it was told is kept.
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 import tarfile
@@ -15,6 +16,7 @@ from pathlib import Path
 import httpx
 from blake3 import blake3
 
+from helicline.errors import Unavailable
 from helicline.gateway.fleet import archive
 from helicline.gateway.journal import Journal
 from helicline.gateway.sealer import seal_all
@@ -43,15 +45,40 @@ def blobs(home):
 def blob_that_another_writes(home):
     """Who asks for a blob finds what its writer has not yet made sure, in a folder where all else is."""
     store = LocalBlobs(home / "blobs")
-    place = blake3(content(0)).hexdigest()[:2]
-    store.put([next(content(at) for at in count(1) if blake3(content(at)).hexdigest()[:2] == place)])
     digest = blake3(content(0)).hexdigest()
+    store.put([neighbour(digest)])
     writer = threading.Thread(target=store.put, args=([content(0)],))
     writer.start()
     while not store.has(digest):
         pass
     kept(digest)
     writer.join()
+
+
+def blob_whose_folder_failed(home):
+    """Its bytes are kept and its name is set, but the sync of the name fails; then it is sent again."""
+    store, failing = LocalBlobs(home / "blobs"), Path(os.environ["DISK_FAILING"])
+    digest = blake3(content(0)).hexdigest()
+    store.put([neighbour(digest)])
+    writer = threading.Thread(target=refused, args=(store,))
+    writer.start()
+    while not store.path(digest).is_file():
+        pass
+    failing.touch()
+    writer.join()
+    failing.unlink()
+    store.put([content(0)])
+    kept(digest)
+
+
+def refused(store):
+    with contextlib.suppress(Unavailable):
+        store.put([content(0)])
+
+
+def neighbour(digest):
+    """Return what lies in the same folder as the digest."""
+    return next(content(at) for at in count(1) if blake3(content(at)).hexdigest()[:2] == digest[:2])
 
 
 def blob_of_a_killed_writer(home):
@@ -74,12 +101,39 @@ def feedback(home):
     """Two labels a segment, and the segments sealed in between."""
     journal = Journal(home, seal_s=1000)
     for at in range(4):
-        label = Label("churn", f"p{at}", 0, "left", "yes", 10**15, 10**15, "test")
-        asyncio.run(journal.keep([label]))
+        asyncio.run(journal.keep([label(f"p{at}")]))
         kept(f"p{at}")
         if at % 2:
             journal.rotate()
             seal_all(home)
+
+
+def feedback_on_a_bad_disk(home):
+    """Every other label's sync fails, after its bytes were written: the one that comes next must not hang on it."""
+    asyncio.run(in_turn(home, Path(os.environ["DISK_FAILING"])))
+
+
+async def in_turn(home, failing):
+    journal = Journal(home, seal_s=1000)
+    for at in range(12):
+        before = size_of(home / "log")
+        keeping = asyncio.create_task(journal.keep([label(f"p{at}")]))
+        while size_of(home / "log") == before:  # noqa: ASYNC110 - the growth of a file is no event
+            await asyncio.sleep(0)
+        if at % 2:
+            failing.touch()
+        with contextlib.suppress(OSError):
+            await keeping
+            kept(f"p{at}")
+        failing.unlink(missing_ok=True)
+
+
+def size_of(folder):
+    return sum(path.stat().st_size for path in folder.glob("*"))
+
+
+def label(prediction_id):
+    return Label("churn", prediction_id, 0, "left", "yes", 10**15, 10**15, "test")
 
 
 def model_files(home):

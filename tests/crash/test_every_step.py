@@ -23,7 +23,7 @@ def steps(tmp_path):
     """Return what each power cut in a program left, a cut at a time: (what it was told is kept, the home)."""
 
     def run(name, *, sync_ms=0, times=1):
-        journal = Journal(tmp_path, sync_ms=sync_ms)
+        journal = Journal(tmp_path, sync_ms=sync_ms, fail_one_in=1)
         environment = {**os.environ, **journal.environment, "PYTHONPATH": str(PROGRAM.parents[1])}
         command = [sys.executable, str(PROGRAM), name, str(journal.root / "home")]
         subprocess.run(command, env=environment, check=True, timeout=60)
@@ -42,7 +42,9 @@ def blobs_lost(told, home):
     return [path.name for path in paths if not path.is_file() or blake3(path.read_bytes()).hexdigest() != path.name]
 
 
-@pytest.mark.parametrize("program", ["blobs", "blob_that_another_writes", "blob_of_a_killed_writer"])
+@pytest.mark.parametrize(
+    "program", ["blobs", "blob_that_another_writes", "blob_of_a_killed_writer", "blob_whose_folder_failed"]
+)
 def test_a_blob_is_kept_once_its_digest_is_told(steps, program):
     seen = [(told, blobs_lost(told, home)) for told, home in steps(program, sync_ms=20)]
     assert [lost for _, lost in seen if lost] == []
@@ -69,6 +71,12 @@ def test_acknowledged_feedback_is_there_once(steps):
     seen = [(told, labels(home)) for told, home in steps("feedback")]
     assert [(told, found) for told, found in seen if any(found.count(one) != 1 for one in told)] == []
     assert sorted(seen[-1][0]) == ["p0", "p1", "p2", "p3"]
+
+
+def test_feedback_survives_the_failed_sync_of_what_came_before_it(steps):
+    seen = [(told, labels(home)) for told, home in steps("feedback_on_a_bad_disk", sync_ms=20)]
+    assert [(told, found) for told, found in seen if any(found.count(one) != 1 for one in told)] == []
+    assert sorted(seen[-1][0]) == ["p0", "p10", "p2", "p4", "p6", "p8"]
 
 
 def test_model_files_are_whole_where_their_folder_is(steps):

@@ -17,7 +17,7 @@ from typing import Protocol
 import obstore
 from blake3 import blake3
 
-from helicline.errors import Invalid, NotFound, StorageFull, TooLarge
+from helicline.errors import Invalid, NotFound, StorageFull, TooLarge, Unavailable
 from helicline.store.durable import make_folder, sync
 
 CHUNK = 1 << 20
@@ -56,6 +56,8 @@ class LocalBlobs:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise StorageFull("the blob store", str(error), "Free some space and send it again.") from None
+            if error.errno in (errno.EIO, errno.EROFS):
+                raise Unavailable("the blob store", str(error), "Look after its disk, and send it again.") from None
             raise
 
     def _put(self, chunks: Iterable[bytes], limit: int | None) -> tuple[str, int]:
@@ -87,6 +89,9 @@ class LocalBlobs:
         try:
             os.rename(source, target)
             self._settle(target.parent)
+        except OSError:  # the name may be there, and not be sure
+            self._settled.discard(target.parent.name)
+            raise
         finally:
             self._landing.discard(digest)
 
@@ -100,8 +105,8 @@ class LocalBlobs:
     def has(self, digest: str) -> bool:
         """Return whether the blob is here to stay.
 
-        One whose name is not on the disk yet (its writer is at it, or a process was killed there) is waited for:
-        whoever hears that it is here will not send it again.
+        One whose name may not be on the disk yet (its writer is at it, was killed there, or its sync failed) is made
+        sure of: whoever hears that it is here will not send it again.
         """
         target = self.path(digest)
         if not target.is_file():
