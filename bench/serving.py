@@ -5,12 +5,11 @@ usage: python bench/serving.py [SECONDS]
 Both run at once; they are loaded in turn, three rounds, by this client.
 """
 
-import asyncio
+import functools
 import importlib.util
 import json
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,56 +17,16 @@ import time
 import urllib.request
 from pathlib import Path
 
-import uvloop
+from load import alternately, measure, request
 
 STAND = Path(__file__).resolve().parents[1] / "tests" / "unit" / "gateway" / "stand.py"
 CONNECTIONS = (1, 16, 64)
-ROUNDS = 3
-BODY = json.dumps({"dataframe_split": {"columns": ["sl", "sw", "pl", "pw"], "data": [[5.1, 3.5, 1.4, 0.2]]}})
-REQUEST = (
-    f"POST /invocations HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-    f"content-length: {len(BODY)}\r\n\r\n{BODY}"
-).encode()
+ROW = json.dumps({"dataframe_split": {"columns": ["sl", "sw", "pl", "pw"], "data": [[5.1, 3.5, 1.4, 0.2]]}})
+ASKED = request("POST", "/invocations", ROW.encode())
 
 
-class Client(asyncio.Protocol):
-    """Sends the request again as soon as its answer is complete."""
-
-    done = failed = 0
-    going = True
-
-    def connection_made(self, transport):
-        self.transport, self.buffer = transport, b""
-        transport.write(REQUEST)
-
-    def data_received(self, data):
-        self.buffer += data
-        head, end, body = self.buffer.partition(b"\r\n\r\n")
-        if not end:
-            return
-        size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        if len(body) < size:
-            return
-        self.buffer = body[size:]
-        Client.done += 1
-        Client.failed += b" 200 " not in head[:20]
-        self.transport.write(REQUEST) if Client.going else self.transport.close()
-
-
-async def rate(port, connections, seconds):
-    """Return answers a second."""
-    loop = asyncio.get_running_loop()
-    Client.going = True
-    clients = [await loop.create_connection(Client, "127.0.0.1", port) for _ in range(connections)]
-    await asyncio.sleep(0.3)
-    Client.done, start = 0, time.perf_counter()
-    await asyncio.sleep(seconds)
-    found = Client.done / (time.perf_counter() - start)
-    Client.going = False
-    await asyncio.sleep(0.2)
-    for transport, _ in clients:
-        transport.abort()
-    return found
+def asked() -> bytes:
+    return ASKED
 
 
 def stock(model):
@@ -91,16 +50,19 @@ def stock(model):
     raise RuntimeError("mlflow models serve does not come up")
 
 
-async def compare(ours, theirs, seconds):
+def compare(ours, theirs, seconds):
     """Print the medians of alternating rounds."""
     print(f"{'connections':>11} {'gateway/s':>10} {'mlflow/s':>9} {'ratio':>6}")
     for connections in CONNECTIONS:
-        pairs = [
-            (await rate(ours, connections, seconds), await rate(theirs, connections, seconds)) for _ in range(ROUNDS)
-        ]
-        a, b = (statistics.median(column) for column in zip(*pairs, strict=True))
-        print(f"{connections:>11} {a:>10.0f} {b:>9.0f} {a / b:>5.1f}x")
-    print(f"failed answers: {Client.failed}")
+        a, b = alternately(
+            functools.partial(measure, ours, connections, seconds, asked),
+            functools.partial(measure, theirs, connections, seconds, asked),
+        )
+        print(
+            f"{connections:>11} {a.per_second:>10.0f} {b.per_second:>9.0f} {a.per_second / b.per_second:>5.1f}x"
+            f"  p99 {a.p99_ms:.1f} / {b.p99_ms:.1f} ms  failed {a.failed} / {b.failed}",
+            flush=True,
+        )
 
 
 def main(seconds):
@@ -112,7 +74,7 @@ def main(seconds):
     try:
         served.deploy("iris", "iris")
         process, port = stock(stand.models() / "iris")
-        uvloop.run(compare(served.gateway.address[1], port, seconds))
+        compare(served.gateway.address[1], port, seconds)
     finally:
         if process is not None:
             process.terminate()

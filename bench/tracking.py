@@ -135,6 +135,12 @@ def main() -> None:
                 f"stock client, {processes} processes, log_{kind}",
                 lambda server, k=kind, n=processes: through_client(server, k, asked.seconds, n),
             )
+        # what has been logged above must make no write dearer
+        for connections in (1, 8):
+            both(
+                f"raw log-metric again, {connections} connections",
+                lambda server, n=connections: measure(server.port, n, asked.seconds, one_metric(server)),
+            )
         print(f"resident memory: {ours.resident_mb():.0f} MB", end="")
         print("" if theirs is None else f" / {theirs.resident_mb():.0f} MB")
 

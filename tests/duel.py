@@ -51,6 +51,10 @@ SETS = frozenset(
 )
 
 
+# a stage keeps an alias with us
+STAGES = frozenset({"production", "staging"})
+
+
 class Ref:
     """Stands for the id of the `number`-th thing of a kind that this sequence of calls made."""
 
@@ -97,6 +101,8 @@ class Side:
             # to a protobuf client what is empty and what is absent are one
             return {name: one for name, one in inner.items() if one not in ("", {}, [])}
         if isinstance(value, list):
+            if key == "aliases":
+                value = [one for one in value if (one["alias"] if isinstance(one, dict) else one) not in STAGES]
             found = [self.named(one, key) for one in value]
             return sorted(found, key=lambda one: json.dumps(one, sort_keys=True)) if key in SETS else found
         if key == "user_id" and value == "tester":  # we keep who registered a version, the stock server does not

@@ -6,13 +6,14 @@ import socket
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from helicline.protocol.mlflow.app import MlflowApp
 from helicline.records.access import Caller
 from helicline.settings import Settings
-from helicline.store.blobs import LocalBlobs
+from helicline.store.blobs import open_blobs
 from helicline.store.migrations import upgrade
 from helicline.store.unit import Store
 
@@ -20,11 +21,13 @@ from helicline.store.unit import Store
 class Server:
     """One server on a free port; `role` is who the callers are taken for."""
 
-    def __init__(self, home: Path, database: str = "") -> None:
+    def __init__(self, home: Path, database: str = "", blobs: str = "", **settings: Any) -> None:
         self.store = Store(database or f"sqlite:///{home / 'meta.db'}")
         upgrade(self.store)
-        self.settings = Settings(max_body_bytes=2_000_000, max_upload_bytes=30_000_000)
-        self.app = MlflowApp(self.store, LocalBlobs(home / "blobs"), self.settings)
+        self.settings = Settings(home=str(home), max_body_bytes=2_000_000, max_upload_bytes=30_000_000, **settings)
+        self.blobs = open_blobs(blobs, home)
+        self.app = MlflowApp(self.store, self.blobs, self.settings)
+        self.seen: list[tuple[str, str]] = []
         self.role = "admin"
         self.sock = socket.socket()
         self.sock.bind(("127.0.0.1", 0))
@@ -39,6 +42,7 @@ class Server:
 
     async def _entry(self, scope, receive, send) -> None:
         scope.setdefault("state", {})["caller"] = Caller(name="tester", role=self.role)
+        self.seen.append((scope["method"], scope["path"]))
         await self.app(scope, receive, send)
 
     def close(self) -> None:

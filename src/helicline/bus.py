@@ -5,12 +5,53 @@ From here come the audit trail, the live feed, triggers and the timeline of a tu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from helicline.errors import HeliclineError
 from helicline.records.event import Event
 from helicline.store.rows import event as rows
 from helicline.store.unit import Reader, Store, Tx
+
+log = logging.getLogger("helicline.bus")
+
+
+class Rounds(ABC):
+    """Work that is done in rounds: at once when something was committed, else after a pause, until it is stopped."""
+
+    def __init__(self, name: str, *, pause_s: float) -> None:
+        self.name, self.pause_s = name, pause_s
+        self._wake, self.stopping = threading.Event(), threading.Event()
+
+    @abstractmethod
+    def tick(self) -> int:
+        """Do what is due, and return how much there was."""
+
+    def wake(self, _events: Sequence[Event] = ()) -> None:
+        """Look again now: something was committed (a listener of the store)."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        """Work until stopped; what fails is tried again in the next round."""
+        while not self.stopping.is_set():
+            self._wake.clear()
+            try:
+                moved = self.tick()
+            except HeliclineError as error:
+                log.warning("%s: %s", self.name, error)
+                moved = 0
+            except Exception:
+                log.exception("%s: a round failed and will be tried again", self.name)
+                moved = 0
+            if not moved:
+                self._wake.wait(self.pause_s)
 
 
 def emit(tx: Tx, verb: str, noun: str, id: str, **detail: Any) -> Event:

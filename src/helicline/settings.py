@@ -25,7 +25,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     token: str = ""
     database: str = ""
+    secret_key: str = ""
     blobs: str = ""
+    presigned: bool = True
     host: str = "127.0.0.1"
     port: int = 7070
     gateway_port: int = 7080

@@ -9,6 +9,7 @@ import os
 import sys
 import tarfile
 import threading
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -69,6 +70,18 @@ def blob_whose_folder_failed(home):
     failing.unlink()
     store.put([content(0)])
     kept(digest)
+
+
+def blob_that_is_spared(home):
+    """It is to go, but somebody asked for it in its last moment; meanwhile others make the folder's names sure."""
+    store, digest = LocalBlobs(home / "blobs"), blake3(content(0)).hexdigest()
+    store.put([content(0)])
+    kept(digest)
+    others = threading.Thread(target=store.put, args=([neighbour(digest)],))
+    others.start()
+    for _ in range(20):
+        store.discard(digest, datetime.now(UTC) - timedelta(days=1))
+    others.join()
 
 
 def refused(store):

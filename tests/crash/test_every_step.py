@@ -13,6 +13,7 @@ from blake3 import blake3
 from helicline.gateway.sealer import seal_all
 from helicline.server.filter import owner_token
 from helicline.serving.log_segment import close_leftovers
+from helicline.store.blobs import LocalBlobs
 from powercut import FATES, Disk, Fate, Journal, contents
 
 PROGRAM = Path(__file__).with_name("small_writers.py")
@@ -38,12 +39,15 @@ def steps(tmp_path):
 
 
 def blobs_lost(told, home):
+    if told:
+        LocalBlobs(home / "blobs")  # a server that starts
     paths = [home / "blobs" / digest[:2] / digest for digest in told]
     return [path.name for path in paths if not path.is_file() or blake3(path.read_bytes()).hexdigest() != path.name]
 
 
 @pytest.mark.parametrize(
-    "program", ["blobs", "blob_that_another_writes", "blob_of_a_killed_writer", "blob_whose_folder_failed"]
+    "program",
+    ["blobs", "blob_that_another_writes", "blob_of_a_killed_writer", "blob_whose_folder_failed", "blob_that_is_spared"],
 )
 def test_a_blob_is_kept_once_its_digest_is_told(steps, program):
     seen = [(told, blobs_lost(told, home)) for told, home in steps(program, sync_ms=20)]

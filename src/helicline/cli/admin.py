@@ -1,7 +1,8 @@
-"""Tokens, the audit trail, settings: `hl token`, `hl audit`, `hl config`."""
+"""Tokens, the audit trail, settings, the trash: `hl token`, `hl audit`, `hl config`, `hl gc`."""
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -9,11 +10,15 @@ from cyclopts import App
 
 from helicline import settings as settings_file
 from helicline.cli.show import as_json, connect, say, table
+from helicline.errors import Invalid
 
 token_app = App(name="token", help="Tokens for people and programs.")
 audit_app = App(name="audit", help="The audit trail.")
 config_app = App(name="config", help="The settings in force.")
-SECRET = ("token", "database")
+SECRET = ("token", "database", "secret_key")
+UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+PART = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
+GC_TIMEOUT_S = 6 * 3600.0
 
 
 @token_app.command(name="create")
@@ -93,3 +98,60 @@ def show_config(*, json: bool = False) -> None:
         as_json({name: {"value": value, "origin": origin} for name, value, origin in rows})
         return
     table("", ("setting", "value", "from"), rows)
+
+
+def gc(
+    *,
+    older_than: str = "0s",
+    run_ids: str = "",
+    experiment_ids: str = "",
+    grace: str = "24h",
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
+    """Remove for good what was deleted: runs, experiments, logged models, versions, and the bytes nothing refers to.
+
+    What a living or deployed model version comes from stays, with the reason. Safe while the server works.
+
+    Example: `hl gc --older-than 30d --dry-run`
+
+    Parameters
+    ----------
+    older_than
+        Only what was deleted so long ago: `30d`, `12h`, `1d12h30m`.
+    run_ids
+        Only these deleted runs, joined by commas.
+    experiment_ids
+        Only these deleted experiments with all that is in them, joined by commas.
+    grace
+        Bytes that were uploaded or asked for in this time stay: an upload may be under way.
+    dry_run
+        Remove nothing, and say what would go.
+    """
+    body = {
+        "older_than_s": _seconds("older_than", older_than),
+        "grace_s": _seconds("grace", grace),
+        "run_ids": _names(run_ids),
+        "experiment_ids": _names(experiment_ids),
+        "dry_run": dry_run,
+    }
+    found = connect().send("POST", "/trash/empty", body=body, timeout_s=GC_TIMEOUT_S).json()
+    if json:
+        as_json(found)
+        return
+    nouns = ("experiment", "run", "logged_model", "model_version", "trace", "blob")
+    table("", ("what", "would go" if dry_run else "gone"), [(one, found[f"{one}_count"]) for one in nouns])
+    say(f"{found['freed_bytes']:,} bytes {'would be' if dry_run else 'are'} free")
+    kept = [(one["noun"], one["id"], one["why"]) for one in found["kept"]]
+    if kept:
+        table("", ("stays", "id", "because"), kept)
+
+
+def _seconds(name: str, text: str) -> float:
+    if not re.fullmatch(f"({PART.pattern})+", text.strip()):
+        raise Invalid(name, text, "a time like 30d, 12h or 1d12h30m")
+    return sum(float(number) * UNITS[unit] for number, unit in PART.findall(text))
+
+
+def _names(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",") if one.strip()]

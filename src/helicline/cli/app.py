@@ -60,6 +60,10 @@ COMMANDS = {
     "loop": ("helicline.cli.loop:app", "The loops that are recorded."),
     "import": ("helicline.cli.transfer.command:import_app", "Bring in what another tool holds."),
     "export": ("helicline.cli.transfer.command:export_app", "Give everything to another tool."),
+    "gc": (
+        "helicline.cli.admin:gc",
+        "Remove for good what was deleted.\n\nExample: `hl gc --older-than 30d --dry-run`",
+    ),
     "token": ("helicline.cli.admin:token_app", "Tokens for people and programs."),
     "audit": ("helicline.cli.admin:audit_app", "The audit trail."),
     "config": ("helicline.cli.admin:config_app", "The settings in force."),

@@ -11,7 +11,15 @@ from helicline.evaluation.dataset import (
     tag_dataset,
     upsert_records,
 )
-from helicline.evaluation.scorer import delete_scorer, get_scorer, newest_scorers, register_scorer, scorer_versions
+from helicline.evaluation.scorer import (
+    delete_scorer,
+    get_scorer,
+    newest_scorers,
+    online_scoring,
+    register_scorer,
+    scorer_versions,
+    set_online_scoring,
+)
 
 __all__ = [
     "create_dataset",
@@ -21,11 +29,13 @@ __all__ = [
     "get_dataset",
     "get_scorer",
     "newest_scorers",
+    "online_scoring",
     "place_dataset",
     "records",
     "register_scorer",
     "scorer_versions",
     "search_datasets",
+    "set_online_scoring",
     "tag_dataset",
     "upsert_records",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,7 @@ from helicline.clock import epoch_ms
 from helicline.errors import Invalid, NotFound
 from helicline.records.evaluation import EvaluationDataset, EvaluationRecord
 from helicline.records.run import Clause, Sort
+from helicline.store.noun import column_value
 from helicline.store.nouns import EVALUATION_DATASETS as DATASETS
 from helicline.store.nouns import EVALUATION_RECORDS as RECORDS
 from helicline.store.rows.experiment import hold
@@ -236,11 +237,22 @@ def records(
     """Return one page of the dataset's records, oldest first, and the token of the next."""
     checked_page("max_results", max_results, 10_000)
     get_dataset(tx, dataset_id)
-    start, table = page.offset_of(page_token), RECORDS.table.c
-    found = RECORDS.select(
-        tx, table.dataset == dataset_id, order=(table.created_at, table.id), limit=max_results + 1, offset=start
-    )
-    return found[:max_results], page.token_of(start + max_results) if len(found) > max_results else ""
+    after, table = page.position_of(page_token, _Place), RECORDS.table.c
+    where = [table.dataset == dataset_id]
+    if after is not None:
+        where += [table.created_at >= after.created_at, (table.created_at > after.created_at) | (table.id > after.id)]
+    found = RECORDS.select(tx, *where, order=(table.created_at, table.id), limit=max_results + 1)
+    if len(found) <= max_results:
+        return found, ""
+    last = found[max_results - 1]
+    return found[:max_results], page.token_at(_Place(column_value(last.created_at), last.id))
+
+
+class _Place(NamedTuple):
+    """The last record of a page; the time is as its column keeps it."""
+
+    created_at: int
+    id: str
 
 
 def delete_records(tx: Tx, dataset_id: str, ids: Sequence[str]) -> int:

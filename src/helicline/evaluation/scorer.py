@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from helicline import bus
-from helicline.errors import Invalid, NotFound
-from helicline.records.evaluation import ScorerVersion
+from helicline.errors import Invalid, NotFound, Refused
+from helicline.records.evaluation import OnlineScoring, ScorerVersion
 from helicline.store.nouns import SCORERS
 from helicline.store.rows.experiment import hold
 from helicline.store.unit import Reader, Tx
@@ -39,6 +40,7 @@ def register_scorer(tx: Tx, experiment_id: str, name: str, serialized: str) -> S
         scorer_id=before[-1].scorer_id if before else str(uuid.uuid4()),
         serialized=serialized,
         created_at=tx.now,
+        online=before[-1].online if before else None,
     )
     bus.emit(tx, "registered", "scorer", f"{experiment_id}/{name}", number=fresh.number)
     return SCORERS.insert(tx, fresh)
@@ -86,3 +88,42 @@ def delete_scorer(tx: Tx, experiment_id: str, name: str, number: int | None = No
     for version in gone:
         SCORERS.delete(tx, version.experiment, version.name, version.number)
     bus.emit(tx, "deleted", "scorer", f"{experiment_id}/{name}", versions=len(gone))
+
+
+def set_online_scoring(tx: Tx, experiment_id: str, name: str, *, sample_rate: float, filter: str = "") -> ScorerVersion:
+    """Return the scorer's newest version with its sampling, which later versions take over.
+
+    Raises:
+        Refused: the rate is over 0: scorers are code of users, which this server never runs.
+    """
+    if not 0 <= sample_rate <= 1:
+        raise Invalid("sample_rate", sample_rate, "0.0 to 1.0")
+    hold(tx, f"scorer:{experiment_id}/{name}")
+    newest = get_scorer(tx, experiment_id, name)
+    if sample_rate > 0:
+        model = _model(msgspec.json.decode(newest.serialized, type=dict[str, Any]))
+        if not model.startswith("gateway:/"):
+            why = f"Scorer '{name}' does not use a gateway model, as automatic evaluation needs."
+            raise Invalid("sample_rate", sample_rate, why)
+        raise Refused("score traces by itself", "this server runs no code of users", "Use mlflow.genai.evaluate.")
+    online = OnlineScoring(id=uuid.uuid4().hex, sample_rate=sample_rate, filter=filter)
+    bus.emit(tx, "sampled", "scorer", f"{experiment_id}/{name}", sample_rate=sample_rate, filter=filter)
+    return SCORERS.swap(tx, msgspec.structs.replace(newest, online=online))
+
+
+def _model(serialized: dict[str, Any]) -> str:
+    """Return the model that a scorer asks, "" where it asks none."""
+    nested = (serialized.get("memory_augmented_judge_data") or {}).get("base_judge")
+    if isinstance(nested, dict):
+        return _model(nested)
+    for part in ("instructions_judge_pydantic_data", "builtin_scorer_pydantic_data", "third_party_scorer_data"):
+        if isinstance(told := serialized.get(part), dict):
+            return str(told.get("model") or "")
+    return ""
+
+
+def online_scoring(tx: Reader, scorer_ids: Sequence[str]) -> list[ScorerVersion]:
+    """Return the newest version of each of the scorers that has a sampling."""
+    found = SCORERS.select(tx, SCORERS.table.c.scorer_id.in_(list(scorer_ids)))
+    newest = {version.scorer_id: version for version in found}
+    return [version for version in newest.values() if version.online is not None]

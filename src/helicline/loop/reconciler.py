@@ -5,8 +5,7 @@ and applies the move in one transaction. It may be killed at any instruction and
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +17,6 @@ from helicline.loop import guarding, triggers, turns, watching
 from helicline.loop.context import Context
 from helicline.pipeline import attempts, runs
 from helicline.records.deployment import Rollout
-from helicline.records.event import Event
 from helicline.records.lease import Lease
 from helicline.records.monitor import Monitor
 from helicline.serving import deployments, rollout
@@ -31,37 +29,13 @@ LEASE = "reconciler"
 LEASE_S = 10.0
 
 
-class Reconciler:
+class Reconciler(bus.Rounds):
     """Carries every row with a state forward. One process at a time does, by a lease with a fence."""
 
     def __init__(self, context: Context, *, holder: str) -> None:
+        super().__init__("reconciler", pause_s=context.settings.tick_s)
         self.context, self.holder = context, holder
-        self._wake = threading.Event()
-        self._stop = threading.Event()
         self.fence = 0
-
-    def wake(self, _events: Sequence[Event] = ()) -> None:
-        """Look again now: something was committed."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._wake.set()
-
-    def run(self) -> None:
-        """Tick until stopped, at once after every commit that may matter, else every `tick_s`."""
-        while not self._stop.is_set():
-            self._wake.clear()
-            try:
-                moved = self.tick()
-            except HeliclineError as error:
-                log.warning("reconciler: %s", error)
-                moved = 0
-            except Exception:
-                log.exception("reconciler: a tick failed and will be tried again")
-                moved = 0
-            if not moved:
-                self._wake.wait(self.context.settings.tick_s)
 
     def tick(self) -> int:
         """Make every move that is due, each in its own transaction, and return how many were made."""

@@ -26,6 +26,7 @@ from helicline.records.pipeline import (
 from helicline.records.run import RunStatus
 from helicline.store import nouns
 from helicline.store.blobs import Blobs
+from helicline.store.rows import logged_model as logged_models
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import create_run, ensure_experiment, log_batch, update_run
 
@@ -121,7 +122,7 @@ def _start(tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, _move: Move) -
     key = cache.key_of(parts)
     run = _touch(tx, run, state="RUNNING")
     entry = nouns.CACHE.find(tx, key) if run.use_cache and spec.cache else None
-    if entry is not None and all(_exists(blobs, output) for output in entry.outputs):
+    if entry is not None and all(_exists(tx, blobs, output) for output in entry.outputs):
         _use_cache(tx, run, step, entry)
         return
     column = nouns.CACHE.table.c
@@ -132,8 +133,12 @@ def _start(tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, _move: Move) -
     _dispatch(tx, run, step, spec=spec, key=key, parts=parts, reason=reason)
 
 
-def _exists(blobs: Blobs, output: Output) -> bool:
-    return output.kind == "Model" or blobs.has(output.digest)
+def _exists(tx: Tx, blobs: Blobs, output: Output) -> bool:
+    """Tell whether what a step made is still there; a model may have been deleted since."""
+    if output.kind != "Model":
+        return blobs.has(output.digest)
+    model = logged_models.find(tx, output.model_id)
+    return model is not None and model.lifecycle == "active"
 
 
 def _use_cache(tx: Tx, run: PipelineRun, step: StepRun, entry: CacheEntry) -> None:

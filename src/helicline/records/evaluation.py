@@ -43,6 +43,14 @@ class EvaluationRecord(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
 
 
+class OnlineScoring(msgspec.Struct, frozen=True, kw_only=True):
+    """Which share of the traces that a filter keeps a scorer is to judge by itself; 0 is none."""
+
+    id: str
+    sample_rate: float
+    filter: str = ""
+
+
 class ScorerVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a scorer of an experiment, as its client serialized it; it is never run here."""
 
@@ -52,4 +60,5 @@ class ScorerVersion(msgspec.Struct, frozen=True, kw_only=True):
     scorer_id: str
     serialized: str
     created_at: datetime
+    online: OnlineScoring | None = None
     version: int = 1

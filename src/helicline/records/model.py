@@ -78,10 +78,18 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class StageMove(msgspec.Struct, frozen=True, kw_only=True):
+    """A version's move to a stage, with those that stand there archived or left."""
+
+    stage: str
+    archive_others: bool = False
+
+
 class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Asks people to let a version be promoted. Bound to the digest: other bytes need another request.
 
-    With `alias` the last approval moves that alias; without, the turn that asked goes on.
+    With `alias` the last approval moves that alias, by a `move` of stages where that is how it was asked; without, the
+    turn that asked goes on.
     """
 
     id: str
@@ -95,6 +103,7 @@ class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["OPEN", "APPROVED", "REJECTED", "VOID"] = "OPEN"
     approvals: tuple[Approval, ...] = ()
     alias: str = ""
+    move: StageMove | None = None
     reason: str = ""
     loop: str = ""
     turn: int = 0

@@ -9,7 +9,7 @@ import msgspec
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """An address that is told of events. `secret` signs what is sent and is never shown again."""
+    """An address that is told of events. `secret`, kept sealed, signs what is sent and is never shown again."""
 
     id: str
     name: str

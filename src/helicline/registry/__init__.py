@@ -15,6 +15,7 @@ from helicline.registry.model import (
     untag_model,
 )
 from helicline.registry.protect import (
+    move_to_stage,
     point_or_ask,
     protect,
     protected_by,
@@ -24,16 +25,14 @@ from helicline.registry.protect import (
     unprotect,
 )
 from helicline.registry.search import search_models, search_versions
-from helicline.registry.source import check_claim
+from helicline.registry.source import check_claim, download_uri
+from helicline.registry.stage import checked_stage, delete_version
 from helicline.registry.version import (
-    checked_stage,
     current_digest,
-    delete_version,
     describe_version,
     files,
     get_version,
     latest_by_stage,
-    move_to_stage,
     register,
     tag_version,
     untag_version,
@@ -53,6 +52,7 @@ __all__ = [
     "describe_model",
     "describe_version",
     "diff_versions",
+    "download_uri",
     "earlier_card",
     "edit_card",
     "files",

@@ -45,6 +45,11 @@ def unpoint(tx: Tx, model: str, alias: str) -> None:
     registered = held_model(tx, model)
     if any(rule.alias == alias for rule in registered.protected):
         raise Refused("drop the alias", f"{model}@{alias} is protected", UNPROTECT)
+    drop(tx, model, alias)
+
+
+def drop(tx: Tx, model: str, alias: str) -> None:
+    """Drop the alias, protected or not."""
     before = ALIASES.find(tx, model, alias)
     if before is None:
         return

@@ -7,8 +7,10 @@ import msgspec
 from helicline import bus
 from helicline.errors import Conflict, Refused
 from helicline.ids import new_run_id
-from helicline.records.model import Approval, ModelVersion, PromotionRequest, Protection
+from helicline.records.model import Approval, ModelVersion, PromotionRequest, Protection, StageMove
 from helicline.registry.alias import point
+from helicline.registry.model import get_model
+from helicline.registry.stage import carry_out
 from helicline.registry.version import current_digest, get_version
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
@@ -36,14 +38,17 @@ def open_request(
 
 
 def ask_for_alias(
-    tx: Tx, version: ModelVersion, rule: Protection, *, person: str, reason: str = ""
+    tx: Tx, version: ModelVersion, rule: Protection, *, person: str, reason: str = "", move: StageMove | None = None
 ) -> PromotionRequest:
-    """Return the open request to let the alias name this version as it is now: the one there is, or a new one."""
+    """Return the open request to let the alias name this version as it is now: the one there is, or a new one.
+
+    With `move` the last approval makes that move, which brings the alias along.
+    """
     digest = current_digest(tx, version)
     for request in requests_of(tx, version.model, number=version.number):
         if request.alias != rule.alias or request.state != "OPEN":
             continue
-        if request.digest == digest:
+        if request.digest == digest and request.move == move:
             return request
         _void(tx, request)
     return _opened(
@@ -58,6 +63,7 @@ def ask_for_alias(
             requested_by=person,
             created_at=tx.now,
             alias=rule.alias,
+            move=move,
             reason=reason[:2000],
         ),
     )
@@ -127,8 +133,17 @@ def _record(tx: Tx, request: PromotionRequest, decided: Approval) -> PromotionRe
     )
     fresh = nouns.REQUESTS.swap(tx, msgspec.structs.replace(request, approvals=approvals, state=state))
     if state == "APPROVED" and request.alias:
-        point(tx, request.model, request.alias, request.number)
+        _carried_out(tx, request)
     return fresh
+
+
+def _carried_out(tx: Tx, request: PromotionRequest) -> None:
+    if request.move is None:
+        point(tx, request.model, request.alias, request.number)
+        return
+    registered = get_model(tx, request.model)
+    others = [rule.alias for rule in registered.protected if rule.alias != request.alias]
+    carry_out(tx, get_version(tx, request.model, request.number), request.move, but=others)
 
 
 def _void(tx: Tx, request: PromotionRequest) -> PromotionRequest:

@@ -8,6 +8,7 @@ from helicline import bus
 from helicline.errors import Conflict, Invalid, NotFound, Refused
 from helicline.records.access import ROLES
 from helicline.records.model import Alias, ModelVersion, PromotionRequest, Protection, RegisteredModel
+from helicline.registry import stage as stages
 from helicline.registry.alias import alias_of, checked_alias, point
 from helicline.registry.approvals import ask_for_alias, requests_of
 from helicline.registry.model import get_model, held_model
@@ -16,6 +17,7 @@ from helicline.store.nouns import MODELS
 from helicline.store.unit import Reader, Tx
 
 MOST_PEOPLE = 20
+ELSEWHERE = "Bring another version to that stage first; other people must approve it."
 
 
 def protected_by(request: PromotionRequest) -> Refused:
@@ -42,6 +44,28 @@ def point_or_ask(
     if rule is None or alias_of(tx, model, alias) == number:
         return point(tx, model, alias, number)
     return ask_for_alias(tx, version, rule, person=person.strip() or tx.actor, reason=reason)
+
+
+def move_to_stage(
+    tx: Tx, model: str, number: int, stage: str, *, archive_others: bool = False
+) -> ModelVersion | PromotionRequest:
+    """Return the version in its new stage; with `archive_others` those that stood there go to Archived.
+
+    Where the stage's alias is protected and would then name this version, the answer is the open request that people
+    must approve first, as with `point_or_ask`. Raises Refused where a protected alias would name another one, or none.
+    """
+    move = stages.checked_move(stage, archive_others=archive_others)
+    registered = held_model(tx, model)
+    version = get_version(tx, model, number)
+    asked = None
+    for alias, target in stages.shifts(tx, model, stages.changes(tx, version, move)).items():
+        rule = protection_of(registered, alias)
+        if rule is not None and target != number:
+            raise Refused(f"move version {number} to {move.stage}", f"{model}@{alias} is protected", ELSEWHERE)
+        asked = asked or rule
+    if asked is None:
+        return stages.carry_out(tx, version, move)
+    return ask_for_alias(tx, version, asked, person=tx.actor, move=move)
 
 
 def unmet(tx: Reader, version: ModelVersion, alias: str) -> Protection | None:

@@ -12,7 +12,7 @@ from blake3 import blake3
 
 from helicline import tracking
 from helicline.errors import Invalid, NotFound
-from helicline.records.model import ArtifactFile
+from helicline.records.model import ArtifactFile, ModelVersion
 from helicline.store.nouns import ALIASES, VERSIONS
 from helicline.store.rows import logged_model as model_rows
 from helicline.store.unit import Reader
@@ -137,6 +137,18 @@ def _from_store(tx: Reader, given: Origin) -> Origin:
 
 def _at(given: Origin, uri: str, *, model_id: str = "") -> Origin:
     return msgspec.structs.replace(given, root=path_in_store(uri) or "", model_id=model_id or given.model_id)
+
+
+def download_uri(tx: Reader, version: ModelVersion) -> str:
+    """Return where a client finds the version's files, in our store or in another one."""
+    if version.artifact_root:
+        return f"mlflow-artifacts:/{version.artifact_root}"
+    if not version.source.startswith(("runs:", "models:")):
+        return version.source
+    if version.model_id:
+        return tracking.get_logged_model(tx, version.model_id).artifact_uri
+    run = tracking.get_run(tx, version.run_id)
+    return f"{run.artifact_uri}/{version.source.removeprefix('runs:').lstrip('/').partition('/')[2]}"
 
 
 def digest_of(files: Sequence[ArtifactFile], uri: str) -> str:

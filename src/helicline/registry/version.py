@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from helicline import bus, tracking
-from helicline.errors import Invalid, NotFound, Refused
+from helicline.errors import NotFound, Refused
 from helicline.records.model import ArtifactFile, ModelVersion, RegisteredModel
 from helicline.registry import source as sources
 from helicline.registry.model import (
@@ -20,7 +20,6 @@ from helicline.store.nouns import ALIASES, MODELS, VERSIONS
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks
 
-STAGES = {"none": "None", "staging": "Staging", "production": "Production", "archived": "Archived"}
 LINKS_TAG = "mlflow.modelVersions"
 DELETED_STAGE = "Deleted_Internal"
 
@@ -164,39 +163,6 @@ def untag_version(tx: Tx, model: str, number: int, key: str) -> None:
     if key in version.tags:
         _changed(tx, version, tags={tag: text for tag, text in version.tags.items() if tag != key})
         bus.emit(tx, "untagged", "model_version", version.id, key=key)
-
-
-def move_to_stage(tx: Tx, model: str, number: int, stage: str, *, archive_others: bool = False) -> ModelVersion:
-    """Return the version in its new stage; with `archive_others` those that stood there go to Archived."""
-    canonical = checked_stage(stage)
-    if archive_others and canonical not in ("Staging", "Production"):
-        raise Invalid(
-            "archive_existing_versions",
-            stage,
-            "Archiving existing model versions is only possible for the stages Staging and Production",
-        )
-    held_model(tx, model)
-    version = get_version(tx, model, number)
-    if archive_others:
-        for other in versions(tx, model):
-            if other.stage == canonical and other.number != number:
-                _moved(tx, other, "Archived")
-    return _moved(tx, version, canonical)
-
-
-def _moved(tx: Tx, version: ModelVersion, stage: str) -> ModelVersion:
-    fresh = _changed(tx, version, stage=stage)
-    bus.emit(tx, "moved", "model_version", version.id, stage=stage, previous=version.stage)
-    return fresh
-
-
-def checked_stage(stage: str) -> str:
-    """Return the stage in its one spelling, whatever the case it came in."""
-    found = STAGES.get(stage.lower())
-    if found is None:
-        allowed = ", ".join(STAGES.values())
-        raise Invalid("stage", stage, f"Invalid Model Version stage: {stage}. Value must be one of {allowed}.")
-    return found
 
 
 def delete_version(tx: Tx, model: str, number: int) -> None:

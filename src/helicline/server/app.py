@@ -24,7 +24,7 @@ import helicline
 from helicline.errors import Bug, HeliclineError, Refused, Unauthenticated
 from helicline.loop.context import Context
 from helicline.protocol.mlflow.app import MlflowApp
-from helicline.protocol.rest import admin, data, deployments, loops, models, pipelines, registry, runs, tracking
+from helicline.protocol.rest import admin, data, deployments, loops, models, pipelines, registry, runs, tracking, trash
 from helicline.protocol.rest.edge import Edge
 from helicline.protocol.rest.errors import Problem, bare, problem_of
 from helicline.protocol.rest.feed import Feed
@@ -45,6 +45,7 @@ HANDLERS = [
     *registry.ROUTES,
     *deployments.ROUTES,
     *loops.ROUTES,
+    *trash.ROUTES,
     *admin.ROUTES,
 ]
 

@@ -3,57 +3,33 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Sequence
 
 from helicline import bus, webhook
 from helicline.clock import epoch_ms
-from helicline.errors import HeliclineError
+from helicline.errors import Conflict
 from helicline.protocol.webhook import send
-from helicline.records.event import Event
-from helicline.records.webhook import Delivery
+from helicline.records.webhook import Delivery, Webhook
 from helicline.settings import Settings
 from helicline.store.noun import Stale
 from helicline.store.unit import Store
+from helicline.store.vault import Vault
 
 log = logging.getLogger("helicline.server")
 PAUSE_S = 5.0
 
 
-class Courier:
+class Courier(bus.Rounds):
     """Delivers at least once, whatever is killed when: a delivery is a row before anything is sent."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
-        self.store, self.settings = store, settings
-        self._wake, self._stop = threading.Event(), threading.Event()
-
-    def wake(self, _events: Sequence[Event] = ()) -> None:
-        self._wake.set()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._wake.set()
-
-    def run(self) -> None:
-        """Work until stopped, at once after every commit with events, else every few seconds."""
-        while not self._stop.is_set():
-            self._wake.clear()
-            try:
-                moved = self.tick()
-            except HeliclineError as error:
-                log.warning("courier: %s", error)
-                moved = 0
-            except Exception:
-                log.exception("courier: a round failed and will be tried again")
-                moved = 0
-            if not moved:
-                self._wake.wait(PAUSE_S)
+        super().__init__("courier", pause_s=PAUSE_S)
+        self.store, self.settings, self.vault = store, settings, Vault.of(settings)
 
     def tick(self) -> int:
         """Hear what is new and try what is due; return how much there was."""
         moved = bus.consume(self.store, webhook.CONSUMER, webhook.hear)
         for delivery in self.store.read(webhook.due):
-            if self._stop.is_set():
+            if self.stopping.is_set():
                 break
             moved += self._try(delivery)
         return moved
@@ -66,10 +42,17 @@ class Courier:
         if claimed is None:
             return 0
         mine, target = claimed
-        timestamp = str(epoch_ms(self.store.clock.now()) // 1000)
-        told = send.headers(target.secret, mine.id, timestamp, mine.body)
-        outcome = send.post(target.url, mine.body, told, private=self.settings.webhook_private)
+        outcome = self._sent(mine, target)
         settled = self.store.write(lambda tx: webhook.settle(tx, mine, outcome), actor="courier")
         if settled.state == "DEAD":
             log.warning("webhook %s: delivery %s is given up: %s", target.name, mine.id, outcome.error)
         return 1
+
+    def _sent(self, mine: Delivery, target: Webhook) -> webhook.Outcome:
+        try:
+            secret = self.vault.open(target.secret, webhook.about(target.id))
+        except Conflict as error:  # never unsigned: the key may come back before the last try
+            return webhook.Outcome(error=str(error))
+        timestamp = str(epoch_ms(self.store.clock.now()) // 1000)
+        told = send.headers(secret, mine.id, timestamp, mine.body)
+        return send.post(target.url, mine.body, told, private=self.settings.webhook_private)

@@ -14,6 +14,7 @@ import uuid
 import uvicorn
 
 from helicline import settings as settings_file
+from helicline import webhook
 from helicline.errors import HeliclineError, Invalid
 from helicline.loop.context import Context
 from helicline.loop.reconciler import Reconciler
@@ -25,6 +26,7 @@ from helicline.store.blobs import open_blobs
 from helicline.store.durable import make_folder
 from helicline.store.migrations import upgrade
 from helicline.store.unit import Store
+from helicline.store.vault import Vault
 
 log = logging.getLogger("helicline.server")
 
@@ -35,6 +37,7 @@ def open_context(settings: Settings) -> Context:
     make_folder(home, mode=0o700)
     store = Store(settings.database_url)
     upgrade(store)
+    store.write(lambda tx: webhook.seal_plain(tx, Vault.of(settings)))
     return Context(store, open_blobs(settings.blobs, home), settings)
 
 

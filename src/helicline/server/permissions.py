@@ -101,5 +101,6 @@ PERMISSIONS: dict[tuple[str, str], Permission] = {
     ("POST", "/tokens"): "admin",
     ("GET", "/tokens"): "admin",
     ("POST", "/tokens/{token_id}/revoke"): "admin",
+    ("POST", "/trash/empty"): "admin",
     ("GET", "/openapi.json"): "open",
 }

@@ -6,21 +6,27 @@ create-only puts. A blob is named in the database only after it is durable here.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import obstore
 from blake3 import blake3
 
 from helicline.errors import Invalid, NotFound, StorageFull, TooLarge, Unavailable
 from helicline.store.durable import make_folder, sync
+from helicline.store.marks import Marks
 
 CHUNK = 1 << 20
+ASIDE = "discarded-"
+# above this a blob goes to the bucket in pieces: whole, it would have to fit into memory, and S3 takes 5 GB at most
+WHOLE = 64 << 20
+PIECE, PIECES_AT_ONCE = 16 << 20, 4
+SIGNING = (obstore.store.S3Store, obstore.store.GCSStore, obstore.store.AzureStore)
 
 
 class Blobs(Protocol):
@@ -30,6 +36,9 @@ class Blobs(Protocol):
     def has(self, digest: str) -> bool: ...
     def read(self, digest: str) -> Iterator[bytes]: ...
     def path(self, digest: str) -> Path: ...
+    def unused(self, since: datetime) -> Iterator[tuple[str, int]]: ...
+    def discard(self, digest: str, since: datetime) -> bool: ...
+    def tidy(self, since: datetime) -> int: ...
 
 
 def checked_digest(digest: str) -> str:
@@ -48,6 +57,7 @@ class LocalBlobs:
         (folder / "tmp").mkdir(exist_ok=True)
         self._landing: set[str] = set()
         self._settled: set[str] = set()
+        self._bring_back()
 
     def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]:
         """Keep the bytes and return their digest and size. Raises Invalid over `limit` bytes, StorageFull."""
@@ -103,17 +113,59 @@ class LocalBlobs:
             self._settled.add(folder.name)
 
     def has(self, digest: str) -> bool:
-        """Return whether the blob is here to stay.
+        """Tell whether the blob is here; whoever asks may count on it for as long as `unused` spares what was used.
 
         One whose name may not be on the disk yet (its writer is at it, was killed there, or its sync failed) is made
         sure of: whoever hears that it is here will not send it again.
         """
         target = self.path(digest)
-        if not target.is_file():
+        if not _touched(target):
             return False
         if digest in self._landing or target.parent.name not in self._settled:
             self._settle(target.parent)
         return True
+
+    def unused(self, since: datetime) -> Iterator[tuple[str, int]]:
+        """Yield digest and size of each blob that nobody put or asked for since then."""
+        for folder in sorted(self.folder.glob("[0-9a-f][0-9a-f]")):
+            for entry in os.scandir(folder):
+                kept = entry.stat()
+                if kept.st_mtime < since.timestamp():
+                    yield entry.name, kept.st_size
+
+    def discard(self, digest: str, since: datetime) -> bool:
+        """Remove the blob unless it was used since then; nobody can be told that it is there once it goes."""
+        path, aside = self.path(digest), self.folder / "tmp" / f"{ASIDE}{digest}"
+        self._landing.add(digest)
+        try:
+            os.rename(path, aside)
+            if aside.stat().st_mtime >= since.timestamp():
+                os.rename(aside, path)
+                self._settle(path.parent)
+                return False
+        except FileNotFoundError:
+            return False
+        finally:
+            self._landing.discard(digest)
+        aside.unlink()
+        return True
+
+    def _bring_back(self) -> None:
+        """Undo what a discard did that was cut off: somebody may have asked for the blob in its last moment."""
+        for aside in (self.folder / "tmp").glob(f"{ASIDE}*"):
+            path = self.path(aside.name.removeprefix(ASIDE))
+            path.parent.mkdir(exist_ok=True)
+            os.rename(aside, path)
+
+    def tidy(self, since: datetime) -> int:
+        """Remove what uploads left that were cut off before then; return how many bytes went."""
+        freed = 0
+        for left in (self.folder / "tmp").iterdir():
+            kept = left.stat()
+            if kept.st_mtime < since.timestamp():
+                left.unlink(missing_ok=True)
+                freed += kept.st_size
+        return freed
 
     def read(self, digest: str) -> Iterator[bytes]:
         """Yield the bytes in pieces. Raises NotFound before the first piece where there is no such blob."""
@@ -127,6 +179,15 @@ class LocalBlobs:
         return self.folder / checked_digest(digest)[:2] / digest
 
 
+def _touched(path: Path) -> bool:
+    """Mark the file as used now; return whether there is one."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _pieces(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(CHUNK):
@@ -137,25 +198,70 @@ class BucketBlobs:
     """Blobs in a bucket, with a local folder as cache and staging place."""
 
     def __init__(self, url: str, cache: Path) -> None:
-        self.store = obstore.store.from_url(url)
-        self.cache = LocalBlobs(cache)
+        self.store: Any = obstore.store.from_url(url)
+        self.cache, self.marks = LocalBlobs(cache), Marks(self.store)
 
     def _key(self, digest: str) -> str:
         return f"blobs/{checked_digest(digest)[:2]}/{digest}"
 
     def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]:
         digest, size = self.cache.put(chunks, limit=limit)
-        # where the key exists already it holds these very bytes, because it is their hash
-        with contextlib.suppress(obstore.exceptions.AlreadyExistsError):
-            obstore.put(self.store, self._key(digest), self.cache.path(digest), mode="create", use_multipart=False)
+        # it may be swept in this moment: then it comes again
+        while not self._created(digest, size) and not self.has(digest):
+            pass
         return digest, size
 
-    def has(self, digest: str) -> bool:
+    def _created(self, digest: str, size: int) -> bool:
+        """Bring the blob into the bucket; return False where its key exists, which then holds these very bytes."""
+        key, path = self._key(digest), self.cache.path(digest)
+        if size > WHOLE:
+            if self._head(digest) is not None:
+                return False
+            obstore.put(self.store, key, path, chunk_size=PIECE, max_concurrency=PIECES_AT_ONCE)
+            return True
         try:
-            obstore.head(self.store, self._key(digest))
-        except FileNotFoundError:
+            obstore.put(self.store, key, path, mode="create", use_multipart=False)
+        except obstore.exceptions.AlreadyExistsError:
             return False
         return True
+
+    def _head(self, digest: str) -> Any:
+        try:
+            return obstore.head(self.store, self._key(digest))
+        except FileNotFoundError:
+            return None
+
+    def has(self, digest: str) -> bool:
+        """As `LocalBlobs.has`."""
+        if self._head(digest) is None:
+            return False
+        self.marks.use(digest)
+        self.marks.wait_until_spared(digest)
+        return self._head(digest) is not None
+
+    def unused(self, since: datetime) -> Iterator[tuple[str, int]]:
+        """As `LocalBlobs.unused`."""
+        used = self.marks.all_used(since)
+        for page in obstore.list(self.store, "blobs"):
+            for entry in page:
+                digest = entry["path"].rpartition("/")[2]
+                if entry["last_modified"] < since and digest not in used:
+                    yield digest, entry["size"]
+
+    def discard(self, digest: str, since: datetime) -> bool:
+        """As `LocalBlobs.discard`."""
+        with self.marks.doomed(digest):
+            kept = self._head(digest)
+            if kept is None or kept["last_modified"] >= since or self.marks.used(digest, since):
+                return False
+            obstore.delete(self.store, self._key(digest))
+        self.cache.discard(digest, since)
+        return True
+
+    def tidy(self, since: datetime) -> int:
+        """As `LocalBlobs.tidy`."""
+        self.marks.tidy(since)
+        return self.cache.tidy(since)
 
     def read(self, digest: str) -> Iterator[bytes]:
         self.path(digest)
@@ -171,6 +277,24 @@ class BucketBlobs:
             if got != digest:
                 raise Invalid("blob", got, f"bytes whose BLAKE3 is {digest}", "The bucket's copy is damaged.")
         return self.cache.path(digest)
+
+    @property
+    def signs(self) -> bool:
+        """Whether clients can be let into this bucket by signed URLs."""
+        return isinstance(self.store, SIGNING)
+
+    def signed(self, method: Literal["GET", "PUT"], keys: Sequence[str], lifetime: timedelta) -> list[str]:
+        """Return a URL for each key that lets whoever holds it do `method` there until it expires."""
+        return list(obstore.sign(self.store, method, list(keys), lifetime))
+
+    def signed_blob(self, digest: str, lifetime: timedelta) -> str:
+        """Return a URL to read the blob at."""
+        return self.signed("GET", [self._key(digest)], lifetime)[0]
+
+    @property
+    def upload_headers(self) -> dict[str, str]:
+        """What a PUT to a signed URL has to send along."""
+        return {"x-ms-blob-type": "BlockBlob"} if isinstance(self.store, obstore.store.AzureStore) else {}
 
 
 def open_blobs(url: str, home: Path) -> Blobs:

@@ -91,13 +91,12 @@ class Noun(Generic[Record]):
         *where: sa.ColumnElement[bool],
         order: Sequence[Any] = (),
         limit: int | None = None,
-        offset: int = 0,
     ) -> list[Record]:
         """Return the records that match, ordered by `order` or else by key."""
         statement = sa.select(self.table.c.doc).where(*where)
         statement = statement.order_by(*(order or [self.table.c[field] for field in self.key]))
         if limit is not None:
-            statement = statement.limit(limit).offset(offset)
+            statement = statement.limit(limit)
         return [self._decoder.decode(doc) for (doc,) in tx.execute(statement)]
 
     def count(self, tx: Reader, *where: sa.ColumnElement[bool]) -> int:

@@ -1,6 +1,8 @@
 """Traces of what models and agents did, span by span."""
 
 from helicline.trace.arrival import arrivals
+from helicline.trace.correlation import Correlation, correlate
+from helicline.trace.measure import Aggregation, Measure, Point, measure
 from helicline.trace.search import search_traces
 from helicline.trace.trace import (
     add_spans,
@@ -17,14 +19,20 @@ from helicline.trace.trace import (
 )
 
 __all__ = [
+    "Aggregation",
+    "Correlation",
+    "Measure",
+    "Point",
     "add_spans",
     "arrivals",
     "begin_trace",
     "change_trace",
+    "correlate",
     "delete_traces",
     "end_trace",
     "get_trace",
     "link_run",
+    "measure",
     "put_trace",
     "search_traces",
     "tag_trace",

@@ -33,6 +33,10 @@ TELLING = frozenset({"mlflow.chat.tokenUsage", "mlflow.llm.cost", *COUNTS, *SESS
 
 def plain(value: dict[str, Any]) -> Any:
     """Return an attribute's value as it was meant; MLflow's client sends every value as JSON in a string."""
+    if "kvlist_value" in value:
+        return {pair["key"]: plain(pair.get("value") or {}) for pair in value["kvlist_value"].get("values", ())}
+    if "array_value" in value:
+        return [plain(item) for item in value["array_value"].get("values", ())]
     for kind in ("string_value", "int_value", "double_value", "bool_value"):
         if kind in value:
             break

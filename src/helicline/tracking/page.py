@@ -1,4 +1,4 @@
-"""Page tokens: opaque to the client; inside is an offset, or the place after which the next page begins."""
+"""Page tokens: opaque to the client; inside is the place after which the next page begins."""
 
 from __future__ import annotations
 
@@ -12,27 +12,6 @@ import msgspec
 from helicline.errors import Invalid
 
 T = TypeVar("T")
-
-
-class _Token(msgspec.Struct, frozen=True):
-    offset: int
-
-
-def offset_of(token: str) -> int:
-    """Return where the page begins; no token is the beginning."""
-    if not token:
-        return 0
-    try:
-        offset = msgspec.json.decode(base64.b64decode(token, validate=True), type=_Token).offset
-    except (binascii.Error, msgspec.MsgspecError, ValueError):
-        offset = -1
-    if not 0 <= offset < 2**31:
-        raise Invalid("page_token", token[:100], "Invalid page token: one that an earlier answer gave")
-    return offset
-
-
-def token_of(offset: int) -> str:
-    return base64.b64encode(msgspec.json.encode(_Token(offset))).decode()
 
 
 def token_at(place: tuple[object, ...]) -> str:

@@ -5,10 +5,12 @@ from helicline.webhook.delivery import CONSUMER, Outcome, claim, decide, due, he
 from helicline.webhook.webhook import (
     EVENTS,
     Told,
+    about,
     create_webhook,
     delete_webhook,
     get_webhook,
     list_webhooks,
+    seal_plain,
     update_webhook,
 )
 
@@ -17,6 +19,7 @@ __all__ = [
     "EVENTS",
     "Outcome",
     "Told",
+    "about",
     "checked_url",
     "claim",
     "create_webhook",
@@ -27,6 +30,7 @@ __all__ = [
     "hear",
     "is_public",
     "list_webhooks",
+    "seal_plain",
     "settle",
     "update_webhook",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ from helicline.errors import Invalid, NotFound
 from helicline.records.webhook import Webhook
 from helicline.store.nouns import DELIVERIES, WEBHOOKS
 from helicline.store.unit import Reader, Tx
+from helicline.store.vault import Vault
 from helicline.tracking import checks, page
 from helicline.tracking.search import checked_page
 from helicline.webhook.address import checked_url
@@ -36,6 +37,8 @@ EVENTS = (
     "prompt_alias.deleted",
     "budget_policy.exceeded",
 )
+# takes a secret and what it is about, and returns it as it may be kept
+Seal = Callable[[str, str], str]
 STATUSES = ("ACTIVE", "DISABLED")
 MAX_WEBHOOKS = 1000
 
@@ -51,16 +54,33 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["ACTIVE", "DISABLED"] | None = None
 
 
-def create_webhook(tx: Tx, told: Told, *, private: bool) -> Webhook:
-    """Return the new webhook; with `private` it may lead to addresses of the own network."""
+def create_webhook(tx: Tx, told: Told, *, private: bool, seal: Seal) -> Webhook:
+    """Return the new webhook; with `private` it may lead to addresses of the own network. Its secret is kept sealed."""
     if WEBHOOKS.count(tx) >= MAX_WEBHOOKS:
         raise Invalid("webhooks", MAX_WEBHOOKS, f"at most {MAX_WEBHOOKS} in one server")
     bare = Webhook(id=str(uuid.uuid4()), name="", url="", events=(), created_at=tx.now, updated_at=tx.now)
-    webhook = msgspec.structs.replace(
-        bare, **_checked({"name": "", "url": "", "events": ()} | _said(told), private=private)
-    )
+    fields = _checked({"name": "", "url": "", "events": ()} | _said(told), private=private)
+    webhook = msgspec.structs.replace(bare, **_sealed(fields, bare.id, seal))
     bus.emit(tx, "created", "webhook", webhook.id, name=webhook.name, events=list(webhook.events))
     return WEBHOOKS.insert(tx, webhook)
+
+
+def _sealed(fields: dict[str, Any], webhook_id: str, seal: Seal) -> dict[str, Any]:
+    return fields | {"secret": seal(fields["secret"], about(webhook_id))} if "secret" in fields else fields
+
+
+def about(webhook_id: str) -> str:
+    """Return what a webhook's secret is sealed for: nowhere else it can be opened."""
+    return f"webhook/{webhook_id}"
+
+
+def seal_plain(tx: Tx, vault: Vault) -> int:
+    """Seal the secrets that were kept before there was a vault; return how many."""
+    plain = [webhook for webhook in WEBHOOKS.select(tx) if not vault.is_sealed(webhook.secret)]
+    for webhook in plain:
+        WEBHOOKS.swap(tx, msgspec.structs.replace(webhook, secret=vault.seal(webhook.secret, about(webhook.id))))
+        bus.emit(tx, "sealed", "webhook", webhook.id)
+    return len(plain)
 
 
 def _said(told: Told) -> dict[str, Any]:
@@ -103,10 +123,10 @@ def list_webhooks(tx: Reader, *, max_results: int = 100, page_token: str = "") -
     return page.paged(found, limit=max_results, token=page_token, id_of=lambda one: one.id)
 
 
-def update_webhook(tx: Tx, webhook_id: str, told: Told, *, private: bool) -> Webhook:
+def update_webhook(tx: Tx, webhook_id: str, told: Told, *, private: bool, seal: Seal) -> Webhook:
     """Change what is told and leave the rest."""
     webhook = get_webhook(tx, webhook_id)
-    fields = _checked(_said(told), private=private)
+    fields = _sealed(_checked(_said(told), private=private), webhook_id, seal)
     bus.emit(tx, "changed", "webhook", webhook_id, fields=sorted(fields))
     return WEBHOOKS.swap(tx, msgspec.structs.replace(webhook, updated_at=tx.now, **fields))
 

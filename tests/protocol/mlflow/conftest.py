@@ -21,6 +21,8 @@ os.environ |= {
 import httpx
 import pytest
 
+from duel import Side
+from stock import Stock
 from wire import Server
 
 
@@ -53,3 +55,15 @@ def client(server: Server):
 def experiment(client, request: pytest.FixtureRequest) -> str:
     """The id of an experiment of this test alone."""
     return client.create_experiment(f"{request.node.name}-{time.time_ns()}")
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory: pytest.TempPathFactory, postgres_database: str) -> Iterator[list[Side]]:
+    """A stock server, and one of ours on each database."""
+    home = tmp_path_factory.mktemp("stock")
+    stock = Stock(home)
+    ours = [Server(tmp_path_factory.mktemp("lite")), Server(tmp_path_factory.mktemp("pg"), postgres_database)]
+    yield [Side(one.url) for one in (stock, *ours)]
+    for one in ours:
+        one.close()
+    stock.close()

@@ -57,6 +57,7 @@ def test_a_path_that_leads_elsewhere_is_refused_wherever_it_stands(http, experim
         "model": http.get(
             f"{TWO}/logged-models/{model_id}/artifacts/directories", params={"artifact_directory_path": path}
         ),
+        "link": http.get("/get-artifact", params={"run_id": run_id, "path": path}),
         "root": http.get("/api/2.0/mlflow-artifacts/artifacts", params={"path": path}),
         "location": http.post(
             f"{TWO}/experiments/create",

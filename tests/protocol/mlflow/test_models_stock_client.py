@@ -67,6 +67,15 @@ def test_a_logged_model_is_ready_found_and_loadable_by_its_id(client, experiment
     assert client.search_logged_models([experiment], "params.depth = '4'") == []
 
 
+def test_a_model_is_loaded_by_its_stage(client, logged):
+    name = client.search_model_versions(f"run_id = '{logged.run_id}'")[0].name
+    with pytest.raises(mlflow.exceptions.MlflowException, match="Production"):
+        mlflow.pyfunc.load_model(f"models:/{name}/Production")
+    client.transition_model_version_stage(name, "1", "Production", archive_existing_versions=True)
+    assert len(mlflow.pyfunc.load_model(f"models:/{name}/Production").predict(DATA)) == len(DATA)
+    assert len(mlflow.pyfunc.load_model(f"models:/{name}@production").predict(DATA)) == len(DATA)
+
+
 def test_a_metric_of_a_model_is_kept_with_the_model_and_the_run(client, experiment, logged):
     mlflow.log_metric("auc", 0.9, model_id=logged.model_id, run_id=logged.run_id)
     (metric,) = client.get_logged_model(logged.model_id).metrics

@@ -67,6 +67,26 @@ def test_moving_a_version_to_a_stage_archives_the_one_that_stood_there(client, t
     assert [version.version for version in client.get_latest_versions(two, ["Production"])] == ["2"]
 
 
+def test_a_stage_is_an_alias_too(client, two):
+    client.transition_model_version_stage(two, "1", "Staging")
+    assert client.get_model_version_by_alias(two, "staging").version == "1"
+    client.transition_model_version_stage(two, "1", "Archived")
+    assert client.get_registered_model(two).aliases == {}
+
+
+def test_a_protected_stage_changes_only_once_somebody_else_approved(client, server, two):
+    client.transition_model_version_stage(two, "1", "Production")
+    server.store.write(lambda tx: registry.protect(tx, two, "production"), actor="owner")
+    with pytest.raises(MlflowException, match="promotion request") as refusal:
+        client.transition_model_version_stage(two, "2", "Production", archive_existing_versions=True)
+    assert refusal.value.error_code == "PERMISSION_DENIED"
+    assert [one.version for one in client.get_latest_versions(two, ["Production"])] == ["1"]
+    (request,) = server.store.read(lambda tx: registry.requests_of(tx, two))
+    server.store.write(lambda tx: registry.decide_request(tx, request.id, person="bob", role="approver", approve=True))
+    assert [one.version for one in client.get_latest_versions(two, ["Production"])] == ["2"]
+    assert client.get_model_version(two, "1").current_stage == "Archived"
+
+
 def test_tags_and_descriptions_change(client, two):
     client.set_registered_model_tag(two, "a", "b")
     client.delete_registered_model_tag(two, "team")

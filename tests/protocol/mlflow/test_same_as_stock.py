@@ -10,29 +10,15 @@ end with the year 9999, and a version's download address names the place that a 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import moves
-from duel import Side, differences
-from stock import Stock
-from wire import Server
+from duel import differences
 
 SEQUENCES = int(os.environ.get("HELICLINE_DUEL", "0"))
-
-
-@pytest.fixture(scope="module")
-def sides(tmp_path_factory: pytest.TempPathFactory, postgres_database: str) -> Iterator[list[Side]]:
-    home = tmp_path_factory.mktemp("stock")
-    stock = Stock(home)
-    ours = [Server(tmp_path_factory.mktemp("lite")), Server(tmp_path_factory.mktemp("pg"), postgres_database)]
-    yield [Side(one.url) for one in (stock, *ours)]
-    for one in ours:
-        one.close()
-    stock.close()
 
 
 def duel(sides, sequences, examples):

@@ -13,7 +13,18 @@ import httpx
 import mlflow
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LoggedModelOutput,
+    Metric,
+    Param,
+    RunTag,
+    TraceData,
+    TraceInfo,
+)
+from mlflow.tracing.client import TracingClient
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -22,8 +33,10 @@ from stock import Stock
 from wire import Server
 
 KINDS = {"experiments": 4, "deleted experiments": 1, "runs": 5, "deleted runs": 2, "points": 2506, "datasets": 1}
-KINDS |= {"files": 4, "logged models": 1, "registered models": 1, "model versions": 2, "prompts": 1, "traces": 2}
-KINDS |= {"prompt versions": 2, "aliases": 2, "spans": 4, "params": 103, "model links": 1}
+KINDS |= {"files": 4, "logged models": 1, "registered models": 1, "model versions": 2, "prompts": 1, "traces": 3}
+KINDS |= {"prompt versions": 2, "aliases": 2, "spans": 6, "params": 103, "model links": 1}
+KINDS |= {"evaluation datasets": 1, "evaluation records": 3, "scorer versions": 2}
+FILED = "tr-" + "5e" * 16
 
 
 def fill(url, folder):
@@ -65,6 +78,7 @@ def fill(url, folder):
     client.log_metric(going_on, "loss", 3.0)
     registered(client, run, model.model_id)
     traced(first)
+    evaluated(first)
     return run, model.model_id
 
 
@@ -81,6 +95,14 @@ def registered(client, run, model_id):
     mlflow.genai.set_prompt_alias("greet", "best", 2)
 
 
+def evaluated(experiment):
+    rows = [{"inputs": {"q": at}, "expectations": {"answer": f"ü{at}"}, "tags": {"n": str(at)}} for at in range(3)]
+    mlflow.genai.create_dataset("questions", experiment_id=experiment, tags={"team": "a"}).merge_records(rows)
+    for text in ("one", "two"):
+        body = {"experiment_id": experiment, "name": "tone", "serialized_scorer": json.dumps({"name": text})}
+        httpx.post(f"{mlflow.get_tracking_uri()}/api/3.0/mlflow/scorers/register", json=body).raise_for_status()
+
+
 def traced(experiment):
     mlflow.set_experiment(experiment_id=experiment)
     for at in range(2):
@@ -90,6 +112,18 @@ def traced(experiment):
     mlflow.flush_trace_async_logging()
     assert len(MlflowClient().search_traces(locations=[experiment])) == 2
     mlflow.log_feedback(trace_id=outer.trace_id, name="good", value=True)
+    filed(experiment, mlflow.get_trace(outer.trace_id))
+
+
+def filed(experiment, trace):
+    """Keep a trace whose spans lie in a file only, as servers do that cannot store them."""
+    told = trace.info.to_dict() | {"trace_id": FILED, "tags": {"filed": "yes"}, "assessments": []}
+    place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
+    body = {"trace": {"trace_info": told | {"trace_location": place}}}
+    kept = httpx.post(f"{mlflow.get_tracking_uri()}/api/3.0/mlflow/traces", json=body).raise_for_status().json()
+    info = TraceInfo.from_dict(kept["trace"]["trace_info"])
+    data = json.dumps(trace.data.to_dict()).replace(trace.info.trace_id, FILED)
+    TracingClient()._upload_trace_data(info, TraceData.from_dict(json.loads(data)))
 
 
 def hl(folder, helicline, *arguments):
@@ -143,6 +177,7 @@ def contents(url, run, model):
     traces = client.search_traces(locations=[experiment])
     points = client.get_metric_history(run, "loss")
     prompt = mlflow.genai.load_prompt("prompts:/greet@best")
+    questions = mlflow.genai.get_dataset(name="questions").to_df()
     return {
         "status": (found.info.run_name, found.info.status, found.info.end_time, found.info.start_time),
         "params": found.data.params,
@@ -156,6 +191,7 @@ def contents(url, run, model):
         "versions": {one.version: (one.run_id == run, dict(one.tags)) for one in client.search_model_versions()},
         "champion": client.get_model_version_by_alias("churn", "champion").version,
         "prompt": (prompt.version, prompt.template, prompt.commit_message),
+        "questions": sorted(map(str, questions[["inputs", "expectations", "tags"]].to_numpy().tolist())),
         "spans": sorted(
             (one.info.trace_id, *sorted((s.span_id, s.name, str(s.attributes)) for s in one.data.spans))
             for one in traces

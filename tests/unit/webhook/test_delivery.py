@@ -14,15 +14,17 @@ import pytest
 from helicline import bus, registry, webhook
 from helicline.clock import FakeClock
 from helicline.protocol.webhook import send
-from helicline.records.webhook import Delivery
+from helicline.records.webhook import Delivery, Webhook
 from helicline.server.courier import Courier
 from helicline.settings import Settings
-from helicline.store.nouns import DELIVERIES
+from helicline.store.nouns import DELIVERIES, WEBHOOKS
+from helicline.store.vault import Vault
 from helicline.webhook import Outcome, Told
 from receiver import Dripping, Receiver
 
 NOW = FakeClock().now()
-SECRET = "s3cret"
+SECRET, KEY = "s3cret", "the servers share this"
+VAULT = Vault.of(Settings(secret_key=KEY))
 
 
 @pytest.fixture
@@ -36,10 +38,14 @@ def told(receiver, *events: str, **more) -> Told:
     return Told(name="hook", url=f"{receiver.url}/hook", events=events or webhook.EVENTS, **more)
 
 
+def subscribe(store, asked: Told) -> Webhook:
+    return store.write(lambda tx: webhook.create_webhook(tx, asked, private=True, seal=VAULT.seal))
+
+
 @pytest.fixture
 def courier(timed):
     timed.write(lambda tx: bus.emit(tx, "began", "test", "x"))
-    return Courier(timed, Settings(webhook_private=True))
+    return Courier(timed, Settings(webhook_private=True, secret_key=KEY))
 
 
 def register(store, name: str = "churn", *, prompt: bool = False) -> None:
@@ -67,7 +73,7 @@ def documents(receiver) -> list[dict]:
 
 
 def test_what_happens_to_a_model_is_told_in_its_order(timed, courier, receiver):
-    timed.write(lambda tx: webhook.create_webhook(tx, told(receiver), private=True))
+    subscribe(timed, told(receiver))
     register(timed)
     run(courier)
     assert [(one["entity"], one["action"]) for one in documents(receiver)] == [
@@ -82,17 +88,17 @@ def test_what_happens_to_a_model_is_told_in_its_order(timed, courier, receiver):
 
 
 def test_what_happens_to_a_prompt_is_told_as_such(timed, courier, receiver):
-    timed.write(lambda tx: webhook.create_webhook(tx, told(receiver), private=True))
+    subscribe(timed, told(receiver))
     register(timed, "greet", prompt=True)
     run(courier)
     assert [one["entity"] for one in documents(receiver)][:2] == ["prompt", "prompt_version"]
 
 
 def test_only_what_was_asked_for_is_told_and_nothing_twice(timed, courier, receiver):
-    timed.write(lambda tx: webhook.create_webhook(tx, told(receiver, "model_version.created"), private=True))
-    timed.write(lambda tx: webhook.create_webhook(tx, told(receiver, "prompt.created"), private=True))
+    subscribe(timed, told(receiver, "model_version.created"))
+    subscribe(timed, told(receiver, "prompt.created"))
     asleep = told(receiver, "model_version.created", status="DISABLED")
-    timed.write(lambda tx: webhook.create_webhook(tx, asleep, private=True))
+    subscribe(timed, asleep)
     register(timed)
     run(courier)
     run(courier)
@@ -100,9 +106,7 @@ def test_only_what_was_asked_for_is_told_and_nothing_twice(timed, courier, recei
 
 
 def test_a_body_is_signed_with_the_secret(timed, courier, receiver):
-    timed.write(
-        lambda tx: webhook.create_webhook(tx, told(receiver, "registered_model.created", secret=SECRET), private=True)
-    )
+    subscribe(timed, told(receiver, "registered_model.created", secret=SECRET))
     register(timed)
     run(courier)
     ((_, headers, body),) = receiver.requests
@@ -114,9 +118,9 @@ def test_a_body_is_signed_with_the_secret(timed, courier, receiver):
 def test_a_receiver_that_fails_is_tried_again_until_it_answers(timed, clock):
     answers = [(500, b"", "text/plain"), (429, b"", "text/plain"), (200, b"", "text/plain")]
     flaky = Receiver(lambda path, body: answers.pop(0))
-    timed.write(lambda tx: webhook.create_webhook(tx, told(flaky, "registered_model.created"), private=True))
+    subscribe(timed, told(flaky, "registered_model.created"))
     register(timed)
-    courier = Courier(timed, Settings(webhook_private=True))
+    courier = Courier(timed, Settings(webhook_private=True, secret_key=KEY))
     for _ in range(5):
         run(courier)
         clock.advance(100)
@@ -129,7 +133,7 @@ def test_a_receiver_that_fails_is_tried_again_until_it_answers(timed, clock):
 
 def test_a_redirect_is_not_followed(timed, courier):
     sly = Receiver(lambda path, body: (302, b"", "text/plain"))
-    timed.write(lambda tx: webhook.create_webhook(tx, told(sly, "registered_model.created"), private=True))
+    subscribe(timed, told(sly, "registered_model.created"))
     register(timed)
     run(courier)
     sly.close()
@@ -138,9 +142,9 @@ def test_a_redirect_is_not_followed(timed, courier):
 
 
 def test_an_inner_address_that_came_in_earlier_is_refused_when_it_is_sent_to(timed, receiver):
-    timed.write(lambda tx: webhook.create_webhook(tx, told(receiver, "registered_model.created"), private=True))
+    subscribe(timed, told(receiver, "registered_model.created"))
     register(timed)
-    run(Courier(timed, Settings(webhook_private=False)))
+    run(Courier(timed, Settings(webhook_private=False, secret_key=KEY)))
     (delivery,) = timed.read(lambda tx: DELIVERIES.select(tx))
     assert (delivery.state, receiver.requests) == ("DEAD", [])
 
@@ -177,7 +181,7 @@ def test_of_a_long_answer_only_the_beginning_is_read():
 
 
 def test_a_claimed_delivery_is_not_tried_by_another_server(timed, receiver):
-    timed.write(lambda tx: webhook.create_webhook(tx, told(receiver, "registered_model.created"), private=True))
+    subscribe(timed, told(receiver, "registered_model.created"))
     register(timed)
     bus.consume(timed, webhook.CONSUMER, webhook.hear)
     (delivery,) = timed.read(webhook.due)
@@ -206,3 +210,35 @@ def test_an_attempt_is_followed_by_what_its_outcome_calls_for(outcome, attempts,
     after = webhook.decide(msgspec.structs.replace(DELIVERY, attempts=attempts), outcome, NOW)
     assert after.state == state
     assert after.wake_at == (None if wait is None else NOW + timedelta(seconds=wait))
+
+
+def test_a_secret_lies_sealed_in_the_database(timed, receiver):
+    made = subscribe(timed, told(receiver, secret=SECRET))
+    changed = timed.write(
+        lambda tx: webhook.update_webhook(tx, made.id, Told(secret="other"), private=True, seal=VAULT.seal)
+    )
+    docs = timed.read(lambda tx: [row.doc for row in tx.execute(WEBHOOKS.table.select())])
+    assert not any(secret in doc for secret in (SECRET, "other") for doc in docs)
+    assert [VAULT.open(one.secret, webhook.about(made.id)) for one in (made, changed)] == [SECRET, "other"]
+
+
+def test_secrets_from_before_are_sealed_at_the_start(timed, receiver):
+    made = timed.write(
+        lambda tx: webhook.create_webhook(
+            tx, told(receiver, "registered_model.created", secret=SECRET), private=True, seal=lambda text, _: text
+        )
+    )
+    assert timed.write(lambda tx: webhook.seal_plain(tx, VAULT)) == 1
+    assert timed.write(lambda tx: webhook.seal_plain(tx, VAULT)) == 0
+    kept = timed.read(lambda tx: webhook.get_webhook(tx, made.id)).secret
+    assert (SECRET in kept, VAULT.open(kept, webhook.about(made.id))) == (False, SECRET)
+
+
+def test_with_another_key_nothing_is_sent_and_the_reason_is_kept(timed, receiver):
+    timed.write(lambda tx: bus.emit(tx, "began", "test", "x"))
+    subscribe(timed, told(receiver, "registered_model.created", secret=SECRET))
+    register(timed)
+    run(Courier(timed, Settings(webhook_private=True, secret_key="another")))
+    (delivery,) = timed.read(DELIVERIES.select)
+    assert (receiver.requests, delivery.state) == ([], "PENDING")
+    assert "sealed with another key" in delivery.last_error

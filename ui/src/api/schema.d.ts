@@ -1354,6 +1354,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trash/empty": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** EmptyTrash */
+        post: operations["ApiV1TrashEmptyEmptyTrash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/triggers/{loop}/{name}/mute": {
         parameters: {
             query?: never;
@@ -1874,6 +1891,37 @@ export interface components {
             end: string;
             start: string;
         };
+        /** Emptied */
+        Emptied: {
+            /** @default 0 */
+            blob_count: number;
+            dry_run: boolean;
+            /** @default 0 */
+            experiment_count: number;
+            /** @default 0 */
+            freed_bytes: number;
+            /** @default [] */
+            kept: components["schemas"]["Item"][];
+            /** @default 0 */
+            logged_model_count: number;
+            /** @default 0 */
+            model_version_count: number;
+            /** @default 0 */
+            run_count: number;
+            /** @default 0 */
+            trace_count: number;
+        };
+        /** EmptyBody */
+        EmptyBody: {
+            /** @default false */
+            dry_run: boolean;
+            experiment_ids?: string[];
+            /** @default 86400 */
+            grace_s: number;
+            /** @default 0 */
+            older_than_s: number;
+            run_ids?: string[];
+        };
         /** Entry */
         Entry: {
             is_dir: boolean;
@@ -2058,6 +2106,18 @@ export interface components {
             since_ms: number;
             /** @default  */
             turn: string;
+        };
+        /** Item */
+        Item: {
+            /** @default  */
+            folder: string;
+            id: string;
+            /** @enum {string} */
+            noun: "run" | "logged_model" | "model_version" | "experiment";
+            /** @default  */
+            why: string;
+            /** @default  */
+            within: string;
         };
         /** JudgeOrder */
         JudgeOrder: {
@@ -2614,6 +2674,7 @@ export interface components {
             /** @default  */
             loop: string;
             model: string;
+            move?: components["schemas"]["StageMove"] | null;
             number: number;
             people: number;
             /** @default  */
@@ -2911,6 +2972,12 @@ export interface components {
             index: number;
             stable: components["schemas"]["Arm"];
             weight_bp: number;
+        };
+        /** StageMove */
+        StageMove: {
+            /** @default false */
+            archive_others: boolean;
+            stage: string;
         };
         /** Station */
         Station: {
@@ -6047,6 +6114,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenShown"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1TrashEmptyEmptyTrash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmptyBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Emptied"];
                 };
             };
             /** @description What went wrong, and the next step */

@@ -38,7 +38,7 @@ def copy_files(job: Job, source: Place, target: Place) -> None:
     wanted = list(files(job.source, source))
     if not wanted:
         return
-    root = _root(target.uri)
+    root = root_of(target.uri)
     if root is None:
         raise Invalid("artifact_uri", target.uri, "a folder that the destination serves itself (mlflow-artifacts:)")
     there = dict(files(job.target, target))
@@ -48,13 +48,14 @@ def copy_files(job: Job, source: Place, target: Place) -> None:
             job.step("files")
 
 
-def _root(uri: str) -> str | None:
+def root_of(uri: str) -> str | None:
+    """Return the path below the server's own artifact store; None where files lie elsewhere."""
     parts = urlsplit(uri)
     return parts.path.strip("/") if parts.scheme == "mlflow-artifacts" else None
 
 
 def _pieces(server: Tracker, place: Place, path: str) -> Iterator[bytes]:
-    root = _root(place.uri)
+    root = root_of(place.uri)
     if root is not None:
         return server.pieces(f"{STORE}/{quote(f'{root}/{path}')}")
     if place.kind == "run":  # files that lie elsewhere: the server fetches them for us

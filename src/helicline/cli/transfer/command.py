@@ -39,8 +39,9 @@ class Report(msgspec.Struct, frozen=True):
 def import_mlflow(uri: str, *, artifacts: Path | None = None, json: bool = False) -> None:
     """Copy a whole MLflow into this server, and count both sides; run it again to go on where it stopped.
 
-    Experiments, runs with their metric histories and files, models, versions, aliases, prompts and traces come over;
-    runs, models and traces keep their ids. Example: `hl import mlflow http://127.0.0.1:5000`
+    Experiments, runs with their metric histories and files, models, versions, aliases, prompts, traces, evaluation
+    datasets and scorers come over; runs, models and traces keep their ids. Webhooks do not: their secrets stay where
+    they are. Example: `hl import mlflow http://127.0.0.1:5000`
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ def export_mlflow(destination: str, *, json: bool = False) -> None:
 
 
 def _run(source: Tracker, target: Tracker, *, name: str, json: bool) -> None:
-    from helicline.cli.transfer.copying import copied
+    from helicline.cli.transfer.verify import verify
 
     if source.shown == target.shown:
         raise Invalid("URI", source.shown, "another server than the one it is copied to")
@@ -93,11 +94,31 @@ def _run(source: Tracker, target: Tracker, *, name: str, json: bool) -> None:
     folder = settings.load().home_path / "transfers"
     with closing(Journal(folder, name, target.shown)) as journal, _progress(quiet=json) as step:
         job = Job(source, target, journal, step=step)
-        counts = copied(job)
+        _copy(job)
+        counts = verify(job)
     report = Report(name, target.shown, counts, job.problems)
     as_json(report) if json else _show(report)
     if report.problems:
         sys.exit(1)
+
+
+def _copy(job: Job) -> None:
+    """Copy everything: what others point to comes first, and deleted experiments are deleted last."""
+    from helicline.cli.transfer import evaluation, models, runs, traces
+
+    runs.copy_experiments(job)
+    for source_id, target_id in job.experiments.items():
+        runs.recover(job, target_id)
+        job.side_by_side(lambda run: runs.copy_run(job, run), runs.runs_of(job.source, source_id))
+        for model in models.models_of(job.source, source_id):
+            models.copy_model(job, model)
+    for source_id in job.experiments:
+        job.side_by_side(lambda run: runs.end_run(job, run), runs.runs_of(job.source, source_id))
+        job.side_by_side(lambda info: traces.copy_trace(job, info), traces.traces_of(job.source, source_id))
+        evaluation.copy_scorers(job, source_id)
+    evaluation.copy_datasets(job)
+    models.copy_registry(job)
+    runs.delete_experiments(job)
 
 
 def _show(report: Report) -> None:

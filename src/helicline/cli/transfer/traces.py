@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
+import msgspec
+
+from helicline.cli.transfer.artifacts import root_of
 from helicline.cli.transfer.job import Job
-from helicline.cli.transfer.tracker import Tracker
+from helicline.cli.transfer.tracker import STORE, Tracker
+from helicline.errors import Invalid, NotFound
 
 V3 = "/api/3.0/mlflow"
-OURS_AND_THEIRS = ("mlflow.artifactLocation", "mlflow.trace.spansLocation")
+FILE_TAG, PLACE_TAG = OURS_AND_THEIRS = ("mlflow.artifactLocation", "mlflow.trace.spansLocation")
+HEX = re.compile(r"[0-9a-fA-F]{8,32}")
+REQUEST_ID = "mlflow.traceRequestId"
 IDS = {"trace_id": "traceId", "span_id": "spanId", "parent_span_id": "parentSpanId"}
 
 
@@ -19,9 +27,29 @@ def traces_of(server: Tracker, experiment_id: str) -> Iterator[dict[str, Any]]:
     yield from server.pages("/traces/search", "traces", {"locations": [place], "max_results": 100}, api=V3)
 
 
-def spans_of(server: Tracker, trace_id: str) -> list[dict[str, Any]]:
-    trace = server.get("/traces/get", api=V3, trace_id=trace_id, allow_partial="true")["trace"]
-    return list(trace.get("spans", ()))
+def spans_of(server: Tracker, info: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the trace's spans as OTLP in JSON, from the server's database or from the file beside it."""
+    if info.get("tags", {}).get(PLACE_TAG) == "TRACKING_STORE":
+        trace = server.get("/traces/get", api=V3, trace_id=info["trace_id"], allow_partial="true")["trace"]
+        return [_as_otlp(span) for span in trace.get("spans", ())]
+    try:
+        file = b"".join(_file_of_spans(server, info))
+        return [_filed_as_otlp(span, info["trace_id"]) for span in msgspec.json.decode(file, type=SpanFile).spans]
+    except NotFound:
+        return []
+    except (msgspec.MsgspecError, KeyError, ValueError) as error:
+        raise Invalid("traces.json", str(error), "spans as MLflow's client writes them") from None
+
+
+class SpanFile(msgspec.Struct):
+    spans: list[dict[str, Any]]
+
+
+def _file_of_spans(server: Tracker, info: dict[str, Any]) -> Iterator[bytes]:
+    root = root_of(info.get("tags", {}).get(FILE_TAG, ""))
+    if root is not None:
+        return server.pieces(f"{STORE}/{quote(f'{root}/traces.json')}")
+    return server.pieces("/ajax-api/2.0/mlflow/get-trace-artifact", request_id=info["trace_id"])
 
 
 def copy_trace(job: Job, info: dict[str, Any]) -> None:
@@ -31,8 +59,8 @@ def copy_trace(job: Job, info: dict[str, Any]) -> None:
         with job.trying("trace", trace_id):
             target_experiment = job.experiments[experiment]
             job.target.post("/traces", {"trace": {"trace_info": _retold(job, info, target_experiment)}}, api=V3)
-            if spans := spans_of(job.source, trace_id):
-                document = {"resourceSpans": [{"scopeSpans": [{"spans": [_as_otlp(span) for span in spans]}]}]}
+            if spans := spans_of(job.source, info):
+                document = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
                 job.target.post("/v1/traces", document, api="", x_mlflow_experiment_id=target_experiment)
             if info.get("state") != "IN_PROGRESS":
                 job.journal.note("trace", trace_id, trace_id, done=True)
@@ -63,3 +91,69 @@ def _as_otlp(span: dict[str, Any]) -> dict[str, Any]:
 
 def _hex(text: str) -> str:
     return base64.b64decode(text or "").hex()
+
+
+def _filed_as_otlp(span: dict[str, Any], trace_id: str) -> dict[str, Any]:
+    """Return a span of `traces.json`: written by clients since MLflow 3, by 3.5 with other ids, or by older ones."""
+    context = span.get("context", span)
+    attributes = {key: _plain(text) for key, text in (span.get("attributes") or {}).items()} | {REQUEST_ID: trace_id}
+    own_id = trace_id.removeprefix("tr-")
+    status = span.get("status") or {"code": span.get("status_code"), "message": span.get("status_message")}
+    code = str(status.get("code") or "UNSET").rpartition("_")[2]
+    fresh = {
+        # readers make the trace's id of this one again, where they can
+        "traceId": own_id if HEX.fullmatch(own_id) and len(own_id) == 32 else _any_id(context["trace_id"], 32),
+        "spanId": _any_id(context["span_id"], 16),
+        "parentSpanId": _any_id(span.get("parent_span_id") or span.get("parent_id") or "", 16),
+        "name": span["name"],
+        "startTimeUnixNano": span.get("start_time_unix_nano", span.get("start_time")),
+        "endTimeUnixNano": span.get("end_time_unix_nano", span.get("end_time")),
+        "status": {"code": code, "message": status.get("message")},
+        "attributes": _pairs(attributes),
+        "events": [
+            {"name": one["name"], "timeUnixNano": one.get("time_unix_nano", one.get("timestamp"))}
+            | {"attributes": _pairs(one.get("attributes") or {})}
+            for one in span.get("events") or ()
+        ],
+        "links": [
+            {"traceId": _any_id(one["trace_id"], 32), "spanId": _any_id(one["span_id"], 16)}
+            | {"attributes": _pairs(one.get("attributes") or {})}
+            for one in span.get("links") or ()
+        ],
+    }
+    return {key: value for key, value in fresh.items() if value not in (None, [])}
+
+
+def _any_id(told: str, digits: int) -> str:
+    """Return an id in hex that was told in hex, as `tr-` or `0x` and hex, or in base64."""
+    plain = told.removeprefix("tr-").removeprefix("0x")
+    if not plain:
+        return ""
+    # hex of that length could be base64 too, but of more bytes than an id has
+    return plain.zfill(digits) if HEX.fullmatch(plain) else base64.b64decode(plain, validate=True).hex()
+
+
+def _plain(text: Any) -> Any:
+    """Return an attribute of a span, which the file has as JSON in a string."""
+    try:
+        return msgspec.json.decode(text) if isinstance(text, str) else text
+    except msgspec.MsgspecError:
+        return text
+
+
+def _pairs(told: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": _value(value)} for key, value in told.items()]
+
+
+def _value(value: Any) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return {"stringValue": str(value)}
+    if isinstance(value, int | float):
+        return {"intValue" if isinstance(value, int) else "doubleValue": value}
+    if isinstance(value, dict):
+        return {"kvlistValue": {"values": _pairs(value)}}
+    if isinstance(value, list):
+        return {"arrayValue": {"values": [_value(one) for one in value]}}
+    return {} if value is None else {"stringValue": str(value)}

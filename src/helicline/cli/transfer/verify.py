@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from helicline.cli.transfer.artifacts import Place, files
+from helicline.cli.transfer.evaluation import datasets_of, records_of, scorers_of
 from helicline.cli.transfer.job import SOURCE_TAG, Job
 from helicline.cli.transfer.models import models_of, registered_of, versions_of
 from helicline.cli.transfer.runs import experiments_of, history, runs_of
@@ -17,7 +18,7 @@ Facts = Counter[str]
 KINDS = (
     "experiments", "deleted experiments", "runs", "deleted runs", "params", "tags", "points", "datasets", "model links",
     "files", "bytes", "logged models", "registered models", "model versions", "prompts", "prompt versions", "aliases",
-    "registry tags", "traces", "spans", "assessments",
+    "registry tags", "traces", "spans", "assessments", "evaluation datasets", "evaluation records", "scorer versions",
 )  # fmt: skip
 
 
@@ -29,6 +30,8 @@ def verify(job: Job) -> dict[str, tuple[int, int]]:
         _runs(job, experiment_id, ours, theirs)
         _models(job, experiment_id, ours, theirs)
         _traces(job, experiment_id, ours, theirs)
+        _scorers(job, experiment_id, ours, theirs)
+    _datasets(job, ours, theirs)
     for prompts in (False, True):
         for model in registered_of(job.source, prompts=prompts):
             here = _registered(job.source, model, prompts=prompts)
@@ -132,8 +135,32 @@ def _traces(job: Job, experiment_id: str, ours: Facts, theirs: Facts) -> None:
 
 
 def _trace(server: Tracker, info: dict[str, Any]) -> Facts:
-    spans = len(spans_of(server, info["trace_id"]))
+    spans = len(spans_of(server, info))
     return Facts({"traces": 1, "spans": spans, "assessments": len(info.get("assessments", []))})
+
+
+def _scorers(job: Job, experiment_id: str, ours: Facts, theirs: Facts) -> None:
+    there = scorers_of(job.target, job.experiments[experiment_id])
+    for name, versions in scorers_of(job.source, experiment_id).items():
+        both = Facts({"scorer versions": len(versions)}), Facts({"scorer versions": len(there.get(name, ()))})
+        _compare(job, "scorer", name, both)
+        ours += both[0]
+        theirs += both[1]
+
+
+def _datasets(job: Job, ours: Facts, theirs: Facts) -> None:
+    there = datasets_of(job.target)
+    for name, dataset in datasets_of(job.source).items():
+        copy = there.get(name)
+        both = _dataset(job.source, dataset), Facts() if copy is None else _dataset(job.target, copy)
+        _compare(job, "evaluation dataset", name, both)
+        ours += both[0]
+        theirs += both[1]
+
+
+def _dataset(server: Tracker, dataset: dict[str, Any]) -> Facts:
+    records = sum(1 for _ in records_of(server, dataset["dataset_id"]))
+    return Facts({"evaluation datasets": 1, "evaluation records": records})
 
 
 def _registered(server: Tracker, model: dict[str, Any], *, prompts: bool) -> Facts:
@@ -141,4 +168,7 @@ def _registered(server: Tracker, model: dict[str, Any], *, prompts: bool) -> Fac
     tags = len(model.get("tags", [])) + sum(len(version.get("tags", [])) for version in versions)
     name = "prompt" if prompts else "model"
     counts = {"prompts" if prompts else "registered models": 1, f"{name} versions": len(versions)}
-    return Facts(counts | {"aliases": len(model.get("aliases", [])), "registry tags": tags})
+    # a stage has an alias on one side and none on the other
+    stages = {version.get("current_stage", "None").lower() for version in versions} & {"staging", "production"}
+    aliases = {alias["alias"] for alias in model.get("aliases", [])} | stages
+    return Facts(counts | {"aliases": len(aliases), "registry tags": tags})

@@ -8,19 +8,21 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from helicline.errors import Refused, TooLarge
-from helicline.protocol.mlflow import artifacts, errors, fields, runs
+from helicline.protocol.mlflow import errors, fields, runs
+from helicline.protocol.mlflow.artifact import files, multipart
 from helicline.protocol.mlflow.call import Call, House, Reply
 from helicline.protocol.mlflow.errors import WireError
-from helicline.protocol.mlflow.routes import PREFIXES, ROUTES, Handler, Table
+from helicline.protocol.mlflow.routes import PLAIN, PREFIXES, ROUTES, Handler, Table
 from helicline.protocol.mlflow.trace import ingest
 from helicline.records.access import Caller
 from helicline.settings import Settings
 from helicline.store.blobs import Blobs
 from helicline.store.unit import Store
+from helicline.store.vault import Vault
 
 OURS = (*(prefix + "/" for prefix in PREFIXES), "/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
 HOT = frozenset({runs.log_metric, runs.log_batch})  # they look at the body themselves first
-ALONE = frozenset({"/version", "/health", "/v1/traces"})
+ALONE = frozenset(path for _, path, _, _ in PLAIN)
 JSON = (("content-type", "application/json"),)
 NOT_FOUND = Reply(
     status=404,
@@ -34,7 +36,7 @@ class MlflowApp:
     """Speaks MLflow's REST. Host, Origin and authentication are looked at before a request comes here."""
 
     def __init__(self, store: Store, blobs: Blobs, settings: Settings) -> None:
-        self.house = House(store, blobs, settings)
+        self.house = House(store, blobs, settings, Vault.of(settings), multipart.uploads_of(blobs, settings))
         self.table = Table(ROUTES)
 
     def handles(self, path: str) -> bool:
@@ -58,7 +60,7 @@ class MlflowApp:
                 raise Refused(f"{scope['method']} {scope['path']}", f"{call.caller.name} may not {permission}")
             await _fill(call, handler, scope, receive)
             answer = await handler(call)
-        except artifacts.ClientGone:
+        except files.ClientGone:
             return Reply(status=400)
         except Exception as error:
             status, body = errors.as_wire(error)
@@ -95,7 +97,7 @@ async def _fill(call: Call, handler: Handler, scope: Any, receive: Any) -> None:
     """Read the request into the call, save a body that the handler streams by itself."""
     if scope["method"] == "GET":
         call.fields = fields.of_query(scope["query_string"])
-    elif handler is artifacts.upload:
+    elif handler is files.upload:
         call.receive = receive
     else:
         call.body = await _body(call, receive)
@@ -120,7 +122,7 @@ async def _body(call: Call, receive: Any) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise artifacts.ClientGone
+            raise files.ClientGone
         piece, more = message.get("body", b""), message.get("more_body", False)
         size += len(piece)
         if size > limit:

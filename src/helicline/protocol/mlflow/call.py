@@ -14,6 +14,8 @@ from helicline.records.access import Caller
 from helicline.settings import Settings
 from helicline.store.blobs import Blobs
 from helicline.store.unit import Bulk, Reader, Store, Tx
+from helicline.store.uploads import PartUploads
+from helicline.store.vault import Vault
 
 T = TypeVar("T")
 
@@ -34,6 +36,7 @@ class Call:
         self, *, house: House, caller: Caller, request_id: str, parts: dict[str, str], headers: dict[str, str]
     ) -> None:
         self.store, self.blobs, self.settings = house.store, house.blobs, house.settings
+        self.uploads, self.vault = house.uploads, house.vault
         self.caller, self.request_id, self.parts, self.headers = caller, request_id, parts, headers
         self.fields = Fields({})
         self.body = b""
@@ -59,11 +62,13 @@ class Call:
 
 
 class House(msgspec.Struct, frozen=True):
-    """What the edge stands on."""
+    """What the edge stands on; `uploads` where clients may go to the bucket themselves."""
 
     store: Store
     blobs: Blobs
     settings: Settings
+    vault: Vault
+    uploads: PartUploads | None = None
 
 
 def pruned(**fields: Any) -> dict[str, Any]:

@@ -55,6 +55,7 @@ MISSING = {
     "scorer": "Scorer with name '{name}' not found for experiment {hint}.",
     "scorer version": "Scorer version '{name}' not found for experiment {hint}.",
     "webhook": "Webhook with ID {name} not found.",
+    "upload": "No such upload: '{name}'. {hint}",
     "artifact": "No such artifact: '{name}'",
 }
 TAKEN = {

@@ -166,6 +166,16 @@ class Fields:
         millis = self.integer(name)
         return None if millis is None else from_epoch_ms(checked_time(self._label(name), millis))
 
+    def version(self) -> int:
+        """Return the number of a model's version, which comes as text or as a number."""
+        value = self.raw("version")
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        text = self.required("version")
+        if not re.fullmatch(r"-?[0-9]{1,18}", text):
+            raise WireError("INVALID_PARAMETER_VALUE", f"Parameter 'version' must be an integer, got '{text}'.")
+        return int(text)
+
     def texts(self, name: str) -> list[str]:
         """Return the list of strings; one value alone is a list of one."""
         value = self.raw(name)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from helicline import registry, tracking
+from helicline import registry
 from helicline.clock import epoch_ms
 from helicline.errors import NotFound
 from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError
-from helicline.protocol.mlflow.fields import Fields
 from helicline.records.model import ModelVersion, PromotionRequest, RegisteredModel
-from helicline.store.unit import Reader
+from helicline.store.unit import Reader, Tx
 
 
 def version_as_wire(version: ModelVersion, aliases: dict[str, int]) -> dict[str, Any]:
@@ -49,16 +47,6 @@ def model_as_wire(tx: Reader, model: RegisteredModel) -> dict[str, Any]:
 
 def _with_aliases(tx: Reader, version: ModelVersion) -> dict[str, Any]:
     return version_as_wire(version, registry.aliases(tx, version.model))
-
-
-def _number(fields: Fields) -> int:
-    text = fields.raw("version")
-    if isinstance(text, int) and not isinstance(text, bool):
-        return text
-    text = fields.required("version")
-    if not re.fullmatch(r"-?[0-9]{1,18}", text):
-        raise WireError("INVALID_PARAMETER_VALUE", f"Parameter 'version' must be an integer, got '{text}'.")
-    return int(text)
 
 
 async def create_model(call: Call) -> Any:
@@ -144,12 +132,12 @@ async def create_version(call: Call) -> Any:
 
 
 async def get_version(call: Call) -> Any:
-    name, number = call.fields.required("name"), _number(call.fields)
+    name, number = call.fields.required("name"), call.fields.version()
     return {"model_version": await call.read(lambda tx: _with_aliases(tx, registry.get_version(tx, name, number)))}
 
 
 async def update_version(call: Call) -> Any:
-    name, number, text = call.fields.required("name"), _number(call.fields), call.fields.text("description")
+    name, number, text = call.fields.required("name"), call.fields.version(), call.fields.text("description")
     return {
         "model_version": await call.write(
             lambda tx: _with_aliases(tx, registry.describe_version(tx, name, number, text))
@@ -158,7 +146,7 @@ async def update_version(call: Call) -> Any:
 
 
 async def delete_version(call: Call) -> Any:
-    name, number = call.fields.required("name"), _number(call.fields)
+    name, number = call.fields.required("name"), call.fields.version()
     await call.write(lambda tx: registry.delete_version(tx, name, number))
     return {}
 
@@ -178,50 +166,41 @@ async def search_versions(call: Call) -> Any:
 
 
 async def download_uri(call: Call) -> Any:
-    name, number = call.fields.required("name"), _number(call.fields)
+    name, number = call.fields.required("name"), call.fields.version()
 
-    def view(tx: Reader) -> str:
-        version = registry.get_version(tx, name, number)
-        return f"mlflow-artifacts:/{version.artifact_root}" if version.artifact_root else _elsewhere(tx, version)
-
-    return {"artifact_uri": await call.read(view)}
-
-
-def _elsewhere(tx: Reader, version: ModelVersion) -> str:
-    """Return where the client finds files that are not in our store."""
-    if not version.source.startswith(("runs:", "models:")):
-        return version.source
-    if version.model_id:
-        return tracking.get_logged_model(tx, version.model_id).artifact_uri
-    run = tracking.get_run(tx, version.run_id)
-    return f"{run.artifact_uri}/{version.source.lstrip('runs:/').partition('/')[2]}"
+    found = await call.read(lambda tx: registry.download_uri(tx, registry.get_version(tx, name, number)))
+    return {"artifact_uri": found}
 
 
 async def set_version_tag(call: Call) -> Any:
-    name, number = call.fields.required("name"), _number(call.fields)
+    name, number = call.fields.required("name"), call.fields.version()
     key, value = call.fields.required("key"), call.fields.text("value")
     await call.write(lambda tx: registry.tag_version(tx, name, number, key, value))
     return {}
 
 
 async def delete_version_tag(call: Call) -> Any:
-    name, number, key = call.fields.required("name"), _number(call.fields), call.fields.required("key")
+    name, number, key = call.fields.required("name"), call.fields.version(), call.fields.required("key")
     await call.write(lambda tx: registry.untag_version(tx, name, number, key))
     return {}
 
 
 async def transition_stage(call: Call) -> Any:
-    name, number, stage = call.fields.required("name"), _number(call.fields), call.fields.required("stage")
+    name, number, stage = call.fields.required("name"), call.fields.version(), call.fields.required("stage")
     archive = call.fields.flag("archive_existing_versions")
-    return {
-        "model_version": await call.write(
-            lambda tx: _with_aliases(tx, registry.move_to_stage(tx, name, number, stage, archive_others=archive))
-        )
-    }
+
+    def move(tx: Tx) -> PromotionRequest | dict[str, Any]:
+        moved = registry.move_to_stage(tx, name, number, stage, archive_others=archive)
+        return moved if isinstance(moved, PromotionRequest) else _with_aliases(tx, moved)
+
+    answer = await call.write(move)
+    if isinstance(answer, PromotionRequest):  # which is kept, though the client is refused
+        raise registry.protected_by(answer)
+    return {"model_version": answer}
 
 
 async def set_alias(call: Call) -> Any:
-    name, alias, number = call.fields.required("name"), call.fields.required("alias"), _number(call.fields)
+    name, alias, number = call.fields.required("name"), call.fields.required("alias"), call.fields.version()
     moved = await call.write(lambda tx: registry.point_or_ask(tx, name, alias, number))
     if isinstance(moved, PromotionRequest):  # which is kept, though the client is refused
         raise registry.protected_by(moved)

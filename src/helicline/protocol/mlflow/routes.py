@@ -6,11 +6,12 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from helicline.protocol.mlflow import artifacts, experiments, logged_models, registry, runs, webhooks
+from helicline.protocol.mlflow import experiments, logged_models, registry, runs, webhooks
+from helicline.protocol.mlflow.artifact import files, links, multipart
 from helicline.protocol.mlflow.call import Call, Reply
 from helicline.protocol.mlflow.genai import datasets, scorers
 from helicline.protocol.mlflow.metric import history
-from helicline.protocol.mlflow.trace import assessments, ingest, legacy
+from helicline.protocol.mlflow.trace import assessments, ingest, insights, legacy
 from helicline.protocol.mlflow.trace import handlers as traces
 from helicline.records.access import Permission
 
@@ -33,8 +34,8 @@ async def server_info(call: Call) -> Any:
         "store_type": "SqlStore",
         "workspaces_enabled": False,
         "trace_archival_enabled": False,
-        "multipart_uploads_enabled": False,
-        "multipart_downloads_enabled": False,
+        "multipart_uploads_enabled": call.uploads is not None,
+        "multipart_downloads_enabled": call.uploads is not None,
         "presigned_upload_run_id_supported": False,
         "presigned_upload_model_id_supported": False,
         "features_enabled": {"gateway": False},
@@ -72,7 +73,9 @@ MLFLOW: tuple[Route, ...] = (
     ("GET", "/metrics/get-history", "read", history.of_run),
     ("GET", "/metrics/get-history-bulk", "read", history.bulk),
     ("GET", "/metrics/get-history-bulk-interval", "read", history.interval),
-    ("GET", "/artifacts/list", "read", artifacts.of_run),
+    ("GET", "/artifacts/list", "read", files.of_run),
+    ("POST", "/artifacts/presigned-upload-url", "write", multipart.upload_url),
+    ("POST", "/artifacts/presigned-download-url", "read", multipart.download_url),
     ("POST", "/logged-models", "write", logged_models.create),
     ("POST", "/logged-models/search", "read", logged_models.search),
     ("GET", "/logged-models/{model_id}", "read", logged_models.get),
@@ -81,7 +84,8 @@ MLFLOW: tuple[Route, ...] = (
     ("PATCH", "/logged-models/{model_id}/tags", "write", logged_models.set_tags),
     ("DELETE", "/logged-models/{model_id}/tags/{key}", "write", logged_models.delete_tag),
     ("POST", "/logged-models/{model_id}/params", "write", logged_models.add_params),
-    ("GET", "/logged-models/{model_id}/artifacts/directories", "read", artifacts.of_model),
+    ("GET", "/logged-models/{model_id}/artifacts/directories", "read", files.of_model),
+    ("GET", "/logged-models/{model_id}/artifacts/files", "read", links.of_logged_model),
     ("POST", "/registered-models/create", "write", registry.create_model),
     ("GET", "/registered-models/get", "read", registry.get_model),
     ("PATCH", "/registered-models/update", "write", registry.update_model),
@@ -131,6 +135,8 @@ EVALUATION: tuple[Route, ...] = (
     ("GET", "/scorers/versions", "read", scorers.versions),
     ("GET", "/scorers/get", "read", scorers.get),
     ("DELETE", "/scorers/delete", "write", scorers.delete),
+    ("PUT", "/scorers/online-config", "write", scorers.set_online),
+    ("GET", "/scorers/online-configs", "read", scorers.online),
 )
 # on 3.0 only: the same paths on 2.0 are the older API of LEGACY
 TRACES: tuple[Route, ...] = (
@@ -139,6 +145,8 @@ TRACES: tuple[Route, ...] = (
     ("GET", "/traces/batchGet", "read", traces.batch_get),
     ("POST", "/traces/batchGetInfos", "read", traces.batch_infos),
     ("POST", "/traces/search", "read", traces.search),
+    ("POST", "/traces/metrics", "read", insights.metrics),
+    ("POST", "/traces/calculate-filter-correlation", "read", insights.correlation),
     ("GET", "/traces/{trace_id}", "read", traces.get_info),
     ("POST", "/traces/{trace_id}/assessments", "write", assessments.create),
     ("GET", "/traces/{trace_id}/assessments/{assessment_id}", "read", assessments.get),
@@ -159,14 +167,20 @@ TRACES_EITHER: tuple[Route, ...] = (
     ("DELETE", "/traces/{trace_id}/tags", "write", traces.delete_tag),
 )
 ARTIFACTS: tuple[Route, ...] = (
-    ("GET", "/mlflow-artifacts/artifacts", "read", artifacts.listing),
-    ("PUT", "/mlflow-artifacts/artifacts/{path*}", "write", artifacts.upload),
-    ("GET", "/mlflow-artifacts/artifacts/{path*}", "read", artifacts.download),
-    ("DELETE", "/mlflow-artifacts/artifacts/{path*}", "write", artifacts.delete),
+    ("GET", "/mlflow-artifacts/artifacts", "read", files.listing),
+    ("PUT", "/mlflow-artifacts/artifacts/{path*}", "write", files.upload),
+    ("GET", "/mlflow-artifacts/artifacts/{path*}", "read", files.download),
+    ("DELETE", "/mlflow-artifacts/artifacts/{path*}", "write", files.delete),
+    ("POST", "/mlflow-artifacts/mpu/create/{path*}", "write", multipart.create),
+    ("POST", "/mlflow-artifacts/mpu/complete/{path*}", "write", multipart.complete),
+    ("POST", "/mlflow-artifacts/mpu/abort/{path*}", "write", multipart.abort),
+    ("GET", "/mlflow-artifacts/presigned/{path*}", "read", multipart.presigned),
 )
 PLAIN: tuple[Route, ...] = (
     ("GET", "/version", "open", version),
     ("GET", "/health", "open", health),
+    ("GET", "/get-artifact", "read", links.of_run),
+    ("GET", "/model-versions/get-artifact", "read", links.of_version),
     ("POST", "/v1/traces", "write", ingest.export),
 )
 

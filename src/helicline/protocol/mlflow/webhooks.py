@@ -56,7 +56,7 @@ async def create(call: Call) -> Any:
     call.fields.required("name")
     call.fields.required("url")
     told, private = _told(call.fields), call.settings.webhook_private
-    made = await call.write(lambda tx: webhooks.create_webhook(tx, told, private=private))
+    made = await call.write(lambda tx: webhooks.create_webhook(tx, told, private=private, seal=call.vault.seal))
     return {"webhook": as_wire(made)}
 
 
@@ -72,7 +72,9 @@ async def get(call: Call) -> Any:
 
 async def update(call: Call) -> Any:
     told, private, webhook_id = _told(call.fields), call.settings.webhook_private, call.parts["webhook_id"]
-    fresh = await call.write(lambda tx: webhooks.update_webhook(tx, webhook_id, told, private=private))
+    fresh = await call.write(
+        lambda tx: webhooks.update_webhook(tx, webhook_id, told, private=private, seal=call.vault.seal)
+    )
     return {"webhook": as_wire(fresh)}
 
 
@@ -92,7 +94,8 @@ async def test(call: Call) -> Any:
     example = {"name": "example", "version": "1", "key": "example", "value": "example", "alias": "example"}
     document = {"entity": entity, "action": action, "timestamp": now.isoformat(), "data": example}
     body, delivery_id = msgspec.json.encode(document).decode(), str(uuid.uuid4())
-    told = send.headers(webhook.secret, delivery_id, str(epoch_ms(now) // 1000), body)
+    secret = call.vault.open(webhook.secret, webhooks.about(webhook.id))
+    told = send.headers(secret, delivery_id, str(epoch_ms(now) // 1000), body)
     private = call.settings.webhook_private
     outcome = await asyncio.to_thread(send.post, webhook.url, body, told, private=private)
     wire = pruned(response_status=outcome.status or None, response_body=outcome.body, error_message=outcome.error)

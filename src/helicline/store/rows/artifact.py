@@ -37,15 +37,16 @@ def find(tx: Reader, path: str) -> ArtifactFile | None:
 
 def below(tx: Reader, root: str) -> list[ArtifactFile]:
     """Return every file under the folder `root`, by path; the empty root is everything."""
-    return [_file(row) for row in tx.execute(sa.select(ARTIFACT).where(_under(root)).order_by(ARTIFACT.c.path))]
+    return [_file(row) for row in tx.execute(sa.select(ARTIFACT).where(under(root)).order_by(ARTIFACT.c.path))]
 
 
 def remove(tx: Tx, path: str) -> int:
     """Drop the file `path` or the folder and all under it; return how many files went. The blobs stay."""
-    return int(tx.execute(ARTIFACT.delete().where(sa.or_(ARTIFACT.c.path == path, _under(path)))).rowcount)
+    return int(tx.execute(ARTIFACT.delete().where(sa.or_(ARTIFACT.c.path == path, under(path)))).rowcount)
 
 
-def _under(root: str) -> sa.ColumnElement[bool]:
+def under(root: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a file lies below the folder, however deep; the empty root is everything."""
     if not root:
         return sa.true()
     # '0' follows '/': a range of the primary key, where LIKE would need its wildcards escaped

@@ -174,6 +174,11 @@ def _metrics_of(tx: Reader, ids: list[str]) -> dict[str, tuple[MetricPoint, ...]
     return {model: tuple(points) for model, points in found.items()}
 
 
+def bare(row: sa.Row[Any]) -> LoggedModel:
+    """Return the model of the row, without what was logged to it."""
+    return _record(row, {}, ())
+
+
 def _record(row: sa.Row[Any], facts: dict[str, dict[str, str]], metrics: tuple[MetricPoint, ...]) -> LoggedModel:
     return LoggedModel(
         model_id=row.id,

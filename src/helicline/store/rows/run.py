@@ -171,7 +171,7 @@ def bare(tx: Reader, run_id: str) -> Run | None:
     """Return the run without what was logged to it. In a unit of work its row is locked until the end."""
     statement = sa.select(RUN).where(RUN.c.id == run_id)
     row = tx.execute(statement.with_for_update() if isinstance(tx, Tx) else statement).first()
-    return None if row is None else _record(row)
+    return None if row is None else record(row)
 
 
 def lifecycles(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
@@ -186,7 +186,7 @@ def filled(tx: Reader, rows: Sequence[sa.Row[Any]]) -> list[Run]:
     """Return the runs of these rows with all that was logged to them."""
     found: list[Run] = []
     for start in range(0, len(rows), 500):
-        page = [_record(row) for row in rows[start : start + 500]]
+        page = [record(row) for row in rows[start : start + 500]]
         ids = [run.run_id for run in page]
         latest = metric.latest_of(tx, ids)
         params, tags = _facts_of(tx, RUN_PARAM, ids), _facts_of(tx, RUN_TAG, ids)
@@ -235,7 +235,8 @@ def _models_of(tx: Reader, ids: Iterable[str]) -> dict[tuple[str, str], list[Mod
     return found
 
 
-def _record(row: sa.Row[Any]) -> Run:
+def record(row: sa.Row[Any]) -> Run:
+    """Return the run of the row, without what was logged to it."""
     return Run(
         run_id=row.id,
         experiment_id=str(row.experiment),

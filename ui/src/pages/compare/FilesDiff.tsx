@@ -3,13 +3,13 @@ import * as ask from '../../api/queries';
 import type { Run } from '../../api/types';
 import { Asked, Empty } from '../../parts/Asked';
 import { DiffText } from '../../parts/DiffText';
-import { bytes, counted } from '../../parts/format';
+import { FileChanges } from '../../parts/FileChanges';
+import { counted } from '../../parts/format';
 import { Panel } from '../../parts/Panel';
 import css from './compare.module.css';
 import { patchOf } from './differ';
 
-const WORD: Record<string, string> = { added: 'only in the second', removed: 'only in the first', changed: 'differs' };
-const TEXT = /\.(txt|md|py|json|ya?ml|toml|cfg|ini|csv|tsv|log|sh|sql|r|js|ts|html|xml|patch|diff)$|^(MLmodel|[^.]+)$/i;
+const WORDS: Record<string, string> = { added: 'only in the second', removed: 'only in the first', changed: 'differs' };
 
 interface FilesDiffProps {
   before: Run;
@@ -37,30 +37,13 @@ export function FilesDiff({ before, after, path, onPath }: FilesDiffProps) {
             {changes.length === 0 && (
               <Empty title="No file differs">{counted(same_count, 'file')} are the same by content.</Empty>
             )}
-            <ul className={css.files}>
-              {changes.map((file) => (
-                <li key={file.path}>
-                  {TEXT.test(file.path.split('/').at(-1) ?? '') ? (
-                    <button
-                      type="button"
-                      className="mono"
-                      aria-expanded={path === file.path}
-                      onClick={() => onPath(path === file.path ? undefined : file.path)}
-                    >
-                      {file.path}
-                    </button>
-                  ) : (
-                    <span className="mono">{file.path}</span>
-                  )}
-                  <span className="soft">{WORD[file.change] ?? file.change}</span>
-                  <span className="num faint">
-                    {file.before_size < 0 ? '–' : bytes(file.before_size)} →{' '}
-                    {file.after_size < 0 ? '–' : bytes(file.after_size)}
-                  </span>
-                  {path === file.path && <TextDiffOf before={before.run_id} after={after.run_id} path={path} />}
-                </li>
-              ))}
-            </ul>
+            <FileChanges
+              of={changes}
+              words={WORDS}
+              path={path}
+              onPath={onPath}
+              text={(file) => ask.textDiff(before.run_id, after.run_id, file)}
+            />
             {changes.length > 0 && same_count > 0 && (
               <p className={`faint ${css.none}`}>{counted(same_count, 'file')} the same by content.</p>
             )}
@@ -68,15 +51,6 @@ export function FilesDiff({ before, after, path, onPath }: FilesDiffProps) {
         )}
       </Asked>
     </Panel>
-  );
-}
-
-function TextDiffOf({ before, after, path }: { before: string; after: string; path: string }) {
-  const found = useQuery(ask.textDiff(before, after, path));
-  return (
-    <div className={css.text}>
-      <Asked of={found}>{(diff) => <DiffText lines={diff.lines} label={`How ${path} differs`} />}</Asked>
-    </div>
   );
 }
 
@@ -120,7 +94,7 @@ export function CodeDiff({ before, after }: { before: Run; after: Run }) {
       {[before, after].map(
         (run, index) =>
           patches[index] && (
-            <div key={run.run_id} className={css.text}>
+            <div key={run.run_id} className={css.patch}>
               <p className="soft">Not committed when {run.name} began</p>
               <DiffText lines={(patches[index] ?? '').split('\n')} label={`Not committed when ${run.name} began`} />
             </div>

@@ -1,7 +1,8 @@
-import { Button, TextInput } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { useState } from 'react';
 import { seg } from '../../api/client';
 import { useAct, usePerson } from '../../parts/act';
+import { Field } from '../../parts/Field';
 
 /** Approve or reject a request to promote, in the name of a person. */
 export function Decide({ request }: { request: string }) {
@@ -17,22 +18,8 @@ export function Decide({ request }: { request: string }) {
   return (
     <div className="tight">
       <div className="row" style={{ flexWrap: 'nowrap' }}>
-        <TextInput
-          size="xs"
-          aria-label="Your name"
-          placeholder="Your name"
-          value={person}
-          onChange={(event) => setPerson(event.currentTarget.value)}
-          style={{ flex: 1 }}
-        />
-        <TextInput
-          size="xs"
-          aria-label="Reason"
-          placeholder="Reason (optional)"
-          value={reason}
-          onChange={(event) => setReason(event.currentTarget.value)}
-          style={{ flex: 2 }}
-        />
+        <Field label="Your name" value={person} onSet={setPerson} grow={1} />
+        <Field label="Reason" hint="Reason (optional)" value={reason} onSet={setReason} grow={2} />
       </div>
       <div className="row">
         <Button size="compact-sm" disabled={!person.trim()} loading={act.isPending} onClick={() => decide('approve')}>

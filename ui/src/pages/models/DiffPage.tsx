@@ -5,15 +5,15 @@ import * as ask from '../../api/queries';
 import type { VersionsDiff } from '../../api/types';
 import { at } from '../../app/paths';
 import { Asked } from '../../parts/Asked';
-import { DiffText } from '../../parts/DiffText';
-import { bytes, counted, num, signed } from '../../parts/format';
+import { FileChanges } from '../../parts/FileChanges';
+import { counted, num, signed } from '../../parts/format';
 import { Go } from '../../parts/Go';
 import { PageHead, Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
 import { Table } from '../../parts/Table';
 import css from './models.module.css';
 
-const WORD: Record<string, string> = { added: 'new', removed: 'gone', changed: 'differs' };
+const WORDS: Record<string, string> = { added: 'new', removed: 'gone', changed: 'differs' };
 
 export default function DiffPage() {
   const { name } = useParams({ from: '/models/$name/diff' });
@@ -155,50 +155,18 @@ function Files({
   onPath: (path?: string) => void;
 }) {
   const { changes, same_count } = diff.files;
-  const text = (name: string) => /(^|\/)(MLmodel|[^.]+)$|\.(ya?ml|json|txt|md|py|toml|csv)$/i.test(name);
-  const size = (count: number) => (count < 0 ? '–' : bytes(count));
   return (
     <Panel title="Files" aside={<span className="faint">{counted(same_count, 'file')} the same</span>} flush>
       {changes.length === 0 && <p className={`soft ${css.none}`}>No file differs by content.</p>}
-      <ul className={css.files}>
-        {changes.map((file) => (
-          <li key={file.path}>
-            {text(file.path) ? (
-              <button
-                type="button"
-                className="mono"
-                aria-expanded={path === file.path}
-                onClick={() => onPath(path === file.path ? undefined : file.path)}
-              >
-                {file.path}
-              </button>
-            ) : (
-              <span className="mono">{file.path}</span>
-            )}
-            <span className="soft">{WORD[file.change] ?? file.change}</span>
-            <span className="num faint">
-              {size(file.before_size)} → {size(file.after_size)}
-            </span>
-            {path === file.path && (
-              <TextOf
-                name={diff.before.model}
-                before={String(diff.before.number)}
-                after={String(diff.after.number)}
-                path={path}
-              />
-            )}
-          </li>
-        ))}
-      </ul>
+      <FileChanges
+        of={changes}
+        words={WORDS}
+        path={path}
+        onPath={onPath}
+        text={(file) =>
+          ask.versionsText(diff.before.model, String(diff.before.number), String(diff.after.number), file)
+        }
+      />
     </Panel>
-  );
-}
-
-function TextOf({ name, before, after, path }: { name: string; before: string; after: string; path: string }) {
-  const found = useQuery(ask.versionsText(name, before, after, path));
-  return (
-    <div className={css.text}>
-      <Asked of={found}>{(diff) => <DiffText lines={diff.lines} label={`How ${path} differs`} />}</Asked>
-    </div>
   );
 }

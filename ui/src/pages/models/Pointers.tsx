@@ -1,9 +1,10 @@
-import { Button, NativeSelect, TextInput } from '@mantine/core';
+import { Button, NativeSelect } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { seg } from '../../api/client';
 import type { ModelDetail, Protection } from '../../api/types';
 import { at } from '../../app/paths';
 import { useAct, usePerson } from '../../parts/act';
+import { Field } from '../../parts/Field';
 import { counted } from '../../parts/format';
 import { Go } from '../../parts/Go';
 import { Icon } from '../../parts/Icon';
@@ -119,21 +120,8 @@ function Move({ model, alias, rule, now, versions }: MoveProps) {
       <VersionSelect value={number} of={choices} onSet={setNumber} />
       {rule && (
         <>
-          <TextInput
-            size="xs"
-            aria-label="Your name"
-            placeholder="Your name"
-            value={person}
-            onChange={(event) => setPerson(event.currentTarget.value)}
-          />
-          <TextInput
-            size="xs"
-            aria-label="Why"
-            placeholder="Why it should move"
-            value={reason}
-            onChange={(event) => setReason(event.currentTarget.value)}
-            style={{ flex: 1 }}
-          />
+          <Field label="Your name" value={person} onSet={setPerson} />
+          <Field label="Why" hint="Why it should move" value={reason} onSet={setReason} grow={1} />
         </>
       )}
       <Button type="submit" size="xs" loading={act.isPending} disabled={rule !== undefined && !person.trim()}>
@@ -219,13 +207,7 @@ function NewAlias({ model, versions, taken }: { model: string; versions: number[
         );
       }}
     >
-      <TextInput
-        size="xs"
-        aria-label="Alias"
-        placeholder="new alias"
-        value={alias}
-        onChange={(event) => setAlias(event.currentTarget.value)}
-      />
+      <Field label="Alias" hint="new alias" value={alias} onSet={setAlias} />
       <VersionSelect value={number} of={versions} onSet={setNumber} />
       <Button
         type="submit"

@@ -1,8 +1,9 @@
-import { ActionIcon, Button, Textarea, TextInput } from '@mantine/core';
+import { ActionIcon, Button, Textarea } from '@mantine/core';
 import { useState } from 'react';
 import { seg } from '../../api/client';
 import type { Run } from '../../api/types';
 import { useAct } from '../../parts/act';
+import { Field } from '../../parts/Field';
 import { Icon } from '../../parts/Icon';
 import { Markdown } from '../../parts/Markdown';
 import { Panel } from '../../parts/Panel';
@@ -117,22 +118,8 @@ export function Tags({ run }: { run: Run }) {
           });
         }}
       >
-        <TextInput
-          size="xs"
-          aria-label="Tag"
-          placeholder="tag"
-          value={key}
-          onChange={(event) => setKey(event.currentTarget.value)}
-          style={{ flex: 1 }}
-        />
-        <TextInput
-          size="xs"
-          aria-label="Value"
-          placeholder="value"
-          value={value}
-          onChange={(event) => setValue(event.currentTarget.value)}
-          style={{ flex: 1 }}
-        />
+        <Field label="Tag" hint="tag" value={key} onSet={setKey} grow={1} />
+        <Field label="Value" hint="value" value={value} onSet={setValue} grow={1} />
         <Button type="submit" size="xs" variant="default" disabled={!key.trim()} loading={busy}>
           Set
         </Button>

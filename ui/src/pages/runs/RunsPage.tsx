@@ -225,6 +225,7 @@ function ExperimentSelect({ value, onSet }: { value: string; onSet: (id: string 
     <NativeSelect
       size="xs"
       aria-label="Experiment"
+      w={150}
       value={value}
       onChange={(event) => onSet(event.currentTarget.value || undefined)}
       data={[
@@ -251,6 +252,7 @@ function GroupSelect({
     <NativeSelect
       size="xs"
       aria-label="Group by"
+      w={150}
       value={value}
       onChange={(event) => onSet(event.currentTarget.value || undefined)}
       data={[

@@ -1,6 +1,7 @@
-import { Button, Popover, TextInput } from '@mantine/core';
+import { Button, Popover } from '@mantine/core';
 import { useState } from 'react';
 import { Copy } from '../../parts/Code';
+import { Field } from '../../parts/Field';
 import { Icon } from '../../parts/Icon';
 import css from './runs.module.css';
 import type { RunsSearch } from './search';
@@ -71,15 +72,7 @@ export function Views({ search, onOpen }: { search: RunsSearch; onOpen: (search:
               setName('');
             }}
           >
-            <TextInput
-              size="xs"
-              data-autofocus
-              aria-label="Name of the view"
-              placeholder="Save this view as…"
-              value={name}
-              onChange={(event) => setName(event.currentTarget.value)}
-              style={{ flex: 1 }}
-            />
+            <Field label="Name of the view" hint="Save this view as…" value={name} onSet={setName} grow={1} first />
             <Button type="submit" size="xs" disabled={!name.trim()}>
               Save
             </Button>

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from helicline import evaluation, tracking
+from helicline import evaluation, trace, tracking
 from helicline.clock import epoch_ms
 from helicline.protocol.mlflow.call import Call, pruned
-from helicline.protocol.mlflow.errors import WireError
+from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.records.evaluation import ScorerVersion
 from helicline.store.unit import Reader
 
@@ -72,3 +72,35 @@ async def delete(call: Call) -> Any:
     number = call.fields.integer("version")
     await call.write(lambda tx: evaluation.delete_scorer(tx, experiment_id, name, number))
     return {}
+
+
+def _online(scorer: ScorerVersion) -> dict[str, Any]:
+    assert scorer.online is not None
+    told = {
+        "online_scoring_config_id": scorer.online.id,
+        "scorer_id": scorer.scorer_id,
+        "sample_rate": scorer.online.sample_rate,
+        "experiment_id": scorer.experiment,
+    }
+    return told | pruned(filter_string=scorer.online.filter)
+
+
+async def set_online(call: Call) -> Any:
+    fields = call.fields
+    experiment_id, name = fields.required("experiment_id"), fields.required("name")
+    if not fields.has("sample_rate"):
+        missing("sample_rate")
+    rate, text = fields.number("sample_rate"), fields.text("filter_string")
+    await call.read(lambda tx: trace.search_traces(tx, [experiment_id], filter=text, max_results=1))
+    made = await call.write(
+        lambda tx: evaluation.set_online_scoring(tx, experiment_id, name, sample_rate=rate, filter=text)
+    )
+    return {"config": _online(made)}
+
+
+async def online(call: Call) -> Any:
+    """Answer which of the scorers judge traces by themselves; clients ask whenever they list scorers."""
+    ids = call.fields.texts("scorer_ids")
+    if not ids:
+        missing("scorer_ids")
+    return {"configs": [_online(one) for one in await call.read(lambda tx: evaluation.online_scoring(tx, ids))]}

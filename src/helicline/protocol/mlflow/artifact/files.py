@@ -13,6 +13,7 @@ from helicline import tracking
 from helicline.errors import Invalid, NotFound, TooLarge
 from helicline.protocol.mlflow.call import Call, Reply, pruned
 from helicline.protocol.mlflow.errors import WireError
+from helicline.records.model import ArtifactFile
 from helicline.store.unit import Reader
 from helicline.tracking.artifact import Entry, path_in_store
 from helicline.tracking.checks import checked_path
@@ -82,8 +83,12 @@ async def _next(receive: Any) -> Any:
 
 async def download(call: Call) -> Any:
     path = _path(call)
-    file = await call.read(lambda tx: _file(tx, path))
-    name = path.rpartition("/")[2]
+    return await sent(call, await call.read(lambda tx: find(tx, path)))
+
+
+async def sent(call: Call, file: ArtifactFile) -> Reply:
+    """Return the file as an attachment: no browser shows it as a page of ours."""
+    name = file.path.rpartition("/")[2]
     headers = (
         ("content-type", content_type(name)),
         ("content-length", str(file.size)),
@@ -95,7 +100,8 @@ async def download(call: Call) -> Any:
     return Reply(headers=headers, stream=_flow(pieces))
 
 
-def _file(tx: Reader, path: str) -> Any:
+def find(tx: Reader, path: str) -> ArtifactFile:
+    """Return the file. Raises Invalid where the path is that of a directory."""
     try:
         return tracking.get_artifact(tx, path)
     except NotFound:

@@ -1,0 +1,80 @@
+"""Evaluation datasets with their records, and the versions of scorers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from helicline.cli.transfer.job import Job, parts
+from helicline.cli.transfer.tracker import Tracker
+from helicline.errors import Invalid, NotFound
+
+V3 = "/api/3.0/mlflow"
+RECORD = ("inputs", "outputs", "expectations", "tags", "source")
+RECORDS_AT_ONCE = 500
+
+
+def datasets_of(server: Tracker) -> dict[str, dict[str, Any]]:
+    """Return the datasets by name; a server that knows none, as those before MLflow 3.4, has none."""
+    try:
+        found = list(server.pages("/datasets/search", "datasets", {"max_results": 50}, api=V3))
+    except (NotFound, Invalid):
+        return {}
+    return {one["name"]: one for one in found}
+
+
+def records_of(server: Tracker, dataset_id: str) -> Iterator[dict[str, Any]]:
+    token = ""
+    while True:
+        page = server.get(f"/datasets/{dataset_id}/records", api=V3, max_results=1000, page_token=token)
+        yield from msgspec.json.decode(page.get("records") or "[]", type=list[dict[str, Any]])
+        token = page.get("next_page_token", "")
+        if not token:
+            return
+
+
+def copy_datasets(job: Job) -> None:
+    there = datasets_of(job.target)
+    for name, dataset in datasets_of(job.source).items():
+        with job.trying("evaluation dataset", name):
+            _copy_dataset(job, dataset, there.get(name))
+        job.step("evaluation sets")
+
+
+def _copy_dataset(job: Job, dataset: dict[str, Any], copy: dict[str, Any] | None) -> None:
+    places = [job.experiments[one] for one in dataset.get("experiment_ids", []) if one in job.experiments]
+    if copy is None:
+        body = {"name": dataset["name"], "experiment_ids": places, "tags": dataset.get("tags") or "{}"}
+        copy = job.target.post("/datasets/create", body, api=V3)["dataset"]
+    # a record whose inputs are there already is the same one
+    told = [{key: one[key] for key in RECORD if key in one} for one in records_of(job.source, dataset["dataset_id"])]
+    for some in parts(told, RECORDS_AT_ONCE):
+        body = {"records": msgspec.json.encode(some).decode()}
+        job.target.post(f"/datasets/{copy['dataset_id']}/records", body, api=V3)
+
+
+def scorers_of(server: Tracker, experiment_id: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the versions of each scorer of the experiment, oldest first."""
+    try:
+        newest = server.get("/scorers/list", api=V3, experiment_id=experiment_id).get("scorers", [])
+    except (NotFound, Invalid):
+        return {}
+    found = {}
+    for one in newest:
+        name = one["scorer_name"]
+        versions = server.get("/scorers/versions", api=V3, experiment_id=experiment_id, name=name)["scorers"]
+        found[name] = sorted(versions, key=lambda version: int(version["scorer_version"]))
+    return found
+
+
+def copy_scorers(job: Job, experiment_id: str) -> None:
+    target_id = job.experiments[experiment_id]
+    there = scorers_of(job.target, target_id)
+    for name, versions in scorers_of(job.source, experiment_id).items():
+        with job.trying("scorer", name):
+            for version in versions[len(there.get(name, ())) :]:
+                text = {"name": name, "serialized_scorer": version["serialized_scorer"]}
+                job.target.post("/scorers/register", {"experiment_id": target_id, **text}, api=V3)
+        job.step("scorers")

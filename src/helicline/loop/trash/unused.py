@@ -1,0 +1,52 @@
+"""Blobs that nothing names any more."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from helicline.data import tree
+from helicline.loop.context import Context
+from helicline.store import nouns
+from helicline.store.blobs import BucketBlobs
+from helicline.store.rows import purge
+from helicline.store.unit import Reader
+from helicline.store.uploads import sweep as sweep_uploads
+
+
+def blobs(context: Context, since: datetime, *, without: Sequence[str] = ()) -> list[tuple[str, int]]:
+    """Return digest and size of each blob that no record names and nobody used since then.
+
+    Records are asked after the blobs: what is named in between was used in between. Artifacts below the folders
+    `without` count as gone.
+    """
+    found = list(context.blobs.unused(since))
+    named, roots = context.store.read(lambda tx: (set(purge.named_digests(tx, without=without)), _roots(tx)))
+    for root in roots:
+        named.update(_tree(context, root))
+    return [(digest, size) for digest, size in found if digest not in named]
+
+
+def _roots(tx: Reader) -> list[str]:
+    return [version.root_hash for version in nouns.DATASET_VERSIONS.select(tx)]
+
+
+def _tree(context: Context, root: str) -> Iterator[str]:
+    """Yield every blob of a dataset version. Raises NotFound where its manifest is gone: then nothing is removed."""
+    yield root
+    for *_, shard in tree.read_root(context.blobs, root).shards:
+        yield shard
+        yield from (entry.hash for entry in tree.read_shard(context.blobs, shard))
+
+
+def sweep(context: Context, now: datetime, since: datetime) -> Counter[str]:
+    """Remove the blobs that nothing names and what uploads left; return how many blobs and bytes went."""
+    freed: Counter[str] = Counter()
+    for digest, size in blobs(context, since):
+        if context.blobs.discard(digest, since):
+            freed += Counter(blob=1, byte=size)
+    freed["byte"] += context.blobs.tidy(since)
+    if isinstance(context.blobs, BucketBlobs):
+        freed["byte"] += sweep_uploads(context.blobs.store, now)
+    return freed

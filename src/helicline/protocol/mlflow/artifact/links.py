@@ -1,0 +1,45 @@
+"""Links to single files, as pages, notebooks and older clients hold them: `/get-artifact?run_id=...&path=...`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from helicline import registry, tracking
+from helicline.protocol.mlflow.artifact.files import find, sent
+from helicline.protocol.mlflow.call import Call
+from helicline.protocol.mlflow.errors import WireError
+from helicline.records.model import ArtifactFile
+from helicline.store.unit import Reader
+from helicline.tracking.artifact import path_in_store
+from helicline.tracking.checks import checked_path
+
+
+def _below(tx: Reader, uri: str, path: str) -> ArtifactFile:
+    root = path_in_store(uri)
+    if root is None:
+        raise WireError("INVALID_PARAMETER_VALUE", f"The artifacts lie at {uri}, which clients read by themselves.")
+    return find(tx, f"{root}/{path}")
+
+
+def _path(call: Call, name: str = "path") -> str:
+    return checked_path(name, call.fields.required(name))
+
+
+async def of_run(call: Call) -> Any:
+    run_id, path = call.fields.required("run_id", also="run_uuid"), _path(call)
+    return await sent(call, await call.read(lambda tx: _below(tx, tracking.get_run(tx, run_id).artifact_uri, path)))
+
+
+async def of_version(call: Call) -> Any:
+    name, number, path = call.fields.required("name"), call.fields.version(), _path(call)
+
+    def view(tx: Reader) -> ArtifactFile:
+        return _below(tx, registry.download_uri(tx, registry.get_version(tx, name, number)), path)
+
+    return await sent(call, await call.read(view))
+
+
+async def of_logged_model(call: Call) -> Any:
+    model_id, path = call.parts["model_id"], _path(call, "artifact_file_path")
+    found = await call.read(lambda tx: _below(tx, tracking.get_logged_model(tx, model_id).artifact_uri, path))
+    return await sent(call, found)

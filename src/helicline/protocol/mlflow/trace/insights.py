@@ -1,0 +1,63 @@
+"""Numbers over many traces on the wire: metrics for dashboards, and how two filters go together."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from helicline import trace as traces
+from helicline.protocol.mlflow.call import Call, pruned
+from helicline.protocol.mlflow.errors import missing
+from helicline.protocol.mlflow.fields import Fields
+
+# enums come by name or by number
+VIEWS = {1: "TRACES", 2: "SPANS", 3: "ASSESSMENTS"}
+KINDS = {1: "COUNT", 2: "SUM", 3: "AVG", 4: "PERCENTILE", 5: "MIN", 6: "MAX"}
+
+
+def _named(fields: Fields, name: str, known: dict[int, str]) -> str:
+    value = fields.raw(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return known.get(value, str(value))
+    return fields.required(name)
+
+
+def _aggregation(fields: Fields) -> traces.Aggregation:
+    percentile = fields.number("percentile_value") if fields.has("percentile_value") else None
+    return traces.Aggregation(_named(fields, "aggregation_type", KINDS), percentile)
+
+
+def _list(fields: Fields, name: str) -> list[str]:
+    found = fields.texts(name)
+    if not found:
+        missing(name)
+    return found
+
+
+async def metrics(call: Call) -> Any:
+    fields = call.fields
+    asked = traces.Measure(
+        experiment_ids=_list(fields, "experiment_ids"),
+        view=_named(fields, "view_type", VIEWS),
+        metric=fields.required("metric_name"),
+        aggregations=fields.each("aggregations", _aggregation) or missing("aggregations"),
+        dimensions=fields.texts("dimensions"),
+        filters=fields.texts("filters"),
+        interval_s=fields.integer("time_interval_seconds") or 0,
+        start_ms=fields.integer("start_time_ms"),
+        end_ms=fields.integer("end_time_ms"),
+        max_results=fields.integer("max_results", 1000) or 0,
+    )
+    found = await call.read(lambda tx: traces.measure(tx, asked))
+    return pruned(data_points=[msgspec.structs.asdict(point) for point in found])
+
+
+async def correlation(call: Call) -> Any:
+    fields = call.fields
+    experiments, within = _list(fields, "experiment_ids"), fields.text("base_filter")
+    first, second = fields.required("filter_string1"), fields.required("filter_string2")
+    found = await call.read(lambda tx: traces.correlate(tx, experiments, first, second, within=within))
+    told = msgspec.structs.asdict(found)
+    return {name: value for name, value in told.items() if not math.isnan(value)}
