@@ -136,17 +136,13 @@ class LocalBlobs:
     def discard(self, digest: str, since: datetime) -> bool:
         """Remove the blob unless it was used since then; nobody can be told that it is there once it goes."""
         path, aside = self.path(digest), self.folder / "tmp" / f"{ASIDE}{digest}"
-        self._landing.add(digest)
         try:
             os.rename(path, aside)
-            if aside.stat().st_mtime >= since.timestamp():
-                os.rename(aside, path)
-                self._settle(path.parent)
-                return False
         except FileNotFoundError:
             return False
-        finally:
-            self._landing.discard(digest)
+        if aside.stat().st_mtime >= since.timestamp():
+            os.rename(aside, path)
+            return False
         aside.unlink()
         return True
 
