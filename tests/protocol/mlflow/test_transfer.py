@@ -264,12 +264,51 @@ def test_a_database_file_is_read_and_left_as_it_is(stock, ours, tmp_path):
     assert (tmp_path / "mlflow.db").read_bytes() == before
 
 
+IN_FILES = """
+import mlflow
+from mlflow import MlflowClient
+mlflow.set_experiment("in files")
+with mlflow.start_run(run_name="old") as run:
+    for step in range(3):
+        mlflow.log_metric("loss", 1 / (1 + step), step=step)
+    mlflow.log_params({"depth": 3})
+    mlflow.log_text("kept", "notes/a.txt")
+    with mlflow.start_span("call"):
+        pass
+mlflow.flush_trace_async_logging()
+MlflowClient().create_registered_model("old")
+MlflowClient().create_model_version("old", f"runs:/{run.info.run_id}/notes", run.info.run_id)
+MlflowClient().set_registered_model_alias("old", "champion", "1")
+print(run.info.run_id)
+"""
+
+
+def test_a_folder_of_runs_is_read_and_left_as_it_is(ours, tmp_path):
+    folder = tmp_path / "mlruns"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    environment |= {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_TRACKING_URI": folder.as_uri()}
+    command = [sys.executable, "-c", IN_FILES]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    run = done.stdout.split()[-1]
+    before = {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    code, report, said = ended(hl(tmp_path, ours.url, "import", "mlflow", "./mlruns", "--json"))
+    assert (report["problems"], code) == ([], 0), said
+    wanted = {"runs": 1, "points": 3, "files": 1, "model versions": 1, "aliases": 1, "traces": 1, "spans": 1}
+    assert {kind: report["counts"][kind] for kind in wanted} == {kind: [count, count] for kind, count in wanted.items()}
+    client = MlflowClient(ours.url)
+    assert client.get_run(run).data.params == {"depth": "3"}
+    assert client.get_model_version_by_alias("old", "champion").run_id == run
+    assert {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.parametrize(
     ("uri", "said"),
     [
         ("ftp://127.0.0.1/x", "sqlite:///FILE"),
         ("http://127.0.0.1:9", "is unavailable"),
-        ("sqlite:///nowhere.db", "an SQLite file that exists"),
+        ("sqlite:///nowhere.db", "a file that exists as sqlite:///mlflow.db"),
+        ("./nowhere", "a folder that exists"),
+        ("./ours", "no experiments in it"),
         ("sqlite:///other.db", "no experiments in it"),
         ("sqlite:///text.db", "a database of MLflow"),
     ],

@@ -46,22 +46,20 @@ def import_mlflow(uri: str, *, artifacts: Path | None = None, json: bool = False
     Parameters
     ----------
     uri
-        A tracking server, or a database file as sqlite:///mlflow.db (read through the stock server, if installed).
+        A tracking server, a database file as sqlite:///mlflow.db, or a folder as ./mlruns (both are read through the
+        stock server, if installed).
     artifacts
         With a database: the folder its server kept artifacts in. Left out: mlartifacts beside the file.
     """
+    from helicline.cli.transfer.database import is_local, served
+
     with ExitStack() as stack:
         client = stack.enter_context(closing(connect()))
         ours = stack.enter_context(closing(Tracker(client.url, client.headers, keeps_ids=True)))
         ours.check()
-        if uri.startswith("sqlite:///"):
-            from helicline.cli.transfer.database import served
-
-            url = stack.enter_context(served(uri, artifacts=artifacts))
-        else:
-            url = uri
+        url = stack.enter_context(served(uri, artifacts=artifacts)) if is_local(uri) else uri
         theirs = stack.enter_context(closing(Tracker(url)))
-        _run(theirs, ours, name=uri if uri.startswith("sqlite:") else theirs.shown, json=json)
+        _run(theirs, ours, name=uri if is_local(uri) else theirs.shown, json=json)
 
 
 @export_app.command(name="mlflow")

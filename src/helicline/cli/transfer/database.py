@@ -1,4 +1,4 @@
-"""A stock MLflow's SQLite file, read through the stock server on a copy of it: the file itself is never changed."""
+"""A stock MLflow's SQLite file or `mlruns` folder, read through the stock server on a copy: neither is ever changed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -28,18 +29,21 @@ HINT = (
 )
 
 
+def is_local(uri: str) -> bool:
+    """Tell whether the URI names a file or folder here, and no server."""
+    return uri.startswith(("sqlite:///", "file:")) or "://" not in uri
+
+
 @contextmanager
 def served(uri: str, *, artifacts: Path | None = None) -> Iterator[str]:
-    """Give the address of a server that shows the database; it is stopped at the end."""
-    path = Path(uri.removeprefix("sqlite:///")).expanduser().resolve()
-    if not path.is_file():
-        raise Invalid("URI", uri, "an SQLite file that exists, as sqlite:///mlflow.db or sqlite:////folder/mlflow.db")
+    """Give the address of a server that shows the database or folder; it is stopped at the end."""
+    path = _path(uri)
     if importlib.util.find_spec("mlflow") is None:
-        raise Unavailable("mlflow", "it is not installed, and reading its database takes its server", HINT)
+        raise Unavailable("mlflow", "it is not installed, and reading its files takes its server", HINT)
     folder = Path(tempfile.mkdtemp(prefix="helicline-import-"))
     process = None
     try:
-        _copy(path, folder / "copy.db")
+        _copy_folder(path, folder) if path.is_dir() else _copy(path, folder / "copy.db")
         process, url = _started(folder, path.parent, artifacts or path.parent / "mlartifacts")
         _wait(process, url, folder / "log")
         yield url
@@ -47,6 +51,32 @@ def served(uri: str, *, artifacts: Path | None = None) -> Iterator[str]:
         if process is not None:
             _stop(process)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _path(uri: str) -> Path:
+    plain = unquote(urlsplit(uri).path) if uri.startswith("file:") else uri.removeprefix("sqlite:///")
+    path = Path(plain).expanduser().resolve()
+    if not (path.is_file() if uri.startswith("sqlite:///") else path.is_dir()):
+        allowed = "http://HOST:PORT, a file that exists as sqlite:///mlflow.db, or a folder that exists as ./mlruns"
+        raise Invalid("URI", uri, allowed)
+    return path
+
+
+def _copy_folder(path: Path, folder: Path) -> None:
+    """Make a database of what MLflow kept as files, by its own tool."""
+    if not any(path.glob("*/meta.yaml")):
+        raise Invalid("URI", str(path), "a folder of MLflow (this one has no experiments in it)")
+    command = [sys.executable, "-m", "mlflow", "migrate-filestore", "--no-progress", "--source", str(path)]
+    done = subprocess.run(
+        [*command, "--target", f"sqlite:///{folder / 'copy.db'}"],
+        env=os.environ | QUIET,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["it said nothing"]
+        raise Unavailable("mlflow migrate-filestore", last[0], "Look at the folder with mlflow.")
 
 
 def _copy(path: Path, target: Path) -> None:

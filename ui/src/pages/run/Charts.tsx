@@ -1,9 +1,10 @@
-import { Button, SegmentedControl, Slider, Switch, TextInput } from '@mantine/core';
+import { Button, SegmentedControl, Slider, Switch } from '@mantine/core';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
 import * as ask from '../../api/queries';
 import type { Line } from '../../api/types';
 import { ProblemBox, Waiting } from '../../parts/Asked';
+import { Field } from '../../parts/Field';
 import { num } from '../../parts/format';
 import { highlight, useHighlight } from '../../parts/highlight';
 import { colourOf, type DrawnLine, nearest } from '../../parts/lines';
@@ -79,13 +80,13 @@ function ChartTools({ view, search, change, many }: ToolsProps) {
   return (
     <div className={css.chartTools}>
       {many && (
-        <TextInput
-          size="xs"
-          aria-label="Search metrics"
-          placeholder="Search metrics"
-          value={search.metric ?? ''}
-          onChange={(event) => change({ metric: event.currentTarget.value || undefined })}
-        />
+        <span data-always>
+          <Field
+            label="Search metrics"
+            value={search.metric ?? ''}
+            onSet={(metric) => change({ metric: metric || undefined })}
+          />
+        </span>
       )}
       <SegmentedControl
         size="xs"
@@ -191,7 +192,7 @@ function Piece({ runs, keys, live, view, search, change }: PieceProps) {
   const single = runs.length === 1 ? keys.filter((key) => byKey.has(key) && !charted.includes(key)) : [];
   const flat = runs.length > 1 ? keys.filter((key) => byKey.has(key) && !charted.includes(key)) : [];
   return (
-    <div ref={ref} className="stack" style={{ minHeight: near ? undefined : 240 }}>
+    <div ref={ref} className="stack" data-charts={charted.length > 0} style={{ minHeight: near ? undefined : 240 }}>
       {found.isError && <ProblemBox error={found.error} />}
       {near && found.isPending && <Waiting lines={6} />}
       {single.length > 0 && (
