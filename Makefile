@@ -3,12 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test check docs bench screenshots openapi lock clean sync sync-demo chromium crash compiled
+.PHONY: demo test check docs bench screenshots openapi lock clean sync sync-demo chromium crash compiled compiler
 
 demo: sync-demo compiled ## the whole story on real data, then serve until Ctrl-C (ARGS=--exit ends by itself)
 	$(BIN)/python examples/digits/demo.py $(ARGS)
 
-test: sync compiled chromium check ## every test: unit, protocol, loop, crash, house, browser, on SQLite and PostgreSQL
+test: sync compiled chromium compiler check ## every test: unit, protocol, loop, crash, house, browser, on SQLite and PostgreSQL
 	$(BIN)/pytest --ignore=tests/browser $(ARGS)
 	$(BIN)/pytest tests/browser # a process of their own: playwright keeps an event loop running in its
 
@@ -41,8 +41,8 @@ lock: sync ## requirements.lock anew: versions and hashes, no addresses
 	$(BIN)/uv pip compile pyproject.toml --group dev --extra postgres --universal --generate-hashes --no-header \
 		--no-annotate --python-version 3.11 --upgrade -o requirements.lock -q
 
-crash: sync ## the crash campaign at length
-	HELICLINE_KILLS=2000 $(BIN)/pytest tests/crash $(ARGS)
+crash: sync compiler ## the crash campaign at length: kills and power cuts
+	HELICLINE_KILLS=2000 HELICLINE_CUTS=400 $(BIN)/pytest tests/crash $(ARGS)
 
 sync: .venv/.dev
 sync-demo: .venv/.demo
@@ -69,6 +69,10 @@ compiled: sync-demo
 
 chromium:
 	@command -v chromium > /dev/null || bash .ci/chromium
+
+# the power cut's tests compile the library that watches a server's disk
+compiler:
+	@[ "$$(uname)" != Linux ] || command -v cc > /dev/null || bash .ci/compiler
 
 clean:
 	rm -rf .venv .demo site build dist ui/node_modules src/helicline/web .mypy_cache .ruff_cache .pytest_cache .hypothesis

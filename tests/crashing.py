@@ -27,8 +27,8 @@ class Server:
     def __init__(self, home: Path, *command: str, **environment: str) -> None:
         self.home, self.command, self.port = home, command or ("-m", "helicline.server.main"), 0
         self.environment, self.url = environment, ""
-        home.mkdir(parents=True, exist_ok=True)
-        self.log = home / "server.log"
+        home.parent.mkdir(parents=True, exist_ok=True)
+        self.log = home.with_name(f"{home.name}.log")  # the home is the server's own, from its first moment on
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -41,7 +41,7 @@ class Server:
                 env=environment,
                 stdout=out,
                 stderr=out,
-                cwd=self.home,
+                cwd=self.log.parent,
             )
         end = time.monotonic() + 60
         while time.monotonic() < end and self.process.poll() is None:
@@ -70,18 +70,19 @@ class Server:
 class Nest(Server):
     """A server that starts in a moment: it is forked from a process that has imported everything."""
 
-    def __init__(self, home: Path, program: Path) -> None:
-        super().__init__(home, str(program))
+    def __init__(self, home: Path, program: Path, **environment: str) -> None:
+        super().__init__(home, str(program), **environment)
         self.nest: subprocess.Popen[bytes] | None = None
         self.pid = 0
 
     def start(self) -> None:
         if self.nest is None:
-            environment = {**os.environ, "HELICLINE_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
+            given = {"HELICLINE_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
+            environment = {**os.environ, **given, **self.environment}
             with self.log.open("ab") as out:
                 command = [sys.executable, *self.command]
                 self.nest = subprocess.Popen(
-                    command, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=out, cwd=self.home
+                    command, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=out, cwd=self.log.parent
                 )
         offset = self.log.stat().st_size
         assert self.nest.stdin is not None
@@ -103,10 +104,10 @@ class Nest(Server):
             time.sleep(0.005)
         raise AssertionError(self.log.read_text()[-2000:])
 
-    def kill(self) -> None:
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         offset = self.log.stat().st_size
-        os.kill(self.pid, signal.SIGKILL)
-        end = time.monotonic() + 10
+        os.kill(self.pid, how)
+        end = time.monotonic() + 20
         while f"ended {self.pid}" not in self.log.read_bytes()[offset:].decode(errors="replace"):
             assert time.monotonic() < end
             time.sleep(0.005)
@@ -128,7 +129,7 @@ class Writers:
 
     def __init__(self, server: Server) -> None:
         self.server, self.stopping = server, threading.Event()
-        self.acknowledged: dict[str, list[Any]] = {name: [] for name in self.kinds()}
+        self.acknowledged: dict[str, list[Any]] = {name: [] for name in ("run", *self.kinds())}
         self.threads: list[threading.Thread] = []
         self.run_id = ""
 
@@ -141,6 +142,7 @@ class Writers:
             made = client.post(f"{MLFLOW}/runs/create", json={"experiment_id": "0"})
             made.raise_for_status()
             self.run_id = made.json()["run"]["info"]["run_id"]
+        self.remember("run", self.run_id)
         for name in self.kinds():
             self.threads.append(threading.Thread(target=self._write, args=(name,), daemon=True))
             self.threads[-1].start()
@@ -164,8 +166,11 @@ class Writers:
                 time.sleep(0.05)
                 continue
             if told is not None:
-                self.acknowledged[name].append(told)
+                self.remember(name, told)
         client.close()
+
+    def remember(self, name: str, told: Any) -> None:
+        self.acknowledged[name].append(told)
 
     def _metric(self, client: httpx.Client, at: int) -> Any:
         body = {"run_id": self.run_id, "key": "loss", "value": float(at), "timestamp": 1000 + at, "step": at}
@@ -233,6 +238,8 @@ class Writers:
     def lost(self) -> dict[str, list[Any]]:
         """Return what was acknowledged and is not there exactly once."""
         with self.client() as client:
+            if client.get(f"{MLFLOW}/runs/get", params={"run_id": self.run_id}).status_code != 200:
+                return {"run": [self.run_id]}  # and with it what hangs on it
             return {name: found for name in self.kinds() if (found := getattr(self, f"_lost_{name}")(client))}
 
     def _lost_metric(self, client: httpx.Client) -> list[Any]:
@@ -303,7 +310,8 @@ class Writers:
         kept = self.acknowledged["loop"]
         if not kept:
             return []
-        now = client.get(f"{API}/loops/churn").json()["loop"]["spec_version"]
+        found = client.get(f"{API}/loops/churn")
+        now = found.json()["loop"]["spec_version"] if found.status_code == 200 else 0
         return [] if now >= max(kept) and len(set(kept)) == len(kept) else [max(kept)]
 
     def _lost_token(self, client: httpx.Client) -> list[Any]:

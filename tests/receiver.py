@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,3 +41,30 @@ class Receiver:
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
+
+
+class Dripping:
+    """Answers one request with `begin`, then a byte at a time, for some seconds at most. Entering gives the URL."""
+
+    def __init__(self, begin: bytes) -> None:
+        self.begin, self.stopping = begin, threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._drip, daemon=True).start()
+
+    def _drip(self) -> None:
+        line, _ = self.listener.accept()
+        with line, contextlib.suppress(OSError):
+            line.recv(65536)
+            line.sendall(self.begin)
+            rest = b"x" * 200 if self.begin else b"HTTP/1.1 200 OK\r\nx-slow: " + b"x" * 200 + b"\r\n\r\n"
+            for byte in rest:
+                if self.stopping.wait(0.02):
+                    return
+                line.sendall(bytes([byte]))
+
+    def __enter__(self) -> str:
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        self.listener.close()

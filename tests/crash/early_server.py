@@ -1,4 +1,4 @@
-"""The control of the crash test: a server that acknowledges writes a moment before they are durable."""
+"""A control of the crash tests: a server that acknowledges writes a moment before they are durable."""
 
 import asyncio
 import time
@@ -7,9 +7,8 @@ from nest import nest
 
 from helicline import settings as settings_file
 from helicline.loop.context import Context
-from helicline.server.main import listen, serve
-from helicline.store.blobs import open_blobs
-from helicline.store.migrations import upgrade
+from helicline.server.main import listen, open_context, serve
+from helicline.store.blobs import LocalBlobs
 from helicline.store.unit import Store
 
 
@@ -25,15 +24,13 @@ class EarlyStore(Store):
             time.sleep(0.05)
 
 
-def main() -> None:
+def serve_on(kind: type[Store] = Store, blobs: type[LocalBlobs] = LocalBlobs) -> None:
+    """Serve as the product does, on other ways to keep things."""
     settings = settings_file.load()
-    settings.home_path.mkdir(parents=True, exist_ok=True)
-    ready = Store(settings.database_url)
-    upgrade(ready)
-    ready.close()
-    store = EarlyStore(settings.database_url)
-    asyncio.run(serve(Context(store, open_blobs("", settings.home_path), settings), listen(settings)))
+    open_context(settings).store.close()
+    store = kind(settings.database_url)
+    asyncio.run(serve(Context(store, blobs(settings.home_path / "blobs"), settings), listen(settings)))
 
 
 if __name__ == "__main__":
-    nest(main)
+    nest(lambda: serve_on(EarlyStore))

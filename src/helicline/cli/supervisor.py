@@ -15,6 +15,7 @@ from typing import IO
 
 from helicline.errors import Conflict, Unavailable
 from helicline.settings import Settings
+from helicline.store.durable import make_folder
 
 READY_PATIENCE_S = 60.0
 RESTART_MIN_S, RESTART_MAX_S = 0.2, 10.0
@@ -93,7 +94,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Start everything. Raises Conflict where this home runs already, Unavailable where a part does not start."""
-        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self.home, mode=0o700)
         (self.home / "logs").mkdir(exist_ok=True)
         self._take_lock()
         try:

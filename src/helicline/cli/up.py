@@ -12,6 +12,7 @@ from helicline import settings as settings_file
 from helicline.cli.show import say
 from helicline.cli.supervisor import READY_PATIENCE_S, Supervisor, owner_of
 from helicline.errors import Unavailable
+from helicline.store.durable import make_folder
 
 
 def up(*, detach: bool = False) -> None:
@@ -47,7 +48,7 @@ def _detach() -> None:
     if owner_of(home):
         say(f"already running: {(home / 'server.url').read_text()}")
         return
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(home, mode=0o700)
     (home / "gateway.url").unlink(missing_ok=True)
     with (home / "supervisor.log").open("ab") as log:
         child = subprocess.Popen(

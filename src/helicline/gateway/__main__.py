@@ -14,6 +14,7 @@ import uvloop
 
 from helicline import settings
 from helicline.gateway.app import Gateway, Options
+from helicline.store.durable import make_folder
 
 _LOAD_TIMEOUT = "HELICLINE_LOAD_TIMEOUT_S"
 
@@ -48,7 +49,7 @@ async def _run(chosen: Options) -> None:
 
 def _locked(home: Path) -> IO[bytes] | None:
     """Return the lock of a home, held until the process ends, or None while another gateway has it."""
-    home.mkdir(parents=True, exist_ok=True)
+    make_folder(home)
     lock = (home / "gateway.lock").open("ab")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

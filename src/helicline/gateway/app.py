@@ -29,6 +29,7 @@ from helicline.gateway.routing import Routing
 from helicline.gateway.sync import Sync
 from helicline.ids import new_run_id
 from helicline.records.deployment import Desired, Observed
+from helicline.store.durable import make_folder
 
 _log = logging.getLogger("helicline.gateway")
 _SWEEP_S = 0.05
@@ -129,7 +130,7 @@ class Gateway:
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain, flush and end."""
-        self._options.home.mkdir(parents=True, exist_ok=True)
+        make_folder(self._options.home)
         kept = self._routing.restore()
         if kept is not None:
             self._kept_generation = kept.generation

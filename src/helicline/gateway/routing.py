@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 import msgspec
 
 from helicline.records.deployment import Desired, Route
+from helicline.store import durable
 
 _log = logging.getLogger("helicline.gateway")
 
@@ -31,18 +31,8 @@ class Routing:
         Raises:
             OSError: the disk is full or gone; the page before it stays.
         """
-        self._page.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._page.with_name(f"{self._page.name}.{os.getpid()}.tmp")
-        with partial.open("wb") as stream:
-            stream.write(msgspec.json.encode(desired))
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(self._page)
-        folder = os.open(self._page.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        durable.make_folder(self._page.parent)
+        durable.write(self._page, msgspec.json.encode(desired))
 
     def restore(self) -> Desired | None:
         """Return the page kept by an earlier gateway, or None when there is none that can be read."""

@@ -29,6 +29,7 @@ from helicline.protocol.rest.edge import Edge
 from helicline.protocol.rest.errors import Problem, bare, problem_of
 from helicline.protocol.rest.feed import Feed
 from helicline.records.access import Caller
+from helicline.server.document import api_document
 from helicline.server.filter import App, Doorkeeper, Filter, Receive, Scope, Send
 from helicline.server.metrics import exposition
 from helicline.server.permissions import API, PERMISSIONS
@@ -52,7 +53,7 @@ HANDLERS = [
 @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
 def get_openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The OpenAPI 3.1 document of this API."""
-    return Response(msgspec.json.encode(request.app.openapi_schema.to_schema()), media_type="application/json")
+    return Response(msgspec.json.encode(api_document(request.app)), media_type="application/json")
 
 
 def make_api(context: Context, feed: Feed) -> Litestar:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import uuid
@@ -19,7 +18,7 @@ from typing import Any
 from helicline.errors import HeliclineError, Refused, Unauthenticated
 from helicline.records.access import Caller
 from helicline.settings import Settings
-from helicline.store import nouns
+from helicline.store import durable, nouns
 from helicline.store.unit import Store
 
 Scope = MutableMapping[str, Any]
@@ -36,11 +35,9 @@ LOCAL = Caller(name="local", role="admin")
 def owner_token(home: Path) -> str:
     """Return the secret that whoever can read the home's files may use, made at the first start (mode 0600)."""
     path = home / "owner.token"
-    if not path.is_file():
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"hl_{secrets.token_urlsafe(32)}")
+    if not path.is_file() or not path.stat().st_size:
+        durable.make_folder(home, mode=0o700)
+        durable.write(path, f"hl_{secrets.token_urlsafe(32)}".encode(), mode=0o600)
     return path.read_text().strip()
 
 

@@ -23,6 +23,7 @@ from helicline.server.app import make_app
 from helicline.server.courier import Courier
 from helicline.settings import Settings
 from helicline.store.blobs import open_blobs
+from helicline.store.durable import make_folder
 from helicline.store.migrations import upgrade
 from helicline.store.unit import Store
 from helicline.store.vault import Vault
@@ -33,7 +34,7 @@ log = logging.getLogger("helicline.server")
 def open_context(settings: Settings) -> Context:
     """Open the home's store and blobs, bringing the schema up to date."""
     home = settings.home_path
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(home, mode=0o700)
     store = Store(settings.database_url)
     upgrade(store)
     store.write(lambda tx: webhook.seal_plain(tx, Vault.of(settings)))

@@ -10,6 +10,7 @@ from pathlib import Path
 from helicline.loop.context import Context
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_api
+from helicline.server.document import api_document
 from helicline.settings import Settings
 from helicline.store.blobs import open_blobs
 from helicline.store.unit import Store
@@ -21,8 +22,8 @@ def document() -> str:
         settings = Settings(home=folder)
         store = Store(settings.database_url)
         try:
-            schema = make_api(Context(store, open_blobs("", Path(folder)), settings), Feed()).openapi_schema
-            return json.dumps(schema.to_schema(), indent=1, sort_keys=True)
+            api = make_api(Context(store, open_blobs("", Path(folder)), settings), Feed())
+            return json.dumps(api_document(api), indent=1, sort_keys=True)
         finally:
             store.close()
 

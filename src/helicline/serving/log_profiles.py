@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from helicline.serving.predictions import segment_time, segments
+from helicline.store import durable
 
 SUFFIX = ".profiles"
 
@@ -26,10 +26,7 @@ def beside(segment: Path) -> Path:
 
 def write(segment: Path, by_revision: dict[int, bytes]) -> None:
     """Keep the profiles of a sealed segment."""
-    target = beside(segment)
-    partial = target.with_name(f".{target.name}.part")
-    partial.write_bytes(msgspec.msgpack.encode(Sidecar(by_revision)))
-    os.replace(partial, target)
+    durable.write(beside(segment), msgspec.msgpack.encode(Sidecar(by_revision)))
 
 
 def between(home: Path, deployment: str, *, revision: int, since: datetime, until: datetime) -> list[bytes]:

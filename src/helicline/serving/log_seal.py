@@ -11,6 +11,7 @@ import duckdb
 
 from helicline.serving.log_columns import Array, Batch, batches
 from helicline.serving.log_segment import read
+from helicline.store import durable
 
 OnSealed = Callable[[Path, dict[str, Array]], None]
 
@@ -48,16 +49,15 @@ def seal(segment: Path, tables: Path, *, on_sealed: OnSealed | None = None) -> l
 
 
 def _write(batch: Batch, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(path.parent)
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     selected = ", ".join(f"CAST({_quoted(name)} AS {kind}) AS {_quoted(name)}" for name, kind in batch.types.items())
     with _database().cursor() as connection:
         connection.register("batch", batch.columns)
         target = str(partial).replace("'", "''")
         connection.execute(f"COPY (SELECT {selected} FROM batch) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
-    with partial.open("rb") as stream:
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    durable.sync(partial)
+    durable.replace(partial, path)  # the segment goes next: what it holds must be sure here before
 
 
 @cache

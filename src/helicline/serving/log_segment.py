@@ -6,6 +6,7 @@ u32 CRC-32, then a MessagePack array. A torn last record (the process was killed
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import zlib
@@ -15,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from helicline.ids import new_prediction_id
+from helicline.store.durable import make_folder, sync
 
 _HEAD = struct.Struct("<II")
 
@@ -82,7 +84,8 @@ def read(path: Path) -> Iterator[Record]:
         length, crc = _HEAD.unpack_from(data, at)
         at += _HEAD.size
         payload = data[at : at + length]
-        if len(payload) < length or zlib.crc32(payload) != crc:
+        # zeros, as a power cut may leave them, are a record of nothing with the right checksum
+        if not length or len(payload) < length or zlib.crc32(payload) != crc:
             return
         yield _decode(payload)
         at += length
@@ -120,18 +123,34 @@ class SegmentWriter:
         try:
             _write_all(self._descriptor, data)
         except OSError:
-            os.ftruncate(self._descriptor, start)
+            try:
+                os.ftruncate(self._descriptor, start)
+            except OSError:  # half a record stays at its end: nothing can follow
+                with contextlib.suppress(OSError):
+                    self._close()
             raise
 
     def sync(self) -> None:
-        """Make what was flushed survive a power cut."""
-        if self._descriptor >= 0:
+        """Make what was flushed survive a power cut.
+
+        Raises:
+            OSError: the disk is full or gone; the segment is closed, since a later sync would not come back to what
+                this one has lost, and what is written behind a gap is not read.
+        """
+        if self._descriptor < 0:
+            return
+        try:
             os.fdatasync(self._descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._close()
+            raise
 
     def _open(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         self._path = self._folder / f"{self._kind}-{new_prediction_id()}.open"
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        sync(self._folder)  # what is written here later is sure only where its file is
 
     @property
     def is_open(self) -> bool:
@@ -143,10 +162,13 @@ class SegmentWriter:
         self.flush()
         if self._descriptor < 0:
             return False
-        os.close(self._descriptor)
-        self._descriptor = -1
-        self._path.rename(self._path.with_suffix(".wal"))
+        self._close()
         return True
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
+        self._path.rename(self._path.with_suffix(".wal"))
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -17,10 +17,12 @@ from typing import Any, Literal, Protocol
 import obstore
 from blake3 import blake3
 
-from helicline.errors import Invalid, NotFound, StorageFull, TooLarge
+from helicline.errors import Invalid, NotFound, StorageFull, TooLarge, Unavailable
+from helicline.store.durable import make_folder, sync
 from helicline.store.marks import Marks
 
 CHUNK = 1 << 20
+ASIDE = "discarded-"
 # above this a blob goes to the bucket in pieces: whole, it would have to fit into memory, and S3 takes 5 GB at most
 WHOLE = 64 << 20
 PIECE, PIECES_AT_ONCE = 16 << 20, 4
@@ -51,7 +53,11 @@ class LocalBlobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "tmp").mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+        (folder / "tmp").mkdir(exist_ok=True)
+        self._landing: set[str] = set()
+        self._settled: set[str] = set()
+        self._bring_back()
 
     def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]:
         """Keep the bytes and return their digest and size. Raises Invalid over `limit` bytes, StorageFull."""
@@ -60,6 +66,8 @@ class LocalBlobs:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise StorageFull("the blob store", str(error), "Free some space and send it again.") from None
+            if error.errno in (errno.EIO, errno.EROFS):
+                raise Unavailable("the blob store", str(error), "Look after its disk, and send it again.") from None
             raise
 
     def _put(self, chunks: Iterable[bytes], limit: int | None) -> tuple[str, int]:
@@ -77,26 +85,45 @@ class LocalBlobs:
                 os.fsync(out.fileno())
             digest = hasher.hexdigest()
             target = self.path(digest)
-            if not _touched(target):
+            if not self.has(digest):
                 self._rename(Path(name), target)
             return digest, size
         finally:
             Path(name).unlink(missing_ok=True)
 
     def _rename(self, source: Path, target: Path) -> None:
+        digest = target.name
         target.parent.mkdir(exist_ok=True)
         os.chmod(source, 0o444)
-        os.rename(source, target)
-        for folder in (target.parent, self.folder):
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        self._landing.add(digest)
+        try:
+            os.rename(source, target)
+            self._settle(target.parent)
+        except OSError:  # the name may be there, and not be sure
+            self._settled.discard(target.parent.name)
+            raise
+        finally:
+            self._landing.discard(digest)
+
+    def _settle(self, folder: Path) -> None:
+        """Make the folder's names sure, and its own."""
+        sync(folder)
+        if folder.name not in self._settled:
+            sync(self.folder)
+            self._settled.add(folder.name)
 
     def has(self, digest: str) -> bool:
-        """Tell whether the blob is there; whoever asks may count on it for as long as `unused` spares what was used."""
-        return _touched(self.path(digest))
+        """Tell whether the blob is here; whoever asks may count on it for as long as `unused` spares what was used.
+
+        One whose name may not be on the disk yet (its writer is at it, was killed there, or its sync failed) is made
+        sure of: whoever hears that it is here will not send it again.
+        """
+        target = self.path(digest)
+        if not _touched(target):
+            return False
+        if digest in self._landing or target.parent.name not in self._settled:
+            self._settle(target.parent)
+        return True
 
     def unused(self, since: datetime) -> Iterator[tuple[str, int]]:
         """Yield digest and size of each blob that nobody put or asked for since then."""
@@ -108,7 +135,7 @@ class LocalBlobs:
 
     def discard(self, digest: str, since: datetime) -> bool:
         """Remove the blob unless it was used since then; nobody can be told that it is there once it goes."""
-        path, aside = self.path(digest), self.folder / "tmp" / f"discarded-{digest}"
+        path, aside = self.path(digest), self.folder / "tmp" / f"{ASIDE}{digest}"
         try:
             os.rename(path, aside)
         except FileNotFoundError:
@@ -118,6 +145,13 @@ class LocalBlobs:
             return False
         aside.unlink()
         return True
+
+    def _bring_back(self) -> None:
+        """Undo what a discard did that was cut off: somebody may have asked for the blob in its last moment."""
+        for aside in (self.folder / "tmp").glob(f"{ASIDE}*"):
+            path = self.path(aside.name.removeprefix(ASIDE))
+            path.parent.mkdir(exist_ok=True)
+            os.rename(aside, path)
 
     def tidy(self, since: datetime) -> int:
         """Remove what uploads left that were cut off before then; return how many bytes went."""

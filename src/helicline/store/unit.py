@@ -25,6 +25,7 @@ import sqlalchemy as sa
 from helicline.clock import Clock, SystemClock
 from helicline.errors import HeliclineError, Invalid, StorageFull, Unavailable
 from helicline.records.event import Event
+from helicline.store.durable import make_folder
 
 log = logging.getLogger("helicline.store")
 T = TypeVar("T")
@@ -330,7 +331,7 @@ def _engine(url: str, pragmas: tuple[str, ...]) -> sa.Engine:
             plain = plain.replace("postgresql://", "postgresql+psycopg://", 1)
         return sa.create_engine(plain, pool_size=16, max_overflow=16, pool_pre_ping=True)
     path = Path(url.removeprefix("sqlite:///"))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     _refuse_network(path.parent)
     engine = sa.create_engine(
         url,

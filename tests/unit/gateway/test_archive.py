@@ -49,3 +49,51 @@ def test_an_mlmodel_with_python_objects_is_refused(tmp_path):
     (tmp_path / "MLmodel").write_text("!!python/object/apply:os.system ['true']")
     with pytest.raises(Invalid):
         read_mlmodel(tmp_path)
+
+
+def tar_of(path, *members):
+    """A tar of members as they are given: (what makes its head, content)."""
+    with tarfile.open(path, "w") as archive:
+        for more, content in (({"name": "MLmodel"}, b"flavors: {}"), *members):
+            info = tarfile.TarInfo()
+            info.size = len(content)
+            for name, value in more.items():
+                setattr(info, name, value)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+SPARSE = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.name": "s", "GNU.sparse.size": "50000000"}
+SPARSE |= {"GNU.sparse.numblocks": "1", "GNU.sparse.map": "0,1"}
+ODD = {
+    "a link, then a file through it": [
+        ({"name": "d", "type": tarfile.SYMTYPE, "linkname": "/tmp"}, b""),
+        ({"name": "d/x"}, b"x"),
+    ],
+    "a hard link to a file outside": [({"name": "h", "type": tarfile.LNKTYPE, "linkname": "../../x"}, b"")],
+    "a big file that is all holes": [({"name": "s", "pax_headers": SPARSE}, b"x")],
+    "a file, then a file below it": [({"name": "a"}, b"x"), ({"name": "a/b"}, b"y")],
+    "a folder, then a file in its place": [({"name": "a", "type": tarfile.DIRTYPE}, b""), ({"name": "a"}, b"y")],
+    "a name twice": [({"name": "a"}, b"first"), ({"name": "a"}, b"second")],
+    "a name that is too long": [({"name": "x" * 300}, b"x")],
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_what_an_honest_archive_does_not_hold_is_refused(tmp_path, what):
+    with pytest.raises(Invalid):
+        unpack(tar_of(tmp_path / "model.tar", *ODD[what]), tmp_path / "out")
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 100_000
+
+
+def test_an_archive_that_ends_too_soon_is_refused(tmp_path):
+    whole = tar_of(tmp_path / "model.tar", ({"name": "weights"}, b"x" * 5000))
+    whole.write_bytes(whole.read_bytes()[:4000])
+    with pytest.raises(Invalid):
+        unpack(whole, tmp_path / "out")
+
+
+def test_modes_and_owners_of_an_archive_do_not_count(tmp_path):
+    unpack(tar_of(tmp_path / "model.tar", ({"name": "run", "mode": 0o6777, "uid": 1}, b"x")), tmp_path / "out")
+    found = (tmp_path / "out" / "run").stat()
+    assert (found.st_mode & 0o7111, found.st_uid) == (0, (tmp_path / "out").stat().st_uid)

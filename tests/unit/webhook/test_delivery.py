@@ -20,7 +20,7 @@ from helicline.settings import Settings
 from helicline.store.nouns import DELIVERIES, WEBHOOKS
 from helicline.store.vault import Vault
 from helicline.webhook import Outcome, Told
-from receiver import Receiver
+from receiver import Dripping, Receiver
 
 NOW = FakeClock().now()
 SECRET, KEY = "s3cret", "the servers share this"
@@ -155,6 +155,29 @@ def test_a_name_that_leads_inside_is_refused_when_it_is_sent_to(monkeypatch, fou
     monkeypatch.setattr(send.socket, "getaddrinfo", lambda *_args, **_kwargs: info)
     outcome = send.post("https://rebound.example.com/x", "{}", {}, private=False)
     assert (outcome.refused, outcome.status) == (True, 0)
+
+
+def test_a_name_that_changes_its_mind_gets_what_was_looked_at(monkeypatch, receiver):
+    """The address that was checked is the one that is connected to; the name goes along for the receiver."""
+    answers = [[(2, 1, 6, "", ("127.0.0.1", receiver.port))]]  # a second question would fail
+    monkeypatch.setattr(send.socket, "getaddrinfo", lambda *_args, **_kwargs: answers.pop())
+    outcome = send.post(f"http://rebound.example.com:{receiver.port}/x", "{}", {}, private=True)
+    assert outcome.status == 200
+    assert receiver.requests[-1][1]["host"] == f"rebound.example.com:{receiver.port}"
+
+
+@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["head", "body"])
+def test_a_receiver_that_answers_byte_by_byte_is_given_up(begin: bytes):
+    with Dripping(begin) as url:
+        outcome = send.post(url, "{}", {}, private=True, patience_s=0.3)
+    assert (outcome.status, "within 0.3 s" in outcome.error) == (0, True)
+
+
+def test_of_a_long_answer_only_the_beginning_is_read():
+    endless = Receiver(lambda path, body: (200, b"x" * 3_000_000, "text/plain"))
+    outcome = send.post(endless.url, "{}", {}, private=True)
+    endless.close()
+    assert (outcome.status, len(outcome.body)) == (200, send.MAX_ANSWER)
 
 
 def test_a_claimed_delivery_is_not_tried_by_another_server(timed, receiver):

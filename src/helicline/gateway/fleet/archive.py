@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import tarfile
@@ -15,6 +16,9 @@ import yaml
 from helicline.errors import Invalid, Unavailable
 from helicline.ids import new_run_id
 from helicline.records.deployment import RevisionOrder
+from helicline.store import durable
+
+_NAMES_IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
 
 async def fetch(client: httpx.AsyncClient, order: RevisionOrder, *, models: Path) -> Path:
@@ -35,6 +39,7 @@ async def fetch(client: httpx.AsyncClient, order: RevisionOrder, *, models: Path
     try:
         await _download(client, order.archive_path, target=packed)
         await asyncio.to_thread(unpack, packed, partial)
+        await asyncio.to_thread(durable.sync_tree, partial)  # a folder that is there is taken as whole
         _publish(partial, folder)
     finally:
         packed.unlink(missing_ok=True)
@@ -84,15 +89,19 @@ def _unpack_one(archive: tarfile.TarFile, member: tarfile.TarInfo, *, target: Pa
     if name.is_absolute() or ".." in name.parts or "\\" in member.name or "\0" in member.name:
         raise Invalid("archive member", member.name, "a relative path inside the model's folder")
     place = target / name
-    if member.isdir():
-        place.mkdir(parents=True, exist_ok=True)
-        return
-    stream = archive.extractfile(member) if member.isreg() else None
-    if stream is None:
-        raise Invalid("archive member", member.name, "a plain file or folder (no links, no devices)")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("wb") as output:
-        shutil.copyfileobj(stream, output, 1 << 20)
+    # a sparse file may be a few bytes here and fill the disk once its holes are written
+    stream = archive.extractfile(member) if member.isreg() and not member.issparse() else None
+    if stream is None and not member.isdir():
+        raise Invalid("archive member", member.name, "a plain file or folder (no links, no devices, no sparse files)")
+    try:
+        (place.parent if stream else place).mkdir(parents=True, exist_ok=True)
+        if stream is not None:
+            with place.open("xb") as output:
+                shutil.copyfileobj(stream, output, 1 << 20)
+    except OSError as error:
+        if error.errno not in _NAMES_IN_THE_WAY:
+            raise
+        raise Invalid("archive member", member.name, "a name that no other member has, of usual length") from None
 
 
 def read_mlmodel(folder: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import importlib.util
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -51,6 +52,8 @@ class Environments:
         file = folder / "requirements.txt"
         file.write_text("\n".join(wanted) + "\n")
         await _uv("pip", "install", "--python", str(interpreter), "-r", str(file))
+        # a power cut after the mark must not leave a package without its files: they are many, so all at once
+        await asyncio.to_thread(os.sync)
         (folder / _READY).touch()
         return interpreter
 

@@ -80,12 +80,11 @@ def verify_audit(edge: Edge) -> Audit:
         return Audit(ok=False, events=0, broken_at=broken.seq, why=broken.why)
 
 
-@get("/stream")
+@get("/stream", media_type="text/event-stream")
 async def stream(edge: Edge, feed: Feed, after: int = -1) -> Stream:
     """Server-sent events: `{seq, noun, id, verb}` of every change after `after` (now, if left out)."""
     return Stream(
         _live(feed, feed.seq if after < 0 else after),
-        media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
@@ -109,7 +108,7 @@ def get_why(edge: Edge, prediction_id: str) -> why.Answer:
     return why.why(edge.context, prediction_id)
 
 
-@get("/deployments/{name:str}/labelled", sync_to_thread=True)
+@get("/deployments/{name:str}/labelled", sync_to_thread=True, media_type="application/vnd.apache.parquet")
 def get_labelled(edge: Edge, name: str, label: str = "label", since_ms: int = 0) -> Response[bytes]:
     """Production rows whose label came in, as Parquet: the model's inputs and the label."""
     edge.read(lambda tx: nouns.DEPLOYMENTS.get(tx, name))
@@ -118,7 +117,7 @@ def get_labelled(edge: Edge, name: str, label: str = "label", since_ms: int = 0)
         count = log_harvest.write(edge.context.home, name, path, label=label, since_ms=since_ms)
         body = path.read_bytes() if count else b""
     headers = {"X-Row-Count": str(count)}
-    return Response(body, media_type="application/vnd.apache.parquet", headers=headers)
+    return Response(body, headers=headers)
 
 
 def _shown(token: Token) -> TokenShown:

@@ -116,10 +116,10 @@ async def put_blob(request: Request[Any, Any, Any], edge: Edge) -> BlobKept:
     return BlobKept(hash=digest, size=size)
 
 
-@get("/blobs/{digest:str}", sync_to_thread=True)
+@get("/blobs/{digest:str}", sync_to_thread=True, media_type="application/octet-stream")
 def get_blob(edge: Edge, digest: str) -> Stream:
     """The bytes of a blob."""
-    return Stream(edge.context.blobs.read(checked_digest(digest)), media_type="application/octet-stream")
+    return Stream(edge.context.blobs.read(checked_digest(digest)))
 
 
 async def receive(stream: AsyncIterator[bytes], blobs: Blobs, *, limit: int) -> tuple[str, int]:

@@ -9,7 +9,7 @@ from litestar import Response, get, post, put
 
 from helicline.errors import Conflict, NotFound
 from helicline.loop import guarding
-from helicline.protocol.rest.edge import Done, Edge, Page, bounded
+from helicline.protocol.rest.edge import NOTHING_NEW, Done, Edge, Page, bounded
 from helicline.protocol.rest.feed import Feed
 from helicline.records.deployment import (
     Deployment,
@@ -143,7 +143,7 @@ def list_predictions(edge: Edge, name: str, limit: int = 50) -> Page[Prediction]
     return Page(predictions.recent(edge.context.home, name, bounded(limit)))
 
 
-@get("/gateway/desired")
+@get("/gateway/desired", responses=NOTHING_NEW)
 async def get_desired(edge: Edge, feed: Feed, after: int = -1, wait_s: float = 20.0) -> Response[Desired | None]:
     """What gateways should do, once its generation is after `after`; 204 when nothing changed within `wait_s`."""
     end = asyncio.get_running_loop().time() + min(max(wait_s, 0.0), 30.0)

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
+from litestar.openapi.datastructures import ResponseSpec
 
 from helicline.loop.context import Context
 from helicline.records.access import Caller
 from helicline.store.unit import Reader, Tx
 
 T = TypeVar("T")
+# for the document: what a route that waits answers where its time ran out
+NOTHING_NEW = {204: ResponseSpec(None, description="Nothing new within `wait_s`", generate_examples=False)}
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

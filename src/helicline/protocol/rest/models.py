@@ -120,11 +120,11 @@ def register_version(edge: Edge, name: str, data: RegisterBody) -> ModelVersion:
     )
 
 
-@get("/models/{name:str}/versions/{number:int}/archive", sync_to_thread=True)
+@get("/models/{name:str}/versions/{number:int}/archive", sync_to_thread=True, media_type="application/x-tar")
 def get_archive(edge: Edge, name: str, number: int) -> Stream:
     """The version's files as a tar stream."""
     found = edge.read(lambda tx: files(tx, get_version(tx, name, number)))
-    return Stream(_tar(edge, found), media_type="application/x-tar")
+    return Stream(_tar(edge, found))
 
 
 def _tar(edge: Edge, found: list[ArtifactFile]) -> Iterator[bytes]:

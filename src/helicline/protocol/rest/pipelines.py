@@ -13,7 +13,7 @@ from litestar import Request, Response, get, post
 from helicline.errors import Invalid
 from helicline.loop import access, orders
 from helicline.pipeline import attempts, runs
-from helicline.protocol.rest.edge import Done, Edge, Page, bounded
+from helicline.protocol.rest.edge import NOTHING_NEW, Done, Edge, Page, bounded
 from helicline.protocol.rest.feed import Feed
 from helicline.records.pipeline import Attempt, Completion, Order, PipelineRun, StepRun
 from helicline.store import nouns
@@ -100,7 +100,7 @@ def cancel_run(edge: Edge, run_id: str) -> PipelineRun:
     return edge.write(lambda tx: runs.cancel(tx, run_id))
 
 
-@post("/attempts/lease", status_code=200)
+@post("/attempts/lease", status_code=200, responses=NOTHING_NEW)
 async def lease_attempt(edge: Edge, feed: Feed, data: LeaseBody) -> Response[Order | None]:
     """Wait for a task and take it; 204 when there was none within `wait_s`."""
     if not data.worker:
@@ -178,7 +178,7 @@ def _write_at(path: Path, offset: int, piece: bytes) -> None:
         file.write(piece)
 
 
-@get("/attempts/{attempt_id:str}/log", sync_to_thread=True)
+@get("/attempts/{attempt_id:str}/log", sync_to_thread=True, media_type="text/plain")
 def read_log(edge: Edge, attempt_id: str, offset: int = 0) -> Response[bytes]:
     """The output of an attempt from `offset` on; header `X-Next-Offset` says where to go on."""
     path = _log_path(edge, attempt_id)
@@ -188,7 +188,7 @@ def read_log(edge: Edge, attempt_id: str, offset: int = 0) -> Response[bytes]:
             file.seek(max(offset, 0))
             piece = file.read(1 << 20)
     headers = {"X-Next-Offset": str(max(offset, 0) + len(piece))}
-    return Response(piece, media_type="text/plain; charset=utf-8", headers=headers)
+    return Response(piece, headers=headers)
 
 
 ROUTES = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -15,6 +16,7 @@ from helicline.errors import Invalid
 from helicline.webhook import Outcome, checked_url, is_public
 
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+PATIENCE_S = 20.0
 MAX_ANSWER = 4096
 
 
@@ -43,8 +45,11 @@ def headers(secret: str, delivery_id: str, timestamp: str, body: str) -> dict[st
     return found
 
 
-def post(url: str, body: str, told: dict[str, str], *, private: bool) -> Answered:
-    """Send and return how it ended. Redirects are not followed, proxies of the environment not used."""
+def post(url: str, body: str, told: dict[str, str], *, private: bool, patience_s: float = PATIENCE_S) -> Answered:
+    """Send and return how it ended, after `patience_s` at the latest: a receiver may answer byte by byte.
+
+    Redirects are not followed, proxies of the environment not used.
+    """
     try:
         checked_url(url, private=private)
         address = _resolved(url, private=private)
@@ -56,12 +61,19 @@ def post(url: str, body: str, told: dict[str, str], *, private: bool) -> Answere
     host = parts.hostname or ""
     pinned = httpx.URL(url).copy_with(host=address)
     named = told | {"Host": parts.netloc}
-    try:
-        with (
-            httpx.Client(timeout=TIMEOUT, trust_env=False, follow_redirects=False) as client,
+
+    async def sent() -> Answered:
+        async with (
+            asyncio.timeout(patience_s),
+            httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, follow_redirects=False) as client,
             client.stream("POST", pinned, content=body, headers=named, extensions={"sni_hostname": host}) as answer,
         ):
-            return Answered(status=answer.status_code, error=_error(answer.status_code), body=_begin(answer))
+            return Answered(status=answer.status_code, error=_error(answer.status_code), body=await _begin(answer))
+
+    try:
+        return asyncio.run(sent())
+    except TimeoutError:
+        return Answered(error=f"the receiver did not answer whole within {patience_s:g} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return Answered(error=f"{type(error).__name__}: {error}")
 
@@ -70,9 +82,9 @@ def _error(status: int) -> str:
     return "" if 200 <= status < 300 else f"the receiver answered {status}"
 
 
-def _begin(answer: httpx.Response) -> str:
+async def _begin(answer: httpx.Response) -> str:
     found = b""
-    for piece in answer.iter_raw():
+    async for piece in answer.aiter_raw():
         found += piece
         if len(found) >= MAX_ANSWER:
             break

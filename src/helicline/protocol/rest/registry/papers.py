@@ -35,12 +35,12 @@ def edit_card(edge: Edge, name: str, number: int, data: CardBody) -> Card:
     return edge.read(lambda tx: read_card(edge.context, tx, name, number))
 
 
-@get("/models/{name:str}/versions/{number:int}/card.md", sync_to_thread=True)
+@get("/models/{name:str}/versions/{number:int}/card.md", sync_to_thread=True, media_type="text/markdown")
 def download_card(edge: Edge, name: str, number: int) -> Response[bytes]:
     """The card as a Markdown document."""
     card = edge.read(lambda tx: read_card(edge.context, tx, name, number))
     headers = {"X-Content-Type-Options": "nosniff"}
-    return Response(card.markdown.encode(), media_type="text/markdown; charset=utf-8", headers=headers)
+    return Response(card.markdown.encode(), headers=headers)
 
 
 @get("/models/{name:str}/diff", sync_to_thread=True)

@@ -36,7 +36,7 @@ def show_file(edge: Edge, run_id: str, path: str) -> Preview:
     return preview(path, head(edge, file, most_bytes(path)), size=file.size)
 
 
-@get("/runs/{run_id:str}/artifacts/image", sync_to_thread=True)
+@get("/runs/{run_id:str}/artifacts/image", sync_to_thread=True, media_type="image/*")
 def show_image(edge: Edge, run_id: str, path: str) -> Stream:
     """An image to embed; opened by itself it is sandboxed, so that a script in it stays dead."""
     kind = checked_kind(path)
@@ -44,13 +44,13 @@ def show_image(edge: Edge, run_id: str, path: str) -> Stream:
     return Stream(edge.context.blobs.read(file.hash), media_type=kind, headers=SAFE)
 
 
-@get("/runs/{run_id:str}/artifacts/download", sync_to_thread=True)
+@get("/runs/{run_id:str}/artifacts/download", sync_to_thread=True, media_type="application/octet-stream")
 def download(edge: Edge, run_id: str, path: str) -> Stream:
     """The bytes of a file, to be saved."""
     file = edge.read(lambda tx: files.file_of(tx, run_id, path))
     name = quote(path.rpartition("/")[2])
     headers = {**SAFE, "Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
-    return Stream(edge.context.blobs.read(file.hash), media_type="application/octet-stream", headers=headers)
+    return Stream(edge.context.blobs.read(file.hash), headers=headers)
 
 
 def head(edge: Edge, file: ArtifactFile, most: int) -> bytes:

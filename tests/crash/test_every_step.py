@@ -1,0 +1,91 @@
+"""The power is cut at every single step of small programs: what they were told is kept is there, whole and once."""
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from blake3 import blake3
+
+from helicline.gateway.sealer import seal_all
+from helicline.server.filter import owner_token
+from helicline.serving.log_segment import close_leftovers
+from helicline.store.blobs import LocalBlobs
+from powercut import FATES, Disk, Fate, Journal, contents
+
+PROGRAM = Path(__file__).with_name("small_writers.py")
+
+
+@pytest.fixture
+def steps(tmp_path):
+    """Return what each power cut in a program left, a cut at a time: (what it was told is kept, the home)."""
+
+    def run(name, *, sync_ms=0, times=1):
+        journal = Journal(tmp_path, sync_ms=sync_ms, fail_one_in=1)
+        environment = {**os.environ, **journal.environment, "PYTHONPATH": str(PROGRAM.parents[1])}
+        command = [sys.executable, str(PROGRAM), name, str(journal.root / "home")]
+        subprocess.run(command, env=environment, check=True, timeout=60)
+        disk = Disk(journal)
+        for moment in range(len(disk.records) + 1):
+            disk.play(moment)
+            for at, fate in enumerate([*FATES.values()] * times):
+                disk.rebuild(tmp_path / "after", Fate(random.Random(moment + at), **fate))
+                yield list(disk.marks), tmp_path / "after" / "home"
+
+    return run
+
+
+def blobs_lost(told, home):
+    if told:
+        LocalBlobs(home / "blobs")  # a server that starts
+    paths = [home / "blobs" / digest[:2] / digest for digest in told]
+    return [path.name for path in paths if not path.is_file() or blake3(path.read_bytes()).hexdigest() != path.name]
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["blobs", "blob_that_another_writes", "blob_of_a_killed_writer", "blob_whose_folder_failed", "blob_that_is_spared"],
+)
+def test_a_blob_is_kept_once_its_digest_is_told(steps, program):
+    seen = [(told, blobs_lost(told, home)) for told, home in steps(program, sync_ms=20)]
+    assert [lost for _, lost in seen if lost] == []
+    assert seen[-1][0]
+
+
+def test_the_owner_token_is_never_empty_and_stays_what_it_was(steps):
+    seen = [(told, owner_token(home)) for told, home in steps("owner")]
+    assert [found for told, found in seen if len(found) != 46 or told not in ([], [found])] == []
+    assert seen[-1][0]
+
+
+def labels(home):
+    """Return the prediction ids of the labels after a restart, as often as they are there."""
+    close_leftovers(home / "log")
+    seal_all(home)
+    if not list(home.glob("tables/labels/**/*.parquet")):
+        return []
+    found = duckdb.sql(f"SELECT prediction_id FROM '{home}/tables/labels/**/*.parquet'").fetchall()
+    return [one for (one,) in found]
+
+
+def test_acknowledged_feedback_is_there_once(steps):
+    seen = [(told, labels(home)) for told, home in steps("feedback")]
+    assert [(told, found) for told, found in seen if any(found.count(one) != 1 for one in told)] == []
+    assert sorted(seen[-1][0]) == ["p0", "p1", "p2", "p3"]
+
+
+def test_feedback_survives_the_failed_sync_of_what_came_before_it(steps):
+    seen = [(told, labels(home)) for told, home in steps("feedback_on_a_bad_disk", sync_ms=20)]
+    assert [(told, found) for told, found in seen if any(found.count(one) != 1 for one in told)] == []
+    assert sorted(seen[-1][0]) == ["p0", "p10", "p2", "p4", "p6", "p8"]
+
+
+def test_model_files_are_whole_where_their_folder_is(steps):
+    folders = (home / "models" / "d" for _, home in steps("model_files", times=20))
+    seen = [contents(folder) for folder in folders if folder.is_dir()]
+    whole = {"MLmodel": b"blob 0 " * 200, "data/weights.bin": b"blob 1 " * 200}
+    assert seen
+    assert [one for one in seen if one != whole] == []

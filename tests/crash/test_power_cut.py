@@ -1,0 +1,148 @@
+"""A server whose power is cut loses nothing that it acknowledged, whatever the disk had not yet been told to keep."""
+
+import os
+import random
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from crashing import Nest, Writers
+from powercut import FATES, WHOLE, Disk, Fate, Journal, Kind, contents
+
+CUTS = int(os.environ.get("HELICLINE_CUTS", "16"))
+LOAD_S = 1.5 + CUTS / 50
+HERE = Path(__file__).parent
+
+
+class Witness(Writers):
+    """Writers that note each acknowledgement in the journal, between the steps of the server."""
+
+    def __init__(self, server, journal):
+        super().__init__(server)
+        self.journal = journal
+
+    def remember(self, name, told):
+        super().remember(name, told)
+        self.journal.mark(name)
+
+    def until(self, marks, server):
+        """Return writers that remember no more than what was acknowledged when `marks` had been set."""
+        past = Writers(server)
+        past.run_id = self.run_id
+        past.acknowledged = {name: kept[: marks[name]] for name, kept in self.acknowledged.items()}
+        return past
+
+
+class Outage:
+    """One server under load with a journal of its disk; then any number of power cuts, each at some moment of it."""
+
+    def __init__(self, folder, program, *, fail_one_in=0, seed=7):
+        self.folder, self.chance = folder, random.Random(seed)
+        self.journal = Journal(folder, fail_one_in=fail_one_in)
+        server = Nest(self.journal.root / "home", HERE / program, **self.journal.environment)
+        server.log = folder / "watched.log"
+        self.witness = Witness(server, self.journal)
+        try:
+            server.start()
+            self.journal.mark("ready")
+            self.token = (server.home / "owner.token").read_bytes()
+            self.witness.begin()
+            if fail_one_in:
+                self.journal.fail()
+                time.sleep(LOAD_S)
+                self.journal.heal()
+            time.sleep(LOAD_S / 2)
+            server.kill(signal.SIGTERM)  # a clean end, so that the log is folded into the database and begun anew
+            server.start()
+            time.sleep(LOAD_S / 2)
+        finally:
+            server.stop()
+            self.witness.end()
+        self.disk = Disk(self.journal)
+        self.after = Nest(folder / "after" / "home", HERE / "nest.py")
+        self.after.log = folder / "after.log"
+
+    def moments(self, count):
+        """Half of them right after an acknowledgement, when most is at stake; the others at any step."""
+        records = self.disk.records
+        marks = [one.at + 1 for one in records if one.kind is Kind.MARK]
+        told = self.chance.sample(marks, min(count // 2, len(marks)))
+        return sorted(told + self.chance.sample(range(len(records)), count - len(told)))
+
+    def cut(self, moment, fate):
+        """Return what is wrong after a power cut at that step, by name."""
+        self.disk.play(moment)
+        self.disk.rebuild(self.after.home.parent, Fate(self.chance, **FATES[fate]))
+        try:
+            self.after.start()
+            return self._wrong()
+        finally:
+            if self.after.pid:
+                self.after.kill()
+
+    def _wrong(self):
+        marks = self.disk.marks
+        past = self.witness.until(marks, self.after)
+        found = past.lost() if marks["run"] else {}
+        with past.client() as client:
+            if not client.get("/api/v1/audit").json()["ok"]:
+                found["audit"] = ["broken"]
+        with sqlite3.connect(self.after.home / "meta.db") as connection:
+            if (told := connection.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
+                found["database"] = [told]
+        token = (self.after.home / "owner.token").read_bytes()
+        if not token or (marks["ready"] and token != self.token):
+            found["owner.token"] = [token]
+        return found
+
+    def whole(self):
+        """Return the disk as the journal has it at its end, with nothing lost."""
+        self.disk.play(len(self.disk.records))
+        self.disk.rebuild(self.folder / "whole", Fate(self.chance, **WHOLE))
+        return contents(self.folder / "whole")
+
+    def cuts(self, count):
+        """Yield (moment, fate, what is wrong) of `count` power cuts."""
+        for at, moment in enumerate(self.moments(count)):
+            fate = list(FATES)[at % len(FATES)]
+            yield moment, fate, self.cut(moment, fate)
+
+
+@pytest.fixture
+def outage(tmp_path):
+    made = []
+
+    def begin(program, **more):
+        made.append(Outage(tmp_path / str(len(made)), program, **more))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.after.stop()
+
+
+def test_nothing_acknowledged_is_lost_in_a_power_cut(outage):
+    dark = outage("nest.py")
+    wrong = {(moment, fate): found for moment, fate, found in dark.cuts(CUTS) if found}
+    assert wrong == {}
+    assert dark.whole() == contents(dark.journal.root)
+    counts = {name: len(dark.witness.acknowledged[name]) for name in dark.witness.kinds()}
+    assert min(counts.values()) > 5, counts
+
+
+def test_nothing_acknowledged_is_lost_when_a_bad_disk_loses_its_power(outage):
+    """One step in fifty fails; what a failed fsync was to keep is gone, even where a later one succeeds."""
+    dark = outage("nest.py", fail_one_in=50)
+    assert sum(one.kind is Kind.SYNC_FAILED for one in dark.disk.records) > 3
+    wrong = {(moment, fate): found for moment, fate, found in dark.cuts(CUTS // 2) if found}
+    assert wrong == {}
+    counts = {name: len(dark.witness.acknowledged[name]) for name in dark.witness.kinds()}
+    assert min(counts.values()) > 5, counts
+
+
+@pytest.mark.parametrize("program", ["unsynced_server.py", "early_server.py", "nameless_server.py"])
+def test_a_power_cut_shows_a_server_that_does_not_wait_for_its_disk(outage, program):
+    assert any(found for _, _, found in outage(program).cuts(CUTS))

@@ -1,0 +1,16 @@
+"""A control of the power cut: a server whose database leaves it to the system when its writes reach the disk."""
+
+from early_server import serve_on
+from nest import nest
+
+from helicline.store.unit import Store
+
+
+class UnsyncedStore(Store):
+    """Acknowledges after the commit, as the product does; but nobody has waited for the disk."""
+
+    pragmas = tuple("synchronous=OFF" if one.startswith("synchronous") else one for one in Store.pragmas)
+
+
+if __name__ == "__main__":
+    nest(lambda: serve_on(UnsyncedStore))
