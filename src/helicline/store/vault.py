@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from helicline.errors import Conflict
 from helicline.settings import Settings
+from helicline.store import durable
 
 PREFIX = "sealed:1:"
 FILE = "secrets.key"
@@ -74,7 +75,7 @@ def _key_of(home: Path) -> bytes:
     """Return the home's key, made at the first need (mode 0600)."""
     path = home / FILE
     if not path.is_file():
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        durable.make_folder(home, mode=0o700)
         fresh = home / f".{FILE}.{secrets.token_hex(8)}"
         with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             file.write(secrets.token_hex(32))
@@ -87,9 +88,5 @@ def _key_of(home: Path) -> bytes:
         finally:
             fresh.unlink()
         # what is sealed with it is durable soon: it must not be gone after a power cut
-        folder = os.open(home, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        durable.sync(home)
     return path.read_bytes().strip()
