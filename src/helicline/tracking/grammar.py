@@ -39,6 +39,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     ops: frozenset[str]
     is_number: bool = False
     is_either: bool = False  # a number, or a quoted text
+    is_filter_only: bool = False  # a run has many of them, so they give no order
     keys: dict[str, tuple[str, frozenset[str], bool]] = {}
 
 
@@ -83,6 +84,8 @@ def parse_order(order_by: Sequence[str], grammar: Grammar) -> list[Sort]:
             ascending = tokens.pop()[1].upper() == "ASC"
         parser = _Parser(tokens, text, grammar, field="order_by")
         entity, key = parser.comparison_key()
+        if grammar.kinds[entity].is_filter_only:
+            raise Invalid("order_by", text, f"Invalid identifier type {entity!r}")
         if not parser.done:
             raise parser.wrong("`<key> [ASC|DESC]`")
         if any((sort.entity, sort.key) == (entity, key) for sort in found):

@@ -42,6 +42,7 @@ RUNS = Grammar(
         "tag": Kind(ops=NULLABLE),
         "dataset": Kind(
             ops=LISTED,
+            is_filter_only=True,
             keys=attribute(LISTED, "name") | attribute(LISTED, "digest") | attribute(LISTED, "context"),
         ),
         "attribute": Kind(

@@ -131,7 +131,7 @@ def test_a_filter_outside_the_grammar_is_refused(filter: str):
 
 
 @pytest.mark.parametrize(
-    "order", [["auc DESC"], ["metrics.auc UP"], ["start_time", "start_time DESC"], [""], ["x.y.z"]]
+    "order", [["auc DESC"], ["metrics.auc UP"], ["start_time", "start_time DESC"], [""], ["x.y.z"], ["dataset.name"]]
 )
 def test_an_order_outside_the_grammar_is_refused(order: list[str]):
     with pytest.raises(Invalid):
