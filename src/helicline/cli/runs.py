@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from cyclopts import App
@@ -13,30 +14,54 @@ from helicline.cli.show import ago, as_json, connect, say, table
 from helicline.errors import Invalid, NotFound
 from helicline.records.run import Run
 from helicline.sdk import runs
+from helicline.sdk.client import Client
 
+SHOWN = 20
+SHORTEST, HEX = 4, frozenset("0123456789abcdef")
 app = App(name="runs", help="Tracked runs.")
 
 
 @app.command(name="ls")
 def list_runs(
-    *, filter: str = "", order_by: str = runs.NEWEST, limit: int = 20, to: str = "", json: bool = False
+    *, filter: str = "", order_by: str = runs.NEWEST, limit: int | None = None, to: str = "", json: bool = False
 ) -> None:
     """List runs by an MLflow filter. Example: `hl runs ls --filter "metrics.accuracy > 0.9" --to best.csv`
 
     Parameters
     ----------
+    limit
+        At most so many; if left out, 20 are shown, and all are written to a file.
     to
         Write them to a `.csv` or `.parquet` file, with every metric, parameter and tag.
     """
-    found = runs.search(filter, order_by=order_by, limit=limit, client=connect())
+    most = limit if limit is not None else sys.maxsize if to else SHOWN
+    found = runs.search(filter, order_by=order_by, limit=most, client=connect())
     if to:
-        say(f"{len(found)} runs in {found.save(to)}")
+        say(f"{len(found)} runs in {_saved(found, to)}")
         return
     if json:
         as_json(found)
         return
     rows = [(one.run_id[:12], one.name, one.status, _metrics(one, 4), ago(one.start_time)) for one in found]
     table("", ("run", "name", "status", "metrics", "began"), rows, empty="No runs yet.")
+
+
+def _saved(found: runs.Runs, to: str) -> Path:
+    try:
+        return found.save(to)
+    except OSError as error:
+        raise Invalid("to", to, f"a file that can be written ({error.strerror})") from None
+
+
+def _found(run_id: str, client: Client) -> Run:
+    """Return the run of an id, or of the beginning of one as lists show it."""
+    if len(run_id) >= SHORTEST and set(run_id) <= HEX and len(run_id) < 32:
+        like = runs.search(f"attributes.run_id LIKE '{run_id}%'", limit=2, client=client)
+        if len(like) == 1:
+            return like[0]
+        if like:
+            raise Invalid("run_id", run_id, "the beginning of one run's id only")
+    return runs.get(run_id, client=client)
 
 
 def _metrics(run: Run, most: int) -> str:
@@ -46,7 +71,7 @@ def _metrics(run: Run, most: int) -> str:
 @app.command(name="show")
 def show_run(run_id: str, *, json: bool = False) -> None:
     """Show a run's parameters, metrics and tags. Example: `hl runs show 0af3...`"""
-    found = runs.get(run_id, client=connect())
+    found = _found(run_id, connect())
     if json:
         as_json(found)
         return
@@ -62,7 +87,7 @@ def compare_runs(*run_ids: str, json: bool = False) -> None:
     if len(run_ids) < 2:
         raise Invalid("run_ids", len(run_ids), "two runs or more")
     client = connect()
-    found = [runs.get(run_id, client=client) for run_id in run_ids]
+    found = [_found(run_id, client) for run_id in run_ids]
     rows = runs.differences(found)
     if json:
         as_json({name: dict(zip(run_ids, values, strict=True)) for name, values in rows})
@@ -75,6 +100,7 @@ def compare_runs(*run_ids: str, json: bool = False) -> None:
 def watch_run(run_id: str, *, every: float = 2.0) -> None:
     """Print a run's metrics as they change, until it ends. Example: `hl runs watch 0af3...`"""
     client, before = connect(), ""
+    run_id = _found(run_id, client).run_id
     while True:
         run = runs.get(run_id, client=client)
         line = f"{run.status} {_metrics(run, 12)}"
@@ -96,6 +122,7 @@ def tail_run(run_id: str, *, follow: bool = False) -> None:
         Go on printing while the run goes on; what is new comes every few seconds.
     """
     client, shown = connect(), 0
+    run_id = _found(run_id, client).run_id
     while True:
         run = runs.get(run_id, client=client)
         place = run.artifact_uri.removeprefix("mlflow-artifacts:/")

@@ -135,6 +135,29 @@ def test_runs_are_exported_with_every_column(hl, two, tmp_path, name):
     assert {"run_id", "metrics.loss", "params.depth"} <= set(read(tmp_path / name).columns)
 
 
+def test_an_export_has_every_run_though_a_list_shows_few(hl, client, tmp_path):
+    for number in range(25):
+        client.log_param(client.create_run("0").info.run_id, "many", number)
+    asked = ("runs", "ls", "--filter", "params.many IS NOT NULL")
+    assert len(json.loads(hl(*asked, "--json").stdout)) == 20
+    assert hl(*asked, "--to", "all.csv").stdout.startswith("25 runs")
+    assert hl(*asked, "--to", "few.csv", "--limit", "3").stdout.startswith("3 runs")
+
+
+def test_a_file_that_cannot_be_written_is_named(hl, two):
+    done = hl("runs", "ls", "--to", "no-such-folder/runs.csv")
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "no-such-folder/runs.csv" in done.stderr
+
+
+def test_the_beginning_of_an_id_is_enough(hl, two):
+    short = [one[:12] for one in two]
+    assert json.loads(hl("runs", "show", short[0], "--json").stdout)["run_id"] == two[0]
+    assert json.loads(hl("runs", "compare", *short, "--json").stdout)["params.depth"] == {short[0]: "3", short[1]: "7"}
+    assert hl("runs", "watch", short[0]).stdout.startswith("FINISHED")
+    assert "No run named" in hl("runs", "show", "f" * 31).stderr
+
+
 def test_what_differs_between_runs_is_shown(hl, two):
     done = hl("runs", "compare", *two, "--json")
     found = json.loads(done.stdout)
