@@ -39,6 +39,16 @@ def test_the_first_line_of_help_is_a_sentence(name):
     assert ". Example" in first or first.endswith((".", "`"))
 
 
+def test_a_reader_who_stops_early_sees_no_traceback(tmp_path):
+    program = "print('x' * 100_000)\nraise BrokenPipeError"
+    call = f"import sys; from helicline.cli import app; app.app = lambda _: exec({program!r}); app.main()"
+    command = [sys.executable, "-c", call]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
 def test_run_knows_the_verbs_of_runs_too():
     assert {f"runs {verb}" for verb in RUNS_VERBS} == {name for name in COMMANDS if name.startswith("runs ")}
     assert arguments_of(["run", "ls", "--json"]) == ["runs", "ls", "--json"]
