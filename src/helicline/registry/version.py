@@ -93,6 +93,9 @@ def _link(tx: Tx, version: ModelVersion) -> None:
         links = msgspec.json.decode(logged.tags.get(LINKS_TAG, "[]"), type=list[dict[str, object]])
     except msgspec.MsgspecError:
         links = []
+    ours = (version.model, str(version.number))  # clients write the number as a number or as text
+    if ours in {(str(link.get("name")), str(link.get("version"))) for link in links}:
+        return
     links.append({"name": version.model, "version": version.number})
     tracking.tag_logged_model(tx, version.model_id, {LINKS_TAG: msgspec.json.encode(links).decode()})
 

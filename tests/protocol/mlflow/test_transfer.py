@@ -189,6 +189,7 @@ def contents(url, run, model):
         "model": (client.get_logged_model(model).params, str(client.get_logged_model(model).status)),
         "files": mlflow.artifacts.load_text(f"runs:/{run}/deep/er/notes.txt"),
         "versions": {one.version: (one.run_id == run, dict(one.tags)) for one in client.search_model_versions()},
+        "registered": client.get_logged_model(model).tags["mlflow.modelVersions"],
         "champion": client.get_model_version_by_alias("churn", "champion").version,
         "prompt": (prompt.version, prompt.template, prompt.commit_message),
         "questions": sorted(map(str, questions[["inputs", "expectations", "tags"]].to_numpy().tolist())),
@@ -295,7 +296,7 @@ def test_a_folder_of_runs_is_read_and_left_as_it_is(ours, tmp_path):
     assert (report["problems"], code) == ([], 0), said
     wanted = {"runs": 1, "points": 3, "files": 1, "model versions": 1, "aliases": 1, "traces": 1, "spans": 1}
     assert {kind: report["counts"][kind] for kind in wanted} == {kind: [count, count] for kind, count in wanted.items()}
-    client = MlflowClient(ours.url)
+    client = MlflowClient(ours.url, registry_uri=ours.url)  # another test may have set a registry for all
     assert client.get_run(run).data.params == {"depth": "3"}
     assert client.get_model_version_by_alias("old", "champion").run_id == run
     assert {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -42,9 +42,7 @@ def _created(job: Job, info: dict[str, Any], params: list[dict[str, str]]) -> An
     if (known := job.journal.targets.get(("model", model_id))) is not None:
         return job.target.get(f"/logged-models/{known}")["model"]
     tags = [tag for tag in info.get("tags", []) if tag["key"] != SOURCE_TAG]
-    if job.target.keeps_ids:  # where it is registered is noted again when its versions are made
-        tags = [tag for tag in tags if tag["key"] != "mlflow.modelVersions"]
-    else:
+    if not job.target.keeps_ids:
         tags.append({"key": SOURCE_TAG, "value": model_id})
     body = {
         "experiment_id": job.experiments[info["experiment_id"]],
