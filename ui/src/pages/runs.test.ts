@@ -109,7 +109,11 @@ it('puts lines over one axis and leaves gaps where a line has no point', () => {
   expect(hasBand(line('a', [0], [1]))).toBe(false);
 });
 
-const run = (params: Record<string, string>, metrics: Record<string, number>, tags: Record<string, string> = {}): Run =>
+const run = (
+  params: Record<string, string>,
+  metrics: Record<string, number | null>,
+  tags: Record<string, string> = {},
+): Run =>
   ({
     params,
     tags,
@@ -129,11 +133,14 @@ it('says first what differs between runs', () => {
     ['mlflow.source.git.commit', 'Environment', true],
     ['seed', 'Parameters', false],
   ]);
-  expect(axesOf(rows).map((axis) => [axis.name, axis.places])).toEqual([
-    ['lr', [0, 1]],
-    ['loss', [0.5, undefined]],
-  ]);
+  expect(axesOf(rows).map((axis) => [axis.name, axis.places])).toEqual([['lr', [0, 1]]]);
   expect(patchOf(run({}, {}, { 'mlflow.git.diff': '+x' }))).toBe('+x');
+});
+
+it('tells NaN, which comes as null, from a metric that is missing', () => {
+  const rows = rowsOf([run({}, { loss: null }), run({}, {}), run({}, { loss: 1 }), run({}, { loss: 3 })]);
+  expect(rows[0]?.values).toEqual([Number.NaN, undefined, 1, 3]);
+  expect(axesOf(rows)[0]?.places).toEqual([undefined, undefined, 0, 1]);
 });
 
 it('places words on an axis by name', () => {

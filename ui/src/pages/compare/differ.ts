@@ -27,7 +27,7 @@ export function rowsOf(runs: readonly Run[]): Row[] {
     add(
       'Metrics',
       key,
-      runs.map((run) => run.metrics.find((point) => point.key === key)?.value),
+      runs.map((run) => latestOf(run, key)),
     );
   for (const key of keys((run) => Object.keys(run.tags ?? {})))
     if (!HIDDEN.has(key) && !patchTag(key))
@@ -43,6 +43,12 @@ export function rowsOf(runs: readonly Run[]): Row[] {
       runs.map((run) => run.inputs.find((input) => input.name === name)?.digest),
     );
   return rows.toSorted((a, b) => Number(b.differs) - Number(a.differs));
+}
+
+/** The metric's value; NaN comes as null, as JSON has no word for it. */
+function latestOf(run: Run, key: string): number | undefined {
+  const point = run.metrics.find((one) => one.key === key);
+  return point && ((point.value as number | null) ?? Number.NaN);
 }
 
 export const KINDS: Row['kind'][] = ['Parameters', 'Metrics', 'Data', 'Environment', 'Tags'];
@@ -63,14 +69,17 @@ export interface Axis {
 
 const MOST_AXES = 12;
 
-/** Axes for parallel coordinates: what differs, parameters before metrics; numbers by size, words by name. */
+/** Axes for parallel coordinates: what differs and two runs or more have, parameters first; words stand by name. */
 export function axesOf(rows: readonly Row[]): Axis[] {
   const varied = rows.filter((row) => row.differs && (row.kind === 'Parameters' || row.kind === 'Metrics'));
-  return varied.slice(0, MOST_AXES).map(axisOf);
+  const axes = varied.map(axisOf);
+  return axes.filter((axis) => axis.places.filter((place) => place !== undefined).length > 1).slice(0, MOST_AXES);
 }
 
 function axisOf(row: Row): Axis {
-  const numbers = row.values.map((value) => (value === undefined || value === '' ? undefined : Number(value)));
+  const numbers = row.values.map((value) =>
+    value === undefined || value === '' || Number.isNaN(value) ? undefined : Number(value),
+  );
   if (numbers.every((value) => value === undefined || Number.isFinite(value))) {
     const known = numbers.filter((value) => value !== undefined);
     const [low, high] = [Math.min(...known), Math.max(...known)];
