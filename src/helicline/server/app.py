@@ -231,7 +231,11 @@ def make_app(context: Context, feed: Feed) -> App:
     """Return the whole control plane."""
     mlflow = MlflowApp(context.store, context.blobs, context.settings)
     switch = Switch(context, cast("App", make_api(context, feed)), mlflow, WebUi())
-    return Filter(_guarded(switch), Doorkeeper(context.settings, context.store), refuse)
+
+    async def refused(error: HeliclineError, scope: Scope, send: Send) -> None:
+        await (mlflow.refuse if mlflow.handles(scope["path"]) else refuse)(error, scope, send)
+
+    return Filter(_guarded(switch), Doorkeeper(context.settings, context.store), refused)
 
 
 def _guarded(app: App) -> App:

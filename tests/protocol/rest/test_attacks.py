@@ -111,6 +111,20 @@ def test_a_token_counts_only_where_it_belongs(guarded, place):
     assert client.get(f"{API}/tokens", **PLACES[place](secret)).status_code == 401
 
 
+def test_who_has_no_token_may_ask_how_the_server_is(guarded):
+    client, _ = guarded
+    assert [client.get(path).status_code for path in ("/health", "/version")] == [200, 200]
+
+
+@pytest.mark.parametrize("headers", [{}, bearer("hl_never")], ids=["none", "unknown"])
+def test_without_a_good_token_stock_clients_are_told_in_their_words(guarded, headers):
+    client, _ = guarded
+    answer = client.get("/api/2.0/mlflow/experiments/get?experiment_id=0", headers=headers)
+    assert (answer.status_code, answer.json()["error_code"]) == (401, "UNAUTHENTICATED")
+    assert "token" in answer.json()["message"]
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
 def test_nobody_learns_whether_a_token_was_ever_one(guarded):
     client, secret = guarded
     made = client.post(f"{API}/tokens", json={"name": "bo", "role": "viewer"}, headers=bearer(secret)).json()

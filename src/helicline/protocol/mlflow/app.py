@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from helicline.errors import Refused, TooLarge
+from helicline.errors import HeliclineError, Refused, TooLarge, Unauthenticated
 from helicline.protocol.mlflow import errors, fields, runs
 from helicline.protocol.mlflow.artifact import files, multipart
 from helicline.protocol.mlflow.call import Call, House, Reply
@@ -49,6 +49,13 @@ class MlflowApp:
         reply = await self._reply(scope, receive)
         await _send(reply, send)
 
+    async def refuse(self, error: HeliclineError, _scope: Any, send: Any) -> None:
+        """Answer a request that was not let in, in the words that this wire's clients read."""
+        reply = _failed(error)
+        await _send(
+            Reply(status=reply.status, body=reply.body, headers=(*reply.headers, ("connection", "close"))), send
+        )
+
     async def _reply(self, scope: Any, receive: Any) -> Reply:
         found = self.table.find(scope["method"], scope["path"])
         if found is None:
@@ -56,15 +63,13 @@ class MlflowApp:
         permission, handler, parts = found
         try:
             call = self._call(scope, parts)
-            if not call.caller.may(permission):
-                raise Refused(f"{scope['method']} {scope['path']}", f"{call.caller.name} may not {permission}")
+            _check(call.caller, permission, f"{scope['method']} {scope['path']}")
             await _fill(call, handler, scope, receive)
             answer = await handler(call)
         except files.ClientGone:
             return Reply(status=400)
         except Exception as error:
-            status, body = errors.as_wire(error)
-            return Reply(status=status, body=body, headers=JSON)
+            return _failed(error)
         return answer if isinstance(answer, Reply) else Reply(body=msgspec.json.encode(answer), headers=JSON)
 
     def _call(self, scope: Any, parts: dict[str, str]) -> Call:
@@ -79,6 +84,19 @@ class MlflowApp:
             parts=parts,
             headers=headers,
         )
+
+
+def _check(caller: Caller, permission: str, asked: str) -> None:
+    if permission == "open" or caller.may(permission):
+        return
+    if not caller.role:
+        raise Unauthenticated(asked, "no token came with it", "Set MLFLOW_TRACKING_TOKEN; hl token create makes one.")
+    raise Refused(asked, f"{caller.name} may not {permission}")
+
+
+def _failed(error: Exception) -> Reply:
+    status, body = errors.as_wire(error)
+    return Reply(status=status, body=body, headers=(*JSON, ("www-authenticate", "Bearer")) if status == 401 else JSON)
 
 
 def _check_path(scope: Any) -> None:
