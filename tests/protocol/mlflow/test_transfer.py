@@ -258,6 +258,8 @@ def test_a_database_file_is_read_and_left_as_it_is(stock, ours, tmp_path):
     source.close()
     copy.close()
     before = (tmp_path / "mlflow.db").read_bytes()
+    code, _, said = ended(hl(tmp_path, ours.url, "import", "mlflow", "sqlite:///mlflow.db", "--json"))
+    assert (code, "--artifacts FOLDER" in said) == (1, True), said
     given = ["sqlite:///mlflow.db", "--artifacts", str(stock.log.parent / "artifacts"), "--json"]
     code, report, said = ended(hl(tmp_path, ours.url, "import", "mlflow", *given))
     assert (report["problems"], code) == ([], 0), said

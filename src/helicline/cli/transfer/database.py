@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -44,7 +44,10 @@ def served(uri: str, *, artifacts: Path | None = None) -> Iterator[str]:
     process = None
     try:
         _copy_folder(path, folder) if path.is_dir() else _copy(path, folder / "copy.db")
-        process, url = _started(folder, path.parent, artifacts or path.parent / "mlartifacts")
+        kept = artifacts or path.parent / "mlartifacts"
+        if artifacts is not None or path.is_file():
+            _check_artifacts(kept, folder / "copy.db")
+        process, url = _started(folder, path.parent, kept)
         _wait(process, url, folder / "log")
         yield url
     finally:
@@ -90,6 +93,17 @@ def _copy(path: Path, target: Path) -> None:
         raise Invalid("URI", str(path), f"a database of MLflow ({error})") from None
     if not known:
         raise Invalid("URI", str(path), "a database of MLflow (this one has no experiments in it)")
+
+
+def _check_artifacts(kept: Path, database: Path) -> None:
+    """Refuse a folder that is not there, which would look like runs without files, where a server kept them."""
+    if kept.is_dir():
+        return
+    with closing(sqlite3.connect(database)) as copy:
+        proxied = copy.execute("SELECT 1 FROM runs WHERE artifact_uri LIKE 'mlflow-artifacts:%' LIMIT 1").fetchone()
+    if proxied:
+        hint = "Name it with --artifacts FOLDER; an empty one if no run has a file."
+        raise Invalid("artifacts", str(kept), "the folder that the database's server kept artifacts in", hint)
 
 
 def _started(folder: Path, place: Path, artifacts: Path) -> tuple[subprocess.Popen[bytes], str]:
