@@ -55,7 +55,7 @@ def fill_ours(engine: sa.Engine, experiment: str, count: int, start: int) -> Non
              "lifecycle": "active", "start_ms": at, "end_ms": at + number % 977 * 1000,
              "artifact_uri": f"mlflow-artifacts:/{experiment}/{run}/artifacts"}
         )  # fmt: skip
-        latest = {"run": run, "timestamp_ms": at, "step": 1, "is_nan": False, "row_count": 0, "loose_count": 0}
+        latest = {"run": run, "timestamp_ms": at, "step": 1, "is_nan": False, "loose_count": 0}
         rows["series"] += [latest | {"key": key, "value": value} for key, value in metrics.items()]
         for name, facts in (("run_param", params), ("run_tag", tags)):
             rows[name] += [{"run": run, "key": key, "value": value, "head": value} for key, value in facts.items()]

@@ -59,4 +59,4 @@ def _params(number: int, chance: random.Random) -> dict[str, str]:
 
 def _point(run_id: str, key: str, value: float, now: int) -> dict[str, Any]:
     latest = {"timestamp_ms": now, "step": 0, "value": value, "is_nan": False}
-    return {"run": run_id, "key": key, **latest, "row_count": 0, "loose_count": 0}
+    return {"run": run_id, "key": key, **latest, "loose_count": 0}

@@ -100,6 +100,10 @@ class Store:
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.url, self.clock = url, clock or SystemClock()
         self.engine = _engine(url, self.pragmas)
+        # what a view reads first and last must fit together: points that move from a tail to a block, for one
+        self._snapshots = (
+            self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
         self.listeners: list[Callable[[list[Event]], None]] = []
         self._closed = False
         self._pool: ThreadPoolExecutor | None = None
@@ -146,7 +150,7 @@ class Store:
     def read(self, view: Callable[[Reader], T]) -> T:
         """Run `view` on a snapshot of what is committed."""
         try:
-            with self.engine.connect() as connection:
+            with self._snapshots.connect() as connection:
                 return view(Reader(connection, self.clock.now()))
         except (sa.exc.DBAPIError, OverflowError, UnicodeEncodeError) as error:
             raise _translated(error) from error

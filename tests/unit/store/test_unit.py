@@ -101,6 +101,16 @@ def test_a_listener_that_fails_does_not_stop_the_writer(store):
     assert store.read(bus.verify) == 3
 
 
+def test_a_view_reads_one_snapshot(store):
+    def view(tx):
+        before = len(nouns.LEASES.select(tx))
+        store.write(lambda other: nouns.LEASES.insert(other, Lease(name="new", holder="a", fence=1, until=NOW)))
+        return before, len(nouns.LEASES.select(tx))
+
+    assert store.read(view) == (0, 0)
+    assert len(store.read(nouns.LEASES.select)) == 1
+
+
 def test_a_caller_that_went_away_does_not_stop_the_writer(store):
     gate = held_back(store)
     gone: list[Future] = [store.submit(insert(f"gone{at}")) for at in range(3)]

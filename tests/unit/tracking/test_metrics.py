@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from helicline import tracking
 from helicline.errors import Invalid, NotFound
 from helicline.records.run import MetricPoint
-from helicline.store.rows.metric import METRIC_BLOCK, METRIC_POINT
+from helicline.store.rows.metric import METRIC_BLOCK, METRIC_TAIL
 from helicline.store.unit import Store
 from helicline.tracking.errors import NotActive, ParamChanged
 
@@ -172,7 +173,7 @@ def gathered(store: Store, run_id: str, metrics: list[MetricPoint], size: int) -
 def rows_and_blocks(store: Store) -> tuple[int, int]:
     def count(tx):
         return tuple(
-            tx.execute(sa.select(sa.func.count()).select_from(t)).scalar_one() for t in (METRIC_POINT, METRIC_BLOCK)
+            tx.execute(sa.select(sa.func.count()).select_from(t)).scalar_one() for t in (METRIC_TAIL, METRIC_BLOCK)
         )
 
     return store.read(count)
@@ -187,6 +188,37 @@ def test_a_long_series_is_packed_and_read_as_one(store: Store):
     assert rows < 1100
     assert blocks >= 1
     assert history(store, run_id, "m") == series
+
+
+def test_many_keys_are_packed_by_series_and_each_is_read_whole(store: Store):
+    run_id = fresh_run(store)
+    keys = [f"k{number}" for number in range(500)]
+    for step in range(100):
+        log(
+            store,
+            run_id,
+            *(point(step + at / 1000, timestamp_ms=step, step=step, key=key) for at, key in enumerate(keys)),
+        )
+    tails, blocks = rows_and_blocks(store)
+    assert tails < 10
+    assert blocks >= 500
+    for at in (0, 1, 250, 499):
+        assert [one.value for one in history(store, run_id, keys[at])] == [step + at / 1000 for step in range(100)]
+    assert latest(store, run_id)["k499"].step == 99
+
+
+def test_writers_of_one_run_lose_nothing_while_its_tail_is_packed(store: Store):
+    run_id = fresh_run(store)
+
+    def write(writer: int) -> None:
+        for step in range(80):
+            log(store, run_id, *(point(step, timestamp_ms=step, step=step, key=f"w{writer}-{at}") for at in range(20)))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert rows_and_blocks(store)[1] > 0
+    for writer in range(8):
+        assert [one.step for one in history(store, run_id, f"w{writer}-7")] == list(range(80))
 
 
 def test_many_points_at_once_become_a_block(store: Store):

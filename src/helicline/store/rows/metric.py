@@ -1,8 +1,9 @@
-"""Metric points of runs, by series: the newest as rows, the rest packed in blocks.
+"""Metric points of runs: the newest in the tail of their run, the rest by series, packed in blocks.
 
-A series is one key of one run; its row holds the latest point, so that search never reads history. What is logged one
-by one becomes rows; many points of a series at once, and rows that have gathered, become blocks. An exact duplicate may
-be stored twice for a while: whoever reads gets it once. Layout and numbers: docs/decisions/0010-metric-storage.md.
+A series is one key of one run; its row holds the latest point, so that search never reads history. What is logged in
+small pieces is laid behind the run's tail, whatever its keys; many points of a series at once, and a tail that has
+grown, become blocks. An exact duplicate may be stored twice for a while: whoever reads gets it once. Layout and
+numbers: docs/decisions/0010-metric-storage.md.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
 import sqlalchemy as sa
 
 from helicline.records.run import MetricPoint
 from helicline.store.noun import metadata
 from helicline.store.rows.block import FULL, Points, merged, pack, points_of, unpack
-from helicline.store.rows.experiment import Exact
+from helicline.store.rows.experiment import Exact, hold
 from helicline.store.unit import Reader, Tx
 
 SERIES = sa.Table(
@@ -31,21 +33,19 @@ SERIES = sa.Table(
     sa.Column("step", sa.BigInteger, nullable=False),
     sa.Column("value", sa.Double, nullable=False),
     sa.Column("is_nan", sa.Boolean, nullable=False),
-    # points in rows, and blocks that are not full, since they were last packed; duplicates count
-    sa.Column("row_count", sa.Integer, nullable=False),
+    # blocks that are not full, since they were last packed
     sa.Column("loose_count", sa.Integer, nullable=False),
     sa.UniqueConstraint("run", "key", name="uq_series_run_key"),
     sa.Index("ix_series_key_value", "key", "is_nan", "value", "run"),
     sqlite_autoincrement=True,  # the id of a series that was deleted never comes again
 )
-METRIC_POINT = sa.Table(
-    "metric_point",
+METRIC_TAIL = sa.Table(
+    "metric_tail",
     metadata,
-    sa.Column("series", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("timestamp_ms", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("step", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("value", sa.Double, primary_key=True),
-    sa.Column("is_nan", sa.Boolean, primary_key=True),
+    sa.Column("run", Exact, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("point_count", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
 METRIC_BLOCK = sa.Table(
@@ -59,11 +59,15 @@ METRIC_BLOCK = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 AT_ONCE = 32  # so many points of a series in one write go into a block at once
-ROWS, LOOSE = 1024, 16  # so many rows or loose blocks are packed
+TAIL_ROWS, TAIL_POINTS = 512, 32_768  # a run's tail of so many is packed
+LOOKS = 32  # its points are counted whenever so many rows, or the points for so many, have been added
+LOOSE = 16  # so many loose blocks of a series are packed
 MANY = 250  # rows of one INSERT
+TAIL = np.dtype([("series", "<i8"), ("timestamp_ms", "<i8"), ("step", "<i8"), ("value", "<f8")])
 # a block's number follows the greatest that its series has
 _NEWEST = "(SELECT coalesce(max(number), 0) FROM metric_block WHERE series = ?)"
 _BLOCK_ROW = f"(?, {_NEWEST} + ?, ?, ?, ?, ?)"
+_TAIL_ROW = "(?, (SELECT coalesce(max(number), 0) + 1 FROM metric_tail WHERE run = ?), ?, ?)"
 
 
 class Mark(NamedTuple):
@@ -81,7 +85,6 @@ class _Grown(NamedTuple):
     id: int
     run: str
     key: str
-    row_count: int
     loose_count: int
 
 
@@ -108,29 +111,76 @@ def add(tx: Tx, batches: Iterable[tuple[str, Sequence[MetricPoint]]]) -> None:
     for run_id, points in batches:
         for point in points:
             gathered.setdefault((run_id, point.key), []).append(mark_of(point))
+    tails: dict[str, list[tuple[Any, ...]]] = {}
+    # writers of one run take turns: each lays its row behind the last, and who packs has seen them all
+    hold(tx, *(f"metrics:{run_id}" for run_id in {run_id for run_id, _ in gathered}))
     # sorted, so that two units on PostgreSQL take the rows' locks in one order and cannot deadlock
     order = sorted(gathered)
     for start in range(0, len(order), MANY):
-        _add_to_series(tx, {name: gathered[name] for name in order[start : start + MANY]})
+        _add_to_series(tx, {name: gathered[name] for name in order[start : start + MANY]}, tails)
+    for run_id, rows in tails.items():
+        _add_to_tail(tx, run_id, rows)
 
 
-def _add_to_series(tx: Tx, marks: dict[tuple[str, str], list[Mark]]) -> None:
-    rows: list[tuple[Any, ...]] = []
+def _add_to_series(tx: Tx, marks: dict[tuple[str, str], list[Mark]], tails: dict[str, list[tuple[Any, ...]]]) -> None:
+    """Keep what makes blocks, and leave the rest to the tails of the runs."""
     blocks: list[tuple[int, Points]] = []
     crowded: list[int] = []
     for series in _grow(tx, marks):
-        mine = marks[series.run, series.key]
-        if len(mine) >= AT_ONCE:
-            columns = points_of((one.timestamp_ms, one.step, math.nan if one.is_nan else one.value) for one in mine)
-            blocks.append((series.id, merged([columns])))
+        rows = [
+            (one.timestamp_ms, one.step, math.nan if one.is_nan else one.value) for one in marks[series.run, series.key]
+        ]
+        if len(rows) >= AT_ONCE:
+            blocks.append((series.id, merged([points_of(rows)])))
         else:
-            rows += [(series.id, *mark) for mark in mine]
-        if series.row_count >= ROWS or series.loose_count >= LOOSE:
+            tails.setdefault(series.run, []).extend((series.id, *row) for row in rows)
+        if series.loose_count >= LOOSE:
             crowded.append(series.id)
-    _insert(tx, f"metric_point (series, {', '.join(Mark._fields)})", rows, end="ON CONFLICT DO NOTHING")
     _insert_blocks(tx, blocks)
     for series_id in crowded:
         _pack(tx, series_id)
+
+
+def _add_to_tail(tx: Tx, run_id: str, rows: list[tuple[Any, ...]]) -> None:
+    """Lay the points behind those of the run that are in no block yet."""
+    into = f"metric_tail ({', '.join(METRIC_TAIL.c.keys())})"
+    row = (run_id, run_id, len(rows), np.array(rows, dtype=TAIL).tobytes())
+    ((number,),) = _insert(tx, into, [row], row=_TAIL_ROW, end="RETURNING number")
+    may_be_long = number % LOOKS == 0 or len(rows) >= TAIL_POINTS // LOOKS
+    if number >= TAIL_ROWS or (may_be_long and _tail_points(tx, run_id) >= TAIL_POINTS):
+        _pack_tail(tx, run_id)
+
+
+def _tail_points(tx: Tx, run_id: str) -> int:
+    counted = sa.select(sa.func.sum(METRIC_TAIL.c.point_count)).where(METRIC_TAIL.c.run == run_id)
+    return int(tx.execute(counted).scalar() or 0)
+
+
+def _tail(tx: Reader, run_id: str) -> np.ndarray[Any, Any]:
+    mine = sa.select(METRIC_TAIL.c.body).where(METRIC_TAIL.c.run == run_id).order_by(METRIC_TAIL.c.number)
+    return np.frombuffer(b"".join(bytes(row.body) for row in tx.execute(mine)), dtype=TAIL)
+
+
+def _columns(rows: np.ndarray[Any, Any]) -> Points:
+    return Points(*(np.ascontiguousarray(rows[name]) for name in TAIL.names[1:]))  # type: ignore[index]
+
+
+def _pack_tail(tx: Tx, run_id: str) -> None:
+    """Make blocks of the run's tail, one for each series."""
+    tail = _tail(tx, run_id)
+    tail = tail[np.argsort(tail["series"], kind="stable")]
+    series, starts = np.unique(tail["series"], return_index=True)
+    parts = [merged([_columns(rows)]) for rows in np.split(tail, starts[1:])]
+    tx.execute(METRIC_TAIL.delete().where(METRIC_TAIL.c.run == run_id))
+    ids = series.tolist()
+    _insert_blocks(tx, zip(ids, parts, strict=True))
+    for start in range(0, len(ids), MANY):
+        some = SERIES.c.id.in_(ids[start : start + MANY])
+        loose = SERIES.update().where(some).values(loose_count=SERIES.c.loose_count + 1)
+        grown: Any = tx.execute(loose.returning(SERIES.c.id, SERIES.c.loose_count)).all()
+        for series_id, count in grown:
+            if count >= LOOSE:
+                _pack(tx, series_id)
 
 
 def _grow(tx: Tx, marks: dict[tuple[str, str], list[Mark]]) -> list[_Grown]:
@@ -139,14 +189,13 @@ def _grow(tx: Tx, marks: dict[tuple[str, str], list[Mark]]) -> list[_Grown]:
     for (run_id, key), mine in marks.items():
         latest = mine[0] if len(mine) == 1 else max(mine, key=_rank)
         in_block = len(mine) >= AT_ONCE
-        rows.append((run_id, key, *latest, 0 if in_block else len(mine), 1 if in_block else 0))
+        rows.append((run_id, key, *latest, 1 if in_block else 0))
     later = "(excluded.step, excluded.timestamp_ms, excluded.value) > (series.step, series.timestamp_ms, series.value)"
     moved = (f"{name} = CASE WHEN {later} THEN excluded.{name} ELSE series.{name} END" for name in Mark._fields)
-    counted = (f"{name} = series.{name} + excluded.{name}" for name in ("row_count", "loose_count"))
-    into = f"series (run, key, {', '.join(Mark._fields)}, row_count, loose_count)"
+    into = f"series (run, key, {', '.join(Mark._fields)}, loose_count)"
     end = (
-        f"ON CONFLICT (run, key) DO UPDATE SET {', '.join((*moved, *counted))}"
-        " RETURNING id, run, key, row_count, loose_count"
+        f"ON CONFLICT (run, key) DO UPDATE SET {', '.join(moved)},"
+        " loose_count = series.loose_count + excluded.loose_count RETURNING id, run, key, loose_count"
     )
     return [_Grown._make(row) for row in _insert(tx, into, rows, end=end)]
 
@@ -181,26 +230,25 @@ def _insert_sql(into: str, count: int, row: str, end: str, mark: str) -> str:
 
 
 def _pack(tx: Tx, series: int) -> None:
-    """Move the series' rows and loose blocks into blocks, full ones but for the last."""
+    """Make full blocks of the series' loose ones, but for the last."""
     loose = sa.and_(METRIC_BLOCK.c.series == series, METRIC_BLOCK.c.point_count < FULL)
-    parts = [unpack(row.body) for row in tx.execute(sa.select(METRIC_BLOCK.c.body).where(loose))]
-    points = merged([*parts, _rows_of(tx, series)])
-    tx.execute(METRIC_POINT.delete().where(METRIC_POINT.c.series == series))
+    points = merged([unpack(row.body) for row in tx.execute(sa.select(METRIC_BLOCK.c.body).where(loose))])
     tx.execute(METRIC_BLOCK.delete().where(loose))
     _insert_blocks(tx, [(series, points)])
-    counts = {"row_count": 0, "loose_count": 1 if points.total % FULL else 0}
+    counts = {"loose_count": 1 if points.total % FULL else 0}
     tx.execute(SERIES.update().where(SERIES.c.id == series).values(**counts))
 
 
-def _rows_of(tx: Reader, series: int, *, since_ms: int | None = None, until_ms: int | None = None) -> Points:
-    point = METRIC_POINT.c
-    statement = sa.select(*(point[name] for name in Mark._fields)).where(point.series == series)
+def _in_tail(tx: Reader, series: int, *, since_ms: int | None = None, until_ms: int | None = None) -> Points:
+    """Return the points of the series that are in no block yet."""
+    run_id = tx.execute(sa.select(SERIES.c.run).where(SERIES.c.id == series)).scalar_one()
+    tail = _tail(tx, run_id)
+    chosen = tail["series"] == series
     if since_ms is not None:
-        statement = statement.where(point.timestamp_ms >= since_ms)
+        chosen &= tail["timestamp_ms"] >= since_ms
     if until_ms is not None:
-        statement = statement.where(point.timestamp_ms <= until_ms)
-    rows: Any = tx.execute(statement.order_by(point.timestamp_ms, point.step, point.value, point.is_nan)).all()
-    return points_of((at, step, math.nan if is_nan else value) for at, step, value, is_nan in rows)
+        chosen &= tail["timestamp_ms"] <= until_ms
+    return _columns(tail[chosen])
 
 
 def series_of(tx: Reader, run_id: str, keys: Sequence[str]) -> dict[str, int]:
@@ -212,7 +260,7 @@ def series_of(tx: Reader, run_id: str, keys: Sequence[str]) -> dict[str, int]:
 def all_points(tx: Reader, series: int) -> Points:
     """Return the whole series by timestamp, step, value."""
     blocks = tx.execute(_blocks(METRIC_BLOCK.c.body).where(METRIC_BLOCK.c.series == series))
-    return merged([*(unpack(row.body) for row in blocks), _rows_of(tx, series)])
+    return merged([*(unpack(row.body) for row in blocks), _in_tail(tx, series)])
 
 
 def _blocks(*columns: Any) -> sa.Select[Any]:
@@ -227,7 +275,7 @@ def page(tx: Reader, series: int, *, after: Mark | None, limit: int) -> tuple[Po
         heads = heads.where(block.last_ms >= after.timestamp_ms)
     for numbers, until_ms in _windows(tx.execute(heads).all(), limit):
         bodies = tx.execute(_blocks(block.body).where(block.series == series, block.number.in_(numbers)))
-        rows = _rows_of(tx, series, since_ms=None if after is None else after.timestamp_ms, until_ms=until_ms)
+        rows = _in_tail(tx, series, since_ms=None if after is None else after.timestamp_ms, until_ms=until_ms)
         points = _after(merged([*(unpack(row.body) for row in bodies), rows]), after)
         if until_ms is not None:
             points = points.part(points.timestamps_ms <= until_ms)

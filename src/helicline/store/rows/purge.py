@@ -19,7 +19,7 @@ from helicline.store.rows.artifact import ARTIFACT, under
 from helicline.store.rows.event import EVENT
 from helicline.store.rows.experiment import EXPERIMENT
 from helicline.store.rows.logged_model import LOGGED_MODEL, LOGGED_MODEL_FACT, LOGGED_MODEL_METRIC
-from helicline.store.rows.metric import METRIC_BLOCK, METRIC_POINT, SERIES
+from helicline.store.rows.metric import METRIC_BLOCK, METRIC_TAIL, SERIES
 from helicline.store.rows.run import RUN, RUN_DATASET, RUN_INPUT, RUN_MODEL, RUN_PARAM, RUN_TAG
 from helicline.store.rows.trace import TRACE
 from helicline.store.unit import Reader, Tx
@@ -66,9 +66,8 @@ def remove_run(tx: Tx, run_id: str) -> None:
     """Remove the run with all that was logged to it; its artifacts are another matter."""
     series = sa.select(SERIES.c.id).where(SERIES.c.run == run_id)
     used = [row.dataset for row in tx.execute(sa.select(RUN_INPUT.c.dataset).where(RUN_INPUT.c.run == run_id))]
-    tx.execute(METRIC_POINT.delete().where(METRIC_POINT.c.series.in_(series)))
     tx.execute(METRIC_BLOCK.delete().where(METRIC_BLOCK.c.series.in_(series)))
-    for table in (SERIES, RUN_PARAM, RUN_TAG, RUN_INPUT, RUN_MODEL):
+    for table in (METRIC_TAIL, SERIES, RUN_PARAM, RUN_TAG, RUN_INPUT, RUN_MODEL):
         tx.execute(table.delete().where(table.c.run == run_id))
     tx.execute(RUN.delete().where(RUN.c.id == run_id))
     elsewhere = sa.exists().where(RUN_INPUT.c.dataset == RUN_DATASET.c.id)
