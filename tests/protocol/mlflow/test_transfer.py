@@ -333,7 +333,7 @@ def test_a_server_is_not_copied_onto_itself(ours, tmp_path):
 
 
 def test_an_id_that_another_experiment_uses_is_refused(ours, tmp_path):
-    client = MlflowClient(ours.url)
+    client = MlflowClient(ours.url, registry_uri=ours.url)
     other = client.create_experiment("other")
     headers = {"x-helicline-id": "abc123"}
     answers = [
