@@ -89,7 +89,7 @@ class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Asks people to let a version be promoted. Bound to the digest: other bytes need another request.
 
     With `alias` the last approval moves that alias, by a `move` of stages where that is how it was asked; without, the
-    turn that asked goes on.
+    turn that asked goes on. Nobody who asked may approve: neither `requested_by` nor those in `also_asked`.
     """
 
     id: str
@@ -105,6 +105,7 @@ class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True):
     alias: str = ""
     move: StageMove | None = None
     reason: str = ""
+    also_asked: tuple[str, ...] = ()
     loop: str = ""
     turn: int = 0
     version: int = 1

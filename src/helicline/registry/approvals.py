@@ -49,8 +49,8 @@ def ask_for_alias(
         if request.alias != rule.alias or request.state != "OPEN":
             continue
         if request.digest == digest and request.move == move:
-            return request
-        _void(tx, request)
+            return _joined(tx, request, person, reason)
+        _void(tx, request, CHANGED)
     return _opened(
         tx,
         PromotionRequest(
@@ -67,6 +67,28 @@ def ask_for_alias(
             reason=reason[:2000],
         ),
     )
+
+
+def _joined(tx: Tx, request: PromotionRequest, person: str, reason: str) -> PromotionRequest:
+    """Return the open request with one more who asks, and the first reason that was given."""
+    approved = {one.person for one in request.approvals}
+    known = {request.requested_by, *request.also_asked} | approved
+    fresh = msgspec.structs.replace(
+        request,
+        also_asked=request.also_asked if person in known else (*request.also_asked, person),
+        reason=request.reason or reason[:2000],
+    )
+    if fresh == request:
+        return request
+    bus.emit(tx, "joined", "promotion_request", request.id, person=person, reason=fresh.reason)
+    return nouns.REQUESTS.swap(tx, fresh)
+
+
+def void_requests(tx: Tx, model: str, alias: str, why: str) -> None:
+    """End the open requests for an alias that needs none any more."""
+    for request in requests_of(tx, model):
+        if request.alias == alias and request.state == "OPEN":
+            _void(tx, request, why)
 
 
 def _opened(tx: Tx, request: PromotionRequest) -> PromotionRequest:
@@ -108,12 +130,12 @@ def decide_request(
         raise Conflict(
             "promotion request", request_id, f"has the decision of {person} already", "Another person must decide."
         )
-    if person == request.requested_by:
+    if person == request.requested_by or person in request.also_asked:
         raise Refused("approve", f"{person} asked for it", "Somebody else must approve it (four eyes).")
     if role not in (request.role, "admin"):
         raise Refused("approve", f"{person} is {role}, not {request.role}")
     if current_digest(tx, get_version(tx, request.model, request.number)) != request.digest:
-        return _void(tx, request)
+        return _void(tx, request, CHANGED)
     decided = Approval(person=person, role=role, decision="approve" if approve else "reject", at=tx.now, reason=reason)
     return _record(tx, request, decided)
 
@@ -146,6 +168,6 @@ def _carried_out(tx: Tx, request: PromotionRequest) -> None:
     carry_out(tx, get_version(tx, request.model, request.number), request.move, but=others)
 
 
-def _void(tx: Tx, request: PromotionRequest) -> PromotionRequest:
-    bus.emit(tx, "voided", "promotion_request", request.id, why=CHANGED)
+def _void(tx: Tx, request: PromotionRequest, why: str) -> PromotionRequest:
+    bus.emit(tx, "voided", "promotion_request", request.id, why=why)
     return nouns.REQUESTS.swap(tx, msgspec.structs.replace(request, state="VOID"))

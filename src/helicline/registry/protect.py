@@ -10,7 +10,7 @@ from helicline.records.access import ROLES
 from helicline.records.model import Alias, ModelVersion, PromotionRequest, Protection, RegisteredModel
 from helicline.registry import stage as stages
 from helicline.registry.alias import alias_of, checked_alias, point
-from helicline.registry.approvals import ask_for_alias, requests_of
+from helicline.registry.approvals import ask_for_alias, requests_of, void_requests
 from helicline.registry.model import get_model, held_model
 from helicline.registry.version import current_digest, get_version
 from helicline.store.nouns import MODELS
@@ -126,6 +126,7 @@ def unprotect(tx: Tx, model: str, alias: str) -> RegisteredModel:
         raise NotFound("protected alias", f"{model}@{alias}")
     rest = tuple(rule for rule in registered.protected if rule.alias != alias)
     bus.emit(tx, "unprotected", "alias", f"{model}@{alias}")
+    void_requests(tx, model, alias, "the alias is no longer protected")
     return MODELS.swap(tx, msgspec.structs.replace(registered, protected=rest, updated_at=tx.now))
 
 

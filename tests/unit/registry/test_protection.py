@@ -67,6 +67,26 @@ def test_enough_approvals_move_the_alias(model: Store):
     assert champion(model) == 2
 
 
+def test_who_asks_for_an_open_request_too_cannot_approve_it_either(model: Store):
+    request = ask(model, person="local")
+    again = model.write(
+        lambda tx: registry.request_alias(tx, "churn", "champion", 2, person="ann", reason="two points better")
+    )
+    assert (again.id, again.also_asked, again.reason) == (request.id, ("ann",), "two points better")
+    with pytest.raises(Refused, match="ann asked for it"):
+        decide(model, request.id, "ann")
+    decide(model, request.id, "bob")
+    assert ask(model, person="bob").also_asked == ("ann",)  # who approved already did so with open eyes
+    assert decide(model, request.id, "cyd").state == "APPROVED"
+
+
+def test_lifting_a_protection_ends_what_was_asked(model: Store):
+    request = ask(model)
+    model.write(lambda tx: registry.unprotect(tx, "churn", "champion"))
+    (found,) = model.read(lambda tx: registry.requests_of(tx, "churn"))
+    assert (found.id, found.state) == (request.id, "VOID")
+
+
 def test_who_asked_cannot_approve_and_nobody_counts_twice(model: Store):
     request = ask(model)
     with pytest.raises(Refused, match="four eyes"):

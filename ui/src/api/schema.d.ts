@@ -2666,6 +2666,8 @@ export interface components {
             /** @default  */
             alias: string;
             /** @default [] */
+            also_asked: string[];
+            /** @default [] */
             approvals: components["schemas"]["Approval"][];
             /** Format: date-time */
             created_at: string;

@@ -12,7 +12,8 @@ export function Approvals({ request }: { request: PromotionRequest }) {
       <p className="row">
         <State state={request.state} word={request.state === 'REJECTED' ? 'Rejected' : undefined} />
         <span className="soft">
-          asked of {request.people} of role {request.role} <Ago at={request.created_at} /> by {request.requested_by}
+          asked of {request.people} of role {request.role} <Ago at={request.created_at} /> by{' '}
+          {[request.requested_by, ...(request.also_asked ?? [])].join(', ')}
           {request.reason && `: “${request.reason}”`}
           {request.state === 'OPEN' && `, ${left} still to answer`}
         </span>
