@@ -142,6 +142,8 @@ def gc(
     nouns = ("experiment", "run", "logged_model", "model_version", "trace", "blob")
     table("", ("what", "would go" if dry_run else "gone"), [(one, found[f"{one}_count"]) for one in nouns])
     say(f"{found['freed_bytes']:,} bytes {'would be' if dry_run else 'are'} free")
+    if body["grace_s"]:
+        say(f"Blobs that were used in the last {grace} stay until later (--grace).")
     kept = [(one["noun"], one["id"], one["why"]) for one in found["kept"]]
     if kept:
         table("", ("stays", "id", "because"), kept)

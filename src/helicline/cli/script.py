@@ -26,7 +26,7 @@ from helicline.ids import new_run_id
 from helicline.sdk.client import Client
 
 SCRIPT_TAG, LOG_FILE = "helicline.script", "output.log"
-EVERY_S = 3.0
+EVERY_S, BYTES_A_SECOND = 3.0, 500_000
 MOST_LOG_BYTES = 50_000_000
 MOST_DATASETS = 50
 
@@ -50,6 +50,8 @@ def run_script(*command: str, name: str = "", experiment: str = "") -> None:
     script = Script(connect(), command, name=name, experiment=experiment)
     code = script.run()
     run_ids = script.finish(code)
+    if not script.log.endswith(b"\n"):
+        say("")
     for run_id in run_ids:
         say(f"run {run_id} {script.client.url}/runs/{run_id}")
     sys.exit(code)
@@ -133,7 +135,8 @@ class Script:
                 self.log += piece
 
     def _keep_sending(self) -> None:
-        while not self.done.wait(EVERY_S):
+        # each time the whole log is sent: the longer it is, the less often
+        while not self.done.wait(max(EVERY_S, len(self.log) / BYTES_A_SECOND)):
             try:
                 self._send_log(self._runs())
             except Exception as error:  # the program's work goes on, whatever becomes of its log

@@ -57,6 +57,8 @@ def import_mlflow(uri: str, *, artifacts: Path | None = None, json: bool = False
         client = stack.enter_context(closing(connect()))
         ours = stack.enter_context(closing(Tracker(client.url, client.headers, keeps_ids=True)))
         ours.check()
+        if not is_local(uri) and not uri.startswith(("http://", "https://")):
+            raise Invalid("URI", uri, "http://HOST:PORT, https://HOST:PORT, sqlite:///FILE or a folder")
         url = stack.enter_context(served(uri, artifacts=artifacts)) if is_local(uri) else uri
         theirs = stack.enter_context(closing(Tracker(url)))
         _run(theirs, ours, name=uri if is_local(uri) else theirs.shown, json=json)

@@ -24,7 +24,7 @@ class Tracker:
     def __init__(self, url: str, headers: dict[str, str] | None = None, *, keeps_ids: bool = False) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Invalid("URI", url, "http://HOST:PORT, https://HOST:PORT, sqlite:///FILE or a folder")
+            raise Invalid("URI", url, "http://HOST:PORT or https://HOST:PORT")
         self.shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
         self.keeps_ids = keeps_ids
         self._http = httpx.Client(
