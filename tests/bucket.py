@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,7 +16,10 @@ import httpx
 @contextmanager
 def bucket() -> Iterator[str]:
     """The URL of a fresh bucket; while it is there the environment leads to it, as it would lead to a real one."""
-    from moto.server import ThreadedMotoServer
+    with warnings.catch_warnings():
+        # the stock client leaves import hooks in a process that load packages in an old way
+        warnings.simplefilter("ignore")
+        from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

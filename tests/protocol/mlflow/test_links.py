@@ -62,4 +62,4 @@ def test_a_link_to_a_run_that_is_not_there_is_not_found(http):
 
 def test_whoever_may_not_read_gets_no_file(http, server, run, monkeypatch):
     monkeypatch.setattr(server, "role", "")
-    assert http.get("/get-artifact", params={"run_id": run.run_id, "path": "model/MLmodel"}).status_code == 403
+    assert http.get("/get-artifact", params={"run_id": run.run_id, "path": "model/MLmodel"}).status_code == 401
