@@ -36,7 +36,7 @@ def show_file(edge: Edge, run_id: str, path: str) -> Preview:
     return preview(path, head(edge, file, most_bytes(path)), size=file.size)
 
 
-@get("/runs/{run_id:str}/artifacts/image", sync_to_thread=True, media_type="image/*")
+@get("/runs/{run_id:str}/artifacts/image", sync_to_thread=True)
 def show_image(edge: Edge, run_id: str, path: str) -> Stream:
     """An image to embed; opened by itself it is sandboxed, so that a script in it stays dead."""
     kind = checked_kind(path)
