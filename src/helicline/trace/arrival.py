@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import msgspec
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from helicline.errors import Invalid
 from helicline.records.run import SpanRecord
-from helicline.trace import span as spans_
+from helicline.trace.span import packed, read_span
 from helicline.trace.usage import TELLING
 
 REQUEST_ID = "mlflow.traceRequestId"
+TRACE_ID = re.compile(r"[\w.:/-]{1,250}")
 
 
-class Arrival(msgspec.Struct, kw_only=True):
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """The spans of one trace that came together: their pack, and what the trace's summary needs of them."""
 
     trace_id: str
@@ -24,16 +27,26 @@ class Arrival(msgspec.Struct, kw_only=True):
     tells: bool
     run_id: str = ""
 
-    def join(self, later: Arrival) -> None:
-        """Take in what came later of the same trace."""
-        self.pack += later.pack
-        self.start_ns = min(self.start_ns, later.start_ns)
-        self.root, self.run_id = later.root or self.root, later.run_id or self.run_id
-        self.tells = self.tells or later.tells
+    def with_later(self, later: Arrival) -> Arrival:
+        """Return both as one. Neither changes: a unit that is tried again must find them as they came."""
+        return Arrival(
+            trace_id=self.trace_id,
+            pack=self.pack + later.pack,
+            start_ns=min(self.start_ns, later.start_ns),
+            root=later.root or self.root,
+            tells=self.tells or later.tells,
+            run_id=later.run_id or self.run_id,
+        )
+
+
+def checked_trace_id(trace_id: str) -> str:
+    if not TRACE_ID.fullmatch(trace_id):
+        raise Invalid("trace_id", trace_id, "letters, digits and '_.:/-', at most 250")
+    return trace_id
 
 
 def arrivals(spans: Iterable[Span], *, run_id: str = "") -> list[Arrival]:
-    """Return the spans by trace. Their ids have been checked."""
+    """Return the spans by trace. The ids of spans have been checked; raises Invalid where that of a trace is none."""
     groups: dict[str, list[Span]] = {}
     telling: set[str] = set()
     for span in spans:
@@ -43,8 +56,8 @@ def arrivals(spans: Iterable[Span], *, run_id: str = "") -> list[Arrival]:
             telling.add(trace_id)
     return [
         Arrival(
-            trace_id=trace_id,
-            pack=spans_.packed(group),
+            trace_id=checked_trace_id(trace_id),
+            pack=packed(group),
             start_ns=min(span.start_time_unix_nano for span in group),
             root=_root(trace_id, group),
             tells=trace_id in telling,
@@ -77,4 +90,4 @@ def _plain_id(told: str) -> str:
 def _root(trace_id: str, group: list[Span]) -> SpanRecord | None:
     roots = [span for span in group if not span.parent_span_id]
     first = min(roots, key=lambda span: (span.start_time_unix_nano, span.span_id), default=None)
-    return None if first is None else spans_.read_span(trace_id, first)
+    return None if first is None else read_span(trace_id, first)

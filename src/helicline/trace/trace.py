@@ -17,7 +17,7 @@ from helicline.store.rows import trace as rows
 from helicline.store.rows.experiment import hold
 from helicline.store.unit import Reader, Tx
 from helicline.trace import usage
-from helicline.trace.arrival import Arrival
+from helicline.trace.arrival import Arrival, checked_trace_id
 from helicline.trace.span import unpacked
 from helicline.tracking.checks import checked_key, checked_time
 from helicline.tracking.experiment import active_experiment, experiment_number
@@ -30,7 +30,6 @@ ARTIFACT_TAG = "mlflow.artifactLocation"
 FIXED_TAGS = frozenset({LOCATION_TAG, ARTIFACT_TAG})
 LINKED_KEY = "linked_runs"  # of the info, like `derived` not for the wire
 DERIVED_KEY = "derived"
-TRACE_ID = re.compile(r"[\w.:/-]{1,250}")
 
 
 def put_trace(tx: Tx, info: dict[str, Any]) -> TraceRecord:
@@ -86,16 +85,14 @@ def _join(
     try:
         active_experiment(tx, experiment_id)
         for arrival in arrived:
-            if homes.get(checked_trace_id(arrival.trace_id), experiment_id) != experiment_id:
+            if homes.get(arrival.trace_id, experiment_id) != experiment_id:
                 raise Invalid("trace_id", arrival.trace_id, "a trace of this experiment")
     except HeliclineError as error:
         return error
     for arrival in arrived:
         homes[arrival.trace_id] = experiment_id
-        if arrival.trace_id in joined:
-            joined[arrival.trace_id].join(arrival)
-        else:
-            joined[arrival.trace_id] = arrival
+        earlier = joined.get(arrival.trace_id)
+        joined[arrival.trace_id] = arrival if earlier is None else earlier.with_later(arrival)
     return None
 
 
@@ -242,12 +239,6 @@ def _duration(info: dict[str, Any]) -> int | None:
 
 def _rfc3339(millis: int) -> str:
     return from_epoch_ms(millis).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def checked_trace_id(trace_id: str) -> str:
-    if not TRACE_ID.fullmatch(trace_id):
-        raise Invalid("trace_id", trace_id, "letters, digits and '_.:/-', at most 250")
-    return trace_id
 
 
 def get_trace(tx: Reader, trace_id: str) -> TraceRecord:

@@ -61,6 +61,18 @@ def test_pieces_of_one_trace_that_wait_together_are_one_trace(store):
     assert '"total_tokens":7' in found.info["trace_metadata"]["mlflow.trace.tokenUsage"]
 
 
+def test_a_unit_that_is_tried_again_finds_what_came_as_it_came(store):
+    first, second = traces.arrivals([span(1)]), traces.arrivals([span(2, parent=1, start=11)])
+    before = first[0].pack
+    store.write(lambda tx: traces.add_spans(tx, [("0", first), ("0", second)]))
+    assert first[0].pack == before
+
+
+def test_an_id_that_no_trace_can_have_is_refused_before_anything_is_asked():
+    with pytest.raises(Invalid, match="trace_id"):
+        traces.arrivals([span(1, mlflow__traceRequestId='"a\\u0000b"')])
+
+
 def test_pieces_that_come_one_after_the_other_make_the_same_trace(store):
     child = span(2, parent=1, start=9, mlflow__chat__tokenUsage='{"input_tokens": 3, "output_tokens": 4}')
     add(store, ("0", [span(1, name="root")]))
