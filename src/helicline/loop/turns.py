@@ -77,16 +77,21 @@ def facts_of(tx: Reader, turn: Turn, loop: Loop) -> Facts:
     version = nouns.VERSIONS.find(tx, spec.model, turn.model_version) if turn.model_version else None
     champion = nouns.VERSIONS.find(tx, spec.model, turn.champion) if turn.champion else None
     report = nouns.REPORTS.find(tx, spec.model, turn.model_version) if turn.model_version else None
+    report = report if report and version and _is_of(report, turn, version) else None
     under_way = deployments.active_rollout(tx, spec.deployment)
+    # turns that a gate stopped are looked at for ever: whose consent is left is asked only where it decides
+    may_go_on = turn.state == "APPROVING" or (
+        turn.state in ("GATING", RESTING) and report is not None and report.passed
+    )
     return Facts(
         attempt=nouns.ATTEMPTS.find(tx, turn.attempt) if turn.attempt else None,
         tries=_tries(tx, turn),
         pipeline_run=nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None,
-        report=report if report and version and _is_of(report, turn, version) else None,
+        report=report,
         request=nouns.REQUESTS.find(tx, turn.request) if turn.request else None,
         rollout=nouns.ROLLOUTS.find(tx, spec.deployment, turn.rollout) if turn.rollout else None,
         rollout_under_way=under_way.id if under_way else "",
-        needs_approval=bool(version and _rules_left(tx, loop, turn, version)),
+        needs_approval=bool(may_go_on and version and _rules_left(tx, loop, turn, version)),
         candidate_digest=version.digest if version else "",
         champion_digest=champion.digest if champion else "",
     )
