@@ -60,6 +60,14 @@ class Server:
             total += int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
         return total / 1024
 
+    def settle(self) -> None:
+        """Wait until the server has done what it does after its start: some load models and workers for a while."""
+        for _ in range(60):
+            before = _cpu_seconds(self.process.pid)
+            time.sleep(1)
+            if _cpu_seconds(self.process.pid) - before < 0.05:
+                return
+
     def stop(self) -> None:
         self.process.terminate()
         try:
@@ -72,6 +80,14 @@ class Server:
 def _family(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(one for child in children for one in _family(int(child)))]
+
+
+def _cpu_seconds(pid: int) -> float:
+    ticks = 0
+    for one in _family(pid):
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -112,4 +128,5 @@ def pair(kind: str, *, alone: bool = False) -> Iterator[tuple[Server, Server | N
             path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
             theirs = Server("mlflow", [*command, *stores], path, folder)
             stack.callback(theirs.stop)
+            theirs.settle()
         yield ours, theirs, urls
