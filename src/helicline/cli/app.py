@@ -33,7 +33,9 @@ COMMANDS = {
     "run": (
         "helicline.cli.loop:run",
         "Turn a loop once and follow it; or, after `--`, run any program as a tracked one.\n\n"
-        "Examples: `hl run churn`, `hl run --name deeper -- python train.py`",
+        "Examples: `hl run churn`, `hl run --name deeper -- python train.py`\n\n"
+        "Before the `--` may stand `--name`, for runs that the program does not name itself, and `--experiment`, for"
+        " those for which it sets none.",
     ),
     "why": (
         "helicline.cli.why:why",

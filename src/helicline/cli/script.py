@@ -1,8 +1,8 @@
 """Any program as a tracked one: `hl run -- python train.py`.
 
 The program is left as it is. Its environment names the server, and tags that the stock MLflow client puts on every run
-it makes (the variable MLFLOW_RUN_CONTEXT); what it prints is kept as a file of those runs. A program that makes no run
-gets one of its own, with its output and how it ended.
+it makes (the variable MLFLOW_RUN_CONTEXT); what it prints is kept as a file of those runs. A program that has made none
+after a while gets a run of its own, with its output and how it ended; should it make one later, that one takes over.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ SCRIPT_TAG, LOG_FILE = "helicline.script", "output.log"
 EVERY_S, BYTES_A_SECOND = 3.0, 500_000
 MOST_LOG_BYTES = 50_000_000
 MOST_DATASETS = 50
+GRACE_S = 10.0
 
 
 def run_script(*command: str, name: str = "", experiment: str = "") -> None:
@@ -67,6 +68,7 @@ class Script:
         self.tags = self._tags()
         self.log = bytearray()
         self.sent = -1
+        self.own: dict[str, Any] | None = None
         self.done = threading.Event()
 
     def _tags(self) -> dict[str, str]:
@@ -138,7 +140,7 @@ class Script:
         # each time the whole log is sent: the longer it is, the less often
         while not self.done.wait(max(EVERY_S, len(self.log) / BYTES_A_SECOND)):
             try:
-                self._send_log(self._runs())
+                self._send_log(self._runs(wait_s=GRACE_S))
             except Exception as error:  # the program's work goes on, whatever becomes of its log
                 print(f"hl run: the log could not be sent: {error}", file=sys.stderr)
 
@@ -151,10 +153,22 @@ class Script:
             self.client.wire("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{place}/{LOG_FILE}", content=content)
         self.sent = len(content)
 
-    def _runs(self) -> list[dict[str, Any]]:
+    def _runs(self, wait_s: float) -> list[dict[str, Any]]:
+        """Return the program's runs; its own one where it has made none `wait_s` after its start."""
+        runs = self._made()
+        if runs and self.own is not None:
+            self.client.wire("POST", "/api/2.0/mlflow/runs/delete", body={"run_id": self.own["info"]["run_id"]})
+            self.own = None
+        if runs or time.time() - self.began < wait_s:
+            return runs
+        self.own = self.own or self._own_run()
+        return [self.own]
+
+    def _made(self) -> list[dict[str, Any]]:
+        own = "" if self.own is None else self.own["info"]["run_id"]
         body = {
             "experiment_ids": [one["experiment_id"] for one in self._experiments()],
-            "filter": f"tags.`{SCRIPT_TAG}` = '{self.id}'",
+            "filter": f"tags.`{SCRIPT_TAG}` = '{self.id}' AND attributes.run_id != '{own}'",
             "max_results": 1000,
         }
         runs: list[dict[str, Any]] = self.client.wire("POST", "/api/2.0/mlflow/runs/search", body=body).get("runs", [])
@@ -167,7 +181,7 @@ class Script:
     def finish(self, code: int) -> list[str]:
         """Send the rest of the log, end what the program left open, and return the ids of its runs."""
         status = "FINISHED" if code == 0 else "KILLED" if code > 128 else "FAILED"
-        runs = self._runs() or [self._own_run()]
+        runs = self._runs(wait_s=0)
         self.sent = -1
         self._send_log(runs)
         for run in runs:

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import httpx
 import pytest
@@ -77,6 +79,69 @@ def test_a_program_that_tracks_nothing_gets_a_run_of_its_own(place, hl):
     (run,) = runs_of(place, done)
     assert (run["info"]["status"], tags_of(run)["helicline.exit_code"]) == ("FAILED", "3")
     assert output_of(place, run) == "hello\n"
+
+
+@pytest.fixture
+def script(place, monkeypatch, tmp_path):
+    """A program under way that gets a run of its own at once, should it have made none; it ends when told to."""
+    import helicline as hl
+    from helicline.cli import script
+
+    monkeypatch.setattr(script, "GRACE_S", 0.0)
+    monkeypatch.setattr(script, "EVERY_S", 0.1)
+    monkeypatch.chdir(tmp_path)
+    gate = tmp_path / "gate"
+    waiting = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.05)\n"
+
+    def start(rest):
+        command = [sys.executable, "-c", f"print('begun')\n{waiting}{rest}"]
+        under_way = script.Script(hl.Client(place.url), command, name="", experiment="")
+        codes = []
+        thread = threading.Thread(target=lambda: codes.append(under_way.run()))
+        thread.start()
+
+        def end():
+            gate.touch()
+            thread.join(60)
+            return codes[0]
+
+        return under_way, end
+
+    monkeypatch.setattr(script.signal, "signal", lambda *_: None)  # only the main thread may set handlers
+    return start
+
+
+def status_of(place, run_id):
+    info = httpx.get(f"{place.url}/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]["info"]
+    return info["status"], info["lifecycle_stage"]
+
+
+def own_run_of(under_way):
+    for _ in range(600):
+        if under_way.sent > 0:
+            break
+        time.sleep(0.1)
+    return under_way.own["info"]["run_id"]
+
+
+def test_a_program_that_makes_no_run_can_be_watched_while_it_runs(place, script):
+    under_way, end = script("")
+    own = own_run_of(under_way)
+    assert status_of(place, own) == ("RUNNING", "active")
+    run = httpx.get(f"{place.url}/api/2.0/mlflow/runs/get?run_id={own}").json()["run"]
+    assert output_of(place, run) == "begun\n"
+    assert under_way.finish(end()) == [own]
+    assert status_of(place, own) == ("FINISHED", "active")
+
+
+def test_a_run_of_its_own_goes_where_the_program_makes_one_after_all(place, script):
+    under_way, end = script("import mlflow\nwith mlflow.start_run(): print('trained')")
+    own = own_run_of(under_way)
+    (made,) = under_way.finish(end())
+    assert made != own
+    assert status_of(place, own)[1] == "deleted"
+    run = httpx.get(f"{place.url}/api/2.0/mlflow/runs/get?run_id={made}").json()["run"]
+    assert output_of(place, run).startswith("begun\ntrained\n")
 
 
 def test_a_program_that_is_not_there_is_named(hl):
