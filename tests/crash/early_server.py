@@ -9,6 +9,7 @@ from helicline import settings as settings_file
 from helicline.loop.context import Context
 from helicline.server.main import listen, open_context, serve
 from helicline.store.blobs import LocalBlobs
+from helicline.store.job import settle
 from helicline.store.unit import Store
 
 
@@ -20,7 +21,7 @@ class EarlyStore(Store):
             for job in waiting:
                 with connection.begin_nested():
                     self._apply(connection, job)
-                job.future.set_result(job.value)
+                settle([job])
             time.sleep(0.05)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import random
 import re
 import secrets
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,17 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>\d{1,5}))?")
+TELLING = frozenset(
+    {
+        b"host",
+        b"origin",
+        b"sec-fetch-site",
+        b"sec-fetch-mode",
+        b"authorization",
+        b"content-length",
+        b"transfer-encoding",
+    }
+)
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 LOCAL = Caller(name="local", role="admin")
 
@@ -47,7 +59,14 @@ class Doorkeeper:
     def __init__(self, settings: Settings, store: Store) -> None:
         self.settings, self.store = settings, store
         self.owner = owner_token(settings.home_path)
-        self.names = LOOPBACK | {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
+        names = LOOPBACK | {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
+
+        @lru_cache(64)
+        def is_ours(host: str) -> bool:
+            match = HOST.fullmatch(host)
+            return match is not None and match["name"].lower() in names
+
+        self.is_ours = is_ours
 
     def admit(self, scope: Scope) -> Caller:
         """Return who asks. Raises Refused or Unauthenticated."""
@@ -60,8 +79,7 @@ class Doorkeeper:
 
     def _checked_host(self, headers: dict[str, list[str]]) -> str:
         hosts = headers.get("host", [])
-        match = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-        if match is None or match["name"].lower() not in self.names:
+        if len(hosts) != 1 or not self.is_ours(hosts[0]):
             shown = ", ".join(hosts)[:100] or "none"
             hint = "Add the name to the setting allowed_hosts if this server should answer to it."
             raise Refused("serve this request", f"Host {shown!r} is not a name of this server", hint)
@@ -118,9 +136,11 @@ def _secret(header: str) -> str:
 
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
+    """Return what is said of who asks, by name."""
     found: dict[str, list[str]] = {}
-    for name, value in scope["headers"]:
-        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    for raw, value in scope["headers"]:
+        if (name := raw.lower()) in TELLING:
+            found.setdefault(name.decode(), []).append(value.decode("latin-1"))
     return found
 
 
@@ -137,7 +157,7 @@ class Filter:
             await self.app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
-        state["request_id"] = uuid.uuid4().hex
+        state["request_id"] = f"{random.getrandbits(128):032x}"
         try:
             state["caller"] = self.door.admit(scope)
         except HeliclineError as error:
@@ -157,10 +177,10 @@ SECURITY_HEADERS = [
 def _with_headers(send: Send, request_id: str) -> Send:
     async def wrapped(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            headers = list(message.get("headers", []))
+            headers = message.get("headers", ())
             present = {name.lower() for name, _ in headers}
-            headers += [pair for pair in SECURITY_HEADERS if pair[0] not in present]
-            message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
+            added = [pair for pair in SECURITY_HEADERS if pair[0] not in present]
+            message["headers"] = [*headers, *added, (b"x-request-id", request_id.encode())]
         await send(message)
 
     return wrapped

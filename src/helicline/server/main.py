@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -21,6 +22,7 @@ from helicline.loop.reconciler import Reconciler
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
 from helicline.server.courier import Courier
+from helicline.server.wire import Connection
 from helicline.settings import Settings
 from helicline.store.blobs import open_blobs
 from helicline.store.durable import make_folder
@@ -68,7 +70,7 @@ async def serve(context: Context, listener: socket.socket) -> None:
     context.store.listeners += [reconciler.wake, courier.wake]
     config = uvicorn.Config(
         make_app(context, feed), log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on",
-        loop="uvloop" if sys.platform != "win32" else "asyncio", http="httptools", server_header=False,
+        loop="uvloop" if sys.platform != "win32" else "asyncio", http=Connection, server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
@@ -87,6 +89,9 @@ async def serve(context: Context, listener: socket.socket) -> None:
     for thread in threads:
         thread.start()
     address = listener.getsockname()
+    # what is there now stays, and an answer makes little garbage that counting references does not find
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     print(f"server ready http://{address[0]}:{address[1]}", flush=True)
     try:
         await server._serve([listener])  # `serve` would take the signals for itself

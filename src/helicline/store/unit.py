@@ -9,16 +9,15 @@ See docs/decisions/0001-single-writer-group-commit.md and 0010-metric-storage.md
 from __future__ import annotations
 
 import logging
-import queue
 import sqlite3
 import threading
-from collections import deque
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -26,12 +25,12 @@ from helicline.clock import Clock, SystemClock
 from helicline.errors import HeliclineError, Invalid, StorageFull, Unavailable
 from helicline.records.event import Event
 from helicline.store.durable import make_folder
+from helicline.store.job import Bulk, Inbox, Job, settle
 
 log = logging.getLogger("helicline.store")
 T = TypeVar("T")
-# takes the items that wait together; returns for each what its writer gets: a value, or the error that refuses it
-Bulk = Callable[["Tx", Sequence[Any]], Sequence[Any]]
 GROUP = 512
+LINGER_S = 0.002
 PG_WRITERS = 4
 PG_TRIES = 8
 # a deadlock, a serialization failure, or a row that another unit inserted first: the next try sees that row
@@ -47,6 +46,16 @@ class Reader:
     def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any]:
         return self.connection.execute(statement, rows)
 
+    def run_text(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Run SQL by the driver itself, and return its rows: only for the hottest statements that there are."""
+        connection: Any = self.connection
+        failed = connection.dialect.loaded_dbapi.Error
+        try:
+            cursor = connection.connection.driver_connection.execute(sql, values)
+            return cursor.fetchall() if cursor.description else []
+        except failed as error:
+            raise sa.exc.DBAPIError.instance(sql, values, error, failed, dialect=connection.dialect) from error
+
     @property
     def is_postgres(self) -> bool:
         return self.connection.dialect.name == "postgresql"
@@ -59,29 +68,6 @@ class Tx(Reader):
         super().__init__(connection, now)
         self.actor, self.request_id = actor, request_id
         self.emitted: list[Event] = []
-
-
-class _Job(Generic[T]):
-    """A unit that waits, or the `item` of a bulk that does (then `unit` does that item alone)."""
-
-    def __init__(
-        self, unit: Callable[[Tx], T], actor: str, request_id: str, *, bulk: Bulk | None = None, item: Any = None
-    ) -> None:
-        self.unit, self.actor, self.request_id, self.bulk, self.item = unit, actor, request_id, bulk, item
-        self.future: Future[T] = Future()
-        self.value: Any = None
-        self.error: BaseException | None = None
-        self.emitted: list[Event] = []
-
-
-def _alone(bulk: Bulk, item: Any) -> Callable[[Tx], Any]:
-    def unit(tx: Tx) -> Any:
-        (outcome,) = bulk(tx, [item])
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
-
-    return unit
 
 
 class Store:
@@ -106,14 +92,12 @@ class Store:
         )
         self.listeners: list[Callable[[list[Event]], None]] = []
         self._closed = False
-        self._pool: ThreadPoolExecutor | None = None
-        if self.is_sqlite:
-            self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
-            self._writer = threading.Thread(target=self._write_loop, name="helicline-writer", daemon=True)
-            self._writer.start()
-        else:
-            self._gathered: dict[Bulk, deque[_Job[Any]]] = {}
-            self._pool = ThreadPoolExecutor(PG_WRITERS, thread_name_prefix="helicline-writer")
+        self._connection: sa.Connection | None = None  # the writer's, on SQLite
+        self._inbox = Inbox()
+        self._pool = None if self.is_sqlite else ThreadPoolExecutor(PG_WRITERS, thread_name_prefix="helicline-unit")
+        commit = self._commit_all if self.is_sqlite else self._commit_bulks
+        self._writer = threading.Thread(target=self._write_loop, args=(commit,), name="helicline-writer", daemon=True)
+        self._writer.start()
 
     @property
     def is_sqlite(self) -> bool:
@@ -121,7 +105,9 @@ class Store:
 
     def submit(self, unit: Callable[[Tx], T], *, actor: str = "system", request_id: str = "") -> Future[T]:
         """Queue a unit; the future resolves after its commit, or with the error that rolled it back."""
-        return self._enqueue(_Job(unit, actor, request_id))
+        future: Future[T] = Future()
+        self.enqueue(Job(unit, future, actor=actor, request_id=request_id))
+        return future
 
     def gather(self, bulk: Bulk, item: Any, *, actor: str = "system", request_id: str = "") -> Future[Any]:
         """Queue an item for `bulk`, which is handed all items that wait side by side in one call.
@@ -129,19 +115,18 @@ class Store:
         It must give each item its outcome, in order, and write nothing for one that it refuses. The future resolves
         as that of `submit` does.
         """
-        return self._enqueue(_Job(_alone(bulk, item), actor, request_id, bulk=bulk, item=item))
+        future: Future[Any] = Future()
+        self.enqueue(Job(None, future, actor=actor, request_id=request_id, bulk=bulk, item=item))
+        return future
 
-    def _enqueue(self, job: _Job[T]) -> Future[T]:
+    def enqueue(self, job: Job) -> None:
+        """Queue what `submit` and `gather` queue; the job's future may be one of an event loop."""
         if self._closed:
             raise Unavailable("the store", "it is closing")
-        if self._pool is None:
-            self._queue.put(job)
-        elif job.bulk is None:
-            self._pool.submit(self._run_postgres, job)
+        if self._pool is None or job.bulk is not None:
+            self._inbox.put(job)
         else:
-            self._gathered.setdefault(job.bulk, deque()).append(job)
-            self._pool.submit(self._drain_postgres, job.bulk)
-        return job.future
+            self._pool.submit(self._run_alone, job)
 
     def write(self, unit: Callable[[Tx], T], *, actor: str = "system", request_id: str = "") -> T:
         """Run a unit and return its value once it is durable."""
@@ -150,7 +135,7 @@ class Store:
     def read(self, view: Callable[[Reader], T]) -> T:
         """Run `view` on a snapshot of what is committed."""
         try:
-            with self._snapshots.connect() as connection:
+            with self._snapshots.connect() as connection, connection.begin():
                 return view(Reader(connection, self.clock.now()))
         except (sa.exc.DBAPIError, OverflowError, UnicodeEncodeError) as error:
             raise _translated(error) from error
@@ -159,37 +144,57 @@ class Store:
         if self._closed:
             return
         self._closed = True
-        if self._pool is None:
-            self._queue.put(None)
-            self._writer.join(timeout=30)
-        else:
+        self._inbox.close()
+        self._writer.join(timeout=30)
+        if self._pool is not None:
             self._pool.shutdown(wait=True)
         self.engine.dispose()
 
-    def _write_loop(self) -> None:
-        connection: sa.Connection | None = None
-        while (job := self._queue.get()) is not None:
-            group, closing = [job], False
-            while len(group) < GROUP and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    closing = True
-                    break
-                group.append(following)
+    def _write_loop(self, commit: Callable[[list[Job]], None]) -> None:
+        # who was answered writes again soon: to wait for them costs at most what another commit would
+        sizes, took_s = (1, 1), 0.0
+        while group := self._inbox.take(hoped=max(sizes), patience_s=min(took_s, LINGER_S), most=GROUP):
+            began = time.monotonic()
             try:
-                connection = connection or self.engine.connect().execution_options(writes=True)
-                self._commit_group(connection, group)
+                commit(group)
             except Exception as error:  # no connection: those who wait are told, and the next group tries again
                 log.error("no write is possible: %s", error)
                 _fail_waiting(group, error)
-            if closing:
-                break
-        if connection is not None:
-            connection.close()
+            sizes, took_s = (sizes[1], len(group)), time.monotonic() - began
+        if self._connection is not None:
+            self._connection.close()
 
-    def _commit_group(self, connection: sa.Connection, waiting: list[_Job[Any]]) -> None:
-        """Run every unit under its own savepoint, commit once, then acknowledge: never before the commit."""
-        group = [job for job in waiting if job.future.set_running_or_notify_cancel()]
+    def _commit_all(self, group: list[Job]) -> None:
+        self._connection = self._connection or self.engine.connect().execution_options(writes=True)
+        self._commit_group(self._connection, group)
+
+    def _commit_group(self, connection: sa.Connection, waiting: list[Job]) -> None:
+        """Run every unit, commit once, then acknowledge: never before the commit."""
+        group = [job for job in waiting if job.starts()]
+        if group and not self._commit_at_once(connection, group):
+            self._commit_by_savepoints(connection, group)
+        self._acknowledge(group)
+
+    def _commit_at_once(self, connection: sa.Connection, group: list[Job]) -> bool:
+        """Commit one unit, or one bulk; False where it is something else, or some of it may have to go alone."""
+        bulk = group[0].bulk
+        if len(group) > 1 and (bulk is None or any(job.bulk is not bulk for job in group)):
+            return False
+        try:
+            with connection.begin():
+                if bulk is None:
+                    self._apply(connection, group[0])
+                else:
+                    self._apply_bulk(connection, bulk, group)
+        except Exception as error:
+            _abandon(connection)
+            if len(group) > 1:
+                return False
+            group[0].error = error
+        return True
+
+    def _commit_by_savepoints(self, connection: sa.Connection, group: list[Job]) -> None:
+        """Commit together what can be, each unit under its own savepoint."""
         try:
             with connection.begin():
                 for bulk, jobs in groupby(group, key=lambda job: job.bulk):
@@ -199,9 +204,8 @@ class Store:
             for job in group:
                 job.error = error
             _abandon(connection)
-        self._acknowledge(group)
 
-    def _apply_side_by_side(self, connection: sa.Connection, bulk: Bulk | None, jobs: list[_Job[Any]]) -> None:
+    def _apply_side_by_side(self, connection: sa.Connection, bulk: Bulk | None, jobs: list[Job]) -> None:
         if bulk is not None and len(jobs) > 1:
             try:
                 with connection.begin_nested():
@@ -218,7 +222,7 @@ class Store:
                 job.error = error
                 _still_in_transaction(connection, error)
 
-    def _apply_bulk(self, connection: sa.Connection, bulk: Bulk, jobs: list[_Job[Any]]) -> None:
+    def _apply_bulk(self, connection: sa.Connection, bulk: Bulk, jobs: list[Job]) -> None:
         tx = Tx(connection, self.clock.now(), jobs[0].actor, jobs[0].request_id)
         outcomes = bulk(tx, [job.item for job in jobs])
         for job, outcome in zip(jobs, outcomes, strict=True):
@@ -228,17 +232,15 @@ class Store:
         if accepted:
             accepted[0].emitted = tx.emitted
 
-    def _apply(self, connection: sa.Connection, job: _Job[Any]) -> None:
+    def _apply(self, connection: sa.Connection, job: Job) -> None:
         tx = Tx(connection, self.clock.now(), job.actor, job.request_id)
-        job.value = job.unit(tx)
+        job.error, job.value = None, job.unit(tx)
         job.emitted = tx.emitted
 
-    def _acknowledge(self, jobs: list[_Job[Any]]) -> None:
+    def _acknowledge(self, jobs: list[Job]) -> None:
         for job in jobs:
-            if job.error is None:
-                job.future.set_result(job.value)
-            else:
-                job.future.set_exception(_translated(job.error))
+            job.error = job.error and _translated(job.error)
+        settle(jobs)
         events = [event for job in jobs if job.error is None for event in job.emitted]
         if events:
             for listener in self.listeners:
@@ -247,29 +249,24 @@ class Store:
                 except Exception:  # what was committed stays committed, and the writer goes on
                     log.exception("a listener failed")
 
-    def _run_postgres(self, job: _Job[Any]) -> None:
-        if not job.future.set_running_or_notify_cancel():
-            return
-        job.error = self._tried(lambda connection: self._apply(connection, job))
-        self._acknowledge([job])
+    def _run_alone(self, job: Job) -> None:
+        """Do one unit on PostgreSQL, where units run side by side."""
+        if job.starts():
+            job.error = self._tried(lambda connection: self._apply(connection, job))
+            self._acknowledge([job])
 
-    def _drain_postgres(self, bulk: Bulk) -> None:
-        """Do all that waits for `bulk`; often an earlier drain did it already."""
-        waiting = self._gathered[bulk]
-        jobs: list[_Job[Any]] = []
-        while waiting and len(jobs) < GROUP:
-            try:
-                jobs.append(waiting.popleft())
-            except IndexError:  # another thread was faster
-                break
-        jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-        if not jobs:
-            return
-        if self._tried(lambda connection: self._apply_bulk(connection, bulk, jobs)) is None:
-            self._acknowledge(jobs)
-            return
-        for job in jobs:
-            job.error = self._tried(lambda connection, job=job: self._apply(connection, job))  # type: ignore[misc]
+    def _commit_bulks(self, group: list[Job]) -> None:
+        """Do the bulks on PostgreSQL: each what waits for it, in one transaction."""
+        waiting = sorted((job for job in group if job.starts()), key=lambda job: id(job.bulk))
+        for _, side_by_side in groupby(waiting, key=lambda job: job.bulk):
+            self._commit_bulk(list(side_by_side))
+
+    def _commit_bulk(self, jobs: list[Job]) -> None:
+        bulk = jobs[0].bulk
+        assert bulk is not None
+        if self._tried(lambda connection: self._apply_bulk(connection, bulk, jobs)) is not None:
+            for job in jobs:
+                job.error = self._tried(lambda connection, job=job: self._apply(connection, job))  # type: ignore[misc]
         self._acknowledge(jobs)
 
     def _tried(self, act: Callable[[sa.Connection], None]) -> BaseException | None:
@@ -292,10 +289,10 @@ def _still_in_transaction(connection: sa.Connection, error: Exception) -> None:
         raise error
 
 
-def _fail_waiting(group: list[_Job[Any]], error: Exception) -> None:
+def _fail_waiting(group: list[Job], error: Exception) -> None:
     for job in group:
-        if not job.future.done():
-            job.future.set_exception(_translated(error))
+        job.error = _translated(error)
+    settle(group)
 
 
 def _abandon(connection: sa.Connection) -> None:

@@ -29,11 +29,10 @@ def count(tx):
     return len(nouns.LEASES.select(tx))
 
 
-def held_back(store, writers):
-    """Keep the writers busy until the returned event is set, so that what follows waits together."""
+def held_back(store):
+    """Keep the writer busy until the returned event is set, so that what follows waits together."""
     gate = threading.Event()
-    for _ in range(writers):
-        store.submit(lambda tx: gate.wait(10))
+    store.gather(lambda tx, items: [gate.wait(10) for _ in items], None)
     return gate
 
 
@@ -52,7 +51,7 @@ def gathered(store):
     CALLS.clear()
 
     def gather(*names):
-        gate = held_back(store, 1 if store.is_sqlite else 4)
+        gate = held_back(store)
         futures = [store.gather(add, name) for name in names]
         gate.set()
         outcomes = [future.exception(10) or future.result(10) for future in futures]
@@ -77,7 +76,7 @@ def test_where_a_call_fails_each_item_is_done_by_itself(gathered, store):
 
 
 def test_with_one_writer_units_between_items_see_what_came_before_them(timeline):
-    gate = held_back(timeline, 1)
+    gate = held_back(timeline)
     futures = [timeline.gather(add, "a"), timeline.submit(count), timeline.gather(add, "b"), timeline.submit(count)]
     gate.set()
     assert [future.result(10) for future in futures] == ["kept a", 1, "kept b", 2]

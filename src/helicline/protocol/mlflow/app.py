@@ -75,14 +75,13 @@ class MlflowApp:
     def _call(self, scope: Any, parts: dict[str, str]) -> Call:
         state = scope.get("state") or {}
         caller = state.get("caller") or Caller(name="local", role="admin")
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         _check_path(scope)
         return Call(
             house=self.house,
             caller=caller,
             request_id=str(state.get("request_id") or ""),
             parts=parts,
-            headers=headers,
+            headers=scope["headers"],
         )
 
 
@@ -101,8 +100,11 @@ def _failed(error: Exception) -> Reply:
 
 def _check_path(scope: Any) -> None:
     """The server decodes the path leniently; bytes that are no UTF-8 must not become other characters."""
+    raw = scope.get("raw_path") or scope["path"].encode()
+    if b"%" not in raw and raw.isascii() and b"\0" not in raw:
+        return
     try:
-        text = unquote_to_bytes(scope.get("raw_path") or scope["path"].encode()).decode()
+        text = unquote_to_bytes(raw).decode()
     except UnicodeError:
         raise WireError(
             "INVALID_PARAMETER_VALUE", "Invalid value for parameter 'path': it is not UTF-8 text."
@@ -121,22 +123,27 @@ async def _fill(call: Call, handler: Handler, scope: Any, receive: Any) -> None:
         call.body = await _body(call, receive)
         if handler is ingest.export:
             return
-        kind = call.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-        if call.body and kind != "application/json":
+        kind = call.header("content-type", "application/json")
+        if kind != "application/json" and call.body and _media_type(kind) != "application/json":
             raise WireError(
                 "INVALID_PARAMETER_VALUE",
-                f"Bad Request. Content-Type header is not one of the supported types: application/json. Got {kind!r}.",
+                f"Bad Request. Content-Type header is not one of the supported types: application/json."
+                f" Got {_media_type(kind)!r}.",
             )
         if handler not in HOT:
             call.parse()
 
 
+def _media_type(header: str) -> str:
+    return header.partition(";")[0].strip().lower()
+
+
 async def _body(call: Call, receive: Any) -> bytes:
     limit = call.settings.max_body_bytes
-    declared = call.headers.get("content-length", "0")
+    declared = call.header("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
         raise TooLarge("body", int(declared), f"at most {limit} bytes")
-    pieces, size, more = [], 0, True
+    pieces, size, more = list[bytes](), 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,11 +13,14 @@ from helicline.protocol.mlflow.fields import Fields
 from helicline.records.access import Caller
 from helicline.settings import Settings
 from helicline.store.blobs import Blobs
-from helicline.store.unit import Bulk, Reader, Store, Tx
+from helicline.store.job import Bulk, Job, Unit
+from helicline.store.unit import Reader, Store, Tx
 from helicline.store.uploads import PartUploads
 from helicline.store.vault import Vault
 
 T = TypeVar("T")
+# as the server has read them: the names are in small letters
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,14 +36,22 @@ class Call:
     """A request: its fields, the path's parameters, and the way to the store."""
 
     def __init__(
-        self, *, house: House, caller: Caller, request_id: str, parts: dict[str, str], headers: dict[str, str]
+        self, *, house: House, caller: Caller, request_id: str, parts: dict[str, str], headers: Headers
     ) -> None:
         self.store, self.blobs, self.settings = house.store, house.blobs, house.settings
         self.uploads, self.vault = house.uploads, house.vault
-        self.caller, self.request_id, self.parts, self.headers = caller, request_id, parts, headers
+        self.caller, self.request_id, self.parts, self._headers = caller, request_id, parts, headers
         self.fields = Fields({})
         self.body = b""
         self.receive: Callable[[], Awaitable[Any]] | None = None
+
+    def header(self, name: str, default: str = "") -> str:
+        """Return what the header of that name, in small letters, says."""
+        wanted, found = name.encode(), None
+        for one, value in self._headers:
+            if one == wanted:
+                found = value
+        return default if found is None else found.decode("latin-1")
 
     def parse(self) -> Fields:
         """Return the fields of the JSON body."""
@@ -49,13 +60,17 @@ class Call:
 
     async def gather(self, bulk: Bulk, item: Any) -> Any:
         """Hand the item to the bulk, and return its outcome once it is durable."""
-        future = self.store.gather(bulk, item, actor=self.caller.name, request_id=self.request_id)
-        return await asyncio.wrap_future(future)
+        return await self._done(None, bulk=bulk, item=item)
 
     async def write(self, unit: Callable[[Tx], T]) -> T:
         """Run the unit and return its value once it is durable."""
-        future = self.store.submit(unit, actor=self.caller.name, request_id=self.request_id)
-        return await asyncio.wrap_future(future)
+        value: T = await self._done(unit)
+        return value
+
+    async def _done(self, unit: Unit | None, **of_bulk: Any) -> Any:
+        future = asyncio.get_running_loop().create_future()
+        self.store.enqueue(Job(unit, future, actor=self.caller.name, request_id=self.request_id, **of_bulk))
+        return await future
 
     async def read(self, view: Callable[[Reader], T]) -> T:
         return await asyncio.to_thread(self.store.read, view)

@@ -38,7 +38,7 @@ def info_as_wire(run: Run) -> dict[str, Any]:
     )
 
 
-class WireMetric(msgspec.Struct, frozen=True, omit_defaults=True):
+class WireMetric(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A point as the wire has it; NaN is text, and what is empty is absent."""
 
     key: str
@@ -94,7 +94,7 @@ async def create(call: Call) -> Any:
         fields.text("user_id"),
         fields.time("start_time"),
     )
-    wanted = call.headers.get(ID_HEADER)
+    wanted = call.header(ID_HEADER) or None
     run = await call.write(
         lambda tx: tracking.create_run(
             tx, experiment_id, name=name, tags=tags, user=user, start_time=start, run_id=wanted

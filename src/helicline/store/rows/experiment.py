@@ -17,8 +17,6 @@ from helicline.store.unit import Reader, Tx
 # compared and sorted by bytes on both databases: SQLite does so by itself, PostgreSQL only in the C collation
 Exact = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
-_TEXTS = postgresql.ARRAY(sa.Text)
-
 EXPERIMENT = sa.Table(
     "experiment",
     metadata,
@@ -35,10 +33,14 @@ EXPERIMENT = sa.Table(
 def hold(tx: Tx, *topics: str) -> None:
     """Let no other unit that holds one of the topics run until this one ends. SQLite has a single writer anyway."""
     if tx.is_postgres and topics:
-        # the smaller key first, whoever asks, so that two units never wait for each other
-        keys = sa.select(sa.func.hashtextextended(sa.func.unnest(sa.literal(list(topics), _TEXTS)), 0).label("key"))
-        ordered = keys.order_by("key").subquery()
-        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(ordered.c.key)))
+        tx.run_text(_HOLD, [list(topics)])
+
+
+# the smaller key first, whoever asks, so that two units never wait for each other
+_HOLD = (
+    "SELECT pg_advisory_xact_lock(key) FROM"
+    " (SELECT hashtextextended(unnest(%s::text[]), 0) AS key ORDER BY key) AS ordered"
+)
 
 
 def insert_into(tx: Reader, table: sa.Table) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 
 from helicline.records.run import MetricPoint
 from helicline.store.noun import metadata
+from helicline.store.rows.among import rows_among
 from helicline.store.rows.block import FULL, Points, merged, pack, points_of, unpack
 from helicline.store.rows.experiment import Exact, hold
 from helicline.store.unit import Reader, Tx
@@ -64,6 +66,7 @@ LOOKS = 32  # its points are counted whenever so many rows, or the points for so
 LOOSE = 16  # so many loose blocks of a series are packed
 MANY = 250  # rows of one INSERT
 TAIL = np.dtype([("series", "<i8"), ("timestamp_ms", "<i8"), ("step", "<i8"), ("value", "<f8")])
+_TAIL_POINT = struct.Struct("<qqqd").pack
 # a block's number follows the greatest that its series has
 _NEWEST = "(SELECT coalesce(max(number), 0) FROM metric_block WHERE series = ?)"
 _BLOCK_ROW = f"(?, {_NEWEST} + ?, ?, ?, ?, ?)"
@@ -144,7 +147,7 @@ def _add_to_series(tx: Tx, marks: dict[tuple[str, str], list[Mark]], tails: dict
 def _add_to_tail(tx: Tx, run_id: str, rows: list[tuple[Any, ...]]) -> None:
     """Lay the points behind those of the run that are in no block yet."""
     into = f"metric_tail ({', '.join(METRIC_TAIL.c.keys())})"
-    row = (run_id, run_id, len(rows), np.array(rows, dtype=TAIL).tobytes())
+    row = (run_id, run_id, len(rows), b"".join([_TAIL_POINT(*one) for one in rows]))
     ((number,),) = _insert(tx, into, [row], row=_TAIL_ROW, end="RETURNING number")
     may_be_long = number % LOOKS == 0 or len(rows) >= TAIL_POINTS // LOOKS
     if number >= TAIL_ROWS or (may_be_long and _tail_points(tx, run_id) >= TAIL_POINTS):
@@ -219,8 +222,7 @@ def _insert(tx: Tx, into: str, rows: list[tuple[Any, ...]], *, row: str = "", en
         sql = _insert_sql(
             into, len(part), row or f"({', '.join('?' * len(part[0]))})", end, "%s" if tx.is_postgres else "?"
         )
-        result = tx.connection.exec_driver_sql(sql, tuple(itertools.chain.from_iterable(part)))
-        found += result.all() if result.returns_rows else ()
+        found += tx.run_text(sql, tuple(itertools.chain.from_iterable(part)))
     return found
 
 
@@ -310,12 +312,13 @@ def _after(points: Points, mark: Mark | None) -> Points:
     return points.part(beyond)
 
 
-def latest_of(tx: Reader, run_ids: Iterable[str]) -> dict[str, tuple[MetricPoint, ...]]:
+_LATEST = "SELECT run, key, timestamp_ms, step, value, is_nan FROM series WHERE run IN {ids} ORDER BY run, key"
+
+
+def latest_of(tx: Reader, run_ids: Sequence[str]) -> dict[str, list[MetricPoint]]:
     """Return the latest points of each run, by key."""
-    columns = (SERIES.c.run, SERIES.c.key, SERIES.c.timestamp_ms, SERIES.c.step, SERIES.c.value, SERIES.c.is_nan)
-    rows: Any = tx.execute(sa.select(*columns).where(SERIES.c.run.in_(list(run_ids))).order_by(SERIES.c.key)).all()
     found: dict[str, list[MetricPoint]] = {}
-    for run, key, timestamp_ms, step, value, is_nan in rows:
+    for run, key, timestamp_ms, step, value, is_nan in rows_among(tx, _LATEST, run_ids):
         point = MetricPoint(key=key, value=math.nan if is_nan else value, timestamp_ms=timestamp_ms, step=step)
         found.setdefault(run, []).append(point)
-    return {run: tuple(points) for run, points in found.items()}
+    return found

@@ -13,6 +13,7 @@ from helicline.clock import epoch_ms, from_epoch_ms
 from helicline.records.run import DatasetInput, ModelOutput, Run
 from helicline.store.noun import metadata
 from helicline.store.rows import metric
+from helicline.store.rows.among import rows_among
 from helicline.store.rows.experiment import Exact, add_missing, insert_into
 from helicline.store.unit import Reader, Tx
 
@@ -29,7 +30,12 @@ RUN = sa.Table(
     sa.Column("end_ms", sa.BigInteger),
     sa.Column("artifact_uri", Exact, nullable=False),
 )
-sa.Index("ix_run_browse", RUN.c.experiment, RUN.c.lifecycle, RUN.c.start_ms.desc(), RUN.c.id)
+_BROWSE = (RUN.c.experiment, RUN.c.lifecycle, RUN.c.start_ms.desc(), RUN.c.id)
+# SQLite looks at what the index holds before it fetches a run; PostgreSQL's index has no room for a long name
+sa.Index("ix_run_browse", *_BROWSE, info={"only": "postgresql"}).ddl_if(dialect="postgresql")
+sa.Index("ix_run_scan", *_BROWSE, RUN.c.status, RUN.c.name, RUN.c.end_ms, info={"only": "sqlite"}).ddl_if(
+    dialect="sqlite"
+)
 
 
 def _facts(name: str) -> sa.Table:
@@ -176,67 +182,71 @@ def bare(tx: Reader, run_id: str) -> Run | None:
 
 def lifecycles(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
     """Return the stage of those runs that there are; their rows stay as they are until the unit ends."""
-    statement = sa.select(RUN.c.id, RUN.c.lifecycle).where(RUN.c.id.in_(sorted(run_ids))).order_by(RUN.c.id)
-    if tx.is_postgres:
-        statement = statement.with_for_update(read=True)
-    return {row.id: row.lifecycle for row in tx.execute(statement)}
+    lock = " FOR SHARE" if tx.is_postgres else ""
+    return dict(rows_among(tx, f"SELECT id, lifecycle FROM run WHERE id IN {{ids}} ORDER BY id{lock}", sorted(run_ids)))
 
 
 def filled(tx: Reader, rows: Sequence[sa.Row[Any]]) -> list[Run]:
     """Return the runs of these rows with all that was logged to them."""
-    found: list[Run] = []
-    for start in range(0, len(rows), 500):
-        page = [record(row) for row in rows[start : start + 500]]
-        ids = [run.run_id for run in page]
-        latest = metric.latest_of(tx, ids)
-        params, tags = _facts_of(tx, RUN_PARAM, ids), _facts_of(tx, RUN_TAG, ids)
-        inputs, models = _inputs_of(tx, ids), _models_of(tx, ids)
-        found += [
-            msgspec.structs.replace(
-                run,
-                metrics=latest.get(run.run_id, ()),
-                params=params.get(run.run_id, {}),
-                tags=tags.get(run.run_id, {}),
-                inputs=tuple(inputs.get(run.run_id, ())),
-                model_inputs=tuple(made.model_id for made in models.get((run.run_id, "input"), ())),
-                model_outputs=tuple(models.get((run.run_id, "output"), ())),
-            )
-            for run in page
-        ]
-    return found
+    ids = [row.id for row in rows]
+    latest = metric.latest_of(tx, ids)
+    params, tags = _facts_of(tx, "run_param", ids), _facts_of(tx, "run_tag", ids)
+    inputs, models = _inputs_of(tx, ids), _models_of(tx, ids)
+    return [
+        record(
+            row,
+            metrics=tuple(latest.get(row.id, ())),
+            params=params.get(row.id, {}),
+            tags=tags.get(row.id, {}),
+            inputs=tuple(inputs.get(row.id, ())),
+            model_inputs=tuple(made.model_id for made in models.get((row.id, "input"), ())),
+            model_outputs=tuple(models.get((row.id, "output"), ())),
+        )
+        for row in rows
+    ]
 
 
-def _facts_of(tx: Reader, table: sa.Table, ids: Iterable[str]) -> dict[str, dict[str, str]]:
+def _facts_of(tx: Reader, table: str, ids: Sequence[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
-    for row in tx.execute(
-        sa.select(table.c.run, table.c.key, table.c.value).where(table.c.run.in_(list(ids))).order_by(table.c.key)
+    for run, key, value in rows_among(
+        tx, f"SELECT run, key, value FROM {table} WHERE run IN {{ids}} ORDER BY run, key", ids
     ):
-        found.setdefault(row.run, {})[row.key] = row.value
+        found.setdefault(run, {})[key] = value
     return found
 
 
-def _inputs_of(tx: Reader, ids: Iterable[str]) -> dict[str, list[DatasetInput]]:
-    joined = RUN_INPUT.join(RUN_DATASET, RUN_DATASET.c.id == RUN_INPUT.c.dataset)
-    columns = (RUN_INPUT.c.run, RUN_INPUT.c.tags, *(column for column in RUN_DATASET.c if column.name != "id"))
-    statement = sa.select(*columns).select_from(joined).where(RUN_INPUT.c.run.in_(list(ids)))
+_INPUTS = (
+    "SELECT i.run, i.tags, d.name, d.digest, d.source_type, d.source, d.schema, d.profile FROM run_input AS i"
+    " JOIN run_dataset AS d ON d.id = i.dataset WHERE i.run IN {ids} ORDER BY i.run, d.name, d.digest"
+)
+_MODELS = "SELECT run, kind, model, step FROM run_model WHERE run IN {ids} ORDER BY run, kind, model"
+
+
+def _inputs_of(tx: Reader, ids: Sequence[str]) -> dict[str, list[DatasetInput]]:
     found: dict[str, list[DatasetInput]] = {}
-    for row in tx.execute(statement.order_by(RUN_DATASET.c.name, RUN_DATASET.c.digest)):
-        values = dict(row._mapping)
-        run, tags = values.pop("run"), msgspec.json.decode(values.pop("tags"))
-        found.setdefault(run, []).append(DatasetInput(tags=tags, **values))
+    for run, tags, name, digest, source_type, source, schema, profile in rows_among(tx, _INPUTS, ids):
+        dataset = DatasetInput(
+            name=name,
+            digest=digest,
+            source_type=source_type,
+            source=source,
+            schema=schema,
+            profile=profile,
+            tags=msgspec.json.decode(tags),
+        )
+        found.setdefault(run, []).append(dataset)
     return found
 
 
-def _models_of(tx: Reader, ids: Iterable[str]) -> dict[tuple[str, str], list[ModelOutput]]:
+def _models_of(tx: Reader, ids: Sequence[str]) -> dict[tuple[str, str], list[ModelOutput]]:
     found: dict[tuple[str, str], list[ModelOutput]] = {}
-    statement = sa.select(RUN_MODEL).where(RUN_MODEL.c.run.in_(list(ids))).order_by(RUN_MODEL.c.model)
-    for row in tx.execute(statement):
-        found.setdefault((row.run, row.kind), []).append(ModelOutput(model_id=row.model, step=row.step))
+    for run, kind, model, step in rows_among(tx, _MODELS, ids):
+        found.setdefault((run, kind), []).append(ModelOutput(model_id=model, step=step))
     return found
 
 
-def record(row: sa.Row[Any]) -> Run:
-    """Return the run of the row, without what was logged to it."""
+def record(row: sa.Row[Any], **logged: Any) -> Run:
+    """Return the run of the row, with what was `logged` to it."""
     return Run(
         run_id=row.id,
         experiment_id=str(row.experiment),
@@ -247,4 +257,5 @@ def record(row: sa.Row[Any]) -> Run:
         start_time=from_epoch_ms(row.start_ms),
         end_time=None if row.end_ms is None else from_epoch_ms(row.end_ms),
         artifact_uri=row.artifact_uri,
+        **logged,
     )

@@ -50,7 +50,7 @@ def _path(call: Call) -> str:
 
 async def upload(call: Call) -> Any:
     path, limit = _path(call), call.settings.max_upload_bytes
-    declared = call.headers.get("content-length", "0")
+    declared = call.header("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
         raise TooLarge("body", int(declared), f"at most {limit} bytes")
     loop = asyncio.get_running_loop()

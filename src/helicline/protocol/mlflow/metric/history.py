@@ -19,7 +19,7 @@ MAX_RUNS = 100
 MAX_POINTS = 2_500
 
 
-class HistoryPoint(msgspec.Struct, frozen=True, omit_defaults=True):
+class HistoryPoint(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A point of a history as the wire has it; NaN is text."""
 
     key: str

@@ -12,13 +12,13 @@ from helicline.tracking.checks import RUN_ID
 B = TypeVar("B", bound="LogMetric | LogBatch")
 
 
-class WirePoint(MetricPoint, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WirePoint(MetricPoint, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A metric point as clients send it."""
 
     timestamp_ms: int = msgspec.field(name="timestamp")
 
 
-class LogMetric(WirePoint, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LogMetric(WirePoint, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     run_uuid: str = ""
 
 

@@ -20,13 +20,13 @@ LONG = 2**20  # bytes that take long enough to read that others should not wait 
 
 async def export(call: Call) -> Reply:
     """Take the spans, all or nothing, and answer in the encoding in which they came."""
-    experiment_id = call.headers.get("x-mlflow-experiment-id", "")
+    experiment_id = call.header("x-mlflow-experiment-id", "")
     if not experiment_id:
         raise WireError("BAD_REQUEST", "Missing required header: x-mlflow-experiment-id")
-    kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = call.header("content-type", "").partition(";")[0].strip().lower()
     if kind not in (PROTOBUF, JSON):
         raise WireError("BAD_REQUEST", f"Invalid Content-Type. Expected: {PROTOBUF} or {JSON}")
-    body, run_id = inflated(call), call.headers.get("x-mlflow-run-id", "")
+    body, run_id = inflated(call), call.header("x-mlflow-run-id", "")
     read = otlp.spans_of if kind == PROTOBUF else otlp_json.spans_of
     try:
         spans = await asyncio.to_thread(read, body) if len(body) > LONG else read(body)
@@ -44,7 +44,7 @@ def _name(kind: str) -> str:
 
 def inflated(call: Call) -> bytes:
     """Return the body as it was before it was packed; one that unpacks to more than the limit is refused early."""
-    encoding = call.headers.get("content-encoding", "identity").lower()
+    encoding = call.header("content-encoding", "identity").lower()
     limit = call.settings.max_body_bytes
     try:
         if encoding in ("identity", ""):

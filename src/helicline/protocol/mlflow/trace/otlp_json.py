@@ -13,11 +13,12 @@ import msgspec
 from google.protobuf.json_format import ParseDict, ParseError
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from helicline.protocol.mlflow.trace.otlp import MAX_DEPTH, Malformed, check
+from helicline.protocol.mlflow.trace.otlp import Malformed, check
 
 T = TypeVar("T")
 KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 CODES = ("UNSET", "OK", "ERROR")
+MAX_DEPTH = 32
 NUMBERS = {"NaN", "Infinity", "-Infinity"}
 
 

@@ -1,0 +1,119 @@
+"""What waits to be written: a unit of work, who waits for it, and how they are told what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from helicline.records.event import Event
+    from helicline.store.unit import Tx
+
+# takes the items that wait together; returns for each what its writer gets: a value, or the error that refuses it
+Bulk = Callable[["Tx", Sequence[Any]], Sequence[Any]]
+Unit = Callable[["Tx"], Any]
+
+
+class Job:
+    """A unit that waits, or the `item` of a bulk that does (then `unit` does that item alone)."""
+
+    __slots__ = ("actor", "bulk", "emitted", "error", "future", "item", "loop", "request_id", "unit", "value")
+
+    def __init__(
+        self,
+        unit: Unit | None,
+        future: Future[Any] | asyncio.Future[Any],
+        *,
+        actor: str,
+        request_id: str,
+        bulk: Bulk | None = None,
+        item: Any = None,
+    ) -> None:
+        self.unit = unit or self._alone
+        self.future, self.actor, self.request_id, self.bulk, self.item = future, actor, request_id, bulk, item
+        self.loop = future.get_loop() if isinstance(future, asyncio.Future) else None
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.emitted: list[Event] = []
+
+    def _alone(self, tx: Tx) -> Any:
+        assert self.bulk is not None
+        (outcome,) = self.bulk(tx, [self.item])
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def starts(self) -> bool:
+        """Return whether whoever asked still waits; from now on it is done."""
+        if isinstance(self.future, asyncio.Future):
+            return not self.future.cancelled()
+        return self.future.set_running_or_notify_cancel()
+
+
+def settle(jobs: Iterable[Job]) -> None:
+    """Tell all who wait what became of their units; an event loop is woken once, however many wait in it."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+    for job in jobs:
+        if job.loop is None:
+            _deliver([job])
+        else:
+            by_loop.setdefault(job.loop, []).append(job)
+    for loop, waiting in by_loop.items():
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits there any more
+            loop.call_soon_threadsafe(_deliver, waiting)
+
+
+def _deliver(jobs: list[Job]) -> None:
+    for job in jobs:
+        if job.future.done():
+            continue
+        if job.error is None:
+            job.future.set_result(job.value)
+        else:
+            job.future.set_exception(job.error)
+
+
+class Inbox:
+    """Jobs of many threads for one writer, which is woken when as many are there as it wants."""
+
+    def __init__(self) -> None:
+        self._jobs: deque[Job] = deque()
+        self._wanted: float = math.inf  # no bell while the writer is at work
+        self._closed = False
+        self._bell = threading.Lock()
+        self._bell.acquire()
+
+    def put(self, job: Job) -> None:
+        self._jobs.append(job)
+        # the writer says what it wants before it counts: one of the two sees that it is there
+        if len(self._jobs) >= self._wanted:
+            self._ring()
+
+    def close(self) -> None:
+        """End the waiting; what is there can still be taken."""
+        self._closed = True
+        self._ring()
+
+    def take(self, *, hoped: int, patience_s: float, most: int) -> list[Job]:
+        """Wait for a job, and then a little for as many as are hoped for; none come once it is closed."""
+        self._wait(1, math.inf)
+        if hoped > 1:
+            self._wait(hoped, time.monotonic() + patience_s)
+        self._wanted = math.inf
+        return [self._jobs.popleft() for _ in range(min(len(self._jobs), most))]
+
+    def _wait(self, count: int, until: float) -> None:
+        self._wanted = count
+        while len(self._jobs) < count and not self._closed and (left := until - time.monotonic()) > 0:
+            self._bell.acquire(timeout=-1 if left == math.inf else left)
+
+    def _ring(self) -> None:
+        with suppress(RuntimeError):  # it rings already
+            self._bell.release()

@@ -1,0 +1,26 @@
+"""Rows of many runs at once, read by the driver itself: what search answers with is made of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from helicline.store.unit import Reader
+
+AT_ONCE = 250
+
+
+def rows_among(tx: Reader, sql: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return the rows of `sql`, which says `{ids}` where the list of ids belongs."""
+    found: list[tuple[Any, ...]] = []
+    mark = "%s" if tx.is_postgres else "?"
+    for start in range(0, len(ids), AT_ONCE):
+        some = ids[start : start + AT_ONCE]
+        found += tx.run_text(_with_marks(sql, len(some), mark), some)
+    return found
+
+
+@lru_cache(4096)
+def _with_marks(sql: str, count: int, mark: str) -> str:
+    return sql.format(ids=f"({', '.join([mark] * count)})")

@@ -1,0 +1,150 @@
+"""The writer's inbox wakes it at the right moment, and an event loop learns what became of its units."""
+
+import asyncio
+import threading
+from concurrent.futures import Future
+
+import pytest
+
+from helicline.errors import Conflict, Unavailable
+from helicline.records.lease import Lease
+from helicline.store import nouns
+from helicline.store.job import Inbox, Job
+from helicline.store.migrations import upgrade
+from helicline.store.unit import Store
+from making import NOW
+
+
+def job(unit=lambda tx: None, future=None):
+    return Job(unit, future or Future(), actor="a", request_id="r")
+
+
+def count(tx):
+    return len(nouns.LEASES.select(tx))
+
+
+@pytest.fixture
+def plain(tmp_path):
+    opened = Store(f"sqlite:///{tmp_path}/one.db")
+    upgrade(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def taking():
+    """Take from an inbox in a thread of its own; return what it took, when it has."""
+    started = []
+
+    def take(inbox, **how):
+        took = Future()
+        how = {"hoped": 1, "patience_s": 0.0, "most": 10} | how
+        thread = threading.Thread(target=lambda: took.set_result(inbox.take(**how)))
+        thread.start()
+        started.append(thread)
+        return took
+
+    yield take
+    for thread in started:
+        thread.join(10)
+
+
+def test_one_job_is_taken_at_once(taking):
+    inbox, one = Inbox(), job()
+    took = taking(inbox)
+    inbox.put(one)
+    assert took.result(10) == [one]
+
+
+def test_as_many_as_are_hoped_for_are_waited_for(taking):
+    inbox, jobs = Inbox(), [job() for _ in range(5)]
+    took = taking(inbox, hoped=5, patience_s=60)
+    for one in jobs:
+        assert not took.done()
+        inbox.put(one)
+    assert took.result(10) == jobs
+
+
+def test_they_are_waited_for_only_so_long(taking):
+    inbox, one = Inbox(), job()
+    took = taking(inbox, hoped=5, patience_s=0.01)
+    inbox.put(one)
+    assert took.result(10) == [one]
+
+
+def test_no_more_are_taken_than_fit_and_the_rest_is_not_forgotten(taking):
+    inbox, jobs = Inbox(), [job() for _ in range(5)]
+    for one in jobs:
+        inbox.put(one)
+    assert taking(inbox, most=3).result(10) == jobs[:3]
+    assert taking(inbox).result(10) == jobs[3:]
+
+
+def test_a_closed_inbox_gives_what_it_has_and_then_nothing(taking):
+    inbox, one = Inbox(), job()
+    inbox.put(one)
+    inbox.close()
+    assert taking(inbox, hoped=9, patience_s=60).result(10) == [one]
+    assert taking(inbox).result(10) == []
+
+
+def test_every_job_of_many_threads_is_taken_once(taking):
+    inbox, jobs = Inbox(), [[job() for _ in range(500)] for _ in range(4)]
+    threads = [threading.Thread(target=lambda mine=mine: [inbox.put(one) for one in mine]) for mine in jobs]
+    for thread in threads:
+        thread.start()
+    took = []
+    while len(took) < 2000:
+        took += taking(inbox, hoped=7, patience_s=0.001, most=50).result(10)
+    assert sorted(map(id, took)) == sorted(id(one) for mine in jobs for one in mine)
+
+
+def test_an_event_loop_awaits_what_became_of_its_units(plain):
+    def refused(tx):
+        raise Conflict("lease", "x", "is refused")
+
+    async def ask():
+        loop = asyncio.get_running_loop()
+        futures = [loop.create_future() for _ in range(4)]
+        for future, unit in zip(futures, (count, refused, count, lambda tx: 1 / 0), strict=True):
+            plain.enqueue(job(unit, future))
+        return await asyncio.gather(*futures, return_exceptions=True)
+
+    told = asyncio.run(ask())
+    assert [one if one == 0 else type(one) for one in told] == [0, Conflict, 0, ZeroDivisionError]
+
+
+def test_a_unit_that_nobody_awaits_any_more_is_not_run(plain):
+    gate, ran = threading.Event(), []
+    plain.submit(lambda tx: gate.wait(10))
+
+    async def ask():
+        future = asyncio.get_running_loop().create_future()
+        plain.enqueue(job(ran.append, future))
+        future.cancel()
+
+    asyncio.run(ask())
+    gate.set()
+    assert plain.write(count) == 0
+    assert ran == []
+
+
+def test_a_loop_that_is_closed_stops_no_writer(plain):
+    gate = threading.Event()
+    plain.submit(lambda tx: gate.wait(10))
+
+    async def ask():
+        plain.enqueue(job(insert, asyncio.get_running_loop().create_future()))
+
+    def insert(tx):
+        nouns.LEASES.insert(tx, Lease(name="x", holder="a", fence=1, until=NOW))
+
+    asyncio.run(ask())
+    gate.set()
+    assert plain.write(count) == 1
+
+
+def test_a_store_that_is_closed_takes_nothing(plain):
+    plain.close()
+    with pytest.raises(Unavailable, match="closing"):
+        plain.enqueue(job())
