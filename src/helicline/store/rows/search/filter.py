@@ -69,8 +69,11 @@ def where(tx: Reader, asked: Asked, *, limit: int = 1000) -> Found:
     few = [_are_few(tx, clause, most) for clause in asked.clauses]
     satisfied = [_holds(clause, is_postgres=False, few=one) for clause, one in zip(asked.clauses, few, strict=True)]
     plus = [sa.literal_column(f"+run.{name}", RUN.c[name].type) for name in ("experiment", "lifecycle")]
-    is_few = any(few) or _at_most(tx, sa.select(sa.literal(1)).select_from(RUN).where(*among), most)
-    return Found(satisfied, among, _among(plus[0], plus[1], asked), is_few)
+    not_by_index = _among(plus[0], plus[1], asked)
+    if any(few):  # their ids are at hand: no index of runs finds them sooner
+        return Found(satisfied, not_by_index, not_by_index, is_few=True)
+    is_few = _at_most(tx, sa.select(sa.literal(1)).select_from(RUN).where(*among), most)
+    return Found(satisfied, among, not_by_index, is_few)
 
 
 def _among(
@@ -129,7 +132,9 @@ def _rows_that_satisfy(clause: Clause, *, is_postgres: bool) -> tuple[sa.Table, 
         return table, named
     value = clause.value
     if clause.op == "=" and isinstance(value, str):
-        return table, sa.and_(named, table.c.head == value[:HEAD], table.c.value == value)
+        begins = sa.and_(named, table.c.head == value[:HEAD])
+        # a shorter value is its own beginning; said once, PostgreSQL guesses better how many there are
+        return table, begins if len(value) < HEAD else sa.and_(begins, table.c.value == value)
     return table, sa.and_(named, _compare(table.c.value, clause, is_postgres=is_postgres))
 
 
