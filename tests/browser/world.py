@@ -121,9 +121,11 @@ class World:
     def mlflow(self, path: str, body: dict[str, Any]) -> Any:
         return self.http.post(f"/api/2.0/mlflow/{path}", json=body).raise_for_status().json()
 
-    def log_run(self, experiment: str, name: str, *, points: int, params: dict[str, str]) -> str:
+    def log_run(
+        self, experiment: str, name: str, *, points: int, params: dict[str, str], start_ms: int | None = None
+    ) -> str:
         """Log a run over the MLflow wire, with a loss that falls."""
-        now = int(time.time() * 1000)
+        now = int(time.time() * 1000) if start_ms is None else start_ms
         made = self.mlflow("runs/create", {"experiment_id": experiment, "run_name": name, "start_time": now})
         run_id: str = made["run"]["info"]["run_id"]
         metrics = [{"key": "loss", "value": 1 / (1 + at), "timestamp": now + at, "step": at} for at in range(points)]
@@ -135,9 +137,11 @@ class World:
     def log_runs(self) -> None:
         """Log many small runs and one with a history."""
         sweep = self.mlflow("experiments/create", {"name": "sweep"})["experiment_id"]
+        first_ms = int(time.time() * 1000) - RUNS  # one after the other, in whatever order they are logged
         with ThreadPoolExecutor(8) as pool:
             for at in range(RUNS):
-                pool.submit(self.log_run, sweep, f"try-{at:03}", points=1, params={"lr": str(at / 100), "seed": "1"})
+                params = {"lr": str(at / 100), "seed": "1"}
+                pool.submit(self.log_run, sweep, f"try-{at:03}", points=1, params=params, start_ms=first_ms + at)
         self.long_run = self.log_run(sweep, "long-run", points=300, params={"lr": "0.5", "seed": "1"})
 
     def register_bad_model(self) -> None:
