@@ -91,7 +91,7 @@ async def serve(context: Context, listener: socket.socket) -> None:
     address = listener.getsockname()
     # what is there now stays, and an answer makes little garbage that counting references does not find
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(10_000, 10, 10)
     print(f"server ready http://{address[0]}:{address[1]}", flush=True)
     try:
         await server._serve([listener])  # `serve` would take the signals for itself

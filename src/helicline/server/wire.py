@@ -36,7 +36,7 @@ class Corked:
 
     def _release(self) -> None:
         held, self._held = self._held, b""
-        if held:
+        if held and not self._transport.is_closing():
             self._transport.write(held)
 
 

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 # takes the items that wait together; returns for each what its writer gets: a value, or the error that refuses it
 Bulk = Callable[["Tx", Sequence[Any]], Sequence[Any]]
 Unit = Callable[["Tx"], Any]
+_Told = tuple["Future[Any] | asyncio.Future[Any]", Any, "BaseException | None"]
 
 
 class Job:
     """A unit that waits, or the `item` of a bulk that does (then `unit` does that item alone)."""
 
-    __slots__ = ("actor", "bulk", "emitted", "error", "future", "item", "loop", "request_id", "unit", "value")
+    __slots__ = ("_unit", "actor", "bulk", "emitted", "error", "future", "item", "loop", "request_id", "told", "value")
 
     def __init__(
         self,
@@ -36,14 +37,18 @@ class Job:
         bulk: Bulk | None = None,
         item: Any = None,
     ) -> None:
-        self.unit = unit or self._alone
+        self._unit = unit
         self.future, self.actor, self.request_id, self.bulk, self.item = future, actor, request_id, bulk, item
         self.loop = future.get_loop() if isinstance(future, asyncio.Future) else None
         self.value: Any = None
         self.error: BaseException | None = None
         self.emitted: list[Event] = []
+        self.told = False
 
-    def _alone(self, tx: Tx) -> Any:
+    def unit(self, tx: Tx) -> Any:
+        """Do this job, and nothing else."""
+        if self._unit is not None:
+            return self._unit(tx)
         assert self.bulk is not None
         (outcome,) = self.bulk(tx, [self.item])
         if isinstance(outcome, BaseException):
@@ -59,25 +64,27 @@ class Job:
 
 def settle(jobs: Iterable[Job]) -> None:
     """Tell all who wait what became of their units; an event loop is woken once, however many wait in it."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Told]] = {}
     for job in jobs:
+        job.told = True
+        told = (job.future, job.value, job.error)
         if job.loop is None:
-            _deliver([job])
+            _deliver([told])
         else:
-            by_loop.setdefault(job.loop, []).append(job)
+            by_loop.setdefault(job.loop, []).append(told)
     for loop, waiting in by_loop.items():
         with suppress(RuntimeError):  # the loop is closed, and nobody waits there any more
             loop.call_soon_threadsafe(_deliver, waiting)
 
 
-def _deliver(jobs: list[Job]) -> None:
-    for job in jobs:
-        if job.future.done():
+def _deliver(told: list[_Told]) -> None:
+    for future, value, error in told:
+        if future.done():
             continue
-        if job.error is None:
-            job.future.set_result(job.value)
+        if error is None:
+            future.set_result(value)
         else:
-            job.future.set_exception(job.error)
+            future.set_exception(error)
 
 
 class Inbox:
@@ -87,18 +94,25 @@ class Inbox:
         self._jobs: deque[Job] = deque()
         self._wanted: float = math.inf  # no bell while the writer is at work
         self._closed = False
+        self._door = threading.Lock()
         self._bell = threading.Lock()
         self._bell.acquire()
 
-    def put(self, job: Job) -> None:
-        self._jobs.append(job)
+    def put(self, job: Job) -> bool:
+        """Return whether the job was let in: whatever is will be taken."""
+        with self._door:
+            if self._closed:
+                return False
+            self._jobs.append(job)
         # the writer says what it wants before it counts: one of the two sees that it is there
         if len(self._jobs) >= self._wanted:
             self._ring()
+        return True
 
     def close(self) -> None:
         """End the waiting; what is there can still be taken."""
-        self._closed = True
+        with self._door:
+            self._closed = True
         self._ring()
 
     def take(self, *, hoped: int, patience_s: float, most: int) -> list[Job]:

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from helicline.clock import Clock, SystemClock
-from helicline.errors import HeliclineError, Invalid, StorageFull, Unavailable
+from helicline.errors import Bug, HeliclineError, Invalid, StorageFull, Unavailable
 from helicline.records.event import Event
 from helicline.store.durable import make_folder
 from helicline.store.job import Bulk, Inbox, Job, settle
@@ -31,6 +31,7 @@ log = logging.getLogger("helicline.store")
 T = TypeVar("T")
 GROUP = 512
 LINGER_S = 0.002
+BULK_WAITS_MS = 200
 PG_WRITERS = 4
 PG_TRIES = 8
 # a deadlock, a serialization failure, or a row that another unit inserted first: the next try sees that row
@@ -121,12 +122,14 @@ class Store:
 
     def enqueue(self, job: Job) -> None:
         """Queue what `submit` and `gather` queue; the job's future may be one of an event loop."""
-        if self._closed:
-            raise Unavailable("the store", "it is closing")
         if self._pool is None or job.bulk is not None:
-            self._inbox.put(job)
-        else:
-            self._pool.submit(self._run_alone, job)
+            if not self._inbox.put(job):
+                raise Unavailable("the store", "it is closing")
+            return
+        try:
+            self._pool.submit(self._run_unit, job)
+        except RuntimeError:
+            raise Unavailable("the store", "it is closing") from None
 
     def write(self, unit: Callable[[Tx], T], *, actor: str = "system", request_id: str = "") -> T:
         """Run a unit and return its value once it is durable."""
@@ -180,8 +183,9 @@ class Store:
         bulk = group[0].bulk
         if len(group) > 1 and (bulk is None or any(job.bulk is not bulk for job in group)):
             return False
+        transaction = connection.begin()  # where none can begin nothing else need be tried
         try:
-            with connection.begin():
+            with transaction:
                 if bulk is None:
                     self._apply(connection, group[0])
                 else:
@@ -240,6 +244,9 @@ class Store:
     def _acknowledge(self, jobs: list[Job]) -> None:
         for job in jobs:
             job.error = job.error and _translated(job.error)
+            if isinstance(job.error, HeliclineError) and not isinstance(job.error, Bug):
+                # its frames hold what was to be written, and that holds it: nothing but a collection would free them
+                job.error.__traceback__ = job.error.__context__ = job.error.__cause__ = None
         settle(jobs)
         events = [event for job in jobs if job.error is None for event in job.emitted]
         if events:
@@ -249,11 +256,14 @@ class Store:
                 except Exception:  # what was committed stays committed, and the writer goes on
                     log.exception("a listener failed")
 
-    def _run_alone(self, job: Job) -> None:
+    def _run_unit(self, job: Job) -> None:
         """Do one unit on PostgreSQL, where units run side by side."""
         if job.starts():
-            job.error = self._tried(lambda connection: self._apply(connection, job))
-            self._acknowledge([job])
+            self._run_alone(job)
+
+    def _run_alone(self, job: Job) -> None:
+        job.error = self._tried(lambda connection: self._apply(connection, job))
+        self._acknowledge([job])
 
     def _commit_bulks(self, group: list[Job]) -> None:
         """Do the bulks on PostgreSQL: each what waits for it, in one transaction."""
@@ -264,10 +274,18 @@ class Store:
     def _commit_bulk(self, jobs: list[Job]) -> None:
         bulk = jobs[0].bulk
         assert bulk is not None
-        if self._tried(lambda connection: self._apply_bulk(connection, bulk, jobs)) is not None:
-            for job in jobs:
-                job.error = self._tried(lambda connection, job=job: self._apply(connection, job))  # type: ignore[misc]
-        self._acknowledge(jobs)
+        assert self._pool is not None
+
+        def act(connection: sa.Connection) -> None:
+            # one run that somebody else holds must not stop what is logged to all the others
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BULK_WAITS_MS}")
+            self._apply_bulk(connection, bulk, jobs)
+
+        if self._tried(act) is None:
+            self._acknowledge(jobs)
+            return
+        for job in jobs:
+            self._pool.submit(self._run_alone, job)
 
     def _tried(self, act: Callable[[sa.Connection], None]) -> BaseException | None:
         """Commit what `act` does, again where another unit was in the way; return what went wrong."""
@@ -286,13 +304,15 @@ class Store:
 def _still_in_transaction(connection: sa.Connection, error: Exception) -> None:
     """SQLite may roll the whole group back by itself (a full disk does that); then none of it can go on."""
     if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
-        raise error
+        # the savepoint is gone too, which is what came last and tells nothing
+        raise error.__context__ if isinstance(error.__context__, sa.exc.DBAPIError) else error
 
 
 def _fail_waiting(group: list[Job], error: Exception) -> None:
-    for job in group:
+    waiting = [job for job in group if not job.told]
+    for job in waiting:
         job.error = _translated(error)
-    settle(group)
+    settle(waiting)
 
 
 def _abandon(connection: sa.Connection) -> None:
@@ -319,9 +339,11 @@ def _translated(error: BaseException) -> BaseException:
     if isinstance(error, UnicodeEncodeError):
         return Invalid("text", "a lone surrogate", "valid Unicode")
     if isinstance(error, sa.exc.DataError | OverflowError):
-        return Invalid("value", text.splitlines()[0], "text without NUL, and whole numbers of at most 64 bits")
+        return Invalid("value", text.partition("\n")[0], "text without NUL, and whole numbers of at most 64 bits")
     if isinstance(error, sa.exc.OperationalError):
         return Unavailable("the database", text)
+    if isinstance(error, StopIteration):  # no future takes it
+        return RuntimeError("a unit of work raised StopIteration")
     return error
 
 

@@ -79,3 +79,12 @@ def test_what_is_held_back_goes_out_before_the_end(corked):
     wire = corked(act)
     assert wire.written == [HEAD]
     assert wire.closed
+
+
+def test_nothing_is_written_to_a_client_that_has_gone(corked):
+    async def act(transport, wire):
+        transport.write(HEAD)
+        wire.close()
+        await asyncio.sleep(0)
+
+    assert corked(act).written == []

@@ -1,13 +1,17 @@
 """Bulks: items that wait side by side go to one function; each has its own outcome, and order is kept."""
 
 import threading
+import time
 
 import pytest
 
+from helicline import tracking
 from helicline.errors import Conflict
 from helicline.records.lease import Lease
+from helicline.records.run import MetricPoint
 from helicline.store import nouns
 from helicline.store.migrations import upgrade
+from helicline.store.rows import run as rows
 from helicline.store.unit import Store
 from making import NOW
 
@@ -85,3 +89,21 @@ def test_with_one_writer_units_between_items_see_what_came_before_them(timeline)
 def test_one_item_alone_is_told_its_error(store):
     with pytest.raises(Conflict, match="is refused"):
         store.gather(add, "bad").result(10)
+
+
+def test_items_that_wait_for_a_lock_do_not_hold_up_the_others(store):
+    if store.is_sqlite:
+        return  # there is one writer, and no lock to wait for
+    held, others = (store.write(lambda tx: tracking.create_run(tx, "0")).run_id for _ in range(2))
+    point = MetricPoint(key="k", value=1.0, timestamp_ms=1)
+    gate = threading.Event()
+    holding = store.submit(lambda tx: (rows.bare(tx, held), gate.wait(30)))
+    while not holding.running():
+        time.sleep(0.01)
+    time.sleep(0.1)
+    late = store.gather(tracking.log_metrics, (held, [point]))
+    for _ in range(3):
+        assert store.gather(tracking.log_metrics, (others, [point])).result(20) is None
+    assert not late.done()
+    gate.set()
+    assert late.result(20) is None

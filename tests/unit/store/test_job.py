@@ -1,12 +1,14 @@
 """The writer's inbox wakes it at the right moment, and an event loop learns what became of its units."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from concurrent.futures import Future
 
 import pytest
 
-from helicline.errors import Conflict, Unavailable
+from helicline.errors import Conflict, Invalid, Unavailable
 from helicline.records.lease import Lease
 from helicline.store import nouns
 from helicline.store.job import Inbox, Job
@@ -148,3 +150,60 @@ def test_a_store_that_is_closed_takes_nothing(plain):
     plain.close()
     with pytest.raises(Unavailable, match="closing"):
         plain.enqueue(job())
+
+
+def test_what_was_written_is_free_without_a_collection(plain):
+    class Item:
+        """What can be referred to weakly."""
+
+    def keep(_tx, items):
+        return [Conflict("lease", "x", "is refused") if at else None for at, _ in enumerate(items)]
+
+    gc.disable()
+    try:
+        gate = threading.Event()
+        plain.gather(lambda tx, items: [gate.wait(10) for _ in items], None)
+        items = [Item() for _ in range(4)]
+        alive = [weakref.ref(item) for item in items]
+        futures = [plain.gather(keep, item) for item in items]
+        gate.set()
+        assert [type(future.exception(10)) for future in futures] == [type(None), *[Conflict] * 3]
+        items.clear()
+        futures.clear()
+        plain.write(count)
+        plain.write(count)  # the writer has let go of the group before
+        assert [one() for one in alive] == [None] * 4
+    finally:
+        gc.enable()
+
+
+def test_an_error_without_words_takes_nobody_with_it(plain):
+    def wordless(tx):
+        raise OverflowError
+
+    gate = threading.Event()
+    plain.submit(lambda tx: gate.wait(10))
+    futures = [plain.submit(unit) for unit in (count, wordless, lambda tx: next(iter(())), count)]
+    gate.set()
+    told = [type(future.exception(10)) for future in futures]
+    assert told == [type(None), Invalid, RuntimeError, type(None)]
+
+
+def test_whoever_was_told_is_not_told_again(plain):
+    """What goes wrong after a group was answered is nobody's error."""
+
+    class Broken(list):
+        def __iter__(self):
+            raise ZeroDivisionError
+
+    def emits(tx):
+        tx.emitted = Broken()
+        return 7
+
+    async def ask():
+        future = asyncio.get_running_loop().create_future()
+        plain.enqueue(job(emits, future))
+        return await future
+
+    assert asyncio.run(ask()) == 7
+    assert plain.write(count) == 0

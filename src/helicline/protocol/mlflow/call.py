@@ -19,6 +19,7 @@ from helicline.store.uploads import PartUploads
 from helicline.store.vault import Vault
 
 T = TypeVar("T")
+D = TypeVar("D")
 # as the server has read them: the names are in small letters
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -45,8 +46,8 @@ class Call:
         self.body = b""
         self.receive: Callable[[], Awaitable[Any]] | None = None
 
-    def header(self, name: str, default: str = "") -> str:
-        """Return what the header of that name, in small letters, says."""
+    def header(self, name: str, default: D) -> str | D:
+        """Return what the header of that name, in small letters, says, the default where there is none."""
         wanted, found = name.encode(), None
         for one, value in self._headers:
             if one == wanted:
@@ -70,7 +71,10 @@ class Call:
     async def _done(self, unit: Unit | None, **of_bulk: Any) -> Any:
         future = asyncio.get_running_loop().create_future()
         self.store.enqueue(Job(unit, future, actor=self.caller.name, request_id=self.request_id, **of_bulk))
-        return await future
+        try:
+            return await future
+        finally:
+            del future  # an error's frame would hold it, and it the error
 
     async def read(self, view: Callable[[Reader], T]) -> T:
         return await asyncio.to_thread(self.store.read, view)

@@ -151,7 +151,7 @@ class Fields:
         try:
             return float(value)
         except OverflowError:
-            return math.copysign(math.inf, value)
+            return math.inf if value > 0 else -math.inf
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         value = self.raw(name)

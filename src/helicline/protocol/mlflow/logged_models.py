@@ -48,7 +48,7 @@ async def create(call: Call) -> Any:
     fields = call.fields
     experiment_id, name, kind = fields.required("experiment_id"), fields.text("name"), fields.text("model_type")
     run_id, facts = fields.text("source_run_id"), (fields.pairs("params"), fields.pairs("tags"))
-    wanted = call.header(ID_HEADER) or None
+    wanted = call.header(ID_HEADER, None)
     model = await call.write(
         lambda tx: tracking.create_logged_model(
             tx, experiment_id, name=name, model_type=kind, run_id=run_id, facts=facts, model_id=wanted

@@ -94,7 +94,7 @@ async def create(call: Call) -> Any:
         fields.text("user_id"),
         fields.time("start_time"),
     )
-    wanted = call.header(ID_HEADER) or None
+    wanted = call.header(ID_HEADER, None)
     run = await call.write(
         lambda tx: tracking.create_run(
             tx, experiment_id, name=name, tags=tags, user=user, start_time=start, run_id=wanted

@@ -147,7 +147,11 @@ def _add_to_series(tx: Tx, marks: dict[tuple[str, str], list[Mark]], tails: dict
 def _add_to_tail(tx: Tx, run_id: str, rows: list[tuple[Any, ...]]) -> None:
     """Lay the points behind those of the run that are in no block yet."""
     into = f"metric_tail ({', '.join(METRIC_TAIL.c.keys())})"
-    row = (run_id, run_id, len(rows), b"".join([_TAIL_POINT(*one) for one in rows]))
+    try:
+        body = b"".join([_TAIL_POINT(*one) for one in rows])
+    except struct.error as error:
+        raise OverflowError(str(error)) from None
+    row = (run_id, run_id, len(rows), body)
     ((number,),) = _insert(tx, into, [row], row=_TAIL_ROW, end="RETURNING number")
     may_be_long = number % LOOKS == 0 or len(rows) >= TAIL_POINTS // LOOKS
     if number >= TAIL_ROWS or (may_be_long and _tail_points(tx, run_id) >= TAIL_POINTS):

@@ -18,7 +18,8 @@ from helicline.protocol.mlflow.trace.otlp import Malformed, check
 T = TypeVar("T")
 KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 CODES = ("UNSET", "OK", "ERROR")
-MAX_DEPTH = 32
+# messages within one another, as the parser of protobuf counts them: 47 lists, or 31 lists of pairs
+MAX_DEPTH = 94
 NUMBERS = {"NaN", "Infinity", "-Infinity"}
 
 
@@ -120,7 +121,7 @@ def _span(item: dict[str, Any]) -> Span:
         told["status"] = {"message": _text(_object(status), "message"), "code": _enum(status, "code", CODES)}
     span = Span()
     try:
-        ParseDict(told, span)
+        ParseDict(told, span, max_recursion_depth=2 * MAX_DEPTH)
     except ParseError as error:
         raise Malformed(str(error)) from None
     return span
@@ -141,7 +142,7 @@ def _link(item: dict[str, Any]) -> dict[str, Any]:
 
 def _pairs(item: dict[str, Any], depth: int, name: str = "attributes") -> list[dict[str, Any]]:
     return [
-        {"key": _text(pair, "key"), "value": _any(_object(_get(pair, "value") or {}), depth + 1)}
+        {"key": _text(pair, "key"), "value": _any(_object(_get(pair, "value") or {}), depth)}
         for pair in _objects(item, name)
     ]
 
@@ -160,9 +161,9 @@ def _any(value: dict[str, Any], depth: int) -> dict[str, Any]:
     if (number := _get(value, "doubleValue")) is not None:
         return {"double_value": _double(number)}
     if (array := _get(value, "arrayValue")) is not None:
-        return {"array_value": {"values": [_any(one, depth + 1) for one in _objects(_object(array), "values")]}}
+        return {"array_value": {"values": [_any(one, depth + 2) for one in _objects(_object(array), "values")]}}
     if (pairs := _get(value, "kvlistValue")) is not None:
-        return {"kvlist_value": {"values": _pairs(_object(pairs), depth + 1, "values")}}
+        return {"kvlist_value": {"values": _pairs(_object(pairs), depth + 3, "values")}}
     if (data := _get(value, "bytesValue")) is not None:
         return {"bytes_value": _bytes(data)}
     return {}

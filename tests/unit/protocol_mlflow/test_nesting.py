@@ -1,0 +1,41 @@
+"""Attributes may be nested equally deep in protobuf and in JSON, and can be read again wherever they were taken."""
+
+import json
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from helicline.protocol.mlflow.trace import otlp, otlp_json
+from helicline.trace.span import packed, unpacked
+
+
+def as_protobuf(kind, depth):
+    request = ExportTraceServiceRequest()
+    span = request.resource_spans.add().scope_spans.add().spans.add(trace_id=b"1" * 16, span_id=b"2" * 8)
+    value = span.attributes.add(key="a").value
+    for _ in range(depth):
+        value = value.kvlist_value.values.add(key="k").value if kind == "pairs" else value.array_value.values.add()
+    value.string_value = "x"
+    return request.SerializeToString()
+
+
+def as_json(kind, depth):
+    value = {"stringValue": "x"}
+    for _ in range(depth):
+        inner = {"kvlistValue": {"values": [{"key": "k", "value": value}]}}
+        value = inner if kind == "pairs" else {"arrayValue": {"values": [value]}}
+    span = {"traceId": "31" * 16, "spanId": "32" * 8, "attributes": [{"key": "a", "value": value}]}
+    return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+
+
+ENCODINGS = [(otlp.spans_of, as_protobuf), (otlp_json.spans_of, as_json)]
+
+
+@pytest.mark.parametrize(("read", "made"), ENCODINGS, ids=["protobuf", "json"])
+@pytest.mark.parametrize(("kind", "deepest"), [("lists", 47), ("pairs", 31)])
+def test_the_deepest_is_the_same_in_both_encodings(read, made, kind, deepest):
+    spans = read(made(kind, deepest))
+    (record,) = unpacked("tr-1", [packed(spans)])
+    assert json.dumps(record.body).count("values") == deepest
+    with pytest.raises(otlp.Malformed):
+        read(made(kind, deepest + 1))
