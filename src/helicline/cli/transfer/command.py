@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from helicline.cli.transfer.tracker import Tracker
 from helicline.errors import Invalid
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
 import_app = App(name="import", help="Bring in what another tool holds.")
@@ -92,8 +94,8 @@ def _run(source: Tracker, target: Tracker, *, name: str, json: bool) -> None:
     source.check()
     target.check()
     folder = settings.load().home_path / "transfers"
-    with closing(Journal(folder, name, target.shown)) as journal, _progress(quiet=json) as step:
-        job = Job(source, target, journal, step=step)
+    with closing(Journal(folder, name, target.shown)) as journal, _bars(quiet=json) as bars:
+        job = Job(source, target, journal, bars)
         _copy(job)
         counts = verify(job)
     report = Report(name, target.shown, counts, job.problems)
@@ -107,6 +109,7 @@ def _copy(job: Job) -> None:
     from helicline.cli.transfer import evaluation, models, runs, traces
 
     runs.copy_experiments(job)
+    _count(job)
     for source_id, target_id in job.experiments.items():
         runs.recover(job, target_id)
         job.side_by_side(lambda run: runs.copy_run(job, run), runs.runs_of(job.source, source_id))
@@ -121,6 +124,17 @@ def _copy(job: Job) -> None:
     runs.delete_experiments(job)
 
 
+def _count(job: Job) -> None:
+    """Say how much there is to do of what takes long."""
+    from helicline.cli.transfer import runs, traces
+
+    for source_id in job.experiments:
+        count = sum(1 for _ in runs.runs_of(job.source, source_id))
+        for kind in ("runs", "runs finished", "runs verified"):
+            job.expect(kind, count)
+        job.expect("traces", sum(1 for _ in traces.traces_of(job.source, source_id)))
+
+
 def _show(report: Report) -> None:
     rows = [(kind, here, there, "" if here == there else "differs") for kind, (here, there) in report.counts.items()]
     table(f"{report.source} → {report.destination}", ("", "source", "destination", ""), rows)
@@ -129,21 +143,31 @@ def _show(report: Report) -> None:
         say("Run the command again to copy these once more.")
 
 
+class Bars:
+    """A line on the terminal for each kind; it stands still at the end of what is expected of it."""
+
+    def __init__(self, shown: RichProgress) -> None:
+        self._shown, self._lock = shown, threading.Lock()
+        self._lines: dict[str, TaskID] = {}
+        self._totals: Counter[str] = Counter()
+
+    def step(self, kind: str) -> None:
+        with self._lock:
+            if kind not in self._lines:
+                self._lines[kind] = self._shown.add_task(kind, total=self._totals[kind] or None)
+            self._shown.advance(self._lines[kind])
+
+    def expect(self, kind: str, count: int) -> None:
+        with self._lock:
+            self._totals[kind] += count
+
+
 @contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Give what counts an item of a kind; each kind has its line on standard error."""
+def _bars(*, quiet: bool) -> Iterator[Bars]:
+    """Show on standard error how far the copy is."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description:<18}"), BarColumn(20), TextColumn("{task.completed:.0f}"))
-    lock = threading.Lock()
-    lines: dict[str, TaskID] = {}
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), disable=quiet) as bars:
-
-        def step(kind: str) -> None:
-            with lock:
-                if kind not in lines:
-                    lines[kind] = bars.add_task(kind, total=None)
-                bars.advance(lines[kind])
-
-        yield step
+    columns = (TextColumn("{task.description:<18}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=quiet) as shown:
+        yield Bars(shown)

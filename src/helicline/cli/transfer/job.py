@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -27,9 +27,20 @@ class Problem(msgspec.Struct, frozen=True):
     why: str
 
 
+class Progress(Protocol):
+    """Who is told how far a copy has come."""
+
+    def step(self, kind: str) -> None:
+        """One item of the kind is done."""
+
+    def expect(self, kind: str, count: int) -> None:
+        """So many more items of the kind there are."""
+
+
 class Job:
-    def __init__(self, source: Tracker, target: Tracker, journal: Journal, *, step: Callable[[str], None]) -> None:
-        self.source, self.target, self.journal, self.step = source, target, journal, step
+    def __init__(self, source: Tracker, target: Tracker, journal: Journal, progress: Progress) -> None:
+        self.source, self.target, self.journal = source, target, journal
+        self.step, self.expect = progress.step, progress.expect
         self.experiments: dict[str, str] = {}
         self.names: dict[str, str] = {}
         self.deleted: set[str] = set()

@@ -81,8 +81,13 @@ def copy_run(job: Job, run: dict[str, Any]) -> None:
     """Copy everything but the run's end and its links to models, which may not be there yet."""
     info, data = run["info"], run.get("data", {})
     run_id = info["run_id"]
-    if job.journal.is_done("run", run_id):
-        return
+    if not job.journal.is_done("run", run_id):
+        _copy_logged(job, info, data)
+    job.step("runs")
+
+
+def _copy_logged(job: Job, info: dict[str, Any], data: dict[str, Any]) -> None:
+    run_id = info["run_id"]
     with job.trying("run", run_id):
         target = _created(job, info, data.get("tags", []))
         if target["info"].get("lifecycle_stage") == "deleted":
@@ -145,7 +150,7 @@ def end_run(job: Job, run: dict[str, Any]) -> None:
     """Link the run with its datasets and models, give it its state, and note it as done unless it goes on."""
     info, run_id = run["info"], run["info"]["run_id"]
     if job.journal.is_done("run", run_id):
-        job.step("runs")
+        job.step("runs finished")
         return
     with job.trying("run", run_id):
         target_id = job.journal.targets[("run", run_id)]
@@ -160,7 +165,7 @@ def end_run(job: Job, run: dict[str, Any]) -> None:
             job.target.post("/runs/delete", {"run_id": target_id})
         if info.get("status") not in UNFINISHED:
             job.journal.note("run", run_id, target_id, done=True)
-    job.step("runs")
+    job.step("runs finished")
 
 
 def _link(job: Job, run: dict[str, Any], target_id: str) -> None:

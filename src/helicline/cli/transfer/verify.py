@@ -79,7 +79,7 @@ def _runs(job: Job, experiment_id: str, ours: Facts, theirs: Facts) -> None:
         _compare(job, "run", run_id, both)
         ours += both[0]
         theirs += both[1]
-        job.step("verified")
+        job.step("runs verified")
 
 
 def _run(server: Tracker, run: dict[str, Any]) -> Facts:
