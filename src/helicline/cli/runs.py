@@ -17,6 +17,7 @@ from helicline.sdk import runs
 from helicline.sdk.client import Client
 
 SHOWN = 20
+SHORT = 24
 SHORTEST, HEX = 4, frozenset("0123456789abcdef")
 app = App(name="runs", help="Tracked runs.")
 
@@ -65,7 +66,12 @@ def _found(run_id: str, client: Client) -> Run:
 
 
 def _metrics(run: Run, most: int) -> str:
-    return " ".join(f"{point.key}={point.value:.4g}" for point in run.metrics[:most])
+    return " ".join(f"{_short(point.key)}={point.value:.4g}" for point in run.metrics[:most])
+
+
+def _short(key: str) -> str:
+    """Return the key, of a long one its two ends: lists are read across, and the ends are what differs."""
+    return key if len(key) <= SHORT else f"{key[: SHORT // 2]}…{key[-SHORT // 2 + 1 :]}"
 
 
 @app.command(name="show")
