@@ -35,6 +35,8 @@ GRACE_S = 10.0
 def run_script(*command: str, name: str = "", experiment: str = "") -> None:
     """Run a program; the runs it tracks know its code, its data and its output.
 
+    One that has tracked nothing after ten seconds gets a run of its own.
+
     Example: `hl run --name "deeper trees" -- python train.py --depth 9`
 
     Parameters
