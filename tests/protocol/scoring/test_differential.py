@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from gateway_stand import models
+
+from stand import models
 
 IRIS = ["sl", "sw", "pl", "pw"]
 ROW, OTHER = [5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]

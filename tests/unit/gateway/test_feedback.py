@@ -2,9 +2,9 @@ import json
 import uuid
 
 import pytest
-from gateway_stand import wait_for
 
 from helicline.serving import predictions
+from stand import wait_for
 
 SUM = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]]}})
 

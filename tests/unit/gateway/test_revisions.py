@@ -2,7 +2,8 @@ import json
 
 import psutil
 import pytest
-from gateway_stand import Stand, route, wait_for
+
+from stand import Stand, route, wait_for
 
 SUM = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]]}})
 

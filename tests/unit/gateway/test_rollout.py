@@ -7,7 +7,8 @@ import time
 from http.client import HTTPConnection
 
 import pytest
-from gateway_stand import Stand, route, wait_for
+
+from stand import Stand, route, wait_for
 
 BODY = json.dumps({"dataframe_split": {"columns": ["sl", "sw", "pl", "pw"], "data": [[5.1, 3.5, 1.4, 0.2]]}})
 SLOWLY = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[5.0, 2.0]]}})

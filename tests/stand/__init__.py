@@ -262,6 +262,7 @@ class Stand:
 
 
 @functools.cache
+@functools.cache
 def shared() -> Stand:
     """Return the one gateway of the session that serves every healthy model under its own name."""
     stand = Stand(Path(tempfile.mkdtemp(prefix="helicline-shared-")))
