@@ -197,14 +197,24 @@ def _grow(tx: Tx, marks: dict[tuple[str, str], list[Mark]]) -> list[_Grown]:
         latest = mine[0] if len(mine) == 1 else max(mine, key=_rank)
         in_block = len(mine) >= AT_ONCE
         rows.append((run_id, key, *latest, 1 if in_block else 0))
-    later = "(excluded.step, excluded.timestamp_ms, excluded.value) > (series.step, series.timestamp_ms, series.value)"
-    moved = (f"{name} = CASE WHEN {later} THEN excluded.{name} ELSE series.{name} END" for name in Mark._fields)
-    into = f"series (run, key, {', '.join(Mark._fields)}, loose_count)"
-    end = (
-        f"ON CONFLICT (run, key) DO UPDATE SET {', '.join(moved)},"
-        " loose_count = series.loose_count + excluded.loose_count RETURNING id, run, key, loose_count"
-    )
-    return [_Grown._make(row) for row in _insert(tx, into, rows, end=end)]
+    if tx.is_postgres:  # which reads columns far faster than rows of parameters
+        found = tx.run_text(
+            f"INSERT INTO {_SERIES} SELECT * FROM unnest({_COLUMNS}) {_MOVED}",
+            [list(one) for one in zip(*rows, strict=True)],
+        )
+    else:
+        found = _insert(tx, _SERIES, rows, end=_MOVED)
+    return [_Grown._make(row) for row in found]
+
+
+_LATER = "(excluded.step, excluded.timestamp_ms, excluded.value) > (series.step, series.timestamp_ms, series.value)"
+_SERIES = f"series (run, key, {', '.join(Mark._fields)}, loose_count)"
+_COLUMNS = ", ".join(f"%s::{kind}[]" for kind in ("text", "text", "bigint", "bigint", "float8", "bool", "int"))
+_MOVED = (
+    "ON CONFLICT (run, key) DO UPDATE SET "
+    + ", ".join(f"{name} = CASE WHEN {_LATER} THEN excluded.{name} ELSE series.{name} END" for name in Mark._fields)
+    + ", loose_count = series.loose_count + excluded.loose_count RETURNING id, run, key, loose_count"
+)
 
 
 def _insert_blocks(tx: Tx, added: Iterable[tuple[int, Points]]) -> None:
