@@ -43,7 +43,7 @@ def _row(one: dict[str, Any]) -> tuple[Any, ...]:
     turn = f"{version['loop']}~{version['turn']}" if version["turn"] else version["created_by"]
     return (
         f"{version['model']}/{version['number']}",
-        ", ".join(one["aliases"]),
+        ", ".join([*one["aliases"], *(["archived"] if version["stage"] == "Archived" else [])]),
         verdicts,
         ", ".join(one["deployments"]),
         turn,

@@ -116,10 +116,10 @@ class Inbox:
         self._ring()
 
     def take(self, *, hoped: int, patience_s: float, most: int) -> list[Job]:
-        """Wait for a job, and then a little for as many as are hoped for; none come once it is closed."""
-        self._wait(1, math.inf)
+        """Wait a little for as many as are hoped for, and then for the first; none come once it is closed."""
         if hoped > 1:
             self._wait(hoped, time.monotonic() + patience_s)
+        self._wait(1, math.inf)
         self._wanted = math.inf
         return [self._jobs.popleft() for _ in range(min(len(self._jobs), most))]
 

@@ -154,9 +154,9 @@ class Store:
         self.engine.dispose()
 
     def _write_loop(self, commit: Callable[[list[Job]], None]) -> None:
-        # who was answered writes again soon: to wait for them costs at most what another commit would
+        # who was answered writes again soon: to wait for them costs no more than the commits that it saves
         sizes, took_s = (1, 1), 0.0
-        while group := self._inbox.take(hoped=max(sizes), patience_s=min(took_s, LINGER_S), most=GROUP):
+        while group := self._inbox.take(hoped=max(sizes), patience_s=min(2 * took_s, LINGER_S), most=GROUP):
             began = time.monotonic()
             try:
                 commit(group)

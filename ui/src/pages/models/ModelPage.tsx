@@ -115,11 +115,12 @@ function Versions({ name, versions, deployments }: VersionsProps) {
         },
         {
           name: 'Aliases',
-          cell: ({ aliases }) => (
+          cell: ({ aliases, version }) => (
             <span className="row">
               {aliases.map((alias) => (
                 <AliasPill key={alias} alias={alias} />
               ))}
+              {version.stage === 'Archived' && <State state="STOPPED" word="Archived" />}
             </span>
           ),
         },

@@ -9,7 +9,7 @@ import { Copy } from '../../parts/Code';
 import { bytes, counted } from '../../parts/format';
 import { Go } from '../../parts/Go';
 import { Facts, PageHead, Panel } from '../../parts/Panel';
-import { AliasPill } from '../../parts/State';
+import { AliasPill, State } from '../../parts/State';
 import { Table } from '../../parts/Table';
 import { Ago } from '../../parts/Time';
 import { Better } from '../turns/Better';
@@ -50,6 +50,7 @@ function Whole({ of }: { of: VersionDetail }) {
             {of.aliases.map((alias) => (
               <AliasPill key={alias} alias={alias} />
             ))}
+            {version.stage === 'Archived' && <State state="STOPPED" word="Archived" />}
           </>
         }
         sentence={
@@ -139,6 +140,7 @@ function Whole({ of }: { of: VersionDetail }) {
                   </span>,
                 ],
                 ['Status', version.status],
+                ...(version.stage === 'None' ? [] : [['Stage', version.stage] as [string, string]]),
                 [
                   'Source',
                   <span key="s" className="mono">
