@@ -103,3 +103,13 @@ def test_a_version_whose_files_changed_says_so(model: str, world: World, ui: Ope
     world.http.put(f"/api/2.0/mlflow-artifacts/artifacts/{root}/extra.txt", content=b"more").raise_for_status()
     page = ui.go(f"/models/{model}/1")
     expect(page.get_by_role("alert")).to_contain_text("changed since it was registered")
+
+
+def test_a_version_that_a_stock_client_archived_says_so(model: str, world: World, ui: Opened) -> None:
+    body = {"name": model, "version": "2", "stage": "Archived", "archive_existing_versions": False}
+    world.mlflow("model-versions/transition-stage", body)
+    page = ui.go(f"/models/{model}")
+    expect(page.get_by_role("table", name="Versions").get_by_role("row").nth(1)).to_contain_text("Archived")
+    page = ui.go(f"/models/{model}/2")
+    expect(page.get_by_role("region", name="About")).to_contain_text("Archived")
+    world.mlflow("model-versions/transition-stage", body | {"stage": "None"})

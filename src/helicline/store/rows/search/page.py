@@ -23,6 +23,8 @@ def places(
 ) -> tuple[list[sa.Row[Any]], Place | None]:
     """Return the rows of `limit` runs from the place `start` on, and the place of the next one, None at the end."""
     found: list[sa.Row[Any]] = []
+    if tx.is_postgres:  # a plan for any values joins whole tables where one for these walks a little way
+        tx.run_text("SET LOCAL plan_cache_mode = force_custom_plan")
     conditions = where(tx, asked, limit=limit)
     if conditions.is_few:
         found = _walked(tx, whole(asked.order), conditions, start=start, limit=limit + 1)
