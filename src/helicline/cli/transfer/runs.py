@@ -26,7 +26,9 @@ def runs_of(server: Tracker, experiment_id: str) -> Iterator[dict[str, Any]]:
 
 def copy_experiments(job: Job) -> None:
     """Make the experiments that are lacking, by name; deleted ones are active until the end of the copy."""
-    for experiment in experiments_of(job.source):
+    found = experiments_of(job.source)
+    job.expect("experiments", len(found))
+    for experiment in found:
         name, source_id = experiment["name"], experiment["experiment_id"]
         with job.trying("experiment", name):
             job.experiments[source_id] = _ensured(job, experiment)
