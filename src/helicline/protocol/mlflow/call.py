@@ -92,7 +92,7 @@ class House(msgspec.Struct, frozen=True):
 
 def pruned(**fields: Any) -> dict[str, Any]:
     """Return the fields that are set: on this wire what is empty is absent."""
-    return {name: value for name, value in fields.items() if value not in (None, "", [], {}, ())}
+    return {name: value for name, value in fields.items() if value or isinstance(value, int | float)}
 
 
 def pairs(values: dict[str, str]) -> list[dict[str, str]]:
