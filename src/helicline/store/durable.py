@@ -1,9 +1,14 @@
-"""Names that survive a power cut: an fsync of a file keeps its bytes, one of its folder keeps its name."""
+"""Names that survive a power cut: an fsync of a file keeps its bytes, one of its folder keeps its name.
+
+And the file systems on which nothing can be promised.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from helicline.errors import Invalid
 
 
 def sync(path: Path) -> None:
@@ -45,3 +50,22 @@ def write(target: Path, content: bytes, *, mode: int = 0o666) -> None:
         out.flush()
         os.fsync(out.fileno())
     replace(partial, target)
+
+
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "lustre"})
+
+
+def refuse_network(folder: Path) -> None:
+    """SQLite's locks do not hold on network file systems, and a database there would be lost sooner or later."""
+    mounts = Path("/proc/mounts")
+    if not mounts.is_file():
+        return
+    best, kind = "", ""
+    for line in mounts.read_text().splitlines():
+        _, point, file_system, *_ = line.split(" ")
+        if (str(folder) + "/").startswith(point.rstrip("/") + "/") and len(point) >= len(best):
+            best, kind = point, file_system
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise Invalid(
+            "home", str(folder), f"a local file system (this one is {kind})", "Use PostgreSQL or a local folder."
+        )

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from helicline.clock import Clock, SystemClock
 from helicline.errors import Bug, HeliclineError, Invalid, StorageFull, Unavailable
 from helicline.records.event import Event
-from helicline.store.durable import make_folder
+from helicline.store.durable import make_folder, refuse_network
 from helicline.store.job import Bulk, Inbox, Job, settle
 
 log = logging.getLogger("helicline.store")
@@ -304,8 +304,17 @@ class Store:
 def _still_in_transaction(connection: sa.Connection, error: Exception) -> None:
     """SQLite may roll the whole group back by itself (a full disk does that); then none of it can go on."""
     if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
-        # the savepoint is gone too, which is what came last and tells nothing
-        raise error.__context__ if isinstance(error.__context__, sa.exc.DBAPIError) else error
+        raise _first(error)
+
+
+def _first(error: Exception) -> Exception:
+    """Return what went wrong first: that the savepoint was gone as well tells nobody anything."""
+    earlier: BaseException | None = error
+    while earlier is not None:
+        if isinstance(earlier, sa.exc.DBAPIError):
+            error = earlier
+        earlier = earlier.__context__
+    return error
 
 
 def _fail_waiting(group: list[Job], error: Exception) -> None:
@@ -355,7 +364,7 @@ def _engine(url: str, pragmas: tuple[str, ...]) -> sa.Engine:
         return sa.create_engine(plain, pool_size=16, max_overflow=16, pool_pre_ping=True)
     path = Path(url.removeprefix("sqlite:///"))
     make_folder(path.parent)
-    _refuse_network(path.parent)
+    refuse_network(path.parent)
     engine = sa.create_engine(
         url,
         poolclass=sa.pool.QueuePool,
@@ -379,22 +388,3 @@ def _set_up_sqlite(connection: sqlite3.Connection, pragmas: tuple[str, ...]) -> 
     connection.isolation_level = None
     for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
-
-
-NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "lustre"})
-
-
-def _refuse_network(folder: Path) -> None:
-    """SQLite's locks do not hold on network file systems, and a database there would be lost sooner or later."""
-    mounts = Path("/proc/mounts")
-    if not mounts.is_file():
-        return
-    best, kind = "", ""
-    for line in mounts.read_text().splitlines():
-        _, point, file_system, *_ = line.split(" ")
-        if (str(folder) + "/").startswith(point.rstrip("/") + "/") and len(point) >= len(best):
-            best, kind = point, file_system
-    if kind in NETWORK_FILE_SYSTEMS:
-        raise Invalid(
-            "home", str(folder), f"a local file system (this one is {kind})", "Use PostgreSQL or a local folder."
-        )

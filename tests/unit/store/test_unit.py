@@ -188,7 +188,21 @@ def test_a_full_disk_has_a_name_and_a_next_step(text):
 
 
 def test_a_network_file_system_is_refused(tmp_path):
-    from helicline.store import unit
+    from helicline.store import durable
 
-    assert "nfs4" in unit.NETWORK_FILE_SYSTEMS
-    unit._refuse_network(tmp_path)
+    assert "nfs4" in durable.NETWORK_FILE_SYSTEMS
+    durable.refuse_network(tmp_path)
+
+
+def test_a_full_disk_is_called_so_though_the_savepoints_are_gone(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'meta.db'}")
+    upgrade(store)
+    pages = store.write(lambda tx: tx.connection.exec_driver_sql("PRAGMA page_count").scalar())
+    store.write(lambda tx: tx.connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 8}"))
+    gate = held_back(store)
+    futures = [store.submit(unit) for unit in (insert("a"), insert("x" * 1_000_000), insert("b"))]
+    gate.set()
+    assert {type(future.exception(10)) for future in futures} == {StorageFull}
+    assert names(store) == []
+    store.write(insert("later"))
+    store.close()
