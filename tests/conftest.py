@@ -9,6 +9,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -105,3 +106,11 @@ def timed(database_url: str, clock: FakeClock) -> Iterator[Store]:
     upgrade(opened)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def served() -> Any:
+    """One gateway for all tests that do not disturb it."""
+    import stand
+
+    return stand.shared()

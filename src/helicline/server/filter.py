@@ -12,7 +12,6 @@ import random
 import re
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>\d{1,5}))?")
-TELLING = frozenset(
+LOOKED_AT = frozenset(
     {
         b"host",
         b"origin",
@@ -59,14 +58,7 @@ class Doorkeeper:
     def __init__(self, settings: Settings, store: Store) -> None:
         self.settings, self.store = settings, store
         self.owner = owner_token(settings.home_path)
-        names = LOOPBACK | {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
-
-        @lru_cache(64)
-        def is_ours(host: str) -> bool:
-            match = HOST.fullmatch(host)
-            return match is not None and match["name"].lower() in names
-
-        self.is_ours = is_ours
+        self.names = LOOPBACK | {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
 
     def admit(self, scope: Scope) -> Caller:
         """Return who asks. Raises Refused or Unauthenticated."""
@@ -79,7 +71,8 @@ class Doorkeeper:
 
     def _checked_host(self, headers: dict[str, list[str]]) -> str:
         hosts = headers.get("host", [])
-        if len(hosts) != 1 or not self.is_ours(hosts[0]):
+        match = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+        if match is None or match["name"].lower() not in self.names:
             shown = ", ".join(hosts)[:100] or "none"
             hint = "Add the name to the setting allowed_hosts if this server should answer to it."
             raise Refused("serve this request", f"Host {shown!r} is not a name of this server", hint)
@@ -139,7 +132,7 @@ def _headers(scope: Scope) -> dict[str, list[str]]:
     """Return what is said of who asks, by name."""
     found: dict[str, list[str]] = {}
     for raw, value in scope["headers"]:
-        if (name := raw.lower()) in TELLING:
+        if (name := raw.lower()) in LOOKED_AT:
             found.setdefault(name.decode(), []).append(value.decode("latin-1"))
     return found
 
@@ -157,6 +150,7 @@ class Filter:
             await self.app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
+        # a name to find the request by, and no secret
         state["request_id"] = f"{random.getrandbits(128):032x}"
         try:
             state["caller"] = self.door.admit(scope)

@@ -25,7 +25,7 @@ _Told = tuple["Future[Any] | asyncio.Future[Any]", Any, "BaseException | None"]
 class Job:
     """A unit that waits, or the `item` of a bulk that does (then `unit` does that item alone)."""
 
-    __slots__ = ("_unit", "actor", "bulk", "emitted", "error", "future", "item", "loop", "request_id", "told", "value")
+    __slots__ = ("_unit", "actor", "bulk", "emitted", "error", "future", "item", "request_id", "told", "value")
 
     def __init__(
         self,
@@ -39,7 +39,6 @@ class Job:
     ) -> None:
         self._unit = unit
         self.future, self.actor, self.request_id, self.bulk, self.item = future, actor, request_id, bulk, item
-        self.loop = future.get_loop() if isinstance(future, asyncio.Future) else None
         self.value: Any = None
         self.error: BaseException | None = None
         self.emitted: list[Event] = []
@@ -68,10 +67,10 @@ def settle(jobs: Iterable[Job]) -> None:
     for job in jobs:
         job.told = True
         told = (job.future, job.value, job.error)
-        if job.loop is None:
-            _deliver([told])
+        if isinstance(job.future, asyncio.Future):
+            by_loop.setdefault(job.future.get_loop(), []).append(told)
         else:
-            by_loop.setdefault(job.loop, []).append(told)
+            _deliver([told])
     for loop, waiting in by_loop.items():
         with suppress(RuntimeError):  # the loop is closed, and nobody waits there any more
             loop.call_soon_threadsafe(_deliver, waiting)

@@ -61,6 +61,11 @@ class Reader:
     def is_postgres(self) -> bool:
         return self.connection.dialect.name == "postgresql"
 
+    @property
+    def mark(self) -> str:
+        """What stands for a value in the text that `run_text` takes."""
+        return "%s" if self.is_postgres else "?"
+
 
 class Tx(Reader):
     """A unit of work in progress. `actor` is who asked for it; `emitted` gathers its events."""
@@ -92,7 +97,6 @@ class Store:
             self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
         )
         self.listeners: list[Callable[[list[Event]], None]] = []
-        self._closed = False
         self._connection: sa.Connection | None = None  # the writer's, on SQLite
         self._inbox = Inbox()
         self._pool = None if self.is_sqlite else ThreadPoolExecutor(PG_WRITERS, thread_name_prefix="helicline-unit")
@@ -144,9 +148,6 @@ class Store:
             raise _translated(error) from error
 
     def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
         self._inbox.close()
         self._writer.join(timeout=30)
         if self._pool is not None:

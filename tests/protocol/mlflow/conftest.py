@@ -49,6 +49,7 @@ def client(server: Server):
     yield mlflow.MlflowClient(server.url)
     while mlflow.active_run() is not None:
         mlflow.end_run()
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)  # set_experiment leaves it to all that is started after it
 
 
 @pytest.fixture

@@ -1,14 +1,6 @@
-"""Puts the gateway's stand in reach of the tests here."""
+"""Whom the tests here ask."""
 
 import pytest
-
-import stand
-
-
-@pytest.fixture(scope="session")
-def served():
-    """One gateway for all tests that do not disturb it."""
-    return stand.shared()
 
 
 @pytest.fixture

@@ -5,12 +5,6 @@ import pytest
 import stand
 
 
-@pytest.fixture(scope="session")
-def served():
-    """One gateway for all tests that do not disturb it."""
-    return stand.shared()
-
-
 @pytest.fixture
 def client(served):
     return served.client

@@ -10,9 +10,7 @@ from helicline.errors import Conflict
 from helicline.records.lease import Lease
 from helicline.records.run import MetricPoint
 from helicline.store import nouns
-from helicline.store.migrations import upgrade
 from helicline.store.rows import run as rows
-from helicline.store.unit import Store
 from making import NOW
 
 CALLS = []
@@ -38,15 +36,6 @@ def held_back(store):
     gate = threading.Event()
     store.gather(lambda tx, items: [gate.wait(10) for _ in items], None)
     return gate
-
-
-@pytest.fixture
-def timeline(tmp_path):
-    """A store on SQLite, which does one thing after the other."""
-    opened = Store(f"sqlite:///{tmp_path}/one.db")
-    upgrade(opened)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -91,9 +80,8 @@ def test_one_item_alone_is_told_its_error(store):
         store.gather(add, "bad").result(10)
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer
 def test_items_that_wait_for_a_lock_do_not_hold_up_the_others(store):
-    if store.is_sqlite:
-        return  # there is one writer, and no lock to wait for
     held, others = (store.write(lambda tx: tracking.create_run(tx, "0")).run_id for _ in range(2))
     point = MetricPoint(key="k", value=1.0, timestamp_ms=1)
     gate = threading.Event()

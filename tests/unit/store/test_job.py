@@ -12,8 +12,6 @@ from helicline.errors import Conflict, Invalid, Unavailable
 from helicline.records.lease import Lease
 from helicline.store import nouns
 from helicline.store.job import Inbox, Job
-from helicline.store.migrations import upgrade
-from helicline.store.unit import Store
 from making import NOW
 
 
@@ -23,14 +21,6 @@ def job(unit=lambda tx: None, future=None):
 
 def count(tx):
     return len(nouns.LEASES.select(tx))
-
-
-@pytest.fixture
-def plain(tmp_path):
-    opened = Store(f"sqlite:///{tmp_path}/one.db")
-    upgrade(opened)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -101,7 +91,7 @@ def test_every_job_of_many_threads_is_taken_once(taking):
     assert sorted(map(id, took)) == sorted(id(one) for mine in jobs for one in mine)
 
 
-def test_an_event_loop_awaits_what_became_of_its_units(plain):
+def test_an_event_loop_awaits_what_became_of_its_units(timeline):
     def refused(tx):
         raise Conflict("lease", "x", "is refused")
 
@@ -109,50 +99,50 @@ def test_an_event_loop_awaits_what_became_of_its_units(plain):
         loop = asyncio.get_running_loop()
         futures = [loop.create_future() for _ in range(4)]
         for future, unit in zip(futures, (count, refused, count, lambda tx: 1 / 0), strict=True):
-            plain.enqueue(job(unit, future))
+            timeline.enqueue(job(unit, future))
         return await asyncio.gather(*futures, return_exceptions=True)
 
     told = asyncio.run(ask())
     assert [one if one == 0 else type(one) for one in told] == [0, Conflict, 0, ZeroDivisionError]
 
 
-def test_a_unit_that_nobody_awaits_any_more_is_not_run(plain):
+def test_a_unit_that_nobody_awaits_any_more_is_not_run(timeline):
     gate, ran = threading.Event(), []
-    plain.submit(lambda tx: gate.wait(10))
+    timeline.submit(lambda tx: gate.wait(10))
 
     async def ask():
         future = asyncio.get_running_loop().create_future()
-        plain.enqueue(job(ran.append, future))
+        timeline.enqueue(job(ran.append, future))
         future.cancel()
 
     asyncio.run(ask())
     gate.set()
-    assert plain.write(count) == 0
+    assert timeline.write(count) == 0
     assert ran == []
 
 
-def test_a_loop_that_is_closed_stops_no_writer(plain):
+def test_a_loop_that_is_closed_stops_no_writer(timeline):
     gate = threading.Event()
-    plain.submit(lambda tx: gate.wait(10))
+    timeline.submit(lambda tx: gate.wait(10))
 
     async def ask():
-        plain.enqueue(job(insert, asyncio.get_running_loop().create_future()))
+        timeline.enqueue(job(insert, asyncio.get_running_loop().create_future()))
 
     def insert(tx):
         nouns.LEASES.insert(tx, Lease(name="x", holder="a", fence=1, until=NOW))
 
     asyncio.run(ask())
     gate.set()
-    assert plain.write(count) == 1
+    assert timeline.write(count) == 1
 
 
-def test_a_store_that_is_closed_takes_nothing(plain):
-    plain.close()
+def test_a_store_that_is_closed_takes_nothing(timeline):
+    timeline.close()
     with pytest.raises(Unavailable, match="closing"):
-        plain.enqueue(job())
+        timeline.enqueue(job())
 
 
-def test_what_was_written_is_free_without_a_collection(plain):
+def test_what_was_written_is_free_without_a_collection(timeline):
     class Item:
         """What can be referred to weakly."""
 
@@ -162,34 +152,34 @@ def test_what_was_written_is_free_without_a_collection(plain):
     gc.disable()
     try:
         gate = threading.Event()
-        plain.gather(lambda tx, items: [gate.wait(10) for _ in items], None)
+        timeline.gather(lambda tx, items: [gate.wait(10) for _ in items], None)
         items = [Item() for _ in range(4)]
         alive = [weakref.ref(item) for item in items]
-        futures = [plain.gather(keep, item) for item in items]
+        futures = [timeline.gather(keep, item) for item in items]
         gate.set()
         assert [type(future.exception(10)) for future in futures] == [type(None), *[Conflict] * 3]
         items.clear()
         futures.clear()
-        plain.write(count)
-        plain.write(count)  # the writer has let go of the group before
+        timeline.write(count)
+        timeline.write(count)  # the writer has let go of the group before
         assert [one() for one in alive] == [None] * 4
     finally:
         gc.enable()
 
 
-def test_an_error_without_words_takes_nobody_with_it(plain):
+def test_an_error_without_words_takes_nobody_with_it(timeline):
     def wordless(tx):
         raise OverflowError
 
     gate = threading.Event()
-    plain.submit(lambda tx: gate.wait(10))
-    futures = [plain.submit(unit) for unit in (count, wordless, lambda tx: next(iter(())), count)]
+    timeline.submit(lambda tx: gate.wait(10))
+    futures = [timeline.submit(unit) for unit in (count, wordless, lambda tx: next(iter(())), count)]
     gate.set()
     told = [type(future.exception(10)) for future in futures]
     assert told == [type(None), Invalid, RuntimeError, type(None)]
 
 
-def test_whoever_was_told_is_not_told_again(plain):
+def test_whoever_was_told_is_not_told_again(timeline):
     """What goes wrong after a group was answered is nobody's error."""
 
     class Broken(list):
@@ -202,8 +192,8 @@ def test_whoever_was_told_is_not_told_again(plain):
 
     async def ask():
         future = asyncio.get_running_loop().create_future()
-        plain.enqueue(job(emits, future))
+        timeline.enqueue(job(emits, future))
         return await future
 
     assert asyncio.run(ask()) == 7
-    assert plain.write(count) == 0
+    assert timeline.write(count) == 0

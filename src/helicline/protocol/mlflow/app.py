@@ -123,19 +123,14 @@ async def _fill(call: Call, handler: Handler, scope: Any, receive: Any) -> None:
         call.body = await _body(call, receive)
         if handler is ingest.export:
             return
-        kind = call.header("content-type", "application/json")
-        if kind != "application/json" and call.body and _media_type(kind) != "application/json":
+        kind = call.media_type("application/json")
+        if call.body and kind != "application/json":
             raise WireError(
                 "INVALID_PARAMETER_VALUE",
-                f"Bad Request. Content-Type header is not one of the supported types: application/json."
-                f" Got {_media_type(kind)!r}.",
+                f"Bad Request. Content-Type header is not one of the supported types: application/json. Got {kind!r}.",
             )
         if handler not in HOT:
             call.parse()
-
-
-def _media_type(header: str) -> str:
-    return header.partition(";")[0].strip().lower()
 
 
 async def _body(call: Call, receive: Any) -> bytes:
@@ -143,7 +138,7 @@ async def _body(call: Call, receive: Any) -> bytes:
     declared = call.header("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
         raise TooLarge("body", int(declared), f"at most {limit} bytes")
-    pieces, size, more = list[bytes](), 0, True
+    pieces, size, more = [], 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":

@@ -54,6 +54,10 @@ class Call:
                 found = value
         return default if found is None else found.decode("latin-1")
 
+    def media_type(self, default: str = "") -> str:
+        """Return what the body says it is, without parameters."""
+        return self.header("content-type", default).partition(";")[0].strip().lower()
+
     def parse(self) -> Fields:
         """Return the fields of the JSON body."""
         self.fields = fields.of_body(self.body)

@@ -14,10 +14,9 @@ AT_ONCE = 250
 def rows_among(tx: Reader, sql: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
     """Return the rows of `sql`, which says `{ids}` where the list of ids belongs."""
     found: list[tuple[Any, ...]] = []
-    mark = "%s" if tx.is_postgres else "?"
     for start in range(0, len(ids), AT_ONCE):
         some = ids[start : start + AT_ONCE]
-        found += tx.run_text(_with_marks(sql, len(some), mark), some)
+        found += tx.run_text(_with_marks(sql, len(some), tx.mark), some)
     return found
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -66,7 +65,6 @@ LOOKS = 32  # its points are counted whenever so many rows, or the points for so
 LOOSE = 16  # so many loose blocks of a series are packed
 MANY = 250  # rows of one INSERT
 TAIL = np.dtype([("series", "<i8"), ("timestamp_ms", "<i8"), ("step", "<i8"), ("value", "<f8")])
-_TAIL_POINT = struct.Struct("<qqqd").pack
 # a block's number follows the greatest that its series has
 _NEWEST = "(SELECT coalesce(max(number), 0) FROM metric_block WHERE series = ?)"
 _BLOCK_ROW = f"(?, {_NEWEST} + ?, ?, ?, ?, ?)"
@@ -147,11 +145,7 @@ def _add_to_series(tx: Tx, marks: dict[tuple[str, str], list[Mark]], tails: dict
 def _add_to_tail(tx: Tx, run_id: str, rows: list[tuple[Any, ...]]) -> None:
     """Lay the points behind those of the run that are in no block yet."""
     into = f"metric_tail ({', '.join(METRIC_TAIL.c.keys())})"
-    try:
-        body = b"".join([_TAIL_POINT(*one) for one in rows])
-    except struct.error as error:
-        raise OverflowError(str(error)) from None
-    row = (run_id, run_id, len(rows), body)
+    row = (run_id, run_id, len(rows), np.array(rows, dtype=TAIL).tobytes())
     ((number,),) = _insert(tx, into, [row], row=_TAIL_ROW, end="RETURNING number")
     may_be_long = number % LOOKS == 0 or len(rows) >= TAIL_POINTS // LOOKS
     if number >= TAIL_ROWS or (may_be_long and _tail_points(tx, run_id) >= TAIL_POINTS):
@@ -199,20 +193,20 @@ def _grow(tx: Tx, marks: dict[tuple[str, str], list[Mark]]) -> list[_Grown]:
         rows.append((run_id, key, *latest, 1 if in_block else 0))
     if tx.is_postgres:  # which reads columns far faster than rows of parameters
         found = tx.run_text(
-            f"INSERT INTO {_SERIES} SELECT * FROM unnest({_COLUMNS}) {_MOVED}",
+            f"INSERT INTO {_INTO_SERIES} SELECT * FROM unnest({_AS_COLUMNS}) {_MOVES_ON}",
             [list(one) for one in zip(*rows, strict=True)],
         )
     else:
-        found = _insert(tx, _SERIES, rows, end=_MOVED)
+        found = _insert(tx, _INTO_SERIES, rows, end=_MOVES_ON)
     return [_Grown._make(row) for row in found]
 
 
-_LATER = "(excluded.step, excluded.timestamp_ms, excluded.value) > (series.step, series.timestamp_ms, series.value)"
-_SERIES = f"series (run, key, {', '.join(Mark._fields)}, loose_count)"
-_COLUMNS = ", ".join(f"%s::{kind}[]" for kind in ("text", "text", "bigint", "bigint", "float8", "bool", "int"))
-_MOVED = (
+_IS_LATER = "(excluded.step, excluded.timestamp_ms, excluded.value) > (series.step, series.timestamp_ms, series.value)"
+_INTO_SERIES = f"series (run, key, {', '.join(Mark._fields)}, loose_count)"
+_AS_COLUMNS = ", ".join(f"%s::{kind}[]" for kind in ("text", "text", "bigint", "bigint", "float8", "bool", "int"))
+_MOVES_ON = (
     "ON CONFLICT (run, key) DO UPDATE SET "
-    + ", ".join(f"{name} = CASE WHEN {_LATER} THEN excluded.{name} ELSE series.{name} END" for name in Mark._fields)
+    + ", ".join(f"{name} = CASE WHEN {_IS_LATER} THEN excluded.{name} ELSE series.{name} END" for name in Mark._fields)
     + ", loose_count = series.loose_count + excluded.loose_count RETURNING id, run, key, loose_count"
 )
 
@@ -233,9 +227,7 @@ def _insert(tx: Tx, into: str, rows: list[tuple[Any, ...]], *, row: str = "", en
     found: list[Any] = []
     for start in range(0, len(rows), MANY):
         part = rows[start : start + MANY]
-        sql = _insert_sql(
-            into, len(part), row or f"({', '.join('?' * len(part[0]))})", end, "%s" if tx.is_postgres else "?"
-        )
+        sql = _insert_sql(into, len(part), row or f"({', '.join('?' * len(part[0]))})", end, tx.mark)
         found += tx.run_text(sql, tuple(itertools.chain.from_iterable(part)))
     return found
 

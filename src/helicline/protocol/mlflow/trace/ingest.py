@@ -23,7 +23,7 @@ async def export(call: Call) -> Reply:
     experiment_id = call.header("x-mlflow-experiment-id", "")
     if not experiment_id:
         raise WireError("BAD_REQUEST", "Missing required header: x-mlflow-experiment-id")
-    kind = call.header("content-type", "").partition(";")[0].strip().lower()
+    kind = call.media_type()
     if kind not in (PROTOBUF, JSON):
         raise WireError("BAD_REQUEST", f"Invalid Content-Type. Expected: {PROTOBUF} or {JSON}")
     body, run_id = inflated(call), call.header("x-mlflow-run-id", "")
