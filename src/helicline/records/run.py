@@ -21,7 +21,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
-class MetricPoint(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class MetricPoint(msgspec.Struct, frozen=True, gc=False):
     """One logged value. `value` may be NaN; infinities are kept as the largest finite float."""
 
     key: str

@@ -12,7 +12,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from itertools import groupby
@@ -47,7 +47,7 @@ class Reader:
     def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any]:
         return self.connection.execute(statement, rows)
 
-    def run_text(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+    def run_text(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         """Run SQL by the driver itself, and return its rows: only for the hottest statements that there are."""
         connection: Any = self.connection
         failed = connection.dialect.loaded_dbapi.Error
@@ -371,6 +371,7 @@ def _engine(url: str, pragmas: tuple[str, ...]) -> sa.Engine:
         poolclass=sa.pool.QueuePool,
         pool_size=8,
         max_overflow=56,
+        pool_use_lifo=True,  # what one connection has read is in its own cache
         connect_args={"check_same_thread": False, "timeout": 30},
     )
     sa.event.listen(engine, "connect", lambda connection, _record: _set_up_sqlite(connection, pragmas))

@@ -11,7 +11,7 @@ from helicline.errors import Invalid
 from helicline.records.run import Clause, Experiment, LoggedModel, Run, Sort
 from helicline.store.rows import experiment as experiment_rows
 from helicline.store.rows import logged_model as model_rows
-from helicline.store.rows.search.filter import Asked
+from helicline.store.rows.search.asked import Asked
 from helicline.store.rows.search.order import kinds_of
 from helicline.store.rows.search.page import runs_from
 from helicline.store.unit import Reader

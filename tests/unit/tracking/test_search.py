@@ -138,6 +138,26 @@ def test_an_order_outside_the_grammar_is_refused(order: list[str]):
         parse_order(order, search.RUNS)
 
 
+def test_questions_of_one_shape_are_answered_by_their_own_values(store: Store):
+    long = "x" * 60  # as long as what an index holds of a value
+    values = ("", "a", long, long + "a", long + "b")
+
+    def unit(tx) -> None:
+        for value in values:
+            run = tracking.create_run(tx, "0", name=f"is {value}")
+            tracking.log_batch(tx, run.run_id, params={"text": value}, tags={"text": value})
+
+    store.write(unit)
+    for value in values:
+        assert names(store, f"params.text = '{value}'") == f"is {value}"
+        assert names(store, f"tags.text = '{value}' AND run_name = 'is {value}'") == f"is {value}"
+    ids = [run.run_id for run in store.read(lambda tx: tracking.search_runs(tx, ["0"]))[0]]
+    for some in (ids[:2], ids[2:4], ids[:3]):
+        listed = ", ".join(f"'{one}'" for one in some)
+        found, _ = store.read(lambda tx, listed=listed: tracking.search_runs(tx, ["0"], filter=f"run_id IN ({listed})"))
+        assert {run.run_id for run in found} == set(some)
+
+
 def test_pages_follow_each_other_without_gap_or_overlap(filled: Store):
     seen, token = "", ""
     while True:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from helicline.store.unit import Reader
@@ -18,6 +20,11 @@ def rows_among(tx: Reader, sql: str, ids: Sequence[str]) -> list[tuple[Any, ...]
         some = ids[start : start + AT_ONCE]
         found += tx.run_text(_with_marks(sql, len(some), tx.mark), some)
     return found
+
+
+def by_run(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Iterator[tuple[Any, ...]]]]:
+    """Return the rows run by run; they are in the order of their runs, and those come first in them."""
+    return groupby(rows, itemgetter(0))
 
 
 @lru_cache(4096)

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from helicline.records.run import MetricPoint
 from helicline.store.noun import metadata
-from helicline.store.rows.among import rows_among
+from helicline.store.rows.among import by_run, rows_among
 from helicline.store.rows.block import FULL, Points, merged, pack, points_of, unpack
 from helicline.store.rows.experiment import Exact, hold
 from helicline.store.unit import Reader, Tx
@@ -323,8 +323,7 @@ _LATEST = "SELECT run, key, timestamp_ms, step, value, is_nan FROM series WHERE 
 
 def latest_of(tx: Reader, run_ids: Sequence[str]) -> dict[str, list[MetricPoint]]:
     """Return the latest points of each run, by key."""
-    found: dict[str, list[MetricPoint]] = {}
-    for run, key, timestamp_ms, step, value, is_nan in rows_among(tx, _LATEST, run_ids):
-        point = MetricPoint(key=key, value=math.nan if is_nan else value, timestamp_ms=timestamp_ms, step=step)
-        found.setdefault(run, []).append(point)
-    return found
+    return {
+        run: [MetricPoint(key, math.nan if is_nan else value, at, step) for _, key, at, step, value, is_nan in points]
+        for run, points in by_run(rows_among(tx, _LATEST, run_ids))
+    }

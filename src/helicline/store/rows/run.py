@@ -13,7 +13,7 @@ from helicline.clock import epoch_ms, from_epoch_ms
 from helicline.records.run import DatasetInput, ModelOutput, Run
 from helicline.store.noun import metadata
 from helicline.store.rows import metric
-from helicline.store.rows.among import rows_among
+from helicline.store.rows.among import by_run, rows_among
 from helicline.store.rows.experiment import Exact, add_missing, insert_into
 from helicline.store.unit import Reader, Tx
 
@@ -186,33 +186,29 @@ def lifecycles(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
     return dict(rows_among(tx, f"SELECT id, lifecycle FROM run WHERE id IN {{ids}} ORDER BY id{lock}", sorted(run_ids)))
 
 
-def filled(tx: Reader, rows: Sequence[sa.Row[Any]]) -> list[Run]:
+def filled(tx: Reader, rows: Sequence[Sequence[Any]]) -> list[Run]:
     """Return the runs of these rows with all that was logged to them."""
-    ids = [row.id for row in rows]
+    ids = [row[0] for row in rows]
     latest = metric.latest_of(tx, ids)
     params, tags = _facts_of(tx, "run_param", ids), _facts_of(tx, "run_tag", ids)
     inputs, models = _inputs_of(tx, ids), _models_of(tx, ids)
     return [
         record(
             row,
-            metrics=tuple(latest.get(row.id, ())),
-            params=params.get(row.id, {}),
-            tags=tags.get(row.id, {}),
-            inputs=tuple(inputs.get(row.id, ())),
-            model_inputs=tuple(made.model_id for made in models.get((row.id, "input"), ())),
-            model_outputs=tuple(models.get((row.id, "output"), ())),
+            metrics=tuple(latest.get(run_id, ())),
+            params=params.get(run_id, {}),
+            tags=tags.get(run_id, {}),
+            inputs=tuple(inputs.get(run_id, ())),
+            model_inputs=tuple(made.model_id for made in models.get((run_id, "input"), ())),
+            model_outputs=tuple(models.get((run_id, "output"), ())),
         )
-        for row in rows
+        for run_id, row in zip(ids, rows, strict=True)
     ]
 
 
 def _facts_of(tx: Reader, table: str, ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for run, key, value in rows_among(
-        tx, f"SELECT run, key, value FROM {table} WHERE run IN {{ids}} ORDER BY run, key", ids
-    ):
-        found.setdefault(run, {})[key] = value
-    return found
+    found = rows_among(tx, f"SELECT run, key, value FROM {table} WHERE run IN {{ids}} ORDER BY run, key", ids)
+    return {run: {key: value for _, key, value in rows} for run, rows in by_run(found)}
 
 
 _INPUTS = (
@@ -245,17 +241,18 @@ def _models_of(tx: Reader, ids: Sequence[str]) -> dict[tuple[str, str], list[Mod
     return found
 
 
-def record(row: sa.Row[Any], **logged: Any) -> Run:
-    """Return the run of the row, with what was `logged` to it."""
+def record(row: Sequence[Any], **logged: Any) -> Run:
+    """Return the run of the row, with what was `logged` to it. Behind the columns there may be more in the row."""
+    run_id, experiment, name, user, status, lifecycle, start_ms, end_ms, artifact_uri = row[: len(RUN.c)]
     return Run(
-        run_id=row.id,
-        experiment_id=str(row.experiment),
-        name=row.name,
-        status=row.status,
-        lifecycle=row.lifecycle,
-        user=row.user,
-        start_time=from_epoch_ms(row.start_ms),
-        end_time=None if row.end_ms is None else from_epoch_ms(row.end_ms),
-        artifact_uri=row.artifact_uri,
+        run_id=run_id,
+        experiment_id=str(experiment),
+        name=name,
+        status=status,
+        lifecycle=lifecycle,
+        user=user,
+        start_time=from_epoch_ms(start_ms),
+        end_time=None if end_ms is None else from_epoch_ms(end_ms),
+        artifact_uri=artifact_uri,
         **logged,
     )

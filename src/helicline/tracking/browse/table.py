@@ -9,7 +9,7 @@ import msgspec
 from helicline.errors import Invalid
 from helicline.records.run import RunGroup, RunKey, RunRow
 from helicline.store.rows.search import keys as run_keys
-from helicline.store.rows.search.filter import TABLES, Asked
+from helicline.store.rows.search.asked import TABLES, Asked
 from helicline.store.rows.search.order import kinds_of
 from helicline.store.rows.search.page import marks_along, rows_from
 from helicline.store.unit import Reader

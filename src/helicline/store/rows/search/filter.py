@@ -1,179 +1,146 @@
-"""Clauses as conditions on a run.
-
-PostgreSQL knows by its statistics whether a condition holds for a few runs or for most. SQLite does not, so there a
-metric, parameter or tag is probed first: what few runs satisfy is collected from its index and the runs are looked up;
-what many satisfy is checked run by run, in the order in which runs are asked for, until the page is full.
-"""
+"""Clauses as conditions on a run, with their values bound by name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isqrt
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from helicline.records.run import Clause, Sort
+from helicline.records.run import Clause
 from helicline.store.rows import metric
-from helicline.store.rows.run import HEAD, RUN, RUN_DATASET, RUN_INPUT, RUN_PARAM, RUN_TAG
+from helicline.store.rows.run import HEAD, RUN, RUN_DATASET, RUN_INPUT
+from helicline.store.rows.search.asked import ATTRIBUTES, TABLES, Asked, named
+from helicline.store.rows.search.plan import Plan, plan_of
 from helicline.store.unit import Reader
 
-ATTRIBUTES: dict[str, sa.ColumnElement[Any]] = {
-    "run_id": RUN.c.id,
-    "run_name": RUN.c.name,
-    "user_id": RUN.c.user,
-    "status": RUN.c.status,
-    "artifact_uri": RUN.c.artifact_uri,
-    "start_time": RUN.c.start_ms,
-    "end_time": RUN.c.end_ms,
-}
 DATASET_COLUMNS = {"name": RUN_DATASET.c.name, "digest": RUN_DATASET.c.digest, "context": RUN_INPUT.c.context}
-UNKNOWN = {"!=", "LIKE", "ILIKE"}  # no index tells how many rows satisfy these
-TABLES = {"metric": metric.SERIES, "param": RUN_PARAM, "tag": RUN_TAG}
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs, in which order."""
-
-    experiments: tuple[int, ...]
-    lifecycles: tuple[str, ...]
-    clauses: tuple[Clause, ...] = ()
-    order: tuple[Sort, ...] = ()
+# SQLite uses no index for a column with a plus before it
+PLUS_EXPERIMENT, PLUS_LIFECYCLE = (
+    sa.literal_column(f"+run.{name}", RUN.c[name].type) for name in ("experiment", "lifecycle")
+)
 
 
 class Found(msgspec.Struct, frozen=True):
     """The conditions that hold for the runs asked for.
 
     `among` says in which experiments and stages they are, `and_not_by_index` the same in words that let no index be
-    used for it; `is_few` tells that there are so few that sorting them costs less than walking an order.
+    used for it.
     """
 
     conditions: list[sa.ColumnElement[bool]]
     among: list[sa.ColumnElement[bool]]
     and_not_by_index: list[sa.ColumnElement[bool]]
-    is_few: bool
 
     @property
     def all(self) -> list[sa.ColumnElement[bool]]:
         return [*self.among, *self.conditions]
 
 
-def where(tx: Reader, asked: Asked, *, limit: int = 1000) -> Found:
-    """Return the conditions for a page of about `limit` runs."""
+def where(tx: Reader, asked: Asked) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for what looks at all runs that match."""
+    return conditions_of(asked, plan_of(tx, asked), is_postgres=tx.is_postgres).all
+
+
+def conditions_of(asked: Asked, plan: Plan, *, is_postgres: bool, run_id: sa.ColumnElement[Any] = RUN.c.id) -> Found:
+    """Return the conditions; their values are bound by the names that `values_of` gives.
+
+    `run_id` is where the run's id is first at hand: what does not hold is found out before the run is fetched.
+    """
+    terms = _Terms(run_id, is_postgres)
+    satisfied = [
+        terms.holds(clause, f"clause_{at}", few=few)
+        for at, (clause, few) in enumerate(zip(asked.clauses, plan.few, strict=True))
+    ]
     among = _among(RUN.c.experiment, RUN.c.lifecycle, asked)
-    if tx.is_postgres:
-        satisfied = [_holds(clause, is_postgres=True, few=False) for clause in asked.clauses]
-        return Found(satisfied, among, among, is_few=False)
-    most = _most(tx, limit)
-    few = [_are_few(tx, clause, most) for clause in asked.clauses]
-    satisfied = [_holds(clause, is_postgres=False, few=one) for clause, one in zip(asked.clauses, few, strict=True)]
-    plus = [sa.literal_column(f"+run.{name}", RUN.c[name].type) for name in ("experiment", "lifecycle")]
-    not_by_index = _among(plus[0], plus[1], asked)
-    if any(few):  # their ids are at hand: no index of runs finds them sooner
-        return Found(satisfied, not_by_index, not_by_index, is_few=True)
-    is_few = _at_most(tx, sa.select(sa.literal(1)).select_from(RUN).where(*among), most)
-    return Found(satisfied, among, not_by_index, is_few)
+    if is_postgres:
+        return Found(satisfied, among, among)
+    not_by_index = _among(PLUS_EXPERIMENT, PLUS_LIFECYCLE, asked)
+    # where the ids of few are at hand, no index of runs finds them sooner
+    return Found(satisfied, not_by_index if any(plan.few) else among, not_by_index)
 
 
 def _among(
     experiment: sa.ColumnElement[Any], lifecycle: sa.ColumnElement[Any], asked: Asked
 ) -> list[sa.ColumnElement[bool]]:
-    return [_one_or_more(experiment, asked.experiments), _one_or_more(lifecycle, asked.lifecycles)]
+    return [
+        _one_or_more(experiment, "experiment", asked.experiments),
+        _one_or_more(lifecycle, "lifecycle", asked.lifecycles),
+    ]
 
 
-def _one_or_more(column: sa.ColumnElement[Any], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+def _one_or_more(column: sa.ColumnElement[Any], name: str, values: Sequence[Any]) -> sa.ColumnElement[bool]:
     # equality lets an index give the order too; a list does not
-    return column == values[0] if len(values) == 1 else column.in_(values)
+    bound = _bound(column, name, values)
+    return column == bound[0] if len(bound) == 1 else column.in_(bound)
 
 
-def _most(tx: Reader, limit: int) -> int:
-    """Return how many runs can be sorted for what it costs to walk an order until a page of `limit` is full.
-
-    With m of N runs satisfying, a page of k is found after about k N / m looks, and sorting costs m: they meet where
-    m is the root of k N.
-    """
-    runs = int(tx.execute(sa.select(sa.func.max(sa.literal_column("rowid"))).select_from(RUN)).scalar() or 0)
-    return isqrt(limit * runs) + limit
+def _bound(column: sa.ColumnElement[Any], name: str, values: Sequence[Any]) -> list[sa.BindParameter[Any]]:
+    return [sa.bindparam(key, value, column.type) for key, value in named(name, values).items()]
 
 
-def _are_few(tx: Reader, clause: Clause, most: int) -> bool:
-    found = _rows_that_satisfy(clause, is_postgres=False)
-    if found is None or clause.op in UNKNOWN:
-        return False
-    table, condition = found
-    return _at_most(tx, sa.select(sa.literal(1)).select_from(table).where(condition), most)
+class _Terms(msgspec.Struct, frozen=True):
+    """Makes conditions of clauses, each with its value bound as `name`."""
 
+    run_id: sa.ColumnElement[Any]
+    is_postgres: bool
 
-def _at_most(tx: Reader, statement: sa.Select[Any], most: int) -> bool:
-    probe = statement.limit(most + 1).subquery()
-    return int(tx.execute(sa.select(sa.func.count()).select_from(probe)).scalar_one()) <= most
+    def holds(self, clause: Clause, name: str, *, few: bool) -> sa.ColumnElement[bool]:
+        if clause.entity == "attribute":
+            return self._compare(ATTRIBUTES[clause.key], clause, name)
+        if clause.entity == "dataset":
+            used = RUN_INPUT.join(RUN_DATASET, RUN_DATASET.c.id == RUN_INPUT.c.dataset)
+            return self._exists(used, RUN_INPUT.c.run, self._compare(DATASET_COLUMNS[clause.key], clause, name))
+        table = TABLES[clause.entity]
+        has_key = table.c.key == clause.key
+        if clause.op == "IS NULL":
+            return sa.not_(self._exists(table, table.c.run, has_key))
+        row = sa.and_(has_key, *self._of_row(table, clause, name))
+        if few:
+            return self.run_id.in_(sa.select(table.c.run).where(row))
+        return self._exists(table, table.c.run, row)
 
+    def _exists(
+        self, source: sa.FromClause, run: sa.ColumnElement[Any], condition: sa.ColumnElement[bool]
+    ) -> sa.ColumnElement[bool]:
+        rows = sa.select(sa.literal(1)).select_from(source).where(run == self.run_id, condition)
+        return rows.correlate(self.run_id.table).exists()
 
-def _holds(clause: Clause, *, is_postgres: bool, few: bool) -> sa.ColumnElement[bool]:
-    found = _rows_that_satisfy(clause, is_postgres=is_postgres)
-    if found is None:
-        return _satisfies(clause, is_postgres=is_postgres)
-    table, condition = found
-    if few:
-        return RUN.c.id.in_(sa.select(table.c.run).where(condition))
-    return _exists(sa.select(sa.literal(1)).where(table.c.run == RUN.c.id, condition))
-
-
-def _rows_that_satisfy(clause: Clause, *, is_postgres: bool) -> tuple[sa.Table, sa.ColumnElement[bool]] | None:
-    """Return the table and condition of the rows of which one must be the run's; None where it is not so simple."""
-    if clause.entity not in TABLES or clause.op == "IS NULL":
-        return None
-    table = TABLES[clause.entity]
-    named = table.c.key == clause.key
-    if clause.entity == "metric":
-        return table, sa.and_(named, _number_holds(clause))
-    if clause.op == "IS NOT NULL":
-        return table, named
-    value = clause.value
-    if clause.op == "=" and isinstance(value, str):
-        begins = sa.and_(named, table.c.head == value[:HEAD])
+    def _of_row(self, table: sa.Table, clause: Clause, name: str) -> list[sa.ColumnElement[bool]]:
+        """Return what holds of the row with the clause's key, of which there is one a run."""
+        if clause.op == "IS NOT NULL":
+            return []
+        if clause.entity == "metric":
+            return [_number_holds(clause, name)]
+        compared = self._compare(table.c.value, clause, name)
+        value = clause.value
+        if clause.op != "=" or not isinstance(value, str):
+            return [compared]
+        begins = table.c.head == sa.bindparam(f"{name}_head", value[:HEAD], table.c.head.type)
         # a shorter value is its own beginning; said once, PostgreSQL guesses better how many there are
-        return table, begins if len(value) < HEAD else sa.and_(begins, table.c.value == value)
-    return table, sa.and_(named, _compare(table.c.value, clause, is_postgres=is_postgres))
+        return [begins] if len(value) < HEAD else [begins, compared]
+
+    def _compare(self, column: sa.ColumnElement[Any], clause: Clause, name: str) -> sa.ColumnElement[bool]:
+        if isinstance(clause.value, tuple):
+            listed = _bound(column, name, clause.value)
+            return column.in_(listed) if clause.op == "IN" else column.not_in(listed)
+        value = sa.bindparam(name, clause.value, column.type)
+        if clause.op in ("LIKE", "ILIKE"):
+            # only % and _ are special on the wire; PostgreSQL would take a backslash for an escape
+            escape = "" if self.is_postgres else None
+            if clause.op == "LIKE":
+                return column.like(value, escape=escape)
+            return sa.func.lower(column).like(sa.func.lower(value), escape=escape)
+        if clause.op in ("IS NULL", "IS NOT NULL"):
+            return column.is_(None) if clause.op == "IS NULL" else column.is_not(None)
+        return column.op(clause.op, is_comparison=True)(value)
 
 
-def _number_holds(clause: Clause) -> sa.ColumnElement[bool]:
+def _number_holds(clause: Clause, name: str) -> sa.ColumnElement[bool]:
     latest = metric.SERIES.c
-    compared = latest.value.op(clause.op, is_comparison=True)(sa.literal(clause.value, sa.Double))
+    compared = latest.value.op(clause.op, is_comparison=True)(sa.bindparam(name, clause.value, sa.Double))
     # NaN is unequal to every number and in no other relation to any
     if clause.op == "!=":
         return sa.or_(latest.is_nan == sa.true(), compared)
     return sa.and_(latest.is_nan == sa.false(), compared)
-
-
-def _satisfies(clause: Clause, *, is_postgres: bool) -> sa.ColumnElement[bool]:
-    if clause.entity == "attribute":
-        return _compare(ATTRIBUTES[clause.key], clause, is_postgres=is_postgres)
-    if clause.entity == "dataset":
-        return _exists(
-            sa.select(sa.literal(1))
-            .select_from(RUN_INPUT.join(RUN_DATASET, RUN_DATASET.c.id == RUN_INPUT.c.dataset))
-            .where(RUN_INPUT.c.run == RUN.c.id, _compare(DATASET_COLUMNS[clause.key], clause, is_postgres=is_postgres))
-        )
-    table = TABLES[clause.entity]
-    return sa.not_(_exists(sa.select(sa.literal(1)).where(table.c.run == RUN.c.id, table.c.key == clause.key)))
-
-
-def _exists(statement: sa.Select[Any]) -> sa.ColumnElement[bool]:
-    return statement.correlate(RUN).exists()
-
-
-def _compare(column: sa.ColumnElement[Any], clause: Clause, *, is_postgres: bool) -> sa.ColumnElement[bool]:
-    value: Any = clause.value
-    if clause.op in ("IN", "NOT IN"):
-        return column.in_(value) if clause.op == "IN" else column.not_in(value)
-    if clause.op in ("LIKE", "ILIKE"):
-        # only % and _ are special on the wire; PostgreSQL would take a backslash for an escape
-        escape = "" if is_postgres else None
-        if clause.op == "LIKE":
-            return column.like(value, escape=escape)
-        return sa.func.lower(column).like(sa.func.lower(value), escape=escape)
-    if clause.op in ("IS NULL", "IS NOT NULL"):
-        return column.is_(None) if clause.op == "IS NULL" else column.is_not(None)
-    return column.op(clause.op, is_comparison=True)(value)

@@ -11,7 +11,8 @@ from helicline.clock import from_epoch_ms
 from helicline.records.run import MetricSpan, RunGroup, RunKey
 from helicline.store.rows import metric
 from helicline.store.rows import run as runs
-from helicline.store.rows.search.filter import ATTRIBUTES, TABLES, Asked, where
+from helicline.store.rows.search.asked import ATTRIBUTES, TABLES, Asked
+from helicline.store.rows.search.filter import where
 from helicline.store.unit import Reader
 
 RUN = runs.RUN
@@ -40,9 +41,7 @@ def values(tx: Reader, entity: str, key: str, *, prefix: str, limit: int, looked
 def sampled(tx: Reader, asked: Asked, *, sample: int) -> list[RunKey]:
     """Return the keys of the newest runs that match, how many of these have each, and whether they differ in it."""
     order = (RUN.c.start_ms.desc(), RUN.c.id)
-    ids = [
-        row.id for row in tx.execute(sa.select(RUN.c.id).where(*where(tx, asked).all).order_by(*order).limit(sample))
-    ]
+    ids = [row.id for row in tx.execute(sa.select(RUN.c.id).where(*where(tx, asked)).order_by(*order).limit(sample))]
     found: list[RunKey] = []
     for entity, table in TABLES.items():
         seen = sa.func.count().label("seen")
@@ -66,7 +65,7 @@ def groups(tx: Reader, asked: Asked, *, by: tuple[str, str], metrics: Sequence[s
         table = TABLES[entity].alias()
         source = RUN.outerjoin(table, sa.and_(table.c.run == RUN.c.id, table.c.key == key))
         value = table.c.value
-    chosen = sa.select(RUN.c.id, RUN.c.start_ms, value.label("value")).select_from(source).where(*where(tx, asked).all)
+    chosen = sa.select(RUN.c.id, RUN.c.start_ms, value.label("value")).select_from(source).where(*where(tx, asked))
     base = chosen.cte("chosen")
     count = sa.func.count().label("runs")
     counted = sa.select(base.c.value, count, sa.func.max(base.c.start_ms).label("newest")).group_by(base.c.value)

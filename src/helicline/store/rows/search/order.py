@@ -7,13 +7,14 @@ them stands in an index, so that a page costs what it holds and not what could b
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from helicline.records.run import Sort
 from helicline.store.rows.run import RUN
-from helicline.store.rows.search.filter import ATTRIBUTES, TABLES
+from helicline.store.rows.search.asked import ATTRIBUTES, TABLES
 
 WHOLE = {"start_time", "run_id", "run_name", "user_id", "status", "artifact_uri"}  # never missing, so never ranked
 Key = tuple[sa.ColumnElement[Any], bool]
@@ -26,17 +27,33 @@ class Stretch(NamedTuple):
     source: sa.FromClause
     conditions: list[sa.ColumnElement[bool]]
     keys: list[Key]
-    is_indexed: bool = False  # by what is joined, not by the runs themselves
+    run_id: sa.ColumnElement[Any] = RUN.c.id  # of what is walked
+
+    @property
+    def told(self) -> list[Key]:
+        """The keys that tell one place of this stretch from another: its rank is the same everywhere."""
+        return self.keys if self.rank is None else self.keys[1:]
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether an index of what is joined is walked, not one of the runs themselves."""
+        return self.run_id is not RUN.c.id
 
 
-def whole(order: Sequence[Sort]) -> Stretch:
+@lru_cache(256)
+def whole(order: tuple[Sort, ...]) -> Stretch:
     """Return the whole order as one stretch, for what needs every run anyway."""
     source, keys = _joined(RUN, order)
     return Stretch(None, source, [], keys)
 
 
-def stretches(order: Sequence[Sort]) -> Iterator[Stretch]:
+@lru_cache(256)
+def stretches(order: tuple[Sort, ...]) -> tuple[Stretch, ...]:
     """Return the stretches of the order, the first one first."""
+    return tuple(_stretches(order))
+
+
+def _stretches(order: Sequence[Sort]) -> Iterator[Stretch]:
     first = order[0] if order else None
     if first is None or (first.entity == "attribute" and first.key in WHOLE):
         yield whole(order)
@@ -59,10 +76,10 @@ def _of_values(first: Sort, rest: Sequence[Sort]) -> Iterator[Stretch]:
     if first.entity == "metric":
         for rank, is_nan in enumerate((sa.false(), sa.true())):
             conditions = [named, table.c.is_nan == is_nan]
-            yield Stretch(rank, source, conditions, _ranked(rank, value, first) + keys, is_indexed=True)
+            yield Stretch(rank, source, conditions, _ranked(rank, value, first) + keys, run_id=table.c.run)
     else:
         # the head comes first among the keys, as the index has it; it never changes the order
-        yield Stretch(0, source, [named], _ranked(0, value, first, table.c.head) + keys, is_indexed=True)
+        yield Stretch(0, source, [named], _ranked(0, value, first, table.c.head) + keys, run_id=table.c.run)
     other = TABLES[first.entity]
     has = sa.select(sa.literal(1)).where(other.c.run == RUN.c.id, other.c.key == first.key).correlate(RUN)
     source, keys = _joined(RUN, rest)
@@ -103,21 +120,25 @@ def in_order(keys: Sequence[Key]) -> list[Any]:
     return [key.asc() if ascending else key.desc() for key, ascending in keys]
 
 
-def beginning_at(keys: Sequence[Key], values: Sequence[Any]) -> sa.ColumnElement[bool]:
-    """Return what holds of the place at `values` and of every later one."""
+def beginning_at(keys: Sequence[Key], are_missing: Sequence[bool]) -> sa.ColumnElement[bool]:
+    """Return what holds of a place and of every later one; its values are bound as `start_0`, `start_1` and so on.
+
+    Which of them are missing must be known beforehand.
+    """
     later: list[sa.ColumnElement[bool]] = []
     same: list[sa.ColumnElement[bool]] = []
-    for (key, ascending), value in zip(keys, values, strict=True):
-        if value is not None:
+    values = [sa.bindparam(f"start_{at}", type_=key.type) for at, (key, _) in enumerate(keys)]
+    for (key, ascending), value, is_missing in zip(keys, values, are_missing, strict=True):
+        if not is_missing:
             later.append(sa.and_(*same, key > value if ascending else key < value))
-        same.append(key.is_(None) if value is None else key == value)
+        same.append(key.is_(None) if is_missing else key == value)
     (first, ascending), value = keys[0], values[0]
     # said twice: databases search an index by the plain comparison, and cannot by the alternatives
-    bound = sa.true() if value is None else (first >= value if ascending else first <= value)
+    bound = sa.true() if are_missing[0] else (first >= value if ascending else first <= value)
     return sa.and_(bound, sa.or_(*later, sa.and_(*same)))
 
 
-def kinds_of(order: Sequence[Sort]) -> list[type]:
+def kinds_of(order: tuple[Sort, ...]) -> list[type]:
     """Return of what type each value of a place is, where it is not missing."""
     python = {sa.BigInteger: int, sa.Integer: int, sa.Double: float}
     return [next((python[k] for k in python if isinstance(key.type, k)), str) for key, _ in whole(order).keys]

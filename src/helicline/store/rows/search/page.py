@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from helicline.clock import from_epoch_ms
-from helicline.records.run import Run, RunRow
+from helicline.records.run import Run, RunRow, Sort
 from helicline.store.rows import run as runs
-from helicline.store.rows.search.filter import TABLES, Asked, Found, where
+from helicline.store.rows.search.asked import TABLES, Asked, named, shape_of, values_of
+from helicline.store.rows.search.filter import conditions_of, where
 from helicline.store.rows.search.order import Stretch, beginning_at, in_order, stretches, whole
+from helicline.store.rows.search.plan import Plan, plan_of
 from helicline.store.unit import Reader
 
 RUN = runs.RUN
@@ -20,40 +22,63 @@ Place = list[Any]
 
 def places(
     tx: Reader, asked: Asked, *, start: Sequence[Any] | None, limit: int
-) -> tuple[list[sa.Row[Any]], Place | None]:
-    """Return the rows of `limit` runs from the place `start` on, and the place of the next one, None at the end."""
-    found: list[sa.Row[Any]] = []
+) -> tuple[list[tuple[Any, ...]], Place | None]:
+    """Return the rows of `limit` runs from the place `start` on, and the place of the next one, None at the end.
+
+    A row is a run's columns, and behind them its place.
+    """
+    found: list[tuple[Any, ...]] = []
     if tx.is_postgres:  # a plan for any values joins whole tables where one for these walks a little way
         tx.run_text("SET LOCAL plan_cache_mode = force_custom_plan")
-    conditions = where(tx, asked, limit=limit)
-    if conditions.is_few:
-        found = _walked(tx, whole(asked.order), conditions, start=start, limit=limit + 1)
-    else:
-        for stretch in stretches(asked.order):
-            if start is not None and stretch.rank is not None and stretch.rank < start[0]:
-                continue
-            begins_here = start is not None and stretch.rank in (None, start[0])
-            wanted = limit + 1 - len(found)
-            found += _walked(tx, stretch, conditions, start=start if begins_here else None, limit=wanted)
-            if len(found) > limit:
-                break
+    plan = plan_of(tx, asked, limit=limit)
+    shape, values = shape_of(asked), values_of(asked)
+    for number, stretch in enumerate(_to_walk(asked.order, plan)):
+        if start is not None and stretch.rank is not None and stretch.rank < start[0]:
+            continue
+        begins_here = start is not None and stretch.rank in (None, start[0])
+        # within a stretch the rank is the same everywhere
+        place = start[-len(stretch.told) :] if start is not None and begins_here else ()
+        page = _page(tx.connection.dialect, shape, plan, number, tuple(value is None for value in place))
+        found += page.rows(tx, values | named("start", place) | {"limit": limit + 1 - len(found)})
+        if len(found) > limit:
+            break
     following = list(found[limit][len(RUN.c) :]) if len(found) > limit else None
     return found[:limit], following
 
 
-def _walked(
-    tx: Reader, stretch: Stretch, found: Found, *, start: Sequence[Any] | None, limit: int
-) -> list[sa.Row[Any]]:
-    keys = stretch.keys
-    labelled = [key.label(f"k{at}") for at, (key, _) in enumerate(keys)]
+class _Page(NamedTuple):
+    """A statement as the driver takes it: `names` tells in which order it wants its values, None: by name."""
+
+    sql: str
+    constants: dict[str, Any]
+    names: tuple[str, ...] | None
+
+    def rows(self, tx: Reader, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        bound = self.constants | values
+        if self.names is None:
+            return tx.run_text(self.sql, bound)
+        return tx.run_text(self.sql, [bound[name] for name in self.names])
+
+
+def _to_walk(order: tuple[Sort, ...], plan: Plan) -> tuple[Stretch, ...]:
+    return (whole(order),) if plan.is_few else stretches(order)
+
+
+@lru_cache(1024)
+def _page(dialect: sa.Dialect, shape: Asked, plan: Plan, number: int, are_missing: tuple[bool, ...]) -> _Page:
+    """Return the statement for a page of that shape: to make one takes longer than to run it."""
+    stretch = _to_walk(shape.order, plan)[number]
+    found = conditions_of(shape, plan, is_postgres=dialect.name == "postgresql", run_id=stretch.run_id)
+    labelled = [key.label(f"k{at}") for at, (key, _) in enumerate(stretch.keys)]
     among = found.and_not_by_index if stretch.is_indexed else found.among
     statement = sa.select(RUN, *labelled).select_from(stretch.source)
     statement = statement.where(*among, *found.conditions, *stretch.conditions)
-    # within a stretch the rank is the same everywhere
-    told = keys if stretch.rank is None else keys[1:]
-    if start is not None:
-        statement = statement.where(beginning_at(told, start[-len(told) :]))
-    return list(tx.execute(statement.order_by(*in_order(told)).limit(limit)).all())
+    if are_missing:
+        statement = statement.where(beginning_at(stretch.told, are_missing))
+    statement = statement.order_by(*in_order(stretch.told)).limit(sa.bindparam("limit", type_=sa.BigInteger))
+    compiled = statement.compile(dialect=dialect)
+    names = None if compiled.positiontup is None else tuple(compiled.positiontup)
+    return _Page(str(compiled), compiled.params, names)
 
 
 def runs_from(tx: Reader, asked: Asked, *, start: Sequence[Any] | None, limit: int) -> tuple[list[Run], Place | None]:
@@ -72,7 +97,7 @@ def rows_from(
 
 def marks_along(tx: Reader, asked: Asked, *, every: int) -> tuple[int, list[list[Any]]]:
     """Return how many runs there are, and the places of the first run and of each `every`-th after it."""
-    order, conditions = whole(asked.order), where(tx, asked).all
+    order, conditions = whole(asked.order), where(tx, asked)
     keys = order.keys
     numbered = (
         sa.select(
@@ -88,21 +113,21 @@ def marks_along(tx: Reader, asked: Asked, *, every: int) -> tuple[int, list[list
     return int(total), [list(row)[:-1] for row in tx.execute(kept)]
 
 
-def _rows(tx: Reader, found: Sequence[sa.Row[Any]], columns: Sequence[tuple[str, str]]) -> list[RunRow]:
-    values = _values(tx, [row.id for row in found], columns)
+def _rows(tx: Reader, found: Sequence[Sequence[Any]], columns: Sequence[tuple[str, str]]) -> list[RunRow]:
+    values = _values(tx, [row[0] for row in found], columns)
     return [
         RunRow(
-            run_id=row.id,
-            experiment_id=str(row.experiment),
-            name=row.name,
-            status=row.status,
-            lifecycle=row.lifecycle,
-            user=row.user,
-            start_time=from_epoch_ms(row.start_ms),
-            end_time=None if row.end_ms is None else from_epoch_ms(row.end_ms),
-            values=tuple(values.get((*column, row.id)) for column in columns),
+            run_id=run.run_id,
+            experiment_id=run.experiment_id,
+            name=run.name,
+            status=run.status,
+            lifecycle=run.lifecycle,
+            user=run.user,
+            start_time=run.start_time,
+            end_time=run.end_time,
+            values=tuple(values.get((*column, run.run_id)) for column in columns),
         )
-        for row in found
+        for run in map(runs.record, found)
     ]
 
 

@@ -1,0 +1,69 @@
+"""What is asked of a search: which runs, in which order; its shape, and its values by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from helicline.records.run import Clause, Sort
+from helicline.store.rows import metric
+from helicline.store.rows.run import HEAD, RUN, RUN_PARAM, RUN_TAG
+
+ATTRIBUTES: dict[str, sa.ColumnElement[Any]] = {
+    "run_id": RUN.c.id,
+    "run_name": RUN.c.name,
+    "user_id": RUN.c.user,
+    "status": RUN.c.status,
+    "artifact_uri": RUN.c.artifact_uri,
+    "start_time": RUN.c.start_ms,
+    "end_time": RUN.c.end_ms,
+}
+TABLES = {"metric": metric.SERIES, "param": RUN_PARAM, "tag": RUN_TAG}
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs, in which order."""
+
+    experiments: tuple[int, ...]
+    lifecycles: tuple[str, ...]
+    clauses: tuple[Clause, ...] = ()
+    order: tuple[Sort, ...] = ()
+
+
+def shape_of(asked: Asked) -> Asked:
+    """Return the question with samples for its values: questions of one shape have one statement."""
+    return Asked(
+        experiments=(0,) * len(asked.experiments),
+        lifecycles=("",) * len(asked.lifecycles),
+        clauses=tuple(msgspec.structs.replace(clause, value=_sample(clause.value)) for clause in asked.clauses),
+        order=asked.order,
+    )
+
+
+def _sample(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return ("",) * len(value)
+    if isinstance(value, str):
+        return " " * min(len(value), HEAD) if len(value) >= HEAD else ""
+    return value if value is None else 0.0
+
+
+def values_of(asked: Asked) -> dict[str, Any]:
+    """Return what is bound in the conditions, by name."""
+    found = named("experiment", asked.experiments) | named("lifecycle", asked.lifecycles)
+    for at, clause in enumerate(asked.clauses):
+        name, value = f"clause_{at}", clause.value
+        if isinstance(value, tuple):
+            found |= named(name, value)
+        else:
+            found[name] = value
+            if isinstance(value, str):
+                found[f"{name}_head"] = value[:HEAD]
+    return found
+
+
+def named(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    return {f"{name}_{at}": value for at, value in enumerate(values)}

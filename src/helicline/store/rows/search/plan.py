@@ -1,0 +1,71 @@
+"""How the runs of a question are found.
+
+PostgreSQL knows by its statistics whether a condition holds for a few runs or for most. SQLite does not, so there a
+metric, parameter or tag is probed first: what few runs satisfy is collected from its index and the runs are looked up;
+what many satisfy is checked run by run, in the order in which runs are asked for, until the page is full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isqrt
+from typing import Any
+
+import msgspec
+
+from helicline.records.run import Clause
+from helicline.store.rows.run import HEAD
+from helicline.store.rows.search.asked import TABLES, Asked
+from helicline.store.unit import Reader
+
+UNKNOWN = {"!=", "LIKE", "ILIKE", "IS NULL"}  # no index tells how many rows satisfy these
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """How the runs are found: which clauses few runs satisfy, and whether so few match that they can be sorted."""
+
+    few: tuple[bool, ...]
+    is_few: bool
+
+
+def plan_of(tx: Reader, asked: Asked, *, limit: int = 1000) -> Plan:
+    """Return how to find the runs of a page of about `limit`."""
+    if tx.is_postgres:
+        return Plan((False,) * len(asked.clauses), is_few=False)
+    most = _most(tx, limit)
+    few = tuple(_are_few(tx, clause, most) for clause in asked.clauses)
+    return Plan(few, is_few=any(few) or _are_few_among(tx, asked, most))
+
+
+def _most(tx: Reader, limit: int) -> int:
+    """Return how many runs can be sorted for what it costs to walk an order until a page of `limit` is full.
+
+    With m of N runs satisfying, a page of k is found after about k N / m looks, and sorting costs m: they meet where
+    m is the root of k N.
+    """
+    ((runs,),) = tx.run_text("SELECT max(rowid) FROM run")
+    return isqrt(limit * (runs or 0)) + limit
+
+
+def _are_few_among(tx: Reader, asked: Asked, most: int) -> bool:
+    marks = [", ".join("?" * len(values)) for values in (asked.experiments, asked.lifecycles)]
+    among = f"run WHERE experiment IN ({marks[0]}) AND lifecycle IN ({marks[1]})"
+    return _at_most(tx, among, (*asked.experiments, *asked.lifecycles), most)
+
+
+def _are_few(tx: Reader, clause: Clause, most: int) -> bool:
+    """Tell by its index whether few rows satisfy the clause, as `filter` says what satisfies it."""
+    if clause.entity not in TABLES or clause.op in UNKNOWN:
+        return False
+    table = TABLES[clause.entity].name
+    if clause.op == "IS NOT NULL":
+        return _at_most(tx, f"{table} WHERE key = ?", (clause.key,), most)
+    if clause.entity == "metric":
+        holds = f"{table} WHERE key = ? AND is_nan = 0 AND value {clause.op} ?"
+        return _at_most(tx, holds, (clause.key, clause.value), most)
+    return _at_most(tx, f"{table} WHERE key = ? AND head = ?", (clause.key, str(clause.value)[:HEAD]), most)
+
+
+def _at_most(tx: Reader, rows: str, values: Sequence[Any], most: int) -> bool:
+    ((count,),) = tx.run_text(f"SELECT count(*) FROM (SELECT 1 FROM {rows} LIMIT {most + 1})", values)
+    return bool(count <= most)
