@@ -5,6 +5,7 @@ usage: python bench/tracking.py [--database postgresql] [--seconds 3] [--alone]
 Both are durable: SQLite with synchronous=FULL, PostgreSQL with its defaults. Both run at once and are loaded in turn.
 """
 
+import asyncio
 import itertools
 import json
 import os
@@ -12,8 +13,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.queues import Queue
 
+import uvloop
 from load import Rate, alternately, measure, request
 from servers import Server, arguments, pair
 
@@ -24,8 +29,10 @@ import sys, time
 import mlflow
 client = mlflow.MlflowClient(sys.argv[1])
 run = client.create_run("0").info.run_id
-kind, end, done = sys.argv[2], time.perf_counter() + float(sys.argv[3]), 0
 from mlflow.entities import Metric
+print("ready", flush=True)
+input()
+kind, end, done = sys.argv[2], time.perf_counter() + float(sys.argv[3]), 0
 while time.perf_counter() < end:
     if kind == "metric":
         client.log_metric(run, "loss", 0.5, step=done)
@@ -102,13 +109,65 @@ def compare(what: str, ours: Callable[[], Rate], theirs: Callable[[], Rate] | No
     )
 
 
-def through_client(server: Server, kind: str, seconds: float, processes: int) -> Rate:
-    command = [sys.executable, "-c", CLIENT, server.url, kind, str(seconds)]
+def through_client(url: str, kind: str, seconds: float, processes: int) -> Rate:
+    """Let so many processes log with the stock client, all of them at the same time."""
+    command = [sys.executable, "-c", CLIENT, url, kind, str(seconds)]
     # the client's telemetry can fail a request of its own
     environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(processes)]
+    started = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        for _ in range(processes)
+    ]
+    for one in started:
+        if one.stdout.readline() != "ready\n":
+            raise RuntimeError("a client does not come up")
+    for one in started:
+        one.stdin.write("go\n")
+        one.stdin.flush()
     done = sum(int(one.communicate(timeout=120)[0]) for one in started)
     return Rate(done / seconds, 0, 0, 0, 0)
+
+
+class Nothing(asyncio.Protocol):
+    """Answers every request at once, and keeps nothing: what is measured then is the client alone."""
+
+    BODY = json.dumps({"run": {"info": {"run_id": "0" * 32, "experiment_id": "0", "status": "RUNNING"}}}).encode()
+    ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self.transport, self.got = transport, b""
+
+    def data_received(self, data: bytes) -> None:
+        self.got += data
+        head, end, body = self.got.partition(b"\r\n\r\n")
+        sizes = [line.partition(b":")[2] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        if end and len(body) >= int(sizes[0] if sizes else 0):
+            self.got = b""
+            self.transport.write(self.ANSWER)
+
+
+async def answer_nothing(ready: Queue) -> None:
+    server = await asyncio.get_running_loop().create_server(Nothing, "127.0.0.1", 0)
+    ready.put(server.sockets[0].getsockname()[1])
+    await server.serve_forever()
+
+
+@contextmanager
+def nothing() -> Iterator[str]:
+    """Give the address of a server that does nothing, a process of its own."""
+    context = get_context("spawn")
+    ready = context.Queue()
+    process = context.Process(target=_run_nothing, args=(ready,), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{ready.get(timeout=60)}"
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _run_nothing(ready: Queue) -> None:
+    uvloop.run(answer_nothing(ready))
 
 
 def main() -> None:
@@ -136,11 +195,14 @@ def main() -> None:
                 ),
                 1000,
             )
-        for kind, processes in (("metric", 1), ("metric", 8), ("batch", 1)):
-            both(
-                f"stock client, {processes} processes, log_{kind}",
-                lambda server, k=kind, n=processes: through_client(server, k, asked.seconds, n),
-            )
+        with nothing() as url:
+            for kind, processes in (("metric", 1), ("metric", 8), ("batch", 1)):
+                both(
+                    f"stock client, {processes} processes, log_{kind}",
+                    lambda server, k=kind, n=processes: through_client(server.url, k, asked.seconds, n),
+                )
+                most = through_client(url, kind, asked.seconds, processes).per_second
+                print(f"  the client's own ceiling, a server that does nothing {most:>12.0f}", flush=True)
         # what has been logged above must make no write dearer
         for connections in (1, 8):
             both(
