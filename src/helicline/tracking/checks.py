@@ -155,7 +155,7 @@ def checked_location(field: str, location: str) -> str:
     if scheme not in LOCATION_SCHEMES:
         raise Invalid(field, location, f"Invalid artifact location scheme. One of {', '.join(LOCATION_SCHEMES)}")
     if re.search(r"[?#;]", _unquoted(rest)):
-        raise Invalid(field, location, "Invalid artifact location: no query, parameters or fragment")
+        raise Invalid(field, location, "'artifact_location' URL can't include fragments or params.")
     if scheme == "file" and not re.sub(r"^//", "", rest).startswith("/"):
         raise Invalid(field, location, "Invalid artifact location: a local path must be absolute")
     checked_path(field, rest.strip("/") or "x")

@@ -101,7 +101,7 @@ def rename_experiment(tx: Tx, experiment_id: str, name: str) -> Experiment:
     rows.hold(tx, "experiment")
     experiment = get_experiment(tx, experiment_id)
     if experiment.lifecycle != "active":
-        raise Conflict("experiment", experiment_id, "is not active: Cannot rename a non-active experiment.")
+        raise Conflict("experiment", experiment_id, "is deleted, and cannot be renamed unless it is restored")
     other = rows.find_by_name(tx, name)
     if other is not None and other.experiment_id != experiment_id:
         raise Conflict("experiment", name, "exists already")
@@ -121,7 +121,7 @@ def tag_experiment(tx: Tx, experiment_id: str, key: str, value: str) -> None:
 def untag_experiment(tx: Tx, experiment_id: str, key: str) -> None:
     experiment = _active(get_experiment(tx, experiment_id))
     if key not in experiment.tags:
-        raise NotFound("experiment tag", key)
+        raise NotFound("experiment tag", key, experiment_id)
     tags = {name: value for name, value in experiment.tags.items() if name != key}
     rows.save(tx, msgspec.structs.replace(experiment, tags=tags, updated_at=tx.now))
 

@@ -87,7 +87,7 @@ def parse_order(order_by: Sequence[str], grammar: Grammar) -> list[Sort]:
         if grammar.kinds[entity].is_filter_only:
             raise Invalid("order_by", text, f"Invalid identifier type {entity!r}")
         if not parser.done:
-            raise parser.wrong("`<key> [ASC|DESC]`")
+            raise Invalid("order_by", text, f"Invalid ordering key in order_by clause {text!r}. `<key> [ASC|DESC]`")
         if any((sort.entity, sort.key) == (entity, key) for sort in found):
             raise Invalid("order_by", text, "`order_by` contains duplicate fields")
         found.append(Sort(entity=entity, key=key, ascending=ascending))
@@ -147,7 +147,9 @@ class _Parser:
         allowed, is_number = kind.keys[key][1:] if kind.keys else (kind.ops, kind.is_number)
         key = kind.keys[key][0] if kind.keys else key
         if op not in allowed:
-            raise Invalid(self.field, op, f"one of {', '.join(sorted(allowed))} for {entity} {key!r}")
+            raise Invalid(
+                self.field, op, f"Invalid comparator {op!r} for {entity} {key!r}: one of {', '.join(sorted(allowed))}"
+            )
         bare = not self.done and self.tokens[self.at][0] in ("number", "word")
         if kind.is_either and bare and not op.startswith("IS"):
             return Clause(entity=entity, key=key, op=op, value=self.take("a value")[1])
@@ -161,7 +163,7 @@ class _Parser:
             alias = self.grammar.aliases.get(first)
             if alias is None:
                 raise Invalid(
-                    self.field, first, f"Invalid entity type. One of {', '.join(sorted(self.grammar.aliases))}"
+                    self.field, first, f"Invalid entity type {first!r}. Valid values are {sorted(self.grammar.aliases)}"
                 )
             entity, key = alias, ""
             parts = []
@@ -215,10 +217,11 @@ class _Parser:
             text = token[1:-1] if kind == "string" and entity == "attribute" else token
             return self.number(text, entity, key)
         if kind != "string":
+            what = "parameter" if entity == "param" else entity
             raise Invalid(
                 self.field,
                 token,
-                f"Expected a quoted string value for {entity} (e.g. 'my-value'). Got value {token} for {key!r}",
+                f"Expected a quoted string value for {what} (e.g. 'my-value'). Got value {token} for {key!r}",
             )
         text = _unquoted(token)
         if op.endswith("LIKE") and len(text) > MAX_PATTERN:
@@ -231,7 +234,9 @@ class _Parser:
         except ValueError:
             number = float("nan")
         if number != number or number in (float("inf"), float("-inf")):
-            raise Invalid(self.field, token, f"Expected numeric value type for {entity} {key!r}. Found {token}")
+            what = f"numeric attribute: {key}" if entity == "attribute" else f"{entity} {key!r}"
+            found = token if token.startswith(("'", '"')) else repr(token)
+            raise Invalid(self.field, token, f"Expected numeric value type for {what}. Found {found}")
         if entity == "attribute" and number == int(number):
             return max(-(2**63), min(2**63 - 1, int(number)))
         return number

@@ -208,12 +208,12 @@ def metric_history(
 
     No points where the key was never logged; all of them without a limit.
     """
+    after = page.position_of(page_token, metric.Mark)
     if rows.bare(tx, run_id) is None:
         raise NotFound("run", run_id)
     series = metric.series_of(tx, run_id, [key]).get(key)
     if series is None:
         return points_of([]), ""
-    after = page.position_of(page_token, metric.Mark)
     if limit is None and after is None:
         return metric.all_points(tx, series), ""
     found, more = metric.page(tx, series, after=after, limit=limit or sys.maxsize)

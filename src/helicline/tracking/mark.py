@@ -33,7 +33,7 @@ def place_of(field: str, mark: str, order_by: Sequence[str], kinds: Sequence[typ
         place = _Place([], [])
     known = len(place.values) == len(kinds) and all(map(_fits, place.values, kinds))
     if not known or place.order != list(order_by):
-        raise Invalid(field, mark[:100], "Invalid page token: one that an earlier answer gave for the same order")
+        raise Invalid(field, mark[:100], "Invalid page token, use one that an earlier answer gave for the same order")
     return place.values
 
 

@@ -26,7 +26,7 @@ def position_of(token: str, kind: type[T]) -> T | None:
     try:
         return msgspec.json.decode(base64.b64decode(token, validate=True), type=kind)
     except (binascii.Error, msgspec.MsgspecError, ValueError):
-        raise Invalid("page_token", token[:100], "Invalid page token: one that an earlier answer gave") from None
+        raise Invalid("page_token", token[:100], "Invalid page token, use one that an earlier answer gave") from None
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ def _start(found: list[T], token: str, id_of: Callable[[T], str]) -> int:
     try:
         place = msgspec.json.decode(base64.b64decode(token, validate=True), type=_Place)
     except (binascii.Error, msgspec.MsgspecError, ValueError):
-        raise Invalid("page_token", token[:100], "Invalid page token: one that an earlier answer gave") from None
+        raise Invalid("page_token", token[:100], "Invalid page token, use one that an earlier answer gave") from None
     if not 0 <= place.offset < 2**31:
-        raise Invalid("page_token", token[:100], "Invalid page token: one that an earlier answer gave")
+        raise Invalid("page_token", token[:100], "Invalid page token, use one that an earlier answer gave")
     return next((number for number, one in enumerate(found, 1) if id_of(one) == place.after), place.offset)

@@ -100,8 +100,10 @@ def lifecycles(view: str) -> tuple[str, ...]:
 
 
 def checked_page(field: str, size: int, most: int) -> int:
-    if not 1 <= size <= most:
+    if size < 1:
         raise Invalid(field, size, f"It must be a positive integer of at most {most}")
+    if size > most:
+        raise Invalid(field, size, f"It must be at most {most}")
     return size
 
 

@@ -17,13 +17,20 @@ def run_id(http, experiment) -> str:
 BAD, GONE, TAKEN = "INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"
 ERRORS = [
     ("POST", "experiments/create", {}, BAD, "Missing value for required parameter 'name'."),
-    ("POST", "experiments/create", {"name": 3}, BAD, "for parameter 'name' supplied"),
+    ("POST", "experiments/create", {"name": 3}, BAD, "Invalid value 3 for parameter 'name' supplied:  Hint"),
+    (
+        "POST",
+        "experiments/create",
+        {"name": "y", "tags": "x"},
+        BAD,
+        "Invalid value \"x\" for parameter 'tags' supplied",
+    ),
     ("POST", "experiments/create", {"name": "Default"}, TAKEN, "Experiment(name=Default) already exists"),
     ("POST", "experiments/create", {"name": "x" * 501}, BAD, "'name' exceeds the maximum length of 500 characters"),
     ("POST", "experiments/create", {"name": "x\0y"}, BAD, "parameter 'name'"),
     ("POST", "experiments/search", {}, BAD, "'max_results'"),
-    ("POST", "experiments/search", {"max_results": 0}, BAD, "'max_results'"),
-    ("POST", "experiments/search", {"max_results": 50001}, BAD, "'max_results'"),
+    ("POST", "experiments/search", {"max_results": 0}, BAD, "supplied. It must be a positive integer"),
+    ("POST", "experiments/search", {"max_results": 50001}, BAD, "supplied. It must be at most 50000"),
     ("GET", "experiments/get", {"experiment_id": "99999"}, GONE, "No Experiment with id=99999 exists"),
     ("GET", "experiments/get", {"experiment_id": "x"}, BAD, "Invalid experiment ID 'x'"),
     ("GET", "experiments/get-by-name", {"experiment_name": "nope"}, GONE, "'nope'"),
@@ -81,7 +88,24 @@ ERRORS = [
     ),
     ("POST", "runs/log-batch", {"run_id": "RUN", "metrics": ["x"]}, BAD, "metrics[0]"),
     ("POST", "runs/delete-tag", {"run_id": "RUN", "key": "none"}, GONE, "No tag with name: none"),
-    ("POST", "runs/search", {"experiment_ids": ["0"], "filter": "a OR b"}, BAD, "filter"),
+    ("POST", "runs/search", {"experiment_ids": ["0"], "filter": "a OR b"}, BAD, "Invalid attribute key 'a' specified."),
+    ("POST", "runs/search", {"experiment_ids": ["0"], "filter": "params.a > 'x'"}, BAD, "Invalid comparator '>'"),
+    ("POST", "runs/search", {"experiment_ids": ["0"], "page_token": "zzz"}, BAD, "Invalid page token"),
+    (
+        "POST",
+        "runs/set-tag",
+        {"run_id": "RUN", "key": "a*", "value": "1"},
+        BAD,
+        "parameter 'key' supplied: Names may",
+    ),
+    ("POST", "runs/log-parameter", {"run_id": "RUN", "key": "../a", "value": "1"}, BAD, "for parameter 'key' supplied"),
+    (
+        "GET",
+        "metrics/get-history",
+        {"run_id": "RUN", "metric_key": "k", "page_token": "zzz"},
+        BAD,
+        "Invalid page token",
+    ),
     ("POST", "runs/search", {"experiment_ids": ["0"], "run_view_type": "X"}, BAD, "view_type"),
     (
         "POST",
@@ -125,7 +149,9 @@ def test_an_error_has_the_code_and_words_that_clients_match(http, run_id, method
     how = {"params": body} if method == "GET" else {"json": body}
     answer = http.request(method, f"{API}/{path}", **how)
     assert (answer.status_code, answer.json()["error_code"]) == (404 if code == GONE else 400, code)
-    assert text in answer.json()["message"]
+    message = answer.json()["message"]
+    assert text in message
+    assert not text.startswith("Invalid ") or message.startswith(text)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import moves
 from duel import differences
 
+API = "/api/2.0/mlflow"
 SEQUENCES = int(os.environ.get("HELICLINE_DUEL", "0"))
 
 
@@ -52,7 +53,73 @@ def test_random_calls_are_answered_as_the_stock_server_answers_them(sides, seque
 
 def test_a_difference_is_seen(sides):
     prefix = moves.prefix()
-    sides[1].http.post("/api/2.0/mlflow/experiments/create", json={"name": f"{prefix}x"})
-    create = ("POST", "/api/2.0/mlflow/experiments/create", {"name": f"{prefix}x"}, ("experiment", "experiment_id"))
+    sides[1].http.post(f"{API}/experiments/create", json={"name": f"{prefix}x"})
+    create = ("POST", f"{API}/experiments/create", {"name": f"{prefix}x"}, ("experiment", "experiment_id"))
     found = differences(sides, [create])
     assert "RESOURCE_ALREADY_EXISTS" in found[2]
+
+
+SENTENCES = [
+    ("POST", "experiments/create", {"name": ""}, "Missing value for required parameter 'name'."),
+    ("POST", "experiments/create", {"name": "Default"}, "Experiment(name=Default) already exists"),
+    ("POST", "experiments/create", {"name": 3}, "Invalid value 3 for parameter 'name' supplied:  Hint: Value was of t"),
+    ("POST", "experiments/create", {"name": "a", "tags": "x"}, "Invalid value \"x\" for parameter 'tags' supplied:  H"),
+    ("POST", "experiments/create", {"name": "x" * 501}, "'name' exceeds the maximum length of 500 characters"),
+    ("POST", "experiments/create", {"name": "b", "artifact_location": "s3://a#b"}, "'artifact_location' URL can't inc"),
+    ("POST", "experiments/search", {"max_results": 0}, "Invalid value 0 for parameter 'max_results' supplied. It must"),
+    ("POST", "experiments/search", {"max_results": 50001}, "Invalid value 50001 for parameter 'max_results' supplied."),
+    ("POST", "experiments/search", {"max_results": 1, "filter": "a = 'x'"}, "Invalid attribute key 'a' specified. Val"),
+    ("POST", "experiments/search", {"max_results": 1, "filter": "name LIKE"}, "Invalid clause(s) in filter string: "),
+    ("POST", "experiments/search", {"max_results": 1, "order_by": ["name UP"]}, "Invalid ordering key in order_by cla"),
+    ("POST", "experiments/search", {"max_results": 1, "page_token": "z"}, "Invalid page token"),
+    ("GET", "experiments/get", {"experiment_id": "99999"}, "No Experiment with id=99999 exists"),
+    ("GET", "experiments/get", {"experiment_id": "x"}, "Invalid experiment ID 'x'. Experiment ID must be a valid inte"),
+    ("POST", "experiments/delete-experiment-tag", {"experiment_id": "0", "key": "k"}, "No tag with name: k in experim"),
+    ("GET", "runs/get", {"run_id": "nope"}, "Run with id=nope not found"),
+    ("POST", "runs/update", {"run_id": "RUN", "end_time": "x"}, "Invalid value \"x\" for parameter 'end_time' supplie"),
+    ("POST", "runs/log-metric", {"run_id": "RUN", "key": "k", "value": 1}, "Missing value for required parameter 'tim"),
+    ("POST", "runs/log-metric", {"run_id": "RUN", "key": "../a", "value": 1, "timestamp": 1}, 'Invalid value "../a" f'),
+    ("POST", "runs/log-parameter", {"run_id": "RUN", "key": "p", "value": "2"}, "Changing param values is not allowed"),
+    ("POST", "runs/log-parameter", {"run_id": "RUN", "key": "a/../b"}, "Invalid value \"a/../b\" for parameter 'key' "),
+    ("POST", "runs/set-tag", {"run_id": "RUN", "key": "x" * 251}, "'key' exceeds the maximum length of 250 characters"),
+    ("POST", "runs/delete-tag", {"run_id": "RUN", "key": "none"}, "No tag with name: none in run with id"),
+    ("POST", "runs/search", {"experiment_ids": ["0"], "filter": "params.a > 'x'"}, "Invalid comparator '>' "),
+    ("POST", "runs/search", {"experiment_ids": ["0"], "filter": "params.a = 3"}, "Expected a quoted string value for "),
+    ("POST", "runs/search", {"experiment_ids": ["0"], "filter": "metrics.a = 'x'"}, "Expected numeric value type for "),
+    ("POST", "runs/search", {"experiment_ids": ["0"], "filter": "x.a = 'x'"}, "Invalid entity type 'x'. Valid values "),
+    ("POST", "runs/search", {"experiment_ids": ["0"], "filter": "dataset.a = 'x'"}, "Invalid dataset key 'a' specifie"),
+    ("POST", "runs/search", {"experiment_ids": ["0"], "order_by": ["dataset.name"]}, "Invalid identifier type 'datase"),
+    ("GET", "metrics/get-history", {"run_id": "RUN", "metric_key": "k", "page_token": "z"}, "Invalid page token"),
+    ("GET", "artifacts/list", {"run_id": "RUN", "path": "../x"}, "Invalid path"),
+    ("POST", "registered-models/create", {"name": "a/b"}, "Invalid model name 'a/b'. Names cannot contain '/' or ':'."),
+    ("POST", "registered-models/create", {"name": "taken"}, "Registered Model (name=taken) already exists."),
+    ("POST", "registered-models/alias", {"name": "taken", "alias": "v1", "version": "1"}, "Version alias name 'v1' is"),
+    ("POST", "registered-models/alias", {"name": "taken", "alias": "a b", "version": "1"}, "Invalid alias name: 'a b'"),
+    ("GET", "registered-models/get", {"name": "nope"}, "Registered Model with name=nope not found"),
+    ("GET", "model-versions/get", {"name": "taken", "version": "x"}, "Parameter 'version' must be an integer, got 'x'"),
+    ("GET", "model-versions/get", {"name": "taken", "version": "9"}, "Model Version (name=taken, version=9) not found"),
+    ("POST", "model-versions/create", {"name": "taken", "source": "../../etc"}, "Invalid model version source: '../.."),
+    ("POST", "registered-models/get-latest-versions", {"name": "taken", "stages": ["B"]}, "Invalid Model Version stag"),
+    ("GET", "logged-models/m-1", {}, "Logged model with ID 'm-1' not found"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(sides) -> list[str]:
+    """A run with a parameter on each side, and a registered model."""
+    made = []
+    for side in sides:
+        run = side.http.post(f"{API}/runs/create", json={"experiment_id": "0"}).json()["run"]["info"]["run_id"]
+        side.http.post(f"{API}/runs/log-parameter", json={"run_id": run, "key": "p", "value": "1"})
+        side.http.post(f"{API}/registered-models/create", json={"name": "taken"})
+        made.append(run)
+    return made
+
+
+@pytest.mark.parametrize(("method", "path", "body", "begins"), SENTENCES)
+def test_an_error_begins_with_the_words_of_the_stock_server(sides, runs, method, path, body, begins):
+    answers = []
+    for side, run in zip(sides, runs, strict=True):
+        answer = side.send(method, f"{API}/{path}", {key: run if one == "RUN" else one for key, one in body.items()})
+        answers.append((answer.status_code, answer.json()["error_code"], answer.json()["message"][: len(begins)]))
+    assert answers == [(*answers[0][:2], begins)] * len(sides)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import NoReturn
 
@@ -43,7 +44,7 @@ STATUS = {
 MISSING = {
     "experiment": "No Experiment with id={name} exists",
     "experiment by name": "Could not find experiment with name '{name}'",
-    "experiment tag": "No tag with name: {name}",
+    "experiment tag": "No tag with name: {name} in experiment with id {hint}",
     "run": "Run with id={name} not found",
     "run tag": "No tag with name: {name} in run with id {hint}",
     "logged model": "Logged model with ID '{name}' not found.",
@@ -62,6 +63,17 @@ TAKEN = {
     "experiment": "Experiment(name={name}) already exists",
     "registered model": "Registered Model (name={name}) already exists.",
 }
+# what begins like this says all there is to say: clients match it from its first word
+WHOLE = (
+    "'artifact_location' ",
+    "'latest' alias ",
+    "Both 'run_name' ",
+    "Cannot ",
+    "Expected ",
+    "Invalid ",
+    "Missing value ",
+    "Version alias ",
+)
 
 
 class WireError(HeliclineError):
@@ -135,9 +147,11 @@ def _invalid(error: Invalid) -> tuple[str, str]:
         return "REQUEST_TOO_LARGE", str(error)
     if isinstance(error, TooLong):
         return "INVALID_PARAMETER_VALUE", f"'{error.field}' exceeds the maximum length of {error.limit} characters"
-    if error.allowed.startswith("Missing value"):
+    if error.allowed.startswith(WHOLE):
         return "INVALID_PARAMETER_VALUE", error.allowed
-    shown = ascii(error.got) if isinstance(error.got, str) else repr(error.got)
+    shown = json.dumps(error.got)
     if len(shown) > 300:
         shown = shown[:297] + "..."
-    return "INVALID_PARAMETER_VALUE", f"Invalid value {shown} for parameter '{error.field}' supplied: {error.allowed}"
+    then = ". " if error.allowed.startswith("It must be") else ": "
+    message = f"Invalid value {shown} for parameter '{error.field}' supplied{then}{error.allowed}"
+    return "INVALID_PARAMETER_VALUE", message

@@ -102,7 +102,12 @@ class Fields:
 
     def wrong(self, name: str, value: Any, wanted: str) -> Invalid:
         shown = value if isinstance(value, str | int | float | bool) else type(value).__name__
-        return Invalid(self._label(name), shown, f"Hint: Value was of type '{type(value).__name__}', wanted {wanted}.")
+        return Invalid(
+            self._label(name),
+            shown,
+            f" Hint: Value was of type '{type(value).__name__}'. See the API docs for more information about request"
+            f" parameters. Wanted: {wanted}.",
+        )
 
     def text(self, name: str, *, also: str = "") -> str:
         """Return the string, "" where there is none; `also` is an older name of the same field."""

@@ -16,7 +16,7 @@ from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.protocol.mlflow.fields import Fields
 from helicline.protocol.mlflow.metric.points import log_batch_of, log_metric_of
 from helicline.records.run import DatasetInput, MetricPoint, ModelOutput, Run
-from helicline.tracking.checks import checked_run
+from helicline.tracking.checks import checked_key, checked_run
 
 STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 MAX_BATCH_TEXT = 1_000_000
@@ -187,12 +187,14 @@ async def log_metric(call: Call) -> Any:
 
 async def log_parameter(call: Call) -> Any:
     run_id, key, value = _run_id(call.fields), call.fields.required("key"), call.fields.text("value")
+    checked_key("key", "Param key", key)  # in a batch it would be called by its number
     await call.write(lambda tx: tracking.log_batch(tx, run_id, params={key: value}))
     return {}
 
 
 async def set_tag(call: Call) -> Any:
     run_id, key, value = _run_id(call.fields), call.fields.required("key"), call.fields.text("value")
+    checked_key("key", "key", key)
     await call.write(lambda tx: tracking.log_batch(tx, run_id, tags={key: value}))
     return {}
 
