@@ -28,6 +28,9 @@ class Witness(Writers):
         super().remember(name, told)
         self.journal.mark(name)
 
+    def count(self):
+        return sum(map(len, self.acknowledged.values()))
+
     def until(self, marks, server):
         """Return writers that remember no more than what was acknowledged when `marks` had been set."""
         past = Writers(server)
@@ -52,7 +55,7 @@ class Outage:
             self.witness.begin()
             if fail_one_in:
                 self.journal.fail()
-                time.sleep(LOAD_S)
+                self._load(9 * fail_one_in)
                 self.journal.heal()
             time.sleep(LOAD_S / 2)
             server.kill(signal.SIGTERM)  # a clean end, so that the log is folded into the database and begun anew
@@ -64,6 +67,12 @@ class Outage:
         self.disk = Disk(self.journal)
         self.after = Nest(folder / "after" / "home", HERE / "nest.py")
         self.after.log = folder / "after.log"
+
+    def _load(self, least):
+        """Let the writers go on for a while, and until so many more things are acknowledged: machines are busy."""
+        wanted, began = self.witness.count() + least, time.monotonic()
+        while (past := time.monotonic() - began) < LOAD_S or (past < 40 and self.witness.count() < wanted):
+            time.sleep(0.05)
 
     def moments(self, count):
         """Half of them right after an acknowledgement, when most is at stake; the others at any step."""

@@ -49,13 +49,7 @@ class Reader:
 
     def run_text(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         """Run SQL by the driver itself, and return its rows: only for the hottest statements that there are."""
-        connection: Any = self.connection
-        failed = connection.dialect.loaded_dbapi.Error
-        try:
-            cursor = connection.connection.driver_connection.execute(sql, values)
-            return cursor.fetchall() if cursor.description else []
-        except failed as error:
-            raise sa.exc.DBAPIError.instance(sql, values, error, failed, dialect=connection.dialect) from error
+        return _run_text(self.connection, sql, values)
 
     @property
     def is_postgres(self) -> bool:
@@ -184,13 +178,13 @@ class Store:
         bulk = group[0].bulk
         if len(group) > 1 and (bulk is None or any(job.bulk is not bulk for job in group)):
             return False
-        transaction = connection.begin()  # where none can begin nothing else need be tried
+        _run_text(connection, "BEGIN IMMEDIATE")  # where none can begin nothing else need be tried
         try:
-            with transaction:
-                if bulk is None:
-                    self._apply(connection, group[0])
-                else:
-                    self._apply_bulk(connection, bulk, group)
+            if bulk is None:
+                self._apply(connection, group[0])
+            else:
+                self._apply_bulk(connection, bulk, group)
+            _commit(connection)
         except Exception as error:
             _abandon(connection)
             if len(group) > 1:
@@ -302,9 +296,29 @@ class Store:
         return None
 
 
+def _run_text(connection: sa.Connection, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
+    failed = connection.dialect.loaded_dbapi.Error
+    try:
+        cursor = _driver(connection).execute(sql, values)
+        return cursor.fetchall() if cursor.description else []
+    except failed as error:
+        raise sa.exc.DBAPIError.instance(sql, values, error, failed, dialect=connection.dialect) from error
+
+
+def _driver(connection: sa.Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def _commit(connection: sa.Connection) -> None:
+    if connection.in_transaction():
+        connection.commit()
+    else:  # all that was done was done by the driver
+        _run_text(connection, "COMMIT")
+
+
 def _still_in_transaction(connection: sa.Connection, error: Exception) -> None:
     """SQLite may roll the whole group back by itself (a full disk does that); then none of it can go on."""
-    if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+    if not _driver(connection).in_transaction:
         raise _first(error)
 
 
@@ -326,10 +340,10 @@ def _fail_waiting(group: list[Job], error: Exception) -> None:
 
 
 def _abandon(connection: sa.Connection) -> None:
-    """End what a failed COMMIT left open, so that the next group can begin (a full disk may be freed again)."""
-    driver: Any = connection.connection.driver_connection
-    if driver.in_transaction:
-        driver.rollback()
+    """End what is still open, so that the next group can begin (a full disk may be freed again)."""
+    connection.rollback()
+    if _driver(connection).in_transaction:
+        _driver(connection).rollback()
 
 
 def _met_another(error: Exception) -> bool:
@@ -382,6 +396,8 @@ def _engine(url: str, pragmas: tuple[str, ...]) -> sa.Engine:
 def _begin(connection: sa.Connection) -> None:
     # whoever will write says so at once, and then waits for its turn; who finds out later is refused
     writes = connection.get_execution_options().get("writes")
+    if writes and _driver(connection).in_transaction:  # the writer has begun by the driver
+        return
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
