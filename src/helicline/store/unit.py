@@ -9,14 +9,12 @@ See docs/decisions/0001-single-writer-group-commit.md and 0010-metric-storage.md
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from itertools import groupby
-from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -24,7 +22,7 @@ import sqlalchemy as sa
 from helicline.clock import Clock, SystemClock
 from helicline.errors import Bug, HeliclineError, Invalid, StorageFull, Unavailable
 from helicline.records.event import Event
-from helicline.store.durable import make_folder, refuse_network
+from helicline.store.engine import abandon, begin_write, commit_write, driver_of, engine_of, run_text
 from helicline.store.job import Bulk, Inbox, Job, settle
 
 log = logging.getLogger("helicline.store")
@@ -49,7 +47,7 @@ class Reader:
 
     def run_text(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         """Run SQL by the driver itself, and return its rows: only for the hottest statements that there are."""
-        return _run_text(self.connection, sql, values)
+        return run_text(self.connection, sql, values)
 
     @property
     def is_postgres(self) -> bool:
@@ -85,7 +83,7 @@ class Store:
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.url, self.clock = url, clock or SystemClock()
-        self.engine = _engine(url, self.pragmas)
+        self.engine = engine_of(url, self.pragmas)
         # what a view reads first and last must fit together: points that move from a tail to a block, for one
         self._snapshots = (
             self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
@@ -178,15 +176,15 @@ class Store:
         bulk = group[0].bulk
         if len(group) > 1 and (bulk is None or any(job.bulk is not bulk for job in group)):
             return False
-        _run_text(connection, "BEGIN IMMEDIATE")  # where none can begin nothing else need be tried
+        begin_write(connection)  # where none can begin nothing else need be tried
         try:
             if bulk is None:
                 self._apply(connection, group[0])
             else:
                 self._apply_bulk(connection, bulk, group)
-            _commit(connection)
+            commit_write(connection)
         except Exception as error:
-            _abandon(connection)
+            abandon(connection)
             if len(group) > 1:
                 return False
             group[0].error = error
@@ -202,7 +200,7 @@ class Store:
             log.error("commit failed: %s", error)
             for job in group:
                 job.error = error
-            _abandon(connection)
+            abandon(connection)
 
     def _apply_side_by_side(self, connection: sa.Connection, bulk: Bulk | None, jobs: list[Job]) -> None:
         if bulk is not None and len(jobs) > 1:
@@ -296,29 +294,9 @@ class Store:
         return None
 
 
-def _run_text(connection: sa.Connection, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
-    failed = connection.dialect.loaded_dbapi.Error
-    try:
-        cursor = _driver(connection).execute(sql, values)
-        return cursor.fetchall() if cursor.description else []
-    except failed as error:
-        raise sa.exc.DBAPIError.instance(sql, values, error, failed, dialect=connection.dialect) from error
-
-
-def _driver(connection: sa.Connection) -> Any:
-    return connection.connection.driver_connection
-
-
-def _commit(connection: sa.Connection) -> None:
-    if connection.in_transaction():
-        connection.commit()
-    else:  # all that was done was done by the driver
-        _run_text(connection, "COMMIT")
-
-
 def _still_in_transaction(connection: sa.Connection, error: Exception) -> None:
     """SQLite may roll the whole group back by itself (a full disk does that); then none of it can go on."""
-    if not _driver(connection).in_transaction:
+    if not driver_of(connection).in_transaction:
         raise _first(error)
 
 
@@ -337,13 +315,6 @@ def _fail_waiting(group: list[Job], error: Exception) -> None:
     for job in waiting:
         job.error = _translated(error)
     settle(waiting)
-
-
-def _abandon(connection: sa.Connection) -> None:
-    """End what is still open, so that the next group can begin (a full disk may be freed again)."""
-    connection.rollback()
-    if _driver(connection).in_transaction:
-        _driver(connection).rollback()
 
 
 def _met_another(error: Exception) -> bool:
@@ -369,40 +340,3 @@ def _translated(error: BaseException) -> BaseException:
     if isinstance(error, StopIteration):  # no future takes it
         return RuntimeError("a unit of work raised StopIteration")
     return error
-
-
-def _engine(url: str, pragmas: tuple[str, ...]) -> sa.Engine:
-    if not url.startswith("sqlite"):
-        plain = url.replace("postgres://", "postgresql://", 1)
-        if plain.startswith("postgresql://"):
-            plain = plain.replace("postgresql://", "postgresql+psycopg://", 1)
-        return sa.create_engine(plain, pool_size=16, max_overflow=16, pool_pre_ping=True)
-    path = Path(url.removeprefix("sqlite:///"))
-    make_folder(path.parent)
-    refuse_network(path.parent)
-    engine = sa.create_engine(
-        url,
-        poolclass=sa.pool.QueuePool,
-        pool_size=8,
-        max_overflow=56,
-        pool_use_lifo=True,  # what one connection has read is in its own cache
-        connect_args={"check_same_thread": False, "timeout": 30},
-    )
-    sa.event.listen(engine, "connect", lambda connection, _record: _set_up_sqlite(connection, pragmas))
-    sa.event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _begin(connection: sa.Connection) -> None:
-    # whoever will write says so at once, and then waits for its turn; who finds out later is refused
-    writes = connection.get_execution_options().get("writes")
-    if writes and _driver(connection).in_transaction:  # the writer has begun by the driver
-        return
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _set_up_sqlite(connection: sqlite3.Connection, pragmas: tuple[str, ...]) -> None:
-    # the driver must not begin or commit by itself: savepoints and group commit depend on it
-    connection.isolation_level = None
-    for pragma in pragmas:
-        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,84 @@
+"""Connections: how they are made, and what the hottest statements ask of the driver itself."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from helicline.store.durable import make_folder, refuse_network
+
+
+def engine_of(url: str, pragmas: tuple[str, ...]) -> sa.Engine:
+    """Return the engine of the database at `url`, sqlite:///path or postgresql://...; a folder is made for a file."""
+    if not url.startswith("sqlite"):
+        plain = url.replace("postgres://", "postgresql://", 1)
+        if plain.startswith("postgresql://"):
+            plain = plain.replace("postgresql://", "postgresql+psycopg://", 1)
+        return sa.create_engine(plain, pool_size=16, max_overflow=16, pool_pre_ping=True)
+    path = Path(url.removeprefix("sqlite:///"))
+    make_folder(path.parent)
+    refuse_network(path.parent)
+    engine = sa.create_engine(
+        url,
+        poolclass=sa.pool.QueuePool,
+        pool_size=8,
+        max_overflow=56,
+        pool_use_lifo=True,  # what one connection has read is in its own cache
+        connect_args={"check_same_thread": False, "timeout": 30},
+    )
+    sa.event.listen(engine, "connect", lambda connection, _record: _set_up_sqlite(connection, pragmas))
+    sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _begin(connection: sa.Connection) -> None:
+    # whoever will write says so at once, and then waits for its turn; who finds out later is refused
+    writes = connection.get_execution_options().get("writes")
+    if writes and driver_of(connection).in_transaction:  # by `begin_write`
+        return
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, pragmas: tuple[str, ...]) -> None:
+    # the driver must not begin or commit by itself: savepoints and group commit depend on it
+    connection.isolation_level = None
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def run_text(connection: sa.Connection, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
+    """Run SQL by the driver itself, and return its rows; its errors are those that the engine would raise."""
+    failed = connection.dialect.loaded_dbapi.Error
+    try:
+        cursor = driver_of(connection).execute(sql, values)
+        return cursor.fetchall() if cursor.description else []
+    except failed as error:
+        raise sa.exc.DBAPIError.instance(sql, values, error, failed, dialect=connection.dialect) from error
+
+
+def driver_of(connection: sa.Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def begin_write(connection: sa.Connection) -> None:
+    """Begin a transaction that may write, on SQLite, without the layers in between."""
+    run_text(connection, "BEGIN IMMEDIATE")
+
+
+def commit_write(connection: sa.Connection) -> None:
+    """Commit what `begin_write` began, whether all of it was done by the driver or not."""
+    if connection.in_transaction():
+        connection.commit()
+    else:  # all that was done was done by the driver
+        run_text(connection, "COMMIT")
+
+
+def abandon(connection: sa.Connection) -> None:
+    """End what is still open, so that the next group can begin (a full disk may be freed again)."""
+    connection.rollback()
+    if driver_of(connection).in_transaction:
+        driver_of(connection).rollback()
