@@ -68,6 +68,10 @@ TAIL = np.dtype([("series", "<i8"), ("timestamp_ms", "<i8"), ("step", "<i8"), ("
 # a block's number follows the greatest that its series has
 _NEWEST = "(SELECT coalesce(max(number), 0) FROM metric_block WHERE series = ?)"
 _BLOCK_ROW = f"(?, {_NEWEST} + ?, ?, ?, ?, ?)"
+_TAIL_ROWS = (
+    "SELECT run, (SELECT coalesce(max(number), 0) + 1 FROM metric_tail AS t WHERE t.run = new.run), point_count, body"
+    " FROM unnest(%s::text[], %s::int[], %s::bytea[]) AS new (run, point_count, body)"
+)
 _TAIL_ROW = "(?, (SELECT coalesce(max(number), 0) + 1 FROM metric_tail WHERE run = ?), ?, ?)"
 
 
@@ -119,8 +123,7 @@ def add(tx: Tx, batches: Iterable[tuple[str, Sequence[MetricPoint]]]) -> None:
     order = sorted(gathered)
     for start in range(0, len(order), MANY):
         _add_to_series(tx, {name: gathered[name] for name in order[start : start + MANY]}, tails)
-    for run_id, rows in tails.items():
-        _add_to_tail(tx, run_id, rows)
+    _add_to_tails(tx, tails)
 
 
 def _add_to_series(tx: Tx, marks: dict[tuple[str, str], list[Mark]], tails: dict[str, list[tuple[Any, ...]]]) -> None:
@@ -142,14 +145,19 @@ def _add_to_series(tx: Tx, marks: dict[tuple[str, str], list[Mark]], tails: dict
         _pack(tx, series_id)
 
 
-def _add_to_tail(tx: Tx, run_id: str, rows: list[tuple[Any, ...]]) -> None:
-    """Lay the points behind those of the run that are in no block yet."""
+def _add_to_tails(tx: Tx, tails: dict[str, list[tuple[Any, ...]]]) -> None:
+    """Lay the points of each run behind those of it that are in no block yet."""
     into = f"metric_tail ({', '.join(METRIC_TAIL.c.keys())})"
-    row = (run_id, run_id, len(rows), np.array(rows, dtype=TAIL).tobytes())
-    ((number,),) = _insert(tx, into, [row], row=_TAIL_ROW, end="RETURNING number")
-    may_be_long = number % LOOKS == 0 or len(rows) >= TAIL_POINTS // LOOKS
-    if number >= TAIL_ROWS or (may_be_long and _tail_points(tx, run_id) >= TAIL_POINTS):
-        _pack_tail(tx, run_id)
+    returning = "RETURNING run, number, point_count"
+    rows = [(run, len(points), np.array(points, dtype=TAIL).tobytes()) for run, points in tails.items()]
+    if tx.is_postgres and rows:
+        laid = _insert_columns(tx, f"{into} {_TAIL_ROWS} {returning}", rows)
+    else:
+        laid = _insert(tx, into, [(row[0], *row) for row in rows], row=_TAIL_ROW, end=returning)
+    for run_id, number, count in laid:
+        may_be_long = number % LOOKS == 0 or count >= TAIL_POINTS // LOOKS
+        if number >= TAIL_ROWS or (may_be_long and _tail_points(tx, run_id) >= TAIL_POINTS):
+            _pack_tail(tx, run_id)
 
 
 def _tail_points(tx: Tx, run_id: str) -> int:
@@ -191,11 +199,8 @@ def _grow(tx: Tx, marks: dict[tuple[str, str], list[Mark]]) -> list[_Grown]:
         latest = mine[0] if len(mine) == 1 else max(mine, key=_rank)
         in_block = len(mine) >= AT_ONCE
         rows.append((run_id, key, *latest, 1 if in_block else 0))
-    if tx.is_postgres:  # which reads columns far faster than rows of parameters
-        found = tx.run_text(
-            f"INSERT INTO {_INTO_SERIES} SELECT * FROM unnest({_AS_COLUMNS}) {_MOVES_ON}",
-            [list(one) for one in zip(*rows, strict=True)],
-        )
+    if tx.is_postgres:
+        found = _insert_columns(tx, f"{_INTO_SERIES} SELECT * FROM unnest({_AS_COLUMNS}) {_MOVES_ON}", rows)
     else:
         found = _insert(tx, _INTO_SERIES, rows, end=_MOVES_ON)
     return [_Grown._make(row) for row in found]
@@ -230,6 +235,11 @@ def _insert(tx: Tx, into: str, rows: list[tuple[Any, ...]], *, row: str = "", en
         sql = _insert_sql(into, len(part), row or f"({', '.join('?' * len(part[0]))})", end, tx.mark)
         found += tx.run_text(sql, tuple(itertools.chain.from_iterable(part)))
     return found
+
+
+def _insert_columns(tx: Tx, into: str, rows: list[tuple[Any, ...]]) -> list[Any]:
+    """Insert the rows, handed over column by column: PostgreSQL reads them far faster than rows of parameters."""
+    return tx.run_text(f"INSERT INTO {into}", [list(column) for column in zip(*rows, strict=True)])
 
 
 @lru_cache(1024)
