@@ -158,6 +158,12 @@ def test_questions_of_one_shape_are_answered_by_their_own_values(store: Store):
         assert {run.run_id for run in found} == set(some)
 
 
+def test_no_experiment_has_no_runs(filled: Store):
+    for order in ([], ["metrics.auc DESC"]):
+        found = filled.read(lambda tx, order=order: tracking.search_runs(tx, [], order_by=order))
+        assert found == ([], "")
+
+
 def test_pages_follow_each_other_without_gap_or_overlap(filled: Store):
     seen, token = "", ""
     while True:

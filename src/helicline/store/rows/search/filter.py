@@ -71,8 +71,10 @@ def _among(
 
 
 def _one_or_more(column: sa.ColumnElement[Any], name: str, values: Sequence[Any]) -> sa.ColumnElement[bool]:
-    # equality lets an index give the order too; a list does not
     bound = _bound(column, name, values)
+    if not bound:
+        return sa.false()
+    # equality lets an index give the order too; a list does not
     return column == bound[0] if len(bound) == 1 else column.in_(bound)
 
 
