@@ -32,11 +32,11 @@ if __name__ == "__main__":
 from stock import Stock
 from wire import Server
 
-KINDS = {"experiments": 4, "deleted experiments": 1, "runs": 5, "deleted runs": 2, "points": 2506, "datasets": 1}
-KINDS |= {"files": 4, "logged models": 1, "registered models": 1, "model versions": 2, "prompts": 1, "traces": 3}
-KINDS |= {"prompt versions": 2, "aliases": 2, "spans": 6, "params": 103, "model links": 1}
+KINDS = {"experiments": 4, "deleted experiments": 1, "runs": 5, "deleted runs": 2, "points": 2508, "datasets": 1}
+KINDS |= {"files": 4, "logged models": 1, "registered models": 2, "model versions": 3, "prompts": 1, "traces": 4}
+KINDS |= {"prompt versions": 2, "aliases": 2, "spans": 8, "params": 103, "model links": 1}
 KINDS |= {"evaluation datasets": 1, "evaluation records": 3, "scorer versions": 2}
-FILED = "tr-" + "5e" * 16
+FILED = ("tr-" + "5e" * 16, "0d" * 16)  # the second as clients before MLflow 3 named them
 
 
 def fill(url, folder):
@@ -61,6 +61,7 @@ def fill(url, folder):
     client.log_model_artifact(model.model_id, str(folder / "notes.txt"))
     client.finalize_logged_model(model.model_id, "READY")
     client.log_outputs(run, [LoggedModelOutput(model.model_id, 7)])
+    client.log_batch(run, [Metric("of net", float("nan"), 9, 1, model_id=model.model_id)])
     client.set_terminated(run, "FINISHED", end_time=1_800_000_000_000)
     child = client.create_run(first, tags={"mlflow.parentRunId": run}).info.run_id
     client.log_batch(child, [Metric("loss", 1.0, 5, 5)], [Param("one", "x")], [RunTag("late", "y")])
@@ -90,6 +91,8 @@ def registered(client, run, model_id):
     client.delete_model_version("churn", second.version)
     client.create_model_version("churn", uri, run, model_id=model_id)
     client.set_registered_model_alias("churn", "champion", "3")
+    client.create_registered_model("by run")
+    client.create_model_version("by run", f"runs:/{run}/net", run)
     mlflow.genai.register_prompt("greet", "Hello {{name}}", tags={"lang": "en"})
     mlflow.genai.register_prompt("greet", "Hi {{name}}", commit_message="shorter")
     mlflow.genai.set_prompt_alias("greet", "best", 2)
@@ -112,17 +115,18 @@ def traced(experiment):
     mlflow.flush_trace_async_logging()
     assert len(MlflowClient().search_traces(locations=[experiment])) == 2
     mlflow.log_feedback(trace_id=outer.trace_id, name="good", value=True)
-    filed(experiment, mlflow.get_trace(outer.trace_id))
+    for trace_id in FILED:
+        filed(experiment, mlflow.get_trace(outer.trace_id), trace_id)
 
 
-def filed(experiment, trace):
+def filed(experiment, trace, trace_id):
     """Keep a trace whose spans lie in a file only, as servers do that cannot store them."""
-    told = trace.info.to_dict() | {"trace_id": FILED, "tags": {"filed": "yes"}, "assessments": []}
+    told = trace.info.to_dict() | {"trace_id": trace_id, "tags": {"filed": "yes"}, "assessments": []}
     place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
     body = {"trace": {"trace_info": told | {"trace_location": place}}}
     kept = httpx.post(f"{mlflow.get_tracking_uri()}/api/3.0/mlflow/traces", json=body).raise_for_status().json()
     info = TraceInfo.from_dict(kept["trace"]["trace_info"])
-    data = json.dumps(trace.data.to_dict()).replace(trace.info.trace_id, FILED)
+    data = json.dumps(trace.data.to_dict()).replace(trace.info.trace_id, trace_id)
     TracingClient()._upload_trace_data(info, TraceData.from_dict(json.loads(data)))
 
 
@@ -167,6 +171,11 @@ def ours(tmp_path):
     running.close()
 
 
+def attributes(span):
+    # the client makes a trace's id of the spans' own one, whatever the trace is called
+    return str({key: value for key, value in span.attributes.items() if key != "mlflow.traceRequestId"})
+
+
 def contents(url, run, model):
     """What the stock client shows of the run, the model, the registry and the traces."""
     mlflow.set_tracking_uri(url)
@@ -176,6 +185,7 @@ def contents(url, run, model):
     found, experiment = client.get_run(run), client.get_experiment_by_name("first").experiment_id
     traces = client.search_traces(locations=[experiment])
     points = client.get_metric_history(run, "loss")
+    links = client.get_logged_model(model).tags["mlflow.modelVersions"]
     prompt = mlflow.genai.load_prompt("prompts:/greet@best")
     questions = mlflow.genai.get_dataset(name="questions").to_df()
     return {
@@ -183,19 +193,21 @@ def contents(url, run, model):
         "params": found.data.params,
         "tags": {key: value for key, value in found.data.tags.items() if key != "helicline.source_id"},
         "loss": [(point.step, point.timestamp, point.value) for point in points],
-        "odd": [str(point.value) for point in client.get_metric_history(run, "odd")],
+        "odd": [str(point.value) for key in ("odd", "of net") for point in client.get_metric_history(run, key)],
         "datasets": [(one.dataset.to_dictionary(), one.tags[0].value) for one in found.inputs.dataset_inputs],
         "links": [(one.model_id == model, one.step) for one in found.outputs.model_outputs],
         "model": (client.get_logged_model(model).params, str(client.get_logged_model(model).status)),
         "files": mlflow.artifacts.load_text(f"runs:/{run}/deep/er/notes.txt"),
-        "versions": {one.version: (one.run_id == run, dict(one.tags)) for one in client.search_model_versions()},
-        "registered": client.get_logged_model(model).tags["mlflow.modelVersions"],
+        "versions": {
+            (one.name, one.version): (one.run_id == run, dict(one.tags)) for one in client.search_model_versions()
+        },
+        # we know the model behind a version whose source is a run, too
+        "registered": [one for one in json.loads(links) if one["name"] == "churn"],
         "champion": client.get_model_version_by_alias("churn", "champion").version,
         "prompt": (prompt.version, prompt.template, prompt.commit_message),
         "questions": sorted(map(str, questions[["inputs", "expectations", "tags"]].to_numpy().tolist())),
         "spans": sorted(
-            (one.info.trace_id, *sorted((s.span_id, s.name, str(s.attributes)) for s in one.data.spans))
-            for one in traces
+            (one.info.trace_id, *sorted((s.span_id, s.name, attributes(s)) for s in one.data.spans)) for one in traces
         ),
         "feedback": sorted(a.name for one in traces for a in one.info.assessments),
         "deleted": client.get_experiment_by_name("gone").lifecycle_stage,

@@ -8,6 +8,7 @@ from typing import Any
 
 from helicline.cli.transfer.artifacts import Place, copy_files
 from helicline.cli.transfer.job import SOURCE_TAG, Job, parts
+from helicline.cli.transfer.runs import history
 from helicline.cli.transfer.tracker import ID_HEADER, Tracker
 from helicline.errors import NotFound
 
@@ -63,10 +64,19 @@ def _copy_metrics(job: Job, target_id: str, metrics: list[dict[str, Any]]) -> No
     for point in metrics:
         fields = ("key", "value", "timestamp", "step", "dataset_name", "dataset_digest")
         fresh = {name: point[name] for name in fields if name in point} | {"model_id": target_id}
+        if not point.get("value") and _was_nan(job.source, point):
+            fresh["value"] = "NaN"
         by_run.setdefault(job.target_of("run", point.get("run_id", "")), []).append(fresh)
     for run_id, points in by_run.items():
         for some in parts(points, 1000):
             job.target.post("/runs/log-batch", {"run_id": run_id, "metrics": some})
+
+
+def _was_nan(server: Tracker, point: dict[str, Any]) -> bool:
+    """Tell whether the run has NaN there: a stock server keeps 0 instead where a model was measured."""
+    at = (int(point.get("timestamp", 0)), int(point.get("step", 0)))
+    points = history(server, point["run_id"], point["key"])
+    return {str(one["value"]) for one in points if (one["timestamp"], one["step"]) == at} == {"NaN"}
 
 
 def registered_of(server: Tracker, *, prompts: bool) -> Iterator[dict[str, Any]]:
@@ -135,7 +145,12 @@ def _source(job: Job, version: dict[str, Any]) -> str:
 
 
 def _model_behind(version: dict[str, Any]) -> str:
-    """Return the logged model whose files the version has; stock servers tell it only in the source."""
+    """Return the logged model whose files the version has; stock servers tell it only in the source.
+
+    One whose source is a run is vouched for by the run: a stock server takes no model's word for it.
+    """
+    if re.match(r"runs:/", str(version.get("source", ""))):
+        return ""
     matched = re.fullmatch(r"models:/+(m-[0-9a-f]{32})", str(version.get("source", "")))
     return str(version.get("model_id") or (matched[1] if matched else ""))
 

@@ -58,13 +58,25 @@ def copy_trace(job: Job, info: dict[str, Any]) -> None:
     if not job.journal.is_done("trace", trace_id):
         with job.trying("trace", trace_id):
             target_experiment = job.experiments[experiment]
-            job.target.post("/traces", {"trace": {"trace_info": _retold(job, info, target_experiment)}}, api=V3)
+            told = {"trace": {"trace_info": _retold(job, info, target_experiment)}}
+            made = job.target.post("/traces", told, api=V3)["trace"]["trace_info"]
             if spans := spans_of(job.source, info):
-                document = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
-                job.target.post("/v1/traces", document, api="", x_mlflow_experiment_id=target_experiment)
+                _put_spans(job, made, spans, target_experiment)
             if info.get("state") != "IN_PROGRESS":
                 job.journal.note("trace", trace_id, trace_id, done=True)
     job.step("traces")
+
+
+def _put_spans(job: Job, info: dict[str, Any], spans: list[dict[str, Any]], experiment_id: str) -> None:
+    trace_id = info["trace_id"]
+    root = root_of(info.get("tags", {}).get(FILE_TAG, ""))
+    if trace_id.startswith("tr-") or job.target.keeps_ids or root is None:
+        document = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
+        job.target.post("/v1/traces", document, api="", x_mlflow_experiment_id=experiment_id)
+        return
+    # a stock server takes spans for traces of its own naming only; others keep theirs in a file, as their clients did
+    file = msgspec.json.encode({"spans": [_as_filed(span, trace_id) for span in spans]})
+    job.target.put_file(f"{root}/traces.json", iter([file]), len(file))
 
 
 def _retold(job: Job, info: dict[str, Any], experiment_id: str) -> dict[str, Any]:
@@ -122,6 +134,69 @@ def _filed_as_otlp(span: dict[str, Any], trace_id: str) -> dict[str, Any]:
         ],
     }
     return {key: value for key, value in fresh.items() if value not in (None, [])}
+
+
+def _as_filed(span: dict[str, Any], trace_id: str) -> dict[str, Any]:
+    """Return a span of OTLP in JSON as clients since MLflow 3 write it to `traces.json`."""
+    attributes = _told_of(span.get("attributes")) | {REQUEST_ID: trace_id}
+    parent, status = span.get("parentSpanId"), span.get("status") or {}
+    return {
+        "trace_id": _base64(span["traceId"]),
+        "span_id": _base64(span["spanId"]),
+        "parent_span_id": _base64(parent) if parent else None,
+        "name": span["name"],
+        "start_time_unix_nano": int(_field(span, "startTimeUnixNano", 0)),
+        "end_time_unix_nano": int(_field(span, "endTimeUnixNano", 0)) or None,
+        "status": {"code": _status(status.get("code")), "message": status.get("message", "")},
+        "attributes": {key: msgspec.json.encode(value).decode() for key, value in attributes.items()},
+        "events": [
+            {
+                "name": one["name"],
+                "time_unix_nano": int(_field(one, "timeUnixNano", 0)),
+                "attributes": _told_of(one.get("attributes")),
+            }
+            for one in span.get("events", ())
+        ],
+        "links": [
+            {
+                "trace_id": _base64(one["traceId"]),
+                "span_id": _base64(one["spanId"]),
+                "attributes": _told_of(one.get("attributes")),
+            }
+            for one in span.get("links", ())
+        ],
+    }
+
+
+def _base64(hexes: str) -> str:
+    return base64.b64encode(bytes.fromhex(hexes)).decode()
+
+
+def _status(code: Any) -> str:
+    names = ("UNSET", "OK", "ERROR")
+    name = names[code] if isinstance(code, int) and 0 <= code < len(names) else str(code or "UNSET")
+    return f"STATUS_CODE_{name.removeprefix('STATUS_CODE_')}"
+
+
+def _field(item: dict[str, Any], name: str, default: Any) -> Any:
+    """Return a field by its camelCase name, or by the snake_case one that servers answer with."""
+    snake = re.sub(r"([A-Z])", lambda match: "_" + match[1].lower(), name)
+    return item.get(name, item.get(snake, default))
+
+
+def _told_of(attributes: Any) -> dict[str, Any]:
+    return {one["key"]: _untold(one.get("value") or {}) for one in attributes or ()}
+
+
+def _untold(value: dict[str, Any]) -> Any:
+    """Return what `_value` tells."""
+    if (fields := _field(value, "kvlistValue", None)) is not None:
+        return _told_of(fields.get("values"))
+    if (items := _field(value, "arrayValue", None)) is not None:
+        return [_untold(one) for one in items.get("values", ())]
+    if (number := _field(value, "intValue", None)) is not None:
+        return int(number)
+    return next(iter(value.values()), None)
 
 
 def _any_id(told: str, digits: int) -> str:
