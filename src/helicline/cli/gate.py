@@ -9,7 +9,7 @@ from cyclopts import App
 from helicline.cli.deploy import split_version
 from helicline.cli.show import as_json, connect, say, table
 from helicline.records.gate import GateReport
-from helicline.records.model import PromotionRequest
+from helicline.records.model import PromotionRequest, RequestState
 
 app = App(name="gate", help="Gates: checks, verdicts, waivers.")
 
@@ -63,9 +63,9 @@ def waive(version: str, check: str, *, by: str, reason: str) -> None:
 
 
 @app.command(name="requests")
-def list_requests(*, state: str = "", json: bool = False) -> None:
+def list_requests(*, state: RequestState | None = None, json: bool = False) -> None:
     """List promotion requests, newest first. Example: `hl gate requests --state OPEN`"""
-    found: list[Any] = connect().items("/promotion-requests", PromotionRequest, state=state or None)
+    found: list[Any] = connect().items("/promotion-requests", PromotionRequest, state=state)
     if json:
         as_json(found)
         return

@@ -35,6 +35,8 @@ def list_runs(
     to
         Write them to a `.csv` or `.parquet` file, with every metric, parameter and tag.
     """
+    if limit is not None and limit < 1:
+        raise Invalid("limit", limit, "1 or more")
     most = limit if limit is not None else sys.maxsize if to else SHOWN
     found = runs.search(filter, order_by=order_by, limit=most, client=connect())
     if to:
@@ -84,6 +86,7 @@ def show_run(run_id: str, *, json: bool = False) -> None:
     say(f"[bold]{found.name}[/] {found.run_id} {found.status}")
     rows = [("param", name, value) for name, value in sorted(found.params.items())]
     rows += [("metric", one.key, f"{one.value:.6g}") for one in found.metrics]
+    rows += [("tag", name, value) for name, value in sorted(found.tags.items())]
     table("", ("", "name", "value"), rows)
 
 

@@ -85,6 +85,9 @@ class StageMove(msgspec.Struct, frozen=True, kw_only=True):
     archive_others: bool = False
 
 
+RequestState = Literal["OPEN", "APPROVED", "REJECTED", "VOID"]
+
+
 class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Asks people to let a version be promoted. Bound to the digest: other bytes need another request.
 
@@ -100,7 +103,7 @@ class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True):
     people: int
     requested_by: str
     created_at: datetime
-    state: Literal["OPEN", "APPROVED", "REJECTED", "VOID"] = "OPEN"
+    state: RequestState = "OPEN"
     approvals: tuple[Approval, ...] = ()
     alias: str = ""
     move: StageMove | None = None

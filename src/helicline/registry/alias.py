@@ -85,9 +85,9 @@ def checked_alias(alias: str) -> str:
     """Return the alias if it may be pointed."""
     spelled(alias)
     if alias.lower() == "latest":
-        raise Invalid("alias", alias, "'latest' alias name (case insensitive) is reserved.")
+        raise Invalid("alias", alias, "'latest' alias name (case insensitive) is reserved")
     if VERSION_LIKE.fullmatch(alias):
-        raise Invalid("alias", alias, f"Version alias name '{alias}' is reserved.")
+        raise Invalid("alias", alias, f"Version alias name '{alias}' is reserved")
     return alias
 
 

@@ -236,6 +236,8 @@ def error_of(response: httpx.Response) -> HeliclineError:
         detail = response.text[:300]
     if response.status_code in (401, 403):
         return errors.Refused("serve this request", detail)
+    if response.status_code == 404:
+        return errors.Invalid("address", response.request.url.path, "one of the API; a name in it holds no '/'")
     return Unavailable("the server", f"it answered {response.status_code}: {detail}")
 
 

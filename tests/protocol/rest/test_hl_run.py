@@ -221,6 +221,16 @@ def test_the_beginning_of_an_id_is_enough(hl, two):
     assert json.loads(hl("runs", "compare", *short, "--json").stdout)["params.depth"] == {short[0]: "3", short[1]: "7"}
     assert hl("runs", "watch", short[0]).stdout.startswith("FINISHED")
     assert "No run named" in hl("runs", "show", "f" * 31).stderr
+    shown = " ".join(hl("runs", "show", two[0]).stdout.split())
+    assert "param seed 1" in shown
+    assert "tag mlflow.runName depth 3" in shown
+    for wrong in ("0", "-1"):
+        assert "limit: got" in hl("runs", "ls", f"--limit={wrong}").stderr
+
+
+def test_a_wrong_name_or_state_is_told_in_a_sentence(hl):
+    assert "a name in it holds no '/'" in hl("model", "protect", "churn", "a/b").stderr
+    assert "OPEN" in hl("gate", "requests", "--state", "FOO").stderr
 
 
 def test_what_differs_between_runs_is_shown(hl, two):

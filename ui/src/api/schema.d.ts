@@ -5305,7 +5305,7 @@ export interface operations {
     ApiV1PromotionRequestsListRequests: {
         parameters: {
             query?: {
-                state?: string;
+                state?: "OPEN" | "APPROVED" | "REJECTED" | "VOID" | null;
                 model?: string;
             };
             header?: never;

@@ -105,6 +105,7 @@ it('puts lines over one axis and leaves gaps where a line has no point', () => {
   expect(xs).toEqual([0, 1, 2]);
   expect(raw).toEqual([1, undefined, 3]);
   expect(other).toEqual([undefined, null, undefined]);
+  expect(drawn([line('a', [0, 1], [1, Number.MAX_VALUE])], 0, false)[1]).toEqual([1, null]);
   expect(nearest(line('a', [0, 10], [1, 2]), 6)).toBe(2);
   expect(hasBand(line('a', [0], [1]))).toBe(false);
 });

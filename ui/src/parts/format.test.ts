@@ -8,6 +8,7 @@ it('shows numbers at a readable length', () => {
   expect(num(1.5e-9)).toBe('1.50e-9');
   expect(num(null)).toBe('–');
   expect(num(Number.NaN)).toBe('NaN');
+  expect([num(Number.MAX_VALUE), num(-Number.MAX_VALUE)]).toEqual(['∞', '−∞']);
   expect(signed(-0.5, 2)).toBe('−0.50');
 });
 

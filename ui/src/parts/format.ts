@@ -1,8 +1,12 @@
 /** Numbers, spans and sizes as people read them. */
 
+/** Infinities are kept as the greatest numbers that there are; no scale has room for them. */
+export const isInfinite = (value: number): boolean => Math.abs(value) >= Number.MAX_VALUE;
+
 export function num(value: number | null | undefined, digits = 4): string {
   if (value === null || value === undefined) return '–';
   if (Number.isNaN(value)) return 'NaN';
+  if (isInfinite(value)) return value > 0 ? '∞' : '−∞';
   if (Number.isInteger(value) && Math.abs(value) < 1e9) return value.toLocaleString('en');
   const size = Math.abs(value);
   if (size >= 1e6 || (size > 0 && size < 1e-4)) return value.toExponential(2);

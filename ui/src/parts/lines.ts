@@ -1,4 +1,5 @@
 /** Lines of several runs as one set of columns over a common axis. Pure, so that it can be tested. */
+import { isInfinite } from './format';
 import { smooth } from './smooth';
 
 export interface DrawnLine {
@@ -27,7 +28,7 @@ export function columnsOf(lines: readonly DrawnLine[], smoothing: number, log: b
   const xs = [...new Set(lines.flatMap((line) => line.x))].sort((a, b) => a - b);
   const placeOf = new Map(xs.map((x, index) => [x, index]));
   const kept = (value: number | null | undefined) =>
-    value === null || value === undefined || (log && value <= 0) ? null : value;
+    value === null || value === undefined || isInfinite(value) || (log && value <= 0) ? null : value;
   const columns = lines.flatMap((line) => {
     const last = line.last.map(kept);
     return [last, smooth(last, smoothing), line.low.map(kept), line.high.map(kept)].map((values) => {

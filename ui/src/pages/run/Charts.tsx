@@ -5,7 +5,7 @@ import * as ask from '../../api/queries';
 import type { Line } from '../../api/types';
 import { ProblemBox, Waiting } from '../../parts/Asked';
 import { Field } from '../../parts/Field';
-import { num } from '../../parts/format';
+import { isInfinite, num } from '../../parts/format';
 import { highlight, useHighlight } from '../../parts/highlight';
 import { colourOf, type DrawnLine, nearest } from '../../parts/lines';
 import { Figures, Panel } from '../../parts/Panel';
@@ -197,7 +197,7 @@ function Piece({ runs, keys, live, view, search, change }: PieceProps) {
       {near && found.isPending && <Waiting lines={6} />}
       {single.length > 0 && (
         <Panel title={charted.length ? 'Single values' : 'Metrics'}>
-          <Figures of={single.map((key) => [key, num(byKey.get(key)?.[0]?.drawn.last.at(-1))])} />
+          <Figures of={single.map((key) => [key, num(lastOf(byKey.get(key)?.[0]?.drawn))])} />
         </Panel>
       )}
       <div className={css.charts}>
@@ -217,6 +217,11 @@ function Piece({ runs, keys, live, view, search, change }: PieceProps) {
       </div>
     </div>
   );
+}
+
+/** The last value of a line; NaN comes as null. */
+function lastOf(line: DrawnLine | undefined): number | undefined {
+  return line && (line.last.at(-1) ?? Number.NaN);
 }
 
 interface Told {
@@ -257,7 +262,7 @@ function MetricChart({ name, lines, view, table, change }: MetricChartProps) {
   return (
     <Panel
       title={name}
-      aside={<span className="soft">{only ? num(only.drawn.last.at(-1)) : `${lines.length} runs`}</span>}
+      aside={<span className="soft">{only ? num(lastOf(only.drawn)) : `${lines.length} runs`}</span>}
       flush
     >
       {table ? (
@@ -313,12 +318,12 @@ function Values({ name, lines, axis }: { name: string; lines: DrawnLine[]; axis:
 function Bars({ name, lines }: { name: string; lines: Told[] }) {
   const strong = useHighlight();
   const values = lines.map((line) => line.drawn.last.at(-1) ?? 0);
-  const top = Math.max(...values.map(Math.abs), 1e-12);
+  const top = Math.max(...values.filter((value) => !isInfinite(value)).map(Math.abs), 1e-12);
   return (
     <Panel title={name}>
       <ul className={css.bars}>
         {lines.map(({ drawn }) => {
-          const value = drawn.last.at(-1);
+          const value = lastOf(drawn) ?? 0;
           return (
             <li
               key={drawn.run}
@@ -330,7 +335,7 @@ function Bars({ name, lines }: { name: string; lines: Told[] }) {
               <span className={css.bar} aria-hidden="true">
                 <span
                   style={{
-                    width: `${(Math.abs(value ?? 0) / top) * 100}%`,
+                    width: `${Math.min(Math.abs(value) / top || 0, 1) * 100}%`,
                     background: `var(${colourOf(drawn.rank)})`,
                   }}
                 />

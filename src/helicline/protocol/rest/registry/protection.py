@@ -11,7 +11,7 @@ from litestar.params import Parameter
 from helicline import registry
 from helicline.errors import Invalid, Refused
 from helicline.protocol.rest.edge import Done, Edge, Page
-from helicline.records.model import Alias, PromotionRequest, RegisteredModel
+from helicline.records.model import Alias, PromotionRequest, RegisteredModel, RequestState
 from helicline.registry.approvals import CHANGED
 from helicline.store import nouns
 from helicline.store.unit import Reader
@@ -108,7 +108,7 @@ def unprotect(edge: Edge, name: str, alias: str) -> RegisteredModel:
 
 @get("/promotion-requests", sync_to_thread=True)
 def list_requests(
-    edge: Edge, in_state: Annotated[str, Parameter(query="state")] = "", model: str = ""
+    edge: Edge, in_state: Annotated[RequestState | None, Parameter(query="state")] = None, model: str = ""
 ) -> Page[PromotionRequest]:
     """Requests to promote, newest first."""
     column = nouns.REQUESTS.table.c
