@@ -24,12 +24,20 @@ app = App(name="runs", help="Tracked runs.")
 
 @app.command(name="ls")
 def list_runs(
-    *, filter: str = "", order_by: str = runs.NEWEST, limit: int | None = None, to: str = "", json: bool = False
+    *,
+    filter: str = "",
+    experiment: str = "",
+    order_by: str = runs.NEWEST,
+    limit: int | None = None,
+    to: str = "",
+    json: bool = False,
 ) -> None:
     """List runs by an MLflow filter. Example: `hl runs ls --filter "metrics.accuracy > 0.9" --to best.csv`
 
     Parameters
     ----------
+    experiment
+        The id or the name of one experiment; every active one if left out.
     limit
         At most so many; if left out, 20 are shown, and all are written to a file.
     to
@@ -38,7 +46,7 @@ def list_runs(
     if limit is not None and limit < 1:
         raise Invalid("limit", limit, "1 or more")
     most = limit if limit is not None else sys.maxsize if to else SHOWN
-    found = runs.search(filter, order_by=order_by, limit=most, client=connect())
+    found = runs.search(filter, experiment=experiment, order_by=order_by, limit=most, client=connect())
     if to:
         say(f"{len(found)} runs in {_saved(found, to)}")
         return

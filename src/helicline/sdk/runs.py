@@ -80,13 +80,14 @@ def search(
 
     Args:
         filter: in MLflow's grammar, like "metrics.accuracy > 0.9 AND params.depth = '7'".
-        experiment: the id of one experiment; every active one if left out.
+        experiment: the id or the name of one experiment; every active one if left out.
         order_by: like "metrics.accuracy DESC".
         limit: at most so many; they are fetched in pages.
         client: the server to ask; the one in force if left out.
 
     Raises:
         Invalid: the filter or the order cannot be read.
+        NotFound: there is no experiment of that name.
         Unavailable: no server answers.
 
     Example:

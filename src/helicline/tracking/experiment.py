@@ -74,6 +74,16 @@ def get_experiment_by_name(tx: Reader, name: str) -> Experiment:
     return found
 
 
+def experiment_of(tx: Reader, told: str) -> str:
+    """Return the id of the experiment of that id, or of that name if it is no number."""
+    if told.isdecimal():
+        return told
+    found = rows.find_by_name(tx, told)
+    if found is None:
+        raise NotFound("experiment", told)
+    return found.experiment_id
+
+
 def delete_experiment(tx: Tx, experiment_id: str) -> None:
     """Hide the experiment and its runs; `restore_experiment` brings both back."""
     experiment = get_experiment(tx, experiment_id)

@@ -224,6 +224,8 @@ def test_the_beginning_of_an_id_is_enough(hl, two):
     shown = " ".join(hl("runs", "show", two[0]).stdout.split())
     assert "param seed 1" in shown
     assert "tag mlflow.runName depth 3" in shown
+    assert two[0][:12] in hl("runs", "ls", "--experiment", "Default").stdout
+    assert "none such" in hl("runs", "ls", "--experiment", "none such").stderr
     for wrong in ("0", "-1"):
         assert "limit: got" in hl("runs", "ls", f"--limit={wrong}").stderr
 

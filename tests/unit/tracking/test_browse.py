@@ -8,7 +8,7 @@ import pytest
 
 from helicline import tracking
 from helicline.clock import from_epoch_ms
-from helicline.errors import Invalid
+from helicline.errors import Invalid, NotFound
 from helicline.records.run import MetricPoint
 from helicline.store.rows.block import Points, points_of
 from helicline.store.unit import Store
@@ -34,6 +34,16 @@ def filled(store: Store) -> Store:
 
 def names(rows) -> str:
     return "".join(row.name for row in rows)
+
+
+def test_an_experiment_is_meant_by_its_id_or_its_name(filled: Store):
+    made = filled.write(lambda tx: tracking.create_experiment(tx, "by name"))
+    filled.write(lambda tx: tracking.create_run(tx, made.experiment_id, name="other"))
+    for told, wanted in (("by name", "other"), (made.experiment_id, "other"), ("0", LETTERS)):
+        rows, _ = filled.read(lambda tx, told=told: browse.rows(tx, browse.Query(experiment=told)))
+        assert sorted(names(rows)) == sorted(wanted)
+    with pytest.raises(NotFound):
+        filled.read(lambda tx: browse.rows(tx, browse.Query(experiment="none such")))
 
 
 def walked(store: Store, query: browse.Query, limit: int) -> str:

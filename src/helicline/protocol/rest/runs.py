@@ -7,7 +7,7 @@ from litestar import get
 from helicline.protocol.rest.edge import Edge, Page, bounded
 from helicline.records.run import Experiment, Run
 from helicline.store.unit import Reader
-from helicline.tracking import get_run, search_experiments, search_runs
+from helicline.tracking import experiment_of, get_run, search_experiments, search_runs
 
 
 @get("/experiments", sync_to_thread=True)
@@ -25,10 +25,15 @@ def search(
     limit: int = 100,
     after: str = "",
 ) -> Page[Run]:
-    """Runs that match an MLflow filter, a page at a time; `order_by` like `metrics.accuracy DESC`."""
+    """Runs that match an MLflow filter, a page at a time; `order_by` like `metrics.accuracy DESC`.
+
+    `experiment` is an id, or a name that is no number.
+    """
 
     def view(tx: Reader) -> Page[Run]:
-        ids = [experiment] if experiment else [one.experiment_id for one in search_experiments(tx)[0]]
+        ids = (
+            [experiment_of(tx, experiment)] if experiment else [one.experiment_id for one in search_experiments(tx)[0]]
+        )
         found, token = search_runs(
             tx, ids, filter=filter, order_by=(order_by,), max_results=bounded(limit), page_token=after
         )

@@ -14,7 +14,7 @@ from helicline.store.rows.search.order import kinds_of
 from helicline.store.rows.search.page import marks_along, rows_from
 from helicline.store.unit import Reader
 from helicline.tracking import grammar, mark
-from helicline.tracking.experiment import experiment_number
+from helicline.tracking.experiment import experiment_number, experiment_of
 from helicline.tracking.search import RUNS, lifecycles, search_experiments
 
 MOST_ROWS, MOST_COLUMNS, MOST_MARKS = 500, 200, 5_000
@@ -24,7 +24,10 @@ GROUPED = {"param", "tag", "attribute"}
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs are asked for, in the words of the filter grammar. No experiment means every active one."""
+    """Which runs are asked for, in the words of the filter grammar.
+
+    `experiment` is an id, or a name that is no number; none means every active one.
+    """
 
     experiment: str = ""
     filter: str = ""
@@ -35,7 +38,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 def asked(tx: Reader, query: Query) -> Asked:
     """Return the query as the store takes it. Raises Invalid, naming the field, where it cannot be read."""
     if query.experiment:
-        experiments: tuple[int, ...] = (experiment_number(query.experiment),)
+        experiments: tuple[int, ...] = (experiment_number(experiment_of(tx, query.experiment)),)
     else:
         experiments = tuple(int(one.experiment_id) for one in search_experiments(tx, max_results=grammar.MAX_LIST)[0])
     return Asked(
