@@ -133,10 +133,16 @@ function File({ runId, path }: { runId: string; path: string }) {
   );
 }
 
+function Picture({ src, name }: { src: string; name: string }) {
+  const [broken, setBroken] = useState(false);
+  if (broken) return <p className="soft">This picture cannot be shown. Download it to look at what it is.</p>;
+  return <img src={src} alt={name} onError={() => setBroken(true)} />;
+}
+
 function Content({ of, image }: { of: Preview; image: string }): ReactNode {
   switch (of.kind) {
     case 'image':
-      return <img src={image} alt={of.path} />;
+      return <Picture key={image} src={image} name={of.path} />;
     case 'table':
       return <TableOf of={of} />;
     case 'notebook':
