@@ -18,7 +18,8 @@ def bucket() -> Iterator[str]:
     """The URL of a fresh bucket; while it is there the environment leads to it, as it would lead to a real one."""
     with warnings.catch_warnings():
         # the stock client leaves import hooks in a process that load packages in an old way
-        warnings.simplefilter("ignore", ImportWarning)
+        for old in (ImportWarning, DeprecationWarning):
+            warnings.simplefilter("ignore", old)
         from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
