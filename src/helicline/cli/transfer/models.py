@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from helicline.cli.transfer.artifacts import Place, copy_files
@@ -61,22 +62,26 @@ def _created(job: Job, info: dict[str, Any], params: list[dict[str, str]]) -> An
 def _copy_metrics(job: Job, target_id: str, metrics: list[dict[str, Any]]) -> None:
     """Log the model's points again through the runs that measured them."""
     by_run: dict[str, list[dict[str, Any]]] = {}
+    places = cache(lambda run_id, key: _nan_places(job.source, run_id, key))
     for point in metrics:
         fields = ("key", "value", "timestamp", "step", "dataset_name", "dataset_digest")
         fresh = {name: point[name] for name in fields if name in point} | {"model_id": target_id}
-        if not point.get("value") and _was_nan(job.source, point):
+        run_id, at = point.get("run_id", ""), (int(point.get("timestamp", 0)), int(point.get("step", 0)))
+        # a stock server keeps 0 for the NaN that was measured of a model; the run has it as it was
+        if run_id and not point.get("value") and at in places(run_id, point["key"]):
             fresh["value"] = "NaN"
-        by_run.setdefault(job.target_of("run", point.get("run_id", "")), []).append(fresh)
+        by_run.setdefault(job.target_of("run", run_id), []).append(fresh)
     for run_id, points in by_run.items():
         for some in parts(points, 1000):
             job.target.post("/runs/log-batch", {"run_id": run_id, "metrics": some})
 
 
-def _was_nan(server: Tracker, point: dict[str, Any]) -> bool:
-    """Tell whether the run has NaN there: a stock server keeps 0 instead where a model was measured."""
-    at = (int(point.get("timestamp", 0)), int(point.get("step", 0)))
-    points = history(server, point["run_id"], point["key"])
-    return {str(one["value"]) for one in points if (one["timestamp"], one["step"]) == at} == {"NaN"}
+def _nan_places(server: Tracker, run_id: str, key: str) -> set[tuple[int, int]]:
+    """Return (timestamp, step) of the points of a series that are NaN and nothing else."""
+    values: dict[tuple[int, int], set[str]] = {}
+    for point in history(server, run_id, key):
+        values.setdefault((point["timestamp"], point["step"]), set()).add(str(point["value"]))
+    return {at for at, found in values.items() if found == {"NaN"}}
 
 
 def registered_of(server: Tracker, *, prompts: bool) -> Iterator[dict[str, Any]]:
@@ -149,7 +154,7 @@ def _model_behind(version: dict[str, Any]) -> str:
 
     One whose source is a run is vouched for by the run: a stock server takes no model's word for it.
     """
-    if re.match(r"runs:/", str(version.get("source", ""))):
+    if str(version.get("source", "")).startswith("runs:/"):
         return ""
     matched = re.fullmatch(r"models:/+(m-[0-9a-f]{32})", str(version.get("source", "")))
     return str(version.get("model_id") or (matched[1] if matched else ""))

@@ -68,7 +68,6 @@ WHOLE = (
     "'artifact_location' ",
     "'latest' alias ",
     "Both 'run_name' ",
-    "Cannot ",
     "Expected ",
     "Invalid ",
     "Missing value ",

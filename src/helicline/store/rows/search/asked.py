@@ -47,7 +47,7 @@ def _sample(value: Any) -> Any:
     if isinstance(value, tuple):
         return ("",) * len(value)
     if isinstance(value, str):
-        return " " * min(len(value), HEAD) if len(value) >= HEAD else ""
+        return " " * HEAD if len(value) >= HEAD else ""
     return value if value is None else 0.0
 
 

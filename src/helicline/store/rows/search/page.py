@@ -36,7 +36,6 @@ def places(
         if start is not None and stretch.rank is not None and stretch.rank < start[0]:
             continue
         begins_here = start is not None and stretch.rank in (None, start[0])
-        # within a stretch the rank is the same everywhere
         place = start[-len(stretch.told) :] if start is not None and begins_here else ()
         page = _page(tx.connection.dialect, shape, plan, number, tuple(value is None for value in place))
         found += page.rows(tx, values | named("start", place) | {"limit": limit + 1 - len(found)})
@@ -78,7 +77,9 @@ def _page(dialect: sa.Dialect, shape: Asked, plan: Plan, number: int, are_missin
     statement = statement.order_by(*in_order(stretch.told)).limit(sa.bindparam("limit", type_=sa.BigInteger))
     compiled = statement.compile(dialect=dialect)
     names = None if compiled.positiontup is None else tuple(compiled.positiontup)
-    return _Page(str(compiled), compiled.params, names)
+    # a value that is not given must be missed, and not be answered for by its sample
+    constants = {name: value for name, value in compiled.params.items() if name not in values_of(shape)}
+    return _Page(str(compiled), constants, names)
 
 
 def runs_from(tx: Reader, asked: Asked, *, start: Sequence[Any] | None, limit: int) -> tuple[list[Run], Place | None]:
