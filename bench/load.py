@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import uvloop
@@ -100,8 +100,7 @@ def request(method: str, path: str, body: bytes = b"", kind: str = "application/
     return head.encode() + body
 
 
-def alternately(first: Callable[[], Rate], second: Callable[[], Rate], rounds: int = ROUNDS) -> tuple[Rate, Rate]:
-    """Measure both in turn, and return of each the round with the median rate."""
-    pairs = [(first(), second()) for _ in range(rounds)]
-    ours, theirs = (sorted(column) for column in zip(*pairs, strict=True))
-    return ours[len(ours) // 2], theirs[len(theirs) // 2]
+def in_turn(measured: Sequence[Callable[[], Rate]], rounds: int = ROUNDS) -> list[Rate]:
+    """Measure each in its turn, several times over, and return of each the round with the median rate."""
+    columns = zip(*([one() for one in measured] for _ in range(rounds)), strict=True)
+    return [sorted(column)[rounds // 2] for column in columns]

@@ -2,21 +2,23 @@
 
 usage: python bench/search.py [--database postgresql] [--runs 1000,10000,50000] [--alone]
 
-The same runs are put into both databases by SQL, after which ANALYZE is run (without it, the peer's plans on SQLite are
-tens of times slower; ours do not change). Median and 95th percentile of one
-connection; max_results 100.
+Both are asked in turn, in short rounds, and of each the round with the median rate counts. The same runs are put into
+both databases by SQL, after which ANALYZE is run (without it, the peer's plans on SQLite are tens of times slower; ours
+do not change). Median and 95th percentile of one connection; max_results 100.
 """
 
 import json
 import random
 import time
+from functools import partial
 
 import sqlalchemy as sa
-from load import Rate, measure, request
+from load import Rate, in_turn, measure, request
 from servers import Server, arguments, pair
 from tracking import post
 
 PATH = "/api/2.0/mlflow/runs/search"
+ROUNDS = 5
 METRICS = [f"metric_{number}" for number in range(10)]
 KINDS = {
     "newest first": {},
@@ -118,11 +120,11 @@ def main() -> None:
             print(f"{'':<26} {'found':>5} {'helicline p50 / p95':>22} {'mlflow p50 / p95':>24} {'ratio':>7}")
             for what, kind in KINDS.items():
                 found = [size_of(server, experiment, kind) for server, experiment in names]
-                rates = [
-                    measure(server.port, 1, asked_for.seconds, lambda e=experiment, k=kind: asked(e, k))
+                turns = [
+                    partial(measure, server.port, 1, asked_for.seconds / ROUNDS, partial(asked, experiment, kind))
                     for server, experiment in names
                 ]
-                _show(what, found, rates)
+                _show(what, found, in_turn(turns, rounds=ROUNDS))
         print(f"resident memory of helicline: {ours.resident_mb():.0f} MB")
 
 

@@ -17,7 +17,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from load import alternately, measure, request
+from load import in_turn, measure, request
 
 STAND = Path(__file__).resolve().parents[1] / "tests" / "unit" / "gateway" / "stand.py"
 CONNECTIONS = (1, 16, 64)
@@ -54,10 +54,7 @@ def compare(ours, theirs, seconds):
     """Print the medians of alternating rounds."""
     print(f"{'connections':>11} {'gateway/s':>10} {'mlflow/s':>9} {'ratio':>6}")
     for connections in CONNECTIONS:
-        a, b = alternately(
-            functools.partial(measure, ours, connections, seconds, asked),
-            functools.partial(measure, theirs, connections, seconds, asked),
-        )
+        a, b = in_turn([functools.partial(measure, port, connections, seconds, asked) for port in (ours, theirs)])
         print(
             f"{connections:>11} {a.per_second:>10.0f} {b.per_second:>9.0f} {a.per_second / b.per_second:>5.1f}x"
             f"  p99 {a.p99_ms:.1f} / {b.p99_ms:.1f} ms  failed {a.failed} / {b.failed}",

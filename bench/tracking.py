@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from multiprocessing.queues import Queue
 
 import uvloop
-from load import Rate, alternately, measure, request
+from load import Rate, in_turn, measure, request
 from servers import Server, arguments, pair
 
 API = "/api/2.0/mlflow"
@@ -101,7 +101,7 @@ def compare(what: str, ours: Callable[[], Rate], theirs: Callable[[], Rate] | No
             f"{what:<44} {rate.per_second * unit:>10.0f}/s  p99 {rate.p99_ms:.1f} ms  failed {rate.failed}", flush=True
         )
         return
-    a, b = alternately(ours, theirs)
+    a, b = in_turn((ours, theirs))
     print(
         f"{what:<44} {a.per_second * unit:>10.0f} {b.per_second * unit:>9.0f} {a.per_second / b.per_second:>7.1f}x"
         f"  p99 {a.p99_ms:.1f} / {b.p99_ms:.1f} ms  failed {a.failed} / {b.failed}",

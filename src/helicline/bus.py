@@ -55,9 +55,11 @@ class Rounds(ABC):
 
 
 def emit(tx: Tx, verb: str, noun: str, id: str, **detail: Any) -> Event:
-    """Record that `noun` `id` was `verb`; listeners hear of it after the commit."""
+    """Record that `noun` `id` was `verb`; witnesses see it now, listeners hear of it after the commit."""
     event = rows.append(tx, verb=verb, noun=noun, id=id, detail=detail)
     tx.emitted.append(event)
+    for witness in tx.witnesses:
+        witness(tx, event)
     return event
 
 

@@ -60,12 +60,20 @@ class Reader:
 
 
 class Tx(Reader):
-    """A unit of work in progress. `actor` is who asked for it; `emitted` gathers its events."""
+    """A unit of work in progress. `actor` is who asked for it; `emitted` gathers its events.
 
-    def __init__(self, connection: sa.Connection, now: datetime, actor: str, request_id: str) -> None:
+    `witnesses` see each event within the unit, as things stand at that moment, and what they write commits with it.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, now: datetime, actor: str, request_id: str, witnesses: Sequence[Witness] = ()
+    ) -> None:
         super().__init__(connection, now)
-        self.actor, self.request_id = actor, request_id
+        self.actor, self.request_id, self.witnesses = actor, request_id, witnesses
         self.emitted: list[Event] = []
+
+
+Witness = Callable[[Tx, Event], None]
 
 
 class Store:
@@ -89,6 +97,7 @@ class Store:
             self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
         )
         self.listeners: list[Callable[[list[Event]], None]] = []
+        self.witnesses: list[Witness] = []
         self._connection: sa.Connection | None = None  # the writer's, on SQLite
         self._inbox = Inbox()
         self._pool = None if self.is_sqlite else ThreadPoolExecutor(PG_WRITERS, thread_name_prefix="helicline-unit")
@@ -220,7 +229,7 @@ class Store:
                 _still_in_transaction(connection, error)
 
     def _apply_bulk(self, connection: sa.Connection, bulk: Bulk, jobs: list[Job]) -> None:
-        tx = Tx(connection, self.clock.now(), jobs[0].actor, jobs[0].request_id)
+        tx = Tx(connection, self.clock.now(), jobs[0].actor, jobs[0].request_id, self.witnesses)
         outcomes = bulk(tx, [job.item for job in jobs])
         for job, outcome in zip(jobs, outcomes, strict=True):
             job.error = outcome if isinstance(outcome, BaseException) else None
@@ -230,7 +239,7 @@ class Store:
             accepted[0].emitted = tx.emitted
 
     def _apply(self, connection: sa.Connection, job: Job) -> None:
-        tx = Tx(connection, self.clock.now(), job.actor, job.request_id)
+        tx = Tx(connection, self.clock.now(), job.actor, job.request_id, self.witnesses)
         job.error, job.value = None, job.unit(tx)
         job.emitted = tx.emitted
 

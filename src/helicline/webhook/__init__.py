@@ -1,7 +1,8 @@
 """Webhooks: others are told of what happens in the registry."""
 
 from helicline.webhook.address import checked_url, is_public
-from helicline.webhook.delivery import CONSUMER, Outcome, claim, decide, due, hear, settle
+from helicline.webhook.delivery import Outcome, claim, decide, due, note, settle
+from helicline.webhook.message import example
 from helicline.webhook.webhook import (
     EVENTS,
     Told,
@@ -15,7 +16,6 @@ from helicline.webhook.webhook import (
 )
 
 __all__ = [
-    "CONSUMER",
     "EVENTS",
     "Outcome",
     "Told",
@@ -26,10 +26,11 @@ __all__ = [
     "decide",
     "delete_webhook",
     "due",
+    "example",
     "get_webhook",
-    "hear",
     "is_public",
     "list_webhooks",
+    "note",
     "seal_plain",
     "settle",
     "update_webhook",

@@ -1,35 +1,22 @@
-"""What is on its way to webhooks: written with the event's cursor, tried until it arrives or is given up."""
+"""What is on its way to webhooks: written within the change that it tells of, tried until it arrives or is given up."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
-from helicline import registry
-from helicline.errors import NotFound
 from helicline.records.event import Event
 from helicline.records.webhook import Delivery, Webhook
 from helicline.store.noun import column_value
 from helicline.store.nouns import DELIVERIES, WEBHOOKS
 from helicline.store.unit import Reader, Tx
+from helicline.webhook.message import NAMES, message
 
-CONSUMER = "webhooks"
 ATTEMPTS = 8
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 3600.0
 CLAIM_S = 120.0
 KEPT = timedelta(days=7)
-VERBS = {
-    ("registered_model", "created"): ("registered_model", "prompt", "created"),
-    ("registered_model", "tagged"): ("", "prompt_tag", "set"),
-    ("registered_model", "untagged"): ("", "prompt_tag", "deleted"),
-    ("model_version", "registered"): ("model_version", "prompt_version", "created"),
-    ("model_version", "tagged"): ("model_version_tag", "prompt_version_tag", "set"),
-    ("model_version", "untagged"): ("model_version_tag", "prompt_version_tag", "deleted"),
-    ("alias", "pointed"): ("model_version_alias", "prompt_alias", "created"),
-    ("alias", "unpointed"): ("model_version_alias", "prompt_alias", "deleted"),
-}
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,74 +27,26 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool = False
 
 
-def hear(tx: Tx, event: Event) -> None:
-    """Write a delivery for each webhook that asked for this event."""
-    if (event.noun, event.verb) not in VERBS:
+def note(tx: Tx, event: Event) -> None:
+    """Write a delivery for each webhook that asked for this event: it commits with what it tells of."""
+    if (event.noun, event.verb) not in NAMES:
         return
     listening = [webhook for webhook in WEBHOOKS.select(tx) if webhook.status == "ACTIVE"]
-    if not listening:
-        return
-    told = message(tx, event)
+    told = message(tx, event) if listening else None
     if told is None:
         return
-    name, body = f"{told['entity']}.{told['action']}", msgspec.json.encode(told).decode()
+    called, document = told
     for webhook in listening:
-        # the id makes a second server that hears the same event fail instead of telling it twice
-        if name in webhook.events:
+        if called in webhook.events:
             fresh = Delivery(
-                id=f"{webhook.id}-{event.seq}",
+                id=f"{webhook.id}-{event.seq:016d}",  # those of one moment are in the order in which they happened
                 webhook=webhook.id,
                 seq=event.seq,
-                body=body,
+                body=msgspec.json.encode(document).decode(),
                 created_at=tx.now,
                 wake_at=tx.now,
             )
             DELIVERIES.insert(tx, fresh)
-
-
-def message(tx: Reader, event: Event) -> dict[str, Any] | None:
-    """Return the document that tells of the event, None where its subject is gone or nobody asks for such ones."""
-    model_name, number, rest = _subject(event)
-    try:
-        model = registry.get_model(tx, model_name)
-        data = _data(tx, event, model_name, number, rest)
-    except NotFound:
-        return None
-    of_model, of_prompt, action = VERBS[event.noun, event.verb]
-    entity = of_prompt if model.is_prompt else of_model
-    if not entity:
-        return None
-    return {"entity": entity, "action": action, "timestamp": event.at.isoformat(), "data": data}
-
-
-def _subject(event: Event) -> tuple[str, int, str]:
-    """Return the model's name, the version's number (0 where it is not about one) and the alias."""
-    if event.noun == "alias":
-        name, _, alias = event.id.rpartition("@")
-        return name, int(event.detail.get("number") or 0), alias
-    if event.noun == "model_version":
-        name, _, number = event.id.rpartition("/")
-        return name, int(number), ""
-    return event.id, 0, ""
-
-
-def _data(tx: Reader, event: Event, name: str, number: int, alias: str) -> dict[str, Any]:
-    if event.noun == "alias":
-        told: dict[str, Any] = {"name": name, "alias": alias}
-        return told | ({"version": str(number)} if event.verb == "pointed" else {})
-    key = str(event.detail.get("key", ""))
-    if event.noun == "registered_model":
-        model = registry.get_model(tx, name)
-        if event.verb == "created":
-            return {"name": name, "tags": model.tags, "description": model.description or None}
-        value = {"value": model.tags.get(key, "")} if event.verb == "tagged" else {}
-        return {"name": name, "key": key} | value
-    version = registry.get_version(tx, name, number)
-    if event.verb == "registered":
-        facts = {"source": version.source, "run_id": version.run_id or None}
-        return {"name": name, "version": str(number), "tags": version.tags, "description": version.description} | facts
-    value = {"value": version.tags.get(key, "")} if event.verb == "tagged" else {}
-    return {"name": name, "version": str(number), "key": key} | value
 
 
 def due(tx: Reader, *, limit: int = 20) -> list[Delivery]:

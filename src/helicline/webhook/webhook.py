@@ -18,25 +18,10 @@ from helicline.store.vault import Vault
 from helicline.tracking import checks, page
 from helicline.tracking.search import checked_page
 from helicline.webhook.address import checked_url
+from helicline.webhook.message import FIELDS
 
 NAME = re.compile(r"[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", re.ASCII)
-EVENTS = (
-    "registered_model.created",
-    "model_version.created",
-    "model_version_tag.set",
-    "model_version_tag.deleted",
-    "model_version_alias.created",
-    "model_version_alias.deleted",
-    "prompt.created",
-    "prompt_version.created",
-    "prompt_tag.set",
-    "prompt_tag.deleted",
-    "prompt_version_tag.set",
-    "prompt_version_tag.deleted",
-    "prompt_alias.created",
-    "prompt_alias.deleted",
-    "budget_policy.exceeded",
-)
+EVENTS = tuple(FIELDS)
 # takes a secret and what it is about, and returns it as it may be kept
 Seal = Callable[[str, str], str]
 STATUSES = ("ACTIVE", "DISABLED")

@@ -83,6 +83,7 @@ SENTENCES = [
     ("POST", "runs/log-parameter", {"run_id": "RUN", "key": "a/../b"}, "Invalid value \"a/../b\" for parameter 'key' "),
     ("POST", "runs/set-tag", {"run_id": "RUN", "key": "x" * 251}, "'key' exceeds the maximum length of 250 characters"),
     ("POST", "runs/delete-tag", {"run_id": "RUN", "key": "none"}, "No tag with name: none in run with id"),
+    ("POST", "runs/search", {"experiment_ids": ["0"], "filter": " \n"}, "Invalid filter ' \n'. Could not be parsed."),
     ("POST", "runs/search", {"experiment_ids": ["0"], "filter": "params.a > 'x'"}, "Invalid comparator '>' "),
     ("POST", "runs/search", {"experiment_ids": ["0"], "filter": "params.a = 3"}, "Expected a quoted string value for "),
     ("POST", "runs/search", {"experiment_ids": ["0"], "filter": "metrics.a = 'x'"}, "Expected numeric value type for "),

@@ -10,8 +10,9 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from mlflow.webhooks import types
 
-from helicline import bus, registry, webhook
+from helicline import registry, webhook
 from helicline.clock import FakeClock
 from helicline.protocol.webhook import send
 from helicline.records.webhook import Delivery, Webhook
@@ -44,7 +45,6 @@ def subscribe(store, asked: Told) -> Webhook:
 
 @pytest.fixture
 def courier(timed):
-    timed.write(lambda tx: bus.emit(tx, "began", "test", "x"))
     return Courier(timed, Settings(webhook_private=True, secret_key=KEY))
 
 
@@ -94,6 +94,46 @@ def test_what_happens_to_a_prompt_is_told_as_such(timed, courier, receiver):
     assert [one["entity"] for one in documents(receiver)][:2] == ["prompt", "prompt_version"]
 
 
+def test_what_is_told_is_how_it_stood_when_it_happened(timed, courier, receiver):
+    subscribe(timed, told(receiver, "model_version_tag.set", "prompt_version.created"))
+    register(timed)
+    for value in ("one", "two"):
+        timed.write(lambda tx, value=value: registry.tag_version(tx, "churn", 1, "k", value))
+    tags = {"mlflow.prompt.is_prompt": "true", "mlflow.prompt.text": "Hi {{name}}", "team": "red"}
+    timed.write(lambda tx: registry.create_model(tx, "greet", tags={"mlflow.prompt.is_prompt": "true"}))
+    timed.write(lambda tx: registry.register(tx, "greet", source="dummy-source", tags=tags))
+    timed.write(lambda tx: registry.delete_version(tx, "churn", 1))
+    run(courier)
+    version = {"name": "churn", "version": "1", "key": "k"}
+    assert [one["data"] for one in documents(receiver)] == [
+        version | {"value": "v"},
+        version | {"value": "one"},
+        version | {"value": "two"},
+        {"name": "greet", "version": "1", "template": "Hi {{name}}", "tags": {"team": "red"}, "description": None},
+    ]
+
+
+def test_a_change_that_is_undone_tells_nobody(timed, courier, receiver):
+    subscribe(timed, told(receiver))
+
+    def undone(tx):
+        registry.create_model(tx, "churn")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        timed.write(undone)
+    run(courier)
+    assert (receiver.requests, timed.read(DELIVERIES.select)) == ([], [])
+
+
+@pytest.mark.parametrize("called", webhook.EVENTS)
+def test_an_event_has_the_fields_that_the_stock_server_gives_it(called):
+    entity, action = called.split(".")
+    name = "".join(part.title() for part in (*entity.split("_"), action)) + "Payload"
+    stock = getattr(types, name).example()
+    assert webhook.example(called, NOW)["data"].keys() == stock.keys()
+
+
 def test_only_what_was_asked_for_is_told_and_nothing_twice(timed, courier, receiver):
     subscribe(timed, told(receiver, "model_version.created"))
     subscribe(timed, told(receiver, "prompt.created"))
@@ -118,9 +158,9 @@ def test_a_body_is_signed_with_the_secret(timed, courier, receiver):
 def test_a_receiver_that_fails_is_tried_again_until_it_answers(timed, clock):
     answers = [(500, b"", "text/plain"), (429, b"", "text/plain"), (200, b"", "text/plain")]
     flaky = Receiver(lambda path, body: answers.pop(0))
+    courier = Courier(timed, Settings(webhook_private=True, secret_key=KEY))
     subscribe(timed, told(flaky, "registered_model.created"))
     register(timed)
-    courier = Courier(timed, Settings(webhook_private=True, secret_key=KEY))
     for _ in range(5):
         run(courier)
         clock.advance(100)
@@ -142,9 +182,10 @@ def test_a_redirect_is_not_followed(timed, courier):
 
 
 def test_an_inner_address_that_came_in_earlier_is_refused_when_it_is_sent_to(timed, receiver):
+    courier = Courier(timed, Settings(webhook_private=False, secret_key=KEY))
     subscribe(timed, told(receiver, "registered_model.created"))
     register(timed)
-    run(Courier(timed, Settings(webhook_private=False, secret_key=KEY)))
+    run(courier)
     (delivery,) = timed.read(lambda tx: DELIVERIES.select(tx))
     assert (delivery.state, receiver.requests) == ("DEAD", [])
 
@@ -180,10 +221,9 @@ def test_of_a_long_answer_only_the_beginning_is_read():
     assert (outcome.status, len(outcome.body)) == (200, send.MAX_ANSWER)
 
 
-def test_a_claimed_delivery_is_not_tried_by_another_server(timed, receiver):
+def test_a_claimed_delivery_is_not_tried_by_another_server(timed, courier, receiver):
     subscribe(timed, told(receiver, "registered_model.created"))
     register(timed)
-    bus.consume(timed, webhook.CONSUMER, webhook.hear)
     (delivery,) = timed.read(webhook.due)
     timed.write(lambda tx: webhook.claim(tx, delivery))
     assert timed.read(webhook.due) == []
@@ -235,10 +275,10 @@ def test_secrets_from_before_are_sealed_at_the_start(timed, receiver):
 
 
 def test_with_another_key_nothing_is_sent_and_the_reason_is_kept(timed, receiver):
-    timed.write(lambda tx: bus.emit(tx, "began", "test", "x"))
+    courier = Courier(timed, Settings(webhook_private=True, secret_key="another"))
     subscribe(timed, told(receiver, "registered_model.created", secret=SECRET))
     register(timed)
-    run(Courier(timed, Settings(webhook_private=True, secret_key="another")))
+    run(courier)
     (delivery,) = timed.read(DELIVERIES.select)
     assert (receiver.requests, delivery.state) == ([], "PENDING")
     assert "sealed with another key" in delivery.last_error

@@ -99,5 +99,12 @@ def pruned(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value or isinstance(value, int | float)}
 
 
-def pairs(values: dict[str, str]) -> list[dict[str, str]]:
-    return [{"key": key, "value": value} for key, value in values.items()]
+class Pair(msgspec.Struct, frozen=True, gc=False):
+    """A parameter or tag as the wire has it."""
+
+    key: str
+    value: str
+
+
+def pairs(values: dict[str, str]) -> list[Pair]:
+    return [Pair(key, value) for key, value in values.items()]

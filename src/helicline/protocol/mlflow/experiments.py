@@ -51,7 +51,7 @@ async def search(call: Call) -> Any:
     found, token = await call.read(
         lambda tx: tracking.search_experiments(
             tx,
-            filter=fields.text("filter"),
+            filter=fields.filter(),
             order_by=fields.texts("order_by"),
             max_results=size,
             page_token=fields.text("page_token"),

@@ -129,6 +129,13 @@ class Fields:
             missing(self._label(name))
         return value
 
+    def filter(self, name: str = "filter") -> str:
+        """Return the filter; one that is not empty and yet says nothing is a mistake."""
+        text = self.text(name)
+        if text and not text.strip():
+            raise Invalid(self._label(name), text, f"Invalid filter '{text}'. Could not be parsed.")
+        return text
+
     def integer(self, name: str, default: int | None = None) -> int | None:
         value = self.raw(name)
         if value is None:

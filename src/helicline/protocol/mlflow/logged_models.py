@@ -12,7 +12,7 @@ from helicline.errors import Conflict
 from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.fields import Fields
-from helicline.protocol.mlflow.runs import ID_HEADER, point_as_wire
+from helicline.protocol.mlflow.runs import ID_HEADER, points_as_wire
 from helicline.records.run import LoggedModel, Sort
 from helicline.registry.version import LINKS_TAG
 from helicline.tracking.search import MODELS
@@ -32,7 +32,7 @@ def as_wire(model: LoggedModel) -> dict[str, Any]:
         tags=pairs(model.tags),
         registrations=_registrations(model),
     )
-    data = pruned(params=pairs(model.params), metrics=[point_as_wire(point) for point in model.metrics])
+    data = pruned(params=pairs(model.params), metrics=points_as_wire(model.metrics))
     return {"info": info, "data": data}
 
 
@@ -93,7 +93,7 @@ async def add_params(call: Call) -> Any:
 
 async def search(call: Call) -> Any:
     fields = call.fields
-    experiments, text = fields.texts("experiment_ids"), fields.text("filter")
+    experiments, text = fields.texts("experiment_ids"), fields.filter()
     datasets = [(item.required("dataset_name"), item.text("dataset_digest")) for item in fields.objects("datasets")]
     order = [_sort(item) for item in fields.objects("order_by")]
     window = (fields.integer("max_results") or 50, fields.text("page_token"))

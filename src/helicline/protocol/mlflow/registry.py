@@ -83,7 +83,7 @@ async def delete_model(call: Call) -> Any:
 
 async def search_models(call: Call) -> Any:
     fields = call.fields
-    text, order, token = fields.text("filter"), fields.texts("order_by"), fields.text("page_token")
+    text, order, token = fields.filter(), fields.texts("order_by"), fields.text("page_token")
     size = fields.integer("max_results", 100) or 0
 
     def view(tx: Reader) -> dict[str, Any]:
@@ -153,7 +153,7 @@ async def delete_version(call: Call) -> Any:
 
 async def search_versions(call: Call) -> Any:
     fields = call.fields
-    text, order, token = fields.text("filter"), fields.texts("order_by"), fields.text("page_token")
+    text, order, token = fields.filter(), fields.texts("order_by"), fields.text("page_token")
     size = fields.integer("max_results", 200_000) or 0
 
     def view(tx: Reader) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from helicline import tracking
 from helicline.clock import epoch_ms
 from helicline.errors import Conflict
-from helicline.protocol.mlflow.call import Call, pairs, pruned
+from helicline.protocol.mlflow.call import Call, Pair, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.protocol.mlflow.fields import Fields
 from helicline.protocol.mlflow.metric.points import log_batch_of, log_metric_of
@@ -23,8 +23,21 @@ MAX_BATCH_TEXT = 1_000_000
 ID_HEADER = "x-helicline-id"  # the id that a run or model should have: copies of another server keep theirs
 
 
-def info_as_wire(run: Run) -> dict[str, Any]:
-    return pruned(
+class WireInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    run_id: str
+    run_uuid: str
+    run_name: str = ""
+    experiment_id: str
+    user_id: str = ""
+    status: str
+    start_time: int
+    end_time: int | None = None
+    artifact_uri: str = ""
+    lifecycle_stage: str
+
+
+def info_as_wire(run: Run) -> WireInfo:
+    return WireInfo(
         run_id=run.run_id,
         run_uuid=run.run_id,
         run_name=run.name,
@@ -51,13 +64,20 @@ class WireMetric(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     run_id: str = ""
 
 
-def point_as_wire(point: MetricPoint) -> WireMetric:
-    value: float | str = "NaN" if math.isnan(point.value) else point.value
-    if not (point.model_id or point.run_id):
-        return WireMetric(point.key, value, point.timestamp_ms, point.step)
+def points_as_wire(points: Iterable[MetricPoint]) -> list[WireMetric]:
+    """Return the points; most have no NaN and no model, and a page of runs has thousands of them."""
+    return [
+        _point_as_wire(point)
+        if point.value != point.value or point.model_id or point.run_id
+        else WireMetric(point.key, point.value, point.timestamp_ms, point.step)
+        for point in points
+    ]
+
+
+def _point_as_wire(point: MetricPoint) -> WireMetric:
     return WireMetric(
         point.key,
-        value,
+        "NaN" if math.isnan(point.value) else point.value,
         point.timestamp_ms,
         point.step,
         model_id=point.model_id,
@@ -67,16 +87,29 @@ def point_as_wire(point: MetricPoint) -> WireMetric:
     )
 
 
-def as_wire(run: Run) -> dict[str, Any]:
-    data = pruned(
-        metrics=[point_as_wire(point) for point in run.metrics], params=pairs(run.params), tags=pairs(run.tags)
-    )
-    inputs = pruned(
-        dataset_inputs=[_input_as_wire(dataset) for dataset in run.inputs],
-        model_inputs=[{"model_id": model_id} for model_id in run.model_inputs],
-    )
-    outputs = pruned(model_outputs=[{"model_id": made.model_id, "step": made.step} for made in run.model_outputs])
-    return {"info": info_as_wire(run), "data": data, "inputs": inputs, "outputs": outputs}
+class WireData(msgspec.Struct, frozen=True, omit_defaults=True):
+    metrics: list[WireMetric] = []
+    params: list[Pair] = []
+    tags: list[Pair] = []
+
+
+class WireRun(msgspec.Struct, frozen=True):
+    info: WireInfo
+    data: WireData
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+
+
+def as_wire(run: Run) -> WireRun:
+    inputs, outputs = {}, {}
+    if run.inputs or run.model_inputs or run.model_outputs:
+        inputs = pruned(
+            dataset_inputs=[_input_as_wire(dataset) for dataset in run.inputs],
+            model_inputs=[{"model_id": model_id} for model_id in run.model_inputs],
+        )
+        outputs = pruned(model_outputs=[{"model_id": made.model_id, "step": made.step} for made in run.model_outputs])
+    data = WireData(points_as_wire(run.metrics), pairs(run.params), pairs(run.tags))
+    return WireRun(info_as_wire(run), data, inputs, outputs)
 
 
 def _input_as_wire(dataset: DatasetInput) -> dict[str, Any]:
@@ -145,7 +178,7 @@ async def search(call: Call) -> Any:
         lambda tx: tracking.search_runs(
             tx,
             fields.texts("experiment_ids"),
-            filter=fields.text("filter"),
+            filter=fields.filter(),
             order_by=fields.texts("order_by"),
             max_results=size,
             page_token=fields.text("page_token"),

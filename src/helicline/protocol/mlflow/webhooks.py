@@ -89,11 +89,8 @@ async def test(call: Call) -> Any:
     event = _event(call.fields.object("event")) if call.fields.has("event") else webhook.events[0]
     if event not in webhooks.EVENTS:
         raise call.fields.wrong("event", event, f"one of {', '.join(webhooks.EVENTS)}")
-    entity, _, action = event.partition(".")
     now = call.store.clock.now()
-    example = {"name": "example", "version": "1", "key": "example", "value": "example", "alias": "example"}
-    document = {"entity": entity, "action": action, "timestamp": now.isoformat(), "data": example}
-    body, delivery_id = msgspec.json.encode(document).decode(), str(uuid.uuid4())
+    body, delivery_id = msgspec.json.encode(webhooks.example(event, now)).decode(), str(uuid.uuid4())
     secret = call.vault.open(webhook.secret, webhooks.about(webhook.id))
     told = send.headers(secret, delivery_id, str(epoch_ms(now) // 1000), body)
     private = call.settings.webhook_private

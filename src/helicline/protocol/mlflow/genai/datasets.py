@@ -88,7 +88,7 @@ async def search(call: Call) -> Any:
         lambda tx: evaluation.search_datasets(
             tx,
             fields.texts("experiment_ids"),
-            filter=fields.text("filter_string"),
+            filter=fields.filter("filter_string"),
             order_by=fields.texts("order_by"),
             max_results=size,
             page_token=fields.text("page_token"),

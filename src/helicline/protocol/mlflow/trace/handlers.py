@@ -123,7 +123,7 @@ async def search(call: Call) -> Any:
         lambda tx: traces.search_traces(
             tx,
             places or fields.texts("experiment_ids"),
-            filter=fields.text("filter"),
+            filter=fields.filter(),
             order_by=fields.texts("order_by"),
             max_results=size,
             page_token=fields.text("page_token"),

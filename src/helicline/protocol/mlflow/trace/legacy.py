@@ -70,7 +70,7 @@ async def search(call: Call) -> Any:
         lambda tx: traces.search_traces(
             tx,
             experiments,
-            filter=fields.text("filter"),
+            filter=fields.filter(),
             order_by=fields.texts("order_by"),
             max_results=size,
             page_token=fields.text("page_token"),

@@ -1,0 +1,132 @@
+"""What webhooks are told: the same entities, actions and fields of data as from a stock MLflow server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from helicline import registry
+from helicline.errors import NotFound
+from helicline.records.event import Event
+from helicline.registry.model import IS_PROMPT
+from helicline.store.unit import Reader
+
+# what an event of ours is called where it is about a model, and where it is about a prompt
+NAMES = {
+    ("registered_model", "created"): ("registered_model.created", "prompt.created"),
+    ("registered_model", "tagged"): ("", "prompt_tag.set"),
+    ("registered_model", "untagged"): ("", "prompt_tag.deleted"),
+    ("model_version", "registered"): ("model_version.created", "prompt_version.created"),
+    ("model_version", "tagged"): ("model_version_tag.set", "prompt_version_tag.set"),
+    ("model_version", "untagged"): ("model_version_tag.deleted", "prompt_version_tag.deleted"),
+    ("alias", "pointed"): ("model_version_alias.created", "prompt_alias.created"),
+    ("alias", "unpointed"): ("model_version_alias.deleted", "prompt_alias.deleted"),
+}
+FIELDS = {
+    "registered_model.created": ("name", "tags", "description"),
+    "model_version.created": ("name", "version", "source", "run_id", "tags", "description"),
+    "model_version_tag.set": ("name", "version", "key", "value"),
+    "model_version_tag.deleted": ("name", "version", "key"),
+    "model_version_alias.created": ("name", "alias", "version"),
+    "model_version_alias.deleted": ("name", "alias"),
+    "prompt.created": ("name", "tags", "description"),
+    "prompt_version.created": ("name", "version", "template", "tags", "description"),
+    "prompt_tag.set": ("name", "key", "value"),
+    "prompt_tag.deleted": ("name", "key"),
+    "prompt_version_tag.set": ("name", "version", "key", "value"),
+    "prompt_version_tag.deleted": ("name", "version", "key"),
+    "prompt_alias.created": ("name", "alias", "version"),
+    "prompt_alias.deleted": ("name", "alias"),
+    "budget_policy.exceeded": (
+        "budget_policy_id",
+        "budget_unit",
+        "budget_amount",
+        "current_spend",
+        "duration_unit",
+        "duration_value",
+        "target_scope",
+        "workspace",
+        "target_value",
+        "window_start",
+    ),
+}
+EXAMPLE: dict[str, Any] = {
+    "name": "example",
+    "version": "1",
+    "alias": "champion",
+    "key": "team",
+    "value": "pricing",
+    "tags": {"team": "pricing"},
+    "description": "An example",
+    "source": "models:/m-0123456789abcdef0123456789abcdef",
+    "run_id": "0123456789abcdef0123456789abcdef",
+    "template": "Answer {{question}}",
+    "budget_policy_id": "bp-example",
+    "budget_unit": "USD",
+    "budget_amount": 100.0,
+    "current_spend": 105.5,
+    "duration_unit": "MONTHS",
+    "duration_value": 1,
+    "target_scope": "WORKSPACE",
+    "workspace": "default",
+    "target_value": None,
+    "window_start": 1_767_225_600_000,
+}
+PROMPT_TEXT = "mlflow.prompt.text"
+INTERNAL = {PROMPT_TEXT, IS_PROMPT, "_mlflow_prompt_type"}  # of prompts, these tags are not told
+
+
+def message(tx: Reader, event: Event) -> tuple[str, dict[str, Any]] | None:
+    """Return what the event is called and the document that tells of it as things stand; None where nobody is told."""
+    if (event.noun, event.verb) not in NAMES:
+        return None
+    name, number, alias = _subject(event)
+    try:
+        is_prompt = registry.get_model(tx, name).is_prompt
+    except NotFound:
+        return None
+    called = NAMES[event.noun, event.verb][is_prompt]
+    if not called:
+        return None
+    facts = {"name": name, "version": str(number), "alias": alias, **_facts(tx, event, name, number)}
+    if is_prompt and "tags" in facts:
+        facts["template"] = facts["tags"].get(PROMPT_TEXT)
+        facts["tags"] = {key: value for key, value in facts["tags"].items() if key not in INTERNAL}
+    return called, _document(called, event.at, facts)
+
+
+def example(called: str, at: datetime) -> dict[str, Any]:
+    """Return a document as an event that is called so has it, with made-up facts."""
+    return _document(called, at, EXAMPLE)
+
+
+def _document(called: str, at: datetime, facts: Mapping[str, Any]) -> dict[str, Any]:
+    entity, _, action = called.partition(".")
+    data = {name: facts[name] for name in FIELDS[called]}
+    return {"entity": entity, "action": action, "timestamp": at.isoformat(), "data": data}
+
+
+def _subject(event: Event) -> tuple[str, int, str]:
+    """Return the model's name, the version's number (0 where it is not about one) and the alias."""
+    if event.noun == "alias":
+        name, _, alias = event.id.rpartition("@")
+        return name, int(event.detail.get("number") or 0), alias
+    if event.noun == "model_version":
+        name, _, number = event.id.rpartition("/")
+        return name, int(number), ""
+    return event.id, 0, ""
+
+
+def _facts(tx: Reader, event: Event, name: str, number: int) -> dict[str, Any]:
+    if event.noun == "alias":
+        return {}
+    key = str(event.detail.get("key", ""))
+    if event.noun == "registered_model":
+        model = registry.get_model(tx, name)
+        about: dict[str, Any] = {"tags": model.tags, "description": model.description}
+    else:
+        version = registry.get_version(tx, name, number)
+        about = {"tags": version.tags, "description": version.description or None}
+        about |= {"source": version.source, "run_id": version.run_id or None}
+    return about | {"key": key, "value": about["tags"].get(key, "")}
