@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeVar
@@ -37,10 +38,14 @@ AGAIN = ("40001", "40P01", "23505")
 
 
 class Reader:
-    """A consistent view of the database: what `store.read` hands to its function."""
+    """A consistent view of the database: what `store.read` hands to its function.
+
+    `afterwards` gathers bulks, each with an item, that the writer does when the view is done; nobody waits for them.
+    """
 
     def __init__(self, connection: sa.Connection, now: datetime) -> None:
         self.connection, self.now = connection, now
+        self.afterwards: list[tuple[Bulk, Any]] = []
 
     def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any]:
         return self.connection.execute(statement, rows)
@@ -144,9 +149,14 @@ class Store:
         """Run `view` on a snapshot of what is committed."""
         try:
             with self._snapshots.connect() as connection, connection.begin():
-                return view(Reader(connection, self.clock.now()))
+                reader = Reader(connection, self.clock.now())
+                found = view(reader)
         except (sa.exc.DBAPIError, OverflowError, UnicodeEncodeError) as error:
             raise _translated(error) from error
+        with suppress(Unavailable):
+            for bulk, item in reader.afterwards:
+                self.gather(bulk, item)
+        return found
 
     def close(self) -> None:
         self._inbox.close()

@@ -104,7 +104,7 @@ def test_tables_that_need_no_rowid_have_none(tmp_path):
         text = dict(connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'table'").all())
     bare = {name for name, sql in text.items() if "WITHOUT ROWID" in sql}
     store.close()
-    assert bare == {"metric_tail", "run_param", "run_tag"}
+    assert bare == {"metric_tail", "run_param", "run_sheet", "run_tag"}
 
 
 def test_the_points_of_the_first_schema_are_kept(bare):
@@ -121,7 +121,7 @@ def test_the_points_of_the_first_schema_are_kept(bare):
     keys = bare.read(lambda tx: metric.series_of(tx, "r", ["a", "b"]))
     kept = {key: bare.read(lambda tx, id=id: metric.all_points(tx, id)) for key, id in keys.items()}
     assert {key: points.values.tolist() for key, points in kept.items()} == {"a": [1.5, 2.5], "b": [0.0]}
-    assert bare.read(lambda tx: metric.latest_of(tx, ["r"]))["r"][0].value == 2.5
+    assert bare.read(lambda tx: metric.latest_of(tx, ["r"]))["r"][0][1] == 2.5
 
 
 def test_the_spans_of_older_schemas_are_kept(bare):

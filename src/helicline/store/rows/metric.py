@@ -75,6 +75,9 @@ _TAIL_ROWS = (
 _TAIL_ROW = "(?, (SELECT coalesce(max(number), 0) + 1 FROM metric_tail WHERE run = ?), ?, ?)"
 
 
+Latest = tuple[str, float, int, int]  # key, value, milliseconds, step
+
+
 class Mark(NamedTuple):
     """A point as it is ordered: NaN is 0, and after it."""
 
@@ -331,9 +334,9 @@ def _after(points: Points, mark: Mark | None) -> Points:
 _LATEST = "SELECT run, key, timestamp_ms, step, value, is_nan FROM series WHERE run IN {ids} ORDER BY run, key"
 
 
-def latest_of(tx: Reader, run_ids: Sequence[str]) -> dict[str, list[MetricPoint]]:
+def latest_of(tx: Reader, run_ids: Sequence[str]) -> dict[str, list[Latest]]:
     """Return the latest points of each run, by key."""
     return {
-        run: [MetricPoint(key, math.nan if is_nan else value, at, step) for _, key, at, step, value, is_nan in points]
+        run: [(key, math.nan if is_nan else value, at, step) for _, key, at, step, value, is_nan in points]
         for run, points in by_run(rows_among(tx, _LATEST, run_ids))
     }

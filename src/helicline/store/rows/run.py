@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from helicline.clock import epoch_ms, from_epoch_ms
 from helicline.records.run import DatasetInput, ModelOutput, Run
 from helicline.store.noun import metadata
-from helicline.store.rows import metric
+from helicline.store.rows import metric, sheet
 from helicline.store.rows.among import by_run, rows_among
 from helicline.store.rows.experiment import Exact, add_missing, insert_into
 from helicline.store.unit import Reader, Tx
@@ -174,36 +174,78 @@ def find(tx: Reader, run_id: str) -> Run | None:
 
 
 def bare(tx: Reader, run_id: str) -> Run | None:
-    """Return the run without what was logged to it. In a unit of work its row is locked until the end."""
+    """Return the run without what was logged to it. In a unit of work it is held until the end, to be changed."""
     statement = sa.select(RUN).where(RUN.c.id == run_id)
+    if isinstance(tx, Tx):
+        sheet.drop(tx, [run_id])
     row = tx.execute(statement.with_for_update() if isinstance(tx, Tx) else statement).first()
     return None if row is None else record(row)
 
 
-def lifecycles(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
-    """Return the stage of those runs that there are; their rows stay as they are until the unit ends."""
-    lock = " FOR SHARE" if tx.is_postgres else ""
-    return dict(rows_among(tx, f"SELECT id, lifecycle FROM run WHERE id IN {{ids}} ORDER BY id{lock}", sorted(run_ids)))
+def held(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
+    """Return the stage of those runs that there are; they are held until the unit ends, to be added to."""
+    lock = " FOR SHARE OF run" if tx.is_postgres else ""
+    found = rows_among(tx, f"{_STAGES}{lock}", sorted(run_ids))
+    sheet.drop(tx, [run for run, _, has_sheet in found if has_sheet])
+    return {run: stage for run, stage, _ in found}
+
+
+_STAGES = (
+    "SELECT id, lifecycle, EXISTS (SELECT 1 FROM run_sheet WHERE run_sheet.run = run.id)"
+    " FROM run WHERE id IN {ids} ORDER BY id"
+)
 
 
 def filled(tx: Reader, rows: Sequence[Sequence[Any]]) -> list[Run]:
     """Return the runs of these rows with all that was logged to them."""
     ids = [row[0] for row in rows]
-    latest = metric.latest_of(tx, ids)
-    params, tags = _facts_of(tx, "run_param", ids), _facts_of(tx, "run_tag", ids)
+    known = sheet.sheets(tx, ids)
+    missed = [run_id for run_id in ids if run_id not in known]
+    if missed:
+        read = _logged(tx, missed)
+        known |= read
+        over = (row[0] for row in rows if row[4] in sheet.OVER and row[0] in read)
+        sheet.miss(tx, ((run_id, read[run_id]) for run_id in over), _make_sheets)
+    return [_whole(row, known[run_id]) for run_id, row in zip(ids, rows, strict=True)]
+
+
+def _whole(row: Sequence[Any], logged: sheet.Logged) -> Run:
+    return record(
+        row,
+        metrics=logged.points,
+        params=logged.params,
+        tags=logged.tags,
+        inputs=logged.inputs,
+        model_inputs=logged.model_inputs,
+        model_outputs=logged.model_outputs,
+    )
+
+
+def _make_sheets(tx: Tx, wanted: Sequence[Sequence[str]]) -> list[None]:
+    """Make sheets of those runs that are over and have none, as things stand now: a bulk of lists of ids."""
+    lock = " FOR UPDATE SKIP LOCKED" if tx.is_postgres else ""  # who holds a run changes it
+    ids = sorted({run_id for some in wanted for run_id in some})
+    stand = rows_among(tx, f"SELECT id, status FROM run WHERE id IN {{ids}} ORDER BY id{lock}", ids)
+    known = sheet.sheets(tx, ids)
+    lacking = [run_id for run_id, status in stand if status in sheet.OVER and run_id not in known]
+    sheet.keep(tx, _logged(tx, lacking))
+    return [None] * len(wanted)
+
+
+def _logged(tx: Reader, ids: Sequence[str]) -> dict[str, sheet.Logged]:
+    latest, params, tags = metric.latest_of(tx, ids), _facts_of(tx, "run_param", ids), _facts_of(tx, "run_tag", ids)
     inputs, models = _inputs_of(tx, ids), _models_of(tx, ids)
-    return [
-        record(
-            row,
-            metrics=tuple(latest.get(run_id, ())),
-            params=params.get(run_id, {}),
-            tags=tags.get(run_id, {}),
-            inputs=tuple(inputs.get(run_id, ())),
-            model_inputs=tuple(made.model_id for made in models.get((run_id, "input"), ())),
-            model_outputs=tuple(models.get((run_id, "output"), ())),
+    return {
+        run_id: sheet.Logged(
+            tuple(latest.get(run_id, ())),
+            params.get(run_id, {}),
+            tags.get(run_id, {}),
+            tuple(inputs.get(run_id, ())),
+            tuple(made.model_id for made in models.get((run_id, "input"), ())),
+            tuple(models.get((run_id, "output"), ())),
         )
-        for run_id, row in zip(ids, rows, strict=True)
-    ]
+        for run_id in ids
+    }
 
 
 def _facts_of(tx: Reader, table: str, ids: Sequence[str]) -> dict[str, dict[str, str]]:

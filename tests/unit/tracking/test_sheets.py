@@ -1,0 +1,176 @@
+"""The sheet of a run that is over: what it says is always what the rows say."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from helicline import tracking
+from helicline.records.run import DatasetInput, MetricPoint, ModelOutput
+from helicline.store.rows import purge, sheet
+from helicline.store.rows import run as rows
+
+END = "FINISHED"
+POINT = MetricPoint("loss", 0.5, 1000, 1)
+DATASET = DatasetInput(name="train", digest="d1", tags={"mlflow.data.context": "training"})
+
+
+def settled(store) -> None:
+    """Wait until the writer has done what views handed on: it does the bulks of one group in any order."""
+    for _ in range(2):
+        store.gather(lambda _tx, items: [None] * len(items), None).result()
+
+
+def searched(store):
+    found, _ = store.read(lambda tx: tracking.search_runs(tx, ["0"]))
+    settled(store)
+    return found
+
+
+def sheets(store) -> list[str]:
+    return sorted(store.read(lambda tx: [row.run for row in tx.execute(sa.select(sheet.RUN_SHEET))]))
+
+
+def finished(store, **logged) -> str:
+    def unit(tx):
+        run_id = tracking.create_run(tx, "0", name="one").run_id
+        tracking.log_batch(tx, run_id, **logged)
+        return tracking.update_run(tx, run_id, status=END).run_id
+
+    return store.write(unit)
+
+
+@pytest.fixture
+def run_id(store) -> str:
+    """A finished run with a bit of everything, whose sheet is made."""
+    run_id = finished(store, metrics=[POINT, MetricPoint("nan", math.nan, 1, 0)], params={"lr": "0.1"}, tags={"t": "1"})
+    store.write(lambda tx: tracking.log_inputs(tx, run_id, datasets=[DATASET], model_ids=[]))
+    searched(store)
+    assert sheets(store) == [run_id]
+    return run_id
+
+
+def from_rows(store, run_id: str):
+    """Return the run as it is told by its rows alone."""
+
+    def unit(tx):
+        sheet.drop(tx, [run_id])
+        found = rows.find(tx, run_id)
+        raise Undone(found)
+
+    with pytest.raises(Undone) as undone:
+        store.write(unit)
+    return undone.value.args[0]
+
+
+class Undone(Exception):
+    pass
+
+
+def test_a_run_is_the_same_from_its_sheet_as_from_its_rows(store, run_id):
+    (found,) = searched(store)
+    assert sheets(store) == [run_id]
+    assert msgspec.json.encode(found) == msgspec.json.encode(from_rows(store, run_id))
+    assert (found.metrics[0], math.isnan(found.metrics[1].value)) == (POINT, True)
+    assert (found.params, found.inputs) == ({"lr": "0.1"}, (DATASET,))
+
+
+def log_again(tx, run_id):
+    assert tracking.log_metrics(tx, [(run_id, [MetricPoint("loss", 0.25, 2000, 2)])]) == [None]
+
+
+CHANGES = {
+    "metric": log_again,
+    "metric of a batch": lambda tx, run_id: tracking.log_batch(tx, run_id, metrics=[MetricPoint("new", 1.0, 1, 1)]),
+    "param": lambda tx, run_id: tracking.log_batch(tx, run_id, params={"depth": "3"}),
+    "tag": lambda tx, run_id: tracking.log_batch(tx, run_id, tags={"t": "2"}),
+    "tag that goes": lambda tx, run_id: tracking.untag_run(tx, run_id, "t"),
+    "name": lambda tx, run_id: tracking.update_run(tx, run_id, name="two"),
+    "input": lambda tx, run_id: tracking.log_inputs(
+        tx, run_id, datasets=[msgspec.structs.replace(DATASET, digest="d2")], model_ids=[]
+    ),
+    "output": lambda tx, run_id: tracking.log_outputs(tx, run_id, [ModelOutput(model_id=a_model(tx), step=3)]),
+    "model of an older client": lambda tx, run_id: tracking.note_model(
+        tx, run_id, {"artifact_path": "m", "flavors": {}, "utc_time_created": "x", "run_id": run_id}
+    ),
+    "status": lambda tx, run_id: tracking.update_run(tx, run_id, status="RUNNING"),
+}
+
+
+def a_model(tx) -> str:
+    return tracking.create_logged_model(tx, "0", name="m").model_id
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_after_a_change_nobody_is_told_what_was(store, run_id, change):
+    (before,) = searched(store)
+    store.write(lambda tx: CHANGES[change](tx, run_id))
+    assert sheets(store) == []
+    (found,) = searched(store)
+    assert found != before
+    assert msgspec.json.encode(found) == msgspec.json.encode(from_rows(store, run_id))
+    assert sheets(store) == ([] if change == "status" else [run_id])
+
+
+def test_a_model_that_is_purged_leaves_the_runs_that_made_it(store, run_id):
+    model_id = store.write(a_model)
+    store.write(lambda tx: tracking.log_outputs(tx, run_id, [ModelOutput(model_id=model_id, step=0)]))
+    assert searched(store)[0].model_outputs == (ModelOutput(model_id=model_id, step=0),)
+    store.write(lambda tx: purge.remove_model(tx, model_id))
+    assert searched(store)[0].model_outputs == ()
+
+
+def test_a_run_that_is_purged_takes_its_sheet_along(store, run_id):
+    store.write(lambda tx: purge.remove_run(tx, run_id))
+    assert (searched(store), sheets(store)) == ([], [])
+
+
+def test_a_change_that_is_undone_keeps_the_sheet(store, run_id):
+    def unit(tx):
+        tracking.log_batch(tx, run_id, tags={"t": "3"})
+        raise Undone
+
+    with pytest.raises(Undone):
+        store.write(unit)
+    assert sheets(store) == [run_id]
+    assert searched(store)[0].tags["t"] == "1"
+
+
+def test_a_run_under_way_has_no_sheet(store):
+    store.write(lambda tx: tracking.create_run(tx, "0"))
+    searched(store)
+    assert sheets(store) == []
+
+
+def test_a_run_that_changed_since_it_was_missed_gets_the_sheet_of_now(store):
+    """The unit that makes a sheet reads the rows itself: what the view saw may be over."""
+    run_id = finished(store, tags={"t": "1"})
+    handed = []
+
+    def view(tx):
+        found = tracking.search_runs(tx, ["0"])
+        handed.extend(tx.afterwards)
+        tx.afterwards.clear()
+        return found
+
+    store.read(view)
+    store.write(lambda tx: tracking.log_batch(tx, run_id, tags={"t": "2"}))
+    for make, item in handed:
+        store.gather(make, item).result()
+    assert sheets(store) == [run_id]
+    assert searched(store)[0].tags["t"] == "2"
+
+
+def test_of_a_huge_page_only_some_sheets_are_made_at_once(store, monkeypatch):
+    monkeypatch.setattr(sheet, "AT_ONCE", 10)
+    for at in range(5):
+        finished(store, params={f"p{number}": str(at) for number in range(2)})
+    assert len(searched(store)) == 5
+    made = len(sheets(store))
+    assert 0 < made < 5
+    for _ in range(5):
+        searched(store)
+    assert len(sheets(store)) == 5
