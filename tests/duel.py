@@ -34,7 +34,7 @@ CLOCKS = frozenset(
 )
 THEIR_FAULT = ("INTERNAL_ERROR", "BAD_REQUEST", "INVALID_STATE", None)
 # marks of one side's own: where spans lie is told always by us, once there are some by the stock server
-OURS_ALONE = frozenset({"mlflow.trace.spansLocation", "mlflow.trace.infoFinalized"})
+OURS_ALONE = frozenset({"mlflow.trace.spansLocation"})
 # lists that mean sets
 SETS = frozenset(
     [

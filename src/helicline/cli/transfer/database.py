@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -119,7 +118,12 @@ def _started(folder: Path, place: Path, artifacts: Path) -> tuple[subprocess.Pop
         subprocess.run(
             [*mlflow, "db", "upgrade", database], cwd=place, env=environment, stdout=log, stderr=log, check=False
         )
-        process = subprocess.Popen(server, cwd=place, env=environment, stdout=log, stderr=log, start_new_session=True)
+        # -P: what lies in that folder is no code of ours
+        guard = [sys.executable, "-P", "-m", "helicline.cli.transfer.guard", str(folder)]
+        process = subprocess.Popen(
+            guard + server, cwd=place, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
     return process, f"http://127.0.0.1:{port}"
 
 
@@ -136,11 +140,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=15)
-    except ProcessLookupError:
-        process.wait()
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """Let go of the guard, which stops the server."""
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait()

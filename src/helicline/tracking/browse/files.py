@@ -1,13 +1,15 @@
-"""The files of a run, and how those of two runs differ."""
+"""The files of a run and of the models that it made, and how those of two runs differ."""
 
 from __future__ import annotations
 
 import difflib
+from contextlib import suppress
 
 import msgspec
 
 from helicline.errors import Invalid, NotFound
 from helicline.records.model import ArtifactFile
+from helicline.store.rows import logged_model as models
 from helicline.store.unit import Reader
 from helicline.tracking.artifact import Entry, artifact_files, get_artifact, list_artifacts, path_in_store
 from helicline.tracking.checks import checked_path
@@ -42,24 +44,65 @@ def home_of(tx: Reader, run_id: str) -> str:
 
 
 def listing(tx: Reader, run_id: str, path: str = "") -> list[Entry]:
-    """Return what lies directly below a folder of the run, folders first."""
-    root = home_of(tx, run_id)
-    found = list_artifacts(tx, f"{root}/{checked_path('path', path)}" if path else root)
-    return sorted(found, key=lambda entry: (not entry.is_dir, entry.path))
+    """Return what lies directly below a folder of the run, folders first; a model that it made is a folder, too."""
+    wanted = checked_path("path", path) if path else ""
+    found: dict[str, Entry] = {}
+    for folder, root in _trees(tx, run_id):
+        if folder and not wanted:
+            found[folder] = Entry(path=folder, is_dir=True)
+            continue
+        inner = _within(folder, wanted)
+        if inner is not None:
+            found |= {entry.path: entry for entry in list_artifacts(tx, f"{root}/{inner}" if inner else root)}
+    return sorted(found.values(), key=lambda entry: (not entry.is_dir, entry.path))
 
 
 def file_of(tx: Reader, run_id: str, path: str) -> ArtifactFile:
-    """Return the file of a run. Raises NotFound where there is none."""
-    root = home_of(tx, run_id)
-    try:
-        return get_artifact(tx, f"{root}/{checked_path('path', path)}")
-    except NotFound:
-        raise NotFound("artifact", path, f"See what run {run_id} has in its artifact list.") from None
+    """Return the file of a run, or of a model that it made. Raises NotFound where there is none."""
+    wanted = checked_path("path", path)
+    for folder, root in _trees(tx, run_id):
+        inner = _within(folder, wanted)
+        if inner:
+            with suppress(NotFound):
+                return get_artifact(tx, f"{root}/{inner}")
+    raise NotFound("artifact", path, f"See what run {run_id} has in its artifact list.")
 
 
 def diff_runs(tx: Reader, before: str, after: str) -> FilesDiff:
-    """Return how the files of two runs differ."""
-    return diff_files(artifact_files(tx, home_of(tx, before)), artifact_files(tx, home_of(tx, after)))
+    """Return how the files of two runs differ, those of the models that they made among them."""
+    return diff_files(_files_of(tx, before), _files_of(tx, after))
+
+
+def _files_of(tx: Reader, run_id: str) -> list[ArtifactFile]:
+    return [
+        msgspec.structs.replace(file, path=f"{folder}/{file.path}") if folder else file
+        for folder, root in _trees(tx, run_id)
+        for file in artifact_files(tx, root)
+    ]
+
+
+def _trees(tx: Reader, run_id: str) -> list[tuple[str, str]]:
+    """Return the folders of a run and where they lie: "" for its own files, then one for each model that it made.
+
+    Of models with one name the last is called by it alone, as clients load it; the others tell their step, too.
+    """
+    trees = {"": home_of(tx, run_id)}
+    made = sorted(get_run(tx, run_id).model_outputs, key=lambda output: output.step, reverse=True)
+    for output in made:
+        model = models.find(tx, output.model_id)
+        root = path_in_store(model.artifact_uri) if model is not None else None
+        if model is None or root is None or model.lifecycle != "active":
+            continue
+        names = (model.name, f"{model.name}@{output.step}", f"{model.name}@{output.model_id}")
+        trees[next(name for name in names if name not in trees)] = root
+    return list(trees.items())
+
+
+def _within(folder: str, path: str) -> str | None:
+    """Return the rest of a path that leads into the folder, None where it leads elsewhere."""
+    if not folder or path == folder:
+        return path if not folder else ""
+    return path.removeprefix(f"{folder}/") if path.startswith(f"{folder}/") else None
 
 
 def diff_files(before: list[ArtifactFile], after: list[ArtifactFile]) -> FilesDiff:

@@ -19,6 +19,7 @@ OURS_ALONE = ("derived", "linked_runs")
 WAITS = 30
 WAIT_S = 0.1
 SIZE_STATS = "mlflow.trace.sizeStats"
+FINALIZED = "mlflow.trace.infoFinalized"  # the client has told of the trace; spans may still come
 
 
 def info_as_wire(trace: TraceRecord) -> dict[str, Any]:
@@ -37,7 +38,8 @@ async def start(call: Call) -> Any:
     told = call.fields.object("trace").object("trace_info")
     if not told.document:
         missing("trace.trace_info")
-    info = dict(told.document) | {"tags": _text_map(told, "tags"), "trace_metadata": _text_map(told, "trace_metadata")}
+    metadata = _text_map(told, "trace_metadata") | {FINALIZED: "true"}
+    info = dict(told.document) | {"tags": _text_map(told, "tags"), "trace_metadata": metadata}
     located = told.object("trace_location").object("mlflow_experiment").required("experiment_id")
     info["trace_location"] = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": located}}
     info["trace_id"] = told.required("trace_id")

@@ -1,0 +1,77 @@
+"""The guard of a server that a command has started: it ends with the command, however that ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+GUARD = [sys.executable, "-P", "-m", "helicline.cli.transfer.guard"]
+# a server with a process of its own, which tells both their ids
+SERVER = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+with open(sys.argv[1] + ".new", "w") as file:
+    file.write(f"{os.getpid()} {child.pid}")
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+time.sleep(600)
+"""
+STARTER = """
+import subprocess, sys, time
+guard = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)
+time.sleep(600)
+"""
+
+
+def is_there(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def until(holds) -> None:
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came to hold")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "work"
+    made.mkdir()
+    (made / "copy.db").write_text("large")
+    return made
+
+
+def pids(told) -> list[int]:
+    until(told.exists)
+    return [int(pid) for pid in told.read_text().split()]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at processes by /proc")
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])
+def test_a_server_ends_with_who_started_it(tmp_path, folder, kind):
+    told = tmp_path / "pids"
+    command = [*GUARD, str(folder), sys.executable, "-c", SERVER, str(told)]
+    starter = subprocess.Popen([sys.executable, "-c", STARTER, *command])
+    server, child = pids(told)
+    assert is_there(server)
+    assert is_there(child)
+    starter.send_signal(kind)
+    starter.wait()
+    until(lambda: not is_there(server) and not is_there(child) and not folder.exists())
+
+
+def test_a_server_that_ends_by_itself_tells_its_code(folder):
+    guard = subprocess.Popen([*GUARD, str(folder), sys.executable, "-c", "raise SystemExit(7)"], stdin=subprocess.PIPE)
+    assert guard.wait(timeout=60) == 7
+    guard.stdin.close()
+    assert folder.exists()
