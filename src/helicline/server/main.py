@@ -40,6 +40,7 @@ def open_context(settings: Settings) -> Context:
     store = Store(settings.database_url)
     upgrade(store)
     store.write(lambda tx: webhook.seal_plain(tx, Vault.of(settings)))
+    store.write(webhook.note_unheard)
     return Context(store, open_blobs(settings.blobs, home), settings)
 
 

@@ -23,9 +23,12 @@ _Told = tuple["Future[Any] | asyncio.Future[Any]", Any, "BaseException | None"]
 
 
 class Job:
-    """A unit that waits, or the `item` of a bulk that does (then `unit` does that item alone)."""
+    """A unit that waits, or the `item` of a bulk that does (then `unit` does that item alone).
 
-    __slots__ = ("_unit", "actor", "bulk", "emitted", "error", "future", "item", "request_id", "told", "value")
+    What may be done `later` shares no commit with what somebody waits for.
+    """
+
+    __slots__ = ("_unit", "actor", "bulk", "emitted", "error", "future", "item", "later", "request_id", "told", "value")
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class Job:
     ) -> None:
         self._unit = unit
         self.future, self.actor, self.request_id, self.bulk, self.item = future, actor, request_id, bulk, item
+        self.later = False
         self.value: Any = None
         self.error: BaseException | None = None
         self.emitted: list[Event] = []

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeVar
@@ -25,6 +24,7 @@ from helicline.errors import Bug, HeliclineError, Invalid, StorageFull, Unavaila
 from helicline.records.event import Event
 from helicline.store.engine import abandon, begin_write, commit_write, driver_of, engine_of, run_text
 from helicline.store.job import Bulk, Inbox, Job, settle
+from helicline.store.later import Later
 
 log = logging.getLogger("helicline.store")
 T = TypeVar("T")
@@ -40,7 +40,7 @@ AGAIN = ("40001", "40P01", "23505")
 class Reader:
     """A consistent view of the database: what `store.read` hands to its function.
 
-    `afterwards` gathers bulks, each with an item, that the writer does when the view is done; nobody waits for them.
+    `afterwards` gathers bulks, each with an item, that the writer may do when the view is done; nobody waits for them.
     """
 
     def __init__(self, connection: sa.Connection, now: datetime) -> None:
@@ -104,7 +104,7 @@ class Store:
         self.listeners: list[Callable[[list[Event]], None]] = []
         self.witnesses: list[Witness] = []
         self._connection: sa.Connection | None = None  # the writer's, on SQLite
-        self._inbox = Inbox()
+        self._inbox, self._later = Inbox(), Later(self.enqueue)
         self._pool = None if self.is_sqlite else ThreadPoolExecutor(PG_WRITERS, thread_name_prefix="helicline-unit")
         commit = self._commit_all if self.is_sqlite else self._commit_bulks
         self._writer = threading.Thread(target=self._write_loop, args=(commit,), name="helicline-writer", daemon=True)
@@ -153,9 +153,7 @@ class Store:
                 found = view(reader)
         except (sa.exc.DBAPIError, OverflowError, UnicodeEncodeError) as error:
             raise _translated(error) from error
-        with suppress(Unavailable):
-            for bulk, item in reader.afterwards:
-                self.gather(bulk, item)
+        self._later.add(reader.afterwards)
         return found
 
     def close(self) -> None:
@@ -181,7 +179,8 @@ class Store:
 
     def _commit_all(self, group: list[Job]) -> None:
         self._connection = self._connection or self.engine.connect().execution_options(writes=True)
-        self._commit_group(self._connection, group)
+        self._commit_group(self._connection, [job for job in group if not job.later])
+        self._commit_group(self._connection, [job for job in group if job.later])
 
     def _commit_group(self, connection: sa.Connection, waiting: list[Job]) -> None:
         """Run every unit, commit once, then acknowledge: never before the commit."""
@@ -279,7 +278,7 @@ class Store:
 
     def _commit_bulks(self, group: list[Job]) -> None:
         """Do the bulks on PostgreSQL: each what waits for it, in one transaction."""
-        waiting = sorted((job for job in group if job.starts()), key=lambda job: id(job.bulk))
+        waiting = sorted((job for job in group if job.starts()), key=lambda job: (job.later, id(job.bulk)))
         for _, side_by_side in groupby(waiting, key=lambda job: job.bulk):
             self._commit_bulk(list(side_by_side))
 

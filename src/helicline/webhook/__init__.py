@@ -1,7 +1,7 @@
 """Webhooks: others are told of what happens in the registry."""
 
 from helicline.webhook.address import checked_url, is_public
-from helicline.webhook.delivery import Outcome, claim, decide, due, note, settle
+from helicline.webhook.delivery import Outcome, claim, decide, due, note, note_unheard, settle
 from helicline.webhook.message import example
 from helicline.webhook.webhook import (
     EVENTS,
@@ -31,6 +31,7 @@ __all__ = [
     "is_public",
     "list_webhooks",
     "note",
+    "note_unheard",
     "seal_plain",
     "settle",
     "update_webhook",

@@ -10,9 +10,11 @@ from helicline.records.event import Event
 from helicline.records.webhook import Delivery, Webhook
 from helicline.store.noun import column_value
 from helicline.store.nouns import DELIVERIES, WEBHOOKS
+from helicline.store.rows import event as events
 from helicline.store.unit import Reader, Tx
 from helicline.webhook.message import NAMES, message
 
+CURSOR = "webhooks"  # of releases that heard of events after their commit
 ATTEMPTS = 8
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 3600.0
 CLAIM_S = 120.0
@@ -39,7 +41,7 @@ def note(tx: Tx, event: Event) -> None:
     for webhook in listening:
         if called in webhook.events:
             fresh = Delivery(
-                id=f"{webhook.id}-{event.seq:016d}",  # those of one moment are in the order in which they happened
+                id=f"{event.seq:016d}-{webhook.id}",
                 webhook=webhook.id,
                 seq=event.seq,
                 body=msgspec.json.encode(document).decode(),
@@ -49,14 +51,28 @@ def note(tx: Tx, event: Event) -> None:
             DELIVERIES.insert(tx, fresh)
 
 
+def note_unheard(tx: Tx) -> int:
+    """Note the events that a release which heard of them after their commit had not come to; return how many."""
+    heard = events.cursor(tx, CURSOR)
+    if not heard:
+        return 0
+    unheard = 0
+    while batch := events.after(tx, heard, limit=1000):
+        for event in batch:
+            note(tx, event)
+        heard, unheard = batch[-1].seq, unheard + len(batch)
+    events.drop_cursor(tx, CURSOR)
+    return unheard
+
+
 def due(tx: Reader, *, limit: int = 20) -> list[Delivery]:
-    """Return what should be tried now, the oldest first."""
+    """Return what should be tried now, in the order in which it happened: that of the commits, which ids begin with."""
     table = DELIVERIES.table.c
     return DELIVERIES.select(
         tx,
         table.state == "PENDING",
         table.wake_at <= column_value(tx.now),
-        order=(table.wake_at, table.id),
+        order=(table.id,),
         limit=limit,
     )
 

@@ -74,7 +74,7 @@ EXAMPLE: dict[str, Any] = {
     "window_start": 1_767_225_600_000,
 }
 PROMPT_TEXT = "mlflow.prompt.text"
-INTERNAL = {PROMPT_TEXT, IS_PROMPT, "_mlflow_prompt_type"}  # of prompts, these tags are not told
+INTERNAL = {IS_PROMPT, "_mlflow_prompt_type"}  # of prompts, these tags are not told
 
 
 def message(tx: Reader, event: Event) -> tuple[str, dict[str, Any]] | None:
@@ -91,8 +91,10 @@ def message(tx: Reader, event: Event) -> tuple[str, dict[str, Any]] | None:
         return None
     facts = {"name": name, "version": str(number), "alias": alias, **_facts(tx, event, name, number)}
     if is_prompt and "tags" in facts:
-        facts["template"] = facts["tags"].get(PROMPT_TEXT)
-        facts["tags"] = {key: value for key, value in facts["tags"].items() if key not in INTERNAL}
+        tags = {key: value for key, value in facts["tags"].items() if key not in INTERNAL}
+        if event.noun == "model_version":
+            facts["template"] = tags.pop(PROMPT_TEXT, None)
+        facts["tags"] = tags
     return called, _document(called, event.at, facts)
 
 

@@ -19,6 +19,7 @@ from helicline.records.webhook import Delivery, Webhook
 from helicline.server.courier import Courier
 from helicline.settings import Settings
 from helicline.store.nouns import DELIVERIES, WEBHOOKS
+from helicline.store.rows import event as events
 from helicline.store.vault import Vault
 from helicline.webhook import Outcome, Told
 from receiver import Dripping, Receiver
@@ -111,6 +112,35 @@ def test_what_is_told_is_how_it_stood_when_it_happened(timed, courier, receiver)
         version | {"value": "two"},
         {"name": "greet", "version": "1", "template": "Hi {{name}}", "tags": {"team": "red"}, "description": None},
     ]
+
+
+def test_what_happens_at_the_same_time_is_told_in_the_order_of_its_commits(timed, courier, receiver):
+    subscribe(timed, told(receiver, "model_version_tag.set"))
+    register(timed)
+    for number in range(10):
+        units = [
+            timed.submit(lambda tx, value=f"{number}.{at}": registry.tag_version(tx, "churn", 1, "k", value))
+            for at in range(4)
+        ]
+        for unit in units:
+            unit.result()
+    run(courier)
+    deliveries = [headers["x-mlflow-delivery-id"] for _, headers, _ in receiver.requests]
+    assert (len(deliveries), deliveries) == (41, sorted(deliveries))
+    stands = timed.read(lambda tx: registry.get_version(tx, "churn", 1)).tags["k"]
+    assert documents(receiver)[-1]["data"]["value"] == stands
+
+
+def test_what_a_release_with_a_cursor_had_not_heard_is_told(timed, receiver):
+    register(timed, "heard")
+    timed.write(lambda tx: events.move_cursor(tx, "webhooks", events.head(tx)[0]))
+    register(timed, "unheard")
+    subscribe(timed, told(receiver, "registered_model.created"))
+    courier = Courier(timed, Settings(webhook_private=True, secret_key=KEY))
+    assert timed.write(webhook.note_unheard) > 0
+    assert timed.write(webhook.note_unheard) == 0
+    run(courier)
+    assert [one["data"]["name"] for one in documents(receiver)] == ["unheard"]
 
 
 def test_a_change_that_is_undone_tells_nobody(timed, courier, receiver):

@@ -94,6 +94,10 @@ def cursor(tx: Reader, consumer: str) -> int:
     return int(tx.execute(sa.select(CURSOR.c.seq).where(CURSOR.c.consumer == consumer)).scalar() or 0)
 
 
+def drop_cursor(tx: Tx, consumer: str) -> None:
+    tx.execute(CURSOR.delete().where(CURSOR.c.consumer == consumer))
+
+
 def move_cursor(tx: Tx, consumer: str, seq: int) -> None:
     statement = CURSOR.update().where(CURSOR.c.consumer == consumer).values(seq=seq)
     if tx.execute(statement).rowcount == 0:

@@ -64,7 +64,7 @@ def last_deleted(tx: Reader, noun: str, ids: Sequence[str]) -> dict[str, datetim
 
 def remove_run(tx: Tx, run_id: str) -> None:
     """Remove the run with all that was logged to it; its artifacts are another matter."""
-    runs.held(tx, [run_id])
+    runs.bare(tx, run_id)
     series = sa.select(SERIES.c.id).where(SERIES.c.run == run_id)
     used = [row.dataset for row in tx.execute(sa.select(RUN_INPUT.c.dataset).where(RUN_INPUT.c.run == run_id))]
     tx.execute(METRIC_BLOCK.delete().where(METRIC_BLOCK.c.series.in_(series)))
@@ -77,8 +77,9 @@ def remove_run(tx: Tx, run_id: str) -> None:
 
 def remove_model(tx: Tx, model_id: str) -> None:
     """Remove the logged model with its parameters, tags, metrics and the links of runs to it."""
-    runs.held(tx, {row.run for row in tx.execute(sa.select(RUN_MODEL.c.run).where(RUN_MODEL.c.model == model_id))})
-    for table in (LOGGED_MODEL_FACT, LOGGED_MODEL_METRIC, RUN_MODEL):
+    linked = tx.execute(RUN_MODEL.delete().where(RUN_MODEL.c.model == model_id).returning(RUN_MODEL.c.run))
+    runs.held(tx, {row.run for row in linked})
+    for table in (LOGGED_MODEL_FACT, LOGGED_MODEL_METRIC):
         tx.execute(table.delete().where(table.c.model == model_id))
     tx.execute(LOGGED_MODEL.delete().where(LOGGED_MODEL.c.id == model_id))
 

@@ -101,6 +101,7 @@ def save(tx: Tx, run: Run) -> None:
     statement = insert_into(tx, RUN)
     changed = {name: statement.excluded[name] for name in row if name != "id"}
     tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed), row)
+    sheet.drop(tx, [run.run_id])  # should somebody else have made it meanwhile
 
 
 def set_lifecycle_of_experiment(tx: Tx, experiment_id: str, lifecycle: str) -> None:
@@ -176,24 +177,21 @@ def find(tx: Reader, run_id: str) -> Run | None:
 def bare(tx: Reader, run_id: str) -> Run | None:
     """Return the run without what was logged to it. In a unit of work it is held until the end, to be changed."""
     statement = sa.select(RUN).where(RUN.c.id == run_id)
-    if isinstance(tx, Tx):
-        sheet.drop(tx, [run_id])
-    row = tx.execute(statement.with_for_update() if isinstance(tx, Tx) else statement).first()
+    if not isinstance(tx, Tx):
+        row = tx.execute(statement).first()
+    else:
+        row = tx.execute(statement.with_for_update()).first()
+        sheet.drop(tx, [run_id])  # once it is held: whoever made it meanwhile is done
     return None if row is None else record(row)
 
 
 def held(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
     """Return the stage of those runs that there are; they are held until the unit ends, to be added to."""
-    lock = " FOR SHARE OF run" if tx.is_postgres else ""
-    found = rows_among(tx, f"{_STAGES}{lock}", sorted(run_ids))
-    sheet.drop(tx, [run for run, _, has_sheet in found if has_sheet])
+    lock = " FOR SHARE" if tx.is_postgres else ""
+    stages = f"SELECT id, lifecycle, status FROM run WHERE id IN {{ids}} ORDER BY id{lock}"
+    found = rows_among(tx, stages, sorted(run_ids))
+    sheet.drop(tx, [run for run, _, status in found if status in sheet.OVER])
     return {run: stage for run, stage, _ in found}
-
-
-_STAGES = (
-    "SELECT id, lifecycle, EXISTS (SELECT 1 FROM run_sheet WHERE run_sheet.run = run.id)"
-    " FROM run WHERE id IN {ids} ORDER BY id"
-)
 
 
 def filled(tx: Reader, rows: Sequence[Sequence[Any]]) -> list[Run]:
@@ -206,41 +204,39 @@ def filled(tx: Reader, rows: Sequence[Sequence[Any]]) -> list[Run]:
         known |= read
         over = (row[0] for row in rows if row[4] in sheet.OVER and row[0] in read)
         sheet.miss(tx, ((run_id, read[run_id]) for run_id in over), _make_sheets)
-    return [_whole(row, known[run_id]) for run_id, row in zip(ids, rows, strict=True)]
+    inputs = _inputs_of(tx, ids)
+    return [_whole(row, known[row[0]], tuple(inputs.get(row[0], ()))) for row in rows]
 
 
-def _whole(row: Sequence[Any], logged: sheet.Logged) -> Run:
+def _whole(row: Sequence[Any], logged: sheet.Logged, inputs: tuple[DatasetInput, ...]) -> Run:
     return record(
         row,
         metrics=logged.points,
         params=logged.params,
         tags=logged.tags,
-        inputs=logged.inputs,
+        inputs=inputs,
         model_inputs=logged.model_inputs,
         model_outputs=logged.model_outputs,
     )
 
 
 def _make_sheets(tx: Tx, wanted: Sequence[Sequence[str]]) -> list[None]:
-    """Make sheets of those runs that are over and have none, as things stand now: a bulk of lists of ids."""
+    """Make sheets of those runs that are over, as things stand now: a bulk of lists of ids."""
     lock = " FOR UPDATE SKIP LOCKED" if tx.is_postgres else ""  # who holds a run changes it
     ids = sorted({run_id for some in wanted for run_id in some})
     stand = rows_among(tx, f"SELECT id, status FROM run WHERE id IN {{ids}} ORDER BY id{lock}", ids)
-    known = sheet.sheets(tx, ids)
-    lacking = [run_id for run_id, status in stand if status in sheet.OVER and run_id not in known]
-    sheet.keep(tx, _logged(tx, lacking))
+    sheet.keep(tx, _logged(tx, [run_id for run_id, status in stand if status in sheet.OVER]))
     return [None] * len(wanted)
 
 
 def _logged(tx: Reader, ids: Sequence[str]) -> dict[str, sheet.Logged]:
     latest, params, tags = metric.latest_of(tx, ids), _facts_of(tx, "run_param", ids), _facts_of(tx, "run_tag", ids)
-    inputs, models = _inputs_of(tx, ids), _models_of(tx, ids)
+    models = _models_of(tx, ids)
     return {
         run_id: sheet.Logged(
             tuple(latest.get(run_id, ())),
             params.get(run_id, {}),
             tags.get(run_id, {}),
-            tuple(inputs.get(run_id, ())),
             tuple(made.model_id for made in models.get((run_id, "input"), ())),
             tuple(models.get((run_id, "output"), ())),
         )

@@ -6,15 +6,16 @@ misses it has it made again, after its own answer. Runs under way have none, the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import sqlalchemy as sa
 
-from helicline.records.run import DatasetInput, MetricPoint, ModelOutput
+from helicline.records.run import MetricPoint, ModelOutput
 from helicline.store.noun import metadata
 from helicline.store.rows.among import rows_among
-from helicline.store.rows.experiment import Exact, add_missing
+from helicline.store.rows.experiment import Exact, insert_into
 from helicline.store.rows.metric import Latest
 from helicline.store.unit import Reader, Tx
 
@@ -25,23 +26,28 @@ RUN_SHEET = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
+log = logging.getLogger("helicline.store")
 OVER = ("FINISHED", "FAILED", "KILLED")
-AT_ONCE = 5000  # facts in sheets that are made in one unit: others wait for it
+AT_ONCE = 250_000  # bytes of the sheets that one view has made: writers wait for it; a longer one is never made
 
 
 class Logged(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a run has besides its own row. A release that changes this empties the table in its migration."""
+    """What a run has besides its own row and its datasets, which are long and shared by many runs.
+
+    A release that changes this, or ModelOutput, empties the table in its migration.
+    """
 
     metrics: tuple[Latest, ...] = ()
     params: dict[str, str] = {}
     tags: dict[str, str] = {}
-    inputs: tuple[DatasetInput, ...] = ()
     model_inputs: tuple[str, ...] = ()
     model_outputs: tuple[ModelOutput, ...] = ()
 
     @property
     def size(self) -> int:
-        return 1 + len(self.metrics) + len(self.params) + len(self.tags)
+        """About how many bytes the sheet will take."""
+        texts = sum(len(key) + len(value) for facts in (self.params, self.tags) for key, value in facts.items())
+        return 40 * (1 + len(self.metrics)) + texts
 
     @property
     def points(self) -> tuple[MetricPoint, ...]:
@@ -57,7 +63,13 @@ _DECODER = msgspec.msgpack.Decoder(Logged)
 def sheets(tx: Reader, run_ids: Sequence[str]) -> dict[str, Logged]:
     """Return what was logged to those of the runs that have a sheet."""
     found = rows_among(tx, "SELECT run, body FROM run_sheet WHERE run IN {ids}", run_ids)
-    return {run: _DECODER.decode(body) for run, body in found}
+    known = {}
+    for run, body in found:
+        try:
+            known[run] = _DECODER.decode(body)
+        except msgspec.MsgspecError as error:  # the rows say it, too, and a new one is made of them
+            log.warning("the sheet of run %s cannot be read: %s", run, error)
+    return known
 
 
 def drop(tx: Tx, run_ids: Iterable[str]) -> None:
@@ -70,14 +82,20 @@ def miss(tx: Reader, missed: Iterable[tuple[str, Logged]], make: Make) -> None:
     ids: list[str] = []
     size = 0
     for run_id, logged in missed:
-        size += logged.size
-        if size > AT_ONCE:
-            break
-        ids.append(run_id)
+        if size + logged.size <= AT_ONCE:
+            size += logged.size
+            ids.append(run_id)
     if ids:
         tx.afterwards.append((make, ids))
 
 
+def encoded(logged: Logged) -> bytes:
+    return _ENCODER.encode(logged)
+
+
 def keep(tx: Tx, found: dict[str, Logged]) -> None:
     """Keep what was logged to each run as its sheet."""
-    add_missing(tx, RUN_SHEET, [{"run": run, "body": _ENCODER.encode(logged)} for run, logged in found.items()])
+    if found:
+        statement = insert_into(tx, RUN_SHEET)
+        replaced = statement.on_conflict_do_update(index_elements=["run"], set_={"body": statement.excluded.body})
+        tx.execute(replaced, [{"run": run, "body": encoded(logged)} for run, logged in found.items()])
