@@ -11,7 +11,7 @@ import hmac
 import random
 import re
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -157,10 +157,19 @@ class Filter:
         except HeliclineError as error:
             await self.refuse(error, scope, send)
             return
-        await self.app(scope, receive, _with_headers(send, state["request_id"]))
+        told = () if _is_data(scope) else FOR_BROWSERS
+        await self.app(scope, receive, _with_headers(send, state["request_id"], told))
 
 
-SECURITY_HEADERS = [
+def _is_data(scope: Scope) -> bool:
+    """Tell whether the request brings JSON: no browser shows what is answered to that, or lets a foreign page send it.
+
+    A form cannot send it, and a script of another origin must be allowed to first, which nobody is.
+    """
+    return any(name == b"content-type" and value.startswith(b"application/json") for name, value in scope["headers"])
+
+
+FOR_BROWSERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -168,12 +177,12 @@ SECURITY_HEADERS = [
 ]
 
 
-def _with_headers(send: Send, request_id: str) -> Send:
+def _with_headers(send: Send, request_id: str, told: Sequence[tuple[bytes, bytes]]) -> Send:
     async def wrapped(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             headers = message.get("headers", ())
-            present = {name.lower() for name, _ in headers}
-            added = [pair for pair in SECURITY_HEADERS if pair[0] not in present]
+            present = {name.lower() for name, _ in headers} if told else ()
+            added = [pair for pair in told if pair[0] not in present]
             message["headers"] = [*headers, *added, (b"x-request-id", request_id.encode())]
         await send(message)
 

@@ -1,5 +1,6 @@
 """Who may come in: a table of Host, Origin and what browsers tell."""
 
+import asyncio
 import hashlib
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ import pytest
 
 from helicline.errors import Refused, Unauthenticated
 from helicline.records.access import Token
-from helicline.server.filter import Doorkeeper
+from helicline.server.filter import FOR_BROWSERS, Doorkeeper, Filter
 from helicline.settings import Settings
 from helicline.store import nouns
 from helicline.store.migrations import upgrade
@@ -144,3 +145,32 @@ def test_an_expired_or_revoked_token_is_refused(one_store, more):
     keep(one_store, "s3cret", **more)
     with pytest.raises(Unauthenticated):
         admit(one_store, scope(authorization="Bearer s3cret"))
+
+
+@pytest.mark.parametrize(
+    ("given", "is_told"),
+    [
+        (scope(), True),
+        (scope("POST", content_type="text/plain"), True),
+        (scope("POST", content_type="multipart/form-data"), True),
+        (scope("POST", content_type="application/json"), False),
+        (scope("POST", content_type="application/json; charset=utf-8"), False),
+    ],
+)
+def test_browsers_are_told_how_to_treat_an_answer_unless_none_could_show_it(one_store, given, is_told):
+    sent = []
+
+    async def app(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"x-frame-options", b"SAMEORIGIN")]})
+
+    async def keep(message):
+        sent.append(message)
+
+    async def refuse(error, _scope, _send):
+        raise error
+
+    asyncio.run(Filter(app, Doorkeeper(Settings(), one_store), refuse)(given, None, keep))
+    names = [name for name, _ in sent[0]["headers"]]
+    assert (b"x-request-id" in names, names.count(b"x-frame-options")) == (True, 1)
+    assert {name for name, _ in FOR_BROWSERS} <= {*names} or not is_told
+    assert (b"x-content-type-options" in names) == is_told
