@@ -38,13 +38,14 @@ def note(tx: Tx, event: Event) -> None:
     if told is None:
         return
     called, document = told
+    body = msgspec.json.encode(document).decode()
     for webhook in listening:
         if called in webhook.events:
             fresh = Delivery(
                 id=f"{event.seq:016d}-{webhook.id}",
                 webhook=webhook.id,
                 seq=event.seq,
-                body=msgspec.json.encode(document).decode(),
+                body=body,
                 created_at=tx.now,
                 wake_at=tx.now,
             )

@@ -166,7 +166,7 @@ def test_a_run_that_changed_since_it_was_missed_gets_the_sheet_of_now(store):
 
 
 def test_of_a_huge_page_only_some_sheets_are_made_at_once(store, monkeypatch):
-    monkeypatch.setattr(sheet, "AT_ONCE", 250)
+    monkeypatch.setattr(sheet, "MOST_BYTES", 250)
     for at in range(5):
         finished(store, params={f"p{number}": str(at) for number in range(2)})
     assert len(searched(store)) == 5
@@ -178,7 +178,7 @@ def test_of_a_huge_page_only_some_sheets_are_made_at_once(store, monkeypatch):
 
 
 def test_a_run_too_long_for_a_sheet_does_not_stand_in_the_way(store, monkeypatch):
-    monkeypatch.setattr(sheet, "AT_ONCE", 250)
+    monkeypatch.setattr(sheet, "MOST_BYTES", 250)
     small = finished(store)
     finished(store, params={"long": "x" * 300})
     assert [run.params.get("long", "") for run in searched(store)] == ["x" * 300, ""]

@@ -28,7 +28,7 @@ RUN_SHEET = sa.Table(
 )
 log = logging.getLogger("helicline.store")
 OVER = ("FINISHED", "FAILED", "KILLED")
-AT_ONCE = 250_000  # bytes of the sheets that one view has made: writers wait for it; a longer one is never made
+MOST_BYTES = 250_000  # of the sheets that one view has made: writers wait for it; a longer one is never made
 
 
 class Logged(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -82,7 +82,7 @@ def miss(tx: Reader, missed: Iterable[tuple[str, Logged]], make: Make) -> None:
     ids: list[str] = []
     size = 0
     for run_id, logged in missed:
-        if size + logged.size <= AT_ONCE:
+        if size + logged.size <= MOST_BYTES:
             size += logged.size
             ids.append(run_id)
     if ids:

@@ -9,6 +9,7 @@ import msgspec
 
 from helicline.errors import Invalid, NotFound
 from helicline.records.model import ArtifactFile
+from helicline.records.run import Run
 from helicline.store.rows import logged_model as models
 from helicline.store.unit import Reader
 from helicline.tracking.artifact import Entry, artifact_files, get_artifact, list_artifacts, path_in_store
@@ -36,10 +37,13 @@ class FilesDiff(msgspec.Struct, frozen=True, kw_only=True):
 
 def home_of(tx: Reader, run_id: str) -> str:
     """Return the folder of a run's artifacts. Raises Invalid where they lie in a store that is not ours."""
-    uri = get_run(tx, run_id).artifact_uri
-    root = path_in_store(uri)
+    return _home(get_run(tx, run_id))
+
+
+def _home(run: Run) -> str:
+    root = path_in_store(run.artifact_uri)
     if root is None:
-        raise Invalid("run", run_id, f"a run whose artifacts lie here; these lie at {uri}")
+        raise Invalid("run", run.run_id, f"a run whose artifacts lie here; these lie at {run.artifact_uri}")
     return root
 
 
@@ -86,8 +90,9 @@ def _trees(tx: Reader, run_id: str) -> list[tuple[str, str]]:
 
     Of models with one name the last is called by it alone, as clients load it; the others tell their step, too.
     """
-    trees = {"": home_of(tx, run_id)}
-    made = sorted(get_run(tx, run_id).model_outputs, key=lambda output: output.step, reverse=True)
+    run = get_run(tx, run_id)
+    trees = {"": _home(run)}
+    made = sorted(run.model_outputs, key=lambda output: output.step, reverse=True)
     for output in made:
         model = models.find(tx, output.model_id)
         root = path_in_store(model.artifact_uri) if model is not None else None
