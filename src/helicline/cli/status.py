@@ -37,15 +37,15 @@ def status(*, json: bool = False) -> None:
 
     Example: `hl status`
     """
-    found = connect().get("/status", dict[str, Any])
+    status_now = connect().get("/status", dict[str, Any])
     if json:
-        as_json(found)
+        as_json(status_now)
         return
-    say(ring(found["stations"]) + "\n")
-    table("", ("station", "now"), [(one["name"], one["sentence"]) for one in found["stations"]])
-    seen = found["gateway_seen_s"]
-    say(f"\ngateway: {'not seen yet' if seen is None else f'reported {seen:.1f} s ago'}")
-    if found["needs"]:
+    say(ring(status_now["stations"]) + "\n")
+    table("", ("station", "now"), [(station["name"], station["sentence"]) for station in status_now["stations"]])
+    seen_s = status_now["gateway_seen_s"]
+    say(f"\ngateway: {'not seen yet' if seen_s is None else f'reported {seen_s:.1f} s ago'}")
+    if status_now["needs"]:
         say("\n[bold]needs you[/]")
-        for need in found["needs"]:
+        for need in status_now["needs"]:
             say(f"  [yellow]{need['kind']}[/] {need['sentence']}")

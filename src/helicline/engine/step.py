@@ -55,10 +55,10 @@ def load_function(order: Order, client: Client, scratch: Path) -> Callable[..., 
         archive.extractall(code, filter="data")
     sys.path.insert(0, str(code))
     module, _, name = order.step.function.partition(":")
-    found: Any = importlib.import_module(module)
+    value: Any = importlib.import_module(module)
     for part in name.split("."):
-        found = getattr(found, part)
-    return found.function if isinstance(found, Step) else found
+        value = getattr(value, part)
+    return value.function if isinstance(value, Step) else value
 
 
 def _input(order: Order, name: str, output: Output, *, client: Client, scratch: Path) -> Any:
@@ -113,59 +113,59 @@ def _as_tuple(step: str, returned: Any, kinds: tuple[Kind, ...]) -> tuple[Any, .
         return ()
     values = returned if len(kinds) > 1 and isinstance(returned, tuple) else (returned,)
     if returned is None or len(values) != len(kinds):
-        got = "nothing" if returned is None else f"{len(values)} values"
-        raise Invalid(f"step {step} returned", got, f"what it declares: {', '.join(kinds)}")
+        returned_text = "nothing" if returned is None else f"{len(values)} values"
+        raise Invalid(f"step {step} returned", returned_text, f"what it declares: {', '.join(kinds)}")
     return tuple(values)
 
 
-def _keep_table(what: str, value: Any, client: Client, scratch: Path) -> Output:
+def _keep_table(field: str, value: Any, client: Client, scratch: Path) -> Output:
     path = scratch / f"{new_run_id()}.parquet"
     try:
         write_parquet(value, path)
     except Invalid as error:
-        raise Invalid(what, error.got, error.allowed) from None
+        raise Invalid(field, error.got, error.allowed) from None
     entry = client.put_blob(path)
     return Output(kind="Table", digest=entry.hash, byte_count=entry.size, row_count=Table([path]).row_count)
 
 
-def _keep_metrics(what: str, value: Any, client: Client, _scratch: Path) -> Output:
+def _keep_metrics(field: str, value: Any, client: Client, _scratch: Path) -> Output:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise Invalid(what, type(value).__name__, "hl.Metrics or a dict of names to numbers")
+        raise Invalid(field, type(value).__name__, "hl.Metrics or a dict of names to numbers")
     numbers = {name: float(number) for name, number in value.items()}
     bad = next((name for name, number in numbers.items() if not math.isfinite(number)), None)
     if bad is not None:
-        raise Invalid(f"{what}, metric {bad}", str(numbers[bad]), "a finite number")
+        raise Invalid(f"{field}, metric {bad}", str(numbers[bad]), "a finite number")
     digest = client.put_bytes(msgspec.json.encode(numbers, order="sorted"))
     return Output(kind="Metrics", digest=digest, values=numbers)
 
 
-def _keep_artifact(what: str, value: Any, client: Client, _scratch: Path) -> Output:
+def _keep_artifact(field: str, value: Any, client: Client, _scratch: Path) -> Output:
     path = value.path if isinstance(value, Artifact) else value
     if isinstance(path, Path):
         if not path.is_file():
-            raise Invalid(what, str(path), "a file that exists")
+            raise Invalid(field, str(path), "a file that exists")
         entry = client.put_blob(path)
         return Output(kind="Artifact", digest=entry.hash, byte_count=entry.size)
     try:
         content = msgspec.json.encode(value, order="deterministic")
     except (TypeError, msgspec.MsgspecError):
-        raise Invalid(what, type(value).__name__, "a file path or a value that JSON can hold") from None
+        raise Invalid(field, type(value).__name__, "a file path or a value that JSON can hold") from None
     return Output(kind="Artifact", digest=client.put_bytes(content), byte_count=len(content))
 
 
-def _keep_model(what: str, value: Any, _client: Client, _scratch: Path) -> Output:
+def _keep_model(field: str, value: Any, _client: Client, _scratch: Path) -> Output:
     """Name the logged model behind `value`; an estimator that was not logged is logged now with the stock client."""
     from mlflow import MlflowClient
 
-    model_id = getattr(value, "model_id", None) or _log_estimator(what, value)
-    found = MlflowClient().get_logged_model(model_id)
-    return Output(kind="Model", digest=_model_digest(found.model_id), model_id=found.model_id)
+    model_id = getattr(value, "model_id", None) or _log_estimator(field, value)
+    logged_model = MlflowClient().get_logged_model(model_id)
+    return Output(kind="Model", digest=_model_digest(logged_model.model_id), model_id=logged_model.model_id)
 
 
-def _log_estimator(what: str, value: Any) -> str:
+def _log_estimator(field: str, value: Any) -> str:
     if not (hasattr(value, "predict") and hasattr(value, "get_params")):
         allowed = "a model logged with mlflow (its ModelInfo or LoggedModel), or a scikit-learn estimator"
-        raise Invalid(what, type(value).__name__, allowed)
+        raise Invalid(field, type(value).__name__, allowed)
     import mlflow.sklearn
 
     return str(mlflow.sklearn.log_model(value, name="model").model_id)

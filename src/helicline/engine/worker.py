@@ -75,10 +75,10 @@ class Worker:
     def preload(self, client: Client, bundle: str, scratch: Path) -> list[str]:
         """Return what is worth importing once for all tasks of a code bundle."""
         if bundle and bundle not in self.preloads:
-            found = imports_of(client.fetch_blob(bundle, scratch / "preload.tar"))
-            packages = dict.fromkeys(name.split(".")[0] for name in found if name.split(".")[0] in FLAVOURS)
+            imports = imports_of(client.fetch_blob(bundle, scratch / "preload.tar"))
+            packages = dict.fromkeys(name.split(".")[0] for name in imports if name.split(".")[0] in FLAVOURS)
             flavours = [module for name in packages for module in (f"mlflow.{name}", *WITH_FLAVOUR.get(name, ()))]
-            self.preloads[bundle] = [*found, *dict.fromkeys(flavours)] if "mlflow" in found else found
+            self.preloads[bundle] = [*imports, *dict.fromkeys(flavours)] if "mlflow" in imports else imports
         return [*ALWAYS, *STOCK, *self.preloads.get(bundle, [])]
 
     def _lease(self, client: Client) -> Order | None:

@@ -43,7 +43,7 @@ def _step_order(tx: Reader, attempt: Attempt, bare: Order) -> Order:
         step=spec,
         inputs=inputs_of(spec, steps, runs.dataset_outputs(tx, run)) or {},
         datasets={
-            asked: ref for asked, ref in run.inputs.items() if asked in {s.dataset for s in spec.inputs.values()}
+            dataset: ref for dataset, ref in run.inputs.items() if dataset in {s.dataset for s in spec.inputs.values()}
         },
         bundle=run.spec.code.bundle,
         tracking=_tracking(run, steps[attempt.step].run_id),
@@ -105,9 +105,9 @@ def _last_harvest_ms(tx: Reader, loop: Loop, turn: Turn) -> int:
     earlier = nouns.TURNS.select(
         tx, column.loop == loop.name, column.number < turn.number, order=[column.number.desc()]
     )
-    for one in earlier:
-        leg = next((leg for leg in one.legs if leg.name == "data"), None)
-        if leg is not None and one.dataset_version:
+    for turn_before in earlier:
+        leg = next((leg for leg in turn_before.legs if leg.name == "data"), None)
+        if leg is not None and turn_before.dataset_version:
             return round(leg.started_at.timestamp() * 1000)
     return 0
 

@@ -99,13 +99,13 @@ def facts_of(tx: Reader, turn: Turn, loop: Loop) -> Facts:
 
 def _rules_left(tx: Reader, loop: Loop, turn: Turn, version: ModelVersion) -> list[ApprovalRule]:
     """Return whose consent the turn still needs: what its loop asks for, and what protects `champion`."""
-    found = []
-    asked, request = loop.spec.approval, nouns.REQUESTS.find(tx, turn.request) if turn.request else None
-    if asked is not None and not (request and request.state == "APPROVED"):
-        found.append(asked)
+    rules = []
+    own_rule, request = loop.spec.approval, nouns.REQUESTS.find(tx, turn.request) if turn.request else None
+    if own_rule is not None and not (request and request.state == "APPROVED"):
+        rules.append(own_rule)
     if (rule := unmet(tx, version, "champion")) is not None:
-        found.append(ApprovalRule(role=rule.role, people=rule.people))
-    return found
+        rules.append(ApprovalRule(role=rule.role, people=rule.people))
+    return rules
 
 
 def _is_of(report: GateReport, turn: Turn, version: ModelVersion) -> bool:
@@ -190,7 +190,7 @@ def _register(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
     if model is None or run.spec.candidate is None:
         raise NotFound("output", "model")
     step = runs.steps_of(tx, run.id)[run.spec.candidate.model.step]
-    cached = sum(1 for one in runs.steps_of(tx, run.id).values() if one.state == "CACHED")
+    cached = sum(1 for step_run in runs.steps_of(tx, run.id).values() if step_run.state == "CACHED")
     version = _same_version(tx, loop, model) or register(
         tx,
         loop.spec.model,
@@ -209,8 +209,8 @@ def _register(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
 def _same_version(tx: Reader, loop: Loop, model: Output) -> ModelVersion | None:
     """Return the version this very model was registered as before: a cache hit must not make a twin."""
     column = nouns.VERSIONS.table.c
-    found = nouns.VERSIONS.select(tx, column.model == loop.spec.model, column.model_id == model.model_id)
-    return next((version for version in found if not version.deleted), None)
+    twins = nouns.VERSIONS.select(tx, column.model == loop.spec.model, column.model_id == model.model_id)
+    return next((version for version in twins if not version.deleted), None)
 
 
 def _origin_run(tx: Reader, model: Output) -> str:
@@ -307,7 +307,7 @@ def find(tx: Reader, turn_id: str) -> Turn:
     if number.isdecimal():
         return nouns.TURNS.get(tx, name, int(number))
     column = nouns.TURNS.table.c
-    found = nouns.TURNS.select(tx, column.loop == name, order=[column.number.desc()], limit=1)
-    if not found:
+    turns = nouns.TURNS.select(tx, column.loop == name, order=[column.number.desc()], limit=1)
+    if not turns:
         raise NotFound("turn", turn_id, "A turn is named like digits~3; see: hl turn ls")
-    return found[0]
+    return turns[0]

@@ -26,16 +26,16 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
 def inputs_of(step: StepSpec, steps: dict[str, StepRun], datasets: dict[str, Output]) -> dict[str, Output] | None:
     """Return the step's inputs, or None while one is not there yet."""
-    found: dict[str, Output] = {}
+    outputs: dict[str, Output] = {}
     for name, source in step.inputs.items():
         if source.dataset:
-            found[name] = datasets[source.dataset]
+            outputs[name] = datasets[source.dataset]
             continue
         upstream = steps[source.step]
         if upstream.state not in DONE:
             return None
-        found[name] = upstream.outputs[source.output]
-    return found
+        outputs[name] = upstream.outputs[source.output]
+    return outputs
 
 
 def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Attempt], now: datetime) -> Move:

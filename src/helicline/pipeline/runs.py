@@ -87,10 +87,8 @@ def steps_of(tx: Reader, pipeline_run: str) -> dict[str, StepRun]:
 def dataset_outputs(tx: Reader, run: PipelineRun) -> dict[str, Output]:
     """Return the pinned datasets of a run as inputs of its steps, by the spec they were asked with."""
     return {
-        asked: Output(
-            kind="Table", digest=version.root_hash, byte_count=version.byte_count, row_count=version.row_count
-        )
-        for asked, version in ((asked, versions.resolve(tx, ref)) for asked, ref in run.inputs.items())
+        name: Output(kind="Table", digest=version.root_hash, byte_count=version.byte_count, row_count=version.row_count)
+        for name, version in ((name, versions.resolve(tx, ref)) for name, ref in run.inputs.items())
     }
 
 
@@ -127,8 +125,8 @@ def _start(tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, _move: Move) -
         return
     column = nouns.CACHE.table.c
     name = f"{run.pipeline}.{step.step}"
-    kept = nouns.CACHE.select(tx, column.step == name, order=[column.version])
-    nearest = max(kept, key=lambda entry: entry.created_at, default=None)
+    entries = nouns.CACHE.select(tx, column.step == name, order=[column.version])
+    nearest = max(entries, key=lambda entry: entry.created_at, default=None)
     reason = cache.why_rerun(parts, nearest) if run.use_cache and spec.cache else "the cache is off"
     _dispatch(tx, run, step, spec=spec, key=key, parts=parts, reason=reason)
 

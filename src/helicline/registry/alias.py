@@ -62,8 +62,8 @@ def alias_of(tx: Reader, model: str, alias: str) -> int | None:
     if alias.lower() == "latest":
         version = newest(tx, model)
         return None if version is None else version.number
-    found = ALIASES.find(tx, model, alias)
-    return None if found is None else found.number
+    pointer = ALIASES.find(tx, model, alias)
+    return None if pointer is None else pointer.number
 
 
 def aliases(tx: Reader, model: str) -> dict[str, int]:

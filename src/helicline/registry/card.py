@@ -40,8 +40,8 @@ def edit_card(tx: Tx, model: str, number: int, fields: Mapping[str, str]) -> Mod
 
 def earlier_card(tx: Reader, version: ModelVersion) -> dict[str, tuple[str, int]]:
     """Return what the nearest earlier version says in each field that this one leaves empty, and its number."""
-    found: dict[str, tuple[str, int]] = {}
+    texts: dict[str, tuple[str, int]] = {}
     for other in versions(tx, version.model):
         if other.number < version.number:
-            found |= {name: (text, other.number) for name, text in other.card.items()}
-    return {name: said for name, said in found.items() if name not in version.card}
+            texts |= {name: (text, other.number) for name, text in other.card.items()}
+    return {name: entry for name, entry in texts.items() if name not in version.card}

@@ -22,7 +22,7 @@ def create_model(tx: Tx, name: str, *, tags: dict[str, str] | None = None, descr
     """Return the new model, without versions. Raises Conflict where the name is taken."""
     checked_model_name(name)
     hold(tx, f"model:{name}")
-    kept = {key: checked_tag(key, value) for key, value in (tags or {}).items()}
+    checked_tags = {key: checked_tag(key, value) for key, value in (tags or {}).items()}
     if MODELS.find(tx, name) is not None:
         raise Conflict("registered model", name, "exists already")
     model = RegisteredModel(
@@ -30,8 +30,8 @@ def create_model(tx: Tx, name: str, *, tags: dict[str, str] | None = None, descr
         created_at=tx.now,
         updated_at=tx.now,
         description=checks.checked_text("description", description),
-        tags=kept,
-        is_prompt=kept.get(IS_PROMPT, "").lower() == "true",
+        tags=checked_tags,
+        is_prompt=checked_tags.get(IS_PROMPT, "").lower() == "true",
     )
     MODELS.insert(tx, model)
     bus.emit(tx, "created", "registered_model", name, is_prompt=model.is_prompt)
@@ -102,9 +102,9 @@ def _unprotected(model: RegisteredModel, action: str) -> None:
 
 
 def tag_model(tx: Tx, name: str, key: str, value: str) -> None:
-    kept = checked_tag(key, value)
+    checked = checked_tag(key, value)
     model = held_model(tx, name)
-    tags = model.tags | {key: kept}
+    tags = model.tags | {key: checked}
     is_prompt = tags.get(IS_PROMPT, "").lower() == "true"
     MODELS.swap(tx, msgspec.structs.replace(model, tags=tags, is_prompt=is_prompt))
     bus.emit(tx, "tagged", "registered_model", name, key=key)

@@ -25,11 +25,11 @@ ALIAS_OF = {"Staging": "staging", "Production": "production"}
 
 def checked_stage(stage: str) -> str:
     """Return the stage in its one spelling, whatever the case it came in."""
-    found = STAGES.get(stage.lower())
-    if found is None:
+    known_stage = STAGES.get(stage.lower())
+    if known_stage is None:
         allowed = ", ".join(STAGES.values())
         raise Invalid("stage", stage, f"Invalid Model Version stage: {stage}. Value must be one of {allowed}.")
-    return found
+    return known_stage
 
 
 def checked_move(stage: str, *, archive_others: bool) -> StageMove:
@@ -46,8 +46,8 @@ def checked_move(stage: str, *, archive_others: bool) -> StageMove:
 
 def changes(tx: Reader, version: ModelVersion, move: StageMove) -> dict[int, str]:
     """Return the new stage of each version that the move concerns."""
-    others = one.versions(tx, version.model) if move.archive_others else []
-    archived = {other.number: "Archived" for other in others if other.stage == move.stage}
+    siblings = one.versions(tx, version.model) if move.archive_others else []
+    archived = {other.number: "Archived" for other in siblings if other.stage == move.stage}
     return archived | {version.number: move.stage}
 
 
@@ -56,12 +56,12 @@ def shifts(tx: Reader, model: str, changed: dict[int, str]) -> dict[str, int | N
     before = {version.number: version.stage for version in one.versions(tx, model)}
     after = before | changed
     touched = {before.get(number, "None") for number in changed} | set(changed.values())
-    wanted = {
+    targets = {
         alias: max((number for number, at in after.items() if at == stage), default=None)
         for stage, alias in ALIAS_OF.items()
         if stage in touched
     }
-    return {alias: number for alias, number in wanted.items() if alias_of(tx, model, alias) != number}
+    return {alias: number for alias, number in targets.items() if alias_of(tx, model, alias) != number}
 
 
 def carry_out(tx: Tx, version: ModelVersion, move: StageMove, *, but: Collection[str] = ()) -> ModelVersion:

@@ -93,8 +93,8 @@ def _link(tx: Tx, version: ModelVersion) -> None:
         links = msgspec.json.decode(logged.tags.get(LINKS_TAG, "[]"), type=list[dict[str, object]])
     except msgspec.MsgspecError:
         links = []
-    ours = (version.model, str(version.number))  # clients write the number as a number or as text
-    if ours in {(str(link.get("name")), str(link.get("version"))) for link in links}:
+    link_key = (version.model, str(version.number))  # clients write the number as a number or as text
+    if link_key in {(str(link.get("name")), str(link.get("version"))) for link in links}:
         return
     links.append({"name": version.model, "version": version.number})
     tracking.tag_logged_model(tx, version.model_id, {LINKS_TAG: msgspec.json.encode(links).decode()})
@@ -116,14 +116,14 @@ def versions(tx: Reader, model: str) -> list[ModelVersion]:
 
 
 def newest(tx: Reader, model: str) -> ModelVersion | None:
-    found = versions(tx, model)
-    return found[-1] if found else None
+    all_versions = versions(tx, model)
+    return all_versions[-1] if all_versions else None
 
 
-def latest_by_stage(found: list[ModelVersion]) -> list[ModelVersion]:
+def latest_by_stage(candidates: list[ModelVersion]) -> list[ModelVersion]:
     """Return of each stage the version with the highest number."""
     best: dict[str, ModelVersion] = {}
-    for version in found:
+    for version in candidates:
         if version.stage not in best or version.number > best[version.stage].number:
             best[version.stage] = version
     return sorted(best.values(), key=lambda version: version.number)
@@ -152,10 +152,10 @@ def describe_version(tx: Tx, model: str, number: int, description: str) -> Model
 
 
 def tag_version(tx: Tx, model: str, number: int, key: str, value: str) -> None:
-    kept = checked_tag(key, value)
+    checked = checked_tag(key, value)
     held_model(tx, model)
     version = get_version(tx, model, number)
-    _changed(tx, version, tags=version.tags | {key: kept})
+    _changed(tx, version, tags=version.tags | {key: checked})
     bus.emit(tx, "tagged", "model_version", version.id, key=key)
 
 

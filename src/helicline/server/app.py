@@ -165,7 +165,9 @@ def _bad_body(request: Request[Any, Any, Any], error: msgspec.ValidationError) -
 
 def _theirs(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
-        parts = [f"{one.get('key', '')}: {one.get('message', '')}" for one in error.extra if isinstance(one, dict)]
+        parts = [
+            f"{entry.get('key', '')}: {entry.get('message', '')}" for entry in error.extra if isinstance(entry, dict)
+        ]
         return _response(bare(400, "; ".join(parts) or error.detail, code="invalid", request_id=_request_id(request)))
     status = 400 if error.status_code == 422 else error.status_code
     return _response(bare(status, error.detail or "", request_id=_request_id(request)))
@@ -204,13 +206,13 @@ class Switch:
 
 def _limited(receive: Receive, limit: int) -> Receive:
     """Refuse a body over `limit` bytes while it comes in, whatever its headers say."""
-    seen = 0
+    received_bytes = 0
 
     async def counted() -> Any:
-        nonlocal seen
+        nonlocal received_bytes
         message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit:
+        received_bytes += len(message.get("body", b""))
+        if received_bytes > limit:
             raise HTTPException(status_code=413, detail=f"the body is over {limit} bytes")
         return message
 

@@ -42,18 +42,18 @@ class Courier(bus.Rounds):
             return 0
         if claimed is None:
             return 0
-        mine, target = claimed
-        outcome = self._sent(mine, target)
-        settled = self.store.write(lambda tx: webhook.settle(tx, mine, outcome), actor="courier")
+        delivery, target = claimed
+        outcome = self._sent(delivery, target)
+        settled = self.store.write(lambda tx: webhook.settle(tx, delivery, outcome), actor="courier")
         if settled.state == "DEAD":
-            log.warning("webhook %s: delivery %s is given up: %s", target.name, mine.id, outcome.error)
+            log.warning("webhook %s: delivery %s is given up: %s", target.name, delivery.id, outcome.error)
         return 1
 
-    def _sent(self, mine: Delivery, target: Webhook) -> webhook.Outcome:
+    def _sent(self, delivery: Delivery, target: Webhook) -> webhook.Outcome:
         try:
             secret = self.vault.open(target.secret, webhook.about(target.id))
         except Conflict as error:  # never unsigned: the key may come back before the last try
             return webhook.Outcome(error=str(error))
         timestamp = str(epoch_ms(self.store.clock.now()) // 1000)
-        told = send.headers(secret, mine.id, timestamp, mine.body)
-        return send.post(target.url, mine.body, told, private=self.settings.webhook_private)
+        headers = send.headers(secret, delivery.id, timestamp, delivery.body)
+        return send.post(target.url, delivery.body, headers, private=self.settings.webhook_private)

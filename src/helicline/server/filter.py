@@ -90,9 +90,9 @@ class Doorkeeper:
             raise Refused("serve this request", "it comes from another site's page")
 
     def _caller(self, headers: dict[str, list[str]], scope: Scope) -> Caller:
-        given = headers.get("authorization", [])
-        if given:
-            return self._by_token(given[0])
+        credentials = headers.get("authorization", [])
+        if credentials:
+            return self._by_token(credentials[0])
         peer = (scope.get("client") or ("",))[0]
         if self.settings.auth == "local" and peer in ("127.0.0.1", "::1"):
             return LOCAL
@@ -104,9 +104,13 @@ class Doorkeeper:
             return LOCAL
         digest = hashlib.sha256(secret.encode()).hexdigest()
         column = nouns.TOKENS.table.c
-        found = self.store.read(lambda tx: (nouns.TOKENS.select(tx, column.secret_sha256 == digest), tx.now))
-        tokens, now = found
-        live = [one for one in tokens if one.revoked_at is None and (one.expires_at is None or one.expires_at > now)]
+        result = self.store.read(lambda tx: (nouns.TOKENS.select(tx, column.secret_sha256 == digest), tx.now))
+        tokens, now = result
+        live = [
+            token
+            for token in tokens
+            if token.revoked_at is None and (token.expires_at is None or token.expires_at > now)
+        ]
         if not live:
             raise Unauthenticated("serve this request", "the token is not known, expired or revoked", "hl token create")
         return Caller(name=live[0].name, role=live[0].role)
@@ -130,11 +134,11 @@ def _secret(header: str) -> str:
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
     """Return what is said of who asks, by name."""
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for raw, value in scope["headers"]:
         if (name := raw.lower()) in LOOKED_AT:
-            found.setdefault(name.decode(), []).append(value.decode("latin-1"))
-    return found
+            values.setdefault(name.decode(), []).append(value.decode("latin-1"))
+    return values
 
 
 class Filter:
@@ -157,8 +161,8 @@ class Filter:
         except HeliclineError as error:
             await self.refuse(error, scope, send)
             return
-        told = () if _is_data(scope) else FOR_BROWSERS
-        await self.app(scope, receive, _with_headers(send, state["request_id"], told))
+        extra = () if _is_data(scope) else FOR_BROWSERS
+        await self.app(scope, receive, _with_headers(send, state["request_id"], extra))
 
 
 def _is_data(scope: Scope) -> bool:
@@ -177,12 +181,12 @@ FOR_BROWSERS = [
 ]
 
 
-def _with_headers(send: Send, request_id: str, told: Sequence[tuple[bytes, bytes]]) -> Send:
+def _with_headers(send: Send, request_id: str, extra: Sequence[tuple[bytes, bytes]]) -> Send:
     async def wrapped(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             headers = message.get("headers", ())
-            present = {name.lower() for name, _ in headers} if told else ()
-            added = [pair for pair in told if pair[0] not in present]
+            present = {name.lower() for name, _ in headers} if extra else ()
+            added = [pair for pair in extra if pair[0] not in present]
             message["headers"] = [*headers, *added, (b"x-request-id", request_id.encode())]
         await send(message)
 

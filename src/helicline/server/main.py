@@ -84,8 +84,8 @@ async def serve(context: Context, listener: socket.socket) -> None:
     for kind in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(kind, stop)
     threads = [
-        threading.Thread(target=one.run, name=f"helicline-{name}", daemon=True)
-        for name, one in (("reconciler", reconciler), ("courier", courier))
+        threading.Thread(target=target.run, name=f"helicline-{name}", daemon=True)
+        for name, target in (("reconciler", reconciler), ("courier", courier))
     ]
     for thread in threads:
         thread.start()

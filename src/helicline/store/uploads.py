@@ -70,12 +70,12 @@ class PartUploads:
             Invalid: a part is missing, or is not the one that the client put there.
             TooLarge: the parts are over `limit` bytes together; they are dropped.
         """
-        asked = (upload_id, path)
+        key = (upload_id, path)
         with self._lock:
-            future = self._ending.get(asked)
+            future = self._ending.get(key)
             first = future is None
             if future is None:
-                future = self._ending[asked] = Future()
+                future = self._ending[key] = Future()
         if not first:  # a client that lost patience asks again while its first request is still at work
             return future.result()
         try:
@@ -84,7 +84,7 @@ class PartUploads:
             future.set_exception(error)
         finally:
             with self._lock:
-                del self._ending[asked]
+                del self._ending[key]
         return future.result()
 
     def _finished(self, upload_id: str, path: str, etags: Mapping[int, str], limit: int | None) -> tuple[str, int]:
@@ -103,15 +103,15 @@ class PartUploads:
 
     def _checked(self, upload_id: str, upload: Upload, etags: Mapping[int, str]) -> list[Any]:
         """Return the parts in order, each as the client says it put it there."""
-        there = {entry["path"].rpartition("/")[2]: entry for page in self._below(upload_id) for entry in page}
+        present = {entry["path"].rpartition("/")[2]: entry for page in self._below(upload_id) for entry in page}
         parts = []
         for number in range(1, upload.part_count + 1):
-            part = there.get(_name(number))
+            part = present.get(_name(number))
             if part is None or number not in etags:
                 raise Invalid("parts", number, f"all {upload.part_count} parts, each uploaded before")
-            told, kept = etags[number].strip('"'), (part["e_tag"] or "").strip('"')
-            if told and kept and told != kept:
-                raise Invalid("parts", number, f"the part as it was uploaded, whose ETag is {kept}")
+            sent_etag, stored_etag = etags[number].strip('"'), (part["e_tag"] or "").strip('"')
+            if sent_etag and stored_etag and sent_etag != stored_etag:
+                raise Invalid("parts", number, f"the part as it was uploaded, whose ETag is {stored_etag}")
             parts.append(part)
         return parts
 

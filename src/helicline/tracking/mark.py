@@ -31,8 +31,8 @@ def place_of(field: str, mark: str, order_by: Sequence[str], kinds: Sequence[typ
         place = msgspec.json.decode(base64.b64decode(mark, altchars=b"-_", validate=True), type=_Place)
     except (binascii.Error, msgspec.MsgspecError, ValueError):
         place = _Place([], [])
-    known = len(place.values) == len(kinds) and all(map(_fits, place.values, kinds))
-    if not known or place.order != list(order_by):
+    is_known = len(place.values) == len(kinds) and all(map(_fits, place.values, kinds))
+    if not is_known or place.order != list(order_by):
         raise Invalid(field, mark[:100], "Invalid page token, use one that an earlier answer gave for the same order")
     return place.values
 

@@ -36,20 +36,20 @@ class _Place(msgspec.Struct, frozen=True):
     offset: int
 
 
-def paged(found: list[T], *, limit: int, token: str, id_of: Callable[[T], str]) -> tuple[list[T], str]:
+def paged(items: list[T], *, limit: int, token: str, id_of: Callable[[T], str]) -> tuple[list[T], str]:
     """Return one page of `found` and the next token, "" where nothing follows.
 
     A page begins after the thing that ended the one before, whatever came or went in front of it meanwhile.
     """
-    start = _start(found, token, id_of)
-    page = found[start : start + limit]
-    if not page or len(found) <= start + limit:
+    start = _start(items, token, id_of)
+    page = items[start : start + limit]
+    if not page or len(items) <= start + limit:
         return page, ""
     place = _Place(id_of(page[-1]), start + limit)
     return page, base64.b64encode(msgspec.json.encode(place)).decode()
 
 
-def _start(found: list[T], token: str, id_of: Callable[[T], str]) -> int:
+def _start(items: list[T], token: str, id_of: Callable[[T], str]) -> int:
     if not token:
         return 0
     try:
@@ -58,4 +58,4 @@ def _start(found: list[T], token: str, id_of: Callable[[T], str]) -> int:
         raise Invalid("page_token", token[:100], "Invalid page token, use one that an earlier answer gave") from None
     if not 0 <= place.offset < 2**31:
         raise Invalid("page_token", token[:100], "Invalid page token, use one that an earlier answer gave")
-    return next((number for number, one in enumerate(found, 1) if id_of(one) == place.after), place.offset)
+    return next((number for number, item in enumerate(items, 1) if id_of(item) == place.after), place.offset)

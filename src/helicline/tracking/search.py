@@ -122,15 +122,15 @@ def search_runs(
     numbers = [experiment_number(experiment_id) for experiment_id in experiment_ids]
     if len(numbers) > grammar.MAX_LIST:
         raise Invalid("experiment_ids", len(numbers), f"at most {grammar.MAX_LIST}")
-    asked = Asked(
+    query = Asked(
         experiments=tuple(numbers),
         lifecycles=lifecycles(view),
         clauses=tuple(grammar.parse_filter(filter, RUNS)),
         order=tuple(grammar.parse_order(order_by, RUNS)),
     )
-    start = mark.place_of("page_token", page_token, order_by, kinds_of(asked.order)) if page_token else None
-    found, following = runs_from(tx, asked, start=start, limit=max_results)
-    return found, mark.mark_of(order_by, following) if following is not None else ""
+    start = mark.place_of("page_token", page_token, order_by, kinds_of(query.order)) if page_token else None
+    runs, following = runs_from(tx, query, start=start, limit=max_results)
+    return runs, mark.mark_of(order_by, following) if following is not None else ""
 
 
 def search_experiments(
@@ -146,13 +146,13 @@ def search_experiments(
     checked_page("max_results", max_results, MAX_PAGE)
     clauses = grammar.parse_filter(filter, EXPERIMENTS)
     order = grammar.parse_order(order_by, EXPERIMENTS)
-    found = [
+    matching = [
         experiment
         for experiment in experiment_rows.everything(tx, lifecycles(view))
         if all(grammar.holds(clause, _of_experiment(experiment, clause)) for clause in clauses)
     ]
-    ordered = in_order(found, order, _of_experiment)
-    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda one: one.experiment_id)
+    ordered = in_order(matching, order, _of_experiment)
+    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda experiment: experiment.experiment_id)
 
 
 def _of_experiment(experiment: Experiment, about: Clause | Sort) -> Any:
@@ -180,13 +180,13 @@ def search_logged_models(
     clauses = grammar.parse_filter(filter, MODELS)
     runs = [str(c.value) for c in clauses if c.key == "source_run_id" and c.op == "=" and c.entity == "attribute"]
     if runs:
-        wanted = set(experiment_ids)
-        models = [model for model in model_rows.of_run(tx, runs[0]) if model.experiment_id in wanted]
+        within = set(experiment_ids)
+        models = [model for model in model_rows.of_run(tx, runs[0]) if model.experiment_id in within]
     else:
         models = model_rows.of_experiments(tx, [experiment_number(number) for number in experiment_ids])
-    found = [model for model in models if all(_model_holds(model, clause, datasets) for clause in clauses)]
-    ordered = in_order(found, order, _of_model)
-    return page.paged(ordered, limit=window[0], token=window[1], id_of=lambda one: one.model_id)
+    matching = [model for model in models if all(_model_holds(model, clause, datasets) for clause in clauses)]
+    ordered = in_order(matching, order, _of_model)
+    return page.paged(ordered, limit=window[0], token=window[1], id_of=lambda model: model.model_id)
 
 
 def _model_holds(model: LoggedModel, clause: Clause, datasets: Sequence[tuple[str, str]]) -> bool:
@@ -211,12 +211,12 @@ def _of_model(model: LoggedModel, about: Clause | Sort) -> Any:
     return getattr(model, about.key)
 
 
-def in_order(found: list[T], order: Sequence[Sort], value_of: Callable[[T, Any], Any]) -> list[T]:
+def in_order(items: list[T], order: Sequence[Sort], value_of: Callable[[T, Any], Any]) -> list[T]:
     """Return `found` sorted by `order`, missing values last either way; ties keep their order."""
 
-    def compare(one: T, other: T) -> int:
+    def compare(left: T, other: T) -> int:
         for sort in order:
-            a, b = value_of(one, sort), value_of(other, sort)
+            a, b = value_of(left, sort), value_of(other, sort)
             if a == b:
                 continue
             if a is None or b is None:
@@ -224,4 +224,4 @@ def in_order(found: list[T], order: Sequence[Sort], value_of: Callable[[T, Any],
             return (-1 if a < b else 1) * (1 if sort.ascending else -1)
         return 0
 
-    return sorted(found, key=cmp_to_key(compare)) if order else found
+    return sorted(items, key=cmp_to_key(compare)) if order else items

@@ -73,8 +73,8 @@ class Job:
                 waiting.append(pool.submit(act, item))
                 if len(waiting) >= THREADS * 4:
                     waiting.pop(0).result()
-            for one in waiting:
-                one.result()
+            for future in waiting:
+                future.result()
 
 
 def parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

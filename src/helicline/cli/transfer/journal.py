@@ -28,13 +28,13 @@ class Journal:
         self.targets: dict[tuple[str, str], str] = {}
         self._done: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
-        kept = self.path.read_bytes() if self.path.is_file() else b""
-        whole = kept[: kept.rfind(b"\n") + 1]
-        for text in whole.splitlines():
+        content = self.path.read_bytes() if self.path.is_file() else b""
+        complete = content[: content.rfind(b"\n") + 1]
+        for text in complete.splitlines():
             self._take(msgspec.json.decode(text, type=Line))
-        self._file = self.path.open("r+b" if kept else "wb")
-        self._file.truncate(len(whole))
-        self._file.seek(len(whole))
+        self._file = self.path.open("r+b" if content else "wb")
+        self._file.truncate(len(complete))
+        self._file.seek(len(complete))
 
     def note(self, kind: str, source: str, target: str = "", *, done: bool = False) -> None:
         self._write(Line(kind, source, target, done=done))

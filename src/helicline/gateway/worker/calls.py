@@ -174,7 +174,7 @@ class Codec:
         if call.infer.id is not None:
             head["id"] = call.infer.id
         head["parameters"] = {"prediction_id": call.frame.meta.decode()}
-        return infer_response(head, output, names=self._outputs, wanted=call.infer.outputs)
+        return infer_response(head, output, names=self._outputs, requested=call.infer.outputs)
 
 
 def _bare_list(payload: dict[str, Any]) -> bool:

@@ -21,11 +21,11 @@ def blobs(context: Context, since: datetime, *, without: Sequence[str] = ()) -> 
     Records are asked after the blobs: what is named in between was used in between. Artifacts below the folders
     `without` count as gone.
     """
-    found = list(context.blobs.unused(since))
+    unused = list(context.blobs.unused(since))
     named, roots = context.store.read(lambda tx: (set(purge.named_digests(tx, without=without)), _roots(tx)))
     for root in roots:
         named.update(_tree(context, root))
-    return [(digest, size) for digest, size in found if digest not in named]
+    return [(digest, size) for digest, size in unused if digest not in named]
 
 
 def _roots(tx: Reader) -> list[str]:

@@ -57,10 +57,10 @@ class MlflowApp:
         )
 
     async def _reply(self, scope: Any, receive: Any) -> Reply:
-        found = self.table.find(scope["method"], scope["path"])
-        if found is None:
+        match = self.table.find(scope["method"], scope["path"])
+        if match is None:
             return NOT_FOUND
-        permission, handler, parts = found
+        permission, handler, parts = match
         try:
             call = self._call(scope, parts)
             _check(call.caller, permission, f"{scope['method']} {scope['path']}")
@@ -85,12 +85,12 @@ class MlflowApp:
         )
 
 
-def _check(caller: Caller, permission: str, asked: str) -> None:
+def _check(caller: Caller, permission: str, path: str) -> None:
     if permission == "open" or caller.may(permission):
         return
     if not caller.role:
-        raise Unauthenticated(asked, "no token came with it", "Set MLFLOW_TRACKING_TOKEN; hl token create makes one.")
-    raise Refused(asked, f"{caller.name} may not {permission}")
+        raise Unauthenticated(path, "no token came with it", "Set MLFLOW_TRACKING_TOKEN; hl token create makes one.")
+    raise Refused(path, f"{caller.name} may not {permission}")
 
 
 def _failed(error: Exception) -> Reply:

@@ -48,11 +48,11 @@ class Call:
 
     def header(self, name: str, default: D) -> str | D:
         """Return what the header of that name, in small letters, says, the default where there is none."""
-        wanted, found = name.encode(), None
-        for one, value in self._headers:
-            if one == wanted:
-                found = value
-        return default if found is None else found.decode("latin-1")
+        key, result = name.encode(), None
+        for header_name, value in self._headers:
+            if header_name == key:
+                result = value
+        return default if result is None else result.decode("latin-1")
 
     def media_type(self, default: str = "") -> str:
         """Return what the body says it is, without parameters."""

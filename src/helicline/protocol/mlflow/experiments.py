@@ -29,8 +29,10 @@ def as_wire(experiment: Experiment) -> dict[str, Any]:
 async def create(call: Call) -> Any:
     name, tags = call.fields.required("name"), call.fields.pairs("tags")
     location = call.fields.text("artifact_location")
-    made = await call.write(lambda tx: tracking.create_experiment(tx, name, artifact_location=location, tags=tags))
-    return {"experiment_id": made.experiment_id}
+    experiment = await call.write(
+        lambda tx: tracking.create_experiment(tx, name, artifact_location=location, tags=tags)
+    )
+    return {"experiment_id": experiment.experiment_id}
 
 
 async def get(call: Call) -> Any:
@@ -48,7 +50,7 @@ async def search(call: Call) -> Any:
     if not fields.has("max_results"):
         missing("max_results")
     size = fields.integer("max_results") or 0
-    found, token = await call.read(
+    experiments, token = await call.read(
         lambda tx: tracking.search_experiments(
             tx,
             filter=fields.filter(),
@@ -58,7 +60,7 @@ async def search(call: Call) -> Any:
             view=fields.text("view_type") or "ACTIVE_ONLY",
         )
     )
-    return pruned(experiments=[as_wire(experiment) for experiment in found], next_page_token=token)
+    return pruned(experiments=[as_wire(experiment) for experiment in experiments], next_page_token=token)
 
 
 async def search_datasets(call: Call) -> Any:
@@ -67,9 +69,9 @@ async def search_datasets(call: Call) -> Any:
     if not 0 < len(ids) <= MAX_EXPERIMENTS:
         how = "at least one experiment_id" if not ids else f"at most {MAX_EXPERIMENTS} experiment_ids, got {len(ids)}"
         raise WireError("INVALID_PARAMETER_VALUE", f"SearchDatasets request must specify {how}.")
-    found = await call.read(lambda tx: tracking.dataset_uses(tx, ids))
+    uses = await call.read(lambda tx: tracking.dataset_uses(tx, ids))
     names = ("experiment_id", "name", "digest", "context")
-    return pruned(dataset_summaries=[pruned(**dict(zip(names, use, strict=True))) for use in found])
+    return pruned(dataset_summaries=[pruned(**dict(zip(names, use, strict=True))) for use in uses])
 
 
 async def delete(call: Call) -> Any:

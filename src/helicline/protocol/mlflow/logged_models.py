@@ -48,10 +48,10 @@ async def create(call: Call) -> Any:
     fields = call.fields
     experiment_id, name, kind = fields.required("experiment_id"), fields.text("name"), fields.text("model_type")
     run_id, facts = fields.text("source_run_id"), (fields.pairs("params"), fields.pairs("tags"))
-    wanted = call.header(ID_HEADER, None)
+    requested_id = call.header(ID_HEADER, None)
     model = await call.write(
         lambda tx: tracking.create_logged_model(
-            tx, experiment_id, name=name, model_type=kind, run_id=run_id, facts=facts, model_id=wanted
+            tx, experiment_id, name=name, model_type=kind, run_id=run_id, facts=facts, model_id=requested_id
         )
     )
     if model.experiment_id != experiment_id:
@@ -97,12 +97,12 @@ async def search(call: Call) -> Any:
     datasets = [(item.required("dataset_name"), item.text("dataset_digest")) for item in fields.objects("datasets")]
     order = [_sort(item) for item in fields.objects("order_by")]
     window = (fields.integer("max_results") or 50, fields.text("page_token"))
-    found, token = await call.read(
+    models, token = await call.read(
         lambda tx: tracking.search_logged_models(
             tx, experiments, filter=text, order=order, datasets=datasets, window=window
         )
     )
-    return pruned(models=[as_wire(model) for model in found], next_page_token=token)
+    return pruned(models=[as_wire(model) for model in models], next_page_token=token)
 
 
 def _sort(item: Fields) -> Sort:
@@ -110,7 +110,7 @@ def _sort(item: Fields) -> Sort:
     entity, dot, key = name.partition(".")
     if dot and entity in ("metric", "metrics"):
         return Sort(entity="metric", key=key, ascending=ascending)
-    known = MODELS.kinds["attribute"].keys
-    if name not in known:
+    sortable = MODELS.kinds["attribute"].keys
+    if name not in sortable:
         raise WireError("INVALID_PARAMETER_VALUE", f"Invalid order by field name: {name}")
-    return Sort(entity="attribute", key=known[name][0], ascending=ascending)
+    return Sort(entity="attribute", key=sortable[name][0], ascending=ascending)

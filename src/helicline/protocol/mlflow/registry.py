@@ -87,8 +87,8 @@ async def search_models(call: Call) -> Any:
     size = fields.integer("max_results", 100) or 0
 
     def view(tx: Reader) -> dict[str, Any]:
-        found, following = registry.search_models(tx, filter=text, order_by=order, max_results=size, page_token=token)
-        return pruned(registered_models=[model_as_wire(tx, model) for model in found], next_page_token=following)
+        models, following = registry.search_models(tx, filter=text, order_by=order, max_results=size, page_token=token)
+        return pruned(registered_models=[model_as_wire(tx, model) for model in models], next_page_token=following)
 
     return await call.read(view)
 
@@ -157,10 +157,12 @@ async def search_versions(call: Call) -> Any:
     size = fields.integer("max_results", 200_000) or 0
 
     def view(tx: Reader) -> dict[str, Any]:
-        found, following = registry.search_versions(tx, filter=text, order_by=order, max_results=size, page_token=token)
-        aliases = {name: registry.aliases(tx, name) for name in {version.model for version in found}}
-        versions = [version_as_wire(version, aliases[version.model]) for version in found]
-        return pruned(model_versions=versions, next_page_token=following)
+        versions, following = registry.search_versions(
+            tx, filter=text, order_by=order, max_results=size, page_token=token
+        )
+        aliases = {name: registry.aliases(tx, name) for name in {version.model for version in versions}}
+        items = [version_as_wire(version, aliases[version.model]) for version in versions]
+        return pruned(model_versions=items, next_page_token=following)
 
     return await call.read(view)
 
@@ -168,8 +170,8 @@ async def search_versions(call: Call) -> Any:
 async def download_uri(call: Call) -> Any:
     name, number = call.fields.required("name"), call.fields.version()
 
-    found = await call.read(lambda tx: registry.download_uri(tx, registry.get_version(tx, name, number)))
-    return {"artifact_uri": found}
+    uri = await call.read(lambda tx: registry.download_uri(tx, registry.get_version(tx, name, number)))
+    return {"artifact_uri": uri}
 
 
 async def set_version_tag(call: Call) -> Any:

@@ -219,8 +219,8 @@ class Table:
     def find(self, method: str, path: str) -> tuple[Permission, Handler, dict[str, str]] | None:
         """Return the route's permission, handler and path parameters, None where there is no such route."""
         if (verbs := self.exact.get(path)) is not None:
-            found = verbs.get(method)
-            return None if found is None else (*found, {})
+            route = verbs.get(method)
+            return None if route is None else (*route, {})
         for pattern, verb, permission, handler in self.patterns:
             if verb == method and (matched := pattern.fullmatch(path)):
                 return permission, handler, matched.groupdict()

@@ -107,7 +107,11 @@ def as_wire(run: Run) -> WireRun:
             dataset_inputs=[_input_as_wire(dataset) for dataset in run.inputs],
             model_inputs=[{"model_id": model_id} for model_id in run.model_inputs],
         )
-        outputs = pruned(model_outputs=[{"model_id": made.model_id, "step": made.step} for made in run.model_outputs])
+        outputs = pruned(
+            model_outputs=[
+                {"model_id": model_output.model_id, "step": model_output.step} for model_output in run.model_outputs
+            ]
+        )
     data = WireData(points_as_wire(run.metrics), pairs(run.params), pairs(run.tags))
     return WireRun(info_as_wire(run), data, inputs, outputs)
 
@@ -127,10 +131,10 @@ async def create(call: Call) -> Any:
         fields.text("user_id"),
         fields.time("start_time"),
     )
-    wanted = call.header(ID_HEADER, None)
+    requested_id = call.header(ID_HEADER, None)
     run = await call.write(
         lambda tx: tracking.create_run(
-            tx, experiment_id, name=name, tags=tags, user=user, start_time=start, run_id=wanted
+            tx, experiment_id, name=name, tags=tags, user=user, start_time=start, run_id=requested_id
         )
     )
     if run.experiment_id != experiment_id:
@@ -174,7 +178,7 @@ async def restore(call: Call) -> Any:
 async def search(call: Call) -> Any:
     fields = call.fields
     size = fields.integer("max_results", 1000) or 0
-    found, token = await call.read(
+    runs, token = await call.read(
         lambda tx: tracking.search_runs(
             tx,
             fields.texts("experiment_ids"),
@@ -185,7 +189,7 @@ async def search(call: Call) -> Any:
             view=fields.text("run_view_type") or "ACTIVE_ONLY",
         )
     )
-    return pruned(runs=[as_wire(run) for run in found], next_page_token=token)
+    return pruned(runs=[as_wire(run) for run in runs], next_page_token=token)
 
 
 def _point(fields: Fields) -> MetricPoint:
@@ -276,12 +280,12 @@ async def _log_anything(call: Call) -> Any:
 def _check_sizes(metrics: Sequence[Any], params: Sequence[Any], tags: Sequence[Any]) -> None:
     total = len(metrics) + len(params) + len(tags)
     limits = (("metrics", 1000, len(metrics)), ("params", 100, len(params)), ("tags", 100, len(tags)))
-    for what, limit, got in (*limits, ("metrics, params, and tags", 1000, total)):
-        if got > limit:
+    for kind, limit, count in (*limits, ("metrics, params, and tags", 1000, total)):
+        if count > limit:
             raise WireError(
                 "INVALID_PARAMETER_VALUE",
-                f"A batch logging request can contain at most {limit} {what}. Got {got} {what}. Please split up {what}"
-                " across multiple requests and try again.",
+                f"A batch logging request can contain at most {limit} {kind}. Got {count} {kind}. Please split up"
+                f" {kind} across multiple requests and try again.",
             )
 
 
@@ -315,8 +319,8 @@ async def log_model(call: Call) -> Any:
         document = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError):
         raise WireError("INVALID_PARAMETER_VALUE", "Malformed model info: model_json is not a valid JSON.") from None
-    lacking = sorted({"artifact_path", "flavors", "utc_time_created", "run_id"} - set(document or ()))
-    if not isinstance(document, dict) or lacking:
-        raise WireError("INVALID_PARAMETER_VALUE", f"Model json is missing mandatory fields: {lacking}")
+    missing = sorted({"artifact_path", "flavors", "utc_time_created", "run_id"} - set(document or ()))
+    if not isinstance(document, dict) or missing:
+        raise WireError("INVALID_PARAMETER_VALUE", f"Model json is missing mandatory fields: {missing}")
     await call.write(lambda tx: tracking.note_model(tx, run_id, document))
     return {}

@@ -55,15 +55,15 @@ def _told(fields: Fields) -> webhooks.Told:
 async def create(call: Call) -> Any:
     call.fields.required("name")
     call.fields.required("url")
-    told, private = _told(call.fields), call.settings.webhook_private
-    made = await call.write(lambda tx: webhooks.create_webhook(tx, told, private=private, seal=call.vault.seal))
-    return {"webhook": as_wire(made)}
+    fields, private = _told(call.fields), call.settings.webhook_private
+    webhook = await call.write(lambda tx: webhooks.create_webhook(tx, fields, private=private, seal=call.vault.seal))
+    return {"webhook": as_wire(webhook)}
 
 
 async def listing(call: Call) -> Any:
     size, token = call.fields.integer("max_results") or 100, call.fields.text("page_token")
-    found, following = await call.read(lambda tx: webhooks.list_webhooks(tx, max_results=size, page_token=token))
-    return pruned(webhooks=[as_wire(webhook) for webhook in found], next_page_token=following)
+    records, following = await call.read(lambda tx: webhooks.list_webhooks(tx, max_results=size, page_token=token))
+    return pruned(webhooks=[as_wire(webhook) for webhook in records], next_page_token=following)
 
 
 async def get(call: Call) -> Any:
@@ -71,9 +71,9 @@ async def get(call: Call) -> Any:
 
 
 async def update(call: Call) -> Any:
-    told, private, webhook_id = _told(call.fields), call.settings.webhook_private, call.parts["webhook_id"]
+    fields, private, webhook_id = _told(call.fields), call.settings.webhook_private, call.parts["webhook_id"]
     fresh = await call.write(
-        lambda tx: webhooks.update_webhook(tx, webhook_id, told, private=private, seal=call.vault.seal)
+        lambda tx: webhooks.update_webhook(tx, webhook_id, fields, private=private, seal=call.vault.seal)
     )
     return {"webhook": as_wire(fresh)}
 
@@ -92,8 +92,8 @@ async def test(call: Call) -> Any:
     now = call.store.clock.now()
     body, delivery_id = msgspec.json.encode(webhooks.example(event, now)).decode(), str(uuid.uuid4())
     secret = call.vault.open(webhook.secret, webhooks.about(webhook.id))
-    told = send.headers(secret, delivery_id, str(epoch_ms(now) // 1000), body)
+    headers = send.headers(secret, delivery_id, str(epoch_ms(now) // 1000), body)
     private = call.settings.webhook_private
-    outcome = await asyncio.to_thread(send.post, webhook.url, body, told, private=private)
+    outcome = await asyncio.to_thread(send.post, webhook.url, body, headers, private=private)
     wire = pruned(response_status=outcome.status or None, response_body=outcome.body, error_message=outcome.error)
     return {"result": wire | {"success": 200 <= outcome.status < 300}}

@@ -91,10 +91,10 @@ def begin_turn(edge: Edge, name: str, data: RunBody) -> Turn:
 
 
 def _loop(tx: Reader, name: str) -> Loop:
-    found = nouns.LOOPS.find(tx, name)
-    if found is None:
+    loop = nouns.LOOPS.find(tx, name)
+    if loop is None:
         raise NotFound("loop", name, "Record it first: hl apply loop.py")
-    return found
+    return loop
 
 
 @get("/turns", sync_to_thread=True)

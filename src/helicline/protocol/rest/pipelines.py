@@ -107,12 +107,12 @@ async def lease_attempt(edge: Edge, feed: Feed, data: LeaseBody) -> Response[Ord
         raise Invalid("worker", data.worker, "a name")
     end = asyncio.get_running_loop().time() + min(max(data.wait_s, 0), 30)
     while True:
-        seen = feed.seq
+        seq = feed.seq
         order = await asyncio.to_thread(_try_lease, edge, data.worker)
-        left = end - asyncio.get_running_loop().time()
+        remaining_s = end - asyncio.get_running_loop().time()
         if order is not None:
             return Response(order)
-        if left <= 0 or not await feed.wait(seen, left, nouns=("attempt",)):
+        if remaining_s <= 0 or not await feed.wait(seq, remaining_s, nouns=("attempt",)):
             return Response(None, status_code=204)
 
 
@@ -120,8 +120,8 @@ def _try_lease(edge: Edge, worker: str) -> Order | None:
     lease_s = edge.context.settings.lease_s
     for waiting in edge.read(lambda tx: attempts.ready(tx, limit=5)):
 
-        def unit(tx: Tx, found: Attempt = waiting) -> Order:
-            leased = attempts.lease(tx, found, worker=worker, lease_s=lease_s)
+        def unit(tx: Tx, attempt: Attempt = waiting) -> Order:
+            leased = attempts.lease(tx, attempt, worker=worker, lease_s=lease_s)
             order = orders.order_of(tx, leased, lease_s=lease_s)
             return order if edge.context.settings.auth == "local" else _with_token(tx, order)
 

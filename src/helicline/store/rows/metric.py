@@ -135,7 +135,8 @@ def _add_to_series(tx: Tx, marks: dict[tuple[str, str], list[Mark]], tails: dict
     crowded: list[int] = []
     for series in _grow(tx, marks):
         rows = [
-            (one.timestamp_ms, one.step, math.nan if one.is_nan else one.value) for one in marks[series.run, series.key]
+            (point.timestamp_ms, point.step, math.nan if point.is_nan else point.value)
+            for point in marks[series.run, series.key]
         ]
         if len(rows) >= AT_ONCE:
             blocks.append((series.id, merged([points_of(rows)])))
@@ -169,8 +170,8 @@ def _tail_points(tx: Tx, run_id: str) -> int:
 
 
 def _tail(tx: Reader, run_id: str) -> np.ndarray[Any, Any]:
-    mine = sa.select(METRIC_TAIL.c.body).where(METRIC_TAIL.c.run == run_id).order_by(METRIC_TAIL.c.number)
-    return np.frombuffer(b"".join(bytes(row.body) for row in tx.execute(mine)), dtype=TAIL)
+    statement = sa.select(METRIC_TAIL.c.body).where(METRIC_TAIL.c.run == run_id).order_by(METRIC_TAIL.c.number)
+    return np.frombuffer(b"".join(bytes(row.body) for row in tx.execute(statement)), dtype=TAIL)
 
 
 def _columns(rows: np.ndarray[Any, Any]) -> Points:
@@ -198,15 +199,15 @@ def _pack_tail(tx: Tx, run_id: str) -> None:
 def _grow(tx: Tx, marks: dict[tuple[str, str], list[Mark]]) -> list[_Grown]:
     """Make or move forward the series, and return them."""
     rows: list[tuple[Any, ...]] = []
-    for (run_id, key), mine in marks.items():
-        latest = mine[0] if len(mine) == 1 else max(mine, key=_rank)
-        in_block = len(mine) >= AT_ONCE
+    for (run_id, key), points in marks.items():
+        latest = points[0] if len(points) == 1 else max(points, key=_rank)
+        in_block = len(points) >= AT_ONCE
         rows.append((run_id, key, *latest, 1 if in_block else 0))
     if tx.is_postgres:
-        found = _insert_columns(tx, f"{_INTO_SERIES} SELECT * FROM unnest({_AS_COLUMNS}) {_MOVES_ON}", rows)
+        inserted = _insert_columns(tx, f"{_INTO_SERIES} SELECT * FROM unnest({_AS_COLUMNS}) {_MOVES_ON}", rows)
     else:
-        found = _insert(tx, _INTO_SERIES, rows, end=_MOVES_ON)
-    return [_Grown._make(row) for row in found]
+        inserted = _insert(tx, _INTO_SERIES, rows, end=_MOVES_ON)
+    return [_Grown._make(row) for row in inserted]
 
 
 _IS_LATER = "(excluded.step, excluded.timestamp_ms, excluded.value) > (series.step, series.timestamp_ms, series.value)"
@@ -232,12 +233,12 @@ def _insert_blocks(tx: Tx, added: Iterable[tuple[int, Points]]) -> None:
 
 def _insert(tx: Tx, into: str, rows: list[tuple[Any, ...]], *, row: str = "", end: str = "") -> list[Any]:
     """Insert the rows by the driver itself, and return what they return: this is the hottest write there is."""
-    found: list[Any] = []
+    inserted: list[Any] = []
     for start in range(0, len(rows), MANY):
         part = rows[start : start + MANY]
         sql = _insert_sql(into, len(part), row or f"({', '.join('?' * len(part[0]))})", end, tx.mark)
-        found += tx.run_text(sql, tuple(itertools.chain.from_iterable(part)))
-    return found
+        inserted += tx.run_text(sql, tuple(itertools.chain.from_iterable(part)))
+    return inserted
 
 
 def _insert_columns(tx: Tx, into: str, rows: list[tuple[Any, ...]]) -> list[Any]:
@@ -307,19 +308,19 @@ def page(tx: Reader, series: int, *, after: Mark | None, limit: int) -> tuple[Po
 
 def _windows(heads: Sequence[Any], limit: int) -> Iterator[tuple[list[int], int | None]]:
     """Give ever more of the blocks, each time with the moment up to which they hold all there is (None: all)."""
-    wanted = limit + 1
+    limit_count = limit + 1
     while True:
         count, until_ms = 0, None
         for head in heads:
             count += head.point_count
-            if count >= wanted:
+            if count >= limit_count:
                 until_ms = head.last_ms
                 break
         chosen = [head for head in heads if until_ms is None or head.first_ms <= until_ms]
         if len(chosen) == len(heads):
             until_ms = None
         yield [head.number for head in chosen], until_ms
-        wanted *= 2
+        limit_count *= 2
 
 
 def _after(points: Points, mark: Mark | None) -> Points:

@@ -52,14 +52,14 @@ def models_of(tx: Reader, experiment_id: str) -> list[LoggedModel]:
 
 def last_deleted(tx: Reader, noun: str, ids: Sequence[str]) -> dict[str, datetime]:
     """Return when each of them was deleted last, as the events tell it."""
-    found: dict[str, datetime] = {}
+    times: dict[str, datetime] = {}
     for start in range(0, len(ids), AT_ONCE):
         column = EVENT.c
         named = (column.noun == noun, column.verb == "deleted", column.id.in_(ids[start : start + AT_ONCE]))
         for (doc,) in tx.execute(sa.select(column.doc).where(*named).order_by(column.seq)):
             event = msgspec.json.decode(doc, type=Event)
-            found[event.id] = event.at
-    return found
+            times[event.id] = event.at
+    return times
 
 
 def remove_run(tx: Tx, run_id: str) -> None:

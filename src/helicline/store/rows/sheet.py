@@ -62,14 +62,14 @@ _DECODER = msgspec.msgpack.Decoder(Logged)
 
 def sheets(tx: Reader, run_ids: Sequence[str]) -> dict[str, Logged]:
     """Return what was logged to those of the runs that have a sheet."""
-    found = rows_among(tx, "SELECT run, body FROM run_sheet WHERE run IN {ids}", run_ids)
-    known = {}
-    for run, body in found:
+    rows = rows_among(tx, "SELECT run, body FROM run_sheet WHERE run IN {ids}", run_ids)
+    summaries = {}
+    for run, body in rows:
         try:
-            known[run] = _DECODER.decode(body)
+            summaries[run] = _DECODER.decode(body)
         except msgspec.MsgspecError as error:  # the rows say it, too, and a new one is made of them
             log.warning("the sheet of run %s cannot be read: %s", run, error)
-    return known
+    return summaries
 
 
 def drop(tx: Tx, run_ids: Iterable[str]) -> None:
@@ -77,11 +77,11 @@ def drop(tx: Tx, run_ids: Iterable[str]) -> None:
     rows_among(tx, "DELETE FROM run_sheet WHERE run IN {ids}", sorted(run_ids))
 
 
-def miss(tx: Reader, missed: Iterable[tuple[str, Logged]], make: Make) -> None:
+def miss(tx: Reader, missing: Iterable[tuple[str, Logged]], make: Make) -> None:
     """Have sheets made for some of these runs, once the view has been answered."""
     ids: list[str] = []
     size = 0
-    for run_id, logged in missed:
+    for run_id, logged in missing:
         if size + logged.size <= MOST_BYTES:
             size += logged.size
             ids.append(run_id)
@@ -93,9 +93,9 @@ def encoded(logged: Logged) -> bytes:
     return _ENCODER.encode(logged)
 
 
-def keep(tx: Tx, found: dict[str, Logged]) -> None:
+def keep(tx: Tx, summaries: dict[str, Logged]) -> None:
     """Keep what was logged to each run as its sheet."""
-    if found:
+    if summaries:
         statement = insert_into(tx, RUN_SHEET)
         replaced = statement.on_conflict_do_update(index_elements=["run"], set_={"body": statement.excluded.body})
-        tx.execute(replaced, [{"run": run, "body": encoded(logged)} for run, logged in found.items()])
+        tx.execute(replaced, [{"run": run, "body": encoded(logged)} for run, logged in summaries.items()])

@@ -83,8 +83,8 @@ def line_of(points: Points, *, run_id: str, key: str, window: Window, began: int
 def bucketed(x: NDArray[np.float64], y: NDArray[np.float64], *, buckets: int) -> dict[str, Any]:
     """Return the columns of a line. Sorted `x` in; as many points as buckets or fewer come back as they are."""
     if len(x) <= buckets:
-        told = _told(y)
-        return {"x": x.tolist(), "low": told, "high": told, "last": told}
+        rounded = _told(y)
+        return {"x": x.tolist(), "low": rounded, "high": rounded, "last": rounded}
     width = (x[-1] - x[0]) / buckets or 1.0
     number = np.minimum(((x - x[0]) / width).astype(np.int64), buckets - 1)
     starts = np.flatnonzero(np.diff(number, prepend=-1))

@@ -40,7 +40,10 @@ def asked(tx: Reader, query: Query) -> Asked:
     if query.experiment:
         experiments: tuple[int, ...] = (experiment_number(experiment_of(tx, query.experiment)),)
     else:
-        experiments = tuple(int(one.experiment_id) for one in search_experiments(tx, max_results=grammar.MAX_LIST)[0])
+        experiments = tuple(
+            int(found_experiment.experiment_id)
+            for found_experiment in search_experiments(tx, max_results=grammar.MAX_LIST)[0]
+        )
     return Asked(
         experiments=experiments,
         lifecycles=lifecycles(query.view),
@@ -57,8 +60,8 @@ def rows(
         raise Invalid("limit", limit, f"1 to {MOST_ROWS}")
     want = asked(tx, query)
     start = mark.place_of("after", after, query.order_by, kinds_of(want.order)) if after else None
-    found, following = rows_from(tx, want, columns=columns_of(columns), start=start, limit=limit)
-    return found, mark.mark_of(query.order_by, following) if following is not None else ""
+    items, following = rows_from(tx, want, columns=columns_of(columns), start=start, limit=limit)
+    return items, mark.mark_of(query.order_by, following) if following is not None else ""
 
 
 def marks(tx: Reader, query: Query, *, every: int) -> tuple[int, list[str]]:
@@ -80,7 +83,7 @@ def _column(field: str, name: str, allowed: set[str]) -> tuple[str, str]:
     alias, _, key = name.partition(".")
     entity = RUNS.aliases.get(alias)
     if entity not in allowed or not key:
-        kinds = ", ".join(f"{one}s.<key>" for one in sorted(allowed))
+        kinds = ", ".join(f"{entity}s.<key>" for entity in sorted(allowed))
         raise Invalid(field, name, f"one of {kinds}")
     if entity == "attribute":
         grammar.parse_order([f"attributes.`{key}`"], RUNS)
@@ -89,15 +92,15 @@ def _column(field: str, name: str, allowed: set[str]) -> tuple[str, str]:
 
 def keys(tx: Reader, query: Query) -> list[RunKey]:
     """Return every key there is: those of the newest matching runs first, the most frequent before the rare."""
-    found = run_keys.sampled(tx, asked(tx, query), sample=SAMPLE)
-    known = {(key.entity, key.name) for key in found}
+    sample = run_keys.sampled(tx, asked(tx, query), sample=SAMPLE)
+    names = {(key.entity, key.name) for key in sample}
     rest = [
         RunKey(entity=entity, name=name)
         for entity in TABLES
         for name in run_keys.names(tx, entity)
-        if (entity, name) not in known
+        if (entity, name) not in names
     ]
-    return found + rest
+    return sample + rest
 
 
 def values(tx: Reader, key: str, *, prefix: str = "", limit: int = 30) -> list[str]:

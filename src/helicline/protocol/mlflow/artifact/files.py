@@ -124,8 +124,8 @@ def content_type(name: str) -> str:
 
 async def listing(call: Call) -> Any:
     path = call.fields.text("path").rstrip("/")
-    found = await call.read(lambda tx: tracking.list_artifacts(tx, path))
-    return {"files": [_entry(entry) for entry in found]}
+    entries = await call.read(lambda tx: tracking.list_artifacts(tx, path))
+    return {"files": [_entry(entry) for entry in entries]}
 
 
 def _entry(entry: Entry, prefix: str = "") -> dict[str, Any]:
@@ -151,8 +151,8 @@ async def _below(call: Call, uri: str, path: str) -> Any:
     if root is None:
         raise WireError("INVALID_PARAMETER_VALUE", f"The artifacts lie at {uri}, which clients read by themselves.")
     folder = f"{root}/{checked_path('path', path)}" if path else root
-    found = await call.read(lambda tx: tracking.list_artifacts(tx, folder))
-    return pruned(root_uri=uri, files=[_entry(entry, path) for entry in found])
+    entries = await call.read(lambda tx: tracking.list_artifacts(tx, folder))
+    return pruned(root_uri=uri, files=[_entry(entry, path) for entry in entries])
 
 
 async def delete(call: Call) -> Any:

@@ -41,5 +41,5 @@ async def of_version(call: Call) -> Any:
 
 async def of_logged_model(call: Call) -> Any:
     model_id, path = call.parts["model_id"], _path(call, "artifact_file_path")
-    found = await call.read(lambda tx: _below(tx, tracking.get_logged_model(tx, model_id).artifact_uri, path))
-    return await sent(call, found)
+    file = await call.read(lambda tx: _below(tx, tracking.get_logged_model(tx, model_id).artifact_uri, path))
+    return await sent(call, file)

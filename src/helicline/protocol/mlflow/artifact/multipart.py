@@ -34,9 +34,9 @@ def uploads_of(blobs: Blobs, settings: Settings) -> PartUploads | None:
     return None
 
 
-def _uploads(call: Call, what: str) -> PartUploads:
+def _uploads(call: Call, action: str) -> PartUploads:
     if call.uploads is None:
-        raise WireError("NOT_IMPLEMENTED", f"{what} is not supported for the current artifact repository")
+        raise WireError("NOT_IMPLEMENTED", f"{action} is not supported for the current artifact repository")
     return call.uploads
 
 
@@ -103,8 +103,8 @@ async def download_url(call: Call) -> Any:
     run_id, path = fields.required("run_id"), checked_path("path", fields.required("path"))
     seconds = fields.integer("expiration", int(DOWNLOAD.total_seconds())) or 0
     if not 1 <= seconds <= LONGEST_S:
-        wanted = f"expiration must be between 1 and {LONGEST_S} seconds (got {seconds})."
-        raise WireError("INVALID_PARAMETER_VALUE", wanted)
+        message = f"expiration must be between 1 and {LONGEST_S} seconds (got {seconds})."
+        raise WireError("INVALID_PARAMETER_VALUE", message)
     run = await call.read(lambda tx: tracking.get_run(tx, run_id))
     root = path_in_store(run.artifact_uri)
     if call.uploads is None or root is None:

@@ -67,13 +67,13 @@ async def create(call: Call) -> Any:
     fields = call.fields
     name, experiments = fields.required("name"), fields.texts("experiment_ids")
     tags = _decoded(fields, "tags", dict[str, str]) if fields.text("tags") else {}
-    made = await call.write(lambda tx: evaluation.create_dataset(tx, name, tags=tags, experiments=experiments))
-    return {"dataset": as_wire(made)}
+    dataset = await call.write(lambda tx: evaluation.create_dataset(tx, name, tags=tags, experiments=experiments))
+    return {"dataset": as_wire(dataset)}
 
 
 async def get(call: Call) -> Any:
-    found = await call.read(lambda tx: evaluation.get_dataset(tx, call.parts["dataset_id"]))
-    return {"dataset": as_wire(found)}
+    dataset = await call.read(lambda tx: evaluation.get_dataset(tx, call.parts["dataset_id"]))
+    return {"dataset": as_wire(dataset)}
 
 
 async def delete(call: Call) -> Any:
@@ -84,7 +84,7 @@ async def delete(call: Call) -> Any:
 async def search(call: Call) -> Any:
     fields = call.fields
     size = fields.integer("max_results") or 1000
-    found, token = await call.read(
+    datasets, token = await call.read(
         lambda tx: evaluation.search_datasets(
             tx,
             fields.texts("experiment_ids"),
@@ -94,7 +94,7 @@ async def search(call: Call) -> Any:
             page_token=fields.text("page_token"),
         )
     )
-    return pruned(datasets=[as_wire(dataset) for dataset in found], next_page_token=token)
+    return pruned(datasets=[as_wire(dataset) for dataset in datasets], next_page_token=token)
 
 
 async def set_tags(call: Call) -> Any:
@@ -112,17 +112,17 @@ async def delete_tag(call: Call) -> Any:
 
 async def upsert_records(call: Call) -> Any:
     call.fields.required("records")
-    told = _decoded(call.fields, "records", list[dict[str, Any]])
-    inserted, updated = await call.write(lambda tx: evaluation.upsert_records(tx, call.parts["dataset_id"], told))
+    records = _decoded(call.fields, "records", list[dict[str, Any]])
+    inserted, updated = await call.write(lambda tx: evaluation.upsert_records(tx, call.parts["dataset_id"], records))
     return {"inserted_count": inserted, "updated_count": updated}
 
 
 async def get_records(call: Call) -> Any:
     size, token = call.fields.integer("max_results") or 1000, call.fields.text("page_token")
-    found, following = await call.read(
+    records, following = await call.read(
         lambda tx: evaluation.records(tx, call.parts["dataset_id"], max_results=size, page_token=token)
     )
-    return pruned(records=_text([record_as_wire(record) for record in found]), next_page_token=following)
+    return pruned(records=_text([record_as_wire(record) for record in records]), next_page_token=following)
 
 
 async def delete_records(call: Call) -> Any:
@@ -131,8 +131,8 @@ async def delete_records(call: Call) -> Any:
 
 
 async def experiment_ids(call: Call) -> Any:
-    found = await call.read(lambda tx: evaluation.get_dataset(tx, call.parts["dataset_id"]))
-    return pruned(experiment_ids=list(found.experiments))
+    dataset = await call.read(lambda tx: evaluation.get_dataset(tx, call.parts["dataset_id"]))
+    return pruned(experiment_ids=list(dataset.experiments))
 
 
 async def add_experiments(call: Call) -> Any:

@@ -73,13 +73,13 @@ async def bulk(call: Call) -> Any:
         raise Invalid("max_results", size, "It must be a positive integer.")
 
     def view(tx: Reader) -> list[HistoryPoint]:
-        found: list[HistoryPoint] = []
+        history: list[HistoryPoint] = []
         for run_id in sorted(set(ids)):
-            left = min(size, PAGE) - len(found)
-            if left <= 0:
+            remaining = min(size, PAGE) - len(history)
+            if remaining <= 0:
                 break
-            found += as_wire(key, _points(tx, run_id, key, limit=left)[0], run_id)
-        return found
+            history += as_wire(key, _points(tx, run_id, key, limit=remaining)[0], run_id)
+        return history
 
     return {"metrics": await call.read(view)}
 
@@ -95,21 +95,21 @@ async def interval(call: Call) -> Any:
     if not ids:
         missing("run_ids")
     if len(ids) > MAX_RUNS:
-        told = f"must specify at most {MAX_RUNS} run_ids. Received {len(ids)} run_ids."
-        raise _wrong(f"GetMetricHistoryBulkInterval request {told}")
+        problem = f"must specify at most {MAX_RUNS} run_ids. Received {len(ids)} run_ids."
+        raise _wrong(f"GetMetricHistoryBulkInterval request {problem}")
     size = fields.integer("max_results", MAX_POINTS) or 0
     if not 1 <= size <= MAX_POINTS:
         raise _wrong(f"max_results must be between 1 and {MAX_POINTS}.")
     steps = _steps(fields.integer("start_step"), fields.integer("end_step"))
 
     def view(tx: Reader) -> list[HistoryPoint]:
-        found: list[HistoryPoint] = []
+        history: list[HistoryPoint] = []
         for run_id in ids:
             points, _ = tracking.metric_history(tx, run_id, key)
             if steps is not None:
                 points = points.part((points.steps >= steps[0]) & (points.steps <= steps[1]))
-            found += as_wire(key, thinned(points, size), run_id)
-        return found
+            history += as_wire(key, thinned(points, size), run_id)
+        return history
 
     return pruned(metrics=await call.read(view))
 

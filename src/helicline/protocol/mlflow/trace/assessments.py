@@ -16,24 +16,24 @@ CHANGEABLE = ("assessment_name", "feedback", "expectation", "rationale", "metada
 
 
 async def create(call: Call) -> Any:
-    trace_id, told = call.parts["trace_id"], call.fields.object("assessment")
-    told.required("assessment_name")
-    if not (told.has("feedback") or told.has("expectation")):
+    trace_id, fields = call.parts["trace_id"], call.fields.object("assessment")
+    fields.required("assessment_name")
+    if not (fields.has("feedback") or fields.has("expectation")):
         missing("assessment.feedback")
     now = call.store.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    made = dict(told.document) | {"assessment_id": f"a-{uuid.uuid4().hex}", "trace_id": trace_id}
-    made = {"create_time": now, "valid": True} | made | {"last_update_time": now}
-    overridden = told.text("overrides")
+    assessment = dict(fields.document) | {"assessment_id": f"a-{uuid.uuid4().hex}", "trace_id": trace_id}
+    assessment = {"create_time": now, "valid": True} | assessment | {"last_update_time": now}
+    overridden = fields.text("overrides")
 
     def added(info: dict[str, Any]) -> dict[str, Any]:
-        known = [
+        others_kept = [
             item | {"valid": False} if item.get("assessment_id") == overridden else item
             for item in info.get("assessments") or []
         ]
-        return info | {"assessments": [*known, made]}
+        return info | {"assessments": [*others_kept, assessment]}
 
     await call.write(lambda tx: traces.change_trace(tx, trace_id, added))
-    return {"assessment": made}
+    return {"assessment": assessment}
 
 
 def _find(info: dict[str, Any], assessment_id: str) -> dict[str, Any]:
@@ -50,14 +50,14 @@ async def get(call: Call) -> Any:
 
 async def update(call: Call) -> Any:
     trace_id, assessment_id = call.parts["trace_id"], call.parts["assessment_id"]
-    told = call.fields.object("assessment")
+    fields = call.fields.object("assessment")
     # one comma string of camelCase names
     names = [re.sub(r"([A-Z])", r"_\1", name).lower() for name in call.fields.text("update_mask").split(",") if name]
     for name in names:
         if name not in CHANGEABLE:
             raise Invalid("update_mask", name, f"of {', '.join(CHANGEABLE)}")
     now = call.store.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    changes = {name: told.raw(name) for name in names if told.has(name)} | {"last_update_time": now}
+    changes = {name: fields.raw(name) for name in names if fields.has(name)} | {"last_update_time": now}
 
     def changed(info: dict[str, Any]) -> dict[str, Any]:
         fresh = _find(info, assessment_id) | changes

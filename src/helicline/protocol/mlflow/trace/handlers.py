@@ -35,17 +35,17 @@ def _text_map(fields: Fields, name: str) -> dict[str, str]:
 
 
 async def start(call: Call) -> Any:
-    told = call.fields.object("trace").object("trace_info")
-    if not told.document:
+    fields = call.fields.object("trace").object("trace_info")
+    if not fields.document:
         missing("trace.trace_info")
-    metadata = _text_map(told, "trace_metadata") | {FINALIZED: "true"}
-    info = dict(told.document) | {"tags": _text_map(told, "tags"), "trace_metadata": metadata}
-    located = told.object("trace_location").object("mlflow_experiment").required("experiment_id")
+    metadata = _text_map(fields, "trace_metadata") | {FINALIZED: "true"}
+    info = dict(fields.document) | {"tags": _text_map(fields, "tags"), "trace_metadata": metadata}
+    located = fields.object("trace_location").object("mlflow_experiment").required("experiment_id")
     info["trace_location"] = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": located}}
-    info["trace_id"] = told.required("trace_id")
-    told.objects("assessments")
+    info["trace_id"] = fields.required("trace_id")
+    fields.objects("assessments")
     for name in ("client_request_id", "request_preview", "response_preview", "state", "request_time"):
-        told.text(name)
+        fields.text(name)
     trace = await call.write(lambda tx: traces.put_trace(tx, info))
     return {"trace": {"trace_info": info_as_wire(trace)}}
 
@@ -59,29 +59,29 @@ async def get(call: Call) -> Any:
     """Answer the whole trace; unless a partial one is allowed, wait a little for spans that are on their way."""
     trace_id, partial = call.fields.required("trace_id"), call.fields.flag("allow_partial", default=True)
     for _ in range(WAITS):
-        found = (await call.read(lambda tx: _whole(tx, [trace_id])))[0]
-        if partial or _is_whole(found):
-            return {"trace": found}
+        trace = (await call.read(lambda tx: _whole(tx, [trace_id])))[0]
+        if partial or _is_whole(trace):
+            return {"trace": trace}
         await asyncio.sleep(WAIT_S)
     raise NotFound("trace", trace_id)
 
 
 def _whole(tx: Reader, trace_ids: list[str]) -> list[dict[str, Any]]:
-    found = [traces.get_trace(tx, trace_id) for trace_id in trace_ids]
+    records = [traces.get_trace(tx, trace_id) for trace_id in trace_ids]
     spans = traces.trace_spans(tx, trace_ids)
     return [
         {"trace_info": info_as_wire(trace), "spans": [span.body for span in spans.get(trace.trace_id, ())]}
-        for trace in found
+        for trace in records
     ]
 
 
 def _is_whole(wire: dict[str, Any]) -> bool:
-    told = wire["trace_info"].get("trace_metadata", {}).get(SIZE_STATS, "{}")
+    statistics = wire["trace_info"].get("trace_metadata", {}).get(SIZE_STATS, "{}")
     try:
-        wanted = msgspec.json.decode(told, type=dict[str, Any]).get("num_spans", 1)
+        span_count = msgspec.json.decode(statistics, type=dict[str, Any]).get("num_spans", 1)
     except msgspec.MsgspecError:
-        wanted = 1
-    return isinstance(wanted, int) and len(wire["spans"]) >= wanted
+        span_count = 1
+    return isinstance(span_count, int) and len(wire["spans"]) >= span_count
 
 
 async def batch_get(call: Call) -> Any:
@@ -121,7 +121,7 @@ async def search(call: Call) -> Any:
     fields = call.fields
     places = [place.object("mlflow_experiment").required("experiment_id") for place in fields.objects("locations")]
     size = fields.integer("max_results", 100) or 0
-    found, token = await call.read(
+    records, token = await call.read(
         lambda tx: traces.search_traces(
             tx,
             places or fields.texts("experiment_ids"),
@@ -131,7 +131,7 @@ async def search(call: Call) -> Any:
             page_token=fields.text("page_token"),
         )
     )
-    return pruned(traces=[info_as_wire(trace) for trace in found], next_page_token=token)
+    return pruned(traces=[info_as_wire(trace) for trace in records], next_page_token=token)
 
 
 async def delete(call: Call) -> Any:
@@ -144,8 +144,10 @@ async def delete(call: Call) -> Any:
         raise Invalid("max_traces", most, "`max_traces` can't be specified if `trace_ids` is specified.")
     if most is not None and most < 1:
         raise Invalid("max_traces", most, "a positive integer")
-    gone = await call.write(lambda tx: traces.delete_traces(tx, experiment_id, ids=ids, before_ms=before, most=most))
-    return {"traces_deleted": gone}
+    deleted_count = await call.write(
+        lambda tx: traces.delete_traces(tx, experiment_id, ids=ids, before_ms=before, most=most)
+    )
+    return {"traces_deleted": deleted_count}
 
 
 async def set_tag(call: Call) -> Any:

@@ -66,7 +66,7 @@ async def search(call: Call) -> Any:
     experiments, size = fields.texts("experiment_ids"), fields.integer("max_results", 100) or 0
     if not experiments:
         missing("experiment_ids")
-    found, token = await call.read(
+    records, token = await call.read(
         lambda tx: traces.search_traces(
             tx,
             experiments,
@@ -76,4 +76,4 @@ async def search(call: Call) -> Any:
             page_token=fields.text("page_token"),
         )
     )
-    return pruned(traces=[as_wire(trace) for trace in found], next_page_token=token)
+    return pruned(traces=[as_wire(trace) for trace in records], next_page_token=token)

@@ -49,8 +49,8 @@ def table(
 ) -> Page[RunRow]:
     """Runs as rows with the values of each `column` (like `metrics.loss`), from a mark on."""
     query = _query(experiment, filter, order_by, view)
-    found, following = edge.read(lambda tx: browse.rows(tx, query, columns=column or (), after=after, limit=limit))
-    return Page(found, following)
+    items, following = edge.read(lambda tx: browse.rows(tx, query, columns=column or (), after=after, limit=limit))
+    return Page(items, following)
 
 
 @get("/runs/marks", sync_to_thread=True)
@@ -59,8 +59,8 @@ def marks(
 ) -> Marks:
     """Where each page of `every` runs begins, so that a table can be scrolled to any place at once."""
     query = _query(experiment, filter, order_by, view)
-    total, found = edge.read(lambda tx: browse.marks(tx, query, every=every))
-    return Marks(total=total, every=every, marks=found)
+    total, tokens = edge.read(lambda tx: browse.marks(tx, query, every=every))
+    return Marks(total=total, every=every, marks=tokens)
 
 
 @get("/runs/keys", sync_to_thread=True)
@@ -86,8 +86,8 @@ def groups(
 ) -> Groups:
     """Runs gathered by a parameter, tag or attribute, with least, mean and greatest of each metric `column`."""
     query = _query(experiment, filter, "", view)
-    found, count = edge.read(lambda tx: browse.groups(tx, query, by=by, metrics=column or ()))
-    return Groups(items=found, group_count=count)
+    items, count = edge.read(lambda tx: browse.groups(tx, query, by=by, metrics=column or ()))
+    return Groups(items=items, group_count=count)
 
 
 ROUTES = [table, marks, keys, values, groups]

@@ -38,12 +38,12 @@ class Found(msgspec.Struct, frozen=True):
         return [*self.among, *self.conditions]
 
 
-def where(tx: Reader, asked: Asked) -> list[sa.ColumnElement[bool]]:
+def where(tx: Reader, query: Asked) -> list[sa.ColumnElement[bool]]:
     """Return the conditions for what looks at all runs that match."""
-    return conditions_of(asked, plan_of(tx, asked), is_postgres=tx.is_postgres).all
+    return conditions_of(query, plan_of(tx, query), is_postgres=tx.is_postgres).all
 
 
-def conditions_of(asked: Asked, plan: Plan, *, is_postgres: bool, run_id: sa.ColumnElement[Any] = RUN.c.id) -> Found:
+def conditions_of(query: Asked, plan: Plan, *, is_postgres: bool, run_id: sa.ColumnElement[Any] = RUN.c.id) -> Found:
     """Return the conditions; their values are bound by the names that `values_of` gives.
 
     `run_id` is where the run's id is first at hand: what does not hold is found out before the run is fetched.
@@ -51,22 +51,22 @@ def conditions_of(asked: Asked, plan: Plan, *, is_postgres: bool, run_id: sa.Col
     terms = _Terms(run_id, is_postgres)
     satisfied = [
         terms.holds(clause, f"clause_{at}", few=few)
-        for at, (clause, few) in enumerate(zip(asked.clauses, plan.few, strict=True))
+        for at, (clause, few) in enumerate(zip(query.clauses, plan.few, strict=True))
     ]
-    among = _among(RUN.c.experiment, RUN.c.lifecycle, asked)
+    among = _among(RUN.c.experiment, RUN.c.lifecycle, query)
     if is_postgres:
         return Found(satisfied, among, among)
-    not_by_index = _among(PLUS_EXPERIMENT, PLUS_LIFECYCLE, asked)
+    not_by_index = _among(PLUS_EXPERIMENT, PLUS_LIFECYCLE, query)
     # where the ids of few are at hand, no index of runs finds them sooner
     return Found(satisfied, not_by_index if any(plan.few) else among, not_by_index)
 
 
 def _among(
-    experiment: sa.ColumnElement[Any], lifecycle: sa.ColumnElement[Any], asked: Asked
+    experiment: sa.ColumnElement[Any], lifecycle: sa.ColumnElement[Any], query: Asked
 ) -> list[sa.ColumnElement[bool]]:
     return [
-        _one_or_more(experiment, "experiment", asked.experiments),
-        _one_or_more(lifecycle, "lifecycle", asked.lifecycles),
+        _one_or_more(experiment, "experiment", query.experiments),
+        _one_or_more(lifecycle, "lifecycle", query.lifecycles),
     ]
 
 

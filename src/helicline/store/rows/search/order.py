@@ -90,7 +90,7 @@ def _of_values(first: Sort, rest: Sequence[Sort]) -> Iterator[Stretch]:
 
 
 def _ranked(rank: int, value: sa.ColumnElement[Any], sort: Sort, *before: sa.ColumnElement[Any]) -> list[Key]:
-    return [(sa.literal(rank), True), *((one, sort.ascending) for one in (*before, value))]
+    return [(sa.literal(rank), True), *((expression, sort.ascending) for expression in (*before, value))]
 
 
 def _joined(source: sa.FromClause, order: Sequence[Sort]) -> tuple[sa.FromClause, list[Key]]:
