@@ -17,9 +17,8 @@ app = App(name="gate", help="Gates: checks, verdicts, waivers.")
 def _decide(request: str, decision: str, *, by: str, reason: str) -> None:
     body = {"person": by, "reason": reason}
     decided = connect().post(f"/promotion-requests/{request}/{decision}", PromotionRequest, body)
-    say(
-        f"request {decided.id} for {decided.model}/{decided.number}: {decided.state}, {len(decided.approvals)} of {decided.people}"
-    )
+    agreed = f"{len(decided.approvals)} of {decided.people}"
+    say(f"request {decided.id} for {decided.model}/{decided.number}: {decided.state}, {agreed}")
 
 
 def approve(request: str, *, by: str = "", reason: str = "") -> None:

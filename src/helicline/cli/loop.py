@@ -112,11 +112,11 @@ def follow(client: Client, turn_id: str, *, quiet: bool = False) -> Turn:
             key = (leg.name, leg.finished_at is not None)
             if key not in printed and not quiet:
                 printed.add(key)
-                text = f"{leg.outcome} in {span(leg.seconds)}" if leg.finished_at else f"began {leg.subject}"
+                text = f"{leg.result} in {span(leg.seconds)}" if leg.finished_at else f"began {leg.subject}"
                 say(f"  {leg.name:9} {text}")
         if turn.state in ENDED:
             if not quiet:
-                say(f"[bold]{turn.id}[/] {turn.state}: {turn.outcome}")
+                say(f"[bold]{turn.id}[/] {turn.state}: {turn.result}")
             return turn
         time.sleep(0.3)
 
@@ -179,12 +179,12 @@ def show_turn(turn: str, *, json: bool = False) -> None:
     if json:
         as_json(shown)
         return
-    say(f"[bold]{shown.id}[/] {shown.state}  {shown.outcome}")
+    say(f"[bold]{shown.id}[/] {shown.state}  {shown.result}")
     say(f"cause: {shown.cause.sentence}")
     table(
         "",
         ("leg", "seconds", "outcome", "on"),
-        [(leg.name, span(leg.seconds), leg.outcome, leg.subject) for leg in shown.legs],
+        [(leg.name, span(leg.seconds), leg.result, leg.subject) for leg in shown.legs],
     )
 
 

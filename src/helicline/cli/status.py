@@ -7,7 +7,7 @@ from typing import Any
 from helicline.cli.show import as_json, connect, say, table
 
 
-def _mark(station: dict[str, Any]) -> str:
+def _symbol(station: dict[str, Any]) -> str:
     if station["trouble"]:
         return "[red]✖[/]"
     return "[yellow]●[/]" if station["moving"] else "[green]○[/]"
@@ -18,7 +18,7 @@ def ring(stations: list[dict[str, Any]]) -> str:
     by_name = {station["name"]: station for station in stations}
 
     def shown(name: str) -> str:
-        return f"{_mark(by_name[name])} {name}"
+        return f"{_symbol(by_name[name])} {name}"
 
     return "\n".join(
         [

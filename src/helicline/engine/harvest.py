@@ -6,19 +6,19 @@ from pathlib import Path
 
 from helicline.errors import Conflict, Invalid, NotFound
 from helicline.records.dataset import DatasetVersion, FileEntry
-from helicline.records.pipeline import Completion, Order
+from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client
 
 TRIES = 5
 
 
-def run_harvest(order: Order, client: Client, scratch: Path) -> Completion:
+def run_harvest(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     """Commit the rows on top of what the ref points to now, and name the version in the report.
 
     Raises:
         Invalid: no labelled rows came in since the last harvest.
     """
-    spec = order.harvest
+    spec = task.harvest
     assert spec is not None
     response = client.send(
         "GET", f"/deployments/{spec.deployment}/labelled", label=spec.label, since_ms=spec.since_ms, timeout_s=600
@@ -30,8 +30,8 @@ def run_harvest(order: Order, client: Client, scratch: Path) -> Completion:
     path.write_bytes(response.content)
     blob = client.put_blob(path)
     print(f"{count} labelled rows from {spec.deployment}", flush=True)
-    version = _commit(order, client, FileEntry(_name(spec.turn), blob.size, blob.hash))
-    return Completion(fence=order.fence, ok=True, result={"dataset_version": version.ref, "row_count": count})
+    version = _commit(task, client, FileEntry(_name(spec.turn), blob.size, blob.hash))
+    return Completion(fence=task.fence, ok=True, result={"dataset_version": version.ref, "row_count": count})
 
 
 def _name(turn: str) -> str:
@@ -40,9 +40,9 @@ def _name(turn: str) -> str:
     return f"production/turn-{int(number):06d}.parquet"
 
 
-def _commit(order: Order, client: Client, added: FileEntry) -> DatasetVersion:
+def _commit(task: TaskSpec, client: Client, added: FileEntry) -> DatasetVersion:
     """Commit by compare-and-swap; when somebody else committed first, add to theirs."""
-    spec = order.harvest
+    spec = task.harvest
     assert spec is not None
     for attempt in range(TRIES):
         try:

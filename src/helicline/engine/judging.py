@@ -15,7 +15,7 @@ from helicline.errors import Invalid
 from helicline.gate.paired import compare, measure
 from helicline.monitor import profile
 from helicline.records.gate import Comparison, Evidence
-from helicline.records.pipeline import Completion, JudgeOrder, Order
+from helicline.records.pipeline import Completion, JudgeSpec, TaskSpec
 from helicline.sdk.client import Client
 from helicline.sdk.handles import Table
 
@@ -47,20 +47,20 @@ class Judged:
         return estimator.predict_proba(rows)[:, 1]
 
 
-def run_judge(order: Order, client: Client, scratch: Path) -> Completion:
+def run_judge(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     """Measure both models and profile the reference; the server turns the evidence into verdicts."""
-    spec = order.judge
+    spec = task.judge
     assert spec is not None
     holdout = open_table(spec.holdout, client, scratch / "holdout").pandas()
     truth, rows = _split(holdout, spec.label)
     candidate = Judged(_fetch(client, spec.model, spec.candidate, scratch / "candidate"))
     champion = Judged(_fetch(client, spec.model, spec.champion, scratch / "champion")) if spec.champion else None
-    evidence = _evidence(candidate, champion, rows, truth, order=spec)
+    evidence = _evidence(candidate, champion, rows, truth, task=spec)
     reference = _reference(client, spec, scratch)
     profile_blob = client.put_bytes(profile.encode(reference))
     evidence = msgspec.structs.replace(evidence, profile=profile_blob, centres=profile.centres_of(reference))
     print(f"judged {spec.model}/{spec.candidate} on {len(rows)} rows: {evidence.metrics}", flush=True)
-    return Completion(fence=order.fence, ok=True, result={"evidence": msgspec.to_builtins(evidence)})
+    return Completion(fence=task.fence, ok=True, result={"evidence": msgspec.to_builtins(evidence)})
 
 
 def _split(holdout: pd.DataFrame, label: str) -> tuple[Any, pd.DataFrame]:
@@ -82,7 +82,7 @@ def _fetch(client: Client, model: str, number: int, target: Path) -> Path:
 
 
 def _evidence(
-    candidate: Judged, champion: Judged | None, rows: pd.DataFrame, truth: Any, *, order: JudgeOrder
+    candidate: Judged, champion: Judged | None, rows: pd.DataFrame, truth: Any, *, task: JudgeSpec
 ) -> Evidence:
     candidate_outputs = _outputs(candidate, rows, truth)
     champion_outputs = _outputs(champion, rows, truth) if champion else {}
@@ -94,8 +94,8 @@ def _evidence(
         latency_ms=_latency(candidate, rows),
         champion_latency_ms=_latency(champion, rows) if champion else {},
         signature_changes=signature_changes(champion.signature, candidate.signature) if champion else None,
-        holdout_digest=order.holdout.digest,
-        champion_number=order.champion,
+        holdout_digest=task.holdout.digest,
+        champion_number=task.champion,
     )
 
 
@@ -156,7 +156,7 @@ def _columns(schema: Any) -> dict[str, tuple[str, bool]]:
     }
 
 
-def _reference(client: Client, spec: JudgeOrder, scratch: Path) -> profile.Profile:
+def _reference(client: Client, spec: JudgeSpec, scratch: Path) -> profile.Profile:
     table: Table = open_table(spec.reference, client, scratch / "reference")
     columns = {name: values for name, values in table.numpy().items() if name != spec.label}
     return profile.build(columns)

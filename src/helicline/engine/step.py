@@ -17,57 +17,57 @@ import msgspec
 from helicline.errors import Invalid
 from helicline.ids import new_run_id
 from helicline.records.dataset import FileEntry
-from helicline.records.pipeline import Completion, Kind, Order, Output
+from helicline.records.pipeline import Completion, Kind, Output, TaskSpec
 from helicline.sdk.authoring import Step
 from helicline.sdk.client import Client
 from helicline.sdk.environment import capture
 from helicline.sdk.handles import Artifact, Metrics, Model, Table, write_parquet
 
 
-def run_step(order: Order, client: Client, scratch: Path) -> Completion:
+def run_step(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     """Run the step of an order and return its report.
 
     Raises:
         Invalid: the function did not return what it declares. Anything that the function itself raises.
     """
-    assert order.step is not None
+    assert task.step is not None
     run_id = os.environ.get("MLFLOW_RUN_ID", "")  # the stock client takes it away when the code starts a run
-    function = load_function(order, client, scratch)
+    function = load_function(task, client, scratch)
     arguments = {
-        name: _input(order, name, output, client=client, scratch=scratch) for name, output in order.inputs.items()
+        name: _input(task, name, output, client=client, scratch=scratch) for name, output in task.inputs.items()
     }
-    returned = function(**arguments, **order.step.params)
-    values = _as_tuple(order.step.name, returned, order.step.outputs)
+    returned = function(**arguments, **task.step.params)
+    values = _as_tuple(task.step.name, returned, task.step.outputs)
     outputs = tuple(
-        KEEPERS[kind](f"step {order.step.name}, output {position + 1}", value, client, scratch)
-        for position, (kind, value) in enumerate(zip(order.step.outputs, values, strict=True))
+        KEEPERS[kind](f"step {task.step.name}, output {position + 1}", value, client, scratch)
+        for position, (kind, value) in enumerate(zip(task.step.outputs, values, strict=True))
     )
     _log_metrics(outputs, run_id)
-    return Completion(fence=order.fence, ok=True, outputs=outputs, environment_hash=capture().hash)
+    return Completion(fence=task.fence, ok=True, outputs=outputs, environment_hash=capture().hash)
 
 
-def load_function(order: Order, client: Client, scratch: Path) -> Callable[..., Any]:
+def load_function(task: TaskSpec, client: Client, scratch: Path) -> Callable[..., Any]:
     """Return the step's function out of the code bundle."""
-    assert order.step is not None
+    assert task.step is not None
     code = scratch / "code"
     code.mkdir()
-    with tarfile.open(client.fetch_blob(order.bundle, scratch / "code.tar")) as archive:
+    with tarfile.open(client.fetch_blob(task.bundle, scratch / "code.tar")) as archive:
         archive.extractall(code, filter="data")
     sys.path.insert(0, str(code))
-    module, _, name = order.step.function.partition(":")
+    module, _, name = task.step.function.partition(":")
     value: Any = importlib.import_module(module)
     for part in name.split("."):
         value = getattr(value, part)
     return value.function if isinstance(value, Step) else value
 
 
-def _input(order: Order, name: str, output: Output, *, client: Client, scratch: Path) -> Any:
-    assert order.step is not None
-    source = order.step.inputs[name]
+def _input(task: TaskSpec, name: str, output: Output, *, client: Client, scratch: Path) -> Any:
+    assert task.step is not None
+    source = task.step.inputs[name]
     folder = scratch / "inputs" / name
     if source.dataset:
-        return _dataset(order.datasets[source.dataset], client, folder)
-    return OPENERS[order.step.input_kinds[name]](output, client, folder)
+        return _dataset(task.datasets[source.dataset], client, folder)
+    return OPENERS[task.step.input_kinds[name]](output, client, folder)
 
 
 def _dataset(ref: str, client: Client, folder: Path) -> Table:

@@ -19,8 +19,9 @@ from helicline.store.nouns import EVALUATION_DATASETS as DATASETS
 from helicline.store.nouns import EVALUATION_RECORDS as RECORDS
 from helicline.store.rows.experiment import hold
 from helicline.store.unit import Reader, Tx
-from helicline.tracking import checks, get_experiment, grammar, page
+from helicline.tracking import checks, get_experiment, grammar
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, TEXT, Grammar, Kind, attribute
+from helicline.tracking.page_token import decode_token, encode_token, paged
 from helicline.tracking.search import checked_page, in_order
 
 USER_TAG = "mlflow.user"
@@ -143,7 +144,7 @@ def search_datasets(
         and all(grammar.holds(clause, _value(dataset, clause)) for clause in clauses)
     ]
     ordered = in_order(matching, order, _value)
-    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda dataset: dataset.id)
+    return paged(ordered, limit=max_results, token=page_token, id_of=lambda dataset: dataset.id)
 
 
 def _value(dataset: EvaluationDataset, about: Clause | Sort) -> Any:
@@ -239,7 +240,8 @@ def records(
     """Return one page of the dataset's records, oldest first, and the token of the next."""
     checked_page("max_results", max_results, 10_000)
     get_dataset(tx, dataset_id)
-    after, table = page.position_of(page_token, _Place), RECORDS.table.c
+    after = decode_token(page_token, _Place) if page_token else None
+    table = RECORDS.table.c
     where = [table.dataset == dataset_id]
     if after is not None:
         where += [table.created_at >= after.created_at, (table.created_at > after.created_at) | (table.id > after.id)]
@@ -247,7 +249,7 @@ def records(
     if len(page_records) <= max_results:
         return page_records, ""
     last = page_records[max_results - 1]
-    return page_records[:max_results], page.token_at(_Place(column_value(last.created_at), last.id))
+    return page_records[:max_results], encode_token(_Place(column_value(last.created_at), last.id))
 
 
 class _Place(NamedTuple):

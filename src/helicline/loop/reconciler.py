@@ -29,7 +29,7 @@ LEASE = "reconciler"
 LEASE_S = 10.0
 
 
-class Reconciler(bus.Rounds):
+class Reconciler(bus.PeriodicTask):
     """Carries every row with a state forward. One process at a time does, by a lease with a fence."""
 
     def __init__(self, context: Context, *, holder: str) -> None:

@@ -150,7 +150,7 @@ def _rejected(tx: Reader) -> list[Need]:
     turns = nouns.TURNS.select(tx, nouns.TURNS.table.c.state == "REJECTED")
     column = nouns.TURNS.table.c
     return [
-        Need(kind="gate", id=turn.id, sentence=f"{turn.id} was stopped: {turn.outcome}", link=f"/turns/{turn.id}")
+        Need(kind="gate", id=turn.id, sentence=f"{turn.id} was stopped: {turn.result}", link=f"/turns/{turn.id}")
         for turn in turns
         if not nouns.TURNS.count(tx, column.loop == turn.loop, column.number > turn.number, column.state == "PROMOTED")
     ]

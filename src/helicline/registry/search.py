@@ -11,8 +11,9 @@ from helicline.records.run import Clause, Sort
 from helicline.registry.model import IS_PROMPT
 from helicline.store.nouns import MODELS, VERSIONS
 from helicline.store.unit import Reader
-from helicline.tracking import grammar, page
+from helicline.tracking import grammar
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, Grammar, Kind, attribute
+from helicline.tracking.page_token import paged
 from helicline.tracking.search import checked_page, in_order
 
 TAGGED = {"tag": "tag", "tags": "tag", "attribute": "attribute", "attributes": "attribute", "attr": "attribute"}
@@ -59,7 +60,7 @@ def search_models(
         if (about_prompts or not model.is_prompt) and all(_model_holds(model, clause) for clause in clauses)
     ]
     ordered = in_order(matching, order, _of_model)
-    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda model: model.name)
+    return paged(ordered, limit=max_results, token=page_token, id_of=lambda model: model.name)
 
 
 def _model_holds(model: RegisteredModel, clause: Clause) -> bool:
@@ -102,7 +103,7 @@ def search_versions(
     ]
     matching.sort(key=lambda version: (version.model, -version.number))
     ordered = in_order(matching, order, _of_version)
-    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda version: version.id)
+    return paged(ordered, limit=max_results, token=page_token, id_of=lambda version: version.id)
 
 
 def _of_version(version: ModelVersion, about: Clause | Sort) -> Any:

@@ -12,7 +12,7 @@ from helicline.records.deployment import (
     Desired,
     Observed,
     Revision,
-    RevisionOrder,
+    RevisionSpec,
     RevisionState,
     Rollout,
     Route,
@@ -94,7 +94,7 @@ def reroute(tx: Tx, why: str) -> int:
 
 def desired(tx: Reader) -> Desired:
     """Return what the gateway should do now, worked out from the deployments and their rollouts alone."""
-    orders: list[RevisionOrder] = []
+    orders: list[RevisionSpec] = []
     routes: list[Route] = []
     for deployment in nouns.DEPLOYMENTS.select(tx):
         rollout = active_rollout(tx, deployment.name)
@@ -107,9 +107,9 @@ def desired(tx: Reader) -> Desired:
     return Desired(generation=generation(tx), orders=tuple(orders), routes=tuple(routes))
 
 
-def _order(tx: Reader, revision: Revision) -> RevisionOrder:
+def _order(tx: Reader, revision: Revision) -> RevisionSpec:
     report = nouns.REPORTS.find(tx, revision.model, revision.model_version)
-    return RevisionOrder(
+    return RevisionSpec(
         deployment=revision.deployment,
         revision=revision.number,
         model=revision.model,

@@ -159,7 +159,7 @@ class PartUploads:
         return obstore.list(self.store, f"{FOLDER}/{upload_id}")
 
 
-def sweep(store: Any, now: datetime) -> int:
+def remove_abandoned(store: Any, now: datetime) -> int:
     """Drop what is left of uploads that nobody ended; return how many bytes went."""
     old = [entry for page in obstore.list(store, FOLDER) for entry in page if now - entry["last_modified"] > ABANDONED]
     if old:

@@ -15,9 +15,10 @@ from helicline.store.rows import trace as rows
 from helicline.store.unit import Reader
 from helicline.trace import pattern, usage
 from helicline.trace.trace import LINKED_KEY, NAME_TAG, RUN_KEY, trace_spans
-from helicline.tracking import grammar, page
+from helicline.tracking import grammar
 from helicline.tracking.experiment import experiment_number
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, TEXT, Grammar, Kind, attribute
+from helicline.tracking.page_token import decode_token, encode_token, paged
 from helicline.tracking.search import checked_page, in_order
 
 PROMPTS_TAG = "mlflow.linkedPrompts"
@@ -77,7 +78,7 @@ def search_traces(
     if all((sort.entity, sort.key) == ("attribute", "timestamp_ms") for sort in order):
         return walk.page(newest_first=not (order and order[0].ascending), size=max_results, token=page_token)
     ordered = in_order(list(walk.all()), order, _of_trace)
-    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda trace: trace.trace_id)
+    return paged(ordered, limit=max_results, token=page_token, id_of=lambda trace: trace.trace_id)
 
 
 class _Place(NamedTuple):
@@ -96,12 +97,12 @@ class _Walk:
         self.clauses = [clause for clause in clauses if clause not in self.limits]
 
     def page(self, *, newest_first: bool, size: int, token: str) -> tuple[list[TraceRecord], str]:
-        after = page.position_of(token, _Place)
+        after = decode_token(token, _Place) if token else None
         traces = list(itertools.islice(self.all(newest_first=newest_first, after=after, at_once=size + 1), size + 1))
         if len(traces) <= size:
             return traces, ""
         last = traces[size - 1]
-        return traces[:size], page.token_at(_Place(last.timestamp_ms, last.trace_id))
+        return traces[:size], encode_token(_Place(last.timestamp_ms, last.trace_id))
 
     def all(
         self, *, newest_first: bool = True, after: _Place | None = None, at_once: int = MOST_AT_ONCE

@@ -16,9 +16,10 @@ from helicline.store.rows import metric
 from helicline.store.rows import run as rows
 from helicline.store.rows.block import Points, points_of
 from helicline.store.unit import Reader, Tx
-from helicline.tracking import checks, page
+from helicline.tracking import checks
 from helicline.tracking.errors import NotActive, ParamChanged
 from helicline.tracking.experiment import experiment_number
+from helicline.tracking.page_token import decode_token, encode_token
 from helicline.tracking.run import NAME_TAG, active_run, checked_tag
 
 MODELS_TAG = "mlflow.log-model.history"
@@ -208,7 +209,7 @@ def metric_history(
 
     No points where the key was never logged; all of them without a limit.
     """
-    after = page.position_of(page_token, metric.Mark)
+    after = decode_token(page_token, metric.PointPosition) if page_token else None
     if rows.bare(tx, run_id) is None:
         raise NotFound("run", run_id)
     series = metric.series_of(tx, run_id, [key]).get(key)
@@ -217,4 +218,4 @@ def metric_history(
     if limit is None and after is None:
         return metric.all_points(tx, series), ""
     points, more = metric.page(tx, series, after=after, limit=limit or sys.maxsize)
-    return points, page.token_at(metric.mark_at(points, -1)) if more else ""
+    return points, encode_token(metric.position_at(points, -1)) if more else ""

@@ -11,13 +11,14 @@ from helicline.errors import Invalid
 from helicline.records.run import Clause, Experiment, LoggedModel, Run, Sort
 from helicline.store.rows import experiment as experiment_rows
 from helicline.store.rows import logged_model as model_rows
-from helicline.store.rows.search.asked import Asked
 from helicline.store.rows.search.order import kinds_of
 from helicline.store.rows.search.page import runs_from
+from helicline.store.rows.search.query import RunQuery
 from helicline.store.unit import Reader
-from helicline.tracking import grammar, mark, page
+from helicline.tracking import grammar
 from helicline.tracking.experiment import experiment_number
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, TEXT, Grammar, Kind, attribute
+from helicline.tracking.page_token import decode_ordered_token, encode_ordered_token, paged
 
 VIEWS = {"ACTIVE_ONLY": ("active",), "DELETED_ONLY": ("deleted",), "ALL": ("active", "deleted")}
 MAX_PAGE = 50_000
@@ -122,15 +123,15 @@ def search_runs(
     numbers = [experiment_number(experiment_id) for experiment_id in experiment_ids]
     if len(numbers) > grammar.MAX_LIST:
         raise Invalid("experiment_ids", len(numbers), f"at most {grammar.MAX_LIST}")
-    query = Asked(
+    query = RunQuery(
         experiments=tuple(numbers),
         lifecycles=lifecycles(view),
         clauses=tuple(grammar.parse_filter(filter, RUNS)),
         order=tuple(grammar.parse_order(order_by, RUNS)),
     )
-    start = mark.place_of("page_token", page_token, order_by, kinds_of(query.order)) if page_token else None
+    start = decode_ordered_token(page_token, order_by, kinds_of(query.order)) if page_token else None
     runs, following = runs_from(tx, query, start=start, limit=max_results)
-    return runs, mark.mark_of(order_by, following) if following is not None else ""
+    return runs, encode_ordered_token(order_by, following) if following is not None else ""
 
 
 def search_experiments(
@@ -152,7 +153,7 @@ def search_experiments(
         if all(grammar.holds(clause, _of_experiment(experiment, clause)) for clause in clauses)
     ]
     ordered = in_order(matching, order, _of_experiment)
-    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda experiment: experiment.experiment_id)
+    return paged(ordered, limit=max_results, token=page_token, id_of=lambda experiment: experiment.experiment_id)
 
 
 def _of_experiment(experiment: Experiment, about: Clause | Sort) -> Any:
@@ -186,7 +187,7 @@ def search_logged_models(
         models = model_rows.of_experiments(tx, [experiment_number(number) for number in experiment_ids])
     matching = [model for model in models if all(_model_holds(model, clause, datasets) for clause in clauses)]
     ordered = in_order(matching, order, _of_model)
-    return page.paged(ordered, limit=window[0], token=window[1], id_of=lambda model: model.model_id)
+    return paged(ordered, limit=window[0], token=window[1], id_of=lambda model: model.model_id)
 
 
 def _model_holds(model: LoggedModel, clause: Clause, datasets: Sequence[tuple[str, str]]) -> bool:

@@ -15,8 +15,8 @@ from cyclopts import App
 
 from helicline import settings
 from helicline.cli.show import as_json, connect, say, table
+from helicline.cli.transfer.checkpoint import Checkpoint
 from helicline.cli.transfer.job import Job, Problem
-from helicline.cli.transfer.journal import Journal
 from helicline.cli.transfer.tracker import Tracker
 from helicline.errors import Invalid
 
@@ -94,8 +94,8 @@ def _run(source: Tracker, target: Tracker, *, name: str, json: bool) -> None:
     source.check()
     target.check()
     folder = settings.load().home_path / "transfers"
-    with closing(Journal(folder, name, target.shown)) as journal, _bars(quiet=json) as bars:
-        job = Job(source, target, journal, bars)
+    with closing(Checkpoint(folder, name, target.shown)) as checkpoint, _bars(quiet=json) as bars:
+        job = Job(source, target, checkpoint, bars)
         _copy(job)
         counts = verify(job)
     report = Report(name, target.shown, counts, job.problems)

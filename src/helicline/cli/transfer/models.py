@@ -26,7 +26,7 @@ def copy_model(job: Job, model: dict[str, Any]) -> None:
     with job.trying("logged model", model_id):
         target = _created(job, info, data.get("params", []))["info"]
         target_id = target["model_id"]
-        if not job.journal.is_done("model", model_id):
+        if not job.checkpoint.is_done("model", model_id):
             copy_files(
                 job, Place("model", model_id, info["artifact_uri"]), Place("model", target_id, target["artifact_uri"])
             )
@@ -35,13 +35,13 @@ def copy_model(job: Job, model: dict[str, Any]) -> None:
             if status not in ("", "LOGGED_MODEL_PENDING"):
                 wire = status if isinstance(status, str) else f"LOGGED_MODEL_{status}"
                 job.target.patch(f"/logged-models/{target_id}", {"model_id": target_id, "status": wire})
-                job.journal.note("model", model_id, target_id, done=True)
+                job.checkpoint.note("model", model_id, target_id, done=True)
     job.step("logged models")
 
 
 def _created(job: Job, info: dict[str, Any], params: list[dict[str, str]]) -> Any:
     model_id = info["model_id"]
-    if (target_id := job.journal.targets.get(("model", model_id))) is not None:
+    if (target_id := job.checkpoint.targets.get(("model", model_id))) is not None:
         return job.target.get(f"/logged-models/{target_id}")["model"]
     tags = [tag for tag in info.get("tags", []) if tag["key"] != SOURCE_TAG]
     if not job.target.keeps_ids:
@@ -55,7 +55,7 @@ def _created(job: Job, info: dict[str, Any], params: list[dict[str, str]]) -> An
         "tags": tags,
     }
     created = job.target.post("/logged-models", body, **{ID_HEADER: model_id})["model"]
-    job.journal.note("model", model_id, created["info"]["model_id"])
+    job.checkpoint.note("model", model_id, created["info"]["model_id"])
     return created
 
 

@@ -75,15 +75,15 @@ def recover(job: Job, target_experiment: str) -> None:
 
 def _recovered(job: Job, kind: str, target_id: str, tagged: dict[str, Any]) -> None:
     source_id = next(tag["value"] for tag in tagged["tags"] if tag["key"] == SOURCE_TAG)
-    if (kind, source_id) not in job.journal.targets:
-        job.journal.note(kind, source_id, target_id)
+    if (kind, source_id) not in job.checkpoint.targets:
+        job.checkpoint.note(kind, source_id, target_id)
 
 
 def copy_run(job: Job, run: dict[str, Any]) -> None:
     """Copy everything but the run's end and its links to models, which may not be there yet."""
     info, data = run["info"], run.get("data", {})
     run_id = info["run_id"]
-    if not job.journal.is_done("run", run_id):
+    if not job.checkpoint.is_done("run", run_id):
         _copy_logged(job, info, data)
     job.step("runs")
 
@@ -106,7 +106,7 @@ def _copy_logged(job: Job, info: dict[str, Any], data: dict[str, Any]) -> None:
 
 def _created(job: Job, info: dict[str, Any], tags: list[dict[str, str]]) -> Any:
     run_id = info["run_id"]
-    if (target_id := job.journal.targets.get(("run", run_id))) is not None:
+    if (target_id := job.checkpoint.targets.get(("run", run_id))) is not None:
         return job.target.get("/runs/get", run_id=target_id)["run"]
     copied_tags = [tag for tag in tags if tag["key"] != SOURCE_TAG]
     if not job.target.keeps_ids:
@@ -119,7 +119,7 @@ def _created(job: Job, info: dict[str, Any], tags: list[dict[str, str]]) -> Any:
         "tags": [_renamed(job, tag) for tag in copied_tags],
     }
     created = job.target.post("/runs/create", body, **{ID_HEADER: run_id})["run"]
-    job.journal.note("run", run_id, created["info"]["run_id"])
+    job.checkpoint.note("run", run_id, created["info"]["run_id"])
     return created
 
 
@@ -151,11 +151,11 @@ def history(server: Tracker, run_id: str, key: str) -> Iterator[dict[str, Any]]:
 def end_run(job: Job, run: dict[str, Any]) -> None:
     """Link the run with its datasets and models, give it its state, and note it as done unless it goes on."""
     info, run_id = run["info"], run["info"]["run_id"]
-    if job.journal.is_done("run", run_id):
+    if job.checkpoint.is_done("run", run_id):
         job.step("runs finished")
         return
     with job.trying("run", run_id):
-        target_id = job.journal.targets[("run", run_id)]
+        target_id = job.checkpoint.targets[("run", run_id)]
         _link(job, run, target_id)
         for tag in run["data"].get("tags", []):
             if (fresh := _renamed(job, tag)) != tag:
@@ -166,7 +166,7 @@ def end_run(job: Job, run: dict[str, Any]) -> None:
         if info.get("lifecycle_stage") == "deleted":
             job.target.post("/runs/delete", {"run_id": target_id})
         if info.get("status") not in UNFINISHED:
-            job.journal.note("run", run_id, target_id, done=True)
+            job.checkpoint.note("run", run_id, target_id, done=True)
     job.step("runs finished")
 
 

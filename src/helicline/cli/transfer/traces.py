@@ -55,7 +55,7 @@ def _file_of_spans(server: Tracker, info: dict[str, Any]) -> Iterator[bytes]:
 def copy_trace(job: Job, info: dict[str, Any]) -> None:
     trace_id = info["trace_id"]
     experiment = info["trace_location"]["mlflow_experiment"]["experiment_id"]
-    if not job.journal.is_done("trace", trace_id):
+    if not job.checkpoint.is_done("trace", trace_id):
         with job.trying("trace", trace_id):
             target_experiment = job.experiments[experiment]
             body = {"trace": {"trace_info": _retold(job, info, target_experiment)}}
@@ -63,7 +63,7 @@ def copy_trace(job: Job, info: dict[str, Any]) -> None:
             if spans := spans_of(job.source, info):
                 _put_spans(job, created, spans, target_experiment)
             if info.get("state") != "IN_PROGRESS":
-                job.journal.note("trace", trace_id, trace_id, done=True)
+                job.checkpoint.note("trace", trace_id, trace_id, done=True)
     job.step("traces")
 
 

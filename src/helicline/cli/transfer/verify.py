@@ -55,7 +55,7 @@ def _compare(job: Job, kind: str, name: str, both: tuple[Facts, Facts]) -> None:
     ]
     if differing:
         job.report(kind, name, "; ".join(differing))
-        job.journal.forget({"logged model": "model"}.get(kind, kind), name)
+        job.checkpoint.forget({"logged model": "model"}.get(kind, kind), name)
 
 
 def _experiments(job: Job, source_facts: Facts, target_facts: Facts) -> None:

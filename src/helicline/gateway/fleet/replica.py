@@ -20,7 +20,7 @@ from helicline.gateway.fleet.link import MAX_WAITING, Asker, Link
 from helicline.gateway.fleet.spare import Spare
 from helicline.protocol.scoring.signature import Signature
 from helicline.protocol.scoring.signature import read as read_signature
-from helicline.records.deployment import RevisionOrder, RevisionState, RevisionStatus
+from helicline.records.deployment import RevisionSpec, RevisionState, RevisionStatus
 
 _log = logging.getLogger("helicline.gateway")
 CRASH_LIMIT, CRASH_SPAN_S = 5, 600.0
@@ -47,7 +47,7 @@ class Failed(Exception):
 class Replica:
     """A revision and its worker."""
 
-    def __init__(self, order: RevisionOrder, around: Surroundings) -> None:
+    def __init__(self, order: RevisionSpec, around: Surroundings) -> None:
         self.order, self._around = order, around
         self.state: RevisionState = "PENDING"
         self.reason = ""

@@ -13,10 +13,10 @@ from helicline import bus, trace, tracking
 from helicline.errors import Conflict
 from helicline.loop.context import Context
 from helicline.loop.trash import unused
-from helicline.loop.trash.find import Item, Wish, find, still
+from helicline.loop.trash.find import Item, Selection, find, still
 from helicline.store import nouns
 from helicline.store.rows import experiment as rows
-from helicline.store.rows import purge
+from helicline.store.rows import trash as trash_rows
 from helicline.store.unit import Reader, Tx
 from helicline.tracking.artifact import path_in_store
 
@@ -46,23 +46,23 @@ class Emptied(msgspec.Struct, frozen=True, kw_only=True):
 Write = Callable[[Callable[[Tx], Counter[str]]], Counter[str]]
 
 
-def look(context: Context, selection: Wish, *, grace: timedelta = GRACE) -> Emptied:
+def look(context: Context, selection: Selection, *, grace: timedelta = GRACE) -> Emptied:
     """Return what `empty` would remove now."""
 
     def view(tx: Reader) -> tuple[list[Item], Counter[str], datetime]:
         items = find(tx, selection)
         counts: Counter[str] = Counter(item.noun for item in items if not item.why)
         going = [item.id for item in items if item.noun == "experiment" and not item.why]
-        counts["trace"] = sum(purge.trace_count(tx, experiment_id) for experiment_id in going)
+        counts["trace"] = sum(trash_rows.trace_count(tx, experiment_id) for experiment_id in going)
         return items, counts, tx.now
 
     items, counts, now = context.store.read(view)
     folders = [item.folder for item in items if item.folder and not item.why]
     sizes = [size for _, size in unused.blobs(context, now - grace, without=folders)]
-    return _told(items, counts | Counter(blob=len(sizes), byte=sum(sizes)), dry_run=True)
+    return _emptied(items, counts | Counter(blob=len(sizes), byte=sum(sizes)), dry_run=True)
 
 
-def empty(context: Context, selection: Wish, write: Write, *, grace: timedelta = GRACE) -> Emptied:
+def empty(context: Context, selection: Selection, write: Write, *, grace: timedelta = GRACE) -> Emptied:
     """Remove for good what the wish finds in the trash, then every blob that nothing names and nobody used in `grace`.
 
     It may end at any point: what is left is found again. Raises Conflict while another one is at work here.
@@ -74,10 +74,10 @@ def empty(context: Context, selection: Wish, write: Write, *, grace: timedelta =
         counts: Counter[str] = Counter()
         for unit in _units([item for item in items if not item.why]):
             counts += write(unit)
-        freed = unused.sweep(context, now, now - grace)
+        freed = unused.remove_blobs(context, now, now - grace)
         if freed["byte"]:
-            write(lambda tx: _swept(tx, freed))
-        return _told(items, counts + freed, dry_run=False)
+            write(lambda tx: _note_removed_blobs(tx, freed))
+        return _emptied(items, counts + freed, dry_run=False)
     finally:
         _one_at_a_time.release()
 
@@ -102,7 +102,7 @@ def _traces(experiment_id: str) -> Iterator[Callable[[Tx], Counter[str]]]:
         if experiment is None or experiment.lifecycle != "deleted":
             more = False
             return Counter()
-        ids = purge.traces_of(tx, experiment_id, limit=FEW_TRACES)
+        ids = trash_rows.traces_of(tx, experiment_id, limit=FEW_TRACES)
         more = len(ids) == FEW_TRACES
         root = path_in_store(experiment.artifact_location)
         for trace_id in ids:
@@ -140,23 +140,23 @@ def _remove_experiment(tx: Tx, experiment_id: str) -> None:
         if experiment_id in dataset.experiments:
             rest = tuple(other for other in dataset.experiments if other != experiment_id)
             nouns.EVALUATION_DATASETS.swap(tx, msgspec.structs.replace(dataset, experiments=rest))
-    purge.remove_experiment(tx, experiment_id)
+    trash_rows.remove_experiment(tx, experiment_id)
 
 
 REMOVE: dict[str, Callable[[Tx, str], None]] = {
-    "run": purge.remove_run,
-    "logged_model": purge.remove_model,
+    "run": trash_rows.remove_run,
+    "logged_model": trash_rows.remove_model,
     "model_version": _remove_version,
     "experiment": _remove_experiment,
 }
 
 
-def _swept(tx: Tx, freed: Counter[str]) -> Counter[str]:
+def _note_removed_blobs(tx: Tx, freed: Counter[str]) -> Counter[str]:
     bus.emit(tx, "swept", "blobs", "unused", count=freed["blob"], bytes=freed["byte"])
     return freed
 
 
-def _told(items: Sequence[Item], counts: Counter[str], *, dry_run: bool) -> Emptied:
+def _emptied(items: Sequence[Item], counts: Counter[str], *, dry_run: bool) -> Emptied:
     return Emptied(
         dry_run=dry_run,
         run_count=counts["run"],

@@ -15,15 +15,15 @@ from helicline.records.run import Experiment, LoggedModel, Run
 from helicline.store import nouns
 from helicline.store.rows import experiment as experiments
 from helicline.store.rows import logged_model as model_rows
-from helicline.store.rows import purge
 from helicline.store.rows import run as run_rows
+from helicline.store.rows import trash as trash_rows
 from helicline.store.unit import Reader, Tx
 from helicline.tracking.artifact import path_in_store
 
 DEFAULT = "0"
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """What is to go: the runs and experiments that are named, or without any all that was deleted so long ago."""
 
     run_ids: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-def find(tx: Reader, selection: Wish) -> list[Item]:
+def find(tx: Reader, selection: Selection) -> list[Item]:
     """Return what the wish concerns: what belongs to an experiment before it, and whatever has to stay with its reason.
 
     Raises:
@@ -57,7 +57,7 @@ def find(tx: Reader, selection: Wish) -> list[Item]:
         items |= {(item.noun, item.id): item for item in [*inside, _experiment(experiment, inside)]}
     singles = [_run(run, in_use) for run in _runs(tx, selection, until, named=named)]
     if not named:
-        singles += [_model(model, in_use) for model in purge.deleted_models(tx) if model.updated_at <= until]
+        singles += [_model(model, in_use) for model in trash_rows.deleted_models(tx) if model.updated_at <= until]
         singles += [_version(version) for version in _versions(tx, until)]
     return [*items.values(), *(item for item in singles if (item.noun, item.id) not in items)]
 
@@ -80,7 +80,11 @@ def _may_go(tx: Tx, item: Item, in_use: Sequence[ModelVersion]) -> bool:
         version = nouns.VERSIONS.find(tx, name, int(number))
         return version is not None and version.deleted and version not in in_use
     experiment = experiments.find(tx, int(item.id))
-    inside = [*purge.runs_of(tx, item.id), *purge.models_of(tx, item.id), *purge.traces_of(tx, item.id, limit=1)]
+    inside = [
+        *trash_rows.runs_of(tx, item.id),
+        *trash_rows.models_of(tx, item.id),
+        *trash_rows.traces_of(tx, item.id, limit=1),
+    ]
     return experiment is not None and experiment.lifecycle == "deleted" and not inside
 
 
@@ -90,7 +94,7 @@ def _is_gone(tx: Tx, model: LoggedModel) -> bool:
     return model.lifecycle == "deleted" or (experiment is not None and experiment.lifecycle == "deleted")
 
 
-def _experiments(tx: Reader, selection: Wish, until: datetime, *, named: bool) -> list[Experiment]:
+def _experiments(tx: Reader, selection: Selection, until: datetime, *, named: bool) -> list[Experiment]:
     if not named:
         deleted = experiments.everything(tx, ["deleted"])
         return [experiment for experiment in deleted if experiment.updated_at <= until]
@@ -105,8 +109,8 @@ def _experiments(tx: Reader, selection: Wish, until: datetime, *, named: bool) -
     return selected
 
 
-def _runs(tx: Reader, selection: Wish, until: datetime, *, named: bool) -> list[Run]:
-    runs = [tracking.get_run(tx, run_id) for run_id in selection.run_ids] if named else purge.deleted_runs(tx)
+def _runs(tx: Reader, selection: Selection, until: datetime, *, named: bool) -> list[Run]:
+    runs = [tracking.get_run(tx, run_id) for run_id in selection.run_ids] if named else trash_rows.deleted_runs(tx)
     deleted_at = _deleted_at(tx, runs)
     if not named:
         return [run for run in runs if deleted_at[run.run_id] <= until]
@@ -124,7 +128,7 @@ def _check(field: str, item_id: str, *, deleted: bool, old: bool) -> None:
 
 def _deleted_at(tx: Reader, runs: Sequence[Run]) -> dict[str, datetime]:
     """Return when each run was deleted: by itself, or with its experiment."""
-    by_itself = purge.last_deleted(tx, "run", [run.run_id for run in runs])
+    by_itself = trash_rows.last_deleted(tx, "run", [run.run_id for run in runs])
     with_all = {
         experiment.experiment_id: experiment.updated_at for experiment in experiments.everything(tx, ["deleted"])
     }
@@ -174,8 +178,8 @@ def _version(version: ModelVersion) -> Item:
 
 
 def _inside(tx: Reader, experiment_id: str, in_use: Sequence[ModelVersion]) -> list[Item]:
-    runs = [_run(run, in_use, experiment_id) for run in purge.runs_of(tx, experiment_id)]
-    return [*runs, *(_model(model, in_use, experiment_id) for model in purge.models_of(tx, experiment_id))]
+    runs = [_run(run, in_use, experiment_id) for run in trash_rows.runs_of(tx, experiment_id)]
+    return [*runs, *(_model(model, in_use, experiment_id) for model in trash_rows.models_of(tx, experiment_id))]
 
 
 def _experiment(experiment: Experiment, inside: Sequence[Item]) -> Item:

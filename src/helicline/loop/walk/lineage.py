@@ -73,12 +73,12 @@ def lineage(tx: Reader, noun: str, id: str) -> Lineage:
 
 
 def _node(tx: Reader, name: Name, side: str) -> Node:
-    title, detail = KINDS[name[0]].told(tx, name[1])
+    title, detail = KINDS[name[0]].describe(tx, name[1])
     return Node(noun=name[0], id=name[1], title=title, detail=detail, side=side)
 
 
 class _Kind(msgspec.Struct, frozen=True):
-    told: Callable[[Reader, str], tuple[str, str]]
+    describe: Callable[[Reader, str], tuple[str, str]]
     back: Callable[[Reader, str], list[Name]]
     forward: Callable[[Reader, str], list[Name]]
 
@@ -90,7 +90,7 @@ def _nothing(_tx: Reader, _id: str) -> list[Name]:
 # --- data -----------------------------------------------------------------------------------------------------------
 
 
-def _told_data(tx: Reader, id: str) -> tuple[str, str]:
+def _describe_data(tx: Reader, id: str) -> tuple[str, str]:
     try:
         version = datasets.resolve(tx, id)
     except HeliclineError:
@@ -126,7 +126,7 @@ def _quoted(text: str) -> str:
 # --- runs -----------------------------------------------------------------------------------------------------------
 
 
-def _told_run(tx: Reader, id: str) -> tuple[str, str]:
+def _describe_run(tx: Reader, id: str) -> tuple[str, str]:
     run = tracking.get_run(tx, id)
     commit = run.tags.get("mlflow.source.git.commit", "")
     return run.name or id, f"commit {commit[:10]}" if commit else run.status.lower()
@@ -156,7 +156,7 @@ def _parts(id: str) -> tuple[str, int]:
     return matched[1], int(matched[2])
 
 
-def _told_version(tx: Reader, id: str) -> tuple[str, str]:
+def _describe_version(tx: Reader, id: str) -> tuple[str, str]:
     version = get_version(tx, *_parts(id))
     aliases = nouns.ALIASES.select(tx, nouns.ALIASES.table.c.model == version.model)
     return version.id, ", ".join(f"@{alias.alias}" for alias in aliases if alias.number == version.number)
@@ -178,7 +178,7 @@ def _from_version(tx: Reader, id: str) -> list[Name]:
     ]
 
 
-def _told_deployment(tx: Reader, id: str) -> tuple[str, str]:
+def _describe_deployment(tx: Reader, id: str) -> tuple[str, str]:
     deployment = nouns.DEPLOYMENTS.get(tx, id)
     if not deployment.stable:
         return id, "serves nothing yet"
@@ -195,8 +195,8 @@ def _behind_deployment(tx: Reader, id: str) -> list[Name]:
 
 
 KINDS = {
-    "dataset_version": _Kind(_told_data, _nothing, _from_data),
-    "run": _Kind(_told_run, _behind_run, _from_run),
-    "model_version": _Kind(_told_version, _behind_version, _from_version),
-    "deployment": _Kind(_told_deployment, _behind_deployment, _nothing),
+    "dataset_version": _Kind(_describe_data, _nothing, _from_data),
+    "run": _Kind(_describe_run, _behind_run, _from_run),
+    "model_version": _Kind(_describe_version, _behind_version, _from_version),
+    "deployment": _Kind(_describe_deployment, _behind_deployment, _nothing),
 }

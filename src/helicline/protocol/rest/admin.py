@@ -76,7 +76,7 @@ def verify_audit(edge: Edge) -> Audit:
     """Walk the whole chain of events and say whether it holds."""
     try:
         return Audit(ok=True, events=edge.read(bus.verify))
-    except bus.Break as broken:
+    except bus.ChainBreak as broken:
         return Audit(ok=False, events=0, broken_at=broken.seq, why=broken.why)
 
 

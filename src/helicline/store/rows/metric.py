@@ -78,7 +78,7 @@ _TAIL_ROW = "(?, (SELECT coalesce(max(number), 0) + 1 FROM metric_tail WHERE run
 Latest = tuple[str, float, int, int]  # key, value, milliseconds, step
 
 
-class Mark(NamedTuple):
+class PointPosition(NamedTuple):
     """A point as it is ordered: NaN is 0, and after it."""
 
     timestamp_ms: int
@@ -96,29 +96,29 @@ class _Grown(NamedTuple):
     loose_count: int
 
 
-def mark_of(point: MetricPoint) -> Mark:
+def position_of(point: MetricPoint) -> PointPosition:
     is_nan = math.isnan(point.value)
     # -0.0 and 0.0 are one value
-    return Mark(point.timestamp_ms, point.step, 0.0 if is_nan else point.value + 0.0, is_nan)
+    return PointPosition(point.timestamp_ms, point.step, 0.0 if is_nan else point.value + 0.0, is_nan)
 
 
-def mark_at(points: Points, at: int) -> Mark:
+def position_at(points: Points, at: int) -> PointPosition:
     value = float(points.values[at])
     is_nan = math.isnan(value)
-    return Mark(int(points.timestamps_ms[at]), int(points.steps[at]), 0.0 if is_nan else value, is_nan)
+    return PointPosition(int(points.timestamps_ms[at]), int(points.steps[at]), 0.0 if is_nan else value, is_nan)
 
 
-def _rank(mark: Mark) -> tuple[int, int, float]:
+def _rank(mark: PointPosition) -> tuple[int, int, float]:
     """Return what decides which point is the latest; NaN ranks as 0."""
     return (mark.step, mark.timestamp_ms, mark.value)
 
 
 def add(tx: Tx, batches: Iterable[tuple[str, Sequence[MetricPoint]]]) -> None:
     """Keep the points of each run, and move the latest of their series forward."""
-    gathered: dict[tuple[str, str], list[Mark]] = {}
+    gathered: dict[tuple[str, str], list[PointPosition]] = {}
     for run_id, points in batches:
         for point in points:
-            gathered.setdefault((run_id, point.key), []).append(mark_of(point))
+            gathered.setdefault((run_id, point.key), []).append(position_of(point))
     tails: dict[str, list[tuple[Any, ...]]] = {}
     # writers of one run take turns: each lays its row behind the last, and who packs has seen them all
     hold(tx, *(f"metrics:{run_id}" for run_id in {run_id for run_id, _ in gathered}))
@@ -129,7 +129,9 @@ def add(tx: Tx, batches: Iterable[tuple[str, Sequence[MetricPoint]]]) -> None:
     _add_to_tails(tx, tails)
 
 
-def _add_to_series(tx: Tx, marks: dict[tuple[str, str], list[Mark]], tails: dict[str, list[tuple[Any, ...]]]) -> None:
+def _add_to_series(
+    tx: Tx, marks: dict[tuple[str, str], list[PointPosition]], tails: dict[str, list[tuple[Any, ...]]]
+) -> None:
     """Keep what makes blocks, and leave the rest to the tails of the runs."""
     blocks: list[tuple[int, Points]] = []
     crowded: list[int] = []
@@ -196,7 +198,7 @@ def _pack_tail(tx: Tx, run_id: str) -> None:
                 _pack(tx, series_id)
 
 
-def _grow(tx: Tx, marks: dict[tuple[str, str], list[Mark]]) -> list[_Grown]:
+def _grow(tx: Tx, marks: dict[tuple[str, str], list[PointPosition]]) -> list[_Grown]:
     """Make or move forward the series, and return them."""
     rows: list[tuple[Any, ...]] = []
     for (run_id, key), points in marks.items():
@@ -211,11 +213,13 @@ def _grow(tx: Tx, marks: dict[tuple[str, str], list[Mark]]) -> list[_Grown]:
 
 
 _IS_LATER = "(excluded.step, excluded.timestamp_ms, excluded.value) > (series.step, series.timestamp_ms, series.value)"
-_INTO_SERIES = f"series (run, key, {', '.join(Mark._fields)}, loose_count)"
+_INTO_SERIES = f"series (run, key, {', '.join(PointPosition._fields)}, loose_count)"
 _AS_COLUMNS = ", ".join(f"%s::{kind}[]" for kind in ("text", "text", "bigint", "bigint", "float8", "bool", "int"))
 _MOVES_ON = (
     "ON CONFLICT (run, key) DO UPDATE SET "
-    + ", ".join(f"{name} = CASE WHEN {_IS_LATER} THEN excluded.{name} ELSE series.{name} END" for name in Mark._fields)
+    + ", ".join(
+        f"{name} = CASE WHEN {_IS_LATER} THEN excluded.{name} ELSE series.{name} END" for name in PointPosition._fields
+    )
     + ", loose_count = series.loose_count + excluded.loose_count RETURNING id, run, key, loose_count"
 )
 
@@ -289,7 +293,7 @@ def _blocks(*columns: Any) -> sa.Select[Any]:
     return sa.select(*columns).order_by(METRIC_BLOCK.c.first_ms, METRIC_BLOCK.c.number)
 
 
-def page(tx: Reader, series: int, *, after: Mark | None, limit: int) -> tuple[Points, bool]:
+def page(tx: Reader, series: int, *, after: PointPosition | None, limit: int) -> tuple[Points, bool]:
     """Return at most `limit` points that follow `after`, and whether more follow; costs what the page costs."""
     block = METRIC_BLOCK.c
     heads = _blocks(block.number, block.point_count, block.first_ms, block.last_ms).where(block.series == series)
@@ -323,12 +327,12 @@ def _windows(heads: Sequence[Any], limit: int) -> Iterator[tuple[list[int], int 
         limit_count *= 2
 
 
-def _after(points: Points, mark: Mark | None) -> Points:
+def _after(points: Points, mark: PointPosition | None) -> Points:
     if mark is None:
         return points
     beyond = points.timestamps_ms > mark.timestamp_ms
     for at in (points.timestamps_ms == mark.timestamp_ms).nonzero()[0]:
-        beyond[at] = mark_at(points, at) > mark
+        beyond[at] = position_at(points, at) > mark
     return points.part(beyond)
 
 

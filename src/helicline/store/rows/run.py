@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from helicline.clock import epoch_ms, from_epoch_ms
 from helicline.records.run import DatasetInput, ModelOutput, Run
 from helicline.store.noun import metadata
-from helicline.store.rows import metric, sheet
+from helicline.store.rows import metric, run_summary
 from helicline.store.rows.among import by_run, rows_among
 from helicline.store.rows.experiment import Exact, add_missing, insert_into
 from helicline.store.unit import Reader, Tx
@@ -101,7 +101,7 @@ def save(tx: Tx, run: Run) -> None:
     statement = insert_into(tx, RUN)
     changed = {name: statement.excluded[name] for name in row if name != "id"}
     tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed), row)
-    sheet.drop(tx, [run.run_id])  # should somebody else have made it meanwhile
+    run_summary.drop(tx, [run.run_id])  # should somebody else have made it meanwhile
 
 
 def set_lifecycle_of_experiment(tx: Tx, experiment_id: str, lifecycle: str) -> None:
@@ -181,7 +181,7 @@ def bare(tx: Reader, run_id: str) -> Run | None:
         row = tx.execute(statement).first()
     else:
         row = tx.execute(statement.with_for_update()).first()
-        sheet.drop(tx, [run_id])  # once it is held: whoever made it meanwhile is done
+        run_summary.drop(tx, [run_id])  # once it is held: whoever made it meanwhile is done
     return None if row is None else record(row)
 
 
@@ -190,25 +190,25 @@ def held(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
     lock = " FOR SHARE" if tx.is_postgres else ""
     stages = f"SELECT id, lifecycle, status FROM run WHERE id IN {{ids}} ORDER BY id{lock}"
     rows = rows_among(tx, stages, sorted(run_ids))
-    sheet.drop(tx, [run for run, _, status in rows if status in sheet.OVER])
+    run_summary.drop(tx, [run for run, _, status in rows if status in run_summary.OVER])
     return {run: stage for run, stage, _ in rows}
 
 
 def filled(tx: Reader, rows: Sequence[Sequence[Any]]) -> list[Run]:
     """Return the runs of these rows with all that was logged to them."""
     ids = [row[0] for row in rows]
-    summaries = sheet.sheets(tx, ids)
+    summaries = run_summary.find(tx, ids)
     missing = [run_id for run_id in ids if run_id not in summaries]
     if missing:
         read = _logged(tx, missing)
         summaries |= read
-        over = (row[0] for row in rows if row[4] in sheet.OVER and row[0] in read)
-        sheet.miss(tx, ((run_id, read[run_id]) for run_id in over), _make_sheets)
+        over = (row[0] for row in rows if row[4] in run_summary.OVER and row[0] in read)
+        run_summary.request(tx, ((run_id, read[run_id]) for run_id in over), _make_summaries)
     inputs = _inputs_of(tx, ids)
     return [_whole(row, summaries[row[0]], tuple(inputs.get(row[0], ()))) for row in rows]
 
 
-def _whole(row: Sequence[Any], logged: sheet.Logged, inputs: tuple[DatasetInput, ...]) -> Run:
+def _whole(row: Sequence[Any], logged: run_summary.RunSummary, inputs: tuple[DatasetInput, ...]) -> Run:
     return record(
         row,
         metrics=logged.points,
@@ -220,20 +220,20 @@ def _whole(row: Sequence[Any], logged: sheet.Logged, inputs: tuple[DatasetInput,
     )
 
 
-def _make_sheets(tx: Tx, groups: Sequence[Sequence[str]]) -> list[None]:
-    """Make sheets of those runs that are over, as things stand now: a bulk of lists of ids."""
+def _make_summaries(tx: Tx, groups: Sequence[Sequence[str]]) -> list[None]:
+    """Make summaries of those runs that are over, as things stand now: a bulk of lists of ids."""
     lock = " FOR UPDATE SKIP LOCKED" if tx.is_postgres else ""  # who holds a run changes it
     ids = sorted({run_id for some in groups for run_id in some})
     stand = rows_among(tx, f"SELECT id, status FROM run WHERE id IN {{ids}} ORDER BY id{lock}", ids)
-    sheet.keep(tx, _logged(tx, [run_id for run_id, status in stand if status in sheet.OVER]))
+    run_summary.save(tx, _logged(tx, [run_id for run_id, status in stand if status in run_summary.OVER]))
     return [None] * len(groups)
 
 
-def _logged(tx: Reader, ids: Sequence[str]) -> dict[str, sheet.Logged]:
+def _logged(tx: Reader, ids: Sequence[str]) -> dict[str, run_summary.RunSummary]:
     latest, params, tags = metric.latest_of(tx, ids), _facts_of(tx, "run_param", ids), _facts_of(tx, "run_tag", ids)
     models = _models_of(tx, ids)
     return {
-        run_id: sheet.Logged(
+        run_id: run_summary.RunSummary(
             tuple(latest.get(run_id, ())),
             params.get(run_id, {}),
             tags.get(run_id, {}),

@@ -68,7 +68,7 @@ def preview(path: str, content: bytes, *, size: int) -> Preview:
         if suffix == ".parquet":
             return _parquet(path, content, size=size)
         if suffix in (".csv", ".tsv"):
-            return _delimited(path, content, size=size, mark="\t" if suffix == ".tsv" else ",")
+            return _delimited(path, content, size=size, delimiter="\t" if suffix == ".tsv" else ",")
         if suffix == ".ipynb" and not cut:
             return _notebook(path, content, size=size)
     except (ValueError, csv.Error, msgspec.MsgspecError, RecursionError) as error:
@@ -97,11 +97,11 @@ def _decoded(content: bytes) -> str | None:
     return None
 
 
-def _delimited(path: str, content: bytes, *, size: int, mark: str) -> Preview:
+def _delimited(path: str, content: bytes, *, size: int, delimiter: str) -> Preview:
     text = _decoded(content)
     if text is None:
         return _text(path, content, size=size)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     head = next(reader, [])
     rows: list[list[str]] = []
     count = 0

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from helicline import trace as traces
-from helicline.protocol.mlflow.call import Call, pruned
 from helicline.protocol.mlflow.errors import missing
 from helicline.protocol.mlflow.fields import Fields
+from helicline.protocol.mlflow.request import Request, pruned
 
 # enums come by name or by number
 VIEWS = {1: "TRACES", 2: "SPANS", 3: "ASSESSMENTS"}
@@ -36,8 +36,8 @@ def _list(fields: Fields, name: str) -> list[str]:
     return texts
 
 
-async def metrics(call: Call) -> Any:
-    fields = call.fields
+async def metrics(request: Request) -> Any:
+    fields = request.fields
     query = traces.Measure(
         experiment_ids=_list(fields, "experiment_ids"),
         view=_named(fields, "view_type", VIEWS),
@@ -50,14 +50,14 @@ async def metrics(call: Call) -> Any:
         end_ms=fields.integer("end_time_ms"),
         max_results=fields.integer("max_results", 1000) or 0,
     )
-    points = await call.read(lambda tx: traces.measure(tx, query))
+    points = await request.read(lambda tx: traces.measure(tx, query))
     return pruned(data_points=[msgspec.structs.asdict(point) for point in points])
 
 
-async def correlation(call: Call) -> Any:
-    fields = call.fields
+async def correlation(request: Request) -> Any:
+    fields = request.fields
     experiments, within = _list(fields, "experiment_ids"), fields.text("base_filter")
     first, second = fields.required("filter_string1"), fields.required("filter_string2")
-    result = await call.read(lambda tx: traces.correlate(tx, experiments, first, second, within=within))
+    result = await request.read(lambda tx: traces.correlate(tx, experiments, first, second, within=within))
     values = msgspec.structs.asdict(result)
     return {name: value for name, value in values.items() if not math.isnan(value)}

@@ -1,4 +1,4 @@
-"""The runs table over HTTP: pages, marks, keys, values for completion, groups."""
+"""The runs table over HTTP: pages, page tokens, keys, values for completion, groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VIEWS = {"active": "ACTIVE_ONLY", "archived": "DELETED_ONLY", "all": "ALL"}
 
 
 class Marks(msgspec.Struct, frozen=True, kw_only=True):
-    """How many runs match, and the mark at which each page of `every` runs begins."""
+    """How many runs match, and the page token at which each page of `every` runs begins."""
 
     total: int
     every: int
@@ -47,7 +47,7 @@ def table(
     after: str = "",
     limit: int = 200,
 ) -> Page[RunRow]:
-    """Runs as rows with the values of each `column` (like `metrics.loss`), from a mark on."""
+    """Runs as rows with the values of each `column` (like `metrics.loss`), from a page token on."""
     query = _query(experiment, filter, order_by, view)
     items, following = edge.read(lambda tx: browse.rows(tx, query, columns=column or (), after=after, limit=limit))
     return Page(items, following)
@@ -59,7 +59,7 @@ def marks(
 ) -> Marks:
     """Where each page of `every` runs begins, so that a table can be scrolled to any place at once."""
     query = _query(experiment, filter, order_by, view)
-    total, tokens = edge.read(lambda tx: browse.marks(tx, query, every=every))
+    total, tokens = edge.read(lambda tx: browse.page_tokens(tx, query, every=every))
     return Marks(total=total, every=every, marks=tokens)
 
 

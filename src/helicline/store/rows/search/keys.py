@@ -11,8 +11,8 @@ from helicline.clock import from_epoch_ms
 from helicline.records.run import MetricSpan, RunGroup, RunKey
 from helicline.store.rows import metric
 from helicline.store.rows import run as runs
-from helicline.store.rows.search.asked import ATTRIBUTES, TABLES, Asked
 from helicline.store.rows.search.filter import where
+from helicline.store.rows.search.query import ATTRIBUTES, TABLES, RunQuery
 from helicline.store.unit import Reader
 
 RUN = runs.RUN
@@ -38,7 +38,7 @@ def values(tx: Reader, entity: str, key: str, *, prefix: str, limit: int, looked
     return [str(value) for (value,) in tx.execute(statement)]
 
 
-def sampled(tx: Reader, query: Asked, *, sample: int) -> list[RunKey]:
+def sampled(tx: Reader, query: RunQuery, *, sample: int) -> list[RunKey]:
     """Return the keys of the newest runs that match, how many of these have each, and whether they differ in it."""
     order = (RUN.c.start_ms.desc(), RUN.c.id)
     ids = [row.id for row in tx.execute(sa.select(RUN.c.id).where(*where(tx, query)).order_by(*order).limit(sample))]
@@ -55,7 +55,7 @@ def sampled(tx: Reader, query: Asked, *, sample: int) -> list[RunKey]:
     return run_keys
 
 
-def groups(tx: Reader, query: Asked, *, by: tuple[str, str], metrics: Sequence[str]) -> tuple[list[RunGroup], int]:
+def groups(tx: Reader, query: RunQuery, *, by: tuple[str, str], metrics: Sequence[str]) -> tuple[list[RunGroup], int]:
     """Return the largest groups of runs with the same value, None for those without one, and how many groups are."""
     entity, key = by
     source: sa.FromClause = RUN

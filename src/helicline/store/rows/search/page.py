@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from helicline.records.run import Run, RunRow, Sort
 from helicline.store.rows import run as runs
-from helicline.store.rows.search.asked import TABLES, Asked, named, shape_of, values_of
 from helicline.store.rows.search.filter import conditions_of, where
-from helicline.store.rows.search.order import Stretch, beginning_at, in_order, stretches, whole
+from helicline.store.rows.search.order import OrderRange, beginning_at, in_order, ranges, whole
 from helicline.store.rows.search.plan import Plan, plan_of
+from helicline.store.rows.search.query import TABLES, RunQuery, named, shape_of, values_of
 from helicline.store.unit import Reader
 
 RUN = runs.RUN
@@ -21,7 +21,7 @@ Place = list[Any]
 
 
 def places(
-    tx: Reader, query: Asked, *, start: Sequence[Any] | None, limit: int
+    tx: Reader, query: RunQuery, *, start: Sequence[Any] | None, limit: int
 ) -> tuple[list[tuple[Any, ...]], Place | None]:
     """Return the rows of `limit` runs from the place `start` on, and the place of the next one, None at the end.
 
@@ -32,11 +32,11 @@ def places(
         tx.run_text("SET LOCAL plan_cache_mode = force_custom_plan")
     plan = plan_of(tx, query, limit=limit)
     shape, values = shape_of(query), values_of(query)
-    for number, stretch in enumerate(_to_walk(query.order, plan)):
-        if start is not None and stretch.rank is not None and stretch.rank < start[0]:
+    for number, range_ in enumerate(_to_walk(query.order, plan)):
+        if start is not None and range_.rank is not None and range_.rank < start[0]:
             continue
-        begins_here = start is not None and stretch.rank in (None, start[0])
-        place = start[-len(stretch.told) :] if start is not None and begins_here else ()
+        begins_here = start is not None and range_.rank in (None, start[0])
+        place = start[-len(range_.place_keys) :] if start is not None and begins_here else ()
         page = _page(tx.connection.dialect, shape, plan, number, tuple(value is None for value in place))
         rows += page.rows(tx, values | named("start", place) | {"limit": limit + 1 - len(rows)})
         if len(rows) > limit:
@@ -59,22 +59,22 @@ class _Page(NamedTuple):
         return tx.run_text(self.sql, [bound[name] for name in self.names])
 
 
-def _to_walk(order: tuple[Sort, ...], plan: Plan) -> tuple[Stretch, ...]:
-    return (whole(order),) if plan.is_few else stretches(order)
+def _to_walk(order: tuple[Sort, ...], plan: Plan) -> tuple[OrderRange, ...]:
+    return (whole(order),) if plan.is_few else ranges(order)
 
 
 @lru_cache(1024)
-def _page(dialect: sa.Dialect, shape: Asked, plan: Plan, number: int, are_missing: tuple[bool, ...]) -> _Page:
+def _page(dialect: sa.Dialect, shape: RunQuery, plan: Plan, number: int, are_missing: tuple[bool, ...]) -> _Page:
     """Return the statement for a page of that shape: to make one takes longer than to run it."""
-    stretch = _to_walk(shape.order, plan)[number]
-    conditions = conditions_of(shape, plan, is_postgres=dialect.name == "postgresql", run_id=stretch.run_id)
-    labelled = [key.label(f"k{at}") for at, (key, _) in enumerate(stretch.keys)]
-    among = conditions.and_not_by_index if stretch.is_indexed else conditions.among
-    statement = sa.select(RUN, *labelled).select_from(stretch.source)
-    statement = statement.where(*among, *conditions.conditions, *stretch.conditions)
+    range_ = _to_walk(shape.order, plan)[number]
+    conditions = conditions_of(shape, plan, is_postgres=dialect.name == "postgresql", run_id=range_.run_id)
+    labelled = [key.label(f"k{at}") for at, (key, _) in enumerate(range_.keys)]
+    among = conditions.and_not_by_index if range_.is_indexed else conditions.among
+    statement = sa.select(RUN, *labelled).select_from(range_.source)
+    statement = statement.where(*among, *conditions.conditions, *range_.conditions)
     if are_missing:
-        statement = statement.where(beginning_at(stretch.told, are_missing))
-    statement = statement.order_by(*in_order(stretch.told)).limit(sa.bindparam("limit", type_=sa.BigInteger))
+        statement = statement.where(beginning_at(range_.place_keys, are_missing))
+    statement = statement.order_by(*in_order(range_.place_keys)).limit(sa.bindparam("limit", type_=sa.BigInteger))
     compiled = statement.compile(dialect=dialect)
     names = None if compiled.positiontup is None else tuple(compiled.positiontup)
     # a value that is not given must be missed, and not be answered for by its sample
@@ -82,21 +82,23 @@ def _page(dialect: sa.Dialect, shape: Asked, plan: Plan, number: int, are_missin
     return _Page(str(compiled), constants, names)
 
 
-def runs_from(tx: Reader, query: Asked, *, start: Sequence[Any] | None, limit: int) -> tuple[list[Run], Place | None]:
+def runs_from(
+    tx: Reader, query: RunQuery, *, start: Sequence[Any] | None, limit: int
+) -> tuple[list[Run], Place | None]:
     """Return whole runs from the place `start` on, and the place of the next one, None at the end."""
     rows, following = places(tx, query, start=start, limit=limit)
     return runs.filled(tx, rows), following
 
 
 def rows_from(
-    tx: Reader, query: Asked, *, columns: Sequence[tuple[str, str]], start: Sequence[Any] | None, limit: int
+    tx: Reader, query: RunQuery, *, columns: Sequence[tuple[str, str]], start: Sequence[Any] | None, limit: int
 ) -> tuple[list[RunRow], Place | None]:
     """Return `limit` runs with the values of `columns` from the place `start` on, and the place of the next one."""
     rows, following = places(tx, query, start=start, limit=limit)
     return _rows(tx, rows, columns), following
 
 
-def marks_along(tx: Reader, query: Asked, *, every: int) -> tuple[int, list[list[Any]]]:
+def places_along(tx: Reader, query: RunQuery, *, every: int) -> tuple[int, list[list[Any]]]:
     """Return how many runs there are, and the places of the first run and of each `every`-th after it."""
     order, conditions = whole(query.order), where(tx, query)
     keys = order.keys

@@ -15,7 +15,7 @@ import msgspec
 
 from helicline.records.run import Clause
 from helicline.store.rows.run import HEAD
-from helicline.store.rows.search.asked import TABLES, Asked
+from helicline.store.rows.search.query import TABLES, RunQuery
 from helicline.store.unit import Reader
 
 UNKNOWN = {"!=", "LIKE", "ILIKE", "IS NULL"}  # no index tells how many rows satisfy these
@@ -28,7 +28,7 @@ class Plan(msgspec.Struct, frozen=True):
     is_few: bool
 
 
-def plan_of(tx: Reader, query: Asked, *, limit: int = 1000) -> Plan:
+def plan_of(tx: Reader, query: RunQuery, *, limit: int = 1000) -> Plan:
     """Return how to find the runs of a page of about `limit`."""
     if tx.is_postgres:
         return Plan((False,) * len(query.clauses), is_few=False)
@@ -47,7 +47,7 @@ def _most(tx: Reader, limit: int) -> int:
     return isqrt(limit * (runs or 0)) + limit
 
 
-def _are_few_among(tx: Reader, query: Asked, most: int) -> bool:
+def _are_few_among(tx: Reader, query: RunQuery, most: int) -> bool:
     marks = [", ".join("?" * len(values)) for values in (query.experiments, query.lifecycles)]
     among = f"run WHERE experiment IN ({marks[0]}) AND lifecycle IN ({marks[1]})"
     return _at_most(tx, among, (*query.experiments, *query.lifecycles), most)

@@ -18,11 +18,11 @@ log = logging.getLogger("helicline.server")
 PAUSE_S = 5.0
 
 
-class Courier(bus.Rounds):
+class WebhookDispatcher(bus.PeriodicTask):
     """Delivers at least once, whatever is killed when: a delivery is a row before anything is sent."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
-        super().__init__("courier", pause_s=PAUSE_S)
+        super().__init__("webhook-dispatcher", pause_s=PAUSE_S)
         self.store, self.settings, self.vault = store, settings, Vault.of(settings)
         store.witnesses.append(webhook.note)
 
@@ -37,14 +37,14 @@ class Courier(bus.Rounds):
 
     def _try(self, delivery: Delivery) -> int:
         try:
-            claimed = self.store.write(lambda tx: webhook.claim(tx, delivery), actor="courier")
+            claimed = self.store.write(lambda tx: webhook.claim(tx, delivery), actor="webhook-dispatcher")
         except Stale:  # another server took it
             return 0
         if claimed is None:
             return 0
         delivery, target = claimed
         outcome = self._sent(delivery, target)
-        settled = self.store.write(lambda tx: webhook.settle(tx, delivery, outcome), actor="courier")
+        settled = self.store.write(lambda tx: webhook.settle(tx, delivery, outcome), actor="webhook-dispatcher")
         if settled.state == "DEAD":
             log.warning("webhook %s: delivery %s is given up: %s", target.name, delivery.id, outcome.error)
         return 1

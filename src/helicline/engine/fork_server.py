@@ -44,7 +44,7 @@ class Process:
             self.ended.set()
 
 
-class Nursery:
+class ForkServerClient:
     """Keeps one zygote alive and starts tasks through it."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ ATTRIBUTES: dict[str, sa.ColumnElement[Any]] = {
 TABLES = {"metric": metric.SERIES, "param": RUN_PARAM, "tag": RUN_TAG}
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which runs, in which order."""
 
     experiments: tuple[int, ...]
@@ -33,9 +33,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     order: tuple[Sort, ...] = ()
 
 
-def shape_of(query: Asked) -> Asked:
+def shape_of(query: RunQuery) -> RunQuery:
     """Return the question with samples for its values: questions of one shape have one statement."""
-    return Asked(
+    return RunQuery(
         experiments=(0,) * len(query.experiments),
         lifecycles=("",) * len(query.lifecycles),
         clauses=tuple(msgspec.structs.replace(clause, value=_sample(clause.value)) for clause in query.clauses),
@@ -51,7 +51,7 @@ def _sample(value: Any) -> Any:
     return value if value is None else 0.0
 
 
-def values_of(query: Asked) -> dict[str, Any]:
+def values_of(query: RunQuery) -> dict[str, Any]:
     """Return what is bound in the conditions, by name."""
     values = named("experiment", query.experiments) | named("lifecycle", query.lifecycles)
     for at, clause in enumerate(query.clauses):

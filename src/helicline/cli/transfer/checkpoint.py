@@ -19,7 +19,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     gone: bool = False
 
 
-class Journal:
+class Checkpoint:
     """The copy's memory. Written before the next item begins; a line cut short by a crash does not count."""
 
     def __init__(self, folder: Path, source: str, target: str) -> None:
