@@ -163,9 +163,7 @@ function stepSub(step: StepRun, span: Span, now: number): Sub {
 function Subject({ span, turn, model, deployment }: { span: Span; turn: Turn; model: string; deployment: string }) {
   const { leg } = span;
   const result =
-    leg.result && leg.result !== leg.subject ? (
-      <span className="soft">{leg.result.replaceAll('_', ' ')}</span>
-    ) : null;
+    leg.result && leg.result !== leg.subject ? <span className="soft">{leg.result.replaceAll('_', ' ')}</span> : null;
   if (leg.name === 'train' && turn.pipeline_run) {
     const detail = leg.detail as { steps?: number; cached?: number };
     return (
