@@ -47,19 +47,19 @@ class FrameReader:
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames completed by `data`."""
         self._buffer += data
-        buffer, at, end = self._buffer, 0, len(self._buffer)
-        while end - at >= HEAD.size:
-            magic, kind, flags, call_id, number, meta_len, body_len = HEAD.unpack_from(buffer, at)
+        buffer, position, end = self._buffer, 0, len(self._buffer)
+        while end - position >= HEAD.size:
+            magic, kind, flags, call_id, number, meta_len, body_len = HEAD.unpack_from(buffer, position)
             if magic != MAGIC:
                 raise Garbled(f"frame begins with {magic:#06x}")
-            start = at + HEAD.size
+            start = position + HEAD.size
             if end - start < meta_len + body_len:
                 break
             middle = start + meta_len
-            at = middle + body_len
-            yield Frame(kind, flags, call_id, number, bytes(buffer[start:middle]), bytes(buffer[middle:at]))
-        if at:
-            del buffer[:at]
+            position = middle + body_len
+            yield Frame(kind, flags, call_id, number, bytes(buffer[start:middle]), bytes(buffer[middle:position]))
+        if position:
+            del buffer[:position]
 
 
 def deadline_in(seconds: float) -> int:
@@ -71,5 +71,5 @@ def expired(deadline: int) -> bool:
     """Return whether that moment has passed (0 = no deadline)."""
     if not deadline:
         return False
-    left = (deadline - int(time.monotonic() * 1000)) & 0xFFFFFFFF
-    return left == 0 or left >= 0x80000000
+    remaining = (deadline - int(time.monotonic() * 1000)) & 0xFFFFFFFF
+    return remaining == 0 or remaining >= 0x80000000
