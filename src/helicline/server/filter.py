@@ -19,7 +19,7 @@ from helicline.errors import HeliclineError, Refused, Unauthenticated
 from helicline.records.access import Caller
 from helicline.settings import Settings
 from helicline.store import durable, nouns
-from helicline.store.unit import Store
+from helicline.store.database import Store
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -11,8 +11,8 @@ from helicline.records.access import Token
 from helicline.server.filter import FOR_BROWSERS, Doorkeeper, Filter
 from helicline.settings import Settings
 from helicline.store import nouns
+from helicline.store.database import Store
 from helicline.store.migrations import upgrade
-from helicline.store.unit import Store
 from making import NOW
 
 

@@ -18,7 +18,7 @@ def rows_among(tx: Reader, sql: str, ids: Sequence[str]) -> list[tuple[Any, ...]
     found: list[tuple[Any, ...]] = []
     for start in range(0, len(ids), AT_ONCE):
         some = ids[start : start + AT_ONCE]
-        found += tx.run_text(_with_marks(sql, len(some), tx.mark), some)
+        found += tx.run_text(_with_marks(sql, len(some), tx.placeholder), some)
     return found
 
 

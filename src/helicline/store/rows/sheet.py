@@ -86,7 +86,7 @@ def miss(tx: Reader, missed: Iterable[tuple[str, Logged]], make: Make) -> None:
             size += logged.size
             ids.append(run_id)
     if ids:
-        tx.afterwards.append((make, ids))
+        tx.background_writes.append((make, ids))
 
 
 def encoded(logged: Logged) -> bytes:
