@@ -29,7 +29,7 @@ class Frame(NamedTuple):
     body: bytes
 
 
-class Garbled(Exception):
+class ProtocolError(Exception):
     """The stream does not hold frames: the other side is broken or hostile."""
 
 
@@ -51,7 +51,7 @@ class FrameReader:
         while end - position >= HEAD.size:
             magic, kind, flags, call_id, number, meta_len, body_len = HEAD.unpack_from(buffer, position)
             if magic != MAGIC:
-                raise Garbled(f"frame begins with {magic:#06x}")
+                raise ProtocolError(f"frame begins with {magic:#06x}")
             start = position + HEAD.size
             if end - start < meta_len + body_len:
                 break
@@ -62,9 +62,9 @@ class FrameReader:
             del buffer[:position]
 
 
-def deadline_in(seconds: float) -> int:
-    """Return a deadline as 32 bits of the machine's monotonic milliseconds, which all its processes share."""
-    return int((time.monotonic() + seconds) * 1000) & 0xFFFFFFFF
+def deadline_at(moment: float) -> int:
+    """Return a monotonic time as 32 bits of milliseconds; all processes of a machine share this clock."""
+    return int(moment * 1000) & 0xFFFFFFFF
 
 
 def expired(deadline: int) -> bool:
