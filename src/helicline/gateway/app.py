@@ -21,13 +21,13 @@ from helicline.gateway.fleet.replicas import Replicas
 from helicline.gateway.fleet.standby_worker import StandbyWorker
 from helicline.gateway.front.call import CallContext
 from helicline.gateway.front.connection import Connection, HttpServer, Limits
-from helicline.gateway.front.origin import Doorman
 from helicline.gateway.front.router import Router
 from helicline.gateway.prediction_log import PredictionLog
 from helicline.gateway.routing_table import RoutingTable
 from helicline.gateway.sealer_process import SealerProcess
 from helicline.gateway.variant_counts import VariantCounters
 from helicline.ids import new_run_id
+from helicline.origin import allowed_names
 from helicline.records.deployment import Desired, Observed
 from helicline.store.durable import make_folder
 
@@ -69,7 +69,7 @@ class Gateway:
         self._sealer = SealerProcess(options.home)
         self._counters = VariantCounters()
         context = CallContext(replicas=self._replicas, counters=self._counters, prediction_log=self._prediction_log)
-        router = Router(self._routing, context, doorman=Doorman(options.allowed_hosts.split(",")))
+        router = Router(self._routing, context, names=allowed_names(options.allowed_hosts))
         self._server = HttpServer(router.handle, Limits(body_bytes=options.max_body_bytes))
         self._table_changed = asyncio.Event()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Callable
 
+from helicline import origin
 from helicline.gateway import metrics
 from helicline.gateway.front import call_options
 from helicline.gateway.front.call import Call, CallContext, CallSpec
 from helicline.gateway.front.feedback import Feedback
 from helicline.gateway.front.model_status import ModelStatus
-from helicline.gateway.front.origin import Doorman
 from helicline.gateway.front.refusal import refuse
 from helicline.gateway.front.request import TEXT, Request
 from helicline.gateway.routing_table import RoutingTable
@@ -40,8 +40,8 @@ def _version(package: str, *, default: str) -> str:
 class Router:
     """Hands every request to the handler that answers it."""
 
-    def __init__(self, routing: RoutingTable, context: CallContext, *, doorman: Doorman) -> None:
-        self._routing, self._context, self._doorman = routing, context, doorman
+    def __init__(self, routing: RoutingTable, context: CallContext, *, names: frozenset[str]) -> None:
+        self._routing, self._context, self._names = routing, context, names
         self._models = ModelStatus(routing, context.replicas)
         self._feedback = Feedback(routing, context.prediction_log)
         self._version = _version("helicline", default="0")
@@ -62,9 +62,9 @@ class Router:
 
     def handle(self, request: Request) -> None:
         """Answer the request, now or later."""
-        refused = self._doorman.refusal(request.headers.get(b"host"), request.headers.get(b"origin"))
-        if refused is not None:
-            request.respond(refused[0], v1_error(refused[1]))
+        refusal = self._origin_refusal(request)
+        if refusal is not None:
+            request.respond(*refusal)
             return
         path = request.path
         if path.startswith("/endpoints/") and path.endswith("/invocations"):
@@ -79,6 +79,27 @@ class Router:
             self._v1(request, path[11:])
         else:
             request.respond(404, v1_error(f"nothing is served at {path[:200]!r}"))
+
+    def _origin_refusal(self, request: Request) -> tuple[int, bytes] | None:
+        """Return the status and body that refuse a request with a foreign Host or Origin; None to serve it."""
+        headers = request.headers
+        host, sender = headers.get(b"host"), headers.get(b"origin")
+        refusal = origin.refusal(
+            host.decode("latin-1") if host is not None else None,
+            sender.decode("latin-1") if sender is not None else None,
+            names=self._names,
+            fetch_site=request.header(b"sec-fetch-site"),
+            is_navigation=request.method == b"GET" and headers.get(b"sec-fetch-mode") == b"navigate",
+        )
+        if refusal is None:
+            return None
+        why = {
+            "no_host": "the Host header is missing",
+            "unknown_host": f"the host {request.header(b'host')!r} is not served here; see the setting allowed_hosts",
+            "foreign_origin": f"requests from the origin {request.header(b'origin')!r} are not taken",
+            "foreign_site": "requests from a page of another site are not taken",
+        }
+        return 400 if refusal == "no_host" else 403, v1_error(why[refusal])
 
     def _by_method(self, request: Request, handlers: dict[bytes, Handler]) -> None:
         method = b"GET" if request.method == b"HEAD" else request.method
