@@ -16,9 +16,9 @@ import sqlalchemy as sa
 
 from helicline.clock import FakeClock
 from helicline.store.blobs import LocalBlobs
+from helicline.store.database import Store
 from helicline.store.migrations import upgrade
 from helicline.store.noun import metadata
-from helicline.store.unit import Store
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
 from helicline.settings import Settings
 from helicline.store.blobs import LocalBlobs
+from helicline.store.database import Store
 from helicline.store.migrations import upgrade
-from helicline.store.unit import Store
 
 LIMIT = 200_000
 

@@ -33,7 +33,8 @@ from helicline.records.pipeline import (
     StepRun,
     StepSpec,
 )
-from helicline.store.unit import Store, Tx
+from helicline.store.database import Store
+from helicline.store.unit import Tx
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 ENVIRONMENT = Environment(python="3.11.7", platform="linux", packages=(), hash="env")

@@ -31,8 +31,9 @@ from helicline.registry.approvals import decide_request
 from helicline.serving import deployments
 from helicline.settings import Settings
 from helicline.store import nouns
+from helicline.store.database import Store
 from helicline.store.migrations import upgrade
-from helicline.store.unit import Store, Tx
+from helicline.store.unit import Tx
 from making import commit, done, logged_model, loop_spec, output
 
 LEASE_S = 15.0

@@ -14,8 +14,8 @@ from helicline.protocol.mlflow.app import MlflowApp
 from helicline.records.access import Caller
 from helicline.settings import Settings
 from helicline.store.blobs import open_blobs
+from helicline.store.database import Store
 from helicline.store.migrations import upgrade
-from helicline.store.unit import Store
 
 
 class Server:

@@ -13,8 +13,9 @@ from typing import Any
 
 from helicline.errors import HeliclineError
 from helicline.records.event import Event
+from helicline.store.database import Store
 from helicline.store.rows import event as rows
-from helicline.store.unit import Reader, Store, Tx
+from helicline.store.unit import Reader, Tx
 
 log = logging.getLogger("helicline.bus")
 
@@ -55,11 +56,11 @@ class PeriodicTask(ABC):
 
 
 def emit(tx: Tx, verb: str, noun: str, id: str, **detail: Any) -> Event:
-    """Record that `noun` `id` was `verb`; witnesses see it now, listeners hear of it after the commit."""
+    """Record that `noun` `id` was `verb`; event hooks are called now, listeners after the commit."""
     event = rows.append(tx, verb=verb, noun=noun, id=id, detail=detail)
     tx.emitted.append(event)
-    for witness in tx.witnesses:
-        witness(tx, event)
+    for hook in tx.event_hooks:
+        hook(tx, event)
     return event
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from helicline.clock import epoch_ms
+from helicline.store.database import Store
 from helicline.store.rows import metric, run
-from helicline.store.unit import Store, Tx
+from helicline.store.unit import Tx
 
 PIECE = 5_000
 

@@ -11,8 +11,8 @@ from world import World
 
 from conftest import Opened
 from helicline import tracking
+from helicline.store.database import Store
 from helicline.store.migrations import upgrade
-from helicline.store.unit import Store
 
 MANY = 100_000
 

@@ -9,11 +9,12 @@ from helicline import settings as settings_file
 from helicline.loop.context import Context
 from helicline.server.main import listen, open_context, serve
 from helicline.store.blobs import LocalBlobs
+from helicline.store.database import Store
 from helicline.store.job import settle
-from helicline.store.unit import Store
+from helicline.store.writer.sqlite import SqliteWriter
 
 
-class EarlyStore(Store):
+class EarlyWriter(SqliteWriter):
     """Acknowledges as soon as the units have run, and commits a little later."""
 
     def _commit_group(self, connection, waiting):
@@ -23,6 +24,10 @@ class EarlyStore(Store):
                     self._apply(connection, job)
                 settle([job])
             time.sleep(0.05)
+
+
+class EarlyStore(Store):
+    sqlite_writer = EarlyWriter
 
 
 def serve_on(kind: type[Store] = Store, blobs: type[LocalBlobs] = LocalBlobs) -> None:

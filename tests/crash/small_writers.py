@@ -19,8 +19,8 @@ from blake3 import blake3
 
 from helicline.errors import Unavailable
 from helicline.gateway.fleet import archive
-from helicline.gateway.journal import Journal
-from helicline.gateway.sealer import seal_all
+from helicline.gateway.log_sealer import seal_all
+from helicline.gateway.prediction_log import PredictionLog
 from helicline.records.deployment import RevisionSpec
 from helicline.server.filter import owner_token
 from helicline.serving.log_segment import Label
@@ -112,12 +112,12 @@ def owner(home):
 
 def feedback(home):
     """Two labels a segment, and the segments sealed in between."""
-    journal = Journal(home, seal_s=1000)
+    prediction_log = PredictionLog(home, seal_s=1000)
     for at in range(4):
-        asyncio.run(journal.keep([label(f"p{at}")]))
+        asyncio.run(prediction_log.append_labels([label(f"p{at}")]))
         kept(f"p{at}")
         if at % 2:
-            journal.rotate()
+            prediction_log.rotate()
             seal_all(home)
 
 
@@ -127,10 +127,10 @@ def feedback_on_a_bad_disk(home):
 
 
 async def in_turn(home, failing):
-    journal = Journal(home, seal_s=1000)
+    prediction_log = PredictionLog(home, seal_s=1000)
     for at in range(12):
         before = size_of(home / "log")
-        keeping = asyncio.create_task(journal.keep([label(f"p{at}")]))
+        keeping = asyncio.create_task(prediction_log.append_labels([label(f"p{at}")]))
         while size_of(home / "log") == before:  # noqa: ASYNC110 - the growth of a file is no event
             await asyncio.sleep(0)
         if at % 2:

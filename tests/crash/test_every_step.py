@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from blake3 import blake3
 
-from helicline.gateway.sealer import seal_all
+from helicline.gateway.log_sealer import seal_all
 from helicline.server.filter import owner_token
 from helicline.serving.log_segment import close_leftovers
 from helicline.store.blobs import LocalBlobs

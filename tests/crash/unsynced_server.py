@@ -3,7 +3,7 @@
 from early_server import serve_on
 from nest import nest
 
-from helicline.store.unit import Store
+from helicline.store.database import Store
 
 
 class UnsyncedStore(Store):

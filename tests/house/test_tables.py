@@ -18,7 +18,7 @@ from helicline.server import openapi, permissions
 from helicline.server.app import make_api, routes_of
 from helicline.settings import Settings
 from helicline.store.blobs import LocalBlobs
-from helicline.store.unit import Store
+from helicline.store.database import Store
 from helicline.tracking.checks import TooLong
 from helicline.tracking.errors import NotActive
 

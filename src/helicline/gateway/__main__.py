@@ -20,13 +20,13 @@ _LOAD_TIMEOUT = "HELICLINE_LOAD_TIMEOUT_S"
 
 
 def options(arguments: list[str]) -> Options:
-    """Return the options of a command line over the settings in force."""
-    given = settings.load()
+    """Return the options of a command line over the settings."""
+    configured = settings.load()
     parser = argparse.ArgumentParser(prog="helicline.gateway")
-    parser.add_argument("--home", type=Path, default=given.home_path)
-    parser.add_argument("--server", default=given.url or f"http://127.0.0.1:{given.port}")
+    parser.add_argument("--home", type=Path, default=configured.home_path)
+    parser.add_argument("--server", default=configured.url or f"http://127.0.0.1:{configured.port}")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=given.gateway_port, help="0 picks a free one")
+    parser.add_argument("--port", type=int, default=configured.gateway_port, help="0 picks a free one")
     parser.add_argument("--name", default="local", help="how this gateway is called where there are several")
     parsed = parser.parse_args(arguments)
     return Options(
@@ -35,16 +35,16 @@ def options(arguments: list[str]) -> Options:
         name=parsed.name,
         host=parsed.host,
         port=parsed.port,
-        token=given.token,
-        allowed_hosts=given.allowed_hosts,
-        max_body_bytes=given.max_body_bytes,
-        log_seal_s=given.log_seal_s,
+        token=configured.token,
+        allowed_hosts=configured.allowed_hosts,
+        max_body_bytes=configured.max_body_bytes,
+        log_seal_s=configured.log_seal_s,
         load_timeout_s=float(os.environ.get(_LOAD_TIMEOUT, "300")),
     )
 
 
-async def _run(chosen: Options) -> None:
-    await Gateway(chosen).run()
+async def _run(gateway_options: Options) -> None:
+    await Gateway(gateway_options).run()
 
 
 def _locked(home: Path) -> IO[bytes] | None:
@@ -60,16 +60,16 @@ def _locked(home: Path) -> IO[bytes] | None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run a gateway until it is told to stop; return the exit code."""
-    chosen = options(arguments)
+    """Run a gateway until SIGTERM or SIGINT; return the exit code."""
+    gateway_options = options(arguments)
     logging.basicConfig(level=settings.load().log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    lock = _locked(chosen.home)
+    lock = _locked(gateway_options.home)
     if lock is None:
-        print(f"another gateway already serves from {chosen.home}", file=sys.stderr)
+        print(f"another gateway already serves from {gateway_options.home}", file=sys.stderr)
         return 1
     with lock:
-        uvloop.run(_run(chosen))
+        uvloop.run(_run(gateway_options))
     return 0
 
 

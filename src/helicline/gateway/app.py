@@ -1,4 +1,4 @@
-"""The gateway put together: what it is made of, how it starts and how it stops."""
+"""The gateway process: its parts, its start and its stop."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from helicline.gateway.counts import Counts
+from helicline.gateway.control_plane import ControlPlaneClient
 from helicline.gateway.fleet.environment import Environments
-from helicline.gateway.fleet.replica import Surroundings
-from helicline.gateway.fleet.roster import Roster
-from helicline.gateway.fleet.spare import Spare
-from helicline.gateway.front import calls
-from helicline.gateway.front.calls import Desk
-from helicline.gateway.front.connection import Connection, Limits, Listener
-from helicline.gateway.front.origin import Doorman
-from helicline.gateway.front.paths import Front
-from helicline.gateway.journal import Journal, Sealer
-from helicline.gateway.routing import Routing
-from helicline.gateway.sync import Sync
+from helicline.gateway.fleet.replica import ReplicaContext
+from helicline.gateway.fleet.replicas import Replicas
+from helicline.gateway.fleet.standby_worker import StandbyWorker
+from helicline.gateway.front.call import CallContext
+from helicline.gateway.front.connection import Connection, HttpServer, Limits
+from helicline.gateway.front.router import Router
+from helicline.gateway.prediction_log import PredictionLog
+from helicline.gateway.routing_table import RoutingTable
+from helicline.gateway.sealer_process import SealerProcess
+from helicline.gateway.variant_counts import VariantCounters
 from helicline.ids import new_run_id
+from helicline.origin import allowed_names
 from helicline.records.deployment import Desired, Observed
 from helicline.store.durable import make_folder
 
 _log = logging.getLogger("helicline.gateway")
-_SWEEP_S = 0.05
+_EXPIRE_S = 0.05
 _DRAIN_S = 30.0
 
 
@@ -58,120 +58,122 @@ class Gateway:
         self._options = options
         self._session = new_run_id()
         self._address = ""
-        self._kept_generation = 0
+        self._saved_generation = 0
         headers = {"authorization": f"Bearer {options.token}"} if options.token else {}
         self._client = httpx.AsyncClient(base_url=options.server, headers=headers, trust_env=False)
-        self._sync = Sync(self._client, self._apply)
-        self._routing = Routing(options.home / "routing")
-        self._spare = Spare(options.home / "logs")
-        self._roster = Roster(self._surroundings())
-        self._journal = Journal(options.home, seal_s=options.log_seal_s)
-        self._sealer = Sealer(options.home)
-        self._counts = Counts()
-        desk = Desk(roster=self._roster, counts=self._counts, journal=self._journal)
-        front = Front(self._routing, desk, doorman=Doorman(options.allowed_hosts.split(",")))
-        self._listener = Listener(front.handle, Limits(body_bytes=options.max_body_bytes))
-        self._keeping = asyncio.Event()
+        self._control_plane = ControlPlaneClient(self._client, self._apply)
+        self._routing = RoutingTable(options.home / "routing")
+        self._standby_worker = StandbyWorker(options.home / "logs")
+        self._replicas = Replicas(self._replica_context())
+        self._prediction_log = PredictionLog(options.home, seal_s=options.log_seal_s)
+        self._sealer = SealerProcess(options.home)
+        self._counters = VariantCounters()
+        context = CallContext(replicas=self._replicas, counters=self._counters, prediction_log=self._prediction_log)
+        router = Router(self._routing, context, names=allowed_names(options.allowed_hosts))
+        self._server = HttpServer(router.handle, Limits(body_bytes=options.max_body_bytes))
+        self._table_changed = asyncio.Event()
 
-    def _surroundings(self) -> Surroundings:
-        return Surroundings(
+    def _replica_context(self) -> ReplicaContext:
+        return ReplicaContext(
             home=self._options.home,
             client=self._client,
             environments=Environments(self._options.home / "envs"),
             load_timeout_s=self._options.load_timeout_s,
-            spare=self._spare,
+            standby_worker=self._standby_worker,
             loading=asyncio.Semaphore(max(1, os.cpu_count() or 1)),
             changed=self._changed,
         )
 
     def _changed(self) -> None:
-        for replica in self._roster.each():
+        for replica in self._replicas.all():
             if replica.was_ready:
-                self._journal.describe(replica.order.deployment, replica.order.revision, features=replica.features)
-        self._sync.changed()
+                self._prediction_log.set_features(
+                    replica.order.deployment, replica.order.revision, features=replica.features
+                )
+        self._control_plane.changed()
 
     def _apply(self, desired: Desired) -> None:
-        self._routing.swap(desired)
-        self._roster.follow(desired.orders)
-        self._keeping.set()
+        self._routing.replace(desired)
+        self._replicas.follow(desired.orders)
+        self._table_changed.set()
 
-    async def _keep_page(self) -> None:
-        """Write each new routing page; only then is its generation reported."""
+    async def _save_table(self) -> None:
+        """Save each new routing table; only then is its generation reported."""
         while True:
-            await self._keeping.wait()
-            self._keeping.clear()
+            await self._table_changed.wait()
+            self._table_changed.clear()
             desired = self._routing.desired
             try:
-                await asyncio.to_thread(self._routing.keep, desired)
+                await asyncio.to_thread(self._routing.save, desired)
             except OSError as error:
-                _log.error("the routing page cannot be kept: %s", error)
+                _log.error("the routing table cannot be saved: %s", error)
                 await asyncio.sleep(1.0)
-                self._keeping.set()
+                self._table_changed.set()
                 continue
-            self._kept_generation = desired.generation
-            self._sync.changed()
+            self._saved_generation = desired.generation
+            self._control_plane.changed()
 
     def _observe(self) -> Observed:
         return Observed(
             gateway=self._options.name,
             session=self._session,
             pid=os.getpid(),
-            generation=self._kept_generation,
+            generation=self._saved_generation,
             address=self._address,
-            revisions=self._roster.statuses(),
-            counts=self._counts.records(),
-            log_dropped=self._journal.dropped_count,
+            revisions=self._replicas.statuses(),
+            counts=self._counters.records(),
+            log_dropped=self._prediction_log.dropped_count,
         )
 
-    async def _sweep(self) -> None:
+    async def _expire_calls(self) -> None:
         while True:
-            await asyncio.sleep(_SWEEP_S)
-            calls.sweep(self._roster, time.monotonic())
+            await asyncio.sleep(_EXPIRE_S)
+            self._replicas.expire_calls(time.monotonic())
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain, flush and end."""
         make_folder(self._options.home)
-        kept = self._routing.restore()
-        if kept is not None:
-            self._kept_generation = kept.generation
-            self._routing.swap(kept)
-            self._roster.follow(kept.orders)
+        saved = self._routing.load()
+        if saved is not None:
+            self._saved_generation = saved.generation
+            self._routing.replace(saved)
+            self._replicas.follow(saved.orders)
         loop, stopping = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         server = await loop.create_server(
-            lambda: Connection(self._listener), self._options.host, self._options.port, backlog=1024
+            lambda: Connection(self._server), self._options.host, self._options.port, backlog=1024
         )
         port = server.sockets[0].getsockname()[1]
         self._address = f"http://{self._options.host}:{port}"
-        sealer = asyncio.create_task(self._sealer.keep_alive())
-        talking = [
-            asyncio.create_task(self._sync.pull()),
-            asyncio.create_task(self._sync.push(self._observe)),
+        sealer = asyncio.create_task(self._sealer.run())
+        synchronising = [
+            asyncio.create_task(self._control_plane.pull()),
+            asyncio.create_task(self._control_plane.push(self._observe)),
         ]
         upkeep = [
-            asyncio.create_task(self._keep_page()),
-            asyncio.create_task(self._sweep()),
-            asyncio.create_task(self._journal.turn(self._sealer.wake)),
-            asyncio.create_task(self._listener.sweep()),
+            asyncio.create_task(self._save_table()),
+            asyncio.create_task(self._expire_calls()),
+            asyncio.create_task(self._prediction_log.flush_and_rotate(self._sealer.notify)),
+            asyncio.create_task(self._server.close_idle()),
         ]
         print(f"gateway ready {self._address}", flush=True)
-        if kept is None or not kept.orders:
-            # the first model shall not wait for imports either; most are of this flavour
-            self._spare.prepare(Path(sys.executable), {"flavors": {"sklearn": {}}})
-        await _until(stopping, [sealer, *talking, *upkeep])
+        if saved is None or not saved.orders:
+            # the first model must not wait for imports either; most models are of this flavour
+            self._standby_worker.prepare(Path(sys.executable), {"flavors": {"sklearn": {}}})
+        await _until(stopping, [sealer, *synchronising, *upkeep])
         server.close()
-        await self._listener.drain(grace_s=_DRAIN_S)
-        await _cancel([sealer, *talking, *upkeep])
-        await self._roster.stop()
-        await self._spare.stop()
-        await self._journal.close()
-        await self._sealer.finish()
+        await self._server.drain(grace_s=_DRAIN_S)
+        await _cancel([sealer, *synchronising, *upkeep])
+        await self._replicas.stop()
+        await self._standby_worker.stop()
+        await self._prediction_log.close()
+        await self._sealer.stop()
         await self._client.aclose()
 
 
 async def _until(stopping: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
-    """Wait for the signal; a task that ends before it is a bug: logged, and the gateway ends."""
+    """Wait for the signal. A task that ends before it is a bug: it is logged, and the gateway ends."""
     signalled = asyncio.create_task(stopping.wait())
     await asyncio.wait({signalled, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     signalled.cancel()

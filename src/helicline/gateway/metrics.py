@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from helicline.gateway.counts import BOUNDS_US, OVER, Counts, Key, Tally
+from helicline.gateway.variant_counts import BOUNDS_US, OVER, VariantCounter, VariantCounters, VariantKey
 from helicline.records.deployment import RevisionStatus
 
 _TOTALS = (
@@ -16,38 +16,38 @@ _TOTALS = (
 )
 
 
-def text(counts: Counts, statuses: Iterable[RevisionStatus], *, gauges: dict[str, int]) -> bytes:
-    """Return the exposition: totals and latency by variant, readiness by revision, and the gauges given."""
-    return ("\n".join([*_totals(counts), *_latency(counts), *_ready(statuses), *_gauges(gauges)]) + "\n").encode()
+def text(counters: VariantCounters, statuses: Iterable[RevisionStatus], *, gauges: dict[str, int]) -> bytes:
+    """Return the exposition: totals and latency by variant, readiness by revision, and `gauges`."""
+    return ("\n".join([*_totals(counters), *_latency(counters), *_ready(statuses), *_gauges(gauges)]) + "\n").encode()
 
 
-def _labels(key: Key) -> str:
+def _labels(key: VariantKey) -> str:
     deployment, revision, rollout, stage = key
     return f'deployment="{deployment}",revision="{revision}",rollout="{rollout}",stage="{stage}"'
 
 
-def _totals(counts: Counts) -> Iterator[str]:
-    for name, what in _TOTALS:
-        yield f"# HELP helicline_{name}_total {what}"
+def _totals(counters: VariantCounters) -> Iterator[str]:
+    for name, description in _TOTALS:
+        yield f"# HELP helicline_{name}_total {description}"
         yield f"# TYPE helicline_{name}_total counter"
-        for key, tally in counts.tallies.items():
-            yield f"helicline_{name}_total{{{_labels(key)}}} {getattr(tally, name)}"
+        for key, counter in counters.by_variant.items():
+            yield f"helicline_{name}_total{{{_labels(key)}}} {getattr(counter, name)}"
 
 
-def _latency(counts: Counts) -> Iterator[str]:
+def _latency(counters: VariantCounters) -> Iterator[str]:
     yield "# HELP helicline_latency_seconds Time from the last byte in to the answer."
     yield "# TYPE helicline_latency_seconds histogram"
-    for key, tally in counts.tallies.items():
-        yield from _histogram(_labels(key), tally)
+    for key, counter in counters.by_variant.items():
+        yield from _histogram(_labels(key), counter)
 
 
-def _histogram(labels: str, tally: Tally) -> Iterator[str]:
+def _histogram(labels: str, counter: VariantCounter) -> Iterator[str]:
     total = 0
-    for bound, count in zip(BOUNDS_US, tally.buckets, strict=True):
+    for bound, count in zip(BOUNDS_US, counter.buckets, strict=True):
         total += count
         limit = "+Inf" if bound == OVER else f"{bound / 1e6:g}"
         yield f'helicline_latency_seconds_bucket{{{labels},le="{limit}"}} {total}'
-    yield f"helicline_latency_seconds_sum{{{labels}}} {tally.total_us / 1e6:g}"
+    yield f"helicline_latency_seconds_sum{{{labels}}} {counter.total_us / 1e6:g}"
     yield f"helicline_latency_seconds_count{{{labels}}} {total}"
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from helicline.settings import Settings
 from helicline.store.blobs import Blobs
-from helicline.store.unit import Store
+from helicline.store.database import Store
 
 
 class Context(msgspec.Struct, frozen=True):

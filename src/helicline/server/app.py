@@ -30,7 +30,7 @@ from helicline.protocol.rest.errors import Problem, bare, problem_of
 from helicline.protocol.rest.feed import Feed
 from helicline.records.access import Caller
 from helicline.server.document import api_document
-from helicline.server.filter import App, Doorkeeper, Filter, Receive, Scope, Send
+from helicline.server.filter import App, Authenticator, Filter, Receive, Scope, Send
 from helicline.server.metrics import exposition
 from helicline.server.permissions import API, PERMISSIONS
 from helicline.server.web import WebUi
@@ -237,7 +237,7 @@ def make_app(context: Context, feed: Feed) -> App:
     async def refused(error: HeliclineError, scope: Scope, send: Send) -> None:
         await (mlflow.refuse if mlflow.handles(scope["path"]) else refuse)(error, scope, send)
 
-    return Filter(_guarded(switch), Doorkeeper(context.settings, context.store), refused)
+    return Filter(_guarded(switch), Authenticator(context.settings, context.store), refused)
 
 
 def _guarded(app: App) -> App:

@@ -1,4 +1,4 @@
-"""What every request passes before any route sees it: Host, Origin, method, and who is asking.
+"""What every request passes before any route sees it: the origin check, the method, and the caller's name and role.
 
 Rules after `local` mode: without credentials only non-browser requests from this machine to a loopback name are served;
 a page in a browser must come from our own origin. See docs/security.md.
@@ -9,17 +9,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import random
-import re
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from helicline import origin
 from helicline.errors import HeliclineError, Refused, Unauthenticated
 from helicline.records.access import Caller
 from helicline.settings import Settings
 from helicline.store import durable, nouns
-from helicline.store.unit import Store
+from helicline.store.database import Store
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -27,8 +27,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>\d{1,5}))?")
-LOOKED_AT = frozenset(
+READ_HEADERS = frozenset(
     {
         b"host",
         b"origin",
@@ -39,7 +38,6 @@ LOOKED_AT = frozenset(
         b"transfer-encoding",
     }
 )
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 LOCAL = Caller(name="local", role="admin")
 
 
@@ -52,41 +50,40 @@ def owner_token(home: Path) -> str:
     return path.read_text().strip()
 
 
-class Doorkeeper:
-    """Decides whether a request may come in, and in whose name."""
+class Authenticator:
+    """Decides whether a request is served, and in whose name."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self.settings, self.store = settings, store
         self.owner = owner_token(settings.home_path)
-        self.names = LOOPBACK | {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
+        self.names = origin.allowed_names(settings.allowed_hosts)
 
     def admit(self, scope: Scope) -> Caller:
-        """Return who asks. Raises Refused or Unauthenticated."""
+        """Return the caller. Raises Refused or Unauthenticated."""
         headers = _headers(scope)
         if scope["method"] not in METHODS:
             raise Refused("serve this request", f"method {scope['method'][:20]!r} is not known")
-        host = self._checked_host(headers)
-        self._check_browser(headers, host, scope)
-        return self._caller(headers, scope)
-
-    def _checked_host(self, headers: dict[str, list[str]]) -> str:
-        hosts = headers.get("host", [])
-        match = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-        if match is None or match["name"].lower() not in self.names:
-            shown = ", ".join(hosts)[:100] or "none"
-            hint = "Add the name to the setting allowed_hosts if this server should answer to it."
-            raise Refused("serve this request", f"Host {shown!r} is not a name of this server", hint)
+        self._check_origin(headers, scope["method"])
         if "content-length" in headers and "transfer-encoding" in headers:
             raise Refused("serve this request", "it has both Content-Length and Transfer-Encoding")
-        return hosts[0].lower()
+        return self._caller(headers, scope)
 
-    def _check_browser(self, headers: dict[str, list[str]], host: str, scope: Scope) -> None:
-        origin = headers.get("origin")
-        if origin is not None and origin != [f"http://{host}"] and origin != [f"https://{host}"]:
-            raise Refused("serve this request", f"Origin {origin[0][:100]!r} is foreign")
-        site = headers.get("sec-fetch-site", [""])[0]
-        navigates = headers.get("sec-fetch-mode", [""])[0] == "navigate" and scope["method"] == "GET"
-        if site in ("cross-site", "same-site") and not navigates:
+    def _check_origin(self, headers: dict[str, list[str]], method: str) -> None:
+        sent = {name: ", ".join(values) for name, values in headers.items()}
+        refusal = origin.refusal(
+            sent.get("host"),
+            sent.get("origin"),
+            names=self.names,
+            fetch_site=sent.get("sec-fetch-site", ""),
+            is_navigation=method == "GET" and sent.get("sec-fetch-mode") == "navigate",
+        )
+        if refusal in ("no_host", "unknown_host"):
+            shown = sent.get("host", "")[:100] or "none"
+            hint = "Add the name to the setting allowed_hosts if this server should answer to it."
+            raise Refused("serve this request", f"Host {shown!r} is not a name of this server", hint)
+        if refusal == "foreign_origin":
+            raise Refused("serve this request", f"Origin {sent['origin'][:100]!r} is foreign")
+        if refusal == "foreign_site":
             raise Refused("serve this request", "it comes from another site's page")
 
     def _caller(self, headers: dict[str, list[str]], scope: Scope) -> Caller:
@@ -136,7 +133,7 @@ def _headers(scope: Scope) -> dict[str, list[str]]:
     """Return what is said of who asks, by name."""
     values: dict[str, list[str]] = {}
     for raw, value in scope["headers"]:
-        if (name := raw.lower()) in LOOKED_AT:
+        if (name := raw.lower()) in READ_HEADERS:
             values.setdefault(name.decode(), []).append(value.decode("latin-1"))
     return values
 
@@ -145,9 +142,9 @@ class Filter:
     """The outermost ASGI application: admits a request, names it, and hands it on."""
 
     def __init__(
-        self, app: App, door: Doorkeeper, refuse: Callable[[HeliclineError, Scope, Send], Awaitable[None]]
+        self, app: App, authenticator: Authenticator, refuse: Callable[[HeliclineError, Scope, Send], Awaitable[None]]
     ) -> None:
-        self.app, self.door, self.refuse = app, door, refuse
+        self.app, self.authenticator, self.refuse = app, authenticator, refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -157,7 +154,7 @@ class Filter:
         # a name to find the request by, and no secret
         state["request_id"] = f"{random.getrandbits(128):032x}"
         try:
-            state["caller"] = self.door.admit(scope)
+            state["caller"] = self.authenticator.admit(scope)
         except HeliclineError as error:
             await self.refuse(error, scope, send)
             return

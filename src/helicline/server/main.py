@@ -25,9 +25,9 @@ from helicline.server.webhook_dispatcher import WebhookDispatcher
 from helicline.server.wire import Connection
 from helicline.settings import Settings
 from helicline.store.blobs import open_blobs
+from helicline.store.database import Store
 from helicline.store.durable import make_folder
 from helicline.store.migrations import upgrade
-from helicline.store.unit import Store
 from helicline.store.vault import Vault
 
 log = logging.getLogger("helicline.server")

@@ -13,7 +13,7 @@ from helicline.server.app import make_api
 from helicline.server.document import api_document
 from helicline.settings import Settings
 from helicline.store.blobs import open_blobs
-from helicline.store.unit import Store
+from helicline.store.database import Store
 
 
 def document() -> str:

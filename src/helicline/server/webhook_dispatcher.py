@@ -10,8 +10,8 @@ from helicline.errors import Conflict
 from helicline.protocol.webhook import send
 from helicline.records.webhook import Delivery, Webhook
 from helicline.settings import Settings
+from helicline.store.database import Store
 from helicline.store.noun import Stale
-from helicline.store.unit import Store
 from helicline.store.vault import Vault
 
 log = logging.getLogger("helicline.server")
@@ -24,7 +24,7 @@ class WebhookDispatcher(bus.PeriodicTask):
     def __init__(self, store: Store, settings: Settings) -> None:
         super().__init__("webhook-dispatcher", pause_s=PAUSE_S)
         self.store, self.settings, self.vault = store, settings, Vault.of(settings)
-        store.witnesses.append(webhook.note)
+        store.event_hooks.append(webhook.note)
 
     def tick(self) -> int:
         """Try what is due; return how much there was."""

@@ -18,8 +18,8 @@ import obstore
 from blake3 import blake3
 
 from helicline.errors import Invalid, NotFound, StorageFull, TooLarge, Unavailable
+from helicline.store.blob_markers import BlobMarkers
 from helicline.store.durable import make_folder, sync
-from helicline.store.marks import Marks
 
 CHUNK = 1 << 20
 ASIDE = "discarded-"
@@ -195,7 +195,7 @@ class BucketBlobs:
 
     def __init__(self, url: str, cache: Path) -> None:
         self.store: Any = obstore.store.from_url(url)
-        self.cache, self.marks = LocalBlobs(cache), Marks(self.store)
+        self.cache, self.markers = LocalBlobs(cache), BlobMarkers(self.store)
 
     def _key(self, digest: str) -> str:
         return f"blobs/{checked_digest(digest)[:2]}/{digest}"
@@ -231,13 +231,13 @@ class BucketBlobs:
         """As `LocalBlobs.has`."""
         if self._head(digest) is None:
             return False
-        self.marks.use(digest)
-        self.marks.wait_until_spared(digest)
+        self.markers.mark_used(digest)
+        self.markers.wait_for_removals(digest)
         return self._head(digest) is not None
 
     def unused(self, since: datetime) -> Iterator[tuple[str, int]]:
         """As `LocalBlobs.unused`."""
-        used = self.marks.all_used(since)
+        used = self.markers.all_used(since)
         for page in obstore.list(self.store, "blobs"):
             for entry in page:
                 digest = entry["path"].rpartition("/")[2]
@@ -246,9 +246,9 @@ class BucketBlobs:
 
     def discard(self, digest: str, since: datetime) -> bool:
         """As `LocalBlobs.discard`."""
-        with self.marks.doomed(digest):
+        with self.markers.removal(digest):
             kept = self._head(digest)
-            if kept is None or kept["last_modified"] >= since or self.marks.used(digest, since):
+            if kept is None or kept["last_modified"] >= since or self.markers.is_used(digest, since):
                 return False
             obstore.delete(self.store, self._key(digest))
         self.cache.discard(digest, since)
@@ -256,7 +256,7 @@ class BucketBlobs:
 
     def tidy(self, since: datetime) -> int:
         """As `LocalBlobs.tidy`."""
-        self.marks.tidy(since)
+        self.markers.tidy(since)
         return self.cache.tidy(since)
 
     def read(self, digest: str) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What waits to be written: a unit of work, who waits for it, and how they are told what became of it."""
+"""Jobs of the database writer: a unit of work, the future of its caller, and the queue in which it waits."""
 
 from __future__ import annotations
 
@@ -7,33 +7,42 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from helicline.records.event import Event
-    from helicline.store.unit import Tx
+from helicline.records.event import Event
+from helicline.store.unit import Bulk, Tx, Unit
 
-# takes the items that wait together; returns for each what its writer gets: a value, or the error that refuses it
-Bulk = Callable[["Tx", Sequence[Any]], Sequence[Any]]
-Unit = Callable[["Tx"], Any]
-_Told = tuple["Future[Any] | asyncio.Future[Any]", Any, "BaseException | None"]
+AnyFuture = Future[Any] | asyncio.Future[Any]
+_Result = tuple[AnyFuture, Any, BaseException | None]
 
 
 class Job:
-    """A unit that waits, or the `item` of a bulk that does (then `unit` does that item alone).
+    """A waiting unit of work, or the waiting `item` of a bulk (`unit` then does this item alone).
 
-    What may be done `later` shares no commit with what somebody waits for.
+    A job `in_background` shares no commit with a job that a caller waits for.
     """
 
-    __slots__ = ("_unit", "actor", "bulk", "emitted", "error", "future", "item", "later", "request_id", "told", "value")
+    __slots__ = (
+        "_unit",
+        "actor",
+        "bulk",
+        "emitted",
+        "error",
+        "future",
+        "in_background",
+        "item",
+        "request_id",
+        "settled",
+        "value",
+    )
 
     def __init__(
         self,
         unit: Unit | None,
-        future: Future[Any] | asyncio.Future[Any],
+        future: AnyFuture,
         *,
         actor: str,
         request_id: str,
@@ -42,46 +51,46 @@ class Job:
     ) -> None:
         self._unit = unit
         self.future, self.actor, self.request_id, self.bulk, self.item = future, actor, request_id, bulk, item
-        self.later = False
+        self.in_background = False
         self.value: Any = None
         self.error: BaseException | None = None
         self.emitted: list[Event] = []
-        self.told = False
+        self.settled = False
 
     def unit(self, tx: Tx) -> Any:
-        """Do this job, and nothing else."""
+        """Do this job alone, and return its value."""
         if self._unit is not None:
             return self._unit(tx)
         assert self.bulk is not None
-        (outcome,) = self.bulk(tx, [self.item])
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
+        (result,) = self.bulk(tx, [self.item])
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
     def starts(self) -> bool:
-        """Return whether whoever asked still waits; from now on it is done."""
+        """Return whether the caller still waits; from now on the job cannot be cancelled."""
         if isinstance(self.future, asyncio.Future):
             return not self.future.cancelled()
         return self.future.set_running_or_notify_cancel()
 
 
 def settle(jobs: Iterable[Job]) -> None:
-    """Tell all who wait what became of their units; an event loop is woken once, however many wait in it."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Told]] = {}
+    """Give each job's future its value or error; an event loop is woken once for all of its futures."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Result]] = {}
     for job in jobs:
-        job.told = True
-        told = (job.future, job.value, job.error)
+        job.settled = True
+        result = (job.future, job.value, job.error)
         if isinstance(job.future, asyncio.Future):
-            by_loop.setdefault(job.future.get_loop(), []).append(told)
+            by_loop.setdefault(job.future.get_loop(), []).append(result)
         else:
-            _deliver([told])
-    for loop, waiting in by_loop.items():
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits there any more
-            loop.call_soon_threadsafe(_deliver, waiting)
+            _resolve([result])
+    for loop, results in by_loop.items():
+        with suppress(RuntimeError):  # the loop is closed: no caller waits in it any more
+            loop.call_soon_threadsafe(_resolve, results)
 
 
-def _deliver(told: list[_Told]) -> None:
-    for future, value, error in told:
+def _resolve(results: list[_Result]) -> None:
+    for future, value, error in results:
         if future.done():
             continue
         if error is None:
@@ -91,46 +100,46 @@ def _deliver(told: list[_Told]) -> None:
 
 
 class Inbox:
-    """Jobs of many threads for one writer, which is woken when as many are there as it wants."""
+    """A queue from many threads to one writer, which sleeps until as many jobs wait as it expects."""
 
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque()
-        self._wanted: float = math.inf  # no bell while the writer is at work
+        self._wake_at: float = math.inf  # while the writer works it is not woken
         self._closed = False
-        self._door = threading.Lock()
-        self._bell = threading.Lock()
-        self._bell.acquire()
+        self._lock = threading.Lock()
+        self._wakeup = threading.Lock()
+        self._wakeup.acquire()
 
     def put(self, job: Job) -> bool:
-        """Return whether the job was let in: whatever is will be taken."""
-        with self._door:
+        """Return whether the job is in the queue, from which it will be taken; False once the inbox is closed."""
+        with self._lock:
             if self._closed:
                 return False
             self._jobs.append(job)
-        # the writer says what it wants before it counts: one of the two sees that it is there
-        if len(self._jobs) >= self._wanted:
-            self._ring()
+        # the writer sets its number before it counts the jobs, so one of the two threads sees that there are enough
+        if len(self._jobs) >= self._wake_at:
+            self._wake()
         return True
 
     def close(self) -> None:
-        """End the waiting; what is there can still be taken."""
-        with self._door:
+        """Take no more jobs; those in the queue can still be taken."""
+        with self._lock:
             self._closed = True
-        self._ring()
+        self._wake()
 
-    def take(self, *, hoped: int, patience_s: float, most: int) -> list[Job]:
-        """Wait a little for as many as are hoped for, and then for the first; none come once it is closed."""
-        if hoped > 1:
-            self._wait(hoped, time.monotonic() + patience_s)
-        self._wait(1, math.inf)
-        self._wanted = math.inf
-        return [self._jobs.popleft() for _ in range(min(len(self._jobs), most))]
+    def take(self, *, expected_count: int, linger_s: float, limit: int) -> list[Job]:
+        """Wait for `expected_count` jobs up to `linger_s`, then for the first; return none when closed and empty."""
+        if expected_count > 1:
+            self._wait(expected_count, until=time.monotonic() + linger_s)
+        self._wait(1, until=math.inf)
+        self._wake_at = math.inf
+        return [self._jobs.popleft() for _ in range(min(len(self._jobs), limit))]
 
-    def _wait(self, count: int, until: float) -> None:
-        self._wanted = count
-        while len(self._jobs) < count and not self._closed and (left := until - time.monotonic()) > 0:
-            self._bell.acquire(timeout=-1 if left == math.inf else left)
+    def _wait(self, count: int, *, until: float) -> None:
+        self._wake_at = count
+        while len(self._jobs) < count and not self._closed and (remaining_s := until - time.monotonic()) > 0:
+            self._wakeup.acquire(timeout=-1 if remaining_s == math.inf else remaining_s)
 
-    def _ring(self) -> None:
-        with suppress(RuntimeError):  # it rings already
-            self._bell.release()
+    def _wake(self) -> None:
+        with suppress(RuntimeError):  # the lock is free already: the writer is awake
+            self._wakeup.release()

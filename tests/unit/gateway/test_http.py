@@ -163,6 +163,17 @@ def test_a_foreign_origin_is_refused(client, origin):
     assert client.post(URL, content=BODY, headers={"origin": origin}).status_code == 403
 
 
+@pytest.mark.parametrize("origin", ["http://[", "http://localhost/path"])
+def test_a_malformed_origin_is_refused_and_the_connection_goes_on(client, origin):
+    assert client.get("/ping", headers={"host": "localhost", "origin": origin}).status_code == 403
+
+
+@pytest.mark.parametrize(("mode", "status"), [("no-cors", 403), ("navigate", 200)])
+def test_a_page_of_another_site_may_only_link_here(client, mode, status):
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": mode}
+    assert client.get("/ping", headers=headers).status_code == status
+
+
 def test_its_own_origin_is_let_in(served, client):
     assert client.get("/ping", headers={"origin": served.gateway.url}).status_code == 200
 

@@ -23,8 +23,8 @@ from helicline.records.dataset import FileEntry
 from helicline.records.run import MetricPoint
 from helicline.settings import Settings
 from helicline.store.blobs import LocalBlobs, open_blobs
+from helicline.store.database import Store
 from helicline.store.rows import event
-from helicline.store.unit import Store
 from helicline.store.uploads import PartUploads
 
 NOW = timedelta(0)

@@ -17,7 +17,7 @@ from helicline.protocol.mlflow.routes import ROUTES
 from helicline.records.access import ROLES
 from helicline.settings import Settings
 from helicline.store.blobs import LocalBlobs
-from helicline.store.unit import Store
+from helicline.store.database import Store
 
 
 class FullBlobs(LocalBlobs):

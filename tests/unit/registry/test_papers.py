@@ -16,7 +16,7 @@ from helicline.records.run import DatasetInput, MetricPoint
 from helicline.registry.diff import signature_changes
 from helicline.settings import Settings
 from helicline.store.blobs import LocalBlobs
-from helicline.store.unit import Store
+from helicline.store.database import Store
 
 COLUMN = {"type": "double", "name": "x", "required": True}
 

@@ -8,8 +8,8 @@ from helicline import registry, tracking
 from helicline.errors import Conflict, Invalid, NotFound, Refused
 from helicline.records.model import Alias, PromotionRequest
 from helicline.store.blobs import LocalBlobs
+from helicline.store.database import Store
 from helicline.store.rows import event
-from helicline.store.unit import Store
 
 
 @pytest.fixture

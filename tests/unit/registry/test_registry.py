@@ -9,8 +9,8 @@ from helicline import registry, tracking
 from helicline.errors import Invalid, NotFound
 from helicline.records.model import ModelVersion
 from helicline.store.blobs import LocalBlobs
+from helicline.store.database import Store
 from helicline.store.rows import event
-from helicline.store.unit import Store
 
 MLMODEL = b"""
 flavors: {}

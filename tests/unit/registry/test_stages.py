@@ -8,7 +8,7 @@ from helicline import registry, tracking
 from helicline.errors import Invalid, Refused
 from helicline.records.model import PromotionRequest
 from helicline.store.blobs import LocalBlobs
-from helicline.store.unit import Store
+from helicline.store.database import Store
 
 
 @pytest.fixture

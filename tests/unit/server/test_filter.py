@@ -8,11 +8,11 @@ import pytest
 
 from helicline.errors import Refused, Unauthenticated
 from helicline.records.access import Token
-from helicline.server.filter import FOR_BROWSERS, Doorkeeper, Filter
+from helicline.server.filter import FOR_BROWSERS, Authenticator, Filter
 from helicline.settings import Settings
 from helicline.store import nouns
+from helicline.store.database import Store
 from helicline.store.migrations import upgrade
-from helicline.store.unit import Store
 from making import NOW
 
 
@@ -31,7 +31,7 @@ def scope(method="GET", host="127.0.0.1:7070", client="127.0.0.1", **headers):
 
 
 def admit(store, given, **settings):
-    return Doorkeeper(Settings(**settings), store).admit(given)
+    return Authenticator(Settings(**settings), store).admit(given)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_browsers_are_told_how_to_treat_an_answer_unless_none_could_show_it(one_
     async def refuse(error, _scope, _send):
         raise error
 
-    asyncio.run(Filter(app, Doorkeeper(Settings(), one_store), refuse)(given, None, keep))
+    asyncio.run(Filter(app, Authenticator(Settings(), one_store), refuse)(given, None, keep))
     names = [name for name, _ in sent[0]["headers"]]
     assert (b"x-request-id" in names, names.count(b"x-frame-options")) == (True, 1)
     assert {name for name, _ in FOR_BROWSERS} <= {*names} or not is_told

@@ -4,7 +4,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from helicline.gateway.worker import rowlog
+from helicline.gateway.worker import log as worker_log
 from helicline.ids import new_prediction_id
 from helicline.serving import predictions
 from helicline.serving.log_seal import closed_segments, seal
@@ -39,7 +39,7 @@ def line(prediction_id, packed=b"", **more):
 
 
 def packed(matrix, output):
-    return rowlog.pack(np.array(matrix, dtype=float), np.array(output), rows=len(matrix))
+    return worker_log.pack(np.array(matrix, dtype=float), np.array(output), row_count=len(matrix))
 
 
 def label(prediction_id, value, at=0, deployment="churn", **more):
@@ -104,7 +104,7 @@ def test_every_row_of_a_call_has_its_number_and_score(log):
 
 
 def test_text_outputs_have_no_score(log):
-    listed = rowlog.pack([["x", 1]], np.array(["leave"], dtype=object), rows=1)
+    listed = worker_log.pack([["x", 1]], np.array(["leave"], dtype=object), row_count=1)
     log.add(Schema("churn", 1, (("f_plan", "string"), ("f_age", "long"))), line("id-1", listed))
     (path,) = predictions.segments(log.home, "churn")
     assert duckdb.sql(f"SELECT f_plan, f_age, prediction, score FROM '{path}'").fetchall() == [("x", 1, "leave", None)]
@@ -146,7 +146,7 @@ def test_segments_left_open_by_a_killed_process_are_closed_and_sealed(log):
 def test_revisions_with_other_features_are_read_together(log):
     log.add(SCHEMA, line("old", packed([[1, 2]], [1])))
     changed = Schema("churn", 2, (("f_a", "string"), ("f_extra", "double")))
-    log.add(changed, line("new", rowlog.pack([["x", 2.5]], np.array([1]), rows=1), revision=2, served_by=2))
+    log.add(changed, line("new", worker_log.pack([["x", 2.5]], np.array([1]), row_count=1), revision=2, served_by=2))
     found = {row.prediction_id: row.features for row in predictions.recent(log.home, "churn", 10)}
     assert found["new"]["extra"] == 2.5
     assert found["old"]["n"] == 2

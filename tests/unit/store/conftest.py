@@ -2,8 +2,8 @@
 
 import pytest
 
+from helicline.store.database import Store
 from helicline.store.migrations import upgrade
-from helicline.store.unit import Store
 
 
 @pytest.fixture

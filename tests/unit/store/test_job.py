@@ -30,7 +30,7 @@ def taking():
 
     def take(inbox, **how):
         took = Future()
-        how = {"hoped": 1, "patience_s": 0.0, "most": 10} | how
+        how = {"expected_count": 1, "linger_s": 0.0, "limit": 10} | how
         thread = threading.Thread(target=lambda: took.set_result(inbox.take(**how)))
         thread.start()
         started.append(thread)
@@ -50,7 +50,7 @@ def test_one_job_is_taken_at_once(taking):
 
 def test_as_many_as_are_hoped_for_are_waited_for(taking):
     inbox, jobs = Inbox(), [job() for _ in range(5)]
-    took = taking(inbox, hoped=5, patience_s=60)
+    took = taking(inbox, expected_count=5, linger_s=60)
     for one in jobs:
         assert not took.done()
         inbox.put(one)
@@ -59,7 +59,7 @@ def test_as_many_as_are_hoped_for_are_waited_for(taking):
 
 def test_they_are_waited_for_only_so_long(taking):
     inbox, one = Inbox(), job()
-    took = taking(inbox, hoped=5, patience_s=0.01)
+    took = taking(inbox, expected_count=5, linger_s=0.01)
     inbox.put(one)
     assert took.result(10) == [one]
 
@@ -68,7 +68,7 @@ def test_no_more_are_taken_than_fit_and_the_rest_is_not_forgotten(taking):
     inbox, jobs = Inbox(), [job() for _ in range(5)]
     for one in jobs:
         inbox.put(one)
-    assert taking(inbox, most=3).result(10) == jobs[:3]
+    assert taking(inbox, limit=3).result(10) == jobs[:3]
     assert taking(inbox).result(10) == jobs[3:]
 
 
@@ -76,7 +76,7 @@ def test_a_closed_inbox_gives_what_it_has_and_then_nothing(taking):
     inbox, one = Inbox(), job()
     inbox.put(one)
     inbox.close()
-    assert taking(inbox, hoped=9, patience_s=60).result(10) == [one]
+    assert taking(inbox, expected_count=9, linger_s=60).result(10) == [one]
     assert taking(inbox).result(10) == []
 
 
@@ -87,7 +87,7 @@ def test_every_job_of_many_threads_is_taken_once(taking):
         thread.start()
     took = []
     while len(took) < 2000:
-        took += taking(inbox, hoped=7, patience_s=0.001, most=50).result(10)
+        took += taking(inbox, expected_count=7, linger_s=0.001, limit=50).result(10)
     assert sorted(map(id, took)) == sorted(id(one) for mine in jobs for one in mine)
 
 

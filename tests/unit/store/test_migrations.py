@@ -13,10 +13,10 @@ from alembic.script import ScriptDirectory
 
 from helicline.errors import Invalid
 from helicline.store import migrations
+from helicline.store.database import Store
 from helicline.store.migrations import HEAD, revision_of, upgrade
 from helicline.store.noun import metadata
 from helicline.store.rows import metric
-from helicline.store.unit import Store
 from helicline.trace import trace_spans
 
 POINT = {"timestamp_ms": 1, "step": 0, "value": 1.5, "is_nan": False, "run": "r", "key": "a"}
@@ -194,7 +194,7 @@ def test_a_start_on_an_up_to_date_database_does_not_load_alembic(tmp_path):
     upgrade(store)
     store.close()
     code = (
-        "import sys; from helicline.store.unit import Store; from helicline.store.migrations import upgrade\n"
+        "import sys; from helicline.store.database import Store; from helicline.store.migrations import upgrade\n"
         f"upgrade(Store({url!r})); print('alembic' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,9 +11,10 @@ from helicline import bus
 from helicline.errors import Conflict, Invalid, StorageFull, Unavailable
 from helicline.records.lease import Lease
 from helicline.store import nouns
+from helicline.store.database import Store
 from helicline.store.migrations import upgrade
 from helicline.store.noun import Stale
-from helicline.store.unit import Store, _translated
+from helicline.store.writer.errors import translated
 from making import NOW
 
 
@@ -182,7 +183,7 @@ def test_times_come_back_to_the_microsecond(store):
 
 @pytest.mark.parametrize("text", ["database or disk is full", "No space left on device", "disk I/O error"])
 def test_a_full_disk_has_a_name_and_a_next_step(text):
-    found = _translated(sa.exc.OperationalError("x", {}, Exception(text)))
+    found = translated(sa.exc.OperationalError("x", {}, Exception(text)))
     assert isinstance(found, StorageFull)
     assert "Free some space" in str(found)
 

@@ -10,8 +10,8 @@ from helicline import tracking
 from helicline.clock import from_epoch_ms
 from helicline.errors import Invalid, NotFound
 from helicline.records.run import MetricPoint
+from helicline.store.database import Store
 from helicline.store.rows.block import Points, points_of
-from helicline.store.unit import Store
 from helicline.tracking import browse
 from helicline.tracking.browse.series import Window, line_of, lines
 

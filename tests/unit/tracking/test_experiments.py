@@ -7,8 +7,8 @@ import pytest
 from helicline import tracking
 from helicline.errors import Conflict, Invalid, NotFound
 from helicline.records.run import DatasetInput
+from helicline.store.database import Store
 from helicline.store.rows import event
-from helicline.store.unit import Store
 from helicline.tracking.checks import checked_location, checked_path
 from helicline.tracking.errors import NotActive
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from helicline import tracking
 from helicline.errors import Invalid, NotFound
 from helicline.records.run import MetricPoint
+from helicline.store.database import Store
 from helicline.store.rows.metric import METRIC_BLOCK, METRIC_TAIL
-from helicline.store.unit import Store
 from helicline.tracking.errors import NotActive, ParamChanged
 
 LENIENT = settings(

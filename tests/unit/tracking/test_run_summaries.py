@@ -154,8 +154,8 @@ def test_a_run_that_changed_since_it_was_missed_gets_the_summary_of_now(store):
 
     def view(tx):
         found = tracking.search_runs(tx, ["0"])
-        handed.extend(tx.afterwards)
-        tx.afterwards.clear()
+        handed.extend(tx.background_writes)
+        tx.background_writes.clear()
         return found
 
     store.read(view)

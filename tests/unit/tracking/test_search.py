@@ -11,7 +11,7 @@ from helicline import tracking
 from helicline.clock import from_epoch_ms
 from helicline.errors import Invalid
 from helicline.records.run import DatasetInput, MetricPoint
-from helicline.store.unit import Store
+from helicline.store.database import Store
 from helicline.tracking import search
 from helicline.tracking.grammar import like, parse_filter, parse_order
 from helicline.tracking.page_token import decode_token, encode_token

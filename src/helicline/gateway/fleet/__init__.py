@@ -1,1 +1,1 @@
-"""The revisions that are loaded here: files, environments, processes and the links to them."""
+"""The revisions that are loaded here: files, environments, processes and the connections to them."""

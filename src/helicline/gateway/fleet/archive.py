@@ -1,4 +1,4 @@
-"""A model's files: fetched once as a tar stream, unpacked safely, kept under their digest."""
+"""A model's files: fetched once as a tar stream, unpacked safely, stored under their digest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from helicline.ids import new_run_id
 from helicline.records.deployment import RevisionSpec
 from helicline.store import durable
 
-_NAMES_IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+_NAME_ERRORS = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
 
 async def fetch(client: httpx.AsyncClient, order: RevisionSpec, *, models: Path) -> Path:
@@ -26,7 +26,7 @@ async def fetch(client: httpx.AsyncClient, order: RevisionSpec, *, models: Path)
 
     Raises:
         Unavailable: the server does not answer, now.
-        Invalid: what it sent is not a model's files.
+        Invalid: the answer is not a model's files.
     """
     if order.digest.startswith(".") or "/" in order.digest or not order.digest:
         raise Invalid("digest", order.digest, "a name that can be a file's")
@@ -39,7 +39,7 @@ async def fetch(client: httpx.AsyncClient, order: RevisionSpec, *, models: Path)
     try:
         await _download(client, order.archive_path, target=packed)
         await asyncio.to_thread(unpack, packed, partial)
-        await asyncio.to_thread(durable.sync_tree, partial)  # a folder that is there is taken as whole
+        await asyncio.to_thread(durable.sync_tree, partial)  # a folder that exists is taken as complete
         _publish(partial, folder)
     finally:
         packed.unlink(missing_ok=True)
@@ -77,43 +77,43 @@ def unpack(packed: Path, target: Path) -> None:
     try:
         with tarfile.open(packed, "r:") as archive:
             for member in archive:
-                _unpack_one(archive, member, target=target)
+                _unpack_member(archive, member, target=target)
     except tarfile.TarError as error:
         raise Invalid("archive", str(error), "an uncompressed tar") from None
     if not (target / "MLmodel").is_file():
         raise Invalid("archive", "no file MLmodel", "the folder of a saved MLflow model")
 
 
-def _unpack_one(archive: tarfile.TarFile, member: tarfile.TarInfo, *, target: Path) -> None:
+def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, *, target: Path) -> None:
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts or "\\" in member.name or "\0" in member.name:
         raise Invalid("archive member", member.name, "a relative path inside the model's folder")
-    place = target / name
+    path = target / name
     # a sparse file may be a few bytes here and fill the disk once its holes are written
     stream = archive.extractfile(member) if member.isreg() and not member.issparse() else None
     if stream is None and not member.isdir():
         raise Invalid("archive member", member.name, "a plain file or folder (no links, no devices, no sparse files)")
     try:
-        (place.parent if stream else place).mkdir(parents=True, exist_ok=True)
+        (path.parent if stream else path).mkdir(parents=True, exist_ok=True)
         if stream is not None:
-            with place.open("xb") as output:
+            with path.open("xb") as output:
                 shutil.copyfileobj(stream, output, 1 << 20)
     except OSError as error:
-        if error.errno not in _NAMES_IN_THE_WAY:
+        if error.errno not in _NAME_ERRORS:
             raise
         raise Invalid("archive member", member.name, "a name that no other member has, of usual length") from None
 
 
 def read_mlmodel(folder: Path) -> dict[str, Any]:
-    """Return the parsed MLmodel file; YAML's own types only, no code is run.
+    """Return the parsed MLmodel file; only YAML's own types, so that no code runs.
 
     Raises:
         Invalid: the file is not YAML or not a mapping.
     """
     try:
-        found = yaml.safe_load((folder / "MLmodel").read_text())
+        parsed = yaml.safe_load((folder / "MLmodel").read_text())
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise Invalid("MLmodel", str(error)[:500], "the YAML file of a saved MLflow model") from None
-    if not isinstance(found, dict):
-        raise Invalid("MLmodel", type(found).__name__, "a YAML mapping")
-    return found
+    if not isinstance(parsed, dict):
+        raise Invalid("MLmodel", type(parsed).__name__, "a YAML mapping")
+    return parsed

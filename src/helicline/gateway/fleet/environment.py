@@ -1,4 +1,4 @@
-"""The interpreter a model runs in: the present one if it has what the model needs, else one built with uv."""
+"""The interpreter that a model runs in: the gateway's own if it has what the model needs, else one built with uv."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from helicline.gateway.fleet import requirements
 
 _READY = ".helicline-ready"
 _ALWAYS = ("numpy", "pandas")
-_LAST = 1500
+_MAX_OUTPUT = 1500
 
 
 class Environments:
@@ -30,19 +30,19 @@ class Environments:
         """Return the python that can load the model, building its environment at first need.
 
         Raises:
-            Unavailable: the environment cannot be built; the message ends with what uv said.
+            Unavailable: the environment cannot be built; the message ends with the output of uv.
         """
         file = model / "requirements.txt"
         text = file.read_text() if file.is_file() else ""
-        python = _python_of(mlmodel)
+        python = _python_version(mlmodel)
         if python == _minor(sys.version) and _loadable(mlmodel) and not requirements.unmet(text):
             return Path(sys.executable)
-        wanted = _substituted(text)
-        key = hashlib.sha256("\n".join([python, sys.platform, *wanted]).encode()).hexdigest()[:32]
+        requirement_lines = installed_requirements(text)
+        key = hashlib.sha256("\n".join([python, sys.platform, *requirement_lines]).encode()).hexdigest()[:32]
         async with self._building.setdefault(key, asyncio.Lock()):
-            return await self._built(self._folder / key, python, wanted=wanted)
+            return await self._build(self._folder / key, python, requirement_lines=requirement_lines)
 
-    async def _built(self, folder: Path, python: str, *, wanted: list[str]) -> Path:
+    async def _build(self, folder: Path, python: str, *, requirement_lines: list[str]) -> Path:
         interpreter = folder / "bin" / "python"
         if (folder / _READY).is_file():
             return interpreter
@@ -50,17 +50,17 @@ class Environments:
         folder.parent.mkdir(parents=True, exist_ok=True)
         await _uv("venv", "--python", python, str(folder))
         file = folder / "requirements.txt"
-        file.write_text("\n".join(wanted) + "\n")
+        file.write_text("\n".join(requirement_lines) + "\n")
         await _uv("pip", "install", "--python", str(interpreter), "-r", str(file))
-        # a power cut after the mark must not leave a package without its files: they are many, so all at once
+        # after a power cut the ready file must not exist without the files of a package: one sync for all of them
         await asyncio.to_thread(os.sync)
         (folder / _READY).touch()
         return interpreter
 
 
-def _python_of(mlmodel: dict[str, Any]) -> str:
-    given = ((mlmodel.get("flavors") or {}).get("python_function") or {}).get("python_version")
-    return _minor(str(given)) if given else _minor(sys.version)
+def _python_version(mlmodel: dict[str, Any]) -> str:
+    version = ((mlmodel.get("flavors") or {}).get("python_function") or {}).get("python_version")
+    return _minor(str(version)) if version else _minor(sys.version)
 
 
 def _minor(version: str) -> str:
@@ -71,16 +71,16 @@ def _loadable(mlmodel: dict[str, Any]) -> bool:
     return "sklearn" in (mlmodel.get("flavors") or {}) or importlib.util.find_spec("mlflow") is not None
 
 
-def _substituted(text: str) -> list[str]:
+def installed_requirements(text: str) -> list[str]:
     """Return sorted requirements with mlflow replaced by mlflow-skinny: the same loaders, 700 MB less."""
-    given = requirements.lines(text)
-    names = {requirements.name_of(line) for line in given}
-    found = [
-        "mlflow-skinny" + line[len("mlflow") :] if requirements.name_of(line) == "mlflow" else line for line in given
+    lines = requirements.lines(text)
+    names = {requirements.name_of(line) for line in lines}
+    substituted = [
+        "mlflow-skinny" + line[len("mlflow") :] if requirements.name_of(line) == "mlflow" else line for line in lines
     ]
     if not names & set(requirements.MLFLOW):
-        found.append("mlflow-skinny")
-    return sorted(found + [name for name in _ALWAYS if name not in names])
+        substituted.append("mlflow-skinny")
+    return sorted(substituted + [name for name in _ALWAYS if name not in names])
 
 
 async def _uv(*arguments: str) -> None:
@@ -90,9 +90,9 @@ async def _uv(*arguments: str) -> None:
         find_uv_bin(), *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
     try:
-        _, said = await process.communicate()
+        _, output = await process.communicate()
     except asyncio.CancelledError:
         process.kill()
         raise
     if process.returncode:
-        raise Unavailable("The model's environment", said.decode(errors="replace").strip()[-_LAST:])
+        raise Unavailable("The model's environment", output.decode(errors="replace").strip()[-_MAX_OUTPUT:])

@@ -1,4 +1,4 @@
-"""Whether the present interpreter has what a model's requirements.txt asks for."""
+"""Which requirements of a model the gateway's own interpreter meets."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def name_of(line: str) -> str:
 
 
 def unmet(text: str) -> list[str]:
-    """Return the requirements the present interpreter does not meet; mlflow itself is not looked at."""
-    return [line for line in lines(text) if name_of(line) not in MLFLOW and not _met(line)]
+    """Return the requirements the present interpreter does not meet; mlflow itself is not checked."""
+    return [line for line in lines(text) if name_of(line) not in MLFLOW and not _is_met(line)]
 
 
-def _met(line: str) -> bool:
+def _is_met(line: str) -> bool:
     name, match = name_of(line), _REQUIREMENT.match(line)
     if not name or match is None or match[4]:
         return False
@@ -39,32 +39,32 @@ def _met(line: str) -> bool:
     except importlib.metadata.PackageNotFoundError:
         return False
     clauses = [clause.strip() for clause in match[3].split(",") if clause.strip()]
-    return all(_agrees(version, clause) for clause in clauses)
+    return all(_satisfies(version, clause) for clause in clauses)
 
 
-def _agrees(version: str, clause: str) -> bool:
+def _satisfies(version: str, clause: str) -> bool:
     match = _CLAUSE.match(clause)
     if match is None:
         return False
-    operator, wanted = match[1], match[2]
-    if operator == "===" or (operator == "==" and version.split("+")[0] == wanted.split("+")[0]):
-        return version.split("+")[0] == wanted.split("+")[0]
-    have, want = _release(version), _release(wanted)
-    if have is None or want is None:
+    operator, required = match[1], match[2]
+    if operator == "===" or (operator == "==" and version.split("+")[0] == required.split("+")[0]):
+        return version.split("+")[0] == required.split("+")[0]
+    installed, needed = _release(version), _release(required)
+    if installed is None or needed is None:
         return False
-    if wanted.endswith(".*"):
-        same = have[: len(want)] == want
+    if required.endswith(".*"):
+        same = installed[: len(needed)] == needed
         return same if operator == "==" else operator == "!=" and not same
-    return _compare(operator, have, want=want)
+    return _compare(operator, installed, needed=needed)
 
 
-def _compare(operator: str, have: tuple[int, ...], *, want: tuple[int, ...]) -> bool:
-    width = max(len(have), len(want))
-    left, right = have + (0,) * (width - len(have)), want + (0,) * (width - len(want))
+def _compare(operator: str, installed: tuple[int, ...], *, needed: tuple[int, ...]) -> bool:
+    width = max(len(installed), len(needed))
+    have, need = installed + (0,) * (width - len(installed)), needed + (0,) * (width - len(needed))
     if operator == "~=":
-        return left >= right and have[: len(want) - 1] == want[:-1]
-    outcomes = {"==": left == right, "!=": left != right, ">=": left >= right}
-    return (outcomes | {"<=": left <= right, ">": left > right, "<": left < right})[operator]
+        return have >= need and installed[: len(needed) - 1] == needed[:-1]
+    results = {"==": have == need, "!=": have != need, ">=": have >= need}
+    return (results | {"<=": have <= need, ">": have > need, "<": have < need})[operator]
 
 
 def _release(version: str) -> tuple[int, ...] | None:

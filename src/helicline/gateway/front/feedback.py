@@ -1,4 +1,4 @@
-"""`POST /v1/feedback`: what really happened, by prediction id; on the disk before the 202."""
+"""`POST /v1/feedback`: the true outcomes of predictions, by prediction id; on the disk before the answer 202."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from helicline.gateway.front.exchange import Exchange
-from helicline.gateway.journal import Journal
-from helicline.gateway.routing import Routing
+from helicline.gateway.front.request import Request
+from helicline.gateway.prediction_log import PredictionLog
+from helicline.gateway.routing_table import RoutingTable
 from helicline.protocol.scoring.errors import v1_error
 from helicline.serving.log_segment import Label
 
@@ -34,34 +34,34 @@ class FeedbackBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BadFeedback(Exception):
-    """What is wrong with a piece of feedback, for its sender."""
+    """A piece of feedback is not valid; the message is for its sender."""
 
 
 _decode = msgspec.json.Decoder(FeedbackBody).decode
 
 
 class Feedback:
-    """Takes feedback, one at a time or many."""
+    """Answers `POST /v1/feedback` and `/v1/feedback:batch`."""
 
-    def __init__(self, routing: Routing, journal: Journal) -> None:
-        self._routing, self._journal = routing, journal
+    def __init__(self, routing: RoutingTable, prediction_log: PredictionLog) -> None:
+        self._routing, self._prediction_log = routing, prediction_log
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def one(self, exchange: Exchange) -> None:
+    def single(self, request: Request) -> None:
         """Answer 202 when the feedback is durable."""
         try:
-            label = self._label(exchange.body)
+            label = self._label(request.body)
         except BadFeedback as error:
-            exchange.answer(400, v1_error(str(error)))
+            request.respond(400, v1_error(str(error)))
             return
         body = json.dumps({"prediction_id": label.prediction_id, "status": "accepted"}).encode()
-        self._start(exchange, [label], body=body)
+        self._append_in_background(request, [label], body=body)
 
-    def batch(self, exchange: Exchange) -> None:
+    def batch(self, request: Request) -> None:
         """Answer 202 with a line for each line sent, when all good ones are durable."""
-        lines = [line for line in exchange.body.split(b"\n") if line.strip()]
+        lines = [line for line in request.body.split(b"\n") if line.strip()]
         if not 0 < len(lines) <= _MAX_LINES:
-            exchange.answer(400, v1_error(f"{len(lines)} lines; 1 to {_MAX_LINES} are taken"))
+            request.respond(400, v1_error(f"{len(lines)} lines; 1 to {_MAX_LINES} are taken"))
             return
         labels: list[Label] = []
         results: list[dict[str, str | int]] = []
@@ -71,55 +71,57 @@ class Feedback:
                 results.append({"line": number, "status": "accepted"})
             except BadFeedback as error:
                 results.append({"line": number, "status": "error", "error": str(error)})
-        self._start(exchange, labels, body=b"".join(json.dumps(result).encode() + b"\n" for result in results))
+        self._append_in_background(
+            request, labels, body=b"".join(json.dumps(result).encode() + b"\n" for result in results)
+        )
 
-    def _start(self, exchange: Exchange, labels: list[Label], *, body: bytes) -> None:
-        task = asyncio.create_task(self._keep(exchange, labels, body=body))
+    def _append_in_background(self, request: Request, labels: list[Label], *, body: bytes) -> None:
+        task = asyncio.create_task(self._append(request, labels, body=body))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _keep(self, exchange: Exchange, labels: list[Label], *, body: bytes) -> None:
+    async def _append(self, request: Request, labels: list[Label], *, body: bytes) -> None:
         try:
             if labels:
-                await self._journal.keep(labels)
+                await self._prediction_log.append_labels(labels)
         except OSError as error:
-            exchange.answer(503, v1_error(f"feedback cannot be kept: {error}"), headers=((b"retry-after", b"5"),))
+            request.respond(503, v1_error(f"feedback cannot be kept: {error}"), headers=((b"retry-after", b"5"),))
             return
-        kind = b"application/x-ndjson" if body.endswith(b"\n") else b"application/json"
-        exchange.answer(202, body, kind=kind)
+        media_type = b"application/x-ndjson" if body.endswith(b"\n") else b"application/json"
+        request.respond(202, body, media_type=media_type)
 
     def _label(self, body: bytes) -> Label:
         try:
-            given = _decode(body)
+            feedback = _decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise BadFeedback(f"feedback: {error}") from None
-        _check(given)
-        deployment = given.deployment or self._journal.deployment_of(given.prediction_id)
-        if given.deployment and given.deployment not in self._routing.routes:
-            raise BadFeedback(f"deployment: got {given.deployment[:200]!r}, allowed: one that is served here")
+        _check(feedback)
+        deployment = feedback.deployment or self._prediction_log.deployment_of(feedback.prediction_id)
+        if feedback.deployment and feedback.deployment not in self._routing.routes:
+            raise BadFeedback(f"deployment: got {feedback.deployment[:200]!r}, allowed: one that is served here")
         now = time.time_ns() // 1000
         return Label(
             deployment,
-            given.prediction_id,
-            given.row,
-            given.name,
-            _text(given.value),
-            now if given.ts is None else _micros(given.ts),
+            feedback.prediction_id,
+            feedback.row,
+            feedback.name,
+            _text(feedback.value),
+            now if feedback.ts is None else _micros(feedback.ts),
             now,
-            given.source,
+            feedback.source,
         )
 
 
-def _check(given: FeedbackBody) -> None:
-    if not 0 < len(given.prediction_id) <= 128:
+def _check(feedback: FeedbackBody) -> None:
+    if not 0 < len(feedback.prediction_id) <= 128:
         raise BadFeedback("prediction_id: 1 to 128 characters")
-    if not 0 < len(given.name) <= 250:
+    if not 0 < len(feedback.name) <= 250:
         raise BadFeedback("name: 1 to 250 characters")
-    if not 0 <= given.row < 2**31:
-        raise BadFeedback(f"row: got {given.row}, allowed: a whole number from 0")
-    if isinstance(given.value, float) and not math.isfinite(given.value):
+    if not 0 <= feedback.row < 2**31:
+        raise BadFeedback(f"row: got {feedback.row}, allowed: a whole number from 0")
+    if isinstance(feedback.value, float) and not math.isfinite(feedback.value):
         raise BadFeedback("value: a finite number, text or a boolean")
-    if max(len(given.source), len(str(given.value)) if isinstance(given.value, str) else 0) > _MAX_TEXT:
+    if max(len(feedback.source), len(str(feedback.value)) if isinstance(feedback.value, str) else 0) > _MAX_TEXT:
         raise BadFeedback(f"value and source: at most {_MAX_TEXT} characters")
 
 

@@ -29,7 +29,7 @@ class Frame(NamedTuple):
     body: bytes
 
 
-class Garbled(Exception):
+class ProtocolError(Exception):
     """The stream does not hold frames: the other side is broken or hostile."""
 
 
@@ -47,29 +47,29 @@ class FrameReader:
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames completed by `data`."""
         self._buffer += data
-        buffer, at, end = self._buffer, 0, len(self._buffer)
-        while end - at >= HEAD.size:
-            magic, kind, flags, call_id, number, meta_len, body_len = HEAD.unpack_from(buffer, at)
+        buffer, position, end = self._buffer, 0, len(self._buffer)
+        while end - position >= HEAD.size:
+            magic, kind, flags, call_id, number, meta_len, body_len = HEAD.unpack_from(buffer, position)
             if magic != MAGIC:
-                raise Garbled(f"frame begins with {magic:#06x}")
-            start = at + HEAD.size
+                raise ProtocolError(f"frame begins with {magic:#06x}")
+            start = position + HEAD.size
             if end - start < meta_len + body_len:
                 break
             middle = start + meta_len
-            at = middle + body_len
-            yield Frame(kind, flags, call_id, number, bytes(buffer[start:middle]), bytes(buffer[middle:at]))
-        if at:
-            del buffer[:at]
+            position = middle + body_len
+            yield Frame(kind, flags, call_id, number, bytes(buffer[start:middle]), bytes(buffer[middle:position]))
+        if position:
+            del buffer[:position]
 
 
-def deadline_in(seconds: float) -> int:
-    """Return a deadline as 32 bits of the machine's monotonic milliseconds, which all its processes share."""
-    return int((time.monotonic() + seconds) * 1000) & 0xFFFFFFFF
+def deadline_at(moment: float) -> int:
+    """Return a monotonic time as 32 bits of milliseconds; all processes of a machine share this clock."""
+    return int(moment * 1000) & 0xFFFFFFFF
 
 
 def expired(deadline: int) -> bool:
     """Return whether that moment has passed (0 = no deadline)."""
     if not deadline:
         return False
-    left = (deadline - int(time.monotonic() * 1000)) & 0xFFFFFFFF
-    return left == 0 or left >= 0x80000000
+    remaining = (deadline - int(time.monotonic() * 1000)) & 0xFFFFFFFF
+    return remaining == 0 or remaining >= 0x80000000

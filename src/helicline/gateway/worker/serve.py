@@ -1,68 +1,76 @@
-"""The worker's life: load, prove, warm up, say hello, then answer until told to stop or the front is gone."""
+"""The worker's main loop: load a model, prove and warm it up, say hello, then answer calls until STOP.
+
+A call goes one way, a file for each step: `receive` (its frame is read), `decode` (the frame becomes rows or a value),
+`join` (calls of plain rows become one batch), `predict` (the model runs), `encode` (the output becomes the answer's
+frame) with the entry for the prediction log from `log`. `call` is what each step takes and hands on. A step that fails
+sets the call's failure, and the later steps pass it on.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import select
 import socket
 import sys
 import traceback
-from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from helicline.gateway.worker import frames
-from helicline.gateway.worker.batch import MAX_CALLS, answers
-from helicline.gateway.worker.calls import Codec
-from helicline.gateway.worker.frames import Frame, FrameReader, pack
-from helicline.gateway.worker.model import load
-from helicline.gateway.worker.predictor import Predictor
+from helicline.gateway.worker.call import Call
+from helicline.gateway.worker.decode import decode
+from helicline.gateway.worker.encode import Encoder
+from helicline.gateway.worker.join import join
+from helicline.gateway.worker.model import Predictor, load
+from helicline.gateway.worker.predict import predict
 from helicline.gateway.worker.proof import prove, warm_up
+from helicline.gateway.worker.receive import Receiver
 from helicline.protocol.scoring.signature import feature_columns
 
-_CHUNK = 1 << 20
 
-
-def run(link: socket.socket) -> int:
-    """Serve the front at the other end of `link`; return the exit code."""
-    reader, waiting = FrameReader(), deque[Frame]()
-    order = _first(link, reader)
+def run(connection: socket.socket) -> int:
+    """Serve the front at the other end of `connection`; return the exit code."""
+    receiver = Receiver(connection)
+    order = receiver.load_order()
     if order is None:
         return 0
     try:
-        codec = _ready(json.loads(order.meta))
+        predictor, encoder = _prepare(json.loads(order))
     except BaseException as error:
         traceback.print_exc()
-        link.sendall(pack(frames.HELLO, 0, meta=json.dumps({"failed": _reason(error)}).encode()))
+        _say_hello(connection, {"failed": _reason(error)})
         return 3
-    link.sendall(pack(frames.HELLO, 0, meta=json.dumps(_hello(codec)).encode()))
-    while _take(link, reader, waiting=waiting):
-        batch = [waiting.popleft() for _ in range(min(len(waiting), MAX_CALLS))]
-        link.sendall(b"".join(answers(codec, batch)))
+    _say_hello(connection, _state(predictor))
+    while calls := receiver.calls():
+        connection.sendall(b"".join(_answers(predictor, encoder, calls=calls)))
     return 0
 
 
-def _first(link: socket.socket, reader: FrameReader) -> Frame | None:
-    while data := link.recv(_CHUNK):
-        if frames_read := list(reader.feed(data)):
-            return frames_read[0]
-    return None
-
-
-def _ready(order: dict[str, Any]) -> Codec:
-    loaded = load(Path(order["path"]), order["mlmodel"])
-    predictor = Predictor(loaded)
+def _prepare(order: dict[str, Any]) -> tuple[Predictor, Encoder]:
+    predictor = Predictor(load(Path(order["path"]), order["mlmodel"]))
     prove(predictor)
     warm_up(predictor)
-    return Codec(predictor, name=order["name"], version=order["version"])
+    return predictor, Encoder(name=order["name"], version=order["version"], signature=predictor.signature)
 
 
-def _hello(codec: Codec) -> dict[str, Any]:
-    predictor = codec.predictor
+def _answers(predictor: Predictor, encoder: Encoder, *, calls: list[Call]) -> Iterator[bytes]:
+    """Yield the answer's frame of each call, in any order."""
+    decoded = (decode(predictor, call) for call in calls)
+    for batch in join(decoded, batchable=predictor.batchable):
+        predict(predictor, batch)
+        for call in batch:
+            yield encoder.frame(call)
+
+
+def _say_hello(connection: socket.socket, state: dict[str, Any]) -> None:
+    connection.sendall(frames.pack(frames.HELLO, 0, meta=json.dumps(state).encode()))
+
+
+def _state(predictor: Predictor) -> dict[str, Any]:
     return {
         "pid": os.getpid(),
-        "fast_path": predictor.way != "pyfunc",
+        "fast_path": predictor.path != "pyfunc",
         "batchable": predictor.batchable,
         "reason": predictor.reason,
         "features": feature_columns(predictor.signature),
@@ -73,27 +81,11 @@ def _reason(error: BaseException) -> str:
     return traceback.format_exception_only(error)[-1].strip()[:2000]
 
 
-def _take(link: socket.socket, reader: FrameReader, *, waiting: deque[Frame]) -> bool:
-    """Wait until a call is there, then take all that have arrived; return False when it is time to go."""
-    while True:
-        if waiting and not select.select([link], [], [], 0)[0]:
-            return True
-        data = link.recv(_CHUNK)
-        if not data:
-            return False
-        for frame in reader.feed(data):
-            if frame.kind == frames.STOP:
-                return False
-            waiting.append(frame)
-        if len(waiting) >= MAX_CALLS:
-            return True
-
-
 def main(descriptor: int) -> int:
-    """Serve on an inherited socket."""
-    with socket.socket(fileno=descriptor) as link:
+    """Serve on an inherited socket; return the exit code."""
+    with socket.socket(fileno=descriptor) as connection:
         try:
-            return run(link)
+            return run(connection)
         except (BrokenPipeError, ConnectionResetError):
             return 0
         finally:

@@ -17,7 +17,7 @@ from helicline.protocol.mlflow.trace import ingest
 from helicline.records.access import Caller
 from helicline.settings import Settings
 from helicline.store.blobs import Blobs
-from helicline.store.unit import Store
+from helicline.store.database import Store
 from helicline.store.vault import Vault
 
 OURS = (*(prefix + "/" for prefix in PREFIXES), "/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")

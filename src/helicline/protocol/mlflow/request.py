@@ -13,8 +13,9 @@ from helicline.protocol.mlflow.fields import Fields
 from helicline.records.access import Caller
 from helicline.settings import Settings
 from helicline.store.blobs import Blobs
-from helicline.store.job import Bulk, Job, Unit
-from helicline.store.unit import Reader, Store, Tx
+from helicline.store.database import Store
+from helicline.store.job import Job
+from helicline.store.unit import Bulk, Reader, Tx, Unit
 from helicline.store.uploads import PartUploads
 from helicline.store.vault import Vault
 

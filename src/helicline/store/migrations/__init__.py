@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from helicline.errors import Invalid
 from helicline.store import nouns
+from helicline.store.database import Store
 from helicline.store.rows import artifact, event, experiment, logged_model, metric, run, trace
-from helicline.store.unit import Store
 
 TABLES = (nouns, event, experiment, run, metric, artifact, logged_model, trace)
 HEAD = "0008"

@@ -240,7 +240,7 @@ def _insert(tx: Tx, into: str, rows: list[tuple[Any, ...]], *, row: str = "", en
     inserted: list[Any] = []
     for start in range(0, len(rows), MANY):
         part = rows[start : start + MANY]
-        sql = _insert_sql(into, len(part), row or f"({', '.join('?' * len(part[0]))})", end, tx.mark)
+        sql = _insert_sql(into, len(part), row or f"({', '.join('?' * len(part[0]))})", end, tx.placeholder)
         inserted += tx.run_text(sql, tuple(itertools.chain.from_iterable(part)))
     return inserted
 

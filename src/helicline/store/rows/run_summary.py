@@ -87,7 +87,7 @@ def request(tx: Reader, missing: Iterable[tuple[str, RunSummary]], make: Make) -
             size += logged.size
             ids.append(run_id)
     if ids:
-        tx.afterwards.append((make, ids))
+        tx.background_writes.append((make, ids))
 
 
 def encoded(logged: RunSummary) -> bytes:

@@ -1,4 +1,4 @@
-"""The conversation with the control plane: what is desired comes by long poll, what is observed goes back."""
+"""The client of the control plane: the desired state comes by long poll, the observed state is put back."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _BUSY_S, _IDLE_S = 0.5, 2.0
 _RETRY_MAX_S = 5.0
 
 
-class Sync:
-    """Pulls and pushes until cancelled; an unreachable server changes nothing here."""
+class ControlPlaneClient:
+    """Pulls and pushes until cancelled; while the server cannot be reached the gateway serves on."""
 
     def __init__(self, client: httpx.AsyncClient, apply: Callable[[Desired], None]) -> None:
         self._client, self._apply = client, apply
@@ -30,11 +30,11 @@ class Sync:
         self._changed.set()
 
     async def pull(self) -> None:
-        """Apply every new generation; the server's first answer counts even when it is older than ours."""
+        """Apply every new generation; the first answer is applied even when it is older than the saved table."""
         after, delay = 0, 0.1
         while True:
             try:
-                desired = await self._desired(after)
+                desired = await self._get_desired(after)
             except (httpx.HTTPError, msgspec.MsgspecError) as error:
                 if self.reachable:
                     _log.warning("the server cannot be reached, serving goes on: %s", error or type(error).__name__)
@@ -47,16 +47,16 @@ class Sync:
                 after = desired.generation
                 self._apply(desired)
 
-    async def _desired(self, after: int) -> Desired | None:
-        answer = await self._client.get(
+    async def _get_desired(self, after: int) -> Desired | None:
+        response = await self._client.get(
             "/api/v1/gateway/desired",
             params={"after": after, "wait_s": _WAIT_S},
             timeout=httpx.Timeout(_WAIT_S + 10.0, connect=3.0),
         )
-        if answer.status_code == 204:
+        if response.status_code == 204:
             return None
-        answer.raise_for_status()
-        return msgspec.json.decode(answer.content, type=Desired)
+        response.raise_for_status()
+        return msgspec.json.decode(response.content, type=Desired)
 
     async def push(self, observe: Callable[[], Observed]) -> None:
         """Put the observed state: at once after a change, every 0.5 s while counts grow, else every 2 s."""
@@ -66,7 +66,7 @@ class Sync:
             observed = observe()
             if observed != last or idle >= _IDLE_S:
                 idle = 0.0
-                if await self._put(observed):
+                if await self._put_observed(observed):
                     last = observed
             idle += _BUSY_S
             try:
@@ -75,9 +75,9 @@ class Sync:
                 continue
             self._changed.clear()
 
-    async def _put(self, observed: Observed) -> bool:
+    async def _put_observed(self, observed: Observed) -> bool:
         try:
-            answer = await self._client.put(
+            response = await self._client.put(
                 "/api/v1/gateway/observed",
                 content=msgspec.json.encode(observed),
                 headers={"content-type": "application/json"},
@@ -85,4 +85,4 @@ class Sync:
             )
         except httpx.HTTPError:
             return False
-        return answer.is_success
+        return response.is_success

@@ -1,4 +1,7 @@
-"""`python -m helicline.gateway.sealer --home DIR`: seals closed segments at each line in, till input ends."""
+"""`python -m helicline.gateway.log_sealer --home DIR`: turns closed segments of the prediction log into Parquet.
+
+It works once at the start, at each line on its standard input, and once more when the input ends.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,14 @@ import signal
 import sys
 from pathlib import Path
 
-from helicline.gateway.profiling import keeper
+from helicline.gateway.segment_profiles import profile_writer
 from helicline.serving.log_seal import OnSealed, closed_segments, seal
 
-_log = logging.getLogger("helicline.gateway.sealer")
+_log = logging.getLogger("helicline.gateway.log_sealer")
 
 
 def run(home: Path, *, on_sealed: OnSealed | None = None) -> int:
-    """Seal what is there, then again for every line on standard input; return the exit code."""
+    """Seal at the start, at every line on standard input and at its end; return the exit code."""
     seal_all(home, on_sealed=on_sealed)
     for _ in sys.stdin.buffer:
         seal_all(home, on_sealed=on_sealed)
@@ -24,28 +27,28 @@ def run(home: Path, *, on_sealed: OnSealed | None = None) -> int:
 
 
 def seal_all(home: Path, *, on_sealed: OnSealed | None = None) -> int:
-    """Seal every closed segment; return how many. One that cannot be sealed is set aside and logged."""
-    done = 0
+    """Seal every closed segment; return how many. One that cannot be sealed is renamed to `.bad` and logged."""
+    sealed_count = 0
     for segment in closed_segments(home / "log"):
         try:
             seal(segment, home / "tables", on_sealed=on_sealed)
-            done += 1
+            sealed_count += 1
         except OSError as error:
             _log.error("segment %s stays for the next time: %s", segment.name, error)
         except Exception:
             _log.exception("segment %s cannot be sealed and is set aside", segment.name)
             segment.rename(segment.with_suffix(".bad"))
-    return done
+    return sealed_count
 
 
 def main(*, on_sealed: OnSealed | None = None) -> int:
-    """Run as a process; whoever assembles the product gives the hook for sealed predictions."""
+    """Run as a process; `on_sealed` is called with each sealed segment, by default to write its profiles."""
     parser = argparse.ArgumentParser(prog="helicline-sealer")
     parser.add_argument("--home", type=Path, required=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     home = parser.parse_args().home
-    return run(home, on_sealed=on_sealed or keeper(home))
+    return run(home, on_sealed=on_sealed or profile_writer(home))
 
 
 if __name__ == "__main__":

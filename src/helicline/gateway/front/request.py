@@ -1,13 +1,10 @@
-"""One HTTP request and the place its answer goes."""
+"""One HTTP request, and how its response is sent."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 from urllib.parse import unquote
-
-if TYPE_CHECKING:
-    from helicline.gateway.front.connection import Connection
 
 REASONS = {
     200: b"OK",
@@ -29,33 +26,50 @@ JSON, TEXT = b"application/json", b"text/plain; charset=utf-8"
 _NO_HEADERS: tuple[tuple[bytes, bytes], ...] = ()
 
 
-class Exchange:
-    """A request as read; `answer` may be called once, at any time, even after the client has left."""
+class ClientConnection(Protocol):
+    """What a request needs of the connection that it came over."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether the connection is to be closed after this response."""
+        ...
+
+    def date(self) -> bytes:
+        """Return the Date header line."""
+        ...
+
+    def flush(self) -> None:
+        """Write the responses that are next in order."""
+        ...
+
+
+class Request:
+    """A request as read; `respond` may be called at any time, even after the client has left. Only the first counts."""
 
     __slots__ = (
-        "arrived",
+        "_connection",
         "body",
-        "connection",
         "headers",
         "keep_alive",
         "method",
         "path",
         "query",
+        "received_at",
         "response",
     )
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
         self.method = b""
         self.path = self.query = ""
         self.headers: dict[bytes, bytes] = {}
         self.body = b""
         self.keep_alive = True
-        self.arrived = 0.0
+        self.received_at = 0.0
         self.response: bytes | None = None
 
-    def target(self, url: bytes) -> None:
-        """Take the request target apart."""
+    def set_target(self, url: bytes) -> None:
+        """Set path and query from the request target."""
         path, _, query = url.partition(b"?")
         if path.startswith((b"http://", b"https://")):
             path = b"/" + path.split(b"/", 3)[3] if path.count(b"/") > 2 else b"/"
@@ -63,31 +77,31 @@ class Exchange:
         self.query = query.decode("latin-1")
 
     def header(self, name: bytes) -> str:
-        """Return a header as text, '' if it did not come."""
+        """Return a header as text, '' if it was not sent."""
         return self.headers.get(name, b"").decode("latin-1")
 
-    def waited_us(self) -> int:
+    def age_us(self) -> int:
         """Return microseconds since the last byte of the request came."""
-        return int((time.perf_counter() - self.arrived) * 1e6)
+        return int((time.perf_counter() - self.received_at) * 1e6)
 
-    def answer(
+    def respond(
         self,
         status: int,
         body: bytes,
         *,
-        kind: bytes = JSON,
+        media_type: bytes = JSON,
         headers: tuple[tuple[bytes, bytes], ...] = _NO_HEADERS,
     ) -> None:
         """Send the response as soon as those of earlier requests on the connection are sent."""
         if self.response is not None:
             return
         extra = b"".join([b"%b: %b\r\n" % pair for pair in headers])
-        if not self.keep_alive or self.connection.draining:
+        if not self.keep_alive or self._connection.draining:
             self.keep_alive = False
             extra += b"connection: close\r\n"
         head = b"HTTP/1.1 %d %b\r\n%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n" % (
-            *(status, REASONS.get(status, b"Unknown"), self.connection.date(), kind, len(body)),
+            *(status, REASONS.get(status, b"Unknown"), self._connection.date(), media_type, len(body)),
             extra,
         )
         self.response = head if self.method == b"HEAD" else head + body
-        self.connection.flush()
+        self._connection.flush()

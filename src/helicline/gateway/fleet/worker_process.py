@@ -1,0 +1,91 @@
+"""Starting and ending one worker process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from helicline.gateway.fleet.worker_connection import WorkerConnection
+from helicline.gateway.worker import frames
+
+_LAUNCH = Path(__file__).resolve().parents[1] / "worker" / "launch.py"
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class WorkerProcess:
+    """A started worker: its process, the connection to it and the file that its output goes to."""
+
+    def __init__(self, process: subprocess.Popen[bytes], connection: WorkerConnection, *, log: Path) -> None:
+        self.process, self.connection, self.log = process, connection, log
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def send_order(self, order: dict[str, Any]) -> None:
+        """Send the worker the model to load and serve."""
+        self.connection.send(frames.pack(frames.LOAD, 0, meta=msgspec.json.encode(order)))
+
+    async def wait(self) -> int:
+        """Wait for the process to end; return its exit code, negative for a signal."""
+        while (code := self.process.poll()) is None:  # noqa: ASYNC110 (a child has no event)
+            await asyncio.sleep(0.02)
+        return code
+
+    async def stop(self, *, grace_s: float) -> None:
+        """Tell the worker to end, and kill it when it does not within `grace_s`."""
+        self.connection.stop()
+        try:
+            await asyncio.wait_for(self.wait(), grace_s)
+        except TimeoutError:
+            await self.kill()
+        self.connection.abort()
+
+    async def kill(self) -> None:
+        """Kill the worker and wait for its end."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGKILL)
+        await self.wait()
+
+    def last_output_line(self) -> str:
+        """Return the last line of its output, which for a Python failure is the exception."""
+        try:
+            text = self.log.read_bytes()[-8192:].decode(errors="replace")
+        except OSError:
+            return ""
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return lines[-1][:1000] if lines else ""
+
+
+async def spawn(interpreter: Path, log: Path, *, preload: Sequence[str] = ()) -> WorkerProcess:
+    """Start a worker in the model's interpreter; it imports `preload` and waits for an order."""
+    front_end, worker_end = socket.socketpair()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with worker_end, log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: ASYNC220 (a few ms; the kernel ends the child with this thread)
+            [str(interpreter), str(_LAUNCH), str(worker_end.fileno()), str(os.getpid()), *preload],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[worker_end.fileno()],
+            env=_environment(),
+            start_new_session=True,
+        )
+    front_end.setblocking(False)
+    _, connection = await asyncio.get_running_loop().create_unix_connection(WorkerConnection, sock=front_end)
+    return WorkerProcess(process, connection, log=log)
+
+
+def _environment() -> dict[str, str]:
+    inherited = {k: v for k, v in os.environ.items() if k not in ("HELICLINE_TOKEN", "PYTHONPATH", "VIRTUAL_ENV")}
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "PYTHONUNBUFFERED": "1"}
+    return {**dict.fromkeys(_THREADS, "1"), **quiet, **inherited}

@@ -1,0 +1,226 @@
+"""One prediction call: sent to its revision, replayed on stable if a candidate fails it, counted and logged."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from helicline.gateway.fleet.replica import Replica
+from helicline.gateway.fleet.replicas import Replicas
+from helicline.gateway.fleet.worker_connection import WorkerConnection
+from helicline.gateway.front.refusal import PROTOCOL_NAMES, refuse
+from helicline.gateway.front.request import JSON, Request
+from helicline.gateway.prediction_log import PredictionLog
+from helicline.gateway.variant_counts import VariantCounters
+from helicline.gateway.worker.frames import RESULT, USER_FAULT, Frame, deadline_at
+from helicline.records.deployment import Route
+from helicline.serving.assignment import key_hash
+from helicline.serving.log_segment import Line
+
+_CANDIDATE_SHARE = 0.5
+
+
+class CallContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What every call uses of the gateway."""
+
+    replicas: Replicas
+    counters: VariantCounters
+    prediction_log: PredictionLog
+
+
+class CallSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A call as parsed from its request. A `pinned` call names its version and is not counted for a rollout."""
+
+    request: Request
+    kind: int
+    route: Route
+    revision: int
+    prediction_id: str
+    key: str
+    timeout_s: float
+    pinned: bool = False
+
+
+class Call:
+    """Carries a call to its answer; exactly one answer is sent whatever happens.
+
+    `revision` is the one that the call is sent to: the assigned one, or stable after the candidate failed. `reason`
+    tells why the call was replayed on stable; it is '' for a call that was not.
+    """
+
+    __slots__ = ("_context", "_retried", "_spec", "end", "expires_at", "is_candidate", "reason", "revision")
+
+    def __init__(self, spec: CallSpec, context: CallContext) -> None:
+        self._spec, self._context = spec, context
+        self.is_candidate = spec.revision != spec.route.stable
+        self.revision = spec.revision
+        self.reason = ""
+        self.end = time.monotonic() + spec.timeout_s
+        self.expires_at = self.end
+        self._retried = False
+
+    @property
+    def _can_fall_back(self) -> bool:
+        return self.is_candidate and not self.reason and not self._spec.pinned
+
+    def start(self) -> None:
+        """Send the call to the assigned revision; a candidate gets half of the time, so that stable has the rest."""
+        if self._can_fall_back:
+            self.expires_at = time.monotonic() + self._spec.timeout_s * _CANDIDATE_SHARE
+        self.send()
+
+    def send(self) -> None:
+        """Send the call to its revision, or hold it while the worker restarts."""
+        replica = self._context.replicas.get(self._spec.route.deployment, self.revision)
+        connection = replica.connection if replica is not None else None
+        if connection is not None and connection.has_room:
+            self._send_over(connection)
+        elif self._can_fall_back:
+            self._fall_back("overloaded" if connection is not None else "not_ready")
+        elif replica is None or not replica.hold(self):
+            self._fail(503, self._why_not_sent(replica))
+
+    def _why_not_sent(self, replica: Replica | None) -> str:
+        name = f"revision {self.revision} of {self._spec.route.deployment!r}"
+        if replica is None:
+            return f"{name} is not loaded here"
+        if replica.connection is not None:
+            return f"{name} has too many calls waiting; try again later"
+        return f"{name} is {replica.state}" + (f": {replica.reason}" if replica.reason else "")
+
+    def _send_over(self, connection: WorkerConnection) -> None:
+        connection.send_call(
+            self,
+            self._spec.kind,
+            deadline=deadline_at(self.expires_at),
+            meta=self._spec.prediction_id.encode(),
+            body=self._spec.request.body,
+        )
+
+    def answered(self, frame: Frame) -> None:
+        """Handle the worker's answer."""
+        if frame.kind == RESULT:
+            self._succeed(frame)
+        elif frame.flags & USER_FAULT:
+            if self._can_fall_back:
+                self._send_to_stable("rejected")
+            else:
+                self._blame_caller(frame)
+        elif self._can_fall_back:
+            self._fall_back("timeout" if frame.number == 504 else "error")
+        else:
+            self._count_own_failure()
+            self._log(frame.number, b"", batch_rows=0)
+            self._respond(frame.number, frame.body)
+
+    def worker_lost(self) -> None:
+        """Send the call elsewhere, once, since its worker ended before it answered."""
+        if self._can_fall_back:
+            self._fall_back("crash")
+        elif not self._retried and time.monotonic() < self.end:
+            self._retried = True
+            self.send()
+        else:
+            self._fail(503, f"the worker of revision {self.revision} ended before it answered; try again")
+
+    def expired(self) -> None:
+        """Replay the call on stable, or answer 504: its time is up."""
+        if self._can_fall_back:
+            self._fall_back("timeout")
+        else:
+            self._fail(504, f"no answer within {self._spec.timeout_s:g} s")
+
+    def _fall_back(self, reason: str) -> None:
+        self._count_failure()
+        self._send_to_stable(reason)
+
+    def _send_to_stable(self, reason: str) -> None:
+        """Replay on stable; where the candidate rejected the input, stable's answer shows whose fault it was."""
+        self.reason = reason
+        self.revision = self._spec.route.stable
+        self.expires_at = self.end
+        self.send()
+
+    @property
+    def _counter_key(self) -> tuple[str, int, int, int]:
+        route = self._spec.route
+        return (route.deployment, self._spec.revision, route.rollout, route.stage)
+
+    def _succeed(self, frame: Frame) -> None:
+        latency_us = self._spec.request.age_us()
+        if self.reason:
+            if self.reason == "rejected":
+                self._count_failure()
+            self._context.counters.of(self._counter_key).replayed += 1
+        elif not self._spec.pinned:
+            counter = self._context.counters.of(self._counter_key)
+            counter.observe(latency_us, slow_us=self._spec.route.slow_ms * 1000)
+        self._respond(200, frame.body)
+        self._log(200, frame.meta, batch_rows=frame.number, latency_us=latency_us)
+
+    def _blame_caller(self, frame: Frame) -> None:
+        if self.reason in ("", "rejected") and not self._spec.pinned:
+            self._context.counters.of(self._counter_key).user_errors += 1
+        self._respond(frame.number, frame.body)
+
+    def _count_own_failure(self) -> None:
+        if not self.reason and not self._spec.pinned:
+            self._count_failure()
+
+    def _count_failure(self) -> None:
+        counter = self._context.counters.of(self._counter_key)
+        counter.observe(self._spec.request.age_us(), slow_us=self._spec.route.slow_ms * 1000)
+        counter.errors += 1
+
+    def _fail(self, status: int, why: str) -> None:
+        self._count_own_failure()
+        self._log(status, b"", batch_rows=0)
+        refuse(self._spec.request, self._spec.kind, status=status, why=why)
+
+    def _respond(self, status: int, body: bytes) -> None:
+        replica = self._context.replicas.get(self._spec.route.deployment, self.revision)
+        version = replica.order.model_version if replica is not None else 0
+        headers = (
+            (b"x-prediction-id", self._spec.prediction_id.encode()),
+            (b"x-variant", b"candidate" if self.is_candidate else b"stable"),
+            (b"x-model-version", b"%d" % version),
+            (b"x-served-by", b"%d" % self.revision),
+        )
+        self._spec.request.respond(status, body, media_type=JSON, headers=headers)
+
+    def _log(self, status: int, entry: bytes, *, batch_rows: int, latency_us: int = -1) -> None:
+        spec, route = self._spec, self._spec.route
+        replica = self._context.replicas.get(route.deployment, self.revision)
+        pinned = spec.pinned
+        latency_us = spec.request.age_us() if latency_us < 0 else latency_us
+        self._context.prediction_log.append(
+            Line(
+                spec.prediction_id,
+                time.time_ns() // 1000 - latency_us,
+                route.deployment,
+                spec.revision,
+                replica.order.model if replica is not None else "",
+                replica.order.model_version if replica is not None else 0,
+                "candidate" if self.is_candidate else "stable",
+                self.revision,
+                self.reason,
+                0 if pinned else route.rollout,
+                0 if pinned else route.stage,
+                0 if pinned else weight_of(route, spec.revision),
+                key_hash(spec.key, route.salt),
+                PROTOCOL_NAMES[spec.kind],
+                status,
+                batch_rows,
+                latency_us,
+                entry,
+            )
+        )
+
+
+def weight_of(route: Route, revision: int) -> int:
+    """Return the revision's share of traffic in basis points."""
+    for variant in route.variants:
+        if variant.revision == revision:
+            return variant.weight_bp
+    return 10_000 - sum(variant.weight_bp for variant in route.variants) if revision == route.stable else 0

@@ -1,0 +1,28 @@
+"""Error answers of prediction calls, in the shape of the protocol that the call came in."""
+
+from __future__ import annotations
+
+from helicline.gateway.front.request import JSON, Request
+from helicline.gateway.worker.frames import OIP_JSON, SCORING_CSV, SCORING_JSON, SCORING_PARQUET, V1_JSON
+from helicline.protocol.oip.errors import oip_error
+from helicline.protocol.scoring.errors import scoring_error, v1_error
+
+PROTOCOL_NAMES = {
+    SCORING_JSON: "mlflow",
+    SCORING_CSV: "mlflow",
+    SCORING_PARQUET: "mlflow",
+    OIP_JSON: "oip",
+    V1_JSON: "v1",
+}
+_RETRY_AFTER = ((b"retry-after", b"1"),)
+
+
+def refuse(request: Request, kind: int, *, status: int, why: str) -> None:
+    """Answer with an error in the shape of the protocol of the frame kind."""
+    if kind == OIP_JSON:
+        body = oip_error(why)
+    elif kind == V1_JSON:
+        body = v1_error(why)
+    else:
+        body = scoring_error(status, why)
+    request.respond(status, body, media_type=JSON, headers=_RETRY_AFTER if status == 503 else ())

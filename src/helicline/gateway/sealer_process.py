@@ -1,0 +1,50 @@
+"""The sealer as the gateway runs it: a process of its own, so that Parquet is written away from the front."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from helicline.serving.log_segment import close_leftovers
+
+_log = logging.getLogger("helicline.gateway")
+
+
+class SealerProcess:
+    """Starts and stops the process that turns closed segments into Parquet."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def run(self) -> None:
+        """Start the process, and again whenever it ends, until cancelled."""
+        close_leftovers(self._home / "log")
+        while True:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "helicline.gateway.log_sealer", "--home", str(self._home)),
+                stdin=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+            code = await self._process.wait()
+            _log.warning("the sealer ended with %s; it is started again", code)
+            await asyncio.sleep(1.0)
+
+    def notify(self) -> None:
+        """Tell the process that a segment was closed."""
+        stdin = self._process.stdin if self._process is not None else None
+        if stdin is not None and not stdin.is_closing():
+            stdin.write(b"\n")
+
+    async def stop(self) -> None:
+        """Wait until the process has sealed all closed segments and ended, 60 seconds at most."""
+        process = self._process
+        if process is None or process.stdin is None:
+            return
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), 60.0)
+        except TimeoutError:
+            process.kill()

@@ -1,0 +1,40 @@
+"""One call on its way through the worker: its frame, then its input, then its output or its failure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from helicline.gateway.worker.frames import Frame
+from helicline.protocol.oip.decode import InferRequest
+from helicline.protocol.scoring.decode import Row
+
+
+@dataclass(slots=True, frozen=True)
+class Failure:
+    """Why a call has no output; `user` tells that the caller's input is at fault."""
+
+    status: int
+    message: str
+    user: bool = False
+
+
+@dataclass(slots=True)
+class Call:
+    """Decoding sets either plain `rows` or any other `value`; predicting sets `output`. Either may set `failure`.
+
+    `payload` is the parsed body, kept where a failure may have to be explained by it. `features` are what the
+    prediction log gets of the input. `batch_rows` counts the rows of all calls that the model ran together.
+    """
+
+    frame: Frame
+    rows: list[Row] | None = None
+    value: Any = None
+    params: dict[str, Any] | None = None
+    unwrapped: bool = False
+    infer: InferRequest | None = None
+    payload: dict[str, Any] | None = None
+    features: Any = None
+    output: Any = None
+    batch_rows: int = 0
+    failure: Failure | None = None

@@ -1,0 +1,162 @@
+"""From a call's frame to what the model takes: plain rows where the signature allows, else a value for this call."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+import numpy as np
+
+from helicline.errors import Invalid
+from helicline.gateway.worker import frames
+from helicline.gateway.worker.call import Call, Failure
+from helicline.gateway.worker.model import Predictor
+from helicline.protocol.oip import decode as oip
+from helicline.protocol.scoring import decode as scoring
+
+_MAX_MESSAGE = 4000
+
+
+def decode(predictor: Predictor, call: Call) -> Call:
+    """Return the call with its rows or value set, or with the failure that says why its input cannot be taken."""
+    if frames.expired(call.frame.number):
+        call.failure = Failure(504, "the deadline passed while the call was waiting")
+        return call
+    try:
+        _DECODERS[call.frame.kind](predictor, call)
+    except Invalid as error:
+        call.failure = Failure(400, str(error), user=True)
+    except Exception as error:
+        # Other people's parsers (pandas, MLflow) may raise anything on bad input; it is still the input.
+        call.failure = Failure(400, explain_input(predictor, call) or error_text(error), user=True)
+    return call
+
+
+def explain_input(predictor: Predictor, call: Call) -> str:
+    """Return what the signature says is wrong with the input: column, got, expected; '' if it says nothing."""
+    if call.payload is None or not predictor.signature.tabular:
+        return ""
+    try:
+        mismatch = scoring.explain(predictor.signature.columns, scoring.records_of(call.payload))
+    except Invalid as error:
+        mismatch = error
+    return str(mismatch or "")
+
+
+def error_text(error: BaseException) -> str:
+    """Return the type and message of an exception, 4,000 characters at most."""
+    message = str(getattr(error, "message", None) or error)
+    return f"{type(error).__name__}: {message}"[:_MAX_MESSAGE]
+
+
+def _decode_scoring_json(predictor: Predictor, call: Call) -> None:
+    _decode_payload(predictor, call, payload=scoring.parse_object(call.frame.body))
+
+
+def _decode_v1_json(predictor: Predictor, call: Call) -> None:
+    payload = scoring.parse_object(call.frame.body)
+    params = payload.pop("parameters", None)
+    payload.pop("signature_name", None)
+    if params:
+        payload["params"] = params
+    _decode_payload(predictor, call, payload=payload)
+
+
+def _decode_payload(predictor: Predictor, call: Call, *, payload: dict[str, Any]) -> None:
+    call.rows = predictor.reader.rows(payload)
+    if call.rows is not None:
+        return
+    call.payload = payload
+    if predictor.loaded.pyfunc is not None:
+        _decode_by_mlflow(call, payload, pyfunc=predictor.loaded.pyfunc)
+    else:
+        call.value = _value_of(predictor, dict(payload))
+
+
+def _decode_by_mlflow(call: Call, payload: dict[str, Any], *, pyfunc: Any) -> None:
+    if not any(key in payload for key in scoring.LLM_KEYS):
+        scoring.format_of(payload)
+    from mlflow.pyfunc import scoring_server
+
+    parse: Any = scoring_server._parse_json_data
+    parsed = parse(dict(payload), pyfunc.metadata, pyfunc.metadata.get_input_schema())
+    call.value, call.params, call.unwrapped = parsed.data, parsed.params, parsed.is_unified_llm_input
+
+
+def _value_of(predictor: Predictor, payload: dict[str, Any]) -> Any:
+    """Return what a model without MLflow takes: a frame for a tabular signature, an array for others."""
+    payload.pop("params", None)
+    signature = predictor.signature
+    if signature.tensors or (not signature.known and _is_bare_list(payload)):
+        dtype = signature.tensors[0].dtype if signature.tensors else None
+        return np.array(payload[scoring.format_of(payload)], dtype=dtype)
+    records = scoring.records_of(payload)
+    mismatch = scoring.explain(signature.columns, records)
+    if mismatch is not None:
+        raise mismatch
+    if signature.columns:
+        return predictor.data_frame([[record.get(name) for name in signature.names] for record in records])
+    return np.array([list(record.values()) for record in records])
+
+
+def _is_bare_list(payload: dict[str, Any]) -> bool:
+    value = payload.get("inputs", payload.get("instances"))
+    return isinstance(value, list) and not any(isinstance(row, dict) for row in value)
+
+
+def _decode_csv(predictor: Predictor, call: Call) -> None:
+    text = call.frame.body.decode("utf-8")
+    pyfunc = predictor.loaded.pyfunc
+    if pyfunc is not None:
+        from mlflow.pyfunc.scoring_server import parse_csv_input
+
+        call.value = parse_csv_input(io.StringIO(text), schema=pyfunc.metadata.get_input_schema())
+        return
+    import pandas
+
+    call.value = pandas.read_csv(io.StringIO(text))
+
+
+def _decode_parquet(_predictor: Predictor, call: Call) -> None:
+    import pandas
+
+    call.value = pandas.read_parquet(io.BytesIO(call.frame.body))
+
+
+def _decode_oip(predictor: Predictor, call: Call) -> None:
+    request = call.infer = oip.read(call.frame.body)
+    signature = predictor.signature
+    call.params = request.params or None
+    if signature.tabular:
+        rows = oip.rows_for(request, signature)
+        if request.params or not predictor.reader.able or not rows or not predictor.reader.plain(rows):
+            call.value = predictor.data_frame(rows)
+        else:
+            call.rows = rows
+    elif signature.tensors:
+        arrays = oip.arrays_for(request, signature)
+        call.value = arrays[""] if list(arrays) == [""] else arrays
+        if signature.matrix is not None and not request.params and len(call.value):
+            rows = call.value.tolist()
+            call.rows = rows if predictor.reader.plain(rows) else None
+    else:
+        call.value = _value_without_signature(request)
+
+
+def _value_without_signature(request: oip.InferRequest) -> Any:
+    if len(request.inputs) == 1:
+        return request.inputs[0].array()
+    arrays = {tensor.name: tensor.array() for tensor in request.inputs}
+    if all(tensor.width == 1 for tensor in request.inputs) and "pandas" in sys.modules:
+        return sys.modules["pandas"].DataFrame({name: array.reshape(-1) for name, array in arrays.items()})
+    return arrays
+
+
+_DECODERS = {
+    frames.SCORING_JSON: _decode_scoring_json,
+    frames.SCORING_CSV: _decode_csv,
+    frames.SCORING_PARQUET: _decode_parquet,
+    frames.V1_JSON: _decode_v1_json,
+    frames.OIP_JSON: _decode_oip,
+}

@@ -1,0 +1,57 @@
+"""The frame that answers a call: its output in the caller's protocol with its log entry, or its failure."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any
+
+from helicline.gateway.worker import frames, log
+from helicline.gateway.worker.call import Call, Failure
+from helicline.protocol.oip.encode import infer_response
+from helicline.protocol.oip.errors import oip_error
+from helicline.protocol.oip.metadata import output_names
+from helicline.protocol.scoring import encode as scoring
+from helicline.protocol.scoring.errors import scoring_error, v1_error
+from helicline.protocol.scoring.signature import Signature
+
+
+class Encoder:
+    """Encodes the answers of one model, which Open Inference responses name."""
+
+    def __init__(self, *, name: str, version: str, signature: Signature) -> None:
+        self._name, self._version = name, version
+        self._output_names = output_names(signature)
+
+    def frame(self, call: Call) -> bytes:
+        """Return the answer's frame."""
+        if call.failure is not None:
+            return _error_frame(call, call.failure)
+        try:
+            body, entry = self._body(call), log.entry(call)
+        except Exception as error:
+            # What the model gave back may have no form on the wire: the model's failure, told to the caller.
+            traceback.print_exception(error, file=sys.stderr)
+            message = f"the model's output cannot be sent: {type(error).__name__}: {error}"
+            return _error_frame(call, Failure(500, message))
+        return frames.pack(frames.RESULT, call.frame.id, number=call.batch_rows, meta=entry, body=body)
+
+    def _body(self, call: Call) -> bytes:
+        if call.frame.kind != frames.OIP_JSON or call.infer is None:
+            return scoring.dumps(call.output) if call.unwrapped else scoring.answer(call.output)
+        head: dict[str, Any] = {"model_name": self._name, "model_version": self._version}
+        if call.infer.id is not None:
+            head["id"] = call.infer.id
+        head["parameters"] = {"prediction_id": call.frame.meta.decode()}
+        return infer_response(head, call.output, names=self._output_names, requested=call.infer.outputs)
+
+
+def _error_frame(call: Call, failure: Failure) -> bytes:
+    if call.frame.kind == frames.OIP_JSON:
+        body = oip_error(failure.message)
+    elif call.frame.kind == frames.V1_JSON:
+        body = v1_error(failure.message)
+    else:
+        body = scoring_error(failure.status, failure.message)
+    flags = frames.USER_FAULT if failure.user else 0
+    return frames.pack(frames.ERROR, call.frame.id, flags=flags, number=failure.status, body=body)

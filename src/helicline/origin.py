@@ -1,0 +1,50 @@
+"""The check of Host and Origin that the server and the gateway share: no page of another site may reach them.
+
+A page in a browser can send requests to a loopback address, also under a name that its owner points there. So a
+request is served only to a name of this server, and only if no page of another origin sent it. A browser says so in
+`Origin`, or in `Sec-Fetch-Site` where it sends no Origin (an image, a script).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+Refusal = Literal["no_host", "unknown_host", "foreign_origin", "foreign_site"]
+_HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?")
+_OTHER_SITES = ("cross-site", "same-site")
+
+
+def allowed_names(setting: str) -> frozenset[str]:
+    """Return the loopback names and those of the setting `allowed_hosts`; one written with a port holds for it only."""
+    return LOOPBACK_NAMES | {name.strip().lower() for name in setting.split(",") if name.strip()}
+
+
+def refusal(
+    host: str | None,
+    origin: str | None,
+    *,
+    names: frozenset[str],
+    fetch_site: str = "",
+    is_navigation: bool = False,
+) -> Refusal | None:
+    """Return why a request must not be served, None if it may be.
+
+    Args:
+        host, origin, fetch_site: the headers Host, Origin and Sec-Fetch-Site; values of a repeated header are joined
+            by commas, and such a Host or Origin is refused.
+        names: what `allowed_names` returns.
+        is_navigation: whether the browser opens a page (a GET with Sec-Fetch-Mode `navigate`); a link may lead here.
+    """
+    if host is None:
+        return "no_host"
+    host = host.lower()
+    match = _HOST.fullmatch(host)
+    if match is None or (match["name"] not in names and host not in names):
+        return "unknown_host"
+    if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
+        return "foreign_origin"
+    if not is_navigation and any(site in fetch_site for site in _OTHER_SITES):
+        return "foreign_site"
+    return None

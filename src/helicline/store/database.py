@@ -1,0 +1,97 @@
+"""The database of one home: units of work go to its writer, views read a snapshot of what is committed.
+
+`Store` is the one face of both writers: `writer/sqlite.py` commits all waiting units together, `writer/postgres.py`
+runs them on a pool. Waiting items of one bulk are handed to one function together (`gather`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from helicline.clock import Clock, SystemClock
+from helicline.store.engine import engine_of
+from helicline.store.job import Job
+from helicline.store.unit import Bulk, EventHook, Reader, Tx
+from helicline.store.writer.background import BackgroundWrites
+from helicline.store.writer.errors import translated
+from helicline.store.writer.group import GroupWriter, Listener
+from helicline.store.writer.postgres import PostgresWriter
+from helicline.store.writer.sqlite import SqliteWriter
+
+T = TypeVar("T")
+
+
+class Store:
+    """The database of one home. Open it once a process; `close` waits for the writes under way.
+
+    `event_hooks` are called within each unit that emits an event, `listeners` after its commit.
+    """
+
+    pragmas: tuple[str, ...] = (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "trusted_schema=OFF",
+        "busy_timeout=30000",
+        "cache_size=-32000",
+        "case_sensitive_like=ON",
+    )
+    sqlite_writer: type[SqliteWriter] = SqliteWriter
+
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
+        self.url, self.clock = url, clock or SystemClock()
+        self.engine = engine_of(url, self.pragmas)
+        # what a view reads first and last must fit together: points that move from a tail to a block, for example
+        self._snapshots = (
+            self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
+        self.listeners: list[Listener] = []
+        self.event_hooks: list[EventHook] = []
+        writer: type[GroupWriter] = self.sqlite_writer if self.is_sqlite else PostgresWriter
+        self._writer = writer(self.engine, self.clock, event_hooks=self.event_hooks, listeners=self.listeners)
+        # for jobs whose future belongs to an event loop; not a method, since every write of a request passes here
+        self.enqueue: Callable[[Job], None] = self._writer.enqueue
+        self._background = BackgroundWrites(self.enqueue)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.startswith("sqlite")
+
+    def submit(self, unit: Callable[[Tx], T], *, actor: str = "system", request_id: str = "") -> Future[T]:
+        """Queue a unit; the future resolves after its commit, or with the error that rolled it back."""
+        future: Future[T] = Future()
+        self.enqueue(Job(unit, future, actor=actor, request_id=request_id))
+        return future
+
+    def gather(self, bulk: Bulk, item: Any, *, actor: str = "system", request_id: str = "") -> Future[Any]:
+        """Queue an item for `bulk`, which is called once with all items that wait for it.
+
+        The bulk returns a result for each item, in order, and writes nothing for an item that it refuses. The future
+        resolves as that of `submit` does.
+        """
+        future: Future[Any] = Future()
+        self.enqueue(Job(None, future, actor=actor, request_id=request_id, bulk=bulk, item=item))
+        return future
+
+    def write(self, unit: Callable[[Tx], T], *, actor: str = "system", request_id: str = "") -> T:
+        """Run a unit and return its value once it is durable."""
+        return self.submit(unit, actor=actor, request_id=request_id).result()
+
+    def read(self, view: Callable[[Reader], T]) -> T:
+        """Run `view` on a snapshot of what is committed."""
+        try:
+            with self._snapshots.connect() as connection, connection.begin():
+                reader = Reader(connection, self.clock.now())
+                value = view(reader)
+        except (sa.exc.DBAPIError, OverflowError, UnicodeEncodeError) as error:
+            raise translated(error) from error
+        self._background.add(reader.background_writes)
+        return value
+
+    def close(self) -> None:
+        self._writer.close()
+        self.engine.dispose()
