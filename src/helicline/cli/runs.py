@@ -64,7 +64,7 @@ def _saved(selection: runs.Runs, to: str) -> Path:
         raise Invalid("to", to, f"a file that can be written ({error.strerror})") from None
 
 
-def _found(run_id: str, client: Client) -> Run:
+def _run_of(run_id: str, client: Client) -> Run:
     """Return the run of an id, or of the beginning of one as lists show it."""
     if len(run_id) >= SHORTEST and set(run_id) <= HEX and len(run_id) < 32:
         like = runs.search(f"attributes.run_id LIKE '{run_id}%'", limit=2, client=client)
@@ -87,7 +87,7 @@ def _short(key: str) -> str:
 @app.command(name="show")
 def show_run(run_id: str, *, json: bool = False) -> None:
     """Show a run's parameters, metrics and tags. Example: `hl runs show 0af3...`"""
-    run = _found(run_id, connect())
+    run = _run_of(run_id, connect())
     if json:
         as_json(run)
         return
@@ -104,7 +104,7 @@ def compare_runs(*run_ids: str, json: bool = False) -> None:
     if len(run_ids) < 2:
         raise Invalid("run_ids", len(run_ids), "two runs or more")
     client = connect()
-    compared = [_found(run_id, client) for run_id in run_ids]
+    compared = [_run_of(run_id, client) for run_id in run_ids]
     rows = runs.differences(compared)
     if json:
         as_json({name: dict(zip(run_ids, values, strict=True)) for name, values in rows})
@@ -117,7 +117,7 @@ def compare_runs(*run_ids: str, json: bool = False) -> None:
 def watch_run(run_id: str, *, every: float = 2.0) -> None:
     """Print a run's metrics as they change, until it ends. Example: `hl runs watch 0af3...`"""
     client, before = connect(), ""
-    run_id = _found(run_id, client).run_id
+    run_id = _run_of(run_id, client).run_id
     while True:
         run = runs.get(run_id, client=client)
         line = f"{run.status} {_metrics(run, 12)}"
@@ -139,7 +139,7 @@ def tail_run(run_id: str, *, follow: bool = False) -> None:
         Go on printing while the run goes on; what is new comes every few seconds.
     """
     client, shown = connect(), 0
-    run_id = _found(run_id, client).run_id
+    run_id = _run_of(run_id, client).run_id
     while True:
         run = runs.get(run_id, client=client)
         place = run.artifact_uri.removeprefix("mlflow-artifacts:/")

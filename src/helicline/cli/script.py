@@ -157,7 +157,7 @@ class Script:
 
     def _runs(self, wait_s: float) -> list[dict[str, Any]]:
         """Return the program's runs; its own one where it has made none `wait_s` after its start."""
-        runs = self._made()
+        runs = self._program_runs()
         if runs and self.own is not None:
             self.client.wire("POST", "/api/2.0/mlflow/runs/delete", body={"run_id": self.own["info"]["run_id"]})
             self.own = None
@@ -166,7 +166,7 @@ class Script:
         self.own = self.own or self._own_run()
         return [self.own]
 
-    def _made(self) -> list[dict[str, Any]]:
+    def _program_runs(self) -> list[dict[str, Any]]:
         own = "" if self.own is None else self.own["info"]["run_id"]
         body = {
             "experiment_ids": [experiment["experiment_id"] for experiment in self._experiments()],

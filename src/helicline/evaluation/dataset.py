@@ -84,7 +84,7 @@ def get_dataset(tx: Reader, dataset_id: str) -> EvaluationDataset:
     return dataset
 
 
-def _held(tx: Tx, dataset_id: str) -> EvaluationDataset:
+def _locked(tx: Tx, dataset_id: str) -> EvaluationDataset:
     hold(tx, f"evaluation_dataset:{dataset_id}")
     return get_dataset(tx, dataset_id)
 
@@ -102,7 +102,7 @@ def delete_dataset(tx: Tx, dataset_id: str) -> None:
 
 def tag_dataset(tx: Tx, dataset_id: str, tags: dict[str, str | None]) -> None:
     """Set the tags; one without a value goes."""
-    dataset = _held(tx, dataset_id)
+    dataset = _locked(tx, dataset_id)
     fresh = _checked_tags({key: value for key, value in tags.items() if value is not None})
     merged = {key: value for key, value in (dataset.tags | fresh).items() if key not in tags or tags[key] is not None}
     _swap(tx, dataset, tags=merged, updated_by=fresh.get(USER_TAG, dataset.updated_by))
@@ -112,7 +112,7 @@ def place_dataset(tx: Tx, dataset_id: str, *, add: Sequence[str] = (), drop: Seq
     """Return the dataset, linked to experiments that are there and no longer to others."""
     for experiment_id in add:
         get_experiment(tx, experiment_id)
-    dataset = _held(tx, dataset_id)
+    dataset = _locked(tx, dataset_id)
     placed = tuple(
         experiment_id for experiment_id in dict.fromkeys((*dataset.experiments, *add)) if experiment_id not in drop
     )
@@ -160,7 +160,7 @@ def upsert_records(tx: Tx, dataset_id: str, records: Sequence[dict[str, Any]]) -
     """Add the records, or change those whose inputs are there already; return how many of either."""
     if len(records) > MAX_RECORDS:
         raise Invalid("records", len(records), f"at most {MAX_RECORDS} in one request")
-    dataset = _held(tx, dataset_id)
+    dataset = _locked(tx, dataset_id)
     table, inserted, schema = RECORDS.table.c, 0, _copied(dataset.schema)
     user = dataset.updated_by
     for number, record in enumerate(records):
@@ -261,7 +261,7 @@ class _Place(NamedTuple):
 
 def delete_records(tx: Tx, dataset_id: str, ids: Sequence[str]) -> int:
     """Remove the records that are there; return how many went."""
-    dataset = _held(tx, dataset_id)
+    dataset = _locked(tx, dataset_id)
     record_ids = [record_id for record_id in dict.fromkeys(ids) if RECORDS.find(tx, dataset_id, record_id) is not None]
     for record_id in record_ids:
         RECORDS.delete(tx, dataset_id, record_id)

@@ -48,7 +48,7 @@ def read(tx: Reader, *, version: str) -> Status:
     return Status(
         version=version,
         stations=[_data(tx), _train(tx), _register(tx), _gate(tx), _serve(tx), _watch(tx), _retrain(tx)],
-        needs=[*_requests(tx), *_rejected(tx), *_alerts(tx), *_held(tx)],
+        needs=[*_requests(tx), *_rejected(tx), *_alerts(tx), *_paused_rollouts(tx)],
         seq=events.head(tx)[0],
         gateway_seen_s=(tx.now - newest[0].seen_at).total_seconds() if newest else None,
     )
@@ -161,7 +161,7 @@ def _alerts(tx: Reader) -> list[Need]:
     return [Need(kind="alert", id=alert.id, sentence=alert.summary, link=f"/alerts/{alert.id}") for alert in alerts]
 
 
-def _held(tx: Reader) -> list[Need]:
+def _paused_rollouts(tx: Reader) -> list[Need]:
     rollouts = nouns.ROLLOUTS.select(tx, nouns.ROLLOUTS.table.c.state == "PAUSED")
     return [
         Need(

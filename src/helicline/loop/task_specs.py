@@ -119,7 +119,7 @@ def complete(tx: Tx, attempt_id: str, completion: Completion) -> None:
         Conflict: the fence is stale; nothing of the report is kept.
         Invalid: the report does not fit the task.
     """
-    attempt = attempts.held(tx, attempt_id, completion.fence)
+    attempt = attempts.leased(tx, attempt_id, completion.fence)
     if attempt.task == "step":
         runs.complete_step(tx, attempt, completion)
         return

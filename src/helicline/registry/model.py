@@ -47,14 +47,14 @@ def get_model(tx: Reader, name: str) -> RegisteredModel:
     return model
 
 
-def held_model(tx: Tx, name: str) -> RegisteredModel:
+def locked_model(tx: Tx, name: str) -> RegisteredModel:
     """Return the model; no other unit changes it or its versions until this one ends."""
     hold(tx, f"model:{name}")
     return get_model(tx, name)
 
 
 def describe_model(tx: Tx, name: str, description: str) -> RegisteredModel:
-    model = held_model(tx, name)
+    model = locked_model(tx, name)
     text = checks.checked_text("description", description)
     fresh = MODELS.swap(tx, msgspec.structs.replace(model, description=text, updated_at=tx.now))
     bus.emit(tx, "described", "registered_model", name)
@@ -87,7 +87,7 @@ def rename_model(tx: Tx, name: str, new_name: str) -> RegisteredModel:
 
 def delete_model(tx: Tx, name: str) -> None:
     """Remove the model with its versions and aliases for good; the artifacts stay. Refused for a protected alias."""
-    _unprotected(held_model(tx, name), "delete")
+    _unprotected(locked_model(tx, name), "delete")
     for version in VERSIONS.select(tx, VERSIONS.table.c.model == name):
         VERSIONS.delete(tx, name, version.number)
     for alias in ALIASES.select(tx, ALIASES.table.c.model == name):
@@ -103,7 +103,7 @@ def _unprotected(model: RegisteredModel, action: str) -> None:
 
 def tag_model(tx: Tx, name: str, key: str, value: str) -> None:
     checked = checked_tag(key, value)
-    model = held_model(tx, name)
+    model = locked_model(tx, name)
     tags = model.tags | {key: checked}
     is_prompt = tags.get(IS_PROMPT, "").lower() == "true"
     MODELS.swap(tx, msgspec.structs.replace(model, tags=tags, is_prompt=is_prompt))
@@ -112,7 +112,7 @@ def tag_model(tx: Tx, name: str, key: str, value: str) -> None:
 
 def untag_model(tx: Tx, name: str, key: str) -> None:
     """Drop the tag; one that is not there is fine."""
-    model = held_model(tx, name)
+    model = locked_model(tx, name)
     if key not in model.tags:
         return
     tags = {tag: value for tag, value in model.tags.items() if tag != key}

@@ -11,7 +11,7 @@ from helicline.records.model import Alias, ModelVersion, PromotionRequest, Prote
 from helicline.registry import stage as stages
 from helicline.registry.alias import alias_of, checked_alias, point
 from helicline.registry.approvals import ask_for_alias, requests_of, void_requests
-from helicline.registry.model import get_model, held_model
+from helicline.registry.model import get_model, locked_model
 from helicline.registry.version import current_digest, get_version
 from helicline.store.nouns import MODELS
 from helicline.store.unit import Reader, Tx
@@ -39,7 +39,7 @@ def point_or_ask(
     A request is opened where there is none for this version as it is now. It must be committed before the caller is
     told, so this returns it instead of raising: raise `protected_by(request)` after the unit of work.
     """
-    rule = protection_of(held_model(tx, model), checked_alias(alias))
+    rule = protection_of(locked_model(tx, model), checked_alias(alias))
     version = get_version(tx, model, number)
     if rule is None or alias_of(tx, model, alias) == number:
         return point(tx, model, alias, number)
@@ -55,7 +55,7 @@ def move_to_stage(
     must approve first, as with `point_or_ask`. Raises Refused where a protected alias would name another one, or none.
     """
     move = stages.checked_move(stage, archive_others=archive_others)
-    registered = held_model(tx, model)
+    registered = locked_model(tx, model)
     version = get_version(tx, model, number)
     broken_rule = None
     for alias, target in stages.shifts(tx, model, stages.changes(tx, version, move)).items():
@@ -90,7 +90,7 @@ def request_alias(
     Raises:
         Conflict: the alias is not protected, or names the version already.
     """
-    rule = protection_of(held_model(tx, model), checked_alias(alias))
+    rule = protection_of(locked_model(tx, model), checked_alias(alias))
     if rule is None:
         raise Conflict("alias", f"{model}@{alias}", "is not protected", "Point it: hl model point.")
     if alias_of(tx, model, alias) == number:
@@ -112,7 +112,7 @@ def protect(tx: Tx, model: str, alias: str, *, role: str = "approver", people: i
         raise Invalid("role", role, f"a role that may approve: {may}")
     if not 1 <= people <= MOST_PEOPLE:
         raise Invalid("people", people, f"1 to {MOST_PEOPLE}")
-    registered = held_model(tx, model)
+    registered = locked_model(tx, model)
     rest = tuple(rule for rule in registered.protected if rule.alias != alias)
     rule = Protection(alias=alias, role=role, people=people, set_by=tx.actor)
     bus.emit(tx, "protected", "alias", f"{model}@{alias}", role=role, people=people)
@@ -121,7 +121,7 @@ def protect(tx: Tx, model: str, alias: str, *, role: str = "approver", people: i
 
 def unprotect(tx: Tx, model: str, alias: str) -> RegisteredModel:
     """Return the model with the alias free again. Raises NotFound where it was not protected."""
-    registered = held_model(tx, model)
+    registered = locked_model(tx, model)
     if protection_of(registered, alias) is None:
         raise NotFound("protected alias", f"{model}@{alias}")
     rest = tuple(rule for rule in registered.protected if rule.alias != alias)

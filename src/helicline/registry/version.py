@@ -14,7 +14,7 @@ from helicline.registry.model import (
     checked_tag,
     create_model,
     get_model,
-    held_model,
+    locked_model,
 )
 from helicline.store.nouns import ALIASES, MODELS, VERSIONS
 from helicline.store.unit import Reader, Tx
@@ -42,7 +42,7 @@ def register(
     """
     if loop and MODELS.find(tx, model) is None:
         create_model(tx, model)
-    registered = held_model(tx, model)
+    registered = locked_model(tx, model)
     origin = _origin(tx, registered, source, run_id=run_id, model_id=model_id)
     version = ModelVersion(
         model=model,
@@ -144,7 +144,7 @@ def current_digest(tx: Reader, version: ModelVersion) -> str:
 
 
 def describe_version(tx: Tx, model: str, number: int, description: str) -> ModelVersion:
-    held_model(tx, model)
+    locked_model(tx, model)
     text = checks.checked_text("description", description)
     fresh = _changed(tx, get_version(tx, model, number), description=text)
     bus.emit(tx, "described", "model_version", fresh.id)
@@ -153,7 +153,7 @@ def describe_version(tx: Tx, model: str, number: int, description: str) -> Model
 
 def tag_version(tx: Tx, model: str, number: int, key: str, value: str) -> None:
     checked = checked_tag(key, value)
-    held_model(tx, model)
+    locked_model(tx, model)
     version = get_version(tx, model, number)
     _changed(tx, version, tags=version.tags | {key: checked})
     bus.emit(tx, "tagged", "model_version", version.id, key=key)
@@ -161,7 +161,7 @@ def tag_version(tx: Tx, model: str, number: int, key: str, value: str) -> None:
 
 def untag_version(tx: Tx, model: str, number: int, key: str) -> None:
     """Drop the tag; one that is not there is fine."""
-    held_model(tx, model)
+    locked_model(tx, model)
     version = get_version(tx, model, number)
     if key in version.tags:
         _changed(tx, version, tags={tag: text for tag, text in version.tags.items() if tag != key})
@@ -170,7 +170,7 @@ def untag_version(tx: Tx, model: str, number: int, key: str) -> None:
 
 def delete_version(tx: Tx, model: str, number: int) -> None:
     """Hide the version and drop its aliases; its number is never used again. Raises Refused under a protected alias."""
-    guarded = {rule.alias for rule in held_model(tx, model).protected}
+    guarded = {rule.alias for rule in locked_model(tx, model).protected}
     version = get_version(tx, model, number)
     for alias in ALIASES.select(tx, ALIASES.table.c.model == model, ALIASES.table.c.number == number):
         if alias.alias in guarded:

@@ -129,9 +129,9 @@ class LocalBlobs:
         """Yield digest and size of each blob that nobody put or asked for since then."""
         for folder in sorted(self.folder.glob("[0-9a-f][0-9a-f]")):
             for entry in os.scandir(folder):
-                kept = entry.stat()
-                if kept.st_mtime < since.timestamp():
-                    yield entry.name, kept.st_size
+                stat = entry.stat()
+                if stat.st_mtime < since.timestamp():
+                    yield entry.name, stat.st_size
 
     def discard(self, digest: str, since: datetime) -> bool:
         """Remove the blob unless it was used since then; nobody can be told that it is there once it goes."""
@@ -156,11 +156,11 @@ class LocalBlobs:
     def tidy(self, since: datetime) -> int:
         """Remove what uploads left that were cut off before then; return how many bytes went."""
         freed = 0
-        for left in (self.folder / "tmp").iterdir():
-            kept = left.stat()
-            if kept.st_mtime < since.timestamp():
-                left.unlink(missing_ok=True)
-                freed += kept.st_size
+        for upload in (self.folder / "tmp").iterdir():
+            stat = upload.stat()
+            if stat.st_mtime < since.timestamp():
+                upload.unlink(missing_ok=True)
+                freed += stat.st_size
         return freed
 
     def read(self, digest: str) -> Iterator[bytes]:
@@ -247,8 +247,8 @@ class BucketBlobs:
     def discard(self, digest: str, since: datetime) -> bool:
         """As `LocalBlobs.discard`."""
         with self.markers.removal(digest):
-            kept = self._head(digest)
-            if kept is None or kept["last_modified"] >= since or self.markers.is_used(digest, since):
+            head = self._head(digest)
+            if head is None or head["last_modified"] >= since or self.markers.is_used(digest, since):
                 return False
             obstore.delete(self.store, self._key(digest))
         self.cache.discard(digest, since)

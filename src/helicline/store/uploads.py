@@ -56,7 +56,7 @@ class PartUploads:
         if not 1 <= part_count <= MOST_PARTS:
             raise Invalid("num_parts", part_count, f"1 to {MOST_PARTS}")
         upload_id = new_run_id()
-        self._tell(upload_id, Upload(path=path, part_count=part_count))
+        self._write_upload(upload_id, Upload(path=path, part_count=part_count))
         keys = [_part(upload_id, number) for number in range(1, part_count + 1)]
         return upload_id, self.blobs.signed("PUT", keys, LIFETIME)
 
@@ -88,7 +88,7 @@ class PartUploads:
         return future.result()
 
     def _finished(self, upload_id: str, path: str, etags: Mapping[int, str], limit: int | None) -> tuple[str, int]:
-        upload = self._told(upload_id, path)
+        upload = self._read_upload(upload_id, path)
         if upload.digest:
             return upload.digest, upload.size
         parts = self._checked(upload_id, upload, etags)
@@ -97,7 +97,7 @@ class PartUploads:
             self._drop(upload_id)
             raise TooLarge("parts", size, f"at most {limit} bytes together")
         digest, size = self.blobs.put(self._bytes_of(parts))
-        self._tell(upload_id, msgspec.structs.replace(upload, digest=digest, size=size))
+        self._write_upload(upload_id, msgspec.structs.replace(upload, digest=digest, size=size))
         obstore.delete(self.store, [part["path"] for part in parts])
         return digest, size
 
@@ -132,13 +132,13 @@ class PartUploads:
 
     def abort(self, upload_id: str, path: str) -> None:
         """Drop the upload and its parts; what it became already stays."""
-        self._told(upload_id, path)
+        self._read_upload(upload_id, path)
         self._drop(upload_id)
 
-    def _tell(self, upload_id: str, upload: Upload) -> None:
+    def _write_upload(self, upload_id: str, upload: Upload) -> None:
         obstore.put(self.store, f"{FOLDER}/{upload_id}/{NAME}", msgspec.json.encode(upload))
 
-    def _told(self, upload_id: str, path: str) -> Upload:
+    def _read_upload(self, upload_id: str, path: str) -> Upload:
         if not ID.fullmatch(upload_id):
             raise NotFound("upload", upload_id[:100])
         try:

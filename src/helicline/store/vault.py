@@ -47,24 +47,24 @@ class Vault:
         nonce = secrets.token_bytes(NONCE)
         return PREFIX + base64.b64encode(nonce + self._cipher().encrypt(nonce, text.encode(), about.encode())).decode()
 
-    def open(self, kept: str, about: str) -> str:
+    def open(self, sealed: str, about: str) -> str:
         """Return the text; one that was kept before there was a vault comes back as it is.
 
         Raises:
             Conflict: it was sealed with another key, for something else, or was changed.
         """
-        if not kept.startswith(PREFIX):
-            return kept
+        if not sealed.startswith(PREFIX):
+            return sealed
         try:
-            raw = base64.b64decode(kept.removeprefix(PREFIX), validate=True)
+            raw = base64.b64decode(sealed.removeprefix(PREFIX), validate=True)
             return self._cipher().decrypt(raw[:NONCE], raw[NONCE:], about.encode()).decode()
         except (binascii.Error, InvalidTag, ValueError):
             why = "was sealed with another key, or was changed"
             hint = f"Set it again, or bring back {FILE} or the setting secret_key."
             raise Conflict("secret", about, why, hint) from None
 
-    def is_sealed(self, kept: str) -> bool:
-        return not kept or kept.startswith(PREFIX)
+    def is_sealed(self, sealed: str) -> bool:
+        return not sealed or sealed.startswith(PREFIX)
 
     def _cipher(self) -> AESGCM:
         # whatever was given as a key becomes one of 256 bits, for this use alone

@@ -28,8 +28,10 @@ class Correlation(msgspec.Struct, frozen=True, kw_only=True):
 
 def correlate(tx: Reader, experiment_ids: Sequence[str], first: str, second: str, *, within: str = "") -> Correlation:
     """Return how the traces that `first` keeps and those that `second` keeps go together, among those `within`."""
-    universe = _kept(tx, experiment_ids, within)
-    first_ids, two = (_kept(tx, experiment_ids, f"{within} AND {text}" if within else text) for text in (first, second))
+    universe = _matching_ids(tx, experiment_ids, within)
+    first_ids, two = (
+        _matching_ids(tx, experiment_ids, f"{within} AND {text}" if within else text) for text in (first, second)
+    )
     counts = len(first_ids & two), len(first_ids), len(two), len(universe)
     return Correlation(
         npmi=npmi(*counts),
@@ -41,7 +43,7 @@ def correlate(tx: Reader, experiment_ids: Sequence[str], first: str, second: str
     )
 
 
-def _kept(tx: Reader, experiment_ids: Sequence[str], text: str) -> set[str]:
+def _matching_ids(tx: Reader, experiment_ids: Sequence[str], text: str) -> set[str]:
     trace_ids: set[str] = set()
     token = ""
     while True:

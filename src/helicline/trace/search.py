@@ -112,13 +112,13 @@ class _Walk:
             read = rows.by_time(
                 self.tx, self.experiments, self.limits, newest_first=newest_first, after=after, most=at_once
             )
-            yield from kept(self.tx, read, self.clauses)
+            yield from matching(self.tx, read, self.clauses)
             if len(read) < at_once:
                 return
             after, at_once = _Place(read[-1].timestamp_ms, read[-1].trace_id), min(2 * at_once, MOST_AT_ONCE)
 
 
-def kept(tx: Reader, traces: list[TraceRecord], clauses: Sequence[Clause]) -> list[TraceRecord]:
+def matching(tx: Reader, traces: list[TraceRecord], clauses: Sequence[Clause]) -> list[TraceRecord]:
     """Return the traces of which every clause holds; spans are read last, of the traces that are left."""
     own, of_spans = [], []
     for clause in clauses:

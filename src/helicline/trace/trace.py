@@ -38,7 +38,7 @@ def put_trace(tx: Tx, info: dict[str, Any]) -> TraceRecord:
     location = (info.get("trace_location") or {}).get("mlflow_experiment") or {}
     experiment_id = str(location.get("experiment_id") or "")
     experiment = active_experiment(tx, experiment_id)
-    before = _held(tx, trace_id)
+    before = _locked(tx, trace_id)
     if before is not None and before.experiment_id != experiment_id:
         raise Invalid("trace_id", trace_id, "an id that no other experiment uses")
     own_tags = {ARTIFACT_TAG: _place(experiment, trace_id), LOCATION_TAG: "TRACKING_STORE"}
@@ -68,14 +68,14 @@ def add_spans(tx: Tx, items: Sequence[tuple[str, Sequence[Arrival]]]) -> list[He
 
     A bulk (see `Store.gather`): all of an item is kept, or nothing and its outcome is the error.
     """
-    existing = _all_held(tx, sorted({arrival.trace_id for _, arrived in items for arrival in arrived}))
+    existing = _all_locked(tx, sorted({arrival.trace_id for _, arrived in items for arrival in arrived}))
     homes = {trace_id: trace.experiment_id for trace_id, trace in existing.items()}
     joined: dict[str, Arrival] = {}
     outcomes = [_join(tx, joined, homes, experiment_id, arrived) for experiment_id, arrived in items]
     rows.add_packs(
         tx, {trace_id: arrival.pack for trace_id, arrival in joined.items()}, fresh=set(joined) - set(existing)
     )
-    records = (_told_by(tx, homes[trace_id], joined[trace_id], existing.get(trace_id)) for trace_id in sorted(joined))
+    records = (_record_of(tx, homes[trace_id], joined[trace_id], existing.get(trace_id)) for trace_id in sorted(joined))
     rows.save_all(tx, [record for record in records if record is not None])
     return outcomes
 
@@ -98,7 +98,7 @@ def _join(
     return None
 
 
-def _told_by(tx: Tx, experiment_id: str, arrival: Arrival, stored: TraceRecord | None) -> TraceRecord | None:
+def _record_of(tx: Tx, experiment_id: str, arrival: Arrival, stored: TraceRecord | None) -> TraceRecord | None:
     """Return the trace as its spans tell it, or None where they change nothing."""
     if stored is None:  # a trace that is new has no other spans
         sums = usage.summed(unpacked(arrival.trace_id, [arrival.pack])) if arrival.tells else {}
@@ -116,7 +116,7 @@ def _told_by(tx: Tx, experiment_id: str, arrival: Arrival, stored: TraceRecord |
     return None
 
 
-def _all_held(tx: Tx, trace_ids: Sequence[str]) -> dict[str, TraceRecord]:
+def _all_locked(tx: Tx, trace_ids: Sequence[str]) -> dict[str, TraceRecord]:
     """Return the traces that are there, each held until the end of the unit; the ids are in order."""
     hold(tx, *(f"trace:{trace_id}" for trace_id in trace_ids))
     return rows.find_all(tx, trace_ids)
@@ -156,7 +156,7 @@ def end_trace(
     tx: Tx, trace_id: str, *, timestamp_ms: int, state: str, metadata: dict[str, str], tags: dict[str, str]
 ) -> TraceRecord:
     """End a trace that `begin_trace` began; metadata and tags are added to what stands."""
-    _held(tx, trace_id)
+    _locked(tx, trace_id)
     before = get_trace(tx, trace_id)
     took = checked_time("timestamp_ms", timestamp_ms) - before.timestamp_ms
     info = before.info | {
@@ -170,11 +170,11 @@ def end_trace(
 
 def link_run(tx: Tx, trace_id: str, run_id: str) -> None:
     """Let searches by the run find the trace; the run that made it stays in its metadata."""
-    _held(tx, trace_id)
+    _locked(tx, trace_id)
     change_trace(tx, trace_id, lambda info: info | {LINKED_KEY: sorted({*(info.get(LINKED_KEY) or []), run_id})})
 
 
-def _held(tx: Tx, trace_id: str) -> TraceRecord | None:
+def _locked(tx: Tx, trace_id: str) -> TraceRecord | None:
     hold(tx, f"trace:{trace_id}")
     return rows.find(tx, trace_id)
 

@@ -79,12 +79,12 @@ def summed(spans: Sequence[SpanRecord]) -> dict[str, str]:
         if total:
             totals[key] = msgspec.json.encode({name: total.get(name, 0) for name in names}).decode()
     for key, spellings in ((SESSION_KEY, SESSIONS), (USER_KEY, USERS)):
-        if text := next(_told(spans, spellings), ""):
+        if text := next(_texts(spans, spellings), ""):
             totals[key] = text
     return totals
 
 
-def _told(spans: Sequence[SpanRecord], spellings: Sequence[str]) -> Iterator[str]:
+def _texts(spans: Sequence[SpanRecord], spellings: Sequence[str]) -> Iterator[str]:
     for span in spans:
         values = attributes(span)
         for name in spellings:

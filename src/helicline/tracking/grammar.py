@@ -171,9 +171,9 @@ class _Parser:
                 self.at += 1
                 parts.append(self.name())
             key = ".".join(parts)
-        return entity, self.known(entity, key)
+        return entity, self.checked_key(entity, key)
 
-    def known(self, entity: str, key: str) -> str:
+    def checked_key(self, entity: str, key: str) -> str:
         kind = self.grammar.kinds.get(entity)
         if kind is None or (kind.keys and key not in kind.keys):
             valid = sorted(kind.keys) if kind else sorted(self.grammar.aliases)

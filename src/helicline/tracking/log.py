@@ -60,7 +60,7 @@ def log_metrics(tx: Tx, batches: Sequence[tuple[str, Sequence[MetricPoint]]]) ->
 
     Returns for each (run_id, points) None, or why nothing of it was kept.
     """
-    stages = rows.held(tx, {run_id for run_id, _ in batches})
+    stages = rows.locked(tx, {run_id for run_id, _ in batches})
     outcomes = [_refusal(tx, run_id, points, stages) for run_id, points in batches]
     accepted = [batch for batch, refused in zip(batches, outcomes, strict=True) if refused is None]
     metric.add(tx, accepted)

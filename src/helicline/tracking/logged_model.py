@@ -98,18 +98,18 @@ def finalize_logged_model(tx: Tx, model_id: str, status: str) -> LoggedModel:
 
 def delete_logged_model(tx: Tx, model_id: str) -> None:
     """Hide the model; deleting twice is fine."""
-    model = _known(tx, model_id)
+    model = _existing(tx, model_id)
     rows.save(tx, msgspec.structs.replace(model, lifecycle="deleted", updated_at=tx.now))
 
 
 def tag_logged_model(tx: Tx, model_id: str, tags: dict[str, str]) -> None:
     """Set the tags, of a deleted model too."""
     checked = _checked(tags, "tags", 100_000)
-    _known(tx, model_id)
+    _existing(tx, model_id)
     rows.set_tags(tx, model_id, checked)
 
 
-def _known(tx: Tx, model_id: str) -> LoggedModel:
+def _existing(tx: Tx, model_id: str) -> LoggedModel:
     """Return the model, deleted or not."""
     model = rows.find(tx, model_id)
     if model is None:
@@ -126,5 +126,5 @@ def untag_logged_model(tx: Tx, model_id: str, key: str) -> None:
 def add_logged_model_params(tx: Tx, model_id: str, params: dict[str, str]) -> None:
     """Add the parameters that are new, to a deleted model too; those that stand are left."""
     checked = _checked(params, "params", 6000)
-    _known(tx, model_id)
+    _existing(tx, model_id)
     rows.add_params(tx, model_id, checked)

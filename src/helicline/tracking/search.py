@@ -215,9 +215,9 @@ def _of_model(model: LoggedModel, about: Clause | Sort) -> Any:
 def in_order(items: list[T], order: Sequence[Sort], value_of: Callable[[T, Any], Any]) -> list[T]:
     """Return `found` sorted by `order`, missing values last either way; ties keep their order."""
 
-    def compare(left: T, other: T) -> int:
+    def compare(item: T, other: T) -> int:
         for sort in order:
-            a, b = value_of(left, sort), value_of(other, sort)
+            a, b = value_of(item, sort), value_of(other, sort)
             if a == b:
                 continue
             if a is None or b is None:

@@ -16,7 +16,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     source: str
     target: str = ""
     done: bool = False
-    gone: bool = False
+    is_removed: bool = False
 
 
 class Checkpoint:
@@ -41,7 +41,7 @@ class Checkpoint:
 
     def forget(self, kind: str, source: str) -> None:
         """Take back what is noted of the item, so that the next run copies it again."""
-        self._write(Line(kind, source, gone=True))
+        self._write(Line(kind, source, is_removed=True))
 
     def is_done(self, kind: str, source: str) -> bool:
         return (kind, source) in self._done
@@ -57,7 +57,7 @@ class Checkpoint:
 
     def _take(self, line: Line) -> None:
         key = (line.kind, line.source)
-        if line.gone:
+        if line.is_removed:
             self.targets.pop(key, None)
             self._done.discard(key)
             return

@@ -50,7 +50,7 @@ def find(tx: Reader, selection: Selection) -> list[Item]:
     """
     named = bool(selection.run_ids or selection.experiment_ids)
     until = tx.now - selection.older_than
-    in_use = _held(tx)
+    in_use = _versions_in_use(tx)
     items: dict[tuple[str, str], Item] = {}
     for experiment in _experiments(tx, selection, until, named=named):
         inside = _inside(tx, experiment.experiment_id, in_use)
@@ -64,7 +64,7 @@ def find(tx: Reader, selection: Selection) -> list[Item]:
 
 def still(tx: Tx, items: Sequence[Item]) -> list[Item]:
     """Return the items that may go at this moment; experiments only once nothing is left in them."""
-    in_use = _held(tx)
+    in_use = _versions_in_use(tx)
     return [item for item in items if _may_go(tx, item, in_use)]
 
 
@@ -146,7 +146,7 @@ def _versions(tx: Reader, until: datetime) -> list[ModelVersion]:
     ]
 
 
-def _held(tx: Reader) -> list[ModelVersion]:
+def _versions_in_use(tx: Reader) -> list[ModelVersion]:
     """Return the versions that stand on runs, logged models and files: those that live, or were deployed."""
     deployed = {(revision.model, revision.model_version) for revision in nouns.REVISIONS.select(tx)}
     every = nouns.VERSIONS.select(tx)

@@ -222,5 +222,5 @@ class Fields:
         """Return a list of {key, value} as a dict; of a key that comes twice the last counts."""
         return {item.required("key"): item.text("value") for item in self.objects(name)}
 
-    def each(self, name: str, read: Callable[[Fields], T]) -> list[T]:
+    def list_of(self, name: str, read: Callable[[Fields], T]) -> list[T]:
         return [read(item) for item in self.objects(name)]

@@ -296,7 +296,7 @@ def _dataset(fields: Fields) -> DatasetInput:
 
 
 async def log_inputs(request: Request) -> Any:
-    run_id, datasets = _run_id(request.fields), request.fields.each("datasets", _dataset)
+    run_id, datasets = _run_id(request.fields), request.fields.list_of("datasets", _dataset)
     models = [model.required("model_id") for model in request.fields.objects("models")]
     await request.write(lambda tx: tracking.log_inputs(tx, run_id, datasets=datasets, model_ids=models))
     return {}

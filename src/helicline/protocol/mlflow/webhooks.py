@@ -45,7 +45,7 @@ def _fields_of(fields: Fields) -> webhooks.WebhookFields:
     return webhooks.WebhookFields(
         name=text("name") or None,
         url=text("url") or None,
-        events=fields.each("events", _event) or None,
+        events=fields.list_of("events", _event) or None,
         description=text("description"),
         secret=text("secret"),
         status=text("status") or None,

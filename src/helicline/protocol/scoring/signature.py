@@ -40,7 +40,7 @@ class Signature:
     type_hinted: bool = False
 
     @property
-    def known(self) -> bool:
+    def is_known(self) -> bool:
         return bool(self.columns or self.tensors)
 
     @property

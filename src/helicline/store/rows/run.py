@@ -185,7 +185,7 @@ def bare(tx: Reader, run_id: str) -> Run | None:
     return None if row is None else record(row)
 
 
-def held(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
+def locked(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
     """Return the stage of those runs that there are; they are held until the unit ends, to be added to."""
     lock = " FOR SHARE" if tx.is_postgres else ""
     stages = f"SELECT id, lifecycle, status FROM run WHERE id IN {{ids}} ORDER BY id{lock}"
@@ -205,10 +205,10 @@ def filled(tx: Reader, rows: Sequence[Sequence[Any]]) -> list[Run]:
         over = (row[0] for row in rows if row[4] in run_summary.OVER and row[0] in read)
         run_summary.request(tx, ((run_id, read[run_id]) for run_id in over), _make_summaries)
     inputs = _inputs_of(tx, ids)
-    return [_whole(row, summaries[row[0]], tuple(inputs.get(row[0], ()))) for row in rows]
+    return [_run_of(row, summaries[row[0]], tuple(inputs.get(row[0], ()))) for row in rows]
 
 
-def _whole(row: Sequence[Any], logged: run_summary.RunSummary, inputs: tuple[DatasetInput, ...]) -> Run:
+def _run_of(row: Sequence[Any], logged: run_summary.RunSummary, inputs: tuple[DatasetInput, ...]) -> Run:
     return record(
         row,
         metrics=logged.points,

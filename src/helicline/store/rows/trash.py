@@ -78,7 +78,7 @@ def remove_run(tx: Tx, run_id: str) -> None:
 def remove_model(tx: Tx, model_id: str) -> None:
     """Remove the logged model with its parameters, tags, metrics and the links of runs to it."""
     linked = tx.execute(RUN_MODEL.delete().where(RUN_MODEL.c.model == model_id).returning(RUN_MODEL.c.run))
-    runs.held(tx, {row.run for row in linked})
+    runs.locked(tx, {row.run for row in linked})
     for table in (LOGGED_MODEL_FACT, LOGGED_MODEL_METRIC):
         tx.execute(table.delete().where(table.c.model == model_id))
     tx.execute(LOGGED_MODEL.delete().where(LOGGED_MODEL.c.id == model_id))

@@ -67,7 +67,7 @@ async def complete(request: Request) -> Any:
     """Name the artifact once its parts are one blob; a client that asks again is told the same."""
     uploads = _uploads(request, "Multipart upload")
     path, upload_id = _target(request), request.fields.required("upload_id")
-    etags, limit = dict(request.fields.each("parts", _etag)), request.settings.max_upload_bytes
+    etags, limit = dict(request.fields.list_of("parts", _etag)), request.settings.max_upload_bytes
     digest, size = await asyncio.to_thread(uploads.finish, upload_id, path, etags, limit=limit)
     await request.write(lambda tx: tracking.put_artifact(tx, path, hash=digest, size=size))
     return {}

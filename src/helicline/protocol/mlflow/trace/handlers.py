@@ -59,14 +59,14 @@ async def get(request: Request) -> Any:
     """Answer the whole trace; unless a partial one is allowed, wait a little for spans that are on their way."""
     trace_id, partial = request.fields.required("trace_id"), request.fields.flag("allow_partial", default=True)
     for _ in range(WAITS):
-        trace = (await request.read(lambda tx: _whole(tx, [trace_id])))[0]
-        if partial or _is_whole(trace):
+        trace = (await request.read(lambda tx: _with_spans(tx, [trace_id])))[0]
+        if partial or _is_complete(trace):
             return {"trace": trace}
         await asyncio.sleep(WAIT_S)
     raise NotFound("trace", trace_id)
 
 
-def _whole(tx: Reader, trace_ids: list[str]) -> list[dict[str, Any]]:
+def _with_spans(tx: Reader, trace_ids: list[str]) -> list[dict[str, Any]]:
     records = [traces.get_trace(tx, trace_id) for trace_id in trace_ids]
     spans = traces.trace_spans(tx, trace_ids)
     return [
@@ -75,7 +75,7 @@ def _whole(tx: Reader, trace_ids: list[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _is_whole(wire: dict[str, Any]) -> bool:
+def _is_complete(wire: dict[str, Any]) -> bool:
     statistics = wire["trace_info"].get("trace_metadata", {}).get(SIZE_STATS, "{}")
     try:
         span_count = msgspec.json.decode(statistics, type=dict[str, Any]).get("num_spans", 1)
@@ -88,7 +88,7 @@ async def batch_get(request: Request) -> Any:
     ids = _ids(request.fields, "trace_ids")
 
     def view(tx: Reader) -> list[dict[str, Any]]:
-        return [_whole(tx, [trace_id])[0] for trace_id in ids if _is_there(tx, trace_id)]
+        return [_with_spans(tx, [trace_id])[0] for trace_id in ids if _is_there(tx, trace_id)]
 
     return pruned(traces=await request.read(view))
 

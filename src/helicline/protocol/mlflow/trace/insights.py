@@ -42,7 +42,7 @@ async def metrics(request: Request) -> Any:
         experiment_ids=_list(fields, "experiment_ids"),
         view=_named(fields, "view_type", VIEWS),
         metric=fields.required("metric_name"),
-        aggregations=fields.each("aggregations", _aggregation) or missing("aggregations"),
+        aggregations=fields.list_of("aggregations", _aggregation) or missing("aggregations"),
         dimensions=fields.texts("dimensions"),
         filters=fields.texts("filters"),
         interval_s=fields.integer("time_interval_seconds") or 0,

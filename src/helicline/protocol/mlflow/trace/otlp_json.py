@@ -78,7 +78,7 @@ def _text(item: dict[str, Any], name: str) -> str:
     return text or ""
 
 
-def _whole(value: Any, name: str, *, low: int = 0, high: int = 2**64) -> int:
+def _integer(value: Any, name: str, *, low: int = 0, high: int = 2**64) -> int:
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,20}", value):
         value = int(value)
     if isinstance(value, float) and value.is_integer():
@@ -90,7 +90,7 @@ def _whole(value: Any, name: str, *, low: int = 0, high: int = 2**64) -> int:
 
 def _number(item: dict[str, Any], name: str, *, high: int = 2**64) -> int | None:
     value = _get(item, name)
-    return None if value is None else _whole(value, name, high=high)
+    return None if value is None else _integer(value, name, high=high)
 
 
 def _enum(item: dict[str, Any], name: str, names: tuple[str, ...]) -> int | None:
@@ -99,7 +99,7 @@ def _enum(item: dict[str, Any], name: str, names: tuple[str, ...]) -> int | None
         return None
     if isinstance(value, str) and value.rpartition("_")[2] in names:
         return names.index(value.rpartition("_")[2])
-    return _whole(value, name, high=2**31)
+    return _integer(value, name, high=2**31)
 
 
 def _span(item: dict[str, Any]) -> Span:
@@ -114,8 +114,8 @@ def _span(item: dict[str, Any]) -> Span:
         "start_time_unix_nano": _number(item, "startTimeUnixNano"),
         "end_time_unix_nano": _number(item, "endTimeUnixNano"),
         "attributes": _pairs(item, 0),
-        "events": _each(item, "events", _event),
-        "links": _each(item, "links", _link),
+        "events": _list_of(item, "events", _event),
+        "links": _list_of(item, "links", _link),
     }
     if (status := _get(item, "status")) is not None:
         body["status"] = {"message": _text(_object(status), "message"), "code": _enum(status, "code", CODES)}
@@ -127,7 +127,7 @@ def _span(item: dict[str, Any]) -> Span:
     return span
 
 
-def _each(item: dict[str, Any], name: str, read: Callable[[dict[str, Any]], T]) -> list[T]:
+def _list_of(item: dict[str, Any], name: str, read: Callable[[dict[str, Any]], T]) -> list[T]:
     return [read(element) for element in _objects(item, name)]
 
 
@@ -157,7 +157,7 @@ def _any(value: dict[str, Any], depth: int) -> dict[str, Any]:
             raise Malformed("boolValue is no boolean")
         return {"bool_value": flag}
     if (number := _get(value, "intValue")) is not None:
-        return {"int_value": _whole(number, "intValue", low=-(2**63), high=2**63)}
+        return {"int_value": _integer(number, "intValue", low=-(2**63), high=2**63)}
     if (number := _get(value, "doubleValue")) is not None:
         return {"double_value": _double(number)}
     if (array := _get(value, "arrayValue")) is not None:

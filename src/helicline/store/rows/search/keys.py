@@ -44,12 +44,12 @@ def sampled(tx: Reader, query: RunQuery, *, sample: int) -> list[RunKey]:
     ids = [row.id for row in tx.execute(sa.select(RUN.c.id).where(*where(tx, query)).order_by(*order).limit(sample))]
     run_keys: list[RunKey] = []
     for entity, table in TABLES.items():
-        seen_count = sa.func.count().label("seen")
+        seen_count = sa.func.count().label("seen_count")
         differs = (sa.func.min(table.c.value) != sa.func.max(table.c.value)).label("differs")
         statement = sa.select(table.c.key, seen_count, differs).where(table.c.run.in_(ids)).group_by(table.c.key)
         rows = tx.execute(statement.order_by(seen_count.desc(), table.c.key).limit(KEYS)).all() if ids else []
         run_keys += [
-            RunKey(entity=entity, name=row.key, seen_count=row.seen, varies=bool(row.differs) or row.seen < len(ids))
+            RunKey(entity=entity, name=row.key, seen_count=row.seen_count, varies=bool(row.differs) or row.seen_count < len(ids))
             for row in rows
         ]
     return run_keys

@@ -16,7 +16,14 @@ from helicline.records.run import Sort
 from helicline.store.rows.run import RUN
 from helicline.store.rows.search.query import ATTRIBUTES, TABLES
 
-WHOLE = {"start_time", "run_id", "run_name", "user_id", "status", "artifact_uri"}  # never missing, so never ranked
+NEVER_MISSING = {
+    "start_time",
+    "run_id",
+    "run_name",
+    "user_id",
+    "status",
+    "artifact_uri",
+}  # never missing, so never ranked
 Key = tuple[sa.ColumnElement[Any], bool]
 
 
@@ -41,7 +48,7 @@ class OrderRange(NamedTuple):
 
 
 @lru_cache(256)
-def whole(order: tuple[Sort, ...]) -> OrderRange:
+def whole_order(order: tuple[Sort, ...]) -> OrderRange:
     """Return the whole order as one stretch, for what needs every run anyway."""
     source, keys = _joined(RUN, order)
     return OrderRange(None, source, [], keys)
@@ -55,8 +62,8 @@ def ranges(order: tuple[Sort, ...]) -> tuple[OrderRange, ...]:
 
 def _ranges(order: Sequence[Sort]) -> Iterator[OrderRange]:
     first = order[0] if order else None
-    if first is None or (first.entity == "attribute" and first.key in WHOLE):
-        yield whole(order)
+    if first is None or (first.entity == "attribute" and first.key in NEVER_MISSING):
+        yield whole_order(order)
         return
     rest = order[1:]
     if first.entity == "attribute":
@@ -99,7 +106,7 @@ def _joined(source: sa.FromClause, order: Sequence[Sort]) -> tuple[sa.FromClause
     for sort in order:
         if sort.entity == "attribute":
             value = ATTRIBUTES[sort.key]
-            if sort.key not in WHOLE:
+            if sort.key not in NEVER_MISSING:
                 keys.append((sa.case((value.is_(None), 1), else_=0), True))
             keys.append((value, sort.ascending))
             continue
@@ -141,4 +148,4 @@ def beginning_at(keys: Sequence[Key], are_missing: Sequence[bool]) -> sa.ColumnE
 def kinds_of(order: tuple[Sort, ...]) -> list[type]:
     """Return of what type each value of a place is, where it is not missing."""
     python = {sa.BigInteger: int, sa.Integer: int, sa.Double: float}
-    return [next((python[k] for k in python if isinstance(key.type, k)), str) for key, _ in whole(order).keys]
+    return [next((python[k] for k in python if isinstance(key.type, k)), str) for key, _ in whole_order(order).keys]

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from helicline.records.run import Run, RunRow, Sort
 from helicline.store.rows import run as runs
 from helicline.store.rows.search.filter import conditions_of, where
-from helicline.store.rows.search.order import OrderRange, beginning_at, in_order, ranges, whole
+from helicline.store.rows.search.order import OrderRange, beginning_at, in_order, ranges, whole_order
 from helicline.store.rows.search.plan import Plan, plan_of
 from helicline.store.rows.search.query import TABLES, RunQuery, named, shape_of, values_of
 from helicline.store.unit import Reader
@@ -60,7 +60,7 @@ class _Page(NamedTuple):
 
 
 def _to_walk(order: tuple[Sort, ...], plan: Plan) -> tuple[OrderRange, ...]:
-    return (whole(order),) if plan.is_few else ranges(order)
+    return (whole_order(order),) if plan.is_few else ranges(order)
 
 
 @lru_cache(1024)
@@ -100,7 +100,7 @@ def rows_from(
 
 def places_along(tx: Reader, query: RunQuery, *, every: int) -> tuple[int, list[list[Any]]]:
     """Return how many runs there are, and the places of the first run and of each `every`-th after it."""
-    order, conditions = whole(query.order), where(tx, query)
+    order, conditions = whole_order(query.order), where(tx, query)
     keys = order.keys
     numbered = (
         sa.select(
