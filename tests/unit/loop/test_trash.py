@@ -82,7 +82,7 @@ def test_a_deleted_run_goes_with_its_rows_and_bytes(house: Context):
     assert {"run", "series", "run_tag", "run_param", "artifact"} <= rows_about(house, doomed).keys()
     delete(house, doomed)
     done = gone(house)
-    assert (done.run_count, done.blob_count, done.freed_bytes, done.kept) == (1, 1, 6, ())
+    assert (done.run_count, done.blob_count, done.freed_bytes, done.remaining) == (1, 1, 6, ())
     assert rows_about(house, doomed) == {}
     assert held(house) == {b"kept"}
     assert house.store.read(lambda tx: tracking.get_run(tx, kept)).metrics[0].value == 0.5
@@ -124,12 +124,12 @@ def test_what_a_version_comes_from_stays_until_the_version_goes(house: Context):
 
     house.store.write(register)
     delete(house, run_id)
-    (stays,) = gone(house).kept
+    (stays,) = gone(house).remaining
     assert (stays.noun, stays.id, stays.why) == ("run", run_id, "churn/1 comes from it")
     assert held(house) == {b"weights"}
     house.store.write(lambda tx: registry.delete_version(tx, "churn", 1))
     done = gone(house)
-    assert (done.run_count, done.model_version_count, done.kept) == (1, 1, ())
+    assert (done.run_count, done.model_version_count, done.remaining) == (1, 1, ())
     assert held(house) == set()
 
 
@@ -181,7 +181,7 @@ def test_an_experiment_stays_while_one_of_its_runs_must(house: Context):
         tracking.delete_experiment(tx, name)
 
     house.store.write(register)
-    assert [(item.noun, item.id) for item in gone(house).kept] == [("run", run_id), ("experiment", name)]
+    assert [(item.noun, item.id) for item in gone(house).remaining] == [("run", run_id), ("experiment", name)]
     house.store.write(lambda tx: tracking.restore_experiment(tx, name))
     assert house.store.read(lambda tx: tracking.get_run(tx, run_id)).lifecycle == "active"
 
@@ -223,7 +223,7 @@ def test_a_run_that_came_back_meanwhile_stays(house: Context):
 
 def test_the_default_experiment_stays(house: Context):
     house.store.write(lambda tx: tracking.delete_experiment(tx, "0"))
-    assert [item.why for item in gone(house).kept] == ["it is the default one"]
+    assert [item.why for item in gone(house).remaining] == ["it is the default one"]
 
 
 def test_bytes_of_dataset_versions_stay(house: Context):
@@ -317,7 +317,7 @@ def test_what_was_cut_off_is_finished_the_next_time(house: Context, units: int):
 
     with pytest.raises(StopIteration):
         trash.empty(house, Selection(), cut_off, grace=NOW)
-    assert gone(house).kept == ()
+    assert gone(house).remaining == ()
     assert trash.look(house, Selection(), grace=NOW) == trash.Emptied(dry_run=True)
     assert held(house) == set()
     assert house.store.read(bus.verify) > 0

@@ -42,7 +42,7 @@ class Bench:
 
     def complete(self, attempt, completion):
         def unit(tx):
-            runs.complete_step(tx, attempts.held(tx, attempt.id, completion.fence), completion)
+            runs.complete_step(tx, attempts.leased(tx, attempt.id, completion.fence), completion)
 
         self.store.write(unit)
 
@@ -194,7 +194,7 @@ def test_outputs_that_the_step_does_not_declare_are_refused_and_the_lease_stays(
     attempt = bench.take()
     with pytest.raises(Invalid, match="what step a declares: Metrics"):
         bench.complete(attempt, done(attempt.fence, output("Table")))
-    assert bench.store.read(lambda tx: attempts.held(tx, attempt.id, attempt.fence)).state == "LEASED"
+    assert bench.store.read(lambda tx: attempts.leased(tx, attempt.id, attempt.fence)).state == "LEASED"
 
 
 def test_cancelling_ends_a_run_whose_step_nobody_took(bench):

@@ -29,7 +29,7 @@ _one_at_a_time = threading.Lock()
 
 
 class Emptied(msgspec.Struct, frozen=True, kw_only=True):
-    """What went for good, or would go; `kept` is what had to stay, and why."""
+    """What went for good, or would go; `remaining` is what had to stay, and why (`kept` on the wire)."""
 
     dry_run: bool
     run_count: int = 0
@@ -39,7 +39,7 @@ class Emptied(msgspec.Struct, frozen=True, kw_only=True):
     trace_count: int = 0
     blob_count: int = 0
     freed_bytes: int = 0
-    kept: tuple[Item, ...] = ()
+    remaining: tuple[Item, ...] = msgspec.field(default=(), name="kept")
 
 
 # runs a unit of work in the name of who asked
@@ -166,5 +166,5 @@ def _emptied(items: Sequence[Item], counts: Counter[str], *, dry_run: bool) -> E
         trace_count=counts["trace"],
         blob_count=counts["blob"],
         freed_bytes=counts["byte"],
-        kept=tuple(item for item in items if item.why),
+        remaining=tuple(item for item in items if item.why),
     )

@@ -38,17 +38,17 @@ def _noun(name: str, key: Columns, index: Columns) -> None:
 def _rows(
     name: str,
     key: Columns,
-    kept: Columns,
+    value_columns: Columns,
     *,
     nullable: tuple[str, ...] = (),
     unique: tuple[str, ...] = (),
     rowid: bool = True,
 ) -> None:
-    """Make a table of rows: its key, and what is kept by it."""
+    """Make a table of rows: its key, and the values it keeps."""
     columns = [sa.Column(field, kind, primary_key=True, autoincrement=False) for field, kind in key.items()]
     columns += [
         sa.Column(field, kind, nullable=field in nullable, unique=field in unique or None)
-        for field, kind in kept.items()
+        for field, kind in value_columns.items()
     ]
     op.create_table(name, *columns, sqlite_with_rowid=rowid)
 

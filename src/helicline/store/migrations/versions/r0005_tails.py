@@ -42,8 +42,8 @@ def upgrade() -> None:
         number = 0
         while part := list(islice(rows, AT_ONCE)):
             number += 1
-            told = [(row[1], row[2], row[3], float("nan") if row.is_nan else row.value) for row in part]
-            body = np.array(told, dtype=TAIL).tobytes()
+            points = [(row[1], row[2], row[3], float("nan") if row.is_nan else row.value) for row in part]
+            body = np.array(points, dtype=TAIL).tobytes()
             connection.execute(tail.insert(), {"run": run, "number": number, "point_count": len(part), "body": body})
     op.drop_table("metric_point")
     op.drop_column("series", "row_count")

@@ -49,7 +49,12 @@ def sampled(tx: Reader, query: RunQuery, *, sample: int) -> list[RunKey]:
         statement = sa.select(table.c.key, seen_count, differs).where(table.c.run.in_(ids)).group_by(table.c.key)
         rows = tx.execute(statement.order_by(seen_count.desc(), table.c.key).limit(KEYS)).all() if ids else []
         run_keys += [
-            RunKey(entity=entity, name=row.key, seen_count=row.seen_count, varies=bool(row.differs) or row.seen_count < len(ids))
+            RunKey(
+                entity=entity,
+                name=row.key,
+                seen_count=row.seen_count,
+                varies=bool(row.differs) or row.seen_count < len(ids),
+            )
             for row in rows
         ]
     return run_keys

@@ -8,7 +8,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
-class Corked:
+class HeadBufferingTransport:
     """A transport that holds back the head of an answer until its body follows, or the event loop comes round.
 
     The ASGI server writes the two apart; sent together they cost one system call and one packet instead of two.
@@ -16,16 +16,16 @@ class Corked:
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
-        self._held = b""
+        self._buffer = b""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        if self._held:
-            data, self._held = self._held + data, b""
+        if self._buffer:
+            data, self._buffer = self._buffer + data, b""
         elif data.startswith(b"HTTP/1.1 "):  # a body that begins so is held back as well, and loses nothing by it
-            self._held = data
+            self._buffer = data
             self._loop.call_soon(self._release)
             return
         self._transport.write(data)
@@ -35,7 +35,7 @@ class Corked:
         self._transport.close()
 
     def _release(self) -> None:
-        buffered, self._held = self._held, b""
+        buffered, self._buffer = self._buffer, b""
         if buffered and not self._transport.is_closing():
             self._transport.write(buffered)
 
@@ -44,4 +44,4 @@ class Connection(HttpToolsProtocol):
     """One connection of a client."""
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
+        super().connection_made(cast("asyncio.Transport", HeadBufferingTransport(transport, self.loop)))

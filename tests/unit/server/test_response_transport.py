@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from helicline.server.wire import Corked
+from helicline.server.response_transport import HeadBufferingTransport
 
 HEAD, BODY = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n", b"body"
 
@@ -32,7 +32,7 @@ def corked():
     def run(act):
         async def within():
             wire = Wire()
-            await act(Corked(wire, asyncio.get_running_loop()), wire)
+            await act(HeadBufferingTransport(wire, asyncio.get_running_loop()), wire)
             return wire
 
         return asyncio.run(within())
