@@ -7,11 +7,12 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "helicline"
 TESTS = ROOT / "tests"
 VAGUE = set(
-    """one found told asked said given thing things wanted wish known held kept seen taken made each these those who left
-    gone mine ours theirs others here there stands lacking whole""".split()  # noqa: SIM905
+    """one found told asked said given thing things wanted wish known held kept seen taken made each these those who
+    left gone mine ours theirs others here there stands lacking whole""".split()  # noqa: SIM905
 )
 METAPHORS = set(
-    """sheet courier doorman doorkeeper nursery desk papers house witness corked stretch later marks journal""".split()  # noqa: SIM905
+    """sheet courier doorman doorkeeper nursery desk papers house witness corked stretch later marks
+    journal""".split()  # noqa: SIM905
 )
 # a method of SQLAlchemy, and a column that every database of an earlier release has
 FIXED = {("one", "attribute"), ("wanted", "name")}
