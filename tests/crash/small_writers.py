@@ -23,7 +23,7 @@ from helicline.gateway.log_sealer import seal_all
 from helicline.gateway.prediction_log import PredictionLog
 from helicline.records.deployment import RevisionSpec
 from helicline.server.filter import owner_token
-from helicline.serving.log_segment import Label
+from helicline.serving.prediction_log.segment import Label
 from helicline.store.blobs import LocalBlobs
 from powercut import mark
 

@@ -12,7 +12,7 @@ from blake3 import blake3
 
 from helicline.gateway.log_sealer import seal_all
 from helicline.server.filter import owner_token
-from helicline.serving.log_segment import close_leftovers
+from helicline.serving.prediction_log.segment import close_leftovers
 from helicline.store.blobs import LocalBlobs
 from powercut import FATES, Disk, Fate, Journal, contents
 

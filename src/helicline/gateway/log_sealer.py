@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from helicline.gateway.segment_profiles import profile_writer
-from helicline.serving.log_seal import OnSealed, closed_segments, seal
+from helicline.serving.prediction_log.seal import OnSealed, closed_segments, seal
 
 _log = logging.getLogger("helicline.gateway.log_sealer")
 

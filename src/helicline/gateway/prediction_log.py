@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
-from helicline.serving.log_segment import Label, Line, Schema, SegmentWriter, framed
+from helicline.serving.prediction_log.segment import Label, Line, Schema, SegmentWriter, framed
 
 _log = logging.getLogger("helicline.gateway")
 FLUSH_S = 0.1

@@ -7,7 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
-from helicline.serving.log_segment import close_leftovers
+from helicline.serving.prediction_log.segment import close_leftovers
 
 _log = logging.getLogger("helicline.gateway")
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from helicline.gateway.routing_table import RoutingTable
 from helicline.monitor import profile
-from helicline.serving import log_profiles
-from helicline.serving.log_columns import Array
-from helicline.serving.log_seal import OnSealed
+from helicline.serving.prediction_log import profiles as log_profiles
+from helicline.serving.prediction_log.columns import Array
+from helicline.serving.prediction_log.seal import OnSealed
 
 
 def profile_writer(home: Path) -> OnSealed:

@@ -10,7 +10,8 @@ import numpy as np
 
 from helicline.monitor import performance
 from helicline.records.deployment import Arm, Guard, GuardReading, Rollout, Stage, VariantCounts
-from helicline.serving import deployments, guards, predictions
+from helicline.serving import deployments, guards
+from helicline.serving.prediction_log import read as predictions
 from helicline.store.unit import Reader
 
 

@@ -12,7 +12,8 @@ from helicline.monitor import alerting, drift, performance, quality
 from helicline.monitor.profile import Profile, decode, merged
 from helicline.records.deployment import Deployment, Revision
 from helicline.records.monitor import Finding, Monitor, Severity, Window
-from helicline.serving import log_profiles, predictions
+from helicline.serving.prediction_log import profiles as log_profiles
+from helicline.serving.prediction_log import read as predictions
 from helicline.store import nouns
 from helicline.store.noun import Stale, column_value
 from helicline.store.unit import Reader, Tx

@@ -14,7 +14,7 @@ from helicline.records.model import ModelVersion, PromotionRequest
 from helicline.records.pipeline import CodeState, Environment, PipelineRun
 from helicline.records.run import Run
 from helicline.registry import get_version
-from helicline.serving import predictions
+from helicline.serving.prediction_log import read as predictions
 from helicline.store import nouns
 from helicline.store.unit import Reader
 from helicline.tracking import get_run

@@ -3,7 +3,7 @@ import subprocess
 import sys
 import time
 
-from helicline.serving import predictions
+from helicline.serving.prediction_log import read as predictions
 from stand import wait_for
 
 SUM = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]]}})

@@ -16,7 +16,7 @@ from helicline.gateway.variant_counts import VariantCounters
 from helicline.gateway.worker.frames import RESULT, USER_FAULT, Frame, deadline_at
 from helicline.records.deployment import Route
 from helicline.serving.assignment import key_hash
-from helicline.serving.log_segment import Line
+from helicline.serving.prediction_log.segment import Line
 
 _CANDIDATE_SHARE = 0.5
 

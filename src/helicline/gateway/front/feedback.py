@@ -14,7 +14,7 @@ from helicline.gateway.front.request import Request
 from helicline.gateway.prediction_log import PredictionLog
 from helicline.gateway.routing_table import RoutingTable
 from helicline.protocol.scoring.errors import v1_error
-from helicline.serving.log_segment import Label
+from helicline.serving.prediction_log.segment import Label
 
 _MAX_LINES = 10_000
 _MAX_TEXT = 10_000

@@ -20,7 +20,7 @@ from helicline.protocol.rest.edge import Edge, Page, bounded
 from helicline.protocol.rest.feed import Feed
 from helicline.records.access import Token
 from helicline.records.event import Event
-from helicline.serving import log_harvest
+from helicline.serving.prediction_log import harvest as log_harvest
 from helicline.store import nouns
 from helicline.store.rows import event as events
 

@@ -25,7 +25,8 @@ from helicline.records.deployment import (
     VariantCounts,
 )
 from helicline.registry import get_version
-from helicline.serving import deployments, predictions, rollout
+from helicline.serving import deployments, rollout
+from helicline.serving.prediction_log import read as predictions
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 

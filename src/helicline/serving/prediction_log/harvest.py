@@ -7,7 +7,9 @@ from pathlib import Path
 
 import duckdb
 
-from helicline.serving.predictions import labels_of, segments
+from helicline.serving.prediction_log import sql
+from helicline.serving.prediction_log.files import label_files, segments
+from helicline.serving.prediction_log.labels import latest_labels
 
 KINDS = ("BIGINT", "DOUBLE")
 
@@ -17,26 +19,21 @@ def write(home: Path, deployment: str, target: Path, *, label: str, since_ms: in
 
     The last label of a row wins; a label column of whole numbers is kept as such, so that it joins older data.
     """
-    files = [str(path) for path in segments(home, deployment)]
-    labels = [str(path) for path in labels_of(home, deployment)]
+    files, labels = segments(home, deployment), label_files(home, deployment)
     if not files or not labels:
         return 0
-    since = datetime.fromtimestamp(since_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    since = datetime.fromtimestamp(since_ms / 1000, UTC)
     with duckdb.connect() as session:
         session.execute("SET TimeZone = 'UTC'")
-        session.read_parquet(files, union_by_name=True, hive_partitioning=False).create_view("logged")
-        session.read_parquet(labels, union_by_name=True, hive_partitioning=False).create_view("feedback")
-        session.execute(
-            """CREATE TEMP TABLE latest AS SELECT prediction_id, row, arg_max(value, received_ts) AS value
-               FROM feedback WHERE name = ? AND received_ts >= ?::TIMESTAMP GROUP BY ALL""",
-            [label, since],
-        )
-        features = [name for name in session.table("logged").columns if name.startswith("f_")]
-        inputs = ", ".join(f'p."{name}" AS "{name[2:]}"' for name in features)
-        value = _typed(session)
+        session.execute(f"CREATE TEMP TABLE latest AS {latest_labels(labels, name=label, since=since)}")
+        columns = session.sql(f"SELECT * FROM {sql.parquet(files)} LIMIT 0").columns
+        inputs = [
+            f"p.{sql.identifier(name)} AS {sql.identifier(name[2:])}" for name in columns if name.startswith("f_")
+        ]
+        selected = ", ".join([*inputs, f"{_typed(session)} AS {sql.identifier(label)}"])
         rows = session.sql(
-            f"""SELECT {inputs}, {value} AS "{label.replace('"', "")}" FROM logged p JOIN latest l
-                USING (prediction_id, row) WHERE p.status = 200 ORDER BY p.ts, p.prediction_id, p.row"""
+            f"""SELECT {selected} FROM {sql.parquet(files)} p JOIN latest l USING (prediction_id, row)
+                WHERE p.status = 200 ORDER BY p.ts, p.prediction_id, p.row"""
         )
         rows.write_parquet(str(target), compression="zstd")
         return int(session.read_parquet(str(target)).shape[0])

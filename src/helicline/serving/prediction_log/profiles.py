@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from helicline.serving.predictions import segment_time, segments
+from helicline.serving.prediction_log.files import segment_time, segments
 from helicline.store import durable
 
 SUFFIX = ".profiles"

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from helicline.serving.log_segment import Label, Line, Record, Schema
+from helicline.serving.prediction_log.segment import Label, Line, Record, Schema
 
 Array = np.ndarray[Any, Any]
 _PACKED = struct.Struct("<BBHII")

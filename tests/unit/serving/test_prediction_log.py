@@ -6,9 +6,10 @@ import pytest
 
 from helicline.gateway.worker import log as worker_log
 from helicline.ids import new_prediction_id
-from helicline.serving import predictions
-from helicline.serving.log_seal import closed_segments, seal
-from helicline.serving.log_segment import Label, Line, Schema, SegmentWriter, close_leftovers, framed
+from helicline.serving.prediction_log import read as predictions
+from helicline.serving.prediction_log.files import segments
+from helicline.serving.prediction_log.seal import closed_segments, seal
+from helicline.serving.prediction_log.segment import Label, Line, Schema, SegmentWriter, close_leftovers, framed
 
 NOW = datetime.now(UTC)
 MICROS = int(NOW.timestamp() * 1e6)
@@ -106,7 +107,7 @@ def test_every_row_of_a_call_has_its_number_and_score(log):
 def test_text_outputs_have_no_score(log):
     listed = worker_log.pack([["x", 1]], np.array(["leave"], dtype=object), row_count=1)
     log.add(Schema("churn", 1, (("f_plan", "string"), ("f_age", "long"))), line("id-1", listed))
-    (path,) = predictions.segments(log.home, "churn")
+    (path,) = segments(log.home, "churn")
     assert duckdb.sql(f"SELECT f_plan, f_age, prediction, score FROM '{path}'").fetchall() == [("x", 1, "leave", None)]
 
 
@@ -156,7 +157,7 @@ def test_two_sets_of_features_in_one_segment_become_two_files(log):
     other = Schema("churn", 2, (("f_z", "double"),))
     new = line("new", packed([[4]], [1]), revision=2, served_by=2)
     log.add(SCHEMA, line("old", packed([[1, 2]], [1])), other, new)
-    assert len(predictions.segments(log.home, "churn")) == 2
+    assert len(segments(log.home, "churn")) == 2
 
 
 def test_the_last_label_of_a_row_wins(log):
@@ -196,7 +197,7 @@ def test_labels_of_failed_calls_and_other_names_and_times_are_left_out(log):
 def test_nothing_logged_reads_as_nothing(tmp_path):
     assert predictions.find(tmp_path, new_prediction_id()) == []
     assert predictions.recent(tmp_path, "churn", 5) == []
-    assert predictions.segments(tmp_path, "churn") == []
+    assert segments(tmp_path, "churn") == []
     assert predictions.labelled(tmp_path, "churn", since=NOW)["label"].tolist() == []
 
 
@@ -215,5 +216,5 @@ def test_the_hook_gets_the_columns_of_each_sealed_file_of_predictions(log):
 
 def test_segments_since_a_moment_leave_older_ones_out(log):
     log.add(SCHEMA, line("one", packed([[1, 2]], [1])))
-    assert predictions.segments(log.home, "churn", datetime.now(UTC) + timedelta(minutes=5)) == []
-    assert len(predictions.segments(log.home, "churn", NOW - timedelta(minutes=5))) == 1
+    assert segments(log.home, "churn", datetime.now(UTC) + timedelta(minutes=5)) == []
+    assert len(segments(log.home, "churn", NOW - timedelta(minutes=5))) == 1

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import duckdb
 
-from helicline.serving.log_columns import Array, Batch, batches
-from helicline.serving.log_segment import read
+from helicline.serving.prediction_log import sql
+from helicline.serving.prediction_log.columns import Array, Batch, batches
+from helicline.serving.prediction_log.segment import read
 from helicline.store import durable
 
 OnSealed = Callable[[Path, dict[str, Array]], None]
@@ -51,11 +52,13 @@ def seal(segment: Path, tables: Path, *, on_sealed: OnSealed | None = None) -> l
 def _write(batch: Batch, path: Path) -> None:
     durable.make_folder(path.parent)
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    selected = ", ".join(f"CAST({_quoted(name)} AS {kind}) AS {_quoted(name)}" for name, kind in batch.types.items())
+    selected = ", ".join(
+        f"CAST({sql.identifier(name)} AS {kind}) AS {sql.identifier(name)}" for name, kind in batch.types.items()
+    )
     with _database().cursor() as connection:
         connection.register("batch", batch.columns)
-        target = str(partial).replace("'", "''")
-        connection.execute(f"COPY (SELECT {selected} FROM batch) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        target = sql.literal(str(partial))
+        connection.execute(f"COPY (SELECT {selected} FROM batch) TO {target} (FORMAT parquet, COMPRESSION zstd)")
     durable.sync(partial)
     durable.replace(partial, path)  # the segment goes next: what it holds must be sure here before
 
@@ -64,7 +67,3 @@ def _write(batch: Batch, path: Path) -> None:
 def _database() -> duckdb.DuckDBPyConnection:
     """Return the process's one database: making it costs far more than writing a small file."""
     return duckdb.connect(config={"threads": 1})
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,97 @@
+"""What the server reads from the prediction log: one prediction, recent ones, labelled ones."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from helicline.records.deployment import Prediction
+from helicline.serving.prediction_log import sql
+from helicline.serving.prediction_log.files import date_of, files_of, id_time, label_files, segment_time
+from helicline.serving.prediction_log.labels import latest_labels
+from helicline.serving.prediction_log.sql import Columns
+
+_NEAR = timedelta(minutes=10)
+_LABELLED = ("ts", "revision", "variant", "rollout", "stage", "prediction", "label", "received_ts")
+
+
+def find(home: Path, prediction_id: str) -> list[Prediction]:
+    """Return the rows of one prediction with their latest labels; empty if it is not in the log (yet)."""
+    made_at = id_time(prediction_id)
+    condition = f"prediction_id = {sql.literal(prediction_id)} ORDER BY row"
+    files = files_of(home, "predictions", deployment="*", since=made_at and made_at - timedelta(days=1))
+    if made_at is not None:
+        files = [path for path in files if date_of(path) <= (made_at + timedelta(days=1)).date()]
+        near = [path for path in files if abs(segment_time(path) - made_at) < _NEAR]
+        if rows := _predictions(home, near, condition=condition):
+            return rows
+    return _predictions(home, files, condition=condition)
+
+
+def recent(home: Path, deployment: str, limit: int) -> list[Prediction]:
+    """Return the latest rows of a deployment, the newest first."""
+    files = files_of(home, "predictions", deployment=deployment)[-max(64, limit) :]
+    return _predictions(home, files, condition=f"TRUE ORDER BY ts DESC, row LIMIT {int(limit)}")
+
+
+def labelled(
+    home: Path, deployment: str, *, since: datetime, until: datetime | None = None, label: str = "label"
+) -> Columns:
+    """Return predictions that have the label, as columns; the last label of a (prediction, row) wins.
+
+    Times are UTC `datetime64[us]`; `prediction` and `label` are text. Empty columns when there are none.
+    """
+    files = files_of(home, "predictions", deployment=deployment, since=since)
+    labels = label_files(home, deployment, since)
+    if not files or not labels:
+        return {name: np.array([], dtype=object) for name in _LABELLED}
+    end = f"AND p.ts < {sql.timestamp(until)}" if until else ""
+    return sql.fetch(
+        f"""SELECT p.ts, p.revision, p.variant, p.rollout, p.stage, p.prediction, l.value AS label, l.received_ts
+            FROM {sql.parquet(files)} p JOIN ({latest_labels(labels, name=label)}) l USING (prediction_id, row)
+            WHERE p.status = 200 AND p.ts >= {sql.timestamp(since)} {end} ORDER BY p.ts"""
+    )
+
+
+def _predictions(home: Path, files: list[Path], *, condition: str) -> list[Prediction]:
+    if not files:
+        return []
+    columns = sql.fetch(f"SELECT * FROM {sql.parquet(files)} WHERE {condition}")
+    count = len(columns["prediction_id"])
+    rows = [{name: _plain(values, at) for name, values in columns.items()} for at in range(count)]
+    labels = _labels_of(home, rows)
+    return [_record(row, labels.get((row["prediction_id"], row["row"]), {})) for row in rows]
+
+
+def _labels_of(home: Path, rows: list[dict[str, Any]]) -> dict[tuple[str, int], dict[str, str]]:
+    if not rows:
+        return {}
+    since = min(row["ts"] for row in rows)
+    files = {path for name in {row["deployment"] for row in rows} for path in label_files(home, name, since)}
+    if not files:
+        return {}
+    columns = sql.fetch(latest_labels(sorted(files), prediction_ids={row["prediction_id"] for row in rows}))
+    labels: dict[tuple[str, int], dict[str, str]] = {}
+    for at in range(len(columns["row"])):
+        key = (str(columns["prediction_id"][at]), int(columns["row"][at]))
+        labels.setdefault(key, {})[str(columns["name"][at])] = str(columns["value"][at])
+    return labels
+
+
+def _record(row: dict[str, Any], labels: dict[str, str]) -> Prediction:
+    fields = {name: row[name] for name in Prediction.__struct_fields__ if name in row}
+    fields["prediction"] = "" if row["prediction"] is None else row["prediction"]
+    features = {name[2:]: value for name, value in row.items() if name.startswith("f_")}
+    return Prediction(**fields, at=row["ts"], features=features, labels=labels)
+
+
+def _plain(values: np.ndarray[Any, Any], at: int) -> Any:
+    value = values[at]
+    if value is np.ma.masked:
+        return None
+    if isinstance(value, np.datetime64):
+        return value.astype("datetime64[us]").astype(datetime).replace(tzinfo=UTC)
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,50 @@
+"""SQL over the files of the prediction log: DuckDB, and the one place that quotes names and values of users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+Columns = dict[str, np.ndarray[Any, Any]]
+
+
+def identifier(name: str) -> str:
+    """Return a name of a column or table as SQL. NUL, which no SQL text can hold, is written as its symbol U+2400."""
+    return '"' + name.replace('"', '""').replace("\0", "\u2400") + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text value as SQL, whatever characters it holds."""
+    quoted = "'" + text.replace("'", "''") + "'"
+    return "(" + quoted.replace("\0", "' || chr(0) || '") + ")" if "\0" in text else quoted
+
+
+def timestamp(moment: datetime) -> str:
+    """Return an aware moment as an SQL timestamp in UTC."""
+    return f"TIMESTAMP '{moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
+
+
+def parquet(files: Iterable[Path]) -> str:
+    """Return the SQL source of Parquet files: the union of their columns by name."""
+    paths = ", ".join(literal(str(path)) for path in files)
+    return f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
+
+
+def fetch(query: str) -> Columns:
+    """Return the answer of a query as NumPy columns by name."""
+    with database().cursor() as connection:
+        return dict(connection.execute(query).fetchnumpy())
+
+
+@cache
+def database() -> duckdb.DuckDBPyConnection:
+    """Return the process's one database, which keeps nothing: making it takes longer than most queries."""
+    connection = duckdb.connect()
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    return connection
