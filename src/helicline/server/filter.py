@@ -101,9 +101,12 @@ class Authenticator:
             return LOCAL
         digest = hashlib.sha256(secret.encode()).hexdigest()
         column = nouns.TOKENS.table.c
-        found = self.store.read(lambda tx: (nouns.TOKENS.select(tx, column.secret_sha256 == digest), tx.now))
-        tokens, now = found
-        live = [one for one in tokens if one.revoked_at is None and (one.expires_at is None or one.expires_at > now)]
+        tokens, now = self.store.read(lambda tx: (nouns.TOKENS.select(tx, column.secret_sha256 == digest), tx.now))
+        live = [
+            token
+            for token in tokens
+            if token.revoked_at is None and (token.expires_at is None or token.expires_at > now)
+        ]
         if not live:
             raise Unauthenticated("serve this request", "the token is not known, expired or revoked", "hl token create")
         return Caller(name=live[0].name, role=live[0].role)
@@ -126,12 +129,12 @@ def _secret(header: str) -> str:
 
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
-    """Return what is said of who asks, by name."""
-    found: dict[str, list[str]] = {}
+    """Return the headers that decide on the request, by name."""
+    headers: dict[str, list[str]] = {}
     for raw, value in scope["headers"]:
         if (name := raw.lower()) in READ_HEADERS:
-            found.setdefault(name.decode(), []).append(value.decode("latin-1"))
-    return found
+            headers.setdefault(name.decode(), []).append(value.decode("latin-1"))
+    return headers
 
 
 class Filter:
@@ -154,8 +157,8 @@ class Filter:
         except HeliclineError as error:
             await self.refuse(error, scope, send)
             return
-        told = () if _is_data(scope) else FOR_BROWSERS
-        await self.app(scope, receive, _with_headers(send, state["request_id"], told))
+        added = () if _is_data(scope) else FOR_BROWSERS
+        await self.app(scope, receive, _with_headers(send, state["request_id"], extra=added))
 
 
 def _is_data(scope: Scope) -> bool:
@@ -174,12 +177,12 @@ FOR_BROWSERS = [
 ]
 
 
-def _with_headers(send: Send, request_id: str, told: Sequence[tuple[bytes, bytes]]) -> Send:
+def _with_headers(send: Send, request_id: str, *, extra: Sequence[tuple[bytes, bytes]]) -> Send:
     async def wrapped(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             headers = message.get("headers", ())
-            present = {name.lower() for name, _ in headers} if told else ()
-            added = [pair for pair in told if pair[0] not in present]
+            present = {name.lower() for name, _ in headers} if extra else ()
+            added = [pair for pair in extra if pair[0] not in present]
             message["headers"] = [*headers, *added, (b"x-request-id", request_id.encode())]
         await send(message)
 
