@@ -15,7 +15,7 @@ from helicline import bus
 from helicline.clock import FakeClock
 from helicline.data import versions
 from helicline.errors import Conflict
-from helicline.loop import loops, orders, turns
+from helicline.loop import loops, task_specs, turns
 from helicline.loop.context import Context
 from helicline.loop.reconciler import Reconciler
 from helicline.monitor import alerting
@@ -25,7 +25,7 @@ from helicline.records.deployment import Guard, Observed, RevisionStatus, Rollou
 from helicline.records.gate import Check, Evidence
 from helicline.records.loop import FINISHED, ApprovalRule, Cause, TriggerSpec
 from helicline.records.monitor import MonitorSpec, Window
-from helicline.records.pipeline import Completion, Order
+from helicline.records.pipeline import Completion, TaskSpec
 from helicline.registry import alias_of
 from helicline.registry.approvals import decide_request
 from helicline.serving import deployments
@@ -179,16 +179,16 @@ class World:
         for waiting in self.store.read(attempts.ready):
             order = self.take(waiting)
             report = getattr(self, f"do_{order.task}")(order)
-            self.store.write(lambda tx, o=order, r=report: orders.complete(tx, o.attempt, r), actor="worker")
+            self.store.write(lambda tx, o=order, r=report: task_specs.complete(tx, o.attempt, r), actor="worker")
 
-    def take(self, waiting: Any) -> Order:
-        def unit(tx: Tx) -> Order:
+    def take(self, waiting: Any) -> TaskSpec:
+        def unit(tx: Tx) -> TaskSpec:
             leased = attempts.lease(tx, waiting, worker="w", lease_s=LEASE_S)
-            return orders.order_of(tx, leased, lease_s=LEASE_S)
+            return task_specs.task_spec_of(tx, leased, lease_s=LEASE_S)
 
         return self.store.write(unit, actor="worker")
 
-    def do_step(self, order: Order) -> Completion:
+    def do_step(self, order: TaskSpec) -> Completion:
         assert order.step is not None
         seen = "+".join(one.digest for one in order.inputs.values()).encode()
         if order.step.name == "split":
@@ -198,12 +198,12 @@ class World:
         metrics = output("Metrics", self.blobs.put([b"{}"])[0], values={"accuracy": self.accuracy})
         return done(order.fence, output("Model", "m" * 64, model_id=model_id), metrics)
 
-    def do_judge(self, order: Order) -> Completion:
+    def do_judge(self, order: TaskSpec) -> Completion:
         assert order.judge is not None
         evidence = Evidence(row_count=100, metrics={"accuracy": self.accuracy}, champion_number=order.judge.champion)
         return done(order.fence, result={"evidence": msgspec.to_builtins(evidence)})
 
-    def do_harvest(self, order: Order) -> Completion:
+    def do_harvest(self, order: TaskSpec) -> Completion:
         asked = order.harvest
         assert asked is not None
         digest, size = self.blobs.put([f"rows since {asked.since_ms}".encode()])

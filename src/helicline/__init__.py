@@ -106,13 +106,15 @@ if TYPE_CHECKING:
     )
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'helicline' has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:  # a type checker that saw this function would take every misspelt name for Any
 
-    home = importlib.import_module(_HOMES[name])
-    return home if home.__name__.endswith(f".{name}") else getattr(home, name)  # a module is a name too
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'helicline' has no attribute {name!r}")
+        import importlib
+
+        home = importlib.import_module(_HOMES[name])
+        return home if home.__name__.endswith(f".{name}") else getattr(home, name)  # a module is a name too
 
 
 class _Face(ModuleType):

@@ -20,7 +20,7 @@ from helicline.store.unit import Reader, Tx
 log = logging.getLogger("helicline.bus")
 
 
-class Rounds(ABC):
+class PeriodicTask(ABC):
     """Work that is done in rounds: at once when something was committed, else after a pause, until it is stopped."""
 
     def __init__(self, name: str, *, pause_s: float) -> None:
@@ -85,7 +85,7 @@ def consume(store: Store, consumer: str, handle: Callable[[Tx, Event], None], *,
     return len(pending)
 
 
-class Break(Exception):
+class ChainBreak(Exception):
     """Where the chain does not hold: at `seq`, because of `why`."""
 
     def __init__(self, seq: int, why: str) -> None:
@@ -99,10 +99,10 @@ def verify(tx: Reader) -> int:
     while batch := rows.after(tx, seq, limit=2000):
         for event in batch:
             if event.seq != seq + 1:
-                raise Break(event.seq, f"event {seq + 1} is missing")
+                raise ChainBreak(event.seq, f"event {seq + 1} is missing")
             if event.previous_hash != previous or rows.chained(event, previous).hash != event.hash:
-                raise Break(event.seq, "its hash does not match its content and its predecessor")
+                raise ChainBreak(event.seq, "its hash does not match its content and its predecessor")
             seq, previous = event.seq, event.hash
     if rows.head(tx) != (seq, previous):
-        raise Break(seq, "the chain was cut short after this event")
+        raise ChainBreak(seq, "the chain was cut short after this event")
     return seq

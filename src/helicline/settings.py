@@ -63,16 +63,16 @@ def load(folder: Path | None = None, environ: dict[str, str] | None = None) -> S
 def origins(folder: Path | None = None, environ: dict[str, str] | None = None) -> dict[str, tuple[Any, str]]:
     """Return each setting's value and where it came from: default, file or environment."""
     fields = {field.name: field for field in msgspec.structs.fields(Settings)}
-    found: dict[str, tuple[Any, str]] = {name: (field.default, "default") for name, field in fields.items()}
+    values: dict[str, tuple[Any, str]] = {name: (field.default, "default") for name, field in fields.items()}
     path = (folder or Path.cwd()) / FILE
     if path.is_file():
         for name, value in _read_toml(path).items():
-            found[name] = (_typed(name, value, fields), str(path))
+            values[name] = (_typed(name, value, fields), str(path))
     for variable, text in (os.environ if environ is None else environ).items():
         name = variable.removeprefix(PREFIX).lower()
         if variable.startswith(PREFIX) and name in fields:
-            found[name] = (_typed(name, text, fields), variable)
-    return found
+            values[name] = (_typed(name, text, fields), variable)
+    return values
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

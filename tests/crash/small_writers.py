@@ -21,7 +21,7 @@ from helicline.errors import Unavailable
 from helicline.gateway.fleet import archive
 from helicline.gateway.log_sealer import seal_all
 from helicline.gateway.prediction_log import PredictionLog
-from helicline.records.deployment import RevisionOrder
+from helicline.records.deployment import RevisionSpec
 from helicline.server.filter import owner_token
 from helicline.serving.log_segment import Label
 from helicline.store.blobs import LocalBlobs
@@ -157,7 +157,7 @@ def model_files(home):
             member.size = len(content(at))
             tar.addfile(member, BytesIO(content(at)))
     answers = httpx.MockTransport(lambda _: httpx.Response(200, content=packed.getvalue()))
-    order = RevisionOrder(deployment="churn", revision=1, model="m", model_version=1, digest="d", archive_path="/a")
+    order = RevisionSpec(deployment="churn", revision=1, model="m", model_version=1, digest="d", archive_path="/a")
 
     async def fetch():
         async with httpx.AsyncClient(transport=answers, base_url="http://server") as client:

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import msgspec
 
-from helicline.records.deployment import Desired, Observed, RevisionOrder, Route, Variant
+from helicline.records.deployment import Desired, Observed, RevisionSpec, Route, Variant
 
 PATIENCE_S = 90.0
 
@@ -121,10 +121,10 @@ class ControlPlane:
     def applied(self, desired: Desired) -> None:
         wait_for(lambda: self.observed and self.observed.generation >= desired.generation, "the generation applied")
 
-    def order(self, deployment: str, revision: int, model: str) -> RevisionOrder:
+    def order(self, deployment: str, revision: int, model: str) -> RevisionSpec:
         digest = f"d-{model}"
         self.archives[f"/api/v1/models/{model}/{revision}/archive"] = archive(models() / model)
-        return RevisionOrder(
+        return RevisionSpec(
             deployment=deployment,
             revision=revision,
             model=model,

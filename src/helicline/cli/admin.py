@@ -32,24 +32,24 @@ def create_token(name: str, *, role: str = "viewer", days: int = 90, json: bool 
     role
         viewer, contributor, operator, approver, worker, gateway or admin.
     """
-    made = connect().post("/tokens", dict[str, Any], {"name": name, "role": role, "days": days})
+    token = connect().post("/tokens", dict[str, Any], {"name": name, "role": role, "days": days})
     if json:
-        as_json(made)
+        as_json(token)
         return
-    say(f"{made['name']} ({made['role']}), id {made['id']}; keep this secret, it is not shown again:")
-    print(made["secret"])
+    say(f"{token['name']} ({token['role']}), id {token['id']}; keep this secret, it is not shown again:")
+    print(token["secret"])
 
 
 @token_app.command(name="ls")
 def list_tokens(*, json: bool = False) -> None:
     """List tokens without their secrets. Example: `hl token ls`"""
-    found = connect().items("/tokens", dict[str, Any])
+    tokens = connect().items("/tokens", dict[str, Any])
     if json:
-        as_json(found)
+        as_json(tokens)
         return
     rows = [
-        (one["id"], one["name"], one["role"], one["expires_at"], "revoked" if one["revoked_at"] else "")
-        for one in found
+        (token["id"], token["name"], token["role"], token["expires_at"], "revoked" if token["revoked_at"] else "")
+        for token in tokens
     ]
     table("", ("id", "name", "role", "expires", ""), rows, empty="No tokens.")
 
@@ -57,42 +57,42 @@ def list_tokens(*, json: bool = False) -> None:
 @token_app.command(name="revoke")
 def revoke_token(token: str) -> None:
     """End a token at once. Example: `hl token revoke 3f9a1c2b4d5e`"""
-    found = connect().post(f"/tokens/{token}/revoke", dict[str, Any])
-    say(f"{found['name']} is revoked")
+    revoked = connect().post(f"/tokens/{token}/revoke", dict[str, Any])
+    say(f"{revoked['name']} is revoked")
 
 
 @audit_app.command(name="verify")
 def verify_audit(*, json: bool = False) -> None:
     """Walk the whole chain of events and say whether it holds. Example: `hl audit verify`"""
-    found = connect().get("/audit", dict[str, Any])
+    audit = connect().get("/audit", dict[str, Any])
     if json:
-        as_json(found)
-    elif found["ok"]:
-        say(f"the chain of {found['events']} events holds")
+        as_json(audit)
+    elif audit["ok"]:
+        say(f"the chain of {audit['events']} events holds")
     else:
-        say(f"[red]the chain is broken at event {found['broken_at']}[/]: {found['why']}")
-    if not found["ok"]:
+        say(f"[red]the chain is broken at event {audit['broken_at']}[/]: {audit['why']}")
+    if not audit["ok"]:
         sys.exit(1)
 
 
 @audit_app.command(name="ls")
 def list_events(noun: str = "", *, limit: int = 30, json: bool = False) -> None:
     """List events, newest first. Example: `hl audit ls rollout`"""
-    found = connect().items("/events", dict[str, Any], noun=noun or None, limit=limit)
+    events = connect().items("/events", dict[str, Any], noun=noun or None, limit=limit)
     if json:
-        as_json(found)
+        as_json(events)
         return
-    rows = [(one["seq"], one["at"], one["actor"], one["verb"], one["noun"], one["id"]) for one in found]
+    rows = [(event["seq"], event["at"], event["actor"], event["verb"], event["noun"], event["id"]) for event in events]
     table("", ("seq", "at", "actor", "verb", "noun", "id"), rows, empty="No events yet.")
 
 
 @config_app.command(name="show")
 def show_config(*, json: bool = False) -> None:
     """Show every setting, its value and where it comes from. Example: `hl config show`"""
-    found = settings_file.origins()
+    values = settings_file.origins()
     rows = [
         (name, "(set)" if name in SECRET and value else value, origin)
-        for name, (value, origin) in sorted(found.items())
+        for name, (value, origin) in sorted(values.items())
     ]
     if json:
         as_json({name: {"value": value, "origin": origin} for name, value, origin in rows})
@@ -135,18 +135,18 @@ def gc(
         "experiment_ids": _names(experiment_ids),
         "dry_run": dry_run,
     }
-    found = connect().send("POST", "/trash/empty", body=body, timeout_s=GC_TIMEOUT_S).json()
+    report = connect().send("POST", "/trash/empty", body=body, timeout_s=GC_TIMEOUT_S).json()
     if json:
-        as_json(found)
+        as_json(report)
         return
     nouns = ("experiment", "run", "logged_model", "model_version", "trace", "blob")
-    table("", ("what", "would go" if dry_run else "gone"), [(one, found[f"{one}_count"]) for one in nouns])
-    say(f"{found['freed_bytes']:,} bytes {'would be' if dry_run else 'are'} free")
+    table("", ("what", "would go" if dry_run else "gone"), [(noun, report[f"{noun}_count"]) for noun in nouns])
+    say(f"{report['freed_bytes']:,} bytes {'would be' if dry_run else 'are'} free")
     if body["grace_s"]:
         say(f"Blobs that were used in the last {grace} stay until later (--grace).")
-    kept = [(one["noun"], one["id"], one["why"]) for one in found["kept"]]
-    if kept:
-        table("", ("stays", "id", "because"), kept)
+    remaining = [(item["noun"], item["id"], item["why"]) for item in report["kept"]]
+    if remaining:
+        table("", ("stays", "id", "because"), remaining)
 
 
 def _seconds(name: str, text: str) -> float:
@@ -156,4 +156,4 @@ def _seconds(name: str, text: str) -> float:
 
 
 def _names(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",") if one.strip()]
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -79,16 +79,16 @@ SCRIPT = "run --"  # no word that anybody can type by itself
 app.command("helicline.cli.script:run_script", name=SCRIPT, show=False)
 
 
-def arguments_of(given: Sequence[str]) -> list[str]:
+def arguments_of(argv: Sequence[str]) -> list[str]:
     """Return the arguments as the tree of commands takes them.
 
     `run ... --` is a command of its own, and `run ls` is `runs ls` (who calls a loop `ls` turns it by a trigger).
     """
-    if given[:1] != ["run"]:
-        return list(given)
-    if "--" in given:
-        return [SCRIPT, *given[1:]]
-    return ["runs" if given[1:2] and given[1] in RUNS_VERBS else "run", *given[1:]]
+    if argv[:1] != ["run"]:
+        return list(argv)
+    if "--" in argv:
+        return [SCRIPT, *argv[1:]]
+    return ["runs" if argv[1:2] and argv[1] in RUNS_VERBS else "run", *argv[1:]]
 
 
 def main() -> None:

@@ -43,52 +43,52 @@ def list_data(dataset: str = "", *, json: bool = False) -> None:
             return
         rows: list[tuple[Any, ...]] = [
             (
-                one.ref,
-                f"v{one.sequence}",
-                one.file_count,
-                one.row_count,
-                one.byte_count,
-                one.message,
-                ago(one.created_at),
+                version.ref,
+                f"v{version.sequence}",
+                version.file_count,
+                version.row_count,
+                version.byte_count,
+                version.message,
+                ago(version.created_at),
             )
-            for one in versions
+            for version in versions
         ]
         table("", ("version", "", "files", "rows", "bytes", "message", "when"), rows)
         return
-    found = client.items("/datasets", dict[str, Any])
+    summaries = client.items("/datasets", dict[str, Any])
     if json:
-        as_json(found)
+        as_json(summaries)
         return
-    rows = [(one["dataset"]["name"], one["dataset"]["last_sequence"], _refs(one)) for one in found]
+    rows = [(entry["dataset"]["name"], entry["dataset"]["last_sequence"], _refs(entry)) for entry in summaries]
     empty = "No dataset yet. Commit one with: hl data commit NAME PATH"
     table("", ("dataset", "versions", "refs"), rows, empty=empty)
 
 
-def _refs(one: dict[str, Any]) -> str:
-    return ", ".join(f"{ref['name']} → {ref['target']}" for ref in one["refs"])
+def _refs(summary: dict[str, Any]) -> str:
+    return ", ".join(f"{ref['name']} → {ref['target']}" for ref in summary["refs"])
 
 
 @app.command(name="files")
 def list_files(spec: str, *, json: bool = False) -> None:
     """List the files of a version. Example: `hl data files customers@main`"""
     name, _, point = spec.partition("@")
-    found = connect().items(f"/datasets/{name}/versions/{point or 'main'}/files", FileEntry)
+    entries = connect().items(f"/datasets/{name}/versions/{point or 'main'}/files", FileEntry)
     if json:
-        as_json(found)
+        as_json(entries)
         return
-    table("", ("path", "bytes", "blake3"), [(one.path, one.size, one.hash[:16]) for one in found])
+    table("", ("path", "bytes", "blake3"), [(entry.path, entry.size, entry.hash[:16]) for entry in entries])
 
 
 @app.command(name="diff")
 def diff(dataset: str, before: str, after: str = "main", *, json: bool = False) -> None:
     """Show which files differ between two versions. Example: `hl data diff customers v1 v2`"""
-    found = connect().get(f"/datasets/{dataset}/diff", TreeDiff, before=before, after=after)
+    changes = connect().get(f"/datasets/{dataset}/diff", TreeDiff, before=before, after=after)
     if json:
-        as_json(found)
+        as_json(changes)
         return
-    rows: list[tuple[Any, ...]] = [("+", one.path, one.size) for one in found.added]
-    rows += [("-", one.path, one.size) for one in found.removed]
-    rows += [("~", new.path, f"{old.size} → {new.size}") for old, new in found.changed]
+    rows: list[tuple[Any, ...]] = [("+", entry.path, entry.size) for entry in changes.added]
+    rows += [("-", entry.path, entry.size) for entry in changes.removed]
+    rows += [("~", new.path, f"{old.size} → {new.size}") for old, new in changes.changed]
     table("", ("", "path", "bytes"), rows, empty="The two versions are equal.")
 
 

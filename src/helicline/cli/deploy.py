@@ -19,11 +19,11 @@ def rollback(deployment: str, *, reason: str = "", json: bool = False) -> None:
 
     Example: `hl rollback churn --reason "complaints from support"`
     """
-    found = connect().post(f"/deployments/{deployment}/rollback", dict[str, Any], {"reason": reason})
+    detail = connect().post(f"/deployments/{deployment}/rollback", dict[str, Any], {"reason": reason})
     if json:
-        as_json(found)
+        as_json(detail)
         return
-    stable = next(one for one in found["revisions"] if one["number"] == found["deployment"]["stable"])
+    stable = next(revision for revision in detail["revisions"] if revision["number"] == detail["deployment"]["stable"])
     say(f"{deployment} serves {stable['model']}/{stable['model_version']} (revision {stable['number']})")
 
 
@@ -37,42 +37,48 @@ def split_version(model_version: str) -> tuple[str, int]:
 @app.command(name="ls")
 def list_deployments(*, json: bool = False) -> None:
     """List deployments with what they serve. Example: `hl deploy ls`"""
-    found = connect().items("/deployments", dict[str, Any])
+    details = connect().items("/deployments", dict[str, Any])
     if json:
-        as_json(found)
+        as_json(details)
         return
     table(
         "",
         ("deployment", "serves", "state", "requests", "errors", "rollout"),
-        [_row(one) for one in found],
+        [_row(detail) for detail in details],
         empty="No deployment yet. The first turn of a loop makes one.",
     )
 
 
-def _row(one: dict[str, Any]) -> tuple[Any, ...]:
-    stable = next((r for r in one["revisions"] if r["number"] == one["deployment"]["stable"]), None)
-    requests = sum(count["requests"] for count in one["counts"])
-    errors = sum(count["errors"] for count in one["counts"])
-    rollout = one["rollout"]
+def _row(detail: dict[str, Any]) -> tuple[Any, ...]:
+    stable = next((r for r in detail["revisions"] if r["number"] == detail["deployment"]["stable"]), None)
+    requests = sum(count["requests"] for count in detail["counts"])
+    errors = sum(count["errors"] for count in detail["counts"])
+    rollout = detail["rollout"]
     moving = f"#{rollout['number']} {rollout['state']} {rollout['reason']}" if rollout else ""
     serves = f"{stable['model']}/{stable['model_version']}" if stable else "nothing yet"
-    return one["deployment"]["name"], serves, stable["state"] if stable else "", requests, errors, moving
+    return detail["deployment"]["name"], serves, stable["state"] if stable else "", requests, errors, moving
 
 
 @app.command(name="show")
 def show_deployment(deployment: str, *, json: bool = False) -> None:
     """Show a deployment's revisions, traffic and guards. Example: `hl deploy show churn`"""
-    found = connect().get(f"/deployments/{deployment}", dict[str, Any])
+    detail = connect().get(f"/deployments/{deployment}", dict[str, Any])
     if json:
-        as_json(found)
+        as_json(detail)
         return
     rows = [
-        (f"#{one['number']}", f"{one['model']}/{one['model_version']}", one["state"], one["pid"] or "", one["reason"])
-        for one in found["revisions"]
+        (
+            f"#{revision['number']}",
+            f"{revision['model']}/{revision['model_version']}",
+            revision["state"],
+            revision["pid"] or "",
+            revision["reason"],
+        )
+        for revision in detail["revisions"]
     ]
     table("revisions", ("", "version", "state", "pid", ""), rows)
-    if found["rollout"]:
-        _show_rollout(found["rollout"])
+    if detail["rollout"]:
+        _show_rollout(detail["rollout"])
 
 
 def _show_rollout(rollout: dict[str, Any]) -> None:
@@ -90,24 +96,27 @@ def start_rollout(deployment: str, version: str) -> None:
     """Give a model version all traffic as soon as it is loaded. Example: `hl rollout start churn churn/7`"""
     model, number = split_version(version)
     body = {"model": model, "number": number}
-    found = connect().post(f"/deployments/{deployment}/rollouts", Rollout, body)
-    say(f"rollout {found.id} {found.state}")
+    rollout = connect().post(f"/deployments/{deployment}/rollouts", Rollout, body)
+    say(f"rollout {rollout.id} {rollout.state}")
 
 
 @rollout_app.command(name="ls")
 def list_rollouts(deployment: str, *, json: bool = False) -> None:
     """List a deployment's rollouts, newest first. Example: `hl rollout ls churn`"""
-    found = connect().get(f"/deployments/{deployment}", dict[str, Any])["rollouts"]
+    rollouts = connect().get(f"/deployments/{deployment}", dict[str, Any])["rollouts"]
     if json:
-        as_json(found)
+        as_json(rollouts)
         return
-    rows = [(f"{deployment}#{one['number']}", one["state"], one["reason"], one["created_by"]) for one in found]
+    rows = [
+        (f"{deployment}#{rollout['number']}", rollout["state"], rollout["reason"], rollout["created_by"])
+        for rollout in rollouts
+    ]
     table("", ("rollout", "state", "why", "by"), rows, empty="No rollout yet.")
 
 
 def _act(deployment: str, action: str, body: dict[str, Any]) -> None:
-    found = connect().post(f"/deployments/{deployment}/{action}", Rollout, body)
-    say(f"rollout {found.id} {found.state}: {found.reason} ({ago(found.created_at)})")
+    rollout = connect().post(f"/deployments/{deployment}/{action}", Rollout, body)
+    say(f"rollout {rollout.id} {rollout.state}: {rollout.reason} ({ago(rollout.created_at)})")
 
 
 @rollout_app.command(name="promote")

@@ -39,11 +39,11 @@ def doctor(*, json: bool = False) -> None:
     if json:
         as_json(findings)
     else:
-        for one in findings:
-            say(f"{'[green]ok[/]  ' if one.ok else '[red]bad[/] '} {one.what}: {one.detail}")
-            if not one.ok:
-                say(f"     {one.next_step}")
-    if not all(one.ok for one in findings):
+        for finding in findings:
+            say(f"{'[green]ok[/]  ' if finding.ok else '[red]bad[/] '} {finding.what}: {finding.detail}")
+            if not finding.ok:
+                say(f"     {finding.next_step}")
+    if not all(finding.ok for finding in findings):
         sys.exit(1)
 
 
@@ -100,17 +100,17 @@ def _server() -> Iterator[Finding]:
 
     try:
         client = Client()
-        found = client.get("/status", dict[str, Any])
+        status = client.get("/status", dict[str, Any])
         audit = client.get("/audit", dict[str, Any])
     except HeliclineError as error:
         yield Finding(what="server", ok=False, detail=str(error), next_step="See logs/server.log in the home folder.")
         return
-    yield Finding(what="server", ok=True, detail=f"{client.url}, version {found['version']}, event {found['seq']}")
-    seen = found["gateway_seen_s"]
+    yield Finding(what="server", ok=True, detail=f"{client.url}, version {status['version']}, event {status['seq']}")
+    seen_s = status["gateway_seen_s"]
     yield Finding(
         what="gateway",
-        ok=seen is not None and seen < 30,
-        detail="not seen" if seen is None else f"reported {seen:.1f} s ago",
+        ok=seen_s is not None and seen_s < 30,
+        detail="not seen" if seen_s is None else f"reported {seen_s:.1f} s ago",
         next_step="See logs/gateway.log in the home folder.",
     )
     yield Finding(

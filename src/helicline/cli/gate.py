@@ -16,8 +16,9 @@ app = App(name="gate", help="Gates: checks, verdicts, waivers.")
 
 def _decide(request: str, decision: str, *, by: str, reason: str) -> None:
     body = {"person": by, "reason": reason}
-    found = connect().post(f"/promotion-requests/{request}/{decision}", PromotionRequest, body)
-    say(f"request {found.id} for {found.model}/{found.number}: {found.state}, {len(found.approvals)} of {found.people}")
+    decided = connect().post(f"/promotion-requests/{request}/{decision}", PromotionRequest, body)
+    agreed = f"{len(decided.approvals)} of {decided.people}"
+    say(f"request {decided.id} for {decided.model}/{decided.number}: {decided.state}, {agreed}")
 
 
 def approve(request: str, *, by: str = "", reason: str = "") -> None:
@@ -42,12 +43,12 @@ def reject(request: str, *, by: str = "", reason: str = "") -> None:
 def show_report(version: str, *, json: bool = False) -> None:
     """Show the verdicts on a model version. Example: `hl gate show churn/7`"""
     model, number = split_version(version)
-    found = connect().get(f"/gates/{model}/{number}", GateReport)
+    report = connect().get(f"/gates/{model}/{number}", GateReport)
     if json:
-        as_json(found)
+        as_json(report)
         return
-    rows = [(one.check.name, one.outcome, one.reason, one.waived_by) for one in found.verdicts]
-    table(f"{version} {'passed' if found.passed else 'stopped'}", ("check", "verdict", "why", "waived by"), rows)
+    rows = [(verdict.check.name, verdict.outcome, verdict.reason, verdict.waived_by) for verdict in report.verdicts]
+    table(f"{version} {'passed' if report.passed else 'stopped'}", ("check", "verdict", "why", "waived by"), rows)
 
 
 @app.command(name="waive")
@@ -58,19 +59,26 @@ def waive(version: str, check: str, *, by: str, reason: str) -> None:
     """
     model, number = split_version(version)
     body = {"check": check, "person": by, "reason": reason}
-    found = connect().post(f"/gates/{model}/{number}/waive", GateReport, body)
-    say(f"{version}: {check} waived by {by}; {'all checks pass now' if found.passed else 'other checks still stop it'}")
+    report = connect().post(f"/gates/{model}/{number}/waive", GateReport, body)
+    say(
+        f"{version}: {check} waived by {by}; {'all checks pass now' if report.passed else 'other checks still stop it'}"
+    )
 
 
 @app.command(name="requests")
 def list_requests(*, state: RequestState | None = None, json: bool = False) -> None:
     """List promotion requests, newest first. Example: `hl gate requests --state OPEN`"""
-    found: list[Any] = connect().items("/promotion-requests", PromotionRequest, state=state)
+    requests: list[Any] = connect().items("/promotion-requests", PromotionRequest, state=state)
     if json:
-        as_json(found)
+        as_json(requests)
         return
     rows = [
-        (one.id, f"{one.model}/{one.number}", one.state, f"{len(one.approvals)}/{one.people} {one.role}")
-        for one in found
+        (
+            request.id,
+            f"{request.model}/{request.number}",
+            request.state,
+            f"{len(request.approvals)}/{request.people} {request.role}",
+        )
+        for request in requests
     ]
     table("", ("request", "version", "state", "decisions"), rows, empty="No promotion requests.")

@@ -43,10 +43,10 @@ def load_loops(path: Path) -> list[Any]:
         spec.loader.exec_module(module)
     except (ImportError, SyntaxError, NameError, AttributeError, TypeError) as error:
         raise Invalid(str(path), f"{type(error).__name__}: {error}", "a file that runs") from None
-    found = [value for value in vars(module).values() if isinstance(value, LoopObject)]
-    if not found:
+    loops = [value for value in vars(module).values() if isinstance(value, LoopObject)]
+    if not loops:
         raise Invalid(str(path), "no loop", "a file that defines one, like `loop = hl.Loop(...)`")
-    return found
+    return loops
 
 
 def record(client: Client, path: Path) -> list[tuple[LoopSpec, dict[str, Any]]]:
@@ -55,7 +55,7 @@ def record(client: Client, path: Path) -> list[tuple[LoopSpec, dict[str, Any]]]:
     content, files = code.bundle(path)
     state = CodeState(bundle=client.put_bytes(content), files=files, **code.git_state(path.resolve().parent))
     environment = capture()
-    specs = [one.spec(state=state, environment=environment) for one in loops]
+    specs = [loop.spec(state=state, environment=environment) for loop in loops]
     return [(spec, client.post("/loops", dict[str, Any], spec)) for spec in specs]
 
 
@@ -70,8 +70,8 @@ def apply(file: Path = Path("loop.py"), *, json: bool = False) -> None:
         return
     for spec, answer in answers:
         changes = answer["changes"]
-        what = "recorded" if "new" in changes else f"changed: {', '.join(changes)}" if changes else "unchanged"
-        say(f"[bold]{spec.name}[/] {what}")
+        verdict = "recorded" if "new" in changes else f"changed: {', '.join(changes)}" if changes else "unchanged"
+        say(f"[bold]{spec.name}[/] {verdict}")
         say(f"  {len(spec.pipeline.steps)} steps, {len(spec.gates)} gates, {len(spec.monitors)} monitors, "
             f"{len(spec.triggers)} triggers; turn it once with: hl run {spec.name}")  # fmt: skip
 
@@ -105,18 +105,18 @@ ENDED = ("PROMOTED", "REJECTED", "ROLLED_BACK", "FAILED", "UNCHANGED", "CANCELLE
 
 def follow(client: Client, turn_id: str, *, quiet: bool = False) -> Turn:
     """Print a turn's legs as they happen, until it ends."""
-    told: set[tuple[str, bool]] = set()
+    printed: set[tuple[str, bool]] = set()
     while True:
         turn = client.get(f"/turns/{turn_id}", Turn)
         for leg in turn.legs:
             key = (leg.name, leg.finished_at is not None)
-            if key not in told and not quiet:
-                told.add(key)
-                text = f"{leg.outcome} in {span(leg.seconds)}" if leg.finished_at else f"began {leg.subject}"
+            if key not in printed and not quiet:
+                printed.add(key)
+                text = f"{leg.result} in {span(leg.seconds)}" if leg.finished_at else f"began {leg.subject}"
                 say(f"  {leg.name:9} {text}")
         if turn.state in ENDED:
             if not quiet:
-                say(f"[bold]{turn.id}[/] {turn.state}: {turn.outcome}")
+                say(f"[bold]{turn.id}[/] {turn.state}: {turn.result}")
             return turn
         time.sleep(0.3)
 
@@ -124,19 +124,19 @@ def follow(client: Client, turn_id: str, *, quiet: bool = False) -> Turn:
 @app.command(name="ls")
 def list_loops(*, json: bool = False) -> None:
     """List the loops. Example: `hl loop ls`"""
-    found = connect().items("/loops", dict[str, Any])
+    details = connect().items("/loops", dict[str, Any])
     if json:
-        as_json(found)
+        as_json(details)
         return
     rows = [
         (
-            one["loop"]["name"],
-            one["loop"]["spec_version"],
-            one["loop"]["last_turn"],
-            len(one["monitors"]),
-            len(one["alerts"]),
+            detail["loop"]["name"],
+            detail["loop"]["spec_version"],
+            detail["loop"]["last_turn"],
+            len(detail["monitors"]),
+            len(detail["alerts"]),
         )
-        for one in found
+        for detail in details
     ]
     table(
         "",
@@ -155,9 +155,9 @@ def show_loop(name: str) -> None:
 @turn_app.command(name="ls")
 def list_turns(loop: str = "", *, limit: int = 20, json: bool = False) -> None:
     """List turns, newest first. Example: `hl turn ls churn`"""
-    found = connect().items("/turns", Turn, loop=loop or None, limit=limit)
+    turns = connect().items("/turns", Turn, loop=loop or None, limit=limit)
     if json:
-        as_json(found)
+        as_json(turns)
         return
     rows = [
         (
@@ -167,7 +167,7 @@ def list_turns(loop: str = "", *, limit: int = 20, json: bool = False) -> None:
             " ".join(f"{leg.name} {span(leg.seconds)}" for leg in turn.legs),
             ago(turn.created_at),
         )
-        for turn in found
+        for turn in turns
     ]
     table("", ("turn", "state", "cause", "legs", "began"), rows, empty="No turn yet. Begin one with: hl run NAME")
 
@@ -175,42 +175,42 @@ def list_turns(loop: str = "", *, limit: int = 20, json: bool = False) -> None:
 @turn_app.command(name="show")
 def show_turn(turn: str, *, json: bool = False) -> None:
     """Show one turn whole: cause, legs with seconds, outcome. Example: `hl turn show churn~3`"""
-    found = connect().get(f"/turns/{turn}", Turn)
+    shown = connect().get(f"/turns/{turn}", Turn)
     if json:
-        as_json(found)
+        as_json(shown)
         return
-    say(f"[bold]{found.id}[/] {found.state}  {found.outcome}")
-    say(f"cause: {found.cause.sentence}")
+    say(f"[bold]{shown.id}[/] {shown.state}  {shown.result}")
+    say(f"cause: {shown.cause.sentence}")
     table(
         "",
         ("leg", "seconds", "outcome", "on"),
-        [(leg.name, span(leg.seconds), leg.outcome, leg.subject) for leg in found.legs],
+        [(leg.name, span(leg.seconds), leg.result, leg.subject) for leg in shown.legs],
     )
 
 
 @turn_app.command(name="cancel")
 def cancel_turn(turn: str, *, reason: str = "") -> None:
     """Stop a turn, its pipeline run and its rollout. Example: `hl turn cancel churn~3`"""
-    found = connect().post(f"/turns/{turn}/cancel", Turn, {"reason": reason})
-    say(f"{found.id} {found.state}")
+    cancelled = connect().post(f"/turns/{turn}/cancel", Turn, {"reason": reason})
+    say(f"{cancelled.id} {cancelled.state}")
 
 
 @trigger_app.command(name="ls")
 def list_triggers(loop: str, *, json: bool = False) -> None:
     """List a loop's triggers. Example: `hl trigger ls churn`"""
-    found = connect().get(f"/loops/{loop}", dict[str, Any])["triggers"]
+    triggers = connect().get(f"/loops/{loop}", dict[str, Any])["triggers"]
     if json:
-        as_json(found)
+        as_json(triggers)
         return
     rows = [
         (
-            one["name"],
-            "muted" if one["muted"] else "",
-            one["pending"],
-            one["last_turn"] or "",
-            one["last_fired_at"] or "never",
+            trigger["name"],
+            "muted" if trigger["muted"] else "",
+            trigger["pending"],
+            trigger["last_turn"] or "",
+            trigger["last_fired_at"] or "never",
         )
-        for one in found
+        for trigger in triggers
     ]
     table("", ("trigger", "", "waits with", "last turn", "last fired"), rows, empty="This loop has no triggers.")
 

@@ -19,33 +19,36 @@ def list_models(model: str = "", *, json: bool = False) -> None:
     """List models, or the versions of one. Example: `hl model ls churn`"""
     client = connect()
     if not model:
-        found = client.items("/models", dict[str, Any])
+        summaries = client.items("/models", dict[str, Any])
         if json:
-            as_json(found)
+            as_json(summaries)
             return
-        rows = [(one["model"]["name"], (one["latest"] or {}).get("number", ""), _aliases(one)) for one in found]
+        rows = [
+            (summary["model"]["name"], (summary["latest"] or {}).get("number", ""), _aliases(summary))
+            for summary in summaries
+        ]
         table("", ("model", "latest", "aliases"), rows, empty="No model yet.")
         return
-    found = client.items(f"/models/{model}/versions", dict[str, Any])
+    summaries = client.items(f"/models/{model}/versions", dict[str, Any])
     if json:
-        as_json(found)
+        as_json(summaries)
         return
-    table("", ("version", "aliases", "gates", "serves in", "from"), [_row(one) for one in found])
+    table("", ("version", "aliases", "gates", "serves in", "from"), [_row(detail) for detail in summaries])
 
 
-def _aliases(one: dict[str, Any]) -> str:
-    return ", ".join(f"{alias['alias']} → {alias['number']}" for alias in one["aliases"])
+def _aliases(summary: dict[str, Any]) -> str:
+    return ", ".join(f"{alias['alias']} → {alias['number']}" for alias in summary["aliases"])
 
 
-def _row(one: dict[str, Any]) -> tuple[Any, ...]:
-    version, report = one["version"], one["report"]
+def _row(detail: dict[str, Any]) -> tuple[Any, ...]:
+    version, report = detail["version"], detail["report"]
     verdicts = " ".join(verdict["outcome"] for verdict in report["verdicts"]) if report else "not judged"
     turn = f"{version['loop']}~{version['turn']}" if version["turn"] else version["created_by"]
     return (
         f"{version['model']}/{version['number']}",
-        ", ".join([*one["aliases"], *(["archived"] if version["stage"] == "Archived" else [])]),
+        ", ".join([*detail["aliases"], *(["archived"] if version["stage"] == "Archived" else [])]),
         verdicts,
-        ", ".join(one["deployments"]),
+        ", ".join(detail["deployments"]),
         turn,
     )
 
@@ -57,11 +60,11 @@ def register(model: str, source: str, *, description: str = "", json: bool = Fal
     Example: `hl model register churn models:/m-0123456789abcdef0123456789abcdef`
     """
     body = {"source": source, "description": description}
-    found = connect().post(f"/models/{model}/versions", ModelVersion, body)
+    version = connect().post(f"/models/{model}/versions", ModelVersion, body)
     if json:
-        as_json(found)
+        as_json(version)
         return
-    say(f"[bold]{found.id}[/] registered {ago(found.created_at)}; its verdicts: hl gate show {found.id}")
+    say(f"[bold]{version.id}[/] registered {ago(version.created_at)}; its verdicts: hl gate show {version.id}")
 
 
 @app.command(name="point")
@@ -75,8 +78,8 @@ def point(version: str, alias: str, *, by: str = "", reason: str = "") -> None:
     """
     model, number = split_version(version)
     body = {"number": number, "person": by, "reason": reason}
-    found = connect().post(f"/models/{model}/aliases/{alias}", Alias, body)
-    say(f"{found.model}@{found.alias} → {found.number}")
+    pointer = connect().post(f"/models/{model}/aliases/{alias}", Alias, body)
+    say(f"{pointer.model}@{pointer.alias} → {pointer.number}")
 
 
 @app.command(name="request")
@@ -87,11 +90,11 @@ def request(version: str, alias: str, *, by: str = "", reason: str = "", json: b
     """
     model, number = split_version(version)
     body = {"model": model, "number": number, "alias": alias, "person": by, "reason": reason}
-    found = connect().post("/promotion-requests", PromotionRequest, body)
+    opened = connect().post("/promotion-requests", PromotionRequest, body)
     if json:
-        as_json(found)
+        as_json(opened)
         return
-    say(f"request [bold]{found.id}[/]: {found.people} of role {found.role} must approve; hl approve {found.id}")
+    say(f"request [bold]{opened.id}[/]: {opened.people} of role {opened.role} must approve; hl approve {opened.id}")
 
 
 @app.command(name="protect")
@@ -125,14 +128,14 @@ def card(version: str, *, set: list[str] | None = None, json: bool = False) -> N
     model, number = split_version(version)
     path = f"/models/{model}/versions/{number}/card"
     if set:
-        fields = dict(_field(one) for one in set)
-        found = connect().post(path, dict[str, Any], {"fields": fields})
+        fields = dict(_field(assignment) for assignment in set)
+        document = connect().post(path, dict[str, Any], {"fields": fields})
     else:
-        found = connect().get(path, dict[str, Any])
+        document = connect().get(path, dict[str, Any])
     if json:
-        as_json(found)
+        as_json(document)
         return
-    print(found["markdown"])
+    print(document["markdown"])
 
 
 def _field(text: str) -> tuple[str, str]:
@@ -149,17 +152,25 @@ def diff(before: str, after: int, *, json: bool = False) -> None:
     Example: `hl model diff churn/6 7`
     """
     model, number = split_version(before)
-    found = connect().get(f"/models/{model}/diff", dict[str, Any], before=number, after=after)
+    changes = connect().get(f"/models/{model}/diff", dict[str, Any], before=number, after=after)
     if json:
-        as_json(found)
+        as_json(changes)
         return
     rows = [
-        (f"{one['part']} {one['name']}", one["before"], one["after"], "breaks callers" if one["breaks"] else "")
-        for one in found["signature"]
+        (
+            f"{change['part']} {change['name']}",
+            change["before"],
+            change["after"],
+            "breaks callers" if change["breaks"] else "",
+        )
+        for change in changes["signature"]
     ]
-    rows += [(f"param {one['name']}", one["before"], one["after"], "") for one in found["params"]]
-    rows += [(f"metric {one['name']}", _number(one["before"]), _number(one["after"]), "") for one in found["metrics"]]
-    rows += [(f"file {one['path']}", "", "", one["change"]) for one in found["files"]["changes"]]
+    rows += [(f"param {change['name']}", change["before"], change["after"], "") for change in changes["params"]]
+    rows += [
+        (f"metric {change['name']}", _number(change["before"]), _number(change["after"]), "")
+        for change in changes["metrics"]
+    ]
+    rows += [(f"file {change['path']}", "", "", change["change"]) for change in changes["files"]["changes"]]
     table("", ("what", before, f"{model}/{after}", ""), rows, empty="They do not differ.")
 
 
@@ -170,10 +181,12 @@ def _number(value: float | None) -> str:
 @app.command(name="lineage")
 def lineage(version: str, *, json: bool = False) -> None:
     """Say what a version comes from and where it went. Example: `hl model lineage churn/7`"""
-    found = connect().get("/lineage", dict[str, Any], noun="model_version", id=version)
+    graph = connect().get("/lineage", dict[str, Any], noun="model_version", id=version)
     if json:
-        as_json(found)
+        as_json(graph)
         return
     words = {"back": "from", "focus": "", "forward": "to"}
-    rows = [(words[one["side"]], one["noun"].replace("_", " "), one["id"], one["detail"]) for one in found["nodes"]]
+    rows = [
+        (words[node["side"]], node["noun"].replace("_", " "), node["id"], node["detail"]) for node in graph["nodes"]
+    ]
     table("", ("", "what", "id", ""), rows)

@@ -15,18 +15,20 @@ app = App(name="monitor", help="Monitors, windows and alerts.")
 @app.command(name="ls")
 def list_monitors(deployment: str = "", *, json: bool = False) -> None:
     """List monitors with their newest window. Example: `hl monitor ls churn`"""
-    found = connect().items("/monitors", dict[str, Any], deployment=deployment or None)
+    details = connect().items("/monitors", dict[str, Any], deployment=deployment or None)
     if json:
-        as_json(found)
+        as_json(details)
         return
     rows = []
-    for one in found:
-        last = one["windows"][-1] if one["windows"] else {"severity": "no window yet", "row_count": "", "reason": ""}
-        alert = f"{one['alert']['deployment']}!{one['alert']['number']}" if one["alert"] else ""
+    for detail in details:
+        last = (
+            detail["windows"][-1] if detail["windows"] else {"severity": "no window yet", "row_count": "", "reason": ""}
+        )
+        alert = f"{detail['alert']['deployment']}!{detail['alert']['number']}" if detail["alert"] else ""
         rows.append(
             (
-                one["monitor"]["deployment"],
-                one["monitor"]["name"],
+                detail["monitor"]["deployment"],
+                detail["monitor"]["name"],
                 last["severity"],
                 last["row_count"],
                 alert,
@@ -39,23 +41,23 @@ def list_monitors(deployment: str = "", *, json: bool = False) -> None:
 @app.command(name="alerts")
 def list_alerts(deployment: str = "", *, open: bool = False, json: bool = False) -> None:
     """List alerts, newest first. Example: `hl monitor alerts --open`"""
-    found = connect().items("/alerts", Alert, deployment=deployment or None, state="firing" if open else None)
+    alerts = connect().items("/alerts", Alert, deployment=deployment or None, state="firing" if open else None)
     if json:
-        as_json(found)
+        as_json(alerts)
         return
-    rows = [(one.id, one.state, one.severity, one.summary, ago(one.opened_at)) for one in found]
+    rows = [(alert.id, alert.state, alert.severity, alert.summary, ago(alert.opened_at)) for alert in alerts]
     table("", ("alert", "state", "severity", "what", "opened"), rows, empty="No alerts.")
 
 
 @app.command(name="acknowledge")
 def acknowledge(alert: str) -> None:
     """Note that you know of an alert. Example: `hl monitor acknowledge churn!3`"""
-    found = connect().post(f"/alerts/{alert}/acknowledge", Alert)
-    say(f"{found.id} {found.state} by {found.acknowledged_by}")
+    acknowledged = connect().post(f"/alerts/{alert}/acknowledge", Alert)
+    say(f"{acknowledged.id} {acknowledged.state} by {acknowledged.acknowledged_by}")
 
 
 @app.command(name="resolve")
 def resolve(alert: str, *, reason: str = "") -> None:
     """Close an alert by hand. Example: `hl monitor resolve churn!3 --reason "planned change"`"""
-    found = connect().post(f"/alerts/{alert}/resolve", Alert, {"reason": reason})
-    say(f"{found.id} {found.state}")
+    resolved = connect().post(f"/alerts/{alert}/resolve", Alert, {"reason": reason})
+    say(f"{resolved.id} {resolved.state}")

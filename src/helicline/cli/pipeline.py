@@ -18,13 +18,19 @@ ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 @app.command(name="ls")
 def list_pipeline_runs(*, limit: int = 20, json: bool = False) -> None:
     """List pipeline runs, newest first. Example: `hl pipeline ls`"""
-    found = connect().items("/pipeline-runs", PipelineRun, limit=limit)
+    pipeline_runs = connect().items("/pipeline-runs", PipelineRun, limit=limit)
     if json:
-        as_json(found)
+        as_json(pipeline_runs)
         return
     rows = [
-        (one.id, one.pipeline, one.state, f"{one.loop}~{one.turn}" if one.turn else "", ago(one.created_at))
-        for one in found
+        (
+            pipeline_run.id,
+            pipeline_run.pipeline,
+            pipeline_run.state,
+            f"{pipeline_run.loop}~{pipeline_run.turn}" if pipeline_run.turn else "",
+            ago(pipeline_run.created_at),
+        )
+        for pipeline_run in pipeline_runs
     ]
     table(
         "",
@@ -37,12 +43,12 @@ def list_pipeline_runs(*, limit: int = 20, json: bool = False) -> None:
 @app.command(name="show")
 def show_pipeline_run(run: str, *, json: bool = False) -> None:
     """Show the steps of a pipeline run. Example: `hl pipeline show 6f0c...`"""
-    found = connect().get(f"/pipeline-runs/{run}", dict[str, Any])
+    detail = connect().get(f"/pipeline-runs/{run}", dict[str, Any])
     if json:
-        as_json(found)
+        as_json(detail)
         return
-    say(f"[bold]{found['run']['pipeline']}[/] {found['run']['state']} {found['run']['error']}")
-    rows = [(one["step"], one["state"], one["attempt_count"], _reason(one)) for one in found["steps"]]
+    say(f"[bold]{detail['run']['pipeline']}[/] {detail['run']['state']} {detail['run']['error']}")
+    rows = [(step["step"], step["state"], step["attempt_count"], _reason(step)) for step in detail["steps"]]
     table("", ("step", "state", "attempts", ""), rows)
 
 
@@ -55,8 +61,8 @@ def _reason(step: dict[str, Any]) -> str:
 @app.command(name="cancel")
 def cancel(run: str) -> None:
     """Stop a pipeline run. Example: `hl pipeline cancel 6f0c...`"""
-    found = connect().post(f"/pipeline-runs/{run}/cancel", PipelineRun)
-    say(f"{found.id} {found.state}")
+    cancelled = connect().post(f"/pipeline-runs/{run}/cancel", PipelineRun)
+    say(f"{cancelled.id} {cancelled.state}")
 
 
 @app.command(name="logs")
@@ -70,18 +76,18 @@ def logs(run: str, step: str, *, follow: bool = False) -> None:
     """
     client, offset = connect(), 0
     while True:
-        found = client.get(f"/pipeline-runs/{run}", dict[str, Any])
-        mine = [one for one in found["attempts"] if one["step"] == step]
-        if mine:
-            attempt = max(mine, key=lambda one: one["number"])
+        detail = client.get(f"/pipeline-runs/{run}", dict[str, Any])
+        attempts = [attempt for attempt in detail["attempts"] if attempt["step"] == step]
+        if attempts:
+            attempt = max(attempts, key=lambda attempt: attempt["number"])
             response = client.send("GET", f"/attempts/{attempt['id']}/log", offset=offset)
             offset = int(response.headers["X-Next-Offset"])
             sys.stdout.write(response.text)
             sys.stdout.flush()
             if response.content:
                 continue
-        if not follow or found["run"]["state"] in ENDED or (mine and attempt["state"] not in ("READY", "LEASED")):
-            if not mine:
+        if not follow or detail["run"]["state"] in ENDED or (attempts and attempt["state"] not in ("READY", "LEASED")):
+            if not attempts:
                 say(f"step {step} has not run in {run}")
             return
         time.sleep(0.4)

@@ -46,25 +46,25 @@ def list_runs(
     if limit is not None and limit < 1:
         raise Invalid("limit", limit, "1 or more")
     most = limit if limit is not None else sys.maxsize if to else SHOWN
-    found = runs.search(filter, experiment=experiment, order_by=order_by, limit=most, client=connect())
+    matching = runs.search(filter, experiment=experiment, order_by=order_by, limit=most, client=connect())
     if to:
-        say(f"{len(found)} runs in {_saved(found, to)}")
+        say(f"{len(matching)} runs in {_saved(matching, to)}")
         return
     if json:
-        as_json(found)
+        as_json(matching)
         return
-    rows = [(one.run_id[:12], one.name, one.status, _metrics(one, 4), ago(one.start_time)) for one in found]
+    rows = [(run.run_id[:12], run.name, run.status, _metrics(run, 4), ago(run.start_time)) for run in matching]
     table("", ("run", "name", "status", "metrics", "began"), rows, empty="No runs yet.")
 
 
-def _saved(found: runs.Runs, to: str) -> Path:
+def _saved(selection: runs.Runs, to: str) -> Path:
     try:
-        return found.save(to)
+        return selection.save(to)
     except OSError as error:
         raise Invalid("to", to, f"a file that can be written ({error.strerror})") from None
 
 
-def _found(run_id: str, client: Client) -> Run:
+def _run_of(run_id: str, client: Client) -> Run:
     """Return the run of an id, or of the beginning of one as lists show it."""
     if len(run_id) >= SHORTEST and set(run_id) <= HEX and len(run_id) < 32:
         like = runs.search(f"attributes.run_id LIKE '{run_id}%'", limit=2, client=client)
@@ -87,14 +87,14 @@ def _short(key: str) -> str:
 @app.command(name="show")
 def show_run(run_id: str, *, json: bool = False) -> None:
     """Show a run's parameters, metrics and tags. Example: `hl runs show 0af3...`"""
-    found = _found(run_id, connect())
+    run = _run_of(run_id, connect())
     if json:
-        as_json(found)
+        as_json(run)
         return
-    say(f"[bold]{found.name}[/] {found.run_id} {found.status}")
-    rows = [("param", name, value) for name, value in sorted(found.params.items())]
-    rows += [("metric", one.key, f"{one.value:.6g}") for one in found.metrics]
-    rows += [("tag", name, value) for name, value in sorted(found.tags.items())]
+    say(f"[bold]{run.name}[/] {run.run_id} {run.status}")
+    rows = [("param", name, value) for name, value in sorted(run.params.items())]
+    rows += [("metric", metric.key, f"{metric.value:.6g}") for metric in run.metrics]
+    rows += [("tag", name, value) for name, value in sorted(run.tags.items())]
     table("", ("", "name", "value"), rows)
 
 
@@ -104,12 +104,12 @@ def compare_runs(*run_ids: str, json: bool = False) -> None:
     if len(run_ids) < 2:
         raise Invalid("run_ids", len(run_ids), "two runs or more")
     client = connect()
-    found = [_found(run_id, client) for run_id in run_ids]
-    rows = runs.differences(found)
+    compared = [_run_of(run_id, client) for run_id in run_ids]
+    rows = runs.differences(compared)
     if json:
         as_json({name: dict(zip(run_ids, values, strict=True)) for name, values in rows})
         return
-    columns = ("", *(f"{run.name} {run.run_id[:8]}" for run in found))
+    columns = ("", *(f"{run.name} {run.run_id[:8]}" for run in compared))
     table("", columns, [(name, *values) for name, values in rows], empty="They are the same.")
 
 
@@ -117,7 +117,7 @@ def compare_runs(*run_ids: str, json: bool = False) -> None:
 def watch_run(run_id: str, *, every: float = 2.0) -> None:
     """Print a run's metrics as they change, until it ends. Example: `hl runs watch 0af3...`"""
     client, before = connect(), ""
-    run_id = _found(run_id, client).run_id
+    run_id = _run_of(run_id, client).run_id
     while True:
         run = runs.get(run_id, client=client)
         line = f"{run.status} {_metrics(run, 12)}"
@@ -139,7 +139,7 @@ def tail_run(run_id: str, *, follow: bool = False) -> None:
         Go on printing while the run goes on; what is new comes every few seconds.
     """
     client, shown = connect(), 0
-    run_id = _found(run_id, client).run_id
+    run_id = _run_of(run_id, client).run_id
     while True:
         run = runs.get(run_id, client=client)
         place = run.artifact_uri.removeprefix("mlflow-artifacts:/")
@@ -160,8 +160,8 @@ def why_rerun(pipeline_run: str, *, json: bool = False) -> None:
 
     Example: `hl runs why-rerun 6f0c...`
     """
-    found = connect().items(f"/pipeline-runs/{pipeline_run}/why", dict[str, Any])
+    steps = connect().items(f"/pipeline-runs/{pipeline_run}/why", dict[str, Any])
     if json:
-        as_json(found)
+        as_json(steps)
         return
-    table("", ("step", "state", "why"), [(one["step"], one["state"], one["reason"]) for one in found])
+    table("", ("step", "state", "why"), [(step["step"], step["state"], step["reason"]) for step in steps])

@@ -88,25 +88,25 @@ class Script:
             tags |= {"helicline.git.dirty": "true"} if state["dirty"] else {}
         if self.name:
             tags["mlflow.runName"] = self.name
-        for one in self.client.items("/datasets", dict[str, Any])[:MOST_DATASETS]:
-            name = one["dataset"]["name"]
-            heads = [ref["target"] for ref in one["refs"] if ref["name"] == "main"]
+        for summary in self.client.items("/datasets", dict[str, Any])[:MOST_DATASETS]:
+            name = summary["dataset"]["name"]
+            heads = [ref["target"] for ref in summary["refs"] if ref["name"] == "main"]
             tags |= {f"helicline.data.{name}": f"{name}@{head}" for head in heads}
         return tags
 
     def environment(self) -> dict[str, str]:
         """Return the program's environment: what it has, and where the server is."""
-        told = {
+        variables = {
             "MLFLOW_TRACKING_URI": self.client.url,
             "MLFLOW_RUN_CONTEXT": json.dumps(self.tags),
             "HELICLINE_URL": self.client.url,
             "PYTHONUNBUFFERED": "1",
         }
         if self.experiment:
-            told["MLFLOW_EXPERIMENT_NAME"] = self.experiment
+            variables["MLFLOW_EXPERIMENT_NAME"] = self.experiment
         if token := os.environ.get("HELICLINE_TOKEN", ""):
-            told["MLFLOW_TRACKING_TOKEN"] = token
-        return {**os.environ, **told}
+            variables["MLFLOW_TRACKING_TOKEN"] = token
+        return {**os.environ, **variables}
 
     def run(self) -> int:
         """Run the program to its end, show what it prints, and return its exit code."""
@@ -157,7 +157,7 @@ class Script:
 
     def _runs(self, wait_s: float) -> list[dict[str, Any]]:
         """Return the program's runs; its own one where it has made none `wait_s` after its start."""
-        runs = self._made()
+        runs = self._program_runs()
         if runs and self.own is not None:
             self.client.wire("POST", "/api/2.0/mlflow/runs/delete", body={"run_id": self.own["info"]["run_id"]})
             self.own = None
@@ -166,10 +166,10 @@ class Script:
         self.own = self.own or self._own_run()
         return [self.own]
 
-    def _made(self) -> list[dict[str, Any]]:
+    def _program_runs(self) -> list[dict[str, Any]]:
         own = "" if self.own is None else self.own["info"]["run_id"]
         body = {
-            "experiment_ids": [one["experiment_id"] for one in self._experiments()],
+            "experiment_ids": [experiment["experiment_id"] for experiment in self._experiments()],
             "filter": f"tags.`{SCRIPT_TAG}` = '{self.id}' AND attributes.run_id != '{own}'",
             "max_results": 1000,
         }
@@ -177,8 +177,8 @@ class Script:
         return runs
 
     def _experiments(self) -> list[dict[str, Any]]:
-        found = self.client.wire("POST", "/api/2.0/mlflow/experiments/search", body={"max_results": 10_000})
-        return list(found.get("experiments", []))
+        page = self.client.wire("POST", "/api/2.0/mlflow/experiments/search", body={"max_results": 10_000})
+        return list(page.get("experiments", []))
 
     def finish(self, code: int) -> list[str]:
         """Send the rest of the log, end what the program left open, and return the ids of its runs."""
@@ -202,14 +202,14 @@ class Script:
             "start_time": int(self.began * 1000),
             "tags": [{"key": key, "value": value} for key, value in self.tags.items()],
         }
-        made: dict[str, Any] = self.client.wire("POST", "/api/2.0/mlflow/runs/create", body=body)["run"]
-        return made
+        run: dict[str, Any] = self.client.wire("POST", "/api/2.0/mlflow/runs/create", body=body)["run"]
+        return run
 
     def _experiment_id(self) -> str:
         if not self.experiment:
             return "0"
-        for one in self._experiments():
-            if one["name"] == self.experiment:
-                return str(one["experiment_id"])
-        made = self.client.wire("POST", "/api/2.0/mlflow/experiments/create", body={"name": self.experiment})
-        return str(made["experiment_id"])
+        for experiment in self._experiments():
+            if experiment["name"] == self.experiment:
+                return str(experiment["experiment_id"])
+        created = self.client.wire("POST", "/api/2.0/mlflow/experiments/create", body={"name": self.experiment})
+        return str(created["experiment_id"])

@@ -7,7 +7,7 @@ from typing import Any
 from helicline.cli.show import as_json, connect, say, table
 
 
-def _mark(station: dict[str, Any]) -> str:
+def _symbol(station: dict[str, Any]) -> str:
     if station["trouble"]:
         return "[red]✖[/]"
     return "[yellow]●[/]" if station["moving"] else "[green]○[/]"
@@ -18,7 +18,7 @@ def ring(stations: list[dict[str, Any]]) -> str:
     by_name = {station["name"]: station for station in stations}
 
     def shown(name: str) -> str:
-        return f"{_mark(by_name[name])} {name}"
+        return f"{_symbol(by_name[name])} {name}"
 
     return "\n".join(
         [
@@ -37,15 +37,15 @@ def status(*, json: bool = False) -> None:
 
     Example: `hl status`
     """
-    found = connect().get("/status", dict[str, Any])
+    status_now = connect().get("/status", dict[str, Any])
     if json:
-        as_json(found)
+        as_json(status_now)
         return
-    say(ring(found["stations"]) + "\n")
-    table("", ("station", "now"), [(one["name"], one["sentence"]) for one in found["stations"]])
-    seen = found["gateway_seen_s"]
-    say(f"\ngateway: {'not seen yet' if seen is None else f'reported {seen:.1f} s ago'}")
-    if found["needs"]:
+    say(ring(status_now["stations"]) + "\n")
+    table("", ("station", "now"), [(station["name"], station["sentence"]) for station in status_now["stations"]])
+    seen_s = status_now["gateway_seen_s"]
+    say(f"\ngateway: {'not seen yet' if seen_s is None else f'reported {seen_s:.1f} s ago'}")
+    if status_now["needs"]:
         say("\n[bold]needs you[/]")
-        for need in found["needs"]:
+        for need in status_now["needs"]:
             say(f"  [yellow]{need['kind']}[/] {need['sentence']}")

@@ -12,17 +12,17 @@ def why(prediction_id: str, *, json: bool = False) -> None:
 
     Example: `hl why 0193a1c2-7b5e-7c3a-9f00-0123456789ab`
     """
-    found = connect().get(f"/why/{prediction_id}", dict[str, Any])
+    answer = connect().get(f"/why/{prediction_id}", dict[str, Any])
     if json:
-        as_json(found)
+        as_json(answer)
         return
-    for line in lines(found):
+    for line in lines(answer):
         say(line)
 
 
-def lines(found: dict[str, Any]) -> list[str]:
+def lines(answer: dict[str, Any]) -> list[str]:
     """Return the answer as lines with rich markup, one a thing that stands behind the prediction."""
-    prediction, version = found["prediction"], found["version"]
+    prediction, version = answer["prediction"], answer["version"]
     labels = ", ".join(f"{name}={value}" for name, value in prediction["labels"].items()) or "none yet"
     shown = [
         f"[bold]prediction[/]  {prediction['prediction_id']} → {prediction['prediction']}   label: {labels}",
@@ -30,29 +30,32 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"in {prediction['latency_us'] / 1000:.1f} ms at {prediction['at']}",
         f"[bold]version[/]     {version['model']}/{version['number']}   digest {version['digest'][:16]}",
     ]
-    if found["turn"]:
-        shown.append(f"[bold]turn[/]        {found['turn']}: {found['turn_cause']}")
-    if found["run"]:
-        shown.append(f"[bold]run[/]         {found['run']['run_id']} {found['run']['name']}")
-    if found["code"]:
-        state = found["code"]
+    if answer["turn"]:
+        shown.append(f"[bold]turn[/]        {answer['turn']}: {answer['turn_cause']}")
+    if answer["run"]:
+        shown.append(f"[bold]run[/]         {answer['run']['run_id']} {answer['run']['name']}")
+    if answer["code"]:
+        state = answer["code"]
         commit = f"commit {state['commit'][:12]}{' (dirty)' if state['dirty'] else ''}, " if state["commit"] else ""
         shown.append(f"[bold]code[/]        {commit}bundle {state['bundle'][:12]} ({', '.join(state['files'])})")
-    if found["environment"]:
-        packages = found["environment"]["packages"]
-        text = f"python {found['environment']['python']}, {len(packages)} packages, {found['environment']['hash'][:12]}"
+    if answer["environment"]:
+        packages = answer["environment"]["packages"]
+        text = (
+            f"python {answer['environment']['python']}, {len(packages)} packages, {answer['environment']['hash'][:12]}"
+        )
         shown.append(f"[bold]environment[/] {text}")
-    shown += [f"[bold]data[/]        {ref}" for ref in found["datasets"].values()]
-    return [*shown, *_verdicts(found)]
+    shown += [f"[bold]data[/]        {ref}" for ref in answer["datasets"].values()]
+    return [*shown, *_verdicts(answer)]
 
 
-def _verdicts(found: dict[str, Any]) -> list[str]:
+def _verdicts(answer: dict[str, Any]) -> list[str]:
     shown = []
-    for verdict in (found["report"] or {"verdicts": []})["verdicts"]:
+    for verdict in (answer["report"] or {"verdicts": []})["verdicts"]:
         name = verdict["check"]["kind"] + (f":{verdict['check']['metric']}" if verdict["check"]["metric"] else "")
         by = f", waived by {verdict['waived_by']}: {verdict['waiver_reason']}" if verdict["waived_by"] else ""
         shown.append(f"[bold]gate[/]        {name} {verdict['outcome']}: {verdict['reason']}{by}")
-    decisions = (found["request"] or {"approvals": []})["approvals"]
+    decisions = (answer["request"] or {"approvals": []})["approvals"]
     return shown + [
-        f"[bold]approval[/]    {one['decision']} by {one['person']} ({one['role']}) at {one['at']}" for one in decisions
+        f"[bold]approval[/]    {decision['decision']} by {decision['person']} ({decision['role']}) at {decision['at']}"
+        for decision in decisions
     ]

@@ -67,9 +67,9 @@ def _describe(blobs: Blobs, entries: Sequence[FileEntry]) -> tuple[int | None, t
 
 def create(tx: Tx, name: str, *, description: str = "") -> Dataset:
     """Return the dataset, made now if it is new."""
-    found = nouns.DATASETS.find(tx, checked_name("dataset", name))
-    if found is not None:
-        return found
+    existing = nouns.DATASETS.find(tx, checked_name("dataset", name))
+    if existing is not None:
+        return existing
     dataset = nouns.DATASETS.insert(
         tx, Dataset(name=name, created_at=tx.now, created_by=tx.actor, description=description)
     )
@@ -154,8 +154,8 @@ def resolve(tx: Reader, spec: str) -> DatasetVersion:
     version = nouns.DATASET_VERSIONS.find(tx, name, ref.target if ref else point)
     if version is None and point.startswith("v") and point[1:].isdecimal():
         column = nouns.DATASET_VERSIONS.table.c
-        found = nouns.DATASET_VERSIONS.select(tx, column.dataset == name, column.sequence == int(point[1:]))
-        version = found[0] if found else None
+        matching = nouns.DATASET_VERSIONS.select(tx, column.dataset == name, column.sequence == int(point[1:]))
+        version = matching[0] if matching else None
     if version is None:
         raise NotFound("dataset version", spec, f"See: hl data ls {name}")
     return version

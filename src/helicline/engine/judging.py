@@ -15,7 +15,7 @@ from helicline.errors import Invalid
 from helicline.gate.paired import compare, measure
 from helicline.monitor import profile
 from helicline.records.gate import Comparison, Evidence
-from helicline.records.pipeline import Completion, JudgeOrder, Order
+from helicline.records.pipeline import Completion, JudgeSpec, TaskSpec
 from helicline.sdk.client import Client
 from helicline.sdk.handles import Table
 
@@ -47,20 +47,20 @@ class Judged:
         return estimator.predict_proba(rows)[:, 1]
 
 
-def run_judge(order: Order, client: Client, scratch: Path) -> Completion:
+def run_judge(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     """Measure both models and profile the reference; the server turns the evidence into verdicts."""
-    asked = order.judge
-    assert asked is not None
-    holdout = open_table(asked.holdout, client, scratch / "holdout").pandas()
-    truth, rows = _split(holdout, asked.label)
-    candidate = Judged(_fetch(client, asked.model, asked.candidate, scratch / "candidate"))
-    champion = Judged(_fetch(client, asked.model, asked.champion, scratch / "champion")) if asked.champion else None
-    evidence = _evidence(candidate, champion, rows, truth, order=asked)
-    reference = _reference(client, asked, scratch)
-    kept = client.put_bytes(profile.encode(reference))
-    evidence = msgspec.structs.replace(evidence, profile=kept, centres=profile.centres_of(reference))
-    print(f"judged {asked.model}/{asked.candidate} on {len(rows)} rows: {evidence.metrics}", flush=True)
-    return Completion(fence=order.fence, ok=True, result={"evidence": msgspec.to_builtins(evidence)})
+    spec = task.judge
+    assert spec is not None
+    holdout = open_table(spec.holdout, client, scratch / "holdout").pandas()
+    truth, rows = _split(holdout, spec.label)
+    candidate = Judged(_fetch(client, spec.model, spec.candidate, scratch / "candidate"))
+    champion = Judged(_fetch(client, spec.model, spec.champion, scratch / "champion")) if spec.champion else None
+    evidence = _evidence(candidate, champion, rows, truth, task=spec)
+    reference = _reference(client, spec, scratch)
+    profile_blob = client.put_bytes(profile.encode(reference))
+    evidence = msgspec.structs.replace(evidence, profile=profile_blob, centres=profile.centres_of(reference))
+    print(f"judged {spec.model}/{spec.candidate} on {len(rows)} rows: {evidence.metrics}", flush=True)
+    return Completion(fence=task.fence, ok=True, result={"evidence": msgspec.to_builtins(evidence)})
 
 
 def _split(holdout: pd.DataFrame, label: str) -> tuple[Any, pd.DataFrame]:
@@ -82,20 +82,20 @@ def _fetch(client: Client, model: str, number: int, target: Path) -> Path:
 
 
 def _evidence(
-    candidate: Judged, champion: Judged | None, rows: pd.DataFrame, truth: Any, *, order: JudgeOrder
+    candidate: Judged, champion: Judged | None, rows: pd.DataFrame, truth: Any, *, task: JudgeSpec
 ) -> Evidence:
-    ours = _outputs(candidate, rows, truth)
-    theirs = _outputs(champion, rows, truth) if champion else {}
+    candidate_outputs = _outputs(candidate, rows, truth)
+    champion_outputs = _outputs(champion, rows, truth) if champion else {}
     return Evidence(
         row_count=len(rows),
-        metrics={name: measure(name, truth, values) for name, values in ours.items()},
-        champion_metrics={name: measure(name, truth, values) for name, values in theirs.items()},
-        comparisons=_comparisons(truth, ours, theirs),
+        metrics={name: measure(name, truth, values) for name, values in candidate_outputs.items()},
+        champion_metrics={name: measure(name, truth, values) for name, values in champion_outputs.items()},
+        comparisons=_comparisons(truth, candidate_outputs, champion_outputs),
         latency_ms=_latency(candidate, rows),
         champion_latency_ms=_latency(champion, rows) if champion else {},
         signature_changes=signature_changes(champion.signature, candidate.signature) if champion else None,
-        holdout_digest=order.holdout.digest,
-        champion_number=order.champion,
+        holdout_digest=task.holdout.digest,
+        champion_number=task.champion,
     )
 
 
@@ -108,8 +108,14 @@ def _outputs(model: Judged, rows: pd.DataFrame, truth: Any) -> dict[str, Any]:
     return {"accuracy": predicted} | ({"auc": scores, "log_loss": scores} if scores is not None else {})
 
 
-def _comparisons(truth: Any, ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[Comparison, ...]:
-    return tuple(compare(name, truth, ours[name], theirs[name]) for name in ours if name in theirs)
+def _comparisons(
+    truth: Any, candidate_outputs: dict[str, Any], champion_outputs: dict[str, Any]
+) -> tuple[Comparison, ...]:
+    return tuple(
+        compare(name, truth, candidate_outputs[name], champion_outputs[name])
+        for name in candidate_outputs
+        if name in champion_outputs
+    )
 
 
 def _latency(model: Judged, rows: pd.DataFrame) -> dict[str, float]:
@@ -129,7 +135,9 @@ def signature_changes(old: Any, new: Any) -> tuple[str, ...] | None:
         return None
     before, after = _columns(old.inputs), _columns(new.inputs)
     changes = [f"input {name} is gone" for name in before if name not in after]
-    changes += [f"input {name} is new and required" for name, one in after.items() if name not in before and one[1]]
+    changes += [
+        f"input {name} is new and required" for name, column in after.items() if name not in before and column[1]
+    ]
     changes += [
         f"input {name} was {before[name][0]}, is {after[name][0]}"
         for name in before
@@ -148,7 +156,7 @@ def _columns(schema: Any) -> dict[str, tuple[str, bool]]:
     }
 
 
-def _reference(client: Client, asked: JudgeOrder, scratch: Path) -> profile.Profile:
-    table: Table = open_table(asked.reference, client, scratch / "reference")
-    columns = {name: values for name, values in table.numpy().items() if name != asked.label}
+def _reference(client: Client, spec: JudgeSpec, scratch: Path) -> profile.Profile:
+    table: Table = open_table(spec.reference, client, scratch / "reference")
+    columns = {name: values for name, values in table.numpy().items() if name != spec.label}
     return profile.build(columns)

@@ -17,57 +17,57 @@ import msgspec
 from helicline.errors import Invalid
 from helicline.ids import new_run_id
 from helicline.records.dataset import FileEntry
-from helicline.records.pipeline import Completion, Kind, Order, Output
+from helicline.records.pipeline import Completion, Kind, Output, TaskSpec
 from helicline.sdk.authoring import Step
 from helicline.sdk.client import Client
 from helicline.sdk.environment import capture
 from helicline.sdk.handles import Artifact, Metrics, Model, Table, write_parquet
 
 
-def run_step(order: Order, client: Client, scratch: Path) -> Completion:
+def run_step(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     """Run the step of an order and return its report.
 
     Raises:
         Invalid: the function did not return what it declares. Anything that the function itself raises.
     """
-    assert order.step is not None
+    assert task.step is not None
     run_id = os.environ.get("MLFLOW_RUN_ID", "")  # the stock client takes it away when the code starts a run
-    function = load_function(order, client, scratch)
+    function = load_function(task, client, scratch)
     arguments = {
-        name: _input(order, name, output, client=client, scratch=scratch) for name, output in order.inputs.items()
+        name: _input(task, name, output, client=client, scratch=scratch) for name, output in task.inputs.items()
     }
-    returned = function(**arguments, **order.step.params)
-    values = _as_tuple(order.step.name, returned, order.step.outputs)
+    returned = function(**arguments, **task.step.params)
+    values = _as_tuple(task.step.name, returned, task.step.outputs)
     outputs = tuple(
-        KEEPERS[kind](f"step {order.step.name}, output {position + 1}", value, client, scratch)
-        for position, (kind, value) in enumerate(zip(order.step.outputs, values, strict=True))
+        KEEPERS[kind](f"step {task.step.name}, output {position + 1}", value, client, scratch)
+        for position, (kind, value) in enumerate(zip(task.step.outputs, values, strict=True))
     )
     _log_metrics(outputs, run_id)
-    return Completion(fence=order.fence, ok=True, outputs=outputs, environment_hash=capture().hash)
+    return Completion(fence=task.fence, ok=True, outputs=outputs, environment_hash=capture().hash)
 
 
-def load_function(order: Order, client: Client, scratch: Path) -> Callable[..., Any]:
+def load_function(task: TaskSpec, client: Client, scratch: Path) -> Callable[..., Any]:
     """Return the step's function out of the code bundle."""
-    assert order.step is not None
+    assert task.step is not None
     code = scratch / "code"
     code.mkdir()
-    with tarfile.open(client.fetch_blob(order.bundle, scratch / "code.tar")) as archive:
+    with tarfile.open(client.fetch_blob(task.bundle, scratch / "code.tar")) as archive:
         archive.extractall(code, filter="data")
     sys.path.insert(0, str(code))
-    module, _, name = order.step.function.partition(":")
-    found: Any = importlib.import_module(module)
+    module, _, name = task.step.function.partition(":")
+    value: Any = importlib.import_module(module)
     for part in name.split("."):
-        found = getattr(found, part)
-    return found.function if isinstance(found, Step) else found
+        value = getattr(value, part)
+    return value.function if isinstance(value, Step) else value
 
 
-def _input(order: Order, name: str, output: Output, *, client: Client, scratch: Path) -> Any:
-    assert order.step is not None
-    source = order.step.inputs[name]
+def _input(task: TaskSpec, name: str, output: Output, *, client: Client, scratch: Path) -> Any:
+    assert task.step is not None
+    source = task.step.inputs[name]
     folder = scratch / "inputs" / name
     if source.dataset:
-        return _dataset(order.datasets[source.dataset], client, folder)
-    return OPENERS[order.step.input_kinds[name]](output, client, folder)
+        return _dataset(task.datasets[source.dataset], client, folder)
+    return OPENERS[task.step.input_kinds[name]](output, client, folder)
 
 
 def _dataset(ref: str, client: Client, folder: Path) -> Table:
@@ -113,59 +113,59 @@ def _as_tuple(step: str, returned: Any, kinds: tuple[Kind, ...]) -> tuple[Any, .
         return ()
     values = returned if len(kinds) > 1 and isinstance(returned, tuple) else (returned,)
     if returned is None or len(values) != len(kinds):
-        got = "nothing" if returned is None else f"{len(values)} values"
-        raise Invalid(f"step {step} returned", got, f"what it declares: {', '.join(kinds)}")
+        returned_text = "nothing" if returned is None else f"{len(values)} values"
+        raise Invalid(f"step {step} returned", returned_text, f"what it declares: {', '.join(kinds)}")
     return tuple(values)
 
 
-def _keep_table(what: str, value: Any, client: Client, scratch: Path) -> Output:
+def _keep_table(field: str, value: Any, client: Client, scratch: Path) -> Output:
     path = scratch / f"{new_run_id()}.parquet"
     try:
         write_parquet(value, path)
     except Invalid as error:
-        raise Invalid(what, error.got, error.allowed) from None
+        raise Invalid(field, error.got, error.allowed) from None
     entry = client.put_blob(path)
     return Output(kind="Table", digest=entry.hash, byte_count=entry.size, row_count=Table([path]).row_count)
 
 
-def _keep_metrics(what: str, value: Any, client: Client, _scratch: Path) -> Output:
+def _keep_metrics(field: str, value: Any, client: Client, _scratch: Path) -> Output:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise Invalid(what, type(value).__name__, "hl.Metrics or a dict of names to numbers")
+        raise Invalid(field, type(value).__name__, "hl.Metrics or a dict of names to numbers")
     numbers = {name: float(number) for name, number in value.items()}
     bad = next((name for name, number in numbers.items() if not math.isfinite(number)), None)
     if bad is not None:
-        raise Invalid(f"{what}, metric {bad}", str(numbers[bad]), "a finite number")
+        raise Invalid(f"{field}, metric {bad}", str(numbers[bad]), "a finite number")
     digest = client.put_bytes(msgspec.json.encode(numbers, order="sorted"))
     return Output(kind="Metrics", digest=digest, values=numbers)
 
 
-def _keep_artifact(what: str, value: Any, client: Client, _scratch: Path) -> Output:
+def _keep_artifact(field: str, value: Any, client: Client, _scratch: Path) -> Output:
     path = value.path if isinstance(value, Artifact) else value
     if isinstance(path, Path):
         if not path.is_file():
-            raise Invalid(what, str(path), "a file that exists")
+            raise Invalid(field, str(path), "a file that exists")
         entry = client.put_blob(path)
         return Output(kind="Artifact", digest=entry.hash, byte_count=entry.size)
     try:
         content = msgspec.json.encode(value, order="deterministic")
     except (TypeError, msgspec.MsgspecError):
-        raise Invalid(what, type(value).__name__, "a file path or a value that JSON can hold") from None
+        raise Invalid(field, type(value).__name__, "a file path or a value that JSON can hold") from None
     return Output(kind="Artifact", digest=client.put_bytes(content), byte_count=len(content))
 
 
-def _keep_model(what: str, value: Any, _client: Client, _scratch: Path) -> Output:
+def _keep_model(field: str, value: Any, _client: Client, _scratch: Path) -> Output:
     """Name the logged model behind `value`; an estimator that was not logged is logged now with the stock client."""
     from mlflow import MlflowClient
 
-    model_id = getattr(value, "model_id", None) or _log_estimator(what, value)
-    found = MlflowClient().get_logged_model(model_id)
-    return Output(kind="Model", digest=_model_digest(found.model_id), model_id=found.model_id)
+    model_id = getattr(value, "model_id", None) or _log_estimator(field, value)
+    logged_model = MlflowClient().get_logged_model(model_id)
+    return Output(kind="Model", digest=_model_digest(logged_model.model_id), model_id=logged_model.model_id)
 
 
-def _log_estimator(what: str, value: Any) -> str:
+def _log_estimator(field: str, value: Any) -> str:
     if not (hasattr(value, "predict") and hasattr(value, "get_params")):
         allowed = "a model logged with mlflow (its ModelInfo or LoggedModel), or a scikit-learn estimator"
-        raise Invalid(what, type(value).__name__, allowed)
+        raise Invalid(field, type(value).__name__, allowed)
     import mlflow.sklearn
 
     return str(mlflow.sklearn.log_model(value, name="model").model_id)

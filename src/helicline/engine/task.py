@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from helicline.errors import HeliclineError
-from helicline.records.pipeline import Completion, Order
+from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client
 
 PR_SET_PDEATHSIG = 1
@@ -27,19 +27,19 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def run(order: Order, client: Client, scratch: Path) -> Completion:
+def run(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     """Do the task and return its report. Raises what the task raises."""
-    if order.task == "step":
+    if task.task == "step":
         from helicline.engine.step import run_step
 
-        return run_step(order, client, scratch)
-    if order.task == "judge":
+        return run_step(task, client, scratch)
+    if task.task == "judge":
         from helicline.engine.judging import run_judge
 
-        return run_judge(order, client, scratch)
+        return run_judge(task, client, scratch)
     from helicline.engine.harvest import run_harvest
 
-    return run_harvest(order, client, scratch)
+    return run_harvest(task, client, scratch)
 
 
 def reason_of(error: BaseException) -> str:
@@ -55,13 +55,13 @@ def reason_of(error: BaseException) -> str:
 def main() -> None:
     die_with_parent()
     scratch = Path(sys.argv[1])
-    order = msgspec.json.decode((scratch / "order.json").read_bytes(), type=Order)
+    task = msgspec.json.decode((scratch / "order.json").read_bytes(), type=TaskSpec)
     client = Client(os.environ["HELICLINE_URL"])
     try:
-        completion = run(order, client, scratch)
+        completion = run(task, client, scratch)
     except Exception as error:
         traceback.print_exc()
-        completion = Completion(fence=order.fence, ok=False, error=reason_of(error))
+        completion = Completion(fence=task.fence, ok=False, error=reason_of(error))
     partial = scratch / "result.json.part"
     partial.write_bytes(msgspec.json.encode(completion))
     partial.rename(scratch / "result.json")

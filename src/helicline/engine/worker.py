@@ -20,9 +20,9 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from helicline.engine.nursery import SECRETS, Nursery, Process, imports_of
+from helicline.engine.fork_server import SECRETS, ForkServerClient, Process, imports_of
 from helicline.errors import Conflict, HeliclineError, NotFound, Unavailable
-from helicline.records.pipeline import Completion, Order
+from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client
 
 log = logging.getLogger("helicline.worker")
@@ -42,55 +42,55 @@ class Worker:
         self.url, self.slots = url, slots
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.stopping = threading.Event()
-        self.nursery = Nursery()
+        self.fork_server = ForkServerClient()
         self.preloads: dict[str, list[str]] = {}
         self._free = threading.Semaphore(slots)
 
     def run(self) -> None:
         """Lease and run until told to stop; then stop the tasks under way and report them."""
         client, pause = Client(self.url), 0.2
-        self.nursery.warm([*ALWAYS, *STOCK])
-        tasks: list[threading.Thread] = []
+        self.fork_server.warm([*ALWAYS, *STOCK])
+        threads: list[threading.Thread] = []
         while not self.stopping.is_set():
             if not self._free.acquire(timeout=0.2):
                 continue
-            order = None
+            task = None
             try:
-                order = self._lease(client)
+                task = self._lease(client)
                 pause = 0.2
             except HeliclineError as error:
                 log.info("no task: %s", error)
                 self.stopping.wait(pause)
                 pause = min(pause * 2, 5.0)
-            if order is None:
+            if task is None:
                 self._free.release()
                 continue
-            thread = threading.Thread(target=self._run_task, args=(order,), name=order.attempt, daemon=True)
-            tasks = [task for task in tasks if task.is_alive()] + [thread]
+            thread = threading.Thread(target=self._run_task, args=(task,), name=task.attempt, daemon=True)
+            threads = [*(other for other in threads if other.is_alive()), thread]
             thread.start()
-        for task in tasks:
-            task.join(TERM_PATIENCE_S + 2)
-        self.nursery.close()
+        for thread in threads:
+            thread.join(TERM_PATIENCE_S + 2)
+        self.fork_server.close()
 
     def preload(self, client: Client, bundle: str, scratch: Path) -> list[str]:
         """Return what is worth importing once for all tasks of a code bundle."""
         if bundle and bundle not in self.preloads:
-            found = imports_of(client.fetch_blob(bundle, scratch / "preload.tar"))
-            packages = dict.fromkeys(name.split(".")[0] for name in found if name.split(".")[0] in FLAVOURS)
+            imports = imports_of(client.fetch_blob(bundle, scratch / "preload.tar"))
+            packages = dict.fromkeys(name.split(".")[0] for name in imports if name.split(".")[0] in FLAVOURS)
             flavours = [module for name in packages for module in (f"mlflow.{name}", *WITH_FLAVOUR.get(name, ()))]
-            self.preloads[bundle] = [*found, *dict.fromkeys(flavours)] if "mlflow" in found else found
+            self.preloads[bundle] = [*imports, *dict.fromkeys(flavours)] if "mlflow" in imports else imports
         return [*ALWAYS, *STOCK, *self.preloads.get(bundle, [])]
 
-    def _lease(self, client: Client) -> Order | None:
+    def _lease(self, client: Client) -> TaskSpec | None:
         body = {"worker": self.name, "wait_s": 10.0}
         response = client.send("POST", "/attempts/lease", body=body, timeout_s=20)
-        return msgspec.json.decode(response.content, type=Order) if response.status_code == 200 else None
+        return msgspec.json.decode(response.content, type=TaskSpec) if response.status_code == 200 else None
 
-    def _run_task(self, order: Order) -> None:
+    def _run_task(self, task: TaskSpec) -> None:
         try:
-            Task(self, order).run()
+            Task(self, task).run()
         except Exception:
-            log.exception("task %s failed in the worker itself", order.attempt)
+            log.exception("task %s failed in the worker itself", task.attempt)
         finally:
             self._free.release()
 
@@ -98,8 +98,8 @@ class Worker:
 class Task:
     """One leased attempt: its process, its heartbeat, its log."""
 
-    def __init__(self, worker: Worker, order: Order) -> None:
-        self.worker, self.order = worker, order
+    def __init__(self, worker: Worker, task: TaskSpec) -> None:
+        self.worker, self.order = worker, task
         self.client = Client(worker.url)
         self.cancelled = self.timed_out = self.lost = False
         self.log_offset = 0
@@ -139,7 +139,7 @@ class Task:
             # user code never sees the worker's own secret, only one that ends with the task
             environment |= {"HELICLINE_TOKEN": self.order.token, "MLFLOW_TRACKING_TOKEN": self.order.token}
         preload = self.worker.preload(self.client, self.order.bundle, scratch)
-        return self.worker.nursery.start(scratch, environment=environment, preload=preload)
+        return self.worker.fork_server.start(scratch, environment=environment, preload=preload)
 
     def _watch(self, process: Process, log_file: Path) -> None:
         deadline = time.monotonic() + self.order.timeout_s

@@ -19,8 +19,9 @@ from helicline.store.nouns import EVALUATION_DATASETS as DATASETS
 from helicline.store.nouns import EVALUATION_RECORDS as RECORDS
 from helicline.store.rows.experiment import hold
 from helicline.store.unit import Reader, Tx
-from helicline.tracking import checks, get_experiment, grammar, page
+from helicline.tracking import checks, get_experiment, grammar
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, TEXT, Grammar, Kind, attribute
+from helicline.tracking.page_token import decode_token, encode_token, paged
 from helicline.tracking.search import checked_page, in_order
 
 USER_TAG = "mlflow.user"
@@ -48,15 +49,15 @@ def create_dataset(
 ) -> EvaluationDataset:
     """Return the new dataset, without records. Names may come more than once, as at the stock server."""
     checks.checked_text("name", checks.checked_length("name", 255, name))
-    kept = _checked_tags(tags or {})
-    user = kept.get(USER_TAG, "")
+    checked_tags = _checked_tags(tags or {})
+    user = checked_tags.get(USER_TAG, "")
     dataset = EvaluationDataset(
         id=f"d-{uuid.uuid4().hex}",
         name=name,
         digest=_digest(name, epoch_ms(tx.now)),
         created_at=tx.now,
         updated_at=tx.now,
-        tags=kept,
+        tags=checked_tags,
         created_by=user,
         updated_by=user,
         experiments=tuple(dict.fromkeys(experiments)),
@@ -77,13 +78,13 @@ def _checked_tags(tags: dict[str, str]) -> dict[str, str]:
 
 
 def get_dataset(tx: Reader, dataset_id: str) -> EvaluationDataset:
-    found = DATASETS.find(tx, dataset_id)
-    if found is None:
+    dataset = DATASETS.find(tx, dataset_id)
+    if dataset is None:
         raise NotFound("evaluation dataset", dataset_id)
-    return found
+    return dataset
 
 
-def _held(tx: Tx, dataset_id: str) -> EvaluationDataset:
+def _locked(tx: Tx, dataset_id: str) -> EvaluationDataset:
     hold(tx, f"evaluation_dataset:{dataset_id}")
     return get_dataset(tx, dataset_id)
 
@@ -101,18 +102,20 @@ def delete_dataset(tx: Tx, dataset_id: str) -> None:
 
 def tag_dataset(tx: Tx, dataset_id: str, tags: dict[str, str | None]) -> None:
     """Set the tags; one without a value goes."""
-    dataset = _held(tx, dataset_id)
+    dataset = _locked(tx, dataset_id)
     fresh = _checked_tags({key: value for key, value in tags.items() if value is not None})
-    kept = {key: value for key, value in (dataset.tags | fresh).items() if key not in tags or tags[key] is not None}
-    _swap(tx, dataset, tags=kept, updated_by=fresh.get(USER_TAG, dataset.updated_by))
+    merged = {key: value for key, value in (dataset.tags | fresh).items() if key not in tags or tags[key] is not None}
+    _swap(tx, dataset, tags=merged, updated_by=fresh.get(USER_TAG, dataset.updated_by))
 
 
 def place_dataset(tx: Tx, dataset_id: str, *, add: Sequence[str] = (), drop: Sequence[str] = ()) -> EvaluationDataset:
     """Return the dataset, linked to experiments that are there and no longer to others."""
     for experiment_id in add:
         get_experiment(tx, experiment_id)
-    dataset = _held(tx, dataset_id)
-    placed = tuple(one for one in dict.fromkeys((*dataset.experiments, *add)) if one not in drop)
+    dataset = _locked(tx, dataset_id)
+    placed = tuple(
+        experiment_id for experiment_id in dict.fromkeys((*dataset.experiments, *add)) if experiment_id not in drop
+    )
     return _swap(tx, dataset, experiments=placed)
 
 
@@ -132,16 +135,16 @@ def search_datasets(
     """Return one page of datasets and the token of the next; newest first by default."""
     checked_page("max_results", max_results, 50_000)
     clauses, order = grammar.parse_filter(filter, GRAMMAR), grammar.parse_order(order_by, GRAMMAR)
-    wanted = set(experiments)
+    within = set(experiments)
     table = DATASETS.table.c
-    found = [
+    matching = [
         dataset
         for dataset in DATASETS.select(tx, order=(table.created_at.desc(), table.id))
-        if (not wanted or wanted & set(dataset.experiments))
+        if (not within or within & set(dataset.experiments))
         and all(grammar.holds(clause, _value(dataset, clause)) for clause in clauses)
     ]
-    ordered = in_order(found, order, _value)
-    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda one: one.id)
+    ordered = in_order(matching, order, _value)
+    return paged(ordered, limit=max_results, token=page_token, id_of=lambda dataset: dataset.id)
 
 
 def _value(dataset: EvaluationDataset, about: Clause | Sort) -> Any:
@@ -153,33 +156,33 @@ def _value(dataset: EvaluationDataset, about: Clause | Sort) -> Any:
     return names[about.key]
 
 
-def upsert_records(tx: Tx, dataset_id: str, told: Sequence[dict[str, Any]]) -> tuple[int, int]:
+def upsert_records(tx: Tx, dataset_id: str, records: Sequence[dict[str, Any]]) -> tuple[int, int]:
     """Add the records, or change those whose inputs are there already; return how many of either."""
-    if len(told) > MAX_RECORDS:
-        raise Invalid("records", len(told), f"at most {MAX_RECORDS} in one request")
-    dataset = _held(tx, dataset_id)
+    if len(records) > MAX_RECORDS:
+        raise Invalid("records", len(records), f"at most {MAX_RECORDS} in one request")
+    dataset = _locked(tx, dataset_id)
     table, inserted, schema = RECORDS.table.c, 0, _copied(dataset.schema)
     user = dataset.updated_by
-    for number, one in enumerate(told):
-        fields = _checked_record(one, f"records[{number}]")
+    for number, record in enumerate(records):
+        fields = _checked_record(record, f"records[{number}]")
         user = fields["tags"].get(USER_TAG, user)
         inputs_hash = hashlib.sha256(msgspec.json.encode(fields["inputs"], order="deterministic")).hexdigest()
         before = RECORDS.select(tx, table.dataset == dataset_id, table.inputs_hash == inputs_hash, limit=1)
         if before:
-            RECORDS.swap(tx, _merged(before[0], one, fields, tx))
+            RECORDS.swap(tx, _merged(before[0], record, fields, tx))
         else:
             RECORDS.insert(tx, _fresh(dataset_id, inputs_hash, fields, tx))
             inserted += 1
-        _learn(schema, one)
+        _learn(schema, record)
     changes = {"schema": schema, "record_count": dataset.record_count + inserted, "updated_by": user}
     _swap(tx, dataset, digest=_digest(dataset.name, epoch_ms(tx.now)), **changes)
-    return inserted, len(told) - inserted
+    return inserted, len(records) - inserted
 
 
-def _checked_record(one: dict[str, Any], path: str) -> dict[str, Any]:
-    fields: dict[str, Any] = {"outputs": one.get("outputs")}
+def _checked_record(record: dict[str, Any], path: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {"outputs": record.get("outputs")}
     for name in ("inputs", "expectations", "tags", "source"):
-        value = one.get(name) or {}
+        value = record.get(name) or {}
         if not isinstance(value, dict):
             raise Invalid(f"{path}.{name}", type(value).__name__, "an object")
         fields[name] = value
@@ -203,10 +206,10 @@ def _fresh(dataset_id: str, inputs_hash: str, fields: dict[str, Any], tx: Tx) ->
     )
 
 
-def _merged(before: EvaluationRecord, one: dict[str, Any], fields: dict[str, Any], tx: Tx) -> EvaluationRecord:
+def _merged(before: EvaluationRecord, record: dict[str, Any], fields: dict[str, Any], tx: Tx) -> EvaluationRecord:
     return msgspec.structs.replace(
         before,
-        outputs=fields["outputs"] if "outputs" in one else before.outputs,
+        outputs=fields["outputs"] if "outputs" in record else before.outputs,
         expectations=before.expectations | fields["expectations"],
         tags=before.tags | fields["tags"],
         updated_at=tx.now,
@@ -218,10 +221,10 @@ def _copied(schema: dict[str, Any]) -> dict[str, Any]:
     return {name: dict(schema.get(name) or {}) for name in FIELDS} | {"version": "1.0"}
 
 
-def _learn(schema: dict[str, Any], one: dict[str, Any]) -> None:
+def _learn(schema: dict[str, Any], record: dict[str, Any]) -> None:
     """Note the type of each field that is new; the first one that is seen stands."""
     for name in FIELDS:
-        if isinstance(value := one.get(name), dict):
+        if isinstance(value := record.get(name), dict):
             for key, inner in value.items():
                 schema[name].setdefault(key, _type(inner))
 
@@ -237,15 +240,16 @@ def records(
     """Return one page of the dataset's records, oldest first, and the token of the next."""
     checked_page("max_results", max_results, 10_000)
     get_dataset(tx, dataset_id)
-    after, table = page.position_of(page_token, _Place), RECORDS.table.c
+    after = decode_token(page_token, _Place) if page_token else None
+    table = RECORDS.table.c
     where = [table.dataset == dataset_id]
     if after is not None:
         where += [table.created_at >= after.created_at, (table.created_at > after.created_at) | (table.id > after.id)]
-    found = RECORDS.select(tx, *where, order=(table.created_at, table.id), limit=max_results + 1)
-    if len(found) <= max_results:
-        return found, ""
-    last = found[max_results - 1]
-    return found[:max_results], page.token_at(_Place(column_value(last.created_at), last.id))
+    page_records = RECORDS.select(tx, *where, order=(table.created_at, table.id), limit=max_results + 1)
+    if len(page_records) <= max_results:
+        return page_records, ""
+    last = page_records[max_results - 1]
+    return page_records[:max_results], encode_token(_Place(column_value(last.created_at), last.id))
 
 
 class _Place(NamedTuple):
@@ -257,10 +261,10 @@ class _Place(NamedTuple):
 
 def delete_records(tx: Tx, dataset_id: str, ids: Sequence[str]) -> int:
     """Remove the records that are there; return how many went."""
-    dataset = _held(tx, dataset_id)
-    gone = [one for one in dict.fromkeys(ids) if RECORDS.find(tx, dataset_id, one) is not None]
-    for one in gone:
-        RECORDS.delete(tx, dataset_id, one)
-    if gone:
-        _swap(tx, dataset, record_count=dataset.record_count - len(gone))
-    return len(gone)
+    dataset = _locked(tx, dataset_id)
+    record_ids = [record_id for record_id in dict.fromkeys(ids) if RECORDS.find(tx, dataset_id, record_id) is not None]
+    for record_id in record_ids:
+        RECORDS.delete(tx, dataset_id, record_id)
+    if record_ids:
+        _swap(tx, dataset, record_count=dataset.record_count - len(record_ids))
+    return len(record_ids)

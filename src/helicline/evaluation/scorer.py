@@ -54,18 +54,18 @@ def _versions(tx: Reader, experiment_id: str, name: str) -> list[ScorerVersion]:
 def scorer_versions(tx: Reader, experiment_id: str, name: str) -> list[ScorerVersion]:
     """Return the scorer's versions, oldest first. Raises NotFound where it has none."""
     active_experiment(tx, experiment_id)
-    found = _versions(tx, experiment_id, name)
-    if not found:
+    scorers = _versions(tx, experiment_id, name)
+    if not scorers:
         raise NotFound("scorer", name, experiment_id)
-    return found
+    return scorers
 
 
 def get_scorer(tx: Reader, experiment_id: str, name: str, number: int | None = None) -> ScorerVersion:
     """Return one version of the scorer, the newest where none is named."""
-    found = scorer_versions(tx, experiment_id, name)
+    scorers = scorer_versions(tx, experiment_id, name)
     if number is None:
-        return found[-1]
-    for version in found:
+        return scorers[-1]
+    for version in scorers:
         if version.number == number:
             return version
     raise NotFound("scorer version", f"{name}/{number}", experiment_id)
@@ -83,11 +83,11 @@ def newest_scorers(tx: Reader, experiment_ids: Sequence[str]) -> list[ScorerVers
 def delete_scorer(tx: Tx, experiment_id: str, name: str, number: int | None = None) -> None:
     """Remove one version of the scorer, or all of them."""
     hold(tx, f"scorer:{experiment_id}/{name}")
-    found = scorer_versions(tx, experiment_id, name)
-    gone = found if number is None else [get_scorer(tx, experiment_id, name, number)]
-    for version in gone:
+    scorers = scorer_versions(tx, experiment_id, name)
+    deleted = scorers if number is None else [get_scorer(tx, experiment_id, name, number)]
+    for version in deleted:
         SCORERS.delete(tx, version.experiment, version.name, version.number)
-    bus.emit(tx, "deleted", "scorer", f"{experiment_id}/{name}", versions=len(gone))
+    bus.emit(tx, "deleted", "scorer", f"{experiment_id}/{name}", versions=len(deleted))
 
 
 def set_online_scoring(tx: Tx, experiment_id: str, name: str, *, sample_rate: float, filter: str = "") -> ScorerVersion:
@@ -117,13 +117,13 @@ def _model(serialized: dict[str, Any]) -> str:
     if isinstance(nested, dict):
         return _model(nested)
     for part in ("instructions_judge_pydantic_data", "builtin_scorer_pydantic_data", "third_party_scorer_data"):
-        if isinstance(told := serialized.get(part), dict):
-            return str(told.get("model") or "")
+        if isinstance(component := serialized.get(part), dict):
+            return str(component.get("model") or "")
     return ""
 
 
 def online_scoring(tx: Reader, scorer_ids: Sequence[str]) -> list[ScorerVersion]:
     """Return the newest version of each of the scorers that has a sampling."""
-    found = SCORERS.select(tx, SCORERS.table.c.scorer_id.in_(list(scorer_ids)))
-    newest = {version.scorer_id: version for version in found}
+    scorers = SCORERS.select(tx, SCORERS.table.c.scorer_id.in_(list(scorer_ids)))
+    newest = {version.scorer_id: version for version in scorers}
     return [version for version in newest.values() if version.online is not None]

@@ -17,9 +17,9 @@ def judge(check: Check, evidence: Evidence) -> Verdict:
 def _limit(check: Check, evidence: Evidence) -> Verdict:
     value = evidence.metrics.get(check.metric)
     if value is None:
-        known = ", ".join(sorted(evidence.metrics)) or "none"
+        measured = ", ".join(sorted(evidence.metrics)) or "none"
         return Verdict(
-            check=check, outcome="no_data", reason=f"no metric {check.metric!r} was measured (known: {known})"
+            check=check, outcome="no_data", reason=f"no metric {check.metric!r} was measured (known: {measured})"
         )
     holds = value >= check.limit if check.kind == "at_least" else value <= check.limit
     sign = ("≥" if holds else "<") if check.kind == "at_least" else ("≤" if holds else ">")
@@ -32,18 +32,19 @@ def _limit(check: Check, evidence: Evidence) -> Verdict:
 def _not_worse(check: Check, evidence: Evidence) -> Verdict:
     if not evidence.champion_number:
         return Verdict(check=check, outcome="pass", reason=f"there is no {check.than} to compare with")
-    found = next((one for one in evidence.comparisons if one.metric == check.metric), None)
-    if found is None:
+    comparison = next((candidate for candidate in evidence.comparisons if candidate.metric == check.metric), None)
+    if comparison is None:
         return Verdict(check=check, outcome="no_data", reason=f"{check.metric} was not compared with {check.than}")
-    span = f"{found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}] on {found.row_count} rows ({found.method})"
-    if found.difference < -check.margin and found.p_worse < check.alpha:
+    interval = f"[{comparison.low:+.4f}, {comparison.high:+.4f}]"
+    span = f"{comparison.difference:+.4f} {interval} on {comparison.row_count} rows ({comparison.method})"
+    if comparison.difference < -check.margin and comparison.p_worse < check.alpha:
         return Verdict(
-            check=check, outcome="fail", observed=found.difference, reason=f"{check.metric} is worse: {span}"
+            check=check, outcome="fail", observed=comparison.difference, reason=f"{check.metric} is worse: {span}"
         )
-    if found.difference < -check.margin:
-        reason = f"{check.metric} looks worse, but {found.row_count} rows do not show it: {span}"
-        return Verdict(check=check, outcome="inconclusive", observed=found.difference, reason=reason)
-    return Verdict(check=check, outcome="pass", observed=found.difference, reason=f"{check.metric} {span}")
+    if comparison.difference < -check.margin:
+        reason = f"{check.metric} looks worse, but {comparison.row_count} rows do not show it: {span}"
+        return Verdict(check=check, outcome="inconclusive", observed=comparison.difference, reason=reason)
+    return Verdict(check=check, outcome="pass", observed=comparison.difference, reason=f"{check.metric} {span}")
 
 
 def _signature(check: Check, evidence: Evidence) -> Verdict:

@@ -29,8 +29,8 @@ def compare(metric: str, truth: Array, candidate: Array, champion: Array, *, mar
     """
     if metric == "auc":
         return _delong(truth, candidate, champion, margin)
-    ours, theirs = _gains(metric, truth, candidate), _gains(metric, truth, champion)
-    difference = ours - theirs
+    candidate_gains, champion_gains = _gains(metric, truth, candidate), _gains(metric, truth, champion)
+    difference = candidate_gains - champion_gains
     mean, count = float(difference.mean()), len(difference)
     spread = float(difference.std(ddof=1)) / math.sqrt(count) if count > 1 else math.inf
     p_worse, method = _p_worse(metric, difference, mean=mean, spread=spread, margin=margin)
@@ -38,8 +38,8 @@ def compare(metric: str, truth: Array, candidate: Array, champion: Array, *, mar
     return Comparison(
         metric=metric,
         row_count=count,
-        candidate=sign * float(ours.mean()),
-        champion=sign * float(theirs.mean()),
+        candidate=sign * float(candidate_gains.mean()),
+        champion=sign * float(champion_gains.mean()),
         difference=mean,
         low=mean - 1.96 * spread,
         high=mean + 1.96 * spread,
@@ -100,16 +100,16 @@ def _placements(truth: Array, score: Array) -> tuple[Array, Array]:
 
 
 def _delong(truth: Array, candidate: Array, champion: Array, margin: float) -> Comparison:
-    ours, theirs = _auc(truth, candidate), _auc(truth, champion)
+    candidate_auc, champion_auc = _auc(truth, candidate), _auc(truth, champion)
     (up_a, low_a), (up_b, low_b) = _placements(truth, candidate), _placements(truth, champion)
     variance = float(np.var(up_a - up_b, ddof=1)) / len(up_a) + float(np.var(low_a - low_b, ddof=1)) / len(low_a)
-    spread, mean = math.sqrt(max(variance, 0.0)), ours - theirs
+    spread, mean = math.sqrt(max(variance, 0.0)), candidate_auc - champion_auc
     p_worse = float(norm.cdf((mean + margin) / spread)) if spread > 0 else (0.0 if mean < -margin else 1.0)
     return Comparison(
         metric="auc",
         row_count=len(np.asarray(truth)),
-        candidate=ours,
-        champion=theirs,
+        candidate=candidate_auc,
+        champion=champion_auc,
         difference=mean,
         low=mean - 1.96 * spread,
         high=mean + 1.96 * spread,

@@ -43,14 +43,14 @@ def waive(tx: Tx, model: str, number: int, *, check: str, person: str, reason: s
     if len(reason.strip()) < 10:
         raise Invalid("reason", reason, "a reason of at least 10 characters")
     report = nouns.REPORTS.get(tx, model, number)
-    verdict = next((one for one in report.verdicts if one.check.name == check), None)
+    verdict = next((candidate for candidate in report.verdicts if candidate.check.name == check), None)
     if verdict is None:
-        names = ", ".join(one.check.name for one in report.verdicts)
+        names = ", ".join(candidate.check.name for candidate in report.verdicts)
         raise NotFound("check", check, f"The checks of {model}/{number} are: {names}.")
     if verdict.outcome in ("pass", "waived"):
         raise Conflict("check", check, f"is {verdict.outcome} already")
     waived = _waived(tx, verdict, person=person, reason=reason)
-    verdicts = tuple(waived if one is verdict else one for one in report.verdicts)
+    verdicts = tuple(waived if other is verdict else other for other in report.verdicts)
     bus.emit(tx, "waived", "gate", f"{model}/{number}", check=check, person=person, reason=reason, was=verdict.outcome)
     return nouns.REPORTS.swap(tx, msgspec.structs.replace(report, verdicts=verdicts))
 

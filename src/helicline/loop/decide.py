@@ -16,7 +16,7 @@ from helicline.records.pipeline import Attempt, PipelineRun
 TASK_TRIES = 3
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class TurnFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the turn's present leg has come to so far."""
 
     attempt: Attempt | None = None
@@ -31,7 +31,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     champion_digest: str = ""
 
 
-class Move(msgspec.Struct, frozen=True, kw_only=True):
+class TurnMove(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to do to a turn. `end` closes it with `state`; `detail` goes to the leg's record."""
 
     kind: Literal["wait", "harvest", "train", "register", "judge", "ask", "roll_out", "end", "reject"]
@@ -40,12 +40,12 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     detail: dict[str, Any] = {}
 
 
-def decide(turn: Turn, facts: Facts, now: datetime) -> Move:
+def decide(turn: Turn, facts: TurnFacts, now: datetime) -> TurnMove:
     """Return the turn's next move."""
     return RULES[turn.state](turn, facts)
 
 
-def _task(facts: Facts, start: Move, label: str) -> Move | None:
+def _task(facts: TurnFacts, start: TurnMove, label: str) -> TurnMove | None:
     """Return what an attempt's state asks for, or None where it has succeeded."""
     attempt = facts.attempt
     if attempt is None:
@@ -53,69 +53,71 @@ def _task(facts: Facts, start: Move, label: str) -> Move | None:
     if attempt.state in ("FAILED", "TIMED_OUT", "LOST", "CANCELLED"):
         if facts.tries < TASK_TRIES and attempt.state == "LOST":
             return start
-        return Move(kind="end", state="FAILED", why=f"{label} failed: {attempt.error}")
-    return None if attempt.state == "SUCCEEDED" else Move(kind="wait")
+        return TurnMove(kind="end", state="FAILED", why=f"{label} failed: {attempt.error}")
+    return None if attempt.state == "SUCCEEDED" else TurnMove(kind="wait")
 
 
-def _harvesting(_turn: Turn, facts: Facts) -> Move:
-    move = _task(facts, Move(kind="harvest"), "gathering labelled rows")
+def _harvesting(_turn: Turn, facts: TurnFacts) -> TurnMove:
+    move = _task(facts, TurnMove(kind="harvest"), "gathering labelled rows")
     if move is not None or facts.attempt is None:
-        return move or Move(kind="wait")
-    return Move(kind="train", detail={"dataset_version": facts.attempt.result.get("dataset_version", "")})
+        return move or TurnMove(kind="wait")
+    return TurnMove(kind="train", detail={"dataset_version": facts.attempt.result.get("dataset_version", "")})
 
 
-def _training(_turn: Turn, facts: Facts) -> Move:
+def _training(_turn: Turn, facts: TurnFacts) -> TurnMove:
     run = facts.pipeline_run
     if run is None:
-        return Move(kind="train")
+        return TurnMove(kind="train")
     if run.state == "SUCCEEDED":
-        return Move(kind="register")
+        return TurnMove(kind="register")
     if run.state in ("FAILED", "CANCELLED"):
         state = "FAILED" if run.state == "FAILED" else "CANCELLED"
-        return Move(kind="end", state=state, why=run.error or "the pipeline run was cancelled")
-    return Move(kind="wait")
+        return TurnMove(kind="end", state=state, why=run.error or "the pipeline run was cancelled")
+    return TurnMove(kind="wait")
 
 
-def _registering(_turn: Turn, facts: Facts) -> Move:
+def _registering(_turn: Turn, facts: TurnFacts) -> TurnMove:
     if facts.champion_digest and facts.champion_digest == facts.candidate_digest:
-        return Move(kind="end", state="UNCHANGED", why="training gave the very model that serves already")
-    return Move(kind="judge")
+        return TurnMove(kind="end", state="UNCHANGED", why="training gave the very model that serves already")
+    return TurnMove(kind="judge")
 
 
-def _gating(_turn: Turn, facts: Facts) -> Move:
+def _gating(_turn: Turn, facts: TurnFacts) -> TurnMove:
     if facts.report is not None:
         return _after_report(facts, facts.report)
-    move = _task(facts, Move(kind="judge"), "judging")
-    return move if move is not None else Move(kind="wait")
+    move = _task(facts, TurnMove(kind="judge"), "judging")
+    return move if move is not None else TurnMove(kind="wait")
 
 
-def _after_report(facts: Facts, report: GateReport) -> Move:
+def _after_report(facts: TurnFacts, report: GateReport) -> TurnMove:
     if report.passed:
-        return Move(kind="ask") if facts.needs_approval else Move(kind="roll_out")
+        return TurnMove(kind="ask") if facts.needs_approval else TurnMove(kind="roll_out")
     failed = [verdict for verdict in report.verdicts if verdict.outcome not in ("pass", "waived")]
-    return Move(
+    return TurnMove(
         kind="reject", why="; ".join(f"{verdict.check.name} {verdict.outcome}: {verdict.reason}" for verdict in failed)
     )
 
 
-def _rejected(_turn: Turn, facts: Facts) -> Move:
+def _rejected(_turn: Turn, facts: TurnFacts) -> TurnMove:
     """A turn that a gate stopped rests here, and goes on if a person waives what failed."""
     if facts.report is not None and facts.report.passed:
-        return Move(kind="ask") if facts.needs_approval else Move(kind="roll_out")
-    return Move(kind="wait")
+        return TurnMove(kind="ask") if facts.needs_approval else TurnMove(kind="roll_out")
+    return TurnMove(kind="wait")
 
 
-def _approving(_turn: Turn, facts: Facts) -> Move:
+def _approving(_turn: Turn, facts: TurnFacts) -> TurnMove:
     if facts.request is None:
-        return Move(kind="ask")
+        return TurnMove(kind="ask")
     if facts.request.state == "APPROVED":
-        return Move(kind="ask") if facts.needs_approval else Move(kind="roll_out")
+        return TurnMove(kind="ask") if facts.needs_approval else TurnMove(kind="roll_out")
     if facts.request.state == "VOID":
-        return Move(kind="end", state="CANCELLED", why="the version's files changed after they were judged")
+        return TurnMove(kind="end", state="CANCELLED", why="the version's files changed after they were judged")
     if facts.request.state == "REJECTED":
         last = facts.request.approvals[-1]
-        return Move(kind="end", state="CANCELLED", why=f"{last.person} rejected it: {last.reason or 'no reason given'}")
-    return Move(kind="wait")
+        return TurnMove(
+            kind="end", state="CANCELLED", why=f"{last.person} rejected it: {last.reason or 'no reason given'}"
+        )
+    return TurnMove(kind="wait")
 
 
 ENDINGS = {
@@ -126,11 +128,11 @@ ENDINGS = {
 }
 
 
-def _rolling_out(_turn: Turn, facts: Facts) -> Move:
+def _rolling_out(_turn: Turn, facts: TurnFacts) -> TurnMove:
     if facts.rollout is None:
-        return Move(kind="wait") if facts.rollout_under_way else Move(kind="roll_out")
+        return TurnMove(kind="wait") if facts.rollout_under_way else TurnMove(kind="roll_out")
     state = ENDINGS.get(facts.rollout.state)
-    return Move(kind="end", state=state, why=facts.rollout.reason) if state else Move(kind="wait")
+    return TurnMove(kind="end", state=state, why=facts.rollout.reason) if state else TurnMove(kind="wait")
 
 
 RULES = {

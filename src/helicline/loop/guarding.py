@@ -18,9 +18,9 @@ def stages_of(tx: Reader, rollout: Rollout) -> list[Stage]:
     """Return calls, failures and slow calls of both arms in every stage, summed over all gateways."""
     counts: dict[tuple[int, int], list[VariantCounts]] = defaultdict(list)
     for sighting in deployments.sightings(tx):
-        for one in sighting.observed.counts:
-            if one.deployment == rollout.deployment and one.rollout == rollout.number:
-                counts[(one.stage, one.revision)].append(one)
+        for count in sighting.observed.counts:
+            if count.deployment == rollout.deployment and count.rollout == rollout.number:
+                counts[(count.stage, count.revision)].append(count)
     return [
         Stage(
             index=step.index + 1,
@@ -34,9 +34,9 @@ def stages_of(tx: Reader, rollout: Rollout) -> list[Stage]:
 
 def _arm(counts: list[VariantCounts]) -> Arm:
     return Arm(
-        requests=sum(one.requests for one in counts),
-        errors=sum(one.errors for one in counts),
-        slow=sum(one.slow for one in counts),
+        requests=sum(count.requests for count in counts),
+        errors=sum(count.errors for count in counts),
+        slow=sum(count.slow for count in counts),
     )
 
 
@@ -57,8 +57,8 @@ def _with_feedback(home: Path, rollout: Rollout, guard: Guard, *, stages: list[S
     name = label if guard.kind == "correct" else guard.metric
     rows = predictions.labelled(home, rollout.deployment, since=rollout.created_at, label=name)
     values = _values(guard, rows)
-    kept = (rows["rollout"] == rollout.number) & np.isfinite(values)
-    return [_stage_with(stage, rows, values, kept) for stage in stages]
+    usable = (rows["rollout"] == rollout.number) & np.isfinite(values)
+    return [_stage_with(stage, rows, values, usable) for stage in stages]
 
 
 def _values(guard: Guard, rows: dict[str, Any]) -> Any:
@@ -74,10 +74,10 @@ def _number(text: str) -> float:
         return {"true": 1.0, "false": 0.0}.get(text.lower(), float("nan"))
 
 
-def _stage_with(stage: Stage, rows: dict[str, Any], values: Any, kept: Any) -> Stage:
-    mine = kept & (rows["stage"] == stage.index)
+def _stage_with(stage: Stage, rows: dict[str, Any], values: Any, usable: Any) -> Stage:
+    in_stage = usable & (rows["stage"] == stage.index)
     arms = {
-        arm: _moments(counts, values[mine & (rows["variant"] == arm)])
+        arm: _moments(counts, values[in_stage & (rows["variant"] == arm)])
         for arm, counts in (("stable", stage.stable), ("candidate", stage.candidate))
     }
     return Stage(index=stage.index, weight_bp=stage.weight_bp, stable=arms["stable"], candidate=arms["candidate"])

@@ -40,11 +40,11 @@ def apply(tx: Tx, spec: LoopSpec) -> Applied:
         raise Invalid("pipeline", spec.pipeline.name, "a pipeline with steps that returns a candidate")
     _check(tx, spec)
     digest = blake3(msgspec.json.encode(spec, order="sorted")).hexdigest()
-    found = nouns.LOOPS.find(tx, spec.name)
-    if found is not None and found.spec_hash == digest:
-        return Applied(loop=found, changes=())
-    changes = _differences(found.spec, spec) if found else ("new",)
-    loop = _write(tx, found, spec, digest)
+    existing = nouns.LOOPS.find(tx, spec.name)
+    if existing is not None and existing.spec_hash == digest:
+        return Applied(loop=existing, changes=())
+    changes = _differences(existing.spec, spec) if existing else ("new",)
+    loop = _write(tx, existing, spec, digest)
     deployments.ensure(tx, spec.deployment, model=spec.model)
     _set_monitors(tx, spec)
     _set_triggers(tx, spec)
@@ -57,15 +57,15 @@ def _check(tx: Reader, spec: LoopSpec) -> None:
     checked_name("model", spec.model)
     checked_name("deployment", spec.deployment)
     for part in ("gates", "monitors", "triggers"):
-        names = [one.name for one in getattr(spec, part)]
+        names = [part_spec.name for part_spec in getattr(spec, part)]
         if len(set(names)) != len(names):
             raise Invalid(part, ", ".join(names), "each at most once")
     if spec.approval is not None:
         _within("approval people", spec.approval.people, 1, 100)
-    for step in spec.rollout.steps:
-        _within("rollout weight_bp", step.weight_bp, 1, 10_000)
-        _within("rollout min_s", step.min_s, 0, LONGEST_S)
-        _within("rollout max_s", step.max_s, 0, LONGEST_S)
+    for rollout_step in spec.rollout.steps:
+        _within("rollout weight_bp", rollout_step.weight_bp, 1, 10_000)
+        _within("rollout min_s", rollout_step.min_s, 0, LONGEST_S)
+        _within("rollout max_s", rollout_step.max_s, 0, LONGEST_S)
     for monitor in spec.monitors:
         _within("monitor window_s", monitor.window_s, 0.1, LONGEST_S)
         _within("monitor persist", monitor.persist, 1, 100)
@@ -75,9 +75,9 @@ def _check(tx: Reader, spec: LoopSpec) -> None:
     for trigger in spec.triggers:
         _within("trigger cool_down_s", trigger.cool_down_s, 0, LONGEST_S)
         next_due(tx, trigger)
-    for one in spec.pipeline.steps:
-        _within(f"step {one.name} timeout_s", one.timeout_s, 0.001, LONGEST_S)
-        _within(f"step {one.name} retries", one.retries, 0, 1000)
+    for step in spec.pipeline.steps:
+        _within(f"step {step.name} timeout_s", step.timeout_s, 0.001, LONGEST_S)
+        _within(f"step {step.name} retries", step.retries, 0, 1000)
 
 
 def _within(field: str, value: float, low: float, high: float) -> None:
@@ -85,8 +85,8 @@ def _within(field: str, value: float, low: float, high: float) -> None:
         raise Invalid(field, value, f"{low:g} to {high:g}")
 
 
-def _write(tx: Tx, found: Loop | None, spec: LoopSpec, digest: str) -> Loop:
-    if found is None:
+def _write(tx: Tx, existing: Loop | None, spec: LoopSpec, digest: str) -> Loop:
+    if existing is None:
         loop = Loop(
             name=spec.name,
             spec=spec,
@@ -98,10 +98,10 @@ def _write(tx: Tx, found: Loop | None, spec: LoopSpec, digest: str) -> Loop:
         )
         return nouns.LOOPS.insert(tx, loop)
     changed = msgspec.structs.replace(
-        found,
+        existing,
         spec=spec,
         spec_hash=digest,
-        spec_version=found.spec_version + 1,
+        spec_version=existing.spec_version + 1,
         updated_at=tx.now,
         updated_by=tx.actor,
     )
@@ -116,29 +116,29 @@ def _differences(old: LoopSpec, new: LoopSpec) -> tuple[str, ...]:
 def _paths(prefix: str, old: Any, new: Any) -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         names = sorted(old.keys() | new.keys())
-        found = [_paths(f"{prefix}.{name}" if prefix else name, old.get(name), new.get(name)) for name in names]
-        return [path for paths in found for path in paths]
+        nested = [_paths(f"{prefix}.{name}" if prefix else name, old.get(name), new.get(name)) for name in names]
+        return [path for paths in nested for path in paths]
     return [] if old == new else [prefix]
 
 
 def _set_monitors(tx: Tx, spec: LoopSpec) -> None:
     column = nouns.MONITORS.table.c
-    kept = {monitor.name: monitor for monitor in nouns.MONITORS.select(tx, column.deployment == spec.deployment)}
-    for wanted in spec.monitors:
-        found = kept.pop(wanted.name, None)
-        if found is None:
-            nouns.MONITORS.insert(tx, _new_monitor(tx, spec, wanted))
-        elif found.spec != wanted:
-            nouns.MONITORS.swap(tx, msgspec.structs.replace(found, spec=wanted, wake_at=tx.now))
-    for monitor in kept.values():
+    existing = {monitor.name: monitor for monitor in nouns.MONITORS.select(tx, column.deployment == spec.deployment)}
+    for monitor_spec in spec.monitors:
+        monitor = existing.pop(monitor_spec.name, None)
+        if monitor is None:
+            nouns.MONITORS.insert(tx, _new_monitor(tx, spec, monitor_spec))
+        elif monitor.spec != monitor_spec:
+            nouns.MONITORS.swap(tx, msgspec.structs.replace(monitor, spec=monitor_spec, wake_at=tx.now))
+    for monitor in existing.values():
         nouns.MONITORS.delete(tx, monitor.deployment, monitor.name)
 
 
-def _new_monitor(tx: Tx, spec: LoopSpec, wanted: MonitorSpec) -> Monitor:
+def _new_monitor(tx: Tx, spec: LoopSpec, monitor_spec: MonitorSpec) -> Monitor:
     return Monitor(
         deployment=spec.deployment,
-        name=wanted.name,
-        spec=wanted,
+        name=monitor_spec.name,
+        spec=monitor_spec,
         loop=spec.name,
         created_at=tx.now,
         wake_at=tx.now,
@@ -146,15 +146,15 @@ def _new_monitor(tx: Tx, spec: LoopSpec, wanted: MonitorSpec) -> Monitor:
 
 
 def _set_triggers(tx: Tx, spec: LoopSpec) -> None:
-    kept = {trigger.name: trigger for trigger in triggers(tx, spec.name)}
-    for wanted in spec.triggers:
-        found = kept.pop(wanted.name, None)
-        due = next_due(tx, wanted)
-        if found is None:
-            nouns.TRIGGERS.insert(tx, Trigger(loop=spec.name, name=wanted.name, spec=wanted, wake_at=due))
-        elif found.spec != wanted:
-            nouns.TRIGGERS.swap(tx, msgspec.structs.replace(found, spec=wanted, wake_at=due))
-    for trigger in kept.values():
+    existing = {trigger.name: trigger for trigger in triggers(tx, spec.name)}
+    for trigger_spec in spec.triggers:
+        trigger = existing.pop(trigger_spec.name, None)
+        due = next_due(tx, trigger_spec)
+        if trigger is None:
+            nouns.TRIGGERS.insert(tx, Trigger(loop=spec.name, name=trigger_spec.name, spec=trigger_spec, wake_at=due))
+        elif trigger.spec != trigger_spec:
+            nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, spec=trigger_spec, wake_at=due))
+    for trigger in existing.values():
         nouns.TRIGGERS.delete(tx, trigger.loop, trigger.name)
 
 
@@ -183,8 +183,8 @@ def of_deployment(tx: Reader, deployment: str) -> Loop | None:
 
 def mute(tx: Tx, loop: str, trigger: str, *, muted: bool) -> Trigger:
     """Stop a trigger from beginning turns, or let it again."""
-    found = nouns.TRIGGERS.get(tx, loop, trigger)
-    if found.muted == muted:
+    current = nouns.TRIGGERS.get(tx, loop, trigger)
+    if current.muted == muted:
         raise Conflict("trigger", f"{loop}/{trigger}", "is muted already" if muted else "is not muted")
     bus.emit(tx, "muted" if muted else "unmuted", "trigger", f"{loop}/{trigger}")
-    return nouns.TRIGGERS.swap(tx, msgspec.structs.replace(found, muted=muted))
+    return nouns.TRIGGERS.swap(tx, msgspec.structs.replace(current, muted=muted))

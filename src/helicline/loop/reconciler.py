@@ -29,7 +29,7 @@ LEASE = "reconciler"
 LEASE_S = 10.0
 
 
-class Reconciler(bus.Rounds):
+class Reconciler(bus.PeriodicTask):
     """Carries every row with a state forward. One process at a time does, by a lease with a fence."""
 
     def __init__(self, context: Context, *, holder: str) -> None:
@@ -60,20 +60,20 @@ class Reconciler(bus.Rounds):
         return bool(self._write(self._lease))
 
     def _lease(self, tx: Tx) -> int:
-        found = nouns.LEASES.find(tx, LEASE)
+        lease = nouns.LEASES.find(tx, LEASE)
         until = tx.now + timedelta(seconds=LEASE_S)
-        if found is None:
-            found = nouns.LEASES.insert(tx, Lease(name=LEASE, holder=self.holder, fence=1, until=until))
-        elif found.holder == self.holder or found.until < tx.now:
-            fence = found.fence + int(found.holder != self.holder)
-            if found.holder == self.holder and (found.until - tx.now).total_seconds() > LEASE_S / 2:
-                return found.fence
-            changed = msgspec.structs.replace(found, holder=self.holder, fence=fence, until=until)
-            found = nouns.LEASES.swap(tx, changed)
+        if lease is None:
+            lease = nouns.LEASES.insert(tx, Lease(name=LEASE, holder=self.holder, fence=1, until=until))
+        elif lease.holder == self.holder or lease.until < tx.now:
+            fence = lease.fence + int(lease.holder != self.holder)
+            if lease.holder == self.holder and (lease.until - tx.now).total_seconds() > LEASE_S / 2:
+                return lease.fence
+            changed = msgspec.structs.replace(lease, holder=self.holder, fence=fence, until=until)
+            lease = nouns.LEASES.swap(tx, changed)
         else:
             return 0
-        self.fence = found.fence
-        return found.fence
+        self.fence = lease.fence
+        return lease.fence
 
     def _read(self, view: Callable[[Reader], Any]) -> Any:
         return self.context.store.read(view)

@@ -44,13 +44,13 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(tx: Reader, *, version: str) -> Status:
     """Return the state of the whole circle."""
-    seen = deployments.sightings(tx)[:1]
+    newest = deployments.sightings(tx)[:1]
     return Status(
         version=version,
         stations=[_data(tx), _train(tx), _register(tx), _gate(tx), _serve(tx), _watch(tx), _retrain(tx)],
-        needs=[*_requests(tx), *_rejected(tx), *_alerts(tx), *_held(tx)],
+        needs=[*_requests(tx), *_rejected(tx), *_alerts(tx), *_paused_rollouts(tx)],
         seq=events.head(tx)[0],
-        gateway_seen_s=(tx.now - seen[0].seen_at).total_seconds() if seen else None,
+        gateway_seen_s=(tx.now - newest[0].seen_at).total_seconds() if newest else None,
     )
 
 
@@ -102,8 +102,12 @@ def _serve(tx: Reader) -> Station:
     count = nouns.DEPLOYMENTS.count(tx)
     moving = nouns.ROLLOUTS.count(tx, rollouts.state.in_(deployments.ACTIVE))
     down = 0
-    for one in nouns.DEPLOYMENTS.select(tx):
-        if one.stable and nouns.REVISIONS.get(tx, one.name, one.stable).state not in ("READY", "PENDING", "LOADING"):
+    for deployment in nouns.DEPLOYMENTS.select(tx):
+        if deployment.stable and nouns.REVISIONS.get(tx, deployment.name, deployment.stable).state not in (
+            "READY",
+            "PENDING",
+            "LOADING",
+        ):
             down += 1
     sentence = f"{_counted(count, 'deployment')}, {_counted(moving, 'rollout')} under way"
     return Station(name="Serve", count=count, moving=moving, trouble=down, sentence=sentence)
@@ -128,39 +132,43 @@ def _retrain(tx: Reader) -> Station:
 
 
 def _requests(tx: Reader) -> list[Need]:
-    found: list[PromotionRequest] = nouns.REQUESTS.select(tx, nouns.REQUESTS.table.c.state == "OPEN")
+    requests: list[PromotionRequest] = nouns.REQUESTS.select(tx, nouns.REQUESTS.table.c.state == "OPEN")
     return [
         Need(
             kind="approval",
-            id=one.id,
-            sentence=f"{one.model}/{one.number} waits for {one.people - len(one.approvals)} of role {one.role}",
-            link=f"/models/{one.model}/{one.number}",
+            id=request.id,
+            sentence=f"{request.model}/{request.number} waits for {request.people - len(request.approvals)}"
+            f" of role {request.role}",
+            link=f"/models/{request.model}/{request.number}",
         )
-        for one in found
+        for request in requests
     ]
 
 
 def _rejected(tx: Reader) -> list[Need]:
     """A turn a gate stopped needs a look until a later turn of its loop was promoted."""
-    found = nouns.TURNS.select(tx, nouns.TURNS.table.c.state == "REJECTED")
+    turns = nouns.TURNS.select(tx, nouns.TURNS.table.c.state == "REJECTED")
     column = nouns.TURNS.table.c
     return [
-        Need(kind="gate", id=turn.id, sentence=f"{turn.id} was stopped: {turn.outcome}", link=f"/turns/{turn.id}")
-        for turn in found
+        Need(kind="gate", id=turn.id, sentence=f"{turn.id} was stopped: {turn.result}", link=f"/turns/{turn.id}")
+        for turn in turns
         if not nouns.TURNS.count(tx, column.loop == turn.loop, column.number > turn.number, column.state == "PROMOTED")
     ]
 
 
 def _alerts(tx: Reader) -> list[Need]:
-    found = nouns.ALERTS.select(tx, nouns.ALERTS.table.c.state == "firing")
-    return [Need(kind="alert", id=one.id, sentence=one.summary, link=f"/alerts/{one.id}") for one in found]
+    alerts = nouns.ALERTS.select(tx, nouns.ALERTS.table.c.state == "firing")
+    return [Need(kind="alert", id=alert.id, sentence=alert.summary, link=f"/alerts/{alert.id}") for alert in alerts]
 
 
-def _held(tx: Reader) -> list[Need]:
-    found = nouns.ROLLOUTS.select(tx, nouns.ROLLOUTS.table.c.state == "PAUSED")
+def _paused_rollouts(tx: Reader) -> list[Need]:
+    rollouts = nouns.ROLLOUTS.select(tx, nouns.ROLLOUTS.table.c.state == "PAUSED")
     return [
         Need(
-            kind="rollout", id=one.id, sentence=f"{one.id} is held: {one.reason}", link=f"/deployments/{one.deployment}"
+            kind="rollout",
+            id=rollout.id,
+            sentence=f"{rollout.id} is held: {rollout.reason}",
+            link=f"/deployments/{rollout.deployment}",
         )
-        for one in found
+        for rollout in rollouts
     ]

@@ -100,9 +100,9 @@ def advance(tx: Tx, trigger: Trigger) -> bool:
 def _blocked_by_quality(tx: Tx, loop: Loop, trigger: Trigger) -> bool:
     """Never learn from data that an open alert calls broken."""
     column = nouns.ALERTS.table.c
-    found = nouns.ALERTS.select(tx, column.deployment == loop.spec.deployment, column.state != "resolved")
+    alerts = nouns.ALERTS.select(tx, column.deployment == loop.spec.deployment, column.state != "resolved")
     return trigger.spec.kind == "alert" and any(
-        alert.kind == "quality" and alert.severity == "critical" for alert in found
+        alert.kind == "quality" and alert.severity == "critical" for alert in alerts
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from helicline import bus
 from helicline.errors import Conflict, NotFound
-from helicline.loop.decide import Facts, Move, decide
+from helicline.loop.decide import TurnFacts, TurnMove, decide
 from helicline.pipeline import attempts, runs
 from helicline.records.gate import GateReport
 from helicline.records.loop import FINISHED, ApprovalRule, Cause, Leg, Loop, Turn
@@ -71,7 +71,7 @@ def open_turns(tx: Reader) -> list[Turn]:
     return nouns.TURNS.select(tx, nouns.TURNS.table.c.state.in_((*ACTIVE, RESTING)))
 
 
-def facts_of(tx: Reader, turn: Turn, loop: Loop) -> Facts:
+def facts_of(tx: Reader, turn: Turn, loop: Loop) -> TurnFacts:
     """Return what the turn's present leg has come to."""
     spec = loop.spec
     version = nouns.VERSIONS.find(tx, spec.model, turn.model_version) if turn.model_version else None
@@ -83,7 +83,7 @@ def facts_of(tx: Reader, turn: Turn, loop: Loop) -> Facts:
     may_go_on = turn.state == "APPROVING" or (
         turn.state in ("GATING", RESTING) and report is not None and report.passed
     )
-    return Facts(
+    return TurnFacts(
         attempt=nouns.ATTEMPTS.find(tx, turn.attempt) if turn.attempt else None,
         tries=_tries(tx, turn),
         pipeline_run=nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None,
@@ -99,13 +99,13 @@ def facts_of(tx: Reader, turn: Turn, loop: Loop) -> Facts:
 
 def _rules_left(tx: Reader, loop: Loop, turn: Turn, version: ModelVersion) -> list[ApprovalRule]:
     """Return whose consent the turn still needs: what its loop asks for, and what protects `champion`."""
-    found = []
-    asked, request = loop.spec.approval, nouns.REQUESTS.find(tx, turn.request) if turn.request else None
-    if asked is not None and not (request and request.state == "APPROVED"):
-        found.append(asked)
+    rules = []
+    own_rule, request = loop.spec.approval, nouns.REQUESTS.find(tx, turn.request) if turn.request else None
+    if own_rule is not None and not (request and request.state == "APPROVED"):
+        rules.append(own_rule)
     if (rule := unmet(tx, version, "champion")) is not None:
-        found.append(ApprovalRule(role=rule.role, people=rule.people))
-    return found
+        rules.append(ApprovalRule(role=rule.role, people=rule.people))
+    return rules
 
 
 def _is_of(report: GateReport, turn: Turn, version: ModelVersion) -> bool:
@@ -132,19 +132,19 @@ def _save(tx: Tx, turn: Turn, **changes: Any) -> Turn:
     return nouns.TURNS.swap(tx, msgspec.structs.replace(turn, wake_at=tx.now, **changes))
 
 
-def _leg(tx: Tx, turn: Turn, name: str, *, outcome: str = "", subject: str = "", **detail: Any) -> tuple[Leg, ...]:
-    """Return the turn's legs with the present one closed (by `outcome`) and `name` open."""
+def _leg(tx: Tx, turn: Turn, name: str, *, result: str = "", subject: str = "", **detail: Any) -> tuple[Leg, ...]:
+    """Return the turn's legs with the present one closed (by `result`) and `name` open."""
     if turn.legs and turn.legs[-1].name == name and turn.legs[-1].finished_at is None:
         return turn.legs
-    legs = _closed(tx, turn.legs, outcome=outcome)
+    legs = _closed(tx, turn.legs, result=result)
     return (*legs, Leg(name=name, started_at=tx.now, subject=subject, detail=detail))  # type: ignore[arg-type]
 
 
-def _closed(tx: Tx, legs: tuple[Leg, ...], *, outcome: str, **detail: Any) -> tuple[Leg, ...]:
+def _closed(tx: Tx, legs: tuple[Leg, ...], *, result: str, **detail: Any) -> tuple[Leg, ...]:
     if not legs or legs[-1].finished_at is not None:
         return legs
     last = legs[-1]
-    closed = msgspec.structs.replace(last, finished_at=tx.now, outcome=outcome, detail={**last.detail, **detail})
+    closed = msgspec.structs.replace(last, finished_at=tx.now, result=result, detail={**last.detail, **detail})
     return (*legs[:-1], closed)
 
 
@@ -152,7 +152,7 @@ def _named(turn_legs: tuple[Leg, ...], subject: str) -> tuple[Leg, ...]:
     return (*turn_legs[:-1], msgspec.structs.replace(turn_legs[-1], subject=subject))
 
 
-def _harvest(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
+def _harvest(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
     number = _tries(tx, turn) + 1
     attempt = attempts.create(
         tx, "harvest", timeout_s=TASK_TIMEOUT_S, loop=loop.name, turn=turn.number, subject=turn.id, number=number
@@ -160,10 +160,10 @@ def _harvest(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
     _save(tx, turn, attempt=attempt.id)
 
 
-def _train(tx: Tx, loop: Loop, turn: Turn, move: Move) -> None:
+def _train(tx: Tx, loop: Loop, turn: Turn, move: TurnMove) -> None:
     dataset_version = move.detail.get("dataset_version", turn.dataset_version)
     run = runs.submit(tx, loop.spec.pipeline, loop=loop.name, turn=turn.number)
-    legs = _leg(tx, turn, "train", outcome=dataset_version)
+    legs = _leg(tx, turn, "train", result=dataset_version)
     bus.emit(tx, "training", "turn", turn.id, pipeline_run=run.id, inputs=run.inputs)
     _save(
         tx,
@@ -184,13 +184,13 @@ def candidate_output(tx: Reader, run: PipelineRun, part: str) -> Output | None:
     return runs.output_of(runs.steps_of(tx, run.id), source.step, source.output)
 
 
-def _register(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
+def _register(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
     run = nouns.PIPELINE_RUNS.get(tx, turn.pipeline_run)
     model = candidate_output(tx, run, "model")
     if model is None or run.spec.candidate is None:
         raise NotFound("output", "model")
     step = runs.steps_of(tx, run.id)[run.spec.candidate.model.step]
-    cached = sum(1 for one in runs.steps_of(tx, run.id).values() if one.state == "CACHED")
+    cached = sum(1 for step_run in runs.steps_of(tx, run.id).values() if step_run.state == "CACHED")
     version = _same_version(tx, loop, model) or register(
         tx,
         loop.spec.model,
@@ -200,7 +200,7 @@ def _register(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
         loop=loop.name,
         turn=turn.number,
     )
-    legs = _closed(tx, turn.legs, outcome="succeeded", steps=len(run.spec.steps), cached=cached)
+    legs = _closed(tx, turn.legs, result="succeeded", steps=len(run.spec.steps), cached=cached)
     legs = (*legs, Leg(name="register", started_at=tx.now, subject=version.id))
     bus.emit(tx, "registered", "turn", turn.id, model_version=version.id)
     _save(tx, turn, state="REGISTERING", model_version=version.number, legs=legs)
@@ -209,8 +209,8 @@ def _register(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
 def _same_version(tx: Reader, loop: Loop, model: Output) -> ModelVersion | None:
     """Return the version this very model was registered as before: a cache hit must not make a twin."""
     column = nouns.VERSIONS.table.c
-    found = nouns.VERSIONS.select(tx, column.model == loop.spec.model, column.model_id == model.model_id)
-    return next((version for version in found if not version.deleted), None)
+    twins = nouns.VERSIONS.select(tx, column.model == loop.spec.model, column.model_id == model.model_id)
+    return next((version for version in twins if not version.deleted), None)
 
 
 def _origin_run(tx: Reader, model: Output) -> str:
@@ -219,7 +219,7 @@ def _origin_run(tx: Reader, model: Output) -> str:
     return get_logged_model(tx, model.model_id).source_run_id
 
 
-def _judge(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
+def _judge(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
     version = get_version(tx, loop.spec.model, turn.model_version)
     attempt = attempts.create(
         tx,
@@ -230,29 +230,29 @@ def _judge(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
         subject=version.id,
         number=_tries(tx, turn) + 1,
     )
-    legs = _named(_leg(tx, turn, "gate", outcome=version.id), version.id)
+    legs = _named(_leg(tx, turn, "gate", result=version.id), version.id)
     _save(tx, turn, state="GATING", attempt=attempt.id, legs=legs)
 
 
-def _reject(tx: Tx, _loop: Loop, turn: Turn, move: Move) -> None:
-    legs = _closed(tx, turn.legs, outcome="failed", why=move.why)
+def _reject(tx: Tx, _loop: Loop, turn: Turn, move: TurnMove) -> None:
+    legs = _closed(tx, turn.legs, result="failed", why=move.why)
     bus.emit(tx, "rejected", "turn", turn.id, why=move.why[:1000])
-    _save(tx, turn, state="REJECTED", outcome=move.why, legs=legs, finished_at=tx.now)
+    _save(tx, turn, state="REJECTED", result=move.why, legs=legs, finished_at=tx.now)
 
 
-def _ask(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
+def _ask(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
     version = get_version(tx, loop.spec.model, turn.model_version)
     rule = _rules_left(tx, loop, turn, version)[0]
     request = open_request(
         tx, version, role=rule.role, people=rule.people, requested_by=turn.created_by, turn=(loop.name, turn.number)
     )
-    legs = _leg(tx, turn, "approve", outcome="passed", subject=request.id)
-    _save(tx, turn, state="APPROVING", request=request.id, outcome="", finished_at=None, legs=legs)
+    legs = _leg(tx, turn, "approve", result="passed", subject=request.id)
+    _save(tx, turn, state="APPROVING", request=request.id, result="", finished_at=None, legs=legs)
 
 
-def _roll_out(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
-    legs = _leg(tx, turn, "rollout", outcome="approved" if turn.state == "APPROVING" else "passed")
-    waiting = _save(tx, turn, state="ROLLING_OUT", outcome="", finished_at=None, attempt="", legs=legs)
+def _roll_out(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
+    legs = _leg(tx, turn, "rollout", result="approved" if turn.state == "APPROVING" else "passed")
+    waiting = _save(tx, turn, state="ROLLING_OUT", result="", finished_at=None, attempt="", legs=legs)
     if deployments.active_rollout(tx, loop.spec.deployment) is not None:
         return
     deployment = deployments.ensure(tx, loop.spec.deployment, model=loop.spec.model)
@@ -261,13 +261,13 @@ def _roll_out(tx: Tx, loop: Loop, turn: Turn, _move: Move) -> None:
     _save(tx, waiting, rollout=started.number, legs=_named(waiting.legs, started.id))
 
 
-def _end(tx: Tx, _loop: Loop, turn: Turn, move: Move) -> None:
-    legs = _closed(tx, turn.legs, outcome=move.state.lower(), why=move.why)
+def _end(tx: Tx, _loop: Loop, turn: Turn, move: TurnMove) -> None:
+    legs = _closed(tx, turn.legs, result=move.state.lower(), why=move.why)
     bus.emit(tx, "ended", "turn", turn.id, state=move.state, why=move.why[:1000])
-    _save(tx, turn, state=move.state, outcome=move.why, legs=legs, finished_at=tx.now)
+    _save(tx, turn, state=move.state, result=move.why, legs=legs, finished_at=tx.now)
 
 
-ACTIONS: dict[str, Callable[[Tx, Loop, Turn, Move], None]] = {
+ACTIONS: dict[str, Callable[[Tx, Loop, Turn, TurnMove], None]] = {
     "harvest": _harvest,
     "train": _train,
     "register": _register,
@@ -297,7 +297,7 @@ def cancel(tx: Tx, turn: Turn, *, reason: str) -> Turn:
     attempt = nouns.ATTEMPTS.find(tx, turn.attempt) if turn.attempt else None
     if attempt is not None:
         attempts.cancel(tx, attempt)
-    _end(tx, loop, turn, Move(kind="end", state="CANCELLED", why=reason or "cancelled by hand"))
+    _end(tx, loop, turn, TurnMove(kind="end", state="CANCELLED", why=reason or "cancelled by hand"))
     return nouns.TURNS.get(tx, turn.loop, turn.number)
 
 
@@ -307,7 +307,7 @@ def find(tx: Reader, turn_id: str) -> Turn:
     if number.isdecimal():
         return nouns.TURNS.get(tx, name, int(number))
     column = nouns.TURNS.table.c
-    found = nouns.TURNS.select(tx, column.loop == name, order=[column.number.desc()], limit=1)
-    if not found:
+    turns = nouns.TURNS.select(tx, column.loop == name, order=[column.number.desc()], limit=1)
+    if not turns:
         raise NotFound("turn", turn_id, "A turn is named like digits~3; see: hl turn ls")
-    return found[0]
+    return turns[0]

@@ -76,7 +76,7 @@ def _keep(tx: Tx, monitor: Monitor, window: Window | None) -> None:
         nouns.WINDOWS.delete(tx, recent[0].deployment, recent[0].monitor, recent[0].end)
     nouns.WINDOWS.put(tx, window)
     # windows of another model version say nothing about this one, for better or worse
-    same = [one for one in recent if one.model_version == window.model_version]
+    same = [earlier for earlier in recent if earlier.model_version == window.model_version]
     alerting.apply(tx, monitor.spec, window, same)
 
 
@@ -100,7 +100,9 @@ def _judged(context: Context, monitor: Monitor, subject: Subject, now: datetime)
     enough = count >= monitor.spec.min_rows
     severity: Severity = "insufficient_data"
     if enough:
-        severity = max((finding.severity for finding in findings), key=lambda one: RANK.get(one, 0), default="ok")
+        severity = max(
+            (finding.severity for finding in findings), key=lambda severity: RANK.get(severity, 0), default="ok"
+        )
     return Window(
         deployment=monitor.deployment,
         monitor=monitor.name,

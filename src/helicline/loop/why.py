@@ -70,8 +70,8 @@ def _answer(tx: Reader, prediction: Prediction) -> Answer:
 
 
 def _turn_of(tx: Reader, version: ModelVersion) -> Any:
-    found = [turn for turn in nouns.TURNS.select(tx) if turn.model_version == version.number]
-    matching = [turn for turn in found if nouns.LOOPS.get(tx, turn.loop).spec.model == version.model]
+    candidates = [turn for turn in nouns.TURNS.select(tx) if turn.model_version == version.number]
+    matching = [turn for turn in candidates if nouns.LOOPS.get(tx, turn.loop).spec.model == version.model]
     return matching[-1] if matching else None
 
 

@@ -35,8 +35,8 @@ def decide(
 
 def open_alert(tx: Reader, deployment: str, monitor: str) -> Alert | None:
     column = nouns.ALERTS.table.c
-    found = nouns.ALERTS.select(tx, column.deployment == deployment, column.state != "resolved")
-    return next((alert for alert in found if alert.monitor == monitor), None)
+    alerts = nouns.ALERTS.select(tx, column.deployment == deployment, column.state != "resolved")
+    return next((alert for alert in alerts if alert.monitor == monitor), None)
 
 
 def apply(tx: Tx, spec: MonitorSpec, window: Window, recent: Sequence[Window]) -> None:

@@ -26,20 +26,20 @@ def findings(spec: MonitorSpec, reference: Profile, window: Profile) -> list[Fin
     """Return one finding a column that both profiles have, in the reference's order."""
     names = [name for name in reference.columns if name in window.columns]
     tested = [_tested(name, reference.columns[name], window.columns[name]) for name in names]
-    kept = [one for one in tested if one is not None]
-    significant = benjamini_hochberg([one.p_value or 0.0 for one in kept], spec.q)
+    results = [result for result in tested if result is not None]
+    significant = benjamini_hochberg([result.p_value or 0.0 for result in results], spec.q)
     return [
         Finding(
-            column=one.column,
+            column=result.column,
             statistic="psi",
-            value=one.value,
+            value=result.value,
             gate=spec.gate,
-            p_value=one.p_value,
-            severity=_severity(spec, one.value, is_significant=is_significant),
-            window_count=one.window_count,
-            reference_count=one.reference_count,
+            p_value=result.p_value,
+            severity=_severity(spec, result.value, is_significant=is_significant),
+            window_count=result.window_count,
+            reference_count=result.reference_count,
         )
-        for one, is_significant in zip(kept, significant, strict=True)
+        for result, is_significant in zip(results, significant, strict=True)
     ]
 
 
@@ -127,12 +127,12 @@ def _components(difference: Array, w: Array, h: float) -> list[float]:
     square = linear**2 - np.sum(w * linear**2)
     weight = np.sum(w * linear**2)
     square = square - linear * (np.sum(w * linear * square) / weight if weight > 0 else 0.0)
-    found = []
+    components = []
     for score in (linear, square):
         variance = float(np.sum(w * score**2))
         if variance > 1e-12:
-            found.append(float(np.sum(difference * score)) / math.sqrt(h * variance))
-    return found
+            components.append(float(np.sum(difference * score)) / math.sqrt(h * variance))
+    return components
 
 
 def _pooled(old: Array, new: Array) -> tuple[Array, Array]:

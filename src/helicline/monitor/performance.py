@@ -22,13 +22,15 @@ def chosen(rows: Columns, *, revision: int, since: datetime) -> Columns:
     start = np.datetime64(since.replace(tzinfo=None), "us")
     if not len(rows["label"]):
         return rows
-    mine = (rows["revision"] == revision) & (rows["ts"].astype("datetime64[us]") >= start)
-    return {name: values[mine] for name, values in rows.items()}
+    selected = (rows["revision"] == revision) & (rows["ts"].astype("datetime64[us]") >= start)
+    return {name: values[selected] for name, values in rows.items()}
 
 
 def correct(predictions: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return 1.0 where prediction and label are the same text or the same number, else 0.0."""
-    return np.array([_same(str(one), str(other)) for one, other in zip(predictions, labels, strict=True)], dtype=float)
+    return np.array(
+        [_same(str(prediction), str(other)) for prediction, other in zip(predictions, labels, strict=True)], dtype=float
+    )
 
 
 def _same(prediction: str, label: str) -> bool:

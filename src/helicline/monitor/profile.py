@@ -80,10 +80,10 @@ def _counted(values: Array, centre: float) -> tuple[Array, Array]:
 def build(columns: Mapping[str, Array], centres: Mapping[str, float] | None = None) -> Profile:
     """Return the profile of columns of equal length; numbers use the reference's centre, or their own median."""
     row_count = max((len(values) for values in columns.values()), default=0)
-    given = centres or {}
+    fixed_centres = centres or {}
     return Profile(
         row_count=row_count,
-        columns={name: _column(np.ma.asarray(values), given.get(name)) for name, values in columns.items()},
+        columns={name: _column(np.ma.asarray(values), fixed_centres.get(name)) for name, values in columns.items()},
     )
 
 
@@ -130,13 +130,13 @@ def _categories(values: list[str], row_count: int) -> Column:
     return Column(kind="category", count=len(values), missing=row_count - len(values), categories=categories)
 
 
-def _topped(found: dict[str, int]) -> dict[str, int]:
-    if len(found) <= MAX_CATEGORIES:
-        return found
-    ordered = sorted(found, key=lambda name: (name == OTHER, -found[name], name))
-    kept = {name: found[name] for name in ordered[:MAX_CATEGORIES]}
-    kept[OTHER] = kept.get(OTHER, 0) + sum(found[name] for name in ordered[MAX_CATEGORIES:])
-    return kept
+def _topped(counts: dict[str, int]) -> dict[str, int]:
+    if len(counts) <= MAX_CATEGORIES:
+        return counts
+    ordered = sorted(counts, key=lambda name: (name == OTHER, -counts[name], name))
+    topped = {name: counts[name] for name in ordered[:MAX_CATEGORIES]}
+    topped[OTHER] = topped.get(OTHER, 0) + sum(counts[name] for name in ordered[MAX_CATEGORIES:])
+    return topped
 
 
 def merged(profiles: Sequence[Profile]) -> Profile:
@@ -151,17 +151,17 @@ def merged(profiles: Sequence[Profile]) -> Profile:
 
 def _added(columns: Sequence[Column]) -> Column:
     first = columns[0]
-    columns = [one for one in columns if (one.kind, one.centre) == (first.kind, first.centre)]
+    columns = [column for column in columns if (column.kind, column.centre) == (first.kind, first.centre)]
     if len(columns) == 1:
         return first
-    missing = sum(one.missing for one in columns)
+    missing = sum(column.missing for column in columns)
     if first.kind == "category":
         names: Counter[str] = Counter()
-        for one in columns:
-            names.update(one.categories)
-        count = sum(one.count for one in columns)
+        for column in columns:
+            names.update(column.categories)
+        count = sum(column.count for column in columns)
         return Column(kind="category", count=count, missing=missing, categories=_topped(dict(names)))
-    keys, counts = (np.concatenate(arrays) for arrays in zip(*(one.cells for one in columns), strict=True))
+    keys, counts = (np.concatenate(arrays) for arrays in zip(*(column.cells for column in columns), strict=True))
     cells, places = np.unique(keys, return_inverse=True)
     summed = np.zeros(len(cells), dtype=np.int64)
     np.add.at(summed, places, counts)
@@ -170,8 +170,8 @@ def _added(columns: Sequence[Column]) -> Column:
         summed,
         centre=first.centre,
         missing=missing,
-        low=min((one.low for one in columns if one.low is not None), default=None),
-        high=max((one.high for one in columns if one.high is not None), default=None),
+        low=min((column.low for column in columns if column.low is not None), default=None),
+        high=max((column.high for column in columns if column.high is not None), default=None),
     )
 
 

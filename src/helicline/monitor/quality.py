@@ -18,14 +18,16 @@ UNSEEN_SHARE = 0.01
 
 def findings(_spec: MonitorSpec, reference: Profile, window: Profile) -> list[Finding]:
     """Return the findings of every column; a column that the window lacks is a critical one."""
-    found: list[Finding] = []
+    results: list[Finding] = []
     for name, old in reference.columns.items():
         new = window.columns.get(name)
         if new is None:
-            found.append(_finding(name, "absent", 1.0, "critical", reference=old, detail="the column did not come in"))
+            results.append(
+                _finding(name, "absent", 1.0, "critical", reference=old, detail="the column did not come in")
+            )
             continue
-        found += _column(name, old, new)
-    return found
+        results += _column(name, old, new)
+    return results
 
 
 def _column(name: str, old: Column, new: Column) -> Iterator[Finding]:

@@ -59,12 +59,12 @@ def lease(tx: Tx, attempt: Attempt, *, worker: str, lease_s: float) -> Attempt:
 
 def heartbeat(tx: Tx, attempt_id: str, *, fence: int, lease_s: float) -> bool:
     """Lengthen the lease; return whether the worker should stop the task. Raises Conflict for a stale fence."""
-    attempt = held(tx, attempt_id, fence)
+    attempt = leased(tx, attempt_id, fence)
     nouns.ATTEMPTS.swap(tx, msgspec.structs.replace(attempt, lease_until=tx.now + timedelta(seconds=lease_s)))
     return attempt.cancel
 
 
-def held(tx: Reader, attempt_id: str, fence: int) -> Attempt:
+def leased(tx: Reader, attempt_id: str, fence: int) -> Attempt:
     """Return the attempt if `fence` still holds it. Raises Conflict where it was given to somebody else or ended."""
     attempt = nouns.ATTEMPTS.get(tx, attempt_id)
     if attempt.state != "LEASED" or attempt.fence != fence:

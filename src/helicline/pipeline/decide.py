@@ -15,7 +15,7 @@ LOST_BUDGET = 3
 BACKOFF_S, BACKOFF_MAX_S = 1.0, 600.0
 
 
-class Move(msgspec.Struct, frozen=True, kw_only=True):
+class PipelineMove(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to do to a run."""
 
     kind: Literal["start", "retry", "fail_step", "skip", "cancel_step", "finish", "cancelled", "failed", "wait"]
@@ -26,19 +26,19 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
 def inputs_of(step: StepSpec, steps: dict[str, StepRun], datasets: dict[str, Output]) -> dict[str, Output] | None:
     """Return the step's inputs, or None while one is not there yet."""
-    found: dict[str, Output] = {}
+    outputs: dict[str, Output] = {}
     for name, source in step.inputs.items():
         if source.dataset:
-            found[name] = datasets[source.dataset]
+            outputs[name] = datasets[source.dataset]
             continue
         upstream = steps[source.step]
         if upstream.state not in DONE:
             return None
-        found[name] = upstream.outputs[source.output]
-    return found
+        outputs[name] = upstream.outputs[source.output]
+    return outputs
 
 
-def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Attempt], now: datetime) -> Move:
+def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Attempt], now: datetime) -> PipelineMove:
     """Return the next move of a run; "wait" where workers have it.
 
     `attempts` holds the newest attempt of each step that has one.
@@ -50,52 +50,56 @@ def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Atte
         if move is not None:
             return move
     if all(step.state in DONE for step in steps.values()):
-        return Move(kind="finish")
+        return PipelineMove(kind="finish")
     if all(step.state in ENDED for step in steps.values()):
         failed = next((step for step in steps.values() if step.state == "FAILED"), None)
-        return Move(kind="failed", why=f"step {failed.step}: {failed.error}" if failed else "a step was cancelled")
+        return PipelineMove(
+            kind="failed", why=f"step {failed.step}: {failed.error}" if failed else "a step was cancelled"
+        )
     waits = [step.retry_at for step in steps.values() if step.state == "RETRY_WAIT" and step.retry_at]
-    return Move(kind="wait", wake_at=min(waits, default=now + timedelta(seconds=5)))
+    return PipelineMove(kind="wait", wake_at=min(waits, default=now + timedelta(seconds=5)))
 
 
-def _cancel(steps: dict[str, StepRun], attempts: dict[str, Attempt]) -> Move:
+def _cancel(steps: dict[str, StepRun], attempts: dict[str, Attempt]) -> PipelineMove:
     for step in steps.values():
         attempt = attempts.get(step.step)
         if step.state == "RUNNING" and attempt is not None and attempt.state in ("READY", "LEASED"):
             if attempt.state == "LEASED" and attempt.cancel:
-                return Move(kind="wait")
-            return Move(kind="cancel_step", step=step.step)
+                return PipelineMove(kind="wait")
+            return PipelineMove(kind="cancel_step", step=step.step)
         if step.state not in ENDED:
-            return Move(kind="cancel_step", step=step.step)
-    return Move(kind="cancelled")
+            return PipelineMove(kind="cancel_step", step=step.step)
+    return PipelineMove(kind="cancelled")
 
 
-def _step_move(spec: StepSpec, steps: dict[str, StepRun], attempt: Attempt | None, now: datetime) -> Move | None:
+def _step_move(
+    spec: StepSpec, steps: dict[str, StepRun], attempt: Attempt | None, now: datetime
+) -> PipelineMove | None:
     step = steps[spec.name]
     upstream = [steps[source.step].state for source in spec.inputs.values() if source.step]
     if step.state == "PENDING":
         if any(state in ENDED - DONE for state in upstream):
-            return Move(kind="skip", step=step.step)
-        return Move(kind="start", step=step.step) if all(state in DONE for state in upstream) else None
+            return PipelineMove(kind="skip", step=step.step)
+        return PipelineMove(kind="start", step=step.step) if all(state in DONE for state in upstream) else None
     if step.state == "RETRY_WAIT" and (step.retry_at is None or step.retry_at <= now):
-        return Move(kind="start", step=step.step)
+        return PipelineMove(kind="start", step=step.step)
     if step.state == "RUNNING" and attempt is not None:
         return _after_attempt(spec, step, attempt, now)
     return None
 
 
-def _after_attempt(spec: StepSpec, step: StepRun, attempt: Attempt, now: datetime) -> Move | None:
+def _after_attempt(spec: StepSpec, step: StepRun, attempt: Attempt, now: datetime) -> PipelineMove | None:
     if attempt.state in ("FAILED", "TIMED_OUT"):
         if step.attempt_count - step.lost_count <= spec.retries:
             wait = min(BACKOFF_S * 2 ** (step.attempt_count - step.lost_count - 1), BACKOFF_MAX_S)
-            return Move(kind="retry", step=step.step, why=attempt.error, wake_at=now + timedelta(seconds=wait))
-        return Move(kind="fail_step", step=step.step, why=attempt.error)
+            return PipelineMove(kind="retry", step=step.step, why=attempt.error, wake_at=now + timedelta(seconds=wait))
+        return PipelineMove(kind="fail_step", step=step.step, why=attempt.error)
     if attempt.state == "LOST":
         if step.lost_count < LOST_BUDGET:
-            return Move(kind="retry", step=step.step, why=attempt.error, wake_at=now)
-        return Move(
+            return PipelineMove(kind="retry", step=step.step, why=attempt.error, wake_at=now)
+        return PipelineMove(
             kind="fail_step", step=step.step, why=f"its worker was lost {step.lost_count + 1} times: {attempt.error}"
         )
     if attempt.state == "CANCELLED":
-        return Move(kind="cancel_step", step=step.step)
+        return PipelineMove(kind="cancel_step", step=step.step)
     return None

@@ -12,7 +12,7 @@ from helicline.data import versions
 from helicline.errors import Conflict, Invalid
 from helicline.ids import new_run_id
 from helicline.pipeline import attempts, cache
-from helicline.pipeline.decide import DONE, ENDED, Move, decide, inputs_of
+from helicline.pipeline.decide import DONE, ENDED, PipelineMove, decide, inputs_of
 from helicline.records.pipeline import (
     Attempt,
     CacheEntry,
@@ -87,10 +87,8 @@ def steps_of(tx: Reader, pipeline_run: str) -> dict[str, StepRun]:
 def dataset_outputs(tx: Reader, run: PipelineRun) -> dict[str, Output]:
     """Return the pinned datasets of a run as inputs of its steps, by the spec they were asked with."""
     return {
-        asked: Output(
-            kind="Table", digest=version.root_hash, byte_count=version.byte_count, row_count=version.row_count
-        )
-        for asked, version in ((asked, versions.resolve(tx, ref)) for asked, ref in run.inputs.items())
+        name: Output(kind="Table", digest=version.root_hash, byte_count=version.byte_count, row_count=version.row_count)
+        for name, version in ((name, versions.resolve(tx, ref)) for name, ref in run.inputs.items())
     }
 
 
@@ -115,7 +113,7 @@ def _spec(run: PipelineRun, step: StepRun) -> StepSpec:
     return next(spec for spec in run.spec.steps if spec.name == step.step)
 
 
-def _start(tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, _move: Move) -> None:
+def _start(tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, _move: PipelineMove) -> None:
     spec = _spec(run, step)
     inputs = inputs_of(spec, steps_of(tx, run.id), dataset_outputs(tx, run)) or {}
     parts = cache.key_parts(spec, inputs, run.spec.environment)
@@ -127,8 +125,8 @@ def _start(tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, _move: Move) -
         return
     column = nouns.CACHE.table.c
     name = f"{run.pipeline}.{step.step}"
-    kept = nouns.CACHE.select(tx, column.step == name, order=[column.version])
-    nearest = max(kept, key=lambda entry: entry.created_at, default=None)
+    entries = nouns.CACHE.select(tx, column.step == name, order=[column.version])
+    nearest = max(entries, key=lambda entry: entry.created_at, default=None)
     reason = cache.why_rerun(parts, nearest) if run.use_cache and spec.cache else "the cache is off"
     _dispatch(tx, run, step, spec=spec, key=key, parts=parts, reason=reason)
 
@@ -190,7 +188,7 @@ def _dispatch(
     )
 
 
-def _retry(tx: Tx, _blobs: Blobs, run: PipelineRun, step: StepRun, move: Move) -> None:
+def _retry(tx: Tx, _blobs: Blobs, run: PipelineRun, step: StepRun, move: PipelineMove) -> None:
     lost = attempts.newest_by_step(attempts.of_run(tx, run.id))[step.step].state == "LOST"
     changed = msgspec.structs.replace(
         step, state="RETRY_WAIT", retry_at=move.wake_at, error=move.why, lost_count=step.lost_count + int(lost)
@@ -200,8 +198,8 @@ def _retry(tx: Tx, _blobs: Blobs, run: PipelineRun, step: StepRun, move: Move) -
     bus.emit(tx, "retried", "step_run", f"{run.id}/{step.step}", why=move.why[:500])
 
 
-def _end_step(state: str) -> Callable[[Tx, Blobs, PipelineRun, StepRun, Move], None]:
-    def act(tx: Tx, _blobs: Blobs, run: PipelineRun, step: StepRun, move: Move) -> None:
+def _end_step(state: str) -> Callable[[Tx, Blobs, PipelineRun, StepRun, PipelineMove], None]:
+    def act(tx: Tx, _blobs: Blobs, run: PipelineRun, step: StepRun, move: PipelineMove) -> None:
         nouns.STEP_RUNS.swap(
             tx, msgspec.structs.replace(step, state=state, error=move.why or step.error, finished_at=tx.now)
         )
@@ -213,7 +211,7 @@ def _end_step(state: str) -> Callable[[Tx, Blobs, PipelineRun, StepRun, Move], N
     return act
 
 
-def _cancel_step(tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, move: Move) -> None:
+def _cancel_step(tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, move: PipelineMove) -> None:
     attempt = attempts.newest_by_step(attempts.of_run(tx, run.id)).get(step.step)
     if attempt is not None and attempt.state == "LEASED" and step.state == "RUNNING":
         attempts.cancel(tx, attempt)
@@ -224,8 +222,8 @@ def _cancel_step(tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, move: Mo
     _end_step("CANCELLED")(tx, blobs, run, step, move)
 
 
-def _end_run(state: str, status: RunStatus) -> Callable[[Tx, Blobs, PipelineRun, StepRun | None, Move], None]:
-    def act(tx: Tx, _blobs: Blobs, run: PipelineRun, _step: StepRun | None, move: Move) -> None:
+def _end_run(state: str, status: RunStatus) -> Callable[[Tx, Blobs, PipelineRun, StepRun | None, PipelineMove], None]:
+    def act(tx: Tx, _blobs: Blobs, run: PipelineRun, _step: StepRun | None, move: PipelineMove) -> None:
         _touch(tx, run, state=state, error=move.why, wake_at=None, finished_at=tx.now)
         update_run(tx, run.run_id, status=status, end_time=tx.now)
         bus.emit(tx, "ended", "pipeline_run", run.id, state=state, error=move.why[:500], loop=run.loop, turn=run.turn)

@@ -64,7 +64,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
 
 
-class RevisionOrder(msgspec.Struct, frozen=True, kw_only=True):
+class RevisionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What the server asks of the gateway: keep this revision loaded."""
 
     deployment: str
@@ -100,7 +100,7 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of what the gateway should be doing; `generation` grows with every change."""
 
     generation: int
-    orders: tuple[RevisionOrder, ...] = ()
+    orders: tuple[RevisionSpec, ...] = ()
     routes: tuple[Route, ...] = ()
 
 

@@ -98,7 +98,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     name: Literal["data", "train", "register", "gate", "approve", "rollout"]
     started_at: datetime
     finished_at: datetime | None = None
-    outcome: str = ""
+    result: str = ""
     subject: str = ""
     detail: dict[str, Any] = {}
 
@@ -108,7 +108,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """One passage round the circle, from its cause to its outcome."""
+    """One passage round the circle, from its cause to its result."""
 
     loop: str
     number: int
@@ -126,7 +126,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     champion: int = 0
     request: str = ""
     rollout: int = 0
-    outcome: str = ""
+    result: str = ""
     finished_at: datetime | None = None
     version: int = 1
 

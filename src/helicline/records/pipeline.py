@@ -165,7 +165,7 @@ class CacheEntry(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker gets with a lease: all it needs to do the task, no database, no other call to understand it."""
 
     attempt: str
@@ -179,11 +179,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str = ""
     tracking: dict[str, str] = {}
     token: str = ""
-    judge: JudgeOrder | None = None
-    harvest: HarvestOrder | None = None
+    judge: JudgeSpec | None = None
+    harvest: HarvestSpec | None = None
 
 
-class JudgeOrder(msgspec.Struct, frozen=True, kw_only=True):
+class JudgeSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Compare a candidate with the champion on the same hold-out rows, and profile the reference."""
 
     model: str
@@ -194,7 +194,7 @@ class JudgeOrder(msgspec.Struct, frozen=True, kw_only=True):
     label: str
 
 
-class HarvestOrder(msgspec.Struct, frozen=True, kw_only=True):
+class HarvestSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Commit the labelled production rows since `since_ms` as a new version of `dataset`."""
 
     dataset: str

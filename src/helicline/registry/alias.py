@@ -9,7 +9,7 @@ import msgspec
 from helicline import bus
 from helicline.errors import Invalid, NotFound, Refused
 from helicline.records.model import Alias
-from helicline.registry.model import UNPROTECT, get_model, held_model
+from helicline.registry.model import UNPROTECT, get_model, locked_model
 from helicline.registry.version import get_version, newest
 from helicline.store.nouns import ALIASES
 from helicline.store.unit import Reader, Tx
@@ -25,7 +25,7 @@ def point(tx: Tx, model: str, alias: str, number: int) -> Alias:
     This moves it whoever asks. What people and clients ask for goes through `protect.point_or_ask`.
     """
     checked_alias(alias)
-    held_model(tx, model)
+    locked_model(tx, model)
     get_version(tx, model, number)
     before = ALIASES.find(tx, model, alias)
     if before is not None and before.number == number:
@@ -42,7 +42,7 @@ def point(tx: Tx, model: str, alias: str, number: int) -> Alias:
 def unpoint(tx: Tx, model: str, alias: str) -> None:
     """Drop the alias; one that is not there is fine. Raises Refused where it is protected."""
     spelled(alias)
-    registered = held_model(tx, model)
+    registered = locked_model(tx, model)
     if any(rule.alias == alias for rule in registered.protected):
         raise Refused("drop the alias", f"{model}@{alias} is protected", UNPROTECT)
     drop(tx, model, alias)
@@ -62,8 +62,8 @@ def alias_of(tx: Reader, model: str, alias: str) -> int | None:
     if alias.lower() == "latest":
         version = newest(tx, model)
         return None if version is None else version.number
-    found = ALIASES.find(tx, model, alias)
-    return None if found is None else found.number
+    pointer = ALIASES.find(tx, model, alias)
+    return None if pointer is None else pointer.number
 
 
 def aliases(tx: Reader, model: str) -> dict[str, int]:

@@ -71,11 +71,11 @@ def ask_for_alias(
 
 def _joined(tx: Tx, request: PromotionRequest, person: str, reason: str) -> PromotionRequest:
     """Return the open request with one more who asks, and the first reason that was given."""
-    approved = {one.person for one in request.approvals}
-    known = {request.requested_by, *request.also_asked} | approved
+    approved = {approval.person for approval in request.approvals}
+    involved = {request.requested_by, *request.also_asked} | approved
     fresh = msgspec.structs.replace(
         request,
-        also_asked=request.also_asked if person in known else (*request.also_asked, person),
+        also_asked=request.also_asked if person in involved else (*request.also_asked, person),
         reason=request.reason or reason[:2000],
     )
     if fresh == request:
@@ -107,9 +107,9 @@ def _opened(tx: Tx, request: PromotionRequest) -> PromotionRequest:
 
 def requests_of(tx: Reader, model: str, *, number: int | None = None) -> list[PromotionRequest]:
     """Return the requests for a model, or one version of it, newest first."""
-    found = nouns.REQUESTS.select(tx, nouns.REQUESTS.table.c.model == model)
-    kept = [request for request in found if number is None or request.number == number]
-    return sorted(kept, key=lambda request: request.created_at, reverse=True)
+    requests = nouns.REQUESTS.select(tx, nouns.REQUESTS.table.c.model == model)
+    matching = [request for request in requests if number is None or request.number == number]
+    return sorted(matching, key=lambda request: request.created_at, reverse=True)
 
 
 def decide_request(
@@ -126,7 +126,7 @@ def decide_request(
     request = nouns.REQUESTS.get(tx, request_id)
     if request.state != "OPEN":
         raise Conflict("promotion request", request_id, f"is {request.state} already")
-    if any(one.person == person for one in request.approvals):
+    if any(approval.person == person for approval in request.approvals):
         raise Conflict(
             "promotion request", request_id, f"has the decision of {person} already", "Another person must decide."
         )
@@ -142,7 +142,7 @@ def decide_request(
 
 def _record(tx: Tx, request: PromotionRequest, decided: Approval) -> PromotionRequest:
     approvals = (*request.approvals, decided)
-    yes = sum(1 for one in approvals if one.decision == "approve")
+    yes = sum(1 for approval in approvals if approval.decision == "approve")
     state = "REJECTED" if decided.decision == "reject" else "APPROVED" if yes >= request.people else "OPEN"
     bus.emit(
         tx,
@@ -164,8 +164,8 @@ def _carried_out(tx: Tx, request: PromotionRequest) -> None:
         point(tx, request.model, request.alias, request.number)
         return
     registered = get_model(tx, request.model)
-    others = [rule.alias for rule in registered.protected if rule.alias != request.alias]
-    carry_out(tx, get_version(tx, request.model, request.number), request.move, but=others)
+    other_aliases = [rule.alias for rule in registered.protected if rule.alias != request.alias]
+    carry_out(tx, get_version(tx, request.model, request.number), request.move, but=other_aliases)
 
 
 def _void(tx: Tx, request: PromotionRequest, why: str) -> PromotionRequest:

@@ -9,7 +9,7 @@ import msgspec
 from helicline import bus
 from helicline.errors import Invalid
 from helicline.records.model import ModelVersion
-from helicline.registry.model import held_model
+from helicline.registry.model import locked_model
 from helicline.registry.version import get_version, versions
 from helicline.store.nouns import VERSIONS
 from helicline.store.unit import Reader, Tx
@@ -31,7 +31,7 @@ def edit_card(tx: Tx, model: str, number: int, fields: Mapping[str, str]) -> Mod
         if name not in FIELDS:
             raise Invalid("fields", name, f"one of {', '.join(FIELDS)}")
         checks.checked_length(name, MOST, checks.checked_text(name, text))
-    held_model(tx, model)
+    locked_model(tx, model)
     version = get_version(tx, model, number)
     card = {name: text.strip() for name, text in (version.card | dict(fields)).items() if text.strip()}
     bus.emit(tx, "described", "model_version", version.id, card=sorted(fields))
@@ -40,8 +40,8 @@ def edit_card(tx: Tx, model: str, number: int, fields: Mapping[str, str]) -> Mod
 
 def earlier_card(tx: Reader, version: ModelVersion) -> dict[str, tuple[str, int]]:
     """Return what the nearest earlier version says in each field that this one leaves empty, and its number."""
-    found: dict[str, tuple[str, int]] = {}
+    texts: dict[str, tuple[str, int]] = {}
     for other in versions(tx, version.model):
         if other.number < version.number:
-            found |= {name: (text, other.number) for name, text in other.card.items()}
-    return {name: said for name, said in found.items() if name not in version.card}
+            texts |= {name: (text, other.number) for name, text in other.card.items()}
+    return {name: entry for name, entry in texts.items() if name not in version.card}

@@ -78,30 +78,34 @@ def diff_versions(tx: Reader, blobs: Blobs, model: str, before: int, after: int)
 def signature_of(tx: Reader, blobs: Blobs, version: ModelVersion) -> Signature | None:
     """Return the signature that the version's files tell; None where they tell none that can be read."""
     try:
-        found = signature(read_mlmodel(tx, blobs, version))
+        document = signature(read_mlmodel(tx, blobs, version))
     except HeliclineError as error:
         if not isinstance(error, NotFound) and error.code != "invalid":
             raise
         return None
-    return found if found.inputs or found.outputs or found.params else None
+    return document if document.inputs or document.outputs or document.params else None
 
 
 def signature_changes(before: Signature, after: Signature) -> list[ColumnChange]:
     """Return every difference. Those that a caller of `before` would feel are marked as breaking."""
-    found = []
+    changes = []
     for part in ("inputs", "outputs", "params"):
         old = {_name(column, at): column for at, column in enumerate(getattr(before, part))}
         new = {_name(column, at): column for at, column in enumerate(getattr(after, part))}
         for name in (*old, *(name for name in new if name not in old)):
-            one, other = old.get(name), new.get(name)
-            if one != other:
-                shown = (said(one) if one else "", said(other) if other else "")
-                found.append(
+            before_column, after_column = old.get(name), new.get(name)
+            if before_column != after_column:
+                shown = tuple(describe_column(column) if column else "" for column in (before_column, after_column))
+                changes.append(
                     ColumnChange(
-                        part=part, name=name, before=shown[0], after=shown[1], breaks=_breaks(part, one, other)
+                        part=part,
+                        name=name,
+                        before=shown[0],
+                        after=shown[1],
+                        breaks=_breaks(part, before_column, after_column),
                     )
                 )
-    return found
+    return changes
 
 
 def _breaks(part: str, before: dict[str, Any] | None, after: dict[str, Any] | None) -> bool:
@@ -114,7 +118,7 @@ def _name(column: dict[str, Any], at: int) -> str:
     return str(column.get("name", at))
 
 
-def said(column: dict[str, Any]) -> str:
+def describe_column(column: dict[str, Any]) -> str:
     """Return a column's type in words, like `double, optional`."""
     tensor = column.get("tensor-spec")
     kind = f"{tensor.get('dtype')} {tensor.get('shape')}" if isinstance(tensor, dict) else str(column.get("type", ""))

@@ -28,12 +28,12 @@ class _NoAliases(yaml.SafeLoader):
 
 def read_mlmodel(tx: Reader, blobs: Blobs, version: ModelVersion) -> dict[str, Any]:
     """Return the MLmodel file as a dict. Raises NotFound where the version has none, Invalid where it is no YAML."""
-    found = next((file for file in files(tx, version) if file.path == NAME), None)
-    if found is None:
+    file = next((file for file in files(tx, version) if file.path == NAME), None)
+    if file is None:
         raise NotFound("MLmodel file", version.id)
-    if found.size > MAX_BYTES:
-        raise Invalid(NAME, f"{found.size} bytes", f"at most {MAX_BYTES} bytes")
-    return parse_mlmodel(b"".join(blobs.read(found.hash)))
+    if file.size > MAX_BYTES:
+        raise Invalid(NAME, f"{file.size} bytes", f"at most {MAX_BYTES} bytes")
+    return parse_mlmodel(b"".join(blobs.read(file.hash)))
 
 
 def parse_mlmodel(content: bytes) -> dict[str, Any]:
@@ -49,10 +49,10 @@ def parse_mlmodel(content: bytes) -> dict[str, Any]:
 
 def signature(document: dict[str, Any]) -> Signature:
     """Return the signature that the document holds as JSON strings; empty parts where it has none."""
-    held = document.get("signature") or {}
-    if not isinstance(held, dict):
-        raise Invalid("signature", type(held).__name__, "a mapping")
-    return Signature(**{part: _columns(part, held.get(part)) for part in ("inputs", "outputs", "params")})
+    section = document.get("signature") or {}
+    if not isinstance(section, dict):
+        raise Invalid("signature", type(section).__name__, "a mapping")
+    return Signature(**{part: _columns(part, section.get(part)) for part in ("inputs", "outputs", "params")})
 
 
 def _columns(part: str, text: Any) -> tuple[dict[str, Any], ...]:

@@ -22,7 +22,7 @@ def create_model(tx: Tx, name: str, *, tags: dict[str, str] | None = None, descr
     """Return the new model, without versions. Raises Conflict where the name is taken."""
     checked_model_name(name)
     hold(tx, f"model:{name}")
-    kept = {key: checked_tag(key, value) for key, value in (tags or {}).items()}
+    checked_tags = {key: checked_tag(key, value) for key, value in (tags or {}).items()}
     if MODELS.find(tx, name) is not None:
         raise Conflict("registered model", name, "exists already")
     model = RegisteredModel(
@@ -30,8 +30,8 @@ def create_model(tx: Tx, name: str, *, tags: dict[str, str] | None = None, descr
         created_at=tx.now,
         updated_at=tx.now,
         description=checks.checked_text("description", description),
-        tags=kept,
-        is_prompt=kept.get(IS_PROMPT, "").lower() == "true",
+        tags=checked_tags,
+        is_prompt=checked_tags.get(IS_PROMPT, "").lower() == "true",
     )
     MODELS.insert(tx, model)
     bus.emit(tx, "created", "registered_model", name, is_prompt=model.is_prompt)
@@ -47,14 +47,14 @@ def get_model(tx: Reader, name: str) -> RegisteredModel:
     return model
 
 
-def held_model(tx: Tx, name: str) -> RegisteredModel:
+def locked_model(tx: Tx, name: str) -> RegisteredModel:
     """Return the model; no other unit changes it or its versions until this one ends."""
     hold(tx, f"model:{name}")
     return get_model(tx, name)
 
 
 def describe_model(tx: Tx, name: str, description: str) -> RegisteredModel:
-    model = held_model(tx, name)
+    model = locked_model(tx, name)
     text = checks.checked_text("description", description)
     fresh = MODELS.swap(tx, msgspec.structs.replace(model, description=text, updated_at=tx.now))
     bus.emit(tx, "described", "registered_model", name)
@@ -87,7 +87,7 @@ def rename_model(tx: Tx, name: str, new_name: str) -> RegisteredModel:
 
 def delete_model(tx: Tx, name: str) -> None:
     """Remove the model with its versions and aliases for good; the artifacts stay. Refused for a protected alias."""
-    _unprotected(held_model(tx, name), "delete")
+    _unprotected(locked_model(tx, name), "delete")
     for version in VERSIONS.select(tx, VERSIONS.table.c.model == name):
         VERSIONS.delete(tx, name, version.number)
     for alias in ALIASES.select(tx, ALIASES.table.c.model == name):
@@ -102,9 +102,9 @@ def _unprotected(model: RegisteredModel, action: str) -> None:
 
 
 def tag_model(tx: Tx, name: str, key: str, value: str) -> None:
-    kept = checked_tag(key, value)
-    model = held_model(tx, name)
-    tags = model.tags | {key: kept}
+    checked = checked_tag(key, value)
+    model = locked_model(tx, name)
+    tags = model.tags | {key: checked}
     is_prompt = tags.get(IS_PROMPT, "").lower() == "true"
     MODELS.swap(tx, msgspec.structs.replace(model, tags=tags, is_prompt=is_prompt))
     bus.emit(tx, "tagged", "registered_model", name, key=key)
@@ -112,7 +112,7 @@ def tag_model(tx: Tx, name: str, key: str, value: str) -> None:
 
 def untag_model(tx: Tx, name: str, key: str) -> None:
     """Drop the tag; one that is not there is fine."""
-    model = held_model(tx, name)
+    model = locked_model(tx, name)
     if key not in model.tags:
         return
     tags = {tag: value for tag, value in model.tags.items() if tag != key}

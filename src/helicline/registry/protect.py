@@ -11,7 +11,7 @@ from helicline.records.model import Alias, ModelVersion, PromotionRequest, Prote
 from helicline.registry import stage as stages
 from helicline.registry.alias import alias_of, checked_alias, point
 from helicline.registry.approvals import ask_for_alias, requests_of, void_requests
-from helicline.registry.model import get_model, held_model
+from helicline.registry.model import get_model, locked_model
 from helicline.registry.version import current_digest, get_version
 from helicline.store.nouns import MODELS
 from helicline.store.unit import Reader, Tx
@@ -22,8 +22,8 @@ ELSEWHERE = "Bring another version to that stage first; other people must approv
 
 def protected_by(request: PromotionRequest) -> Refused:
     """Return the error that tells a client of the request that stands in its way."""
-    left = request.people - sum(1 for one in request.approvals if one.decision == "approve")
-    people = "one person" if left == 1 else f"{left} people"
+    missing = request.people - sum(1 for approval in request.approvals if approval.decision == "approve")
+    people = "one person" if missing == 1 else f"{missing} people"
     return Refused(
         "move the alias",
         f"{request.model}@{request.alias} is protected; promotion request {request.id} was opened",
@@ -39,7 +39,7 @@ def point_or_ask(
     A request is opened where there is none for this version as it is now. It must be committed before the caller is
     told, so this returns it instead of raising: raise `protected_by(request)` after the unit of work.
     """
-    rule = protection_of(held_model(tx, model), checked_alias(alias))
+    rule = protection_of(locked_model(tx, model), checked_alias(alias))
     version = get_version(tx, model, number)
     if rule is None or alias_of(tx, model, alias) == number:
         return point(tx, model, alias, number)
@@ -55,17 +55,17 @@ def move_to_stage(
     must approve first, as with `point_or_ask`. Raises Refused where a protected alias would name another one, or none.
     """
     move = stages.checked_move(stage, archive_others=archive_others)
-    registered = held_model(tx, model)
+    registered = locked_model(tx, model)
     version = get_version(tx, model, number)
-    asked = None
+    broken_rule = None
     for alias, target in stages.shifts(tx, model, stages.changes(tx, version, move)).items():
         rule = protection_of(registered, alias)
         if rule is not None and target != number:
             raise Refused(f"move version {number} to {move.stage}", f"{model}@{alias} is protected", ELSEWHERE)
-        asked = asked or rule
-    if asked is None:
+        broken_rule = broken_rule or rule
+    if broken_rule is None:
         return stages.carry_out(tx, version, move)
-    return ask_for_alias(tx, version, asked, person=tx.actor, move=move)
+    return ask_for_alias(tx, version, broken_rule, person=tx.actor, move=move)
 
 
 def unmet(tx: Reader, version: ModelVersion, alias: str) -> Protection | None:
@@ -79,7 +79,7 @@ def unmet(tx: Reader, version: ModelVersion, alias: str) -> Protection | None:
         for request in requests_of(tx, version.model, number=version.number)
         if request.state == "APPROVED" and request.alias in ("", alias) and request.digest == digest
     )
-    return None if any(one.role == rule.role and one.people >= rule.people for one in consent) else rule
+    return None if any(agreed.role == rule.role and agreed.people >= rule.people for agreed in consent) else rule
 
 
 def request_alias(
@@ -90,14 +90,14 @@ def request_alias(
     Raises:
         Conflict: the alias is not protected, or names the version already.
     """
-    found = protection_of(held_model(tx, model), checked_alias(alias))
-    if found is None:
+    rule = protection_of(locked_model(tx, model), checked_alias(alias))
+    if rule is None:
         raise Conflict("alias", f"{model}@{alias}", "is not protected", "Point it: hl model point.")
     if alias_of(tx, model, alias) == number:
         raise Conflict("alias", f"{model}@{alias}", f"names version {number} already")
-    asked = point_or_ask(tx, model, alias, number, person=person, reason=reason)
-    assert isinstance(asked, PromotionRequest)
-    return asked
+    request = point_or_ask(tx, model, alias, number, person=person, reason=reason)
+    assert isinstance(request, PromotionRequest)
+    return request
 
 
 def protection_of(model: RegisteredModel, alias: str) -> Protection | None:
@@ -112,7 +112,7 @@ def protect(tx: Tx, model: str, alias: str, *, role: str = "approver", people: i
         raise Invalid("role", role, f"a role that may approve: {may}")
     if not 1 <= people <= MOST_PEOPLE:
         raise Invalid("people", people, f"1 to {MOST_PEOPLE}")
-    registered = held_model(tx, model)
+    registered = locked_model(tx, model)
     rest = tuple(rule for rule in registered.protected if rule.alias != alias)
     rule = Protection(alias=alias, role=role, people=people, set_by=tx.actor)
     bus.emit(tx, "protected", "alias", f"{model}@{alias}", role=role, people=people)
@@ -121,7 +121,7 @@ def protect(tx: Tx, model: str, alias: str, *, role: str = "approver", people: i
 
 def unprotect(tx: Tx, model: str, alias: str) -> RegisteredModel:
     """Return the model with the alias free again. Raises NotFound where it was not protected."""
-    registered = held_model(tx, model)
+    registered = locked_model(tx, model)
     if protection_of(registered, alias) is None:
         raise NotFound("protected alias", f"{model}@{alias}")
     rest = tuple(rule for rule in registered.protected if rule.alias != alias)

@@ -11,8 +11,9 @@ from helicline.records.run import Clause, Sort
 from helicline.registry.model import IS_PROMPT
 from helicline.store.nouns import MODELS, VERSIONS
 from helicline.store.unit import Reader
-from helicline.tracking import grammar, page
+from helicline.tracking import grammar
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, Grammar, Kind, attribute
+from helicline.tracking.page_token import paged
 from helicline.tracking.search import checked_page, in_order
 
 TAGGED = {"tag": "tag", "tags": "tag", "attribute": "attribute", "attributes": "attribute", "attr": "attribute"}
@@ -53,13 +54,13 @@ def search_models(
     clauses = grammar.parse_filter(filter, MODEL_GRAMMAR)
     order = grammar.parse_order(order_by, MODEL_GRAMMAR)
     about_prompts = [clause for clause in clauses if (clause.entity, clause.key) == ("tag", IS_PROMPT)]
-    found = [
+    matching = [
         model
         for model in sorted(MODELS.select(tx), key=lambda model: model.name)
         if (about_prompts or not model.is_prompt) and all(_model_holds(model, clause) for clause in clauses)
     ]
-    ordered = in_order(found, order, _of_model)
-    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda one: one.name)
+    ordered = in_order(matching, order, _of_model)
+    return paged(ordered, limit=max_results, token=page_token, id_of=lambda model: model.name)
 
 
 def _model_holds(model: RegisteredModel, clause: Clause) -> bool:
@@ -93,16 +94,16 @@ def search_versions(
     columns = {"name": table.model, "run_id": table.run_id}
     where = [columns[c.key] == c.value for c in clauses if c.op == "=" and c.key in columns and c.entity != "tag"]
     prompts = {model.name for model in MODELS.select(tx) if model.is_prompt} if not clauses else set()
-    found = [
+    matching = [
         version
         for version in VERSIONS.select(tx, *where, order=(table.model, table.number.desc()))
         if not version.deleted
         and version.model not in prompts
         and all(grammar.holds(clause, _of_version(version, clause)) for clause in clauses)
     ]
-    found.sort(key=lambda version: (version.model, -version.number))
-    ordered = in_order(found, order, _of_version)
-    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda one: one.id)
+    matching.sort(key=lambda version: (version.model, -version.number))
+    ordered = in_order(matching, order, _of_version)
+    return paged(ordered, limit=max_results, token=page_token, id_of=lambda version: version.id)
 
 
 def _of_version(version: ModelVersion, about: Clause | Sort) -> Any:

@@ -39,18 +39,18 @@ def resolve(tx: Reader, source: str, *, run_id: str = "", model_id: str = "") ->
     A run or model that is named must hold the source, so that nobody's lineage can be claimed for other files.
     """
     scheme = urlsplit(source).scheme if ":" in source else ""
-    given = Origin(
+    origin = Origin(
         source=source, root="", run_id=checked_ref("run_id", run_id), model_id=checked_ref("model_id", model_id)
     )
     if scheme == "runs":
-        return _from_run(tx, given)
+        return _from_run(tx, origin)
     if scheme == "models":
-        return _from_model(tx, given)
+        return _from_model(tx, origin)
     if scheme == "mlflow-artifacts":
-        return _from_store(tx, given)
+        return _from_store(tx, origin)
     if scheme in EXTERNAL and not re.search(r"[?#;]", source):
         checked_path("source", source.partition(":")[2].strip("/"))
-        return given
+        return origin
     return refuse(source, "It lies outside of the artifact store, and is no plain URI of another store.")
 
 
@@ -76,31 +76,31 @@ def refuse(source: str, why: str) -> NoReturn:
     raise Invalid("source", source, f"Invalid model version source: '{source}'. {why}")
 
 
-def _from_run(tx: Reader, given: Origin) -> Origin:
-    matched = re.fullmatch(r"runs:/+([^/]+)/(.+)", given.source)
+def _from_run(tx: Reader, origin: Origin) -> Origin:
+    matched = re.fullmatch(r"runs:/+([^/]+)/(.+)", origin.source)
     if matched is None:
-        refuse(given.source, "It should be runs:/<run_id>/<path>.")
+        refuse(origin.source, "It should be runs:/<run_id>/<path>.")
     run_id, path = matched[1], checked_path("source", matched[2].rstrip("/"))
-    if given.run_id and given.run_id != run_id:
-        refuse(given.source, "To use a runs:/ source, the run_id request parameter has to be the same run.")
+    if origin.run_id and origin.run_id != run_id:
+        refuse(origin.source, "To use a runs:/ source, the run_id request parameter has to be the same run.")
     run = tracking.get_run(tx, run_id)
-    given = msgspec.structs.replace(given, run_id=run_id)
+    origin = msgspec.structs.replace(origin, run_id=run_id)
     for model in model_rows.of_run(tx, run_id):
         # MLflow 3 keeps models beside the runs; their runs:/ address stays valid
-        if model.name == path and (not given.model_id or given.model_id == model.model_id):
-            return _at(given, model.artifact_uri, model_id=model.model_id)
-    return _at(given, f"{run.artifact_uri}/{path}")
+        if model.name == path and (not origin.model_id or origin.model_id == model.model_id):
+            return _at(origin, model.artifact_uri, model_id=model.model_id)
+    return _at(origin, f"{run.artifact_uri}/{path}")
 
 
-def _from_model(tx: Reader, given: Origin) -> Origin:
-    rest = re.sub(r"^models:/+", "", given.source)
+def _from_model(tx: Reader, origin: Origin) -> Origin:
+    rest = re.sub(r"^models:/+", "", origin.source)
     if LOGGED.fullmatch(rest):
-        if given.model_id and given.model_id != rest:
-            refuse(given.source, "To use a models:/ source, the model_id request parameter has to be the same model.")
+        if origin.model_id and origin.model_id != rest:
+            refuse(origin.source, "To use a models:/ source, the model_id request parameter has to be the same model.")
         model = tracking.get_logged_model(tx, rest)
-        run_id = given.run_id or model.source_run_id
-        return _at(msgspec.structs.replace(given, run_id=run_id), model.artifact_uri, model_id=rest)
-    number = _number(tx, given.source, rest)
+        run_id = origin.run_id or model.source_run_id
+        return _at(msgspec.structs.replace(origin, run_id=run_id), model.artifact_uri, model_id=rest)
+    number = _number(tx, origin.source, rest)
     name = re.split("[/@]", rest)[0]
     version = VERSIONS.find(tx, name, number)
     if version is None or version.deleted:
@@ -119,24 +119,24 @@ def _number(tx: Reader, source: str, rest: str) -> int:
     refuse(source, "It should be models:/<model_id>, models:/<name>/<version> or models:/<name>@<alias>.")
 
 
-def _from_store(tx: Reader, given: Origin) -> Origin:
-    if re.search(r"[?#;]", given.source):
-        refuse(given.source, "No query, parameters or fragment may stand in it.")
-    path = path_in_store(given.source) or ""
+def _from_store(tx: Reader, origin: Origin) -> Origin:
+    if re.search(r"[?#;]", origin.source):
+        refuse(origin.source, "No query, parameters or fragment may stand in it.")
+    path = path_in_store(origin.source) or ""
     homes = []
-    if given.model_id:
-        homes.append(tracking.get_logged_model(tx, given.model_id).artifact_uri)
-    if given.run_id:
-        homes.append(tracking.get_run(tx, given.run_id).artifact_uri)
-        homes += [model.artifact_uri for model in model_rows.of_run(tx, given.run_id)]
+    if origin.model_id:
+        homes.append(tracking.get_logged_model(tx, origin.model_id).artifact_uri)
+    if origin.run_id:
+        homes.append(tracking.get_run(tx, origin.run_id).artifact_uri)
+        homes += [model.artifact_uri for model in model_rows.of_run(tx, origin.run_id)]
     roots = [path_in_store(home) for home in homes]
     if homes and not any(root and (path == root or path.startswith(root + "/")) for root in roots):
-        refuse(given.source, "It has to be contained within the artifacts of the run_id or model_id given.")
-    return msgspec.structs.replace(given, root=path)
+        refuse(origin.source, "It has to be contained within the artifacts of the run_id or model_id given.")
+    return msgspec.structs.replace(origin, root=path)
 
 
-def _at(given: Origin, uri: str, *, model_id: str = "") -> Origin:
-    return msgspec.structs.replace(given, root=path_in_store(uri) or "", model_id=model_id or given.model_id)
+def _at(origin: Origin, uri: str, *, model_id: str = "") -> Origin:
+    return msgspec.structs.replace(origin, root=path_in_store(uri) or "", model_id=model_id or origin.model_id)
 
 
 def download_uri(tx: Reader, version: ModelVersion) -> str:

@@ -13,9 +13,9 @@ import msgspec
 from helicline import bus
 from helicline.errors import Invalid
 from helicline.records.model import ModelVersion, StageMove
-from helicline.registry import version as one
+from helicline.registry import version as versions
 from helicline.registry.alias import alias_of, drop, point
-from helicline.registry.model import held_model
+from helicline.registry.model import locked_model
 from helicline.store.nouns import VERSIONS
 from helicline.store.unit import Reader, Tx
 
@@ -25,11 +25,11 @@ ALIAS_OF = {"Staging": "staging", "Production": "production"}
 
 def checked_stage(stage: str) -> str:
     """Return the stage in its one spelling, whatever the case it came in."""
-    found = STAGES.get(stage.lower())
-    if found is None:
+    known_stage = STAGES.get(stage.lower())
+    if known_stage is None:
         allowed = ", ".join(STAGES.values())
         raise Invalid("stage", stage, f"Invalid Model Version stage: {stage}. Value must be one of {allowed}.")
-    return found
+    return known_stage
 
 
 def checked_move(stage: str, *, archive_others: bool) -> StageMove:
@@ -46,22 +46,22 @@ def checked_move(stage: str, *, archive_others: bool) -> StageMove:
 
 def changes(tx: Reader, version: ModelVersion, move: StageMove) -> dict[int, str]:
     """Return the new stage of each version that the move concerns."""
-    others = one.versions(tx, version.model) if move.archive_others else []
-    archived = {other.number: "Archived" for other in others if other.stage == move.stage}
+    siblings = versions.versions(tx, version.model) if move.archive_others else []
+    archived = {other.number: "Archived" for other in siblings if other.stage == move.stage}
     return archived | {version.number: move.stage}
 
 
 def shifts(tx: Reader, model: str, changed: dict[int, str]) -> dict[str, int | None]:
     """Return the aliases of stages that no longer name their stage's newest version, and where each should point."""
-    before = {version.number: version.stage for version in one.versions(tx, model)}
+    before = {version.number: version.stage for version in versions.versions(tx, model)}
     after = before | changed
     touched = {before.get(number, "None") for number in changed} | set(changed.values())
-    wanted = {
+    targets = {
         alias: max((number for number, at in after.items() if at == stage), default=None)
         for stage, alias in ALIAS_OF.items()
         if stage in touched
     }
-    return {alias: number for alias, number in wanted.items() if alias_of(tx, model, alias) != number}
+    return {alias: number for alias, number in targets.items() if alias_of(tx, model, alias) != number}
 
 
 def carry_out(tx: Tx, version: ModelVersion, move: StageMove, *, but: Collection[str] = ()) -> ModelVersion:
@@ -69,9 +69,9 @@ def carry_out(tx: Tx, version: ModelVersion, move: StageMove, *, but: Collection
     changed = changes(tx, version, move)
     moving = shifts(tx, version.model, changed)
     for number, stage in changed.items():
-        _moved(tx, one.get_version(tx, version.model, number), stage)
+        _moved(tx, versions.get_version(tx, version.model, number), stage)
     _shifted(tx, version.model, {alias: number for alias, number in moving.items() if alias not in but})
-    return one.get_version(tx, version.model, version.number)
+    return versions.get_version(tx, version.model, version.number)
 
 
 def _moved(tx: Tx, version: ModelVersion, stage: str) -> None:
@@ -89,13 +89,13 @@ def _shifted(tx: Tx, model: str, moving: dict[str, int | None]) -> None:
 
 def delete_version(tx: Tx, model: str, number: int) -> None:
     """Hide the version and drop its aliases; its stage is the next one's then. Refused under a protected alias."""
-    guarded = {rule.alias for rule in held_model(tx, model).protected}
-    stage = one.get_version(tx, model, number).stage
-    one.delete_version(tx, model, number)
+    guarded = {rule.alias for rule in locked_model(tx, model).protected}
+    stage = versions.get_version(tx, model, number).stage
+    versions.delete_version(tx, model, number)
     if stage in ALIAS_OF:
         moving = shifts(tx, model, _standing(tx, model, stage))
         _shifted(tx, model, {alias: target for alias, target in moving.items() if alias not in guarded})
 
 
 def _standing(tx: Reader, model: str, stage: str) -> dict[int, str]:
-    return {version.number: stage for version in one.versions(tx, model) if version.stage == stage}
+    return {version.number: stage for version in versions.versions(tx, model) if version.stage == stage}

@@ -14,7 +14,7 @@ from helicline.registry.model import (
     checked_tag,
     create_model,
     get_model,
-    held_model,
+    locked_model,
 )
 from helicline.store.nouns import ALIASES, MODELS, VERSIONS
 from helicline.store.unit import Reader, Tx
@@ -42,7 +42,7 @@ def register(
     """
     if loop and MODELS.find(tx, model) is None:
         create_model(tx, model)
-    registered = held_model(tx, model)
+    registered = locked_model(tx, model)
     origin = _origin(tx, registered, source, run_id=run_id, model_id=model_id)
     version = ModelVersion(
         model=model,
@@ -93,8 +93,8 @@ def _link(tx: Tx, version: ModelVersion) -> None:
         links = msgspec.json.decode(logged.tags.get(LINKS_TAG, "[]"), type=list[dict[str, object]])
     except msgspec.MsgspecError:
         links = []
-    ours = (version.model, str(version.number))  # clients write the number as a number or as text
-    if ours in {(str(link.get("name")), str(link.get("version"))) for link in links}:
+    link_key = (version.model, str(version.number))  # clients write the number as a number or as text
+    if link_key in {(str(link.get("name")), str(link.get("version"))) for link in links}:
         return
     links.append({"name": version.model, "version": version.number})
     tracking.tag_logged_model(tx, version.model_id, {LINKS_TAG: msgspec.json.encode(links).decode()})
@@ -116,14 +116,14 @@ def versions(tx: Reader, model: str) -> list[ModelVersion]:
 
 
 def newest(tx: Reader, model: str) -> ModelVersion | None:
-    found = versions(tx, model)
-    return found[-1] if found else None
+    all_versions = versions(tx, model)
+    return all_versions[-1] if all_versions else None
 
 
-def latest_by_stage(found: list[ModelVersion]) -> list[ModelVersion]:
+def latest_by_stage(candidates: list[ModelVersion]) -> list[ModelVersion]:
     """Return of each stage the version with the highest number."""
     best: dict[str, ModelVersion] = {}
-    for version in found:
+    for version in candidates:
         if version.stage not in best or version.number > best[version.stage].number:
             best[version.stage] = version
     return sorted(best.values(), key=lambda version: version.number)
@@ -144,7 +144,7 @@ def current_digest(tx: Reader, version: ModelVersion) -> str:
 
 
 def describe_version(tx: Tx, model: str, number: int, description: str) -> ModelVersion:
-    held_model(tx, model)
+    locked_model(tx, model)
     text = checks.checked_text("description", description)
     fresh = _changed(tx, get_version(tx, model, number), description=text)
     bus.emit(tx, "described", "model_version", fresh.id)
@@ -152,16 +152,16 @@ def describe_version(tx: Tx, model: str, number: int, description: str) -> Model
 
 
 def tag_version(tx: Tx, model: str, number: int, key: str, value: str) -> None:
-    kept = checked_tag(key, value)
-    held_model(tx, model)
+    checked = checked_tag(key, value)
+    locked_model(tx, model)
     version = get_version(tx, model, number)
-    _changed(tx, version, tags=version.tags | {key: kept})
+    _changed(tx, version, tags=version.tags | {key: checked})
     bus.emit(tx, "tagged", "model_version", version.id, key=key)
 
 
 def untag_version(tx: Tx, model: str, number: int, key: str) -> None:
     """Drop the tag; one that is not there is fine."""
-    held_model(tx, model)
+    locked_model(tx, model)
     version = get_version(tx, model, number)
     if key in version.tags:
         _changed(tx, version, tags={tag: text for tag, text in version.tags.items() if tag != key})
@@ -170,7 +170,7 @@ def untag_version(tx: Tx, model: str, number: int, key: str) -> None:
 
 def delete_version(tx: Tx, model: str, number: int) -> None:
     """Hide the version and drop its aliases; its number is never used again. Raises Refused under a protected alias."""
-    guarded = {rule.alias for rule in held_model(tx, model).protected}
+    guarded = {rule.alias for rule in locked_model(tx, model).protected}
     version = get_version(tx, model, number)
     for alias in ALIASES.select(tx, ALIASES.table.c.model == model, ALIASES.table.c.number == number):
         if alias.alias in guarded:

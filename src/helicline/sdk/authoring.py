@@ -62,8 +62,8 @@ class Step(typing.Generic[P, R]):
         assert graph is not None
         bound = inspect.signature(self.function).bind(*args, **kwargs)
         bound.apply_defaults()
-        taken = {spec.name for spec in graph}
-        name = next(n for n in _names(self.__name__) if n not in taken)
+        used_names = {spec.name for spec in graph}
+        name = next(n for n in _names(self.__name__) if n not in used_names)
         spec = StepSpec(
             name=name,
             function=f"{self.__module__}:{self.function.__qualname__}",
@@ -108,9 +108,9 @@ def _split_arguments(function: Callable[..., Any], hints: dict[str, Any]) -> tup
         elif hints.get(name) in KINDS:
             inputs[name] = KINDS[hints[name]]
         else:
-            got = hints.get(name, "no annotation")
+            annotation = hints.get(name, "no annotation")
             allowed = "hl.Table, hl.Model, hl.Metrics or hl.Artifact (parameters go after a `*`)"
-            raise Invalid(f"step {function.__name__}, argument {name}", str(got), allowed)
+            raise Invalid(f"step {function.__name__}, argument {name}", str(annotation), allowed)
     return inputs, params
 
 
@@ -214,9 +214,9 @@ class Pipeline:
 
     def spec(self, *, state: CodeState, environment: Environment, **overrides: Any) -> PipelineSpec:
         """Return the graph as a record, bound to the code and environment it was traced with."""
-        steps, found, params = self.trace(**overrides)
+        steps, found_candidate, params = self.trace(**overrides)
         return PipelineSpec(
-            name=self.name, steps=steps, candidate=found, code=state, environment=environment, params=params
+            name=self.name, steps=steps, candidate=found_candidate, code=state, environment=environment, params=params
         )
 
 

@@ -68,10 +68,10 @@ class Client:
         content, headers = body, {}
         if body is not None and not isinstance(body, bytes) and not hasattr(body, "__next__"):
             content, headers = msgspec.json.encode(body), {"Content-Type": "application/json"}
-        asked = {name: value for name, value in query.items() if value is not None}
+        params = {name: value for name, value in query.items() if value is not None}
         try:
             response = self._http.request(
-                method, f"/api/v1{path}", content=content, params=asked, headers=headers, timeout=timeout_s
+                method, f"/api/v1{path}", content=content, params=params, headers=headers, timeout=timeout_s
             )
         except httpx.HTTPError as error:
             raise Unavailable(f"the server at {self.url}", str(error) or type(error).__name__, HINT_UP) from None
@@ -119,8 +119,8 @@ class Client:
         """Upload a file as a blob and return its hash and size (with the file's name as path)."""
         with path.open("rb") as file:
             response = self.send("PUT", "/blobs", body=_pieces(file), timeout_s=3600)
-        kept = msgspec.json.decode(response.content)
-        return FileEntry(path.name, kept["size"], kept["hash"])
+        document = msgspec.json.decode(response.content)
+        return FileEntry(path.name, document["size"], document["hash"])
 
     def put_bytes(self, content: bytes) -> str:
         """Upload bytes as a blob and return their hash."""
@@ -209,9 +209,9 @@ def _owner_token(url: str) -> str:
 
     home = settings.load().home_path
     note, secret = home / "server.url", home / "owner.token"
-    asked = url or os.environ.get("HELICLINE_URL", "")
+    address = url or os.environ.get("HELICLINE_URL", "")
     try:
-        is_ours = note.is_file() and asked.rstrip("/") in ("", note.read_text().strip())
+        is_ours = note.is_file() and address.rstrip("/") in ("", note.read_text().strip())
         return secret.read_text().strip() if is_ours and secret.is_file() else ""
     except OSError:
         return ""

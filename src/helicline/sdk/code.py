@@ -121,19 +121,19 @@ def _files_of(module: str, root: Path) -> Iterator[Path]:
 
 def _spread(modules: set[Path], root: Path) -> set[Path]:
     """Return the modules and the first-party modules that they import in turn."""
-    seen: set[Path] = set()
+    visited: set[Path] = set()
     waiting = list(modules)
     while waiting:
         path = waiting.pop()
-        if path in seen:
+        if path in visited:
             continue
-        seen.add(path)
+        visited.add(path)
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 waiting.extend(file for alias in node.names for file in _files_of(alias.name, root))
             elif isinstance(node, ast.ImportFrom) and node.module:
                 waiting.extend(file for alias in node.names for file in _files_of(f"{node.module}.{alias.name}", root))
-    return seen
+    return visited
 
 
 def project_files(entry: Path) -> list[Path]:
@@ -178,7 +178,9 @@ def environment_parts() -> tuple[str, str, tuple[str, ...]]:
     from importlib.metadata import distributions
 
     packages = {
-        f"{found.metadata['Name'].lower()}=={found.version}" for found in distributions() if found.metadata["Name"]
+        f"{distribution.metadata['Name'].lower()}=={distribution.version}"
+        for distribution in distributions()
+        if distribution.metadata["Name"]
     }
     version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
     return version, f"{platform.system()}-{platform.machine()}".lower(), tuple(sorted(packages))

@@ -29,14 +29,14 @@ class Runs(list[Run]):
     def columns(self) -> dict[str, list[Any]]:
         """Return the table by column; None where a run has no such value."""
         table: dict[str, list[Any]] = {name: [getattr(run, name) for run in self] for name in ATTRIBUTES}
-        kept: dict[str, list[dict[str, Any]]] = {
+        entities: dict[str, list[dict[str, Any]]] = {
             "metrics": [{point.key: point.value for point in run.metrics} for run in self],
             "params": [dict(run.params) for run in self],
             "tags": [dict(run.tags) for run in self],
         }
-        for kind, values in kept.items():
-            for key in sorted({key for one in values for key in one}):
-                table[f"{kind}.{key}"] = [one.get(key) for one in values]
+        for kind, values in entities.items():
+            for key in sorted({key for facts in values for key in facts}):
+                table[f"{kind}.{key}"] = [facts.get(key) for facts in values]
         return table
 
     def to_arrow(self) -> pyarrow.Table:
@@ -94,22 +94,22 @@ def search(
         >>> import helicline as hl
         >>> best = hl.runs.search("metrics.accuracy > 0.9", limit=5)  # doctest: +SKIP
     """
-    asked, found, after = client or Client(), Runs(), ""
-    while len(found) < limit:
+    session, result, after = client or Client(), Runs(), ""
+    while len(result) < limit:
         query: dict[str, Any] = {
             "experiment": experiment or None,
             "filter": filter or None,
             "order_by": order_by,
             "after": after or None,
-            "limit": min(PAGE, limit - len(found)),
+            "limit": min(PAGE, limit - len(result)),
         }
-        response = asked.send("GET", "/runs", timeout_s=60.0, **query)
+        response = session.send("GET", "/runs", timeout_s=60.0, **query)
         page = msgspec.json.decode(response.content)
-        found += [_run(document) for document in page["items"]]
+        result += [_run(document) for document in page["items"]]
         after = page.get("next", "")
         if not after:
             break
-    return found
+    return result
 
 
 def get(run_id: str, *, client: Client | None = None) -> Run:

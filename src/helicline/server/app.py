@@ -80,10 +80,10 @@ def make_api(context: Context, feed: Feed) -> Litestar:
         },
         guards=[allowed],
         exception_handlers={
-            HeliclineError: _ours,
+            HeliclineError: _domain_error,
             msgspec.ValidationError: _bad_body,
-            HTTPException: _theirs,
-            Exception: _unforeseen,
+            HTTPException: _framework_error,
+            Exception: _unexpected_error,
         },
         lifespan=[lifespan],
         request_max_body_size=None,
@@ -155,7 +155,7 @@ def _request_id(request: Request[Any, Any, Any]) -> str:
     return str(request.scope["state"].get("request_id", ""))
 
 
-def _ours(request: Request[Any, Any, Any], error: HeliclineError) -> Response[Problem]:
+def _domain_error(request: Request[Any, Any, Any], error: HeliclineError) -> Response[Problem]:
     return _response(problem_of(error, _request_id(request)))
 
 
@@ -163,15 +163,17 @@ def _bad_body(request: Request[Any, Any, Any], error: msgspec.ValidationError) -
     return _response(bare(400, str(error), code="invalid", request_id=_request_id(request)))
 
 
-def _theirs(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+def _framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
-        parts = [f"{one.get('key', '')}: {one.get('message', '')}" for one in error.extra if isinstance(one, dict)]
+        parts = [
+            f"{entry.get('key', '')}: {entry.get('message', '')}" for entry in error.extra if isinstance(entry, dict)
+        ]
         return _response(bare(400, "; ".join(parts) or error.detail, code="invalid", request_id=_request_id(request)))
     status = 400 if error.status_code == 422 else error.status_code
     return _response(bare(status, error.detail or "", request_id=_request_id(request)))
 
 
-def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def _unexpected_error(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     if isinstance(error, RecursionError):
         return _response(bare(400, "the body is nested too deeply", code="invalid", request_id=_request_id(request)))
     if isinstance(error, UnicodeError):
@@ -204,13 +206,13 @@ class Switch:
 
 def _limited(receive: Receive, limit: int) -> Receive:
     """Refuse a body over `limit` bytes while it comes in, whatever its headers say."""
-    seen = 0
+    received_bytes = 0
 
     async def counted() -> Any:
-        nonlocal seen
+        nonlocal received_bytes
         message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit:
+        received_bytes += len(message.get("body", b""))
+        if received_bytes > limit:
             raise HTTPException(status_code=413, detail=f"the body is over {limit} bytes")
         return message
 

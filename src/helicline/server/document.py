@@ -23,22 +23,22 @@ _OUR_PROBLEMS = {
 
 def api_document(app: Litestar) -> dict[str, Any]:
     """Return the document, ready to be encoded."""
-    found = app.openapi_schema.to_schema()
+    document = app.openapi_schema.to_schema()
     # a file's entry is an array, where the framework takes every record for an object
-    _, ours = msgspec.json.schema_components([Problem, FileEntry], ref_template=_SCHEMAS + "{name}")
-    found["components"]["schemas"].update(ours)
+    _, schemas = msgspec.json.schema_components([Problem, FileEntry], ref_template=_SCHEMAS + "{name}")
+    document["components"]["schemas"].update(schemas)
     for method, path in _RAW_BODIES:
-        found["paths"][path][method]["requestBody"] = {"content": {"application/octet-stream": {"schema": {}}}}
-    told = found["paths"][_IMAGE]["get"]["responses"]["200"]
-    told["content"] = {"image/*": next(iter(told["content"].values()))}
-    for operation in (one for path in found["paths"].values() for one in path.values()):
+        document["paths"][path][method]["requestBody"] = {"content": {"application/octet-stream": {"schema": {}}}}
+    response = document["paths"][_IMAGE]["get"]["responses"]["200"]
+    response["content"] = {"image/*": next(iter(response["content"].values()))}
+    for operation in (operation_entry for path in document["paths"].values() for operation_entry in path.values()):
         operation["responses"].pop("400", None)  # the framework's own form, which is never sent
         operation["responses"]["default"] = _OUR_PROBLEMS
     for path, method, body in _bodies(app):
-        said = found["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"]
-        found["components"]["schemas"][said["$ref"].removeprefix(_SCHEMAS)] |= _closed(body)
-    _right_tuples(found)
-    return found
+        schema = document["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"]
+        document["components"]["schemas"][schema["$ref"].removeprefix(_SCHEMAS)] |= _closed(body)
+    _right_tuples(document)
+    return document
 
 
 def _bodies(app: Litestar) -> Iterator[tuple[str, str, type[msgspec.Struct]]]:

@@ -21,7 +21,7 @@ from helicline.loop.context import Context
 from helicline.loop.reconciler import Reconciler
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
-from helicline.server.courier import Courier
+from helicline.server.webhook_dispatcher import WebhookDispatcher
 from helicline.server.wire import Connection
 from helicline.settings import Settings
 from helicline.store.blobs import open_blobs
@@ -67,8 +67,8 @@ async def serve(context: Context, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT: requests under way are finished, the rest refused."""
     feed = Feed()
     reconciler = Reconciler(context, holder=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
-    courier = Courier(context.store, context.settings)
-    context.store.listeners += [reconciler.wake, courier.wake]
+    dispatcher = WebhookDispatcher(context.store, context.settings)
+    context.store.listeners += [reconciler.wake, dispatcher.wake]
     config = uvicorn.Config(
         make_app(context, feed), log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on",
         loop="uvloop" if sys.platform != "win32" else "asyncio", http=Connection, server_header=False,
@@ -84,8 +84,8 @@ async def serve(context: Context, listener: socket.socket) -> None:
     for kind in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(kind, stop)
     threads = [
-        threading.Thread(target=one.run, name=f"helicline-{name}", daemon=True)
-        for name, one in (("reconciler", reconciler), ("courier", courier))
+        threading.Thread(target=target.run, name=f"helicline-{name}", daemon=True)
+        for name, target in (("reconciler", reconciler), ("webhook-dispatcher", dispatcher))
     ]
     for thread in threads:
         thread.start()
@@ -98,7 +98,7 @@ async def serve(context: Context, listener: socket.socket) -> None:
         await server._serve([listener])  # `serve` would take the signals for itself
     finally:
         reconciler.stop()
-        courier.stop()
+        dispatcher.stop()
         for thread in threads:
             await asyncio.to_thread(thread.join, 10)
 

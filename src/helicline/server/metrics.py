@@ -14,21 +14,21 @@ from helicline.store.unit import Reader
 
 
 def _lines(tx: Reader) -> Iterator[str]:
-    found = status.read(tx, version=helicline.__version__)
+    current = status.read(tx, version=helicline.__version__)
     yield "# TYPE helicline_events_total counter"
-    yield f"helicline_events_total {found.seq}"
+    yield f"helicline_events_total {current.seq}"
     for name in ("count", "moving", "trouble"):
         yield f"# TYPE helicline_station_{name} gauge"
-        for station in found.stations:
+        for station in current.stations:
             yield f'helicline_station_{name}{{station="{station.name.lower()}"}} {getattr(station, name)}'
     yield "# TYPE helicline_needs_you gauge"
-    yield f"helicline_needs_you {len(found.needs)}"
+    yield f"helicline_needs_you {len(current.needs)}"
     yield "# TYPE helicline_alert_firing gauge"
     for alert in nouns.ALERTS.select(tx, nouns.ALERTS.table.c.state != "resolved"):
         yield f'helicline_alert_firing{{deployment="{alert.deployment}",monitor="{alert.monitor}"}} 1'
-    if found.gateway_seen_s is not None:
+    if current.gateway_seen_s is not None:
         yield "# TYPE helicline_gateway_last_report_seconds gauge"
-        yield f"helicline_gateway_last_report_seconds {found.gateway_seen_s:.3f}"
+        yield f"helicline_gateway_last_report_seconds {current.gateway_seen_s:.3f}"
 
 
 async def exposition(context: Context, send: Send) -> None:

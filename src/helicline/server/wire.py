@@ -35,9 +35,9 @@ class Corked:
         self._transport.close()
 
     def _release(self) -> None:
-        held, self._held = self._held, b""
-        if held and not self._transport.is_closing():
-            self._transport.write(held)
+        buffered, self._held = self._held, b""
+        if buffered and not self._transport.is_closing():
+            self._transport.write(buffered)
 
 
 class Connection(HttpToolsProtocol):

@@ -26,10 +26,10 @@ def assign(key: str, route: Route) -> int:
         return route.stable
     if len(candidates) == 1:
         candidate = candidates[0]
-        taken = candidate.weight_bp >= PARTS or point(key, route.salt) < candidate.weight_bp
-        return candidate.revision if taken else route.stable
-    left = max(0, PARTS - sum(variant.weight_bp for variant in candidates))
-    weights = [(route.stable, left), *((variant.revision, variant.weight_bp) for variant in candidates)]
+        goes_to_candidate = candidate.weight_bp >= PARTS or point(key, route.salt) < candidate.weight_bp
+        return candidate.revision if goes_to_candidate else route.stable
+    stable_share = max(0, PARTS - sum(variant.weight_bp for variant in candidates))
+    weights = [(route.stable, stable_share), *((variant.revision, variant.weight_bp) for variant in candidates)]
     return max(weights, key=lambda pair: _score(key, pair[0], weight=pair[1], salt=route.salt))[0]
 
 

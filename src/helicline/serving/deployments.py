@@ -12,7 +12,7 @@ from helicline.records.deployment import (
     Desired,
     Observed,
     Revision,
-    RevisionOrder,
+    RevisionSpec,
     RevisionState,
     Rollout,
     Route,
@@ -31,25 +31,25 @@ LIVE = ("PROGRESSING", "PAUSED")
 
 def ensure(tx: Tx, name: str, *, model: str) -> Deployment:
     """Return the deployment, made now if it is new. Raises Conflict where it serves another model."""
-    found = nouns.DEPLOYMENTS.find(tx, checked_name("deployment", name))
-    if found is None:
+    deployment = nouns.DEPLOYMENTS.find(tx, checked_name("deployment", name))
+    if deployment is None:
         bus.emit(tx, "created", "deployment", name, model=model)
         created = Deployment(name=name, model=model, created_at=tx.now, updated_at=tx.now)
         return nouns.DEPLOYMENTS.insert(tx, created)
-    if found.model != model:
-        raise Conflict("deployment", name, f"serves {found.model}, not {model}")
-    return found
+    if deployment.model != model:
+        raise Conflict("deployment", name, f"serves {deployment.model}, not {model}")
+    return deployment
 
 
 def add_revision(tx: Tx, deployment: str, version: ModelVersion) -> Revision:
     """Return the newest revision of that model version, made now if there is none that still can serve."""
-    mine = revisions(tx, deployment)
-    for revision in reversed(mine):
+    existing = revisions(tx, deployment)
+    for revision in reversed(existing):
         if revision.digest == version.digest and revision.model_version == version.number:
             return _revived(tx, revision)
     revision = Revision(
         deployment=deployment,
-        number=len(mine) + 1,
+        number=len(existing) + 1,
         model=version.model,
         model_version=version.number,
         digest=version.digest,
@@ -72,44 +72,44 @@ def revisions(tx: Reader, deployment: str) -> list[Revision]:
 def active_rollout(tx: Reader, deployment: str) -> Rollout | None:
     """Return the deployment's rollout under way, if any: there is never more than one."""
     column = nouns.ROLLOUTS.table.c
-    found = nouns.ROLLOUTS.select(tx, column.deployment == deployment, column.state.in_(ACTIVE))
-    return found[0] if found else None
+    rollouts = nouns.ROLLOUTS.select(tx, column.deployment == deployment, column.state.in_(ACTIVE))
+    return rollouts[0] if rollouts else None
 
 
 def generation(tx: Reader) -> int:
-    found = nouns.ROUTING.find(tx, "routing")
-    return found.generation if found else 0
+    routing = nouns.ROUTING.find(tx, "routing")
+    return routing.generation if routing else 0
 
 
 def reroute(tx: Tx, why: str) -> int:
     """Count up the generation: gateways that wait for a change are answered right after this commit."""
-    found = nouns.ROUTING.find(tx, "routing")
-    if found is None:
-        found = nouns.ROUTING.insert(tx, Routing(generation=1))
+    routing = nouns.ROUTING.find(tx, "routing")
+    if routing is None:
+        routing = nouns.ROUTING.insert(tx, Routing(generation=1))
     else:
-        found = nouns.ROUTING.swap(tx, msgspec.structs.replace(found, generation=found.generation + 1))
-    bus.emit(tx, "changed", "routing", str(found.generation), why=why)
-    return found.generation
+        routing = nouns.ROUTING.swap(tx, msgspec.structs.replace(routing, generation=routing.generation + 1))
+    bus.emit(tx, "changed", "routing", str(routing.generation), why=why)
+    return routing.generation
 
 
 def desired(tx: Reader) -> Desired:
     """Return what the gateway should do now, worked out from the deployments and their rollouts alone."""
-    orders: list[RevisionOrder] = []
+    orders: list[RevisionSpec] = []
     routes: list[Route] = []
     for deployment in nouns.DEPLOYMENTS.select(tx):
         rollout = active_rollout(tx, deployment.name)
-        wanted = [number for number in (deployment.stable, deployment.previous) if number]
+        numbers = [number for number in (deployment.stable, deployment.previous) if number]
         if rollout is not None:
-            wanted.append(rollout.candidate)
-        orders += [_order(tx, nouns.REVISIONS.get(tx, deployment.name, number)) for number in dict.fromkeys(wanted)]
+            numbers.append(rollout.candidate)
+        orders += [_order(tx, nouns.REVISIONS.get(tx, deployment.name, number)) for number in dict.fromkeys(numbers)]
         if deployment.stable:
             routes.append(_route(deployment, rollout))
     return Desired(generation=generation(tx), orders=tuple(orders), routes=tuple(routes))
 
 
-def _order(tx: Reader, revision: Revision) -> RevisionOrder:
+def _order(tx: Reader, revision: Revision) -> RevisionSpec:
     report = nouns.REPORTS.find(tx, revision.model, revision.model_version)
-    return RevisionOrder(
+    return RevisionSpec(
         deployment=revision.deployment,
         revision=revision.number,
         model=revision.model,
@@ -121,10 +121,10 @@ def _order(tx: Reader, revision: Revision) -> RevisionOrder:
 
 
 def _route(deployment: Deployment, rollout: Rollout | None) -> Route:
-    whole = (Variant(revision=deployment.stable, weight_bp=10000),)
+    variants = (Variant(revision=deployment.stable, weight_bp=10000),)
     if rollout is None or rollout.state not in LIVE or not rollout.steps:
         return Route(
-            deployment=deployment.name, generation=deployment.version, stable=deployment.stable, variants=whole
+            deployment=deployment.name, generation=deployment.version, stable=deployment.stable, variants=variants
         )
     weight = rollout.steps[-1].weight_bp
     slow = [guard.limit for guard in rollout.plan.guards if guard.kind == "latency"]

@@ -115,16 +115,16 @@ def _null_variances(stages: Sequence[Stage], bound: float) -> tuple[float, float
     n_a, n_b = sum(s.stable.count for s in stages), sum(s.candidate.count for s in stages)
     k_a, k_b = sum(s.stable.total for s in stages), sum(s.candidate.total for s in stages)
     rate = min((k_a + k_b + 0.5) / (n_a + bound * n_b + 1), 1 - 1e-6)
-    edge, seen = min(bound * rate, 1 - 1e-6), k_b / n_b
-    return rate * (1 - rate), max(edge * (1 - edge), seen * (1 - seen))
+    edge, share = min(bound * rate, 1 - 1e-6), k_b / n_b
+    return rate * (1 - rate), max(edge * (1 - edge), share * (1 - share))
 
 
 def _pooled_variance(stages: Sequence[Stage], arm: str) -> float:
     total, degrees = 0.0, 0
     for stage in stages:
-        one = getattr(stage, arm)
-        total += max(one.total_squares - one.total**2 / one.count, 0.0)
-        degrees += one.count - 1
+        counts = getattr(stage, arm)
+        total += max(counts.total_squares - counts.total**2 / counts.count, 0.0)
+        degrees += counts.count - 1
     return total / degrees if degrees > 0 and total > 0 else 1e-9
 
 

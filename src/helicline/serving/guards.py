@@ -23,8 +23,8 @@ def _share(guard: Guard, stages: Sequence[Stage], alpha: float) -> GuardReading:
     limit = 1 - guard.quantile if is_latency else guard.limit
     count = sum(stage.candidate.requests for stage in stages)
     bad = sum(stage.candidate.slow if is_latency else stage.candidate.errors for stage in stages)
-    what = f"calls over {guard.limit:g} ms" if is_latency else "failed calls"
-    text = f"{bad} {what} of {count}, allowed {limit:.1%}"
+    subject = f"calls over {guard.limit:g} ms" if is_latency else "failed calls"
+    text = f"{bad} {subject} of {count}, allowed {limit:.1%}"
     evidence, threshold = log_bernoulli(bad, count, limit), math.log(1 / alpha)
     if count < FEW:
         return GuardReading(guard=guard, outcome="no_data", reason=f"{count} calls so far", candidate_count=count)
@@ -42,30 +42,30 @@ def _share(guard: Guard, stages: Sequence[Stage], alpha: float) -> GuardReading:
 
 def _feedback(guard: Guard, stages: Sequence[Stage], alpha: float) -> GuardReading:
     """The candidate's mean feedback against stable's, stage by stage."""
-    found = contrast(stages, margin=guard.margin, alpha=alpha, higher_is_better=guard.higher_is_better)
+    evidence = contrast(stages, margin=guard.margin, alpha=alpha, higher_is_better=guard.higher_is_better)
     threshold = math.log(1 / alpha)
     name = guard.metric or guard.kind
-    if not found.candidate_count or not found.stable_count:
-        reason = f"{found.candidate_count} labelled calls of the candidate, {found.stable_count} of stable"
-        return GuardReading(guard=guard, outcome="no_data", reason=reason, candidate_count=found.candidate_count)
+    if not evidence.candidate_count or not evidence.stable_count:
+        reason = f"{evidence.candidate_count} labelled calls of the candidate, {evidence.stable_count} of stable"
+        return GuardReading(guard=guard, outcome="no_data", reason=reason, candidate_count=evidence.candidate_count)
     text = (
-        f"{name} {found.candidate_mean:.3f} on {found.candidate_count} against {found.stable_mean:.3f} "
-        f"on {found.stable_count}, allowed drop {guard.margin:.0%}"
+        f"{name} {evidence.candidate_mean:.3f} on {evidence.candidate_count} against {evidence.stable_mean:.3f} "
+        f"on {evidence.stable_count}, allowed drop {guard.margin:.0%}"
     )
     outcome = "inconclusive"
-    if found.enough and found.log_harm >= threshold:
+    if evidence.enough and evidence.log_harm >= threshold:
         outcome = "fail"
-    elif found.enough and found.log_no_harm >= threshold:
+    elif evidence.enough and evidence.log_no_harm >= threshold:
         outcome = "pass"
     return GuardReading(
         guard=guard,
         outcome=outcome,  # type: ignore[arg-type]
         reason=text,
-        stable_count=found.stable_count,
-        candidate_count=found.candidate_count,
-        stable_mean=found.stable_mean,
-        candidate_mean=found.candidate_mean,
-        log_evidence=found.log_harm,
+        stable_count=evidence.stable_count,
+        candidate_count=evidence.candidate_count,
+        stable_mean=evidence.stable_mean,
+        candidate_mean=evidence.candidate_mean,
+        log_evidence=evidence.log_harm,
         log_threshold=threshold,
     )
 

@@ -64,8 +64,8 @@ def batches(records: Iterable[Record]) -> list[Batch]:
             lines.setdefault((record.deployment, _date(record.ts_us), features), []).append(record)
         else:
             labels.setdefault((record.deployment, _date(record.received_us)), []).append(record)
-    found = [_predictions(key, group) for key, group in lines.items()]
-    return found + [_labels(key, group) for key, group in labels.items()]
+    tables = [_predictions(key, group) for key, group in lines.items()]
+    return tables + [_labels(key, group) for key, group in labels.items()]
 
 
 def _date(micros: int) -> str:

@@ -31,12 +31,12 @@ def write(segment: Path, by_revision: dict[int, bytes]) -> None:
 
 def between(home: Path, deployment: str, *, revision: int, since: datetime, until: datetime) -> list[bytes]:
     """Return the profiles of a revision's traffic in segments begun within the time, oldest first."""
-    found = []
+    parts = []
     for segment in segments(home, deployment, since):
         path = beside(segment)
         if segment_time(segment) >= until or not path.is_file():
             continue
         part = msgspec.msgpack.decode(path.read_bytes(), type=Sidecar).by_revision.get(revision)
         if part is not None:
-            found.append(part)
-    return found
+            parts.append(part)
+    return parts

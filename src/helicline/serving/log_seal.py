@@ -28,16 +28,16 @@ def seal(segment: Path, tables: Path, *, on_sealed: OnSealed | None = None) -> l
     `on_sealed` is called for each file of predictions, after its rename.
     """
     try:
-        found = batches(read(segment))
+        sealed = batches(read(segment))
     except FileNotFoundError:
         return []
     name = segment.stem.partition("-")[2]
     written: list[Path] = []
-    seen: dict[tuple[str, str, str], int] = {}
-    for batch in found:
+    part_counts: dict[tuple[str, str, str], int] = {}
+    for batch in sealed:
         place = (batch.table, batch.deployment, batch.date)
-        seen[place] = seen.get(place, 0) + 1
-        suffix = f".{seen[place]}" if seen[place] > 1 else ""
+        part_counts[place] = part_counts.get(place, 0) + 1
+        suffix = f".{part_counts[place]}" if part_counts[place] > 1 else ""
         folder = tables / batch.table / f"deployment={batch.deployment}" / f"date={batch.date}"
         path = folder / f"{name}{suffix}.parquet"
         _write(batch, path)

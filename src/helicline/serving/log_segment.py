@@ -179,7 +179,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 def close_leftovers(folder: Path) -> int:
     """Close the segments that a killed process left open; return how many."""
-    left = list(folder.glob("*.open"))
-    for path in left:
+    leftovers = list(folder.glob("*.open"))
+    for path in leftovers:
         path.rename(path.with_suffix(".wal"))
-    return len(left)
+    return len(leftovers)

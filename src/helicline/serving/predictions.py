@@ -20,11 +20,11 @@ _LABELLED = ("ts", "revision", "variant", "rollout", "stage", "prediction", "lab
 
 def find(home: Path, prediction_id: str) -> list[Prediction]:
     """Return the rows of one prediction with their latest labels; empty if it is not in the log (yet)."""
-    made = id_time(prediction_id)
-    files = _files(home, "predictions", deployment="*", since=made and made - timedelta(days=1))
-    if made is not None:
-        files = [path for path in files if _date_of(path) <= (made + timedelta(days=1)).date()]
-        near = [path for path in files if abs(segment_time(path) - made) < _NEAR]
+    made_at = id_time(prediction_id)
+    files = _files(home, "predictions", deployment="*", since=made_at and made_at - timedelta(days=1))
+    if made_at is not None:
+        files = [path for path in files if _date_of(path) <= (made_at + timedelta(days=1)).date()]
+        near = [path for path in files if abs(segment_time(path) - made_at) < _NEAR]
         if rows := _predictions(home, near, condition=f"prediction_id = {_literal(prediction_id)} ORDER BY row"):
             return rows
     return _predictions(home, files, condition=f"prediction_id = {_literal(prediction_id)} ORDER BY row")
@@ -86,9 +86,11 @@ def segment_time(path: Path) -> datetime:
 
 
 def _files(home: Path, table: str, *, deployment: str, since: datetime | None = None) -> list[Path]:
-    found = (home / "tables" / table).glob(f"deployment={deployment}/date=*/*.parquet")
-    kept = [path for path in found if not path.name.startswith(".") and (since is None or _on_or_after(path, since))]
-    return sorted(kept, key=lambda path: path.name)
+    paths = (home / "tables" / table).glob(f"deployment={deployment}/date=*/*.parquet")
+    selected = [
+        path for path in paths if not path.name.startswith(".") and (since is None or _on_or_after(path, since))
+    ]
+    return sorted(selected, key=lambda path: path.name)
 
 
 def _on_or_after(path: Path, since: datetime) -> bool:
@@ -120,22 +122,22 @@ def _labels_of(home: Path, rows: list[dict[str, Any]]) -> dict[tuple[str, int], 
     if not files:
         return {}
     ids = ", ".join(sorted({_literal(row["prediction_id"]) for row in rows}))
-    found = _columns(
+    columns = _columns(
         f"""SELECT prediction_id, row, name, arg_max(value, received_ts) AS value FROM {_source(files)}
             WHERE prediction_id IN ({ids}) GROUP BY ALL"""
     )
     labels: dict[tuple[str, int], dict[str, str]] = {}
-    for at in range(len(found["row"])):
-        key = (str(found["prediction_id"][at]), int(found["row"][at]))
-        labels.setdefault(key, {})[str(found["name"][at])] = str(found["value"][at])
+    for at in range(len(columns["row"])):
+        key = (str(columns["prediction_id"][at]), int(columns["row"][at]))
+        labels.setdefault(key, {})[str(columns["name"][at])] = str(columns["value"][at])
     return labels
 
 
 def _record(row: dict[str, Any], labels: dict[str, str]) -> Prediction:
-    kept = {name: row[name] for name in Prediction.__struct_fields__ if name in row}
-    kept["prediction"] = "" if row["prediction"] is None else row["prediction"]
+    fields = {name: row[name] for name in Prediction.__struct_fields__ if name in row}
+    fields["prediction"] = "" if row["prediction"] is None else row["prediction"]
     features = {name[2:]: value for name, value in row.items() if name.startswith("f_")}
-    return Prediction(**kept, at=row["ts"], features=features, labels=labels)
+    return Prediction(**fields, at=row["ts"], features=features, labels=labels)
 
 
 def _plain(values: np.ndarray[Any, Any], at: int) -> Any:

@@ -30,7 +30,7 @@ CHECK_EVERY_S = 0.5
 LOAD_PATIENCE_S = 600.0
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class RolloutFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision looks at."""
 
     candidate: Revision
@@ -39,52 +39,54 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     readings: tuple[GuardReading, ...] = ()
 
 
-class Move(msgspec.Struct, frozen=True, kw_only=True):
+class RolloutMove(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["wait", "step", "promote", "roll_back", "fail", "hold", "resume"]
     why: str = ""
 
 
-def decide(rollout: Rollout, facts: Facts, now: datetime) -> Move:
+def decide(rollout: Rollout, facts: RolloutFacts, now: datetime) -> RolloutMove:
     """Return what to do next. Only a failed guard rolls back; nothing advances on no data."""
     if rollout.state == "PREPARING":
         return _prepare(rollout, facts, now)
     failed = next((reading for reading in facts.readings if reading.outcome == "fail"), None)
     if failed is not None:
-        return Move(kind="roll_back", why=failed.reason)
+        return RolloutMove(kind="roll_back", why=failed.reason)
     if facts.candidate.state in ("FAILED", "QUARANTINED"):
-        return Move(kind="roll_back", why=f"the candidate is {facts.candidate.state}: {facts.candidate.reason}")
+        return RolloutMove(kind="roll_back", why=f"the candidate is {facts.candidate.state}: {facts.candidate.reason}")
     if rollout.paused:
-        return Move(kind="wait", why="held by a person")
+        return RolloutMove(kind="wait", why="held by a person")
     return _progress(rollout, facts, now)
 
 
-def _prepare(rollout: Rollout, facts: Facts, now: datetime) -> Move:
+def _prepare(rollout: Rollout, facts: RolloutFacts, now: datetime) -> RolloutMove:
     if facts.candidate.state in ("FAILED", "QUARANTINED"):
-        return Move(kind="fail", why=f"the model did not load: {facts.candidate.reason}")
+        return RolloutMove(kind="fail", why=f"the model did not load: {facts.candidate.reason}")
     if facts.candidate.state != "READY":
         if (now - rollout.created_at).total_seconds() > LOAD_PATIENCE_S:
-            return Move(kind="fail", why=f"the model was not ready within {LOAD_PATIENCE_S:.0f} s")
-        return Move(kind="wait", why="the candidate is loading")
+            return RolloutMove(kind="fail", why=f"the model was not ready within {LOAD_PATIENCE_S:.0f} s")
+        return RolloutMove(kind="wait", why="the candidate is loading")
     if rollout.stable == 0 or not rollout.plan.steps:
-        return Move(kind="promote", why="there was nothing to compare with")
-    return Move(kind="step", why="the candidate is ready")
+        return RolloutMove(kind="promote", why="there was nothing to compare with")
+    return RolloutMove(kind="step", why="the candidate is ready")
 
 
-def _progress(rollout: Rollout, facts: Facts, now: datetime) -> Move:
+def _progress(rollout: Rollout, facts: RolloutFacts, now: datetime) -> RolloutMove:
     step, record = rollout.plan.steps[rollout.step], rollout.steps[-1]
     elapsed = (now - record.entered_at).total_seconds()
     requests = next((stage.candidate.requests for stage in facts.stages if stage.index == rollout.step + 1), 0)
     if requests < step.min_requests or elapsed < step.min_s:
-        return Move(kind="wait", why=f"{requests} of {step.min_requests} requests, {elapsed:.0f} of {step.min_s:.0f} s")
+        return RolloutMove(
+            kind="wait", why=f"{requests} of {step.min_requests} requests, {elapsed:.0f} of {step.min_s:.0f} s"
+        )
     is_last = rollout.step == len(rollout.plan.steps) - 1
     open_readings = [reading for reading in facts.readings if reading.outcome != "pass"]
     doubts = [reading for reading in open_readings if _doubtful(reading, step)]
     if (doubts or (is_last and open_readings)) and elapsed < step.max_s:
-        return Move(kind="wait", why=f"undecided: {(doubts or open_readings)[0].reason}")
+        return RolloutMove(kind="wait", why=f"undecided: {(doubts or open_readings)[0].reason}")
     onward: Literal["promote", "step"] = "promote" if is_last else "step"
     if doubts or (is_last and open_readings):
         return _undecided(rollout, (doubts or open_readings)[0], onward if not doubts else None)
-    return Move(kind=onward, why="every guard holds" if not open_readings else "no guard objects")
+    return RolloutMove(kind=onward, why="every guard holds" if not open_readings else "no guard objects")
 
 
 def _doubtful(reading: GuardReading, step: RolloutStep) -> bool:
@@ -100,14 +102,16 @@ def _doubtful(reading: GuardReading, step: RolloutStep) -> bool:
     return sign * (reading.candidate_mean or 0.0) < sign * bound
 
 
-def _undecided(rollout: Rollout, reading: GuardReading, onward: Literal["promote", "step"] | None) -> Move:
+def _undecided(rollout: Rollout, reading: GuardReading, onward: Literal["promote", "step"] | None) -> RolloutMove:
     """Return what the plan says for the end of a step's time; a doubt (no `onward`) is never advanced over."""
     action = rollout.plan.on_undecided
     if action == "rollback":
-        return Move(kind="roll_back", why=f"undecided at the end: {reading.reason}")
+        return RolloutMove(kind="roll_back", why=f"undecided at the end: {reading.reason}")
     if action == "advance" and onward is not None:
-        return Move(kind=onward, why=f"nothing speaks against it: {reading.reason}")
-    return Move(kind="wait" if rollout.state == "PAUSED" else "hold", why=f"a person must decide: {reading.reason}")
+        return RolloutMove(kind=onward, why=f"nothing speaks against it: {reading.reason}")
+    return RolloutMove(
+        kind="wait" if rollout.state == "PAUSED" else "hold", why=f"a person must decide: {reading.reason}"
+    )
 
 
 def start(
@@ -154,13 +158,13 @@ def start(
 
 def facts_of(
     tx: Reader, rollout: Rollout, *, stages: Sequence[Stage] = (), readings: Sequence[GuardReading] = ()
-) -> Facts:
+) -> RolloutFacts:
     stable = nouns.REVISIONS.find(tx, rollout.deployment, rollout.stable) if rollout.stable else None
     candidate = nouns.REVISIONS.get(tx, rollout.deployment, rollout.candidate)
-    return Facts(candidate=candidate, stable=stable, stages=tuple(stages), readings=tuple(readings))
+    return RolloutFacts(candidate=candidate, stable=stable, stages=tuple(stages), readings=tuple(readings))
 
 
-def advance(tx: Tx, rollout: Rollout, facts: Facts) -> bool:
+def advance(tx: Tx, rollout: Rollout, facts: RolloutFacts) -> bool:
     """Make the rollout's next move; return False where it waits."""
     move = decide(rollout, facts, tx.now)
     rollout = _with_readings(rollout, facts.readings)

@@ -56,7 +56,7 @@ class PartUploads:
         if not 1 <= part_count <= MOST_PARTS:
             raise Invalid("num_parts", part_count, f"1 to {MOST_PARTS}")
         upload_id = new_run_id()
-        self._tell(upload_id, Upload(path=path, part_count=part_count))
+        self._write_upload(upload_id, Upload(path=path, part_count=part_count))
         keys = [_part(upload_id, number) for number in range(1, part_count + 1)]
         return upload_id, self.blobs.signed("PUT", keys, lifetime=LIFETIME)
 
@@ -70,12 +70,12 @@ class PartUploads:
             Invalid: a part is missing, or is not the one that the client put there.
             TooLarge: the parts are over `limit` bytes together; they are dropped.
         """
-        asked = (upload_id, path)
+        key = (upload_id, path)
         with self._lock:
-            future = self._ending.get(asked)
+            future = self._ending.get(key)
             first = future is None
             if future is None:
-                future = self._ending[asked] = Future()
+                future = self._ending[key] = Future()
         if not first:  # a client that lost patience asks again while its first request is still at work
             return future.result()
         try:
@@ -84,11 +84,11 @@ class PartUploads:
             future.set_exception(error)
         finally:
             with self._lock:
-                del self._ending[asked]
+                del self._ending[key]
         return future.result()
 
     def _finished(self, upload_id: str, path: str, etags: Mapping[int, str], limit: int | None) -> tuple[str, int]:
-        upload = self._told(upload_id, path)
+        upload = self._read_upload(upload_id, path)
         if upload.digest:
             return upload.digest, upload.size
         parts = self._checked(upload_id, upload, etags)
@@ -97,21 +97,21 @@ class PartUploads:
             self._drop(upload_id)
             raise TooLarge("parts", size, f"at most {limit} bytes together")
         digest, size = self.blobs.put(self._bytes_of(parts))
-        self._tell(upload_id, msgspec.structs.replace(upload, digest=digest, size=size))
+        self._write_upload(upload_id, msgspec.structs.replace(upload, digest=digest, size=size))
         obstore.delete(self.store, [part["path"] for part in parts])
         return digest, size
 
     def _checked(self, upload_id: str, upload: Upload, etags: Mapping[int, str]) -> list[Any]:
         """Return the parts in order, each as the client says it put it there."""
-        there = {entry["path"].rpartition("/")[2]: entry for page in self._below(upload_id) for entry in page}
+        present = {entry["path"].rpartition("/")[2]: entry for page in self._below(upload_id) for entry in page}
         parts = []
         for number in range(1, upload.part_count + 1):
-            part = there.get(_name(number))
+            part = present.get(_name(number))
             if part is None or number not in etags:
                 raise Invalid("parts", number, f"all {upload.part_count} parts, each uploaded before")
-            told, kept = etags[number].strip('"'), (part["e_tag"] or "").strip('"')
-            if told and kept and told != kept:
-                raise Invalid("parts", number, f"the part as it was uploaded, whose ETag is {kept}")
+            sent_etag, stored_etag = etags[number].strip('"'), (part["e_tag"] or "").strip('"')
+            if sent_etag and stored_etag and sent_etag != stored_etag:
+                raise Invalid("parts", number, f"the part as it was uploaded, whose ETag is {stored_etag}")
             parts.append(part)
         return parts
 
@@ -132,13 +132,13 @@ class PartUploads:
 
     def abort(self, upload_id: str, path: str) -> None:
         """Drop the upload and its parts; what it became already stays."""
-        self._told(upload_id, path)
+        self._read_upload(upload_id, path)
         self._drop(upload_id)
 
-    def _tell(self, upload_id: str, upload: Upload) -> None:
+    def _write_upload(self, upload_id: str, upload: Upload) -> None:
         obstore.put(self.store, f"{FOLDER}/{upload_id}/{NAME}", msgspec.json.encode(upload))
 
-    def _told(self, upload_id: str, path: str) -> Upload:
+    def _read_upload(self, upload_id: str, path: str) -> Upload:
         if not ID.fullmatch(upload_id):
             raise NotFound("upload", upload_id[:100])
         try:
@@ -159,7 +159,7 @@ class PartUploads:
         return obstore.list(self.store, f"{FOLDER}/{upload_id}")
 
 
-def sweep(store: Any, now: datetime) -> int:
+def remove_abandoned(store: Any, now: datetime) -> int:
     """Drop what is left of uploads that nobody ended; return how many bytes went."""
     old = [entry for page in obstore.list(store, FOLDER) for entry in page if now - entry["last_modified"] > ABANDONED]
     if old:

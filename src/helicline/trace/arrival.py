@@ -69,22 +69,22 @@ def arrivals(spans: Iterable[Span], *, run_id: str = "") -> list[Arrival]:
 
 def _surveyed(span: Span) -> tuple[str, bool]:
     """Return the id of the span's trace, and whether it has anything to sum up."""
-    told, tells = "", False
+    run_text, tells = "", False
     for pair in span.attributes:
         key = pair.key
         if key == REQUEST_ID:
-            told = told or pair.value.string_value
+            run_text = run_text or pair.value.string_value
         elif key in TELLING:
             tells = True
-    return _plain_id(told) or f"tr-{span.trace_id.hex()}", tells
+    return _plain_id(run_text) or f"tr-{span.trace_id.hex()}", tells
 
 
-def _plain_id(told: str) -> str:
+def _plain_id(text: str) -> str:
     """Return the id that MLflow's client tells as JSON in a string."""
     try:
-        return msgspec.json.decode(told, type=str) if told else ""
+        return msgspec.json.decode(text, type=str) if text else ""
     except msgspec.MsgspecError:
-        return told
+        return text
 
 
 def _root(trace_id: str, group: list[Span]) -> SpanRecord | None:

@@ -28,9 +28,11 @@ class Correlation(msgspec.Struct, frozen=True, kw_only=True):
 
 def correlate(tx: Reader, experiment_ids: Sequence[str], first: str, second: str, *, within: str = "") -> Correlation:
     """Return how the traces that `first` keeps and those that `second` keeps go together, among those `within`."""
-    whole = _kept(tx, experiment_ids, within)
-    one, two = (_kept(tx, experiment_ids, f"{within} AND {text}" if within else text) for text in (first, second))
-    counts = len(one & two), len(one), len(two), len(whole)
+    universe = _matching_ids(tx, experiment_ids, within)
+    first_ids, two = (
+        _matching_ids(tx, experiment_ids, f"{within} AND {text}" if within else text) for text in (first, second)
+    )
+    counts = len(first_ids & two), len(first_ids), len(two), len(universe)
     return Correlation(
         npmi=npmi(*counts),
         npmi_smoothed=npmi(*counts, smoothing=SMOOTHING),
@@ -41,14 +43,14 @@ def correlate(tx: Reader, experiment_ids: Sequence[str], first: str, second: str
     )
 
 
-def _kept(tx: Reader, experiment_ids: Sequence[str], text: str) -> set[str]:
-    found: set[str] = set()
+def _matching_ids(tx: Reader, experiment_ids: Sequence[str], text: str) -> set[str]:
+    trace_ids: set[str] = set()
     token = ""
     while True:
         some, token = search_traces(tx, experiment_ids, filter=text, max_results=PAGE, page_token=token)
-        found.update(trace.trace_id for trace in some)
+        trace_ids.update(trace.trace_id for trace in some)
         if not token:
-            return found
+            return trace_ids
 
 
 def npmi(joint: int, first: int, second: int, total: int, *, smoothing: float = 0.0) -> float:

@@ -108,43 +108,43 @@ class _Row(NamedTuple):
     names: dict[str, str | None]
 
 
-def measure(tx: Reader, asked: Measure) -> list[Point]:
+def measure(tx: Reader, query: Measure) -> list[Point]:
     """Return the metric of each group, by time and name. Raises Invalid for what the view does not have."""
-    filters = [_parsed(text, asked.view) for text in asked.filters]
-    _check(asked)
-    groups: dict[tuple[Any, ...], list[Any]] = {} if asked.interval_s or asked.dimensions else {(): []}
-    for row in _rows(tx, asked, filters):
-        names = tuple(row.names[dimension] for dimension in asked.dimensions)
+    filters = [_parsed(text, query.view) for text in query.filters]
+    _check(query)
+    groups: dict[tuple[Any, ...], list[Any]] = {} if query.interval_s or query.dimensions else {(): []}
+    for row in _rows(tx, query, filters):
+        names = tuple(row.names[dimension] for dimension in query.dimensions)
         if row.value is None or None in names:
             continue
-        width = asked.interval_s * 1000
+        width = query.interval_s * 1000
         groups.setdefault((row.at_ms // width * width, *names) if width else names, []).append(row.value)
-    points = (_point(asked, group, groups[group]) for group in sorted(groups)[: asked.max_results])
+    points = (_point(query, group, groups[group]) for group in sorted(groups)[: query.max_results])
     return [point for point in points if point.values]
 
 
-def _check(asked: Measure) -> None:
-    if asked.view not in METRICS:
-        raise Invalid("view_type", asked.view, f"one of {', '.join(METRICS)}")
-    if asked.metric not in METRICS[asked.view]:
-        raise Invalid("metric_name", asked.metric, f"one of {', '.join(METRICS[asked.view])}")
-    kinds, dimensions = METRICS[asked.view][asked.metric]
-    for one in asked.aggregations:
-        if one.kind not in kinds:
-            raise Invalid("aggregations", one.kind, f"of {', '.join(sorted(kinds))}")
-        if (one.kind == "PERCENTILE") != (one.percentile is not None):
-            raise Invalid("percentile_value", one.percentile, "a number with PERCENTILE, and none with others")
-        if one.percentile is not None and not 0 <= one.percentile <= 100:
-            raise Invalid("percentile_value", one.percentile, "0 to 100")
-    for name in asked.dimensions:
+def _check(query: Measure) -> None:
+    if query.view not in METRICS:
+        raise Invalid("view_type", query.view, f"one of {', '.join(METRICS)}")
+    if query.metric not in METRICS[query.view]:
+        raise Invalid("metric_name", query.metric, f"one of {', '.join(METRICS[query.view])}")
+    kinds, dimensions = METRICS[query.view][query.metric]
+    for aggregation in query.aggregations:
+        if aggregation.kind not in kinds:
+            raise Invalid("aggregations", aggregation.kind, f"of {', '.join(sorted(kinds))}")
+        if (aggregation.kind == "PERCENTILE") != (aggregation.percentile is not None):
+            raise Invalid("percentile_value", aggregation.percentile, "a number with PERCENTILE, and none with others")
+        if aggregation.percentile is not None and not 0 <= aggregation.percentile <= 100:
+            raise Invalid("percentile_value", aggregation.percentile, "0 to 100")
+    for name in query.dimensions:
         if name not in dimensions:
             raise Invalid("dimensions", name, f"of {', '.join(dimensions) or 'none'}")
-    if asked.interval_s < 0 or (asked.interval_s and (asked.start_ms is None or asked.end_ms is None)):
+    if query.interval_s < 0 or (query.interval_s and (query.start_ms is None or query.end_ms is None)):
         raise Invalid(
-            "time_interval_seconds", asked.interval_s, "a positive number, with start_time_ms and end_time_ms"
+            "time_interval_seconds", query.interval_s, "a positive number, with start_time_ms and end_time_ms"
         )
-    if not 0 <= asked.max_results <= MOST:
-        raise Invalid("max_results", asked.max_results, f"0 to {MOST}")
+    if not 0 <= query.max_results <= MOST:
+        raise Invalid("max_results", query.max_results, f"0 to {MOST}")
 
 
 def _parsed(text: str, view: str) -> _Filter:
@@ -160,52 +160,52 @@ def _parsed(text: str, view: str) -> _Filter:
     return _Filter(of, entity, key[1:-1] if key[:1] in ("`", '"', "'") else key, value[1:-1])
 
 
-def _rows(tx: Reader, asked: Measure, filters: Sequence[_Filter]) -> Iterator[_Row]:
-    own = [one for one in filters if one.view == "trace"]
-    inner = [one for one in filters if one.view != "trace"]
+def _rows(tx: Reader, query: Measure, filters: Sequence[_Filter]) -> Iterator[_Row]:
+    own = [condition for condition in filters if condition.view == "trace"]
+    inner = [condition for condition in filters if condition.view != "trace"]
     # a span's cost belongs to the time of the span, everything else to that of its trace
-    by_span = asked.view == "SPANS" and asked.metric in COSTS
-    for batch in _batches(tx, asked, any_time=by_span):
-        found = [trace for trace in batch if all(_of_trace(trace, one) for one in own)]
-        for row in VIEWS[asked.view](tx, asked.metric, found, inner):
-            if not by_span or _within(row.at_ms, asked):
+    by_span = query.view == "SPANS" and query.metric in COSTS
+    for batch in _batches(tx, query, any_time=by_span):
+        matching = [trace for trace in batch if all(_of_trace(trace, condition) for condition in own)]
+        for row in VIEWS[query.view](tx, query.metric, matching, inner):
+            if not by_span or _within(row.at_ms, query):
                 yield row
 
 
-def _within(at_ms: int, asked: Measure) -> bool:
-    after = asked.start_ms is None or at_ms >= asked.start_ms
-    return after and (asked.end_ms is None or at_ms <= asked.end_ms)
+def _within(at_ms: int, query: Measure) -> bool:
+    after = query.start_ms is None or at_ms >= query.start_ms
+    return after and (query.end_ms is None or at_ms <= query.end_ms)
 
 
-def _batches(tx: Reader, asked: Measure, *, any_time: bool) -> Iterator[list[TraceRecord]]:
-    bounds = {} if any_time else {">=": asked.start_ms, "<=": asked.end_ms}
+def _batches(tx: Reader, query: Measure, *, any_time: bool) -> Iterator[list[TraceRecord]]:
+    bounds = {} if any_time else {">=": query.start_ms, "<=": query.end_ms}
     limits = [
         Clause(entity="attribute", key="timestamp_ms", op=op, value=value)
         for op, value in bounds.items()
         if value is not None
     ]
-    experiments = [experiment_number(one) for one in asked.experiment_ids]
+    experiments = [experiment_number(experiment_id) for experiment_id in query.experiment_ids]
     after: tuple[int, str] | None = None
     while True:
-        found = rows.by_time(tx, experiments, limits, newest_first=False, after=after, most=AT_ONCE)
-        yield found
-        if len(found) < AT_ONCE:
+        traces = rows.by_time(tx, experiments, limits, newest_first=False, after=after, most=AT_ONCE)
+        yield traces
+        if len(traces) < AT_ONCE:
             return
-        after = (found[-1].timestamp_ms, found[-1].trace_id)
+        after = (traces[-1].timestamp_ms, traces[-1].trace_id)
 
 
-def _of_trace(trace: TraceRecord, one: _Filter) -> bool:
+def _of_trace(trace: TraceRecord, condition: _Filter) -> bool:
     metadata = trace.info.get("trace_metadata") or {}
-    if one.entity == "status":
-        return trace.state == one.value
-    if one.entity == "tag":
-        return (trace.info.get("tags") or {}).get(one.key) == one.value
-    linked = trace.info.get(LINKED_KEY) or () if one.key == RUN_KEY else ()
-    return metadata.get(one.key) == one.value or one.value in linked
+    if condition.entity == "status":
+        return trace.state == condition.value
+    if condition.entity == "tag":
+        return (trace.info.get("tags") or {}).get(condition.key) == condition.value
+    linked = trace.info.get(LINKED_KEY) or () if condition.key == RUN_KEY else ()
+    return metadata.get(condition.key) == condition.value or condition.value in linked
 
 
-def _traces(tx: Reader, metric: str, found: Sequence[TraceRecord], _: Sequence[_Filter]) -> Iterator[_Row]:
-    for trace in found:
+def _traces(tx: Reader, metric: str, traces: Sequence[TraceRecord], _: Sequence[_Filter]) -> Iterator[_Row]:
+    for trace in traces:
         metadata = trace.info.get("trace_metadata") or {}
         value: Any = trace.trace_id
         if metric == "session_count":
@@ -218,40 +218,40 @@ def _traces(tx: Reader, metric: str, found: Sequence[TraceRecord], _: Sequence[_
         yield _Row(trace.timestamp_ms, value, {"trace_name": name, "trace_status": trace.state})
 
 
-def _spans(tx: Reader, metric: str, found: Sequence[TraceRecord], filters: Sequence[_Filter]) -> Iterator[_Row]:
-    held = trace_spans(tx, [trace.trace_id for trace in found])
-    for trace in found:
-        for span in held.get(trace.trace_id, ()):
-            known = {key: usage.plain(value) for key, value in usage.attributes(span).items()}
+def _spans(tx: Reader, metric: str, traces: Sequence[TraceRecord], filters: Sequence[_Filter]) -> Iterator[_Row]:
+    spans = trace_spans(tx, [trace.trace_id for trace in traces])
+    for trace in traces:
+        for span in spans.get(trace.trace_id, ()):
+            attributes = {key: usage.plain(value) for key, value in usage.attributes(span).items()}
             names = {
                 "span_name": str(span.body.get("name", "")),
-                "span_type": _text(known.get(SPAN_TYPE)),
+                "span_type": _text(attributes.get(SPAN_TYPE)),
                 "span_status": CODES.get((span.body.get("status") or {}).get("code", 0), "UNSET"),
-                "span_model_name": _text(known.get("mlflow.llm.model")),
-                "span_model_provider": _text(known.get("mlflow.llm.provider")),
+                "span_model_name": _text(attributes.get("mlflow.llm.model")),
+                "span_model_provider": _text(attributes.get("mlflow.llm.provider")),
             }
-            if all(names[f"span_{one.entity}"] == one.value for one in filters):
-                yield _Row(span.start_ns // 1_000_000, _span_value(span, metric, known), names)
+            if all(names[f"span_{condition.entity}"] == condition.value for condition in filters):
+                yield _Row(span.start_ns // 1_000_000, _span_value(span, metric, attributes), names)
 
 
-def _span_value(span: SpanRecord, metric: str, known: dict[str, Any]) -> Any:
+def _span_value(span: SpanRecord, metric: str, attributes: dict[str, Any]) -> Any:
     if metric == "span_count":
         return span.span_id
     if metric == "latency":
         return (int(span.body.get("end_time_unix_nano", 0)) - span.start_ns) // 1_000_000
-    return _number(_document(known.get("mlflow.llm.cost")).get(metric))
+    return _number(_document(attributes.get("mlflow.llm.cost")).get(metric))
 
 
-def _assessments(tx: Reader, metric: str, found: Sequence[TraceRecord], filters: Sequence[_Filter]) -> Iterator[_Row]:
-    for trace in found:
+def _assessments(tx: Reader, metric: str, traces: Sequence[TraceRecord], filters: Sequence[_Filter]) -> Iterator[_Row]:
+    for trace in traces:
         for item in trace.info.get("assessments") or ():
             kind = "expectation" if "expectation" in item else "feedback"
             own = {"name": item.get("assessment_name"), "type": kind}
-            if not item.get("valid", True) or any(own[one.entity] != one.value for one in filters):
+            if not item.get("valid", True) or any(own[condition.entity] != condition.value for condition in filters):
                 continue
-            told = _told(item, kind)
-            names = {"assessment_name": own["name"], "assessment_value": json.dumps(_doubles(told))}
-            value = item.get("assessment_id") if metric == "assessment_count" else _score(told)
+            assessed = _value_of(item, kind)
+            names = {"assessment_name": own["name"], "assessment_value": json.dumps(_doubles(assessed))}
+            value = item.get("assessment_id") if metric == "assessment_count" else _score(assessed)
             yield _Row(trace.timestamp_ms, value, names)
 
 
@@ -262,27 +262,27 @@ VIEWS: dict[str, Callable[[Reader, str, Sequence[TraceRecord], Sequence[_Filter]
 }
 
 
-def _told(item: dict[str, Any], kind: str) -> Any:
-    told = item.get(kind) or {}
-    if "value" not in told and isinstance(told.get("serialized_value"), dict):
-        return _document(told["serialized_value"].get("value"), else_as_is=True)
-    return told.get("value")
+def _value_of(item: dict[str, Any], kind: str) -> Any:
+    part = item.get(kind) or {}
+    if "value" not in part and isinstance(part.get("serialized_value"), dict):
+        return _document(part["serialized_value"].get("value"), else_as_is=True)
+    return part.get("value")
 
 
-def _doubles(told: Any) -> Any:
+def _doubles(value: Any) -> Any:
     """Return the value as the wire keeps it, where every number is a double."""
-    if isinstance(told, dict):
-        return {key: _doubles(value) for key, value in told.items()}
-    if isinstance(told, list):
-        return [_doubles(value) for value in told]
-    return float(told) if isinstance(told, int) and not isinstance(told, bool) else told
+    if isinstance(value, dict):
+        return {key: _doubles(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_doubles(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _score(told: Any) -> float | None:
+def _score(value: Any) -> float | None:
     """Return an assessment as a number: yes and no count as 1 and 0."""
-    if isinstance(told, str):
-        return {"yes": 1.0, "no": 0.0}.get(told.strip().lower())
-    return float(told) if isinstance(told, bool) else _number(told)
+    if isinstance(value, str):
+        return {"yes": 1.0, "no": 0.0}.get(value.strip().lower())
+    return float(value) if isinstance(value, bool) else _number(value)
 
 
 def _number(value: Any) -> float | None:
@@ -305,30 +305,30 @@ def _document(value: Any, *, else_as_is: bool = False) -> Any:
     return value if isinstance(value, dict) or else_as_is else {}
 
 
-def _point(asked: Measure, group: tuple[Any, ...], values: Sequence[Any]) -> Point:
-    names = group[1:] if asked.interval_s else group
-    dimensions = dict(zip(asked.dimensions, names, strict=True))
-    if asked.interval_s:
+def _point(query: Measure, group: tuple[Any, ...], values: Sequence[Any]) -> Point:
+    names = group[1:] if query.interval_s else group
+    dimensions = dict(zip(query.dimensions, names, strict=True))
+    if query.interval_s:
         begun = datetime.fromtimestamp(group[0] / 1000, tz=UTC).isoformat()
         dimensions = {"time_bucket": begun} | dimensions
-    if asked.metric == "session_count":
+    if query.metric == "session_count":
         values = list(set(values))
-    told = {one.label: _aggregated(one, values) for one in asked.aggregations}
-    kept = {label: value for label, value in told.items() if value is not None}
-    return Point(metric_name=asked.metric, dimensions=dimensions, values=kept)
+    results = {aggregation.label: _aggregated(aggregation, values) for aggregation in query.aggregations}
+    finite = {label: value for label, value in results.items() if value is not None}
+    return Point(metric_name=query.metric, dimensions=dimensions, values=finite)
 
 
-def _aggregated(one: Aggregation, values: Sequence[Any]) -> float | None:
-    if one.kind == "COUNT":
+def _aggregated(aggregation: Aggregation, values: Sequence[Any]) -> float | None:
+    if aggregation.kind == "COUNT":
         return float(len(values))
     if not values:
         return None
-    if one.kind == "PERCENTILE":
-        return _percentile(sorted(values), (one.percentile or 0.0) / 100)
-    if one.kind in ("MIN", "MAX"):
-        return float(min(values) if one.kind == "MIN" else max(values))
+    if aggregation.kind == "PERCENTILE":
+        return _percentile(sorted(values), (aggregation.percentile or 0.0) / 100)
+    if aggregation.kind in ("MIN", "MAX"):
+        return float(min(values) if aggregation.kind == "MIN" else max(values))
     total = math.fsum(values)
-    return total / len(values) if one.kind == "AVG" else total
+    return total / len(values) if aggregation.kind == "AVG" else total
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float:

@@ -35,7 +35,7 @@ def matching(values: Sequence[Any], pattern: str) -> list[bool]:
     texts = [None if value is None else str(value) for value in values]
     statement = "SELECT coalesce(regexp_matches(text, ?), false) FROM (SELECT unnest(?::VARCHAR[]) AS text)"
     try:
-        found = _engine().cursor().execute(statement, [pattern, texts or [None]]).fetchall()
+        rows = _engine().cursor().execute(statement, [pattern, texts or [None]]).fetchall()
     except duckdb.Error as error:
         raise Invalid("filter", pattern, f"a regular expression: {str(error).splitlines()[0]}") from None
-    return [bool(holds) for (holds,) in found][: len(texts)]
+    return [bool(holds) for (holds,) in rows][: len(texts)]

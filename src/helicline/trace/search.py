@@ -15,9 +15,10 @@ from helicline.store.rows import trace as rows
 from helicline.store.unit import Reader
 from helicline.trace import pattern, usage
 from helicline.trace.trace import LINKED_KEY, NAME_TAG, RUN_KEY, trace_spans
-from helicline.tracking import grammar, page
+from helicline.tracking import grammar
 from helicline.tracking.experiment import experiment_number
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, TEXT, Grammar, Kind, attribute
+from helicline.tracking.page_token import decode_token, encode_token, paged
 from helicline.tracking.search import checked_page, in_order
 
 PROMPTS_TAG = "mlflow.linkedPrompts"
@@ -70,14 +71,14 @@ def search_traces(
     clauses = grammar.parse_filter(filter, TRACES)
     order = grammar.parse_order(order_by, TRACES)
     for sort in order:
-        known = sort.key in ORDERS if sort.entity == "attribute" else sort.entity in ("tag", "metadata")
-        if not known:
+        is_sortable = sort.key in ORDERS if sort.entity == "attribute" else sort.entity in ("tag", "metadata")
+        if not is_sortable:
             raise Invalid("order_by", sort.key, f"one of {', '.join(ORDERS)}, tags and metadata")
     walk = _Walk(tx, [experiment_number(number) for number in experiment_ids], clauses)
     if all((sort.entity, sort.key) == ("attribute", "timestamp_ms") for sort in order):
         return walk.page(newest_first=not (order and order[0].ascending), size=max_results, token=page_token)
     ordered = in_order(list(walk.all()), order, _of_trace)
-    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda one: one.trace_id)
+    return paged(ordered, limit=max_results, token=page_token, id_of=lambda trace: trace.trace_id)
 
 
 class _Place(NamedTuple):
@@ -96,12 +97,12 @@ class _Walk:
         self.clauses = [clause for clause in clauses if clause not in self.limits]
 
     def page(self, *, newest_first: bool, size: int, token: str) -> tuple[list[TraceRecord], str]:
-        after = page.position_of(token, _Place)
-        found = list(itertools.islice(self.all(newest_first=newest_first, after=after, at_once=size + 1), size + 1))
-        if len(found) <= size:
-            return found, ""
-        last = found[size - 1]
-        return found[:size], page.token_at(_Place(last.timestamp_ms, last.trace_id))
+        after = decode_token(token, _Place) if token else None
+        traces = list(itertools.islice(self.all(newest_first=newest_first, after=after, at_once=size + 1), size + 1))
+        if len(traces) <= size:
+            return traces, ""
+        last = traces[size - 1]
+        return traces[:size], encode_token(_Place(last.timestamp_ms, last.trace_id))
 
     def all(
         self, *, newest_first: bool = True, after: _Place | None = None, at_once: int = MOST_AT_ONCE
@@ -111,13 +112,13 @@ class _Walk:
             read = rows.by_time(
                 self.tx, self.experiments, self.limits, newest_first=newest_first, after=after, most=at_once
             )
-            yield from kept(self.tx, read, self.clauses)
+            yield from matching(self.tx, read, self.clauses)
             if len(read) < at_once:
                 return
             after, at_once = _Place(read[-1].timestamp_ms, read[-1].trace_id), min(2 * at_once, MOST_AT_ONCE)
 
 
-def kept(tx: Reader, found: list[TraceRecord], clauses: Sequence[Clause]) -> list[TraceRecord]:
+def matching(tx: Reader, traces: list[TraceRecord], clauses: Sequence[Clause]) -> list[TraceRecord]:
     """Return the traces of which every clause holds; spans are read last, of the traces that are left."""
     own, of_spans = [], []
     for clause in clauses:
@@ -128,11 +129,11 @@ def kept(tx: Reader, found: list[TraceRecord], clauses: Sequence[Clause]) -> lis
         else:
             own.append(clause)
     for clause in own:
-        found = [trace for trace, holds in zip(found, _holding(found, clause), strict=True) if holds]
-    if not of_spans or not found:
-        return found
-    spans = trace_spans(tx, [trace.trace_id for trace in found])
-    return [trace for trace in found if _some_span(spans.get(trace.trace_id, ()), of_spans)]
+        traces = [trace for trace, holds in zip(traces, _holding(traces, clause), strict=True) if holds]
+    if not of_spans or not traces:
+        return traces
+    spans = trace_spans(tx, [trace.trace_id for trace in traces])
+    return [trace for trace in traces if _some_span(spans.get(trace.trace_id, ()), of_spans)]
 
 
 def _checked(clause: Clause) -> Clause:
@@ -144,19 +145,19 @@ def _checked(clause: Clause) -> Clause:
     return clause
 
 
-def _holding(found: list[TraceRecord], clause: Clause) -> list[bool]:
+def _holding(traces: list[TraceRecord], clause: Clause) -> list[bool]:
     if clause.entity in ("feedback", "expectation"):
-        return [_assessed(trace, clause) for trace in found]
+        return [_assessed(trace, clause) for trace in traces]
     if clause.op == "RLIKE":
-        return pattern.matching([_of_trace(trace, clause) for trace in found], str(clause.value))
+        return pattern.matching([_of_trace(trace, clause) for trace in traces], str(clause.value))
     if clause.entity == "issue":
-        return [False for _ in found]
+        return [False for _ in traces]
     if clause.key == "prompt" and clause.entity == "attribute":
-        return [clause.value in _prompts(trace) for trace in found]
+        return [clause.value in _prompts(trace) for trace in traces]
     if clause.key == "run_id" and clause.entity == "attribute" and clause.op in ("=", "IN"):
-        wanted = {str(clause.value)} if clause.op == "=" else set(_texts(clause.value))
-        return [bool(wanted & {_of_trace(trace, clause), *(trace.info.get(LINKED_KEY) or ())}) for trace in found]
-    return [grammar.holds(clause, _of_trace(trace, clause)) for trace in found]
+        references = {str(clause.value)} if clause.op == "=" else set(_texts(clause.value))
+        return [bool(references & {_of_trace(trace, clause), *(trace.info.get(LINKED_KEY) or ())}) for trace in traces]
+    return [grammar.holds(clause, _of_trace(trace, clause)) for trace in traces]
 
 
 def _texts(value: Any) -> tuple[str, ...]:
@@ -168,7 +169,7 @@ def _prompts(trace: TraceRecord) -> set[str]:
         named = msgspec.json.decode((trace.info.get("tags") or {}).get(PROMPTS_TAG, "[]"), type=list[dict[str, Any]])
     except msgspec.MsgspecError:
         return set()
-    return {f"{one.get('name')}/{one.get('version')}" for one in named}
+    return {f"{prompt.get('name')}/{prompt.get('version')}" for prompt in named}
 
 
 def _assessed(trace: TraceRecord, clause: Clause) -> bool:
@@ -191,20 +192,20 @@ def _value_holds(value: Any, clause: Clause) -> bool:
         except ValueError:
             raise Invalid("filter", clause.value, f"a number for {clause.entity}.{clause.key}") from None
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    told = msgspec.structs.replace(clause, value=str(clause.value))
+    as_text = msgspec.structs.replace(clause, value=str(clause.value))
     if clause.op == "RLIKE":
         return pattern.matching([text], str(clause.value))[0]
-    return grammar.holds(told, text)
+    return grammar.holds(as_text, text)
 
 
 def _assessment_value(item: dict[str, Any], kind: str) -> Any:
-    told = item.get(kind)
-    if not isinstance(told, dict):
+    part = item.get(kind)
+    if not isinstance(part, dict):
         return None
-    serialized = told.get("serialized_value")
-    if "value" not in told and isinstance(serialized, dict):
+    serialized = part.get("serialized_value")
+    if "value" not in part and isinstance(serialized, dict):
         return serialized.get("value")
-    return told.get("value")
+    return part.get("value")
 
 
 def _some_span(spans: Sequence[SpanRecord], clauses: Sequence[Clause]) -> bool:
@@ -228,11 +229,11 @@ def _of_span(span: SpanRecord, key: str) -> str | None:
         return str(span.body.get("name", ""))
     if key == "status":
         return CODES.get((span.body.get("status") or {}).get("code", 0), "UNSET")
-    known = usage.attributes(span)
+    attributes = usage.attributes(span)
     name = SPAN_TYPE if key == "type" else key.removeprefix("attributes.")
-    if name not in known:
+    if name not in attributes:
         return None
-    value = usage.plain(known[name])
+    value = usage.plain(attributes[name])
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 

@@ -27,17 +27,17 @@ def packed(spans: Iterable[Span]) -> bytes:
 
 def unpacked(trace_id: str, packs: Iterable[bytes]) -> list[SpanRecord]:
     """Return the spans by start; of a span that came more than once, the last one."""
-    found: dict[bytes, Span] = {}
+    by_id: dict[bytes, Span] = {}
     for pack in packs:
         for span in ScopeSpans.FromString(pack).spans:
-            found[span.span_id] = span
-    spans = [read_span(trace_id, span) for span in found.values()]
+            by_id[span.span_id] = span
+    spans = [read_span(trace_id, span) for span in by_id.values()]
     return sorted(spans, key=lambda span: (span.start_ns, span.span_id))
 
 
 def read_span(trace_id: str, span: Span) -> SpanRecord:
     """Return the span as readers see it: what is unset is absent."""
-    told: tuple[tuple[str, Any], ...] = (
+    fields: tuple[tuple[str, Any], ...] = (
         ("trace_id", _b64(span.trace_id)),
         ("span_id", _b64(span.span_id)),
         ("parent_span_id", _b64(span.parent_span_id)),
@@ -51,7 +51,7 @@ def read_span(trace_id: str, span: Span) -> SpanRecord:
         ("events", [_event(event) for event in span.events]),
         ("links", [_link(link) for link in span.links]),
     )
-    body = {key: value for key, value in told if value}
+    body = {key: value for key, value in fields if value}
     if span.HasField("status"):
         status = (("message", span.status.message), ("code", span.status.code))
         body["status"] = {key: value for key, value in status if value}
@@ -59,13 +59,13 @@ def read_span(trace_id: str, span: Span) -> SpanRecord:
 
 
 def _event(event: Span.Event) -> dict[str, Any]:
-    told = (("time_unix_nano", event.time_unix_nano), ("name", event.name))
-    return {key: value for key, value in (*told, ("attributes", [_pair(pair) for pair in event.attributes])) if value}
+    fields = (("time_unix_nano", event.time_unix_nano), ("name", event.name))
+    return {key: value for key, value in (*fields, ("attributes", [_pair(pair) for pair in event.attributes])) if value}
 
 
 def _link(link: Span.Link) -> dict[str, Any]:
-    told = (("trace_id", _b64(link.trace_id)), ("span_id", _b64(link.span_id)))
-    return {key: value for key, value in (*told, ("attributes", [_pair(pair) for pair in link.attributes])) if value}
+    fields = (("trace_id", _b64(link.trace_id)), ("span_id", _b64(link.span_id)))
+    return {key: value for key, value in (*fields, ("attributes", [_pair(pair) for pair in link.attributes])) if value}
 
 
 def _pair(pair: KeyValue) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _any(value: AnyValue) -> dict[str, Any]:
     if kind == "double_value":
         return {"double_value": _finite(value.double_value)}
     if kind == "array_value":
-        return {"array_value": {"values": [_any(one) for one in value.array_value.values]}}
+        return {"array_value": {"values": [_any(item) for item in value.array_value.values]}}
     if kind == "kvlist_value":
         return {"kvlist_value": {"values": [_pair(pair) for pair in value.kvlist_value.values]}}
     if kind == "bytes_value":

@@ -38,23 +38,23 @@ def put_trace(tx: Tx, info: dict[str, Any]) -> TraceRecord:
     location = (info.get("trace_location") or {}).get("mlflow_experiment") or {}
     experiment_id = str(location.get("experiment_id") or "")
     experiment = active_experiment(tx, experiment_id)
-    before = _held(tx, trace_id)
+    before = _locked(tx, trace_id)
     if before is not None and before.experiment_id != experiment_id:
         raise Invalid("trace_id", trace_id, "an id that no other experiment uses")
-    ours = {ARTIFACT_TAG: _place(experiment, trace_id), LOCATION_TAG: "TRACKING_STORE"}
+    own_tags = {ARTIFACT_TAG: _place(experiment, trace_id), LOCATION_TAG: "TRACKING_STORE"}
     tags = (before.info.get("tags") or {}) if before else {}
-    told = {key: value for key, value in info.items() if value is not None}
-    told |= {
+    document = {key: value for key, value in info.items() if value is not None}
+    document |= {
         "state": info.get("state") or STATES[0],
         "trace_id": trace_id,
-        "tags": tags | (info.get("tags") or {}) | ours,
+        "tags": tags | (info.get("tags") or {}) | own_tags,
     }
     if before is not None:
-        for kept in ("assessments", LINKED_KEY):
-            if before.info.get(kept):
-                told.setdefault(kept, before.info[kept])
-        told["trace_metadata"] = _sums(before.info) | (told.get("trace_metadata") or {})
-    return _saved(tx, experiment_id, told)
+        for name in ("assessments", LINKED_KEY):
+            if before.info.get(name):
+                document.setdefault(name, before.info[name])
+        document["trace_metadata"] = _sums(before.info) | (document.get("trace_metadata") or {})
+    return _saved(tx, experiment_id, document)
 
 
 def _sums(info: dict[str, Any]) -> dict[str, str]:
@@ -68,13 +68,15 @@ def add_spans(tx: Tx, items: Sequence[tuple[str, Sequence[Arrival]]]) -> list[He
 
     A bulk (see `Store.gather`): all of an item is kept, or nothing and its outcome is the error.
     """
-    known = _all_held(tx, sorted({arrival.trace_id for _, arrived in items for arrival in arrived}))
-    homes = {trace_id: trace.experiment_id for trace_id, trace in known.items()}
+    existing = _all_locked(tx, sorted({arrival.trace_id for _, arrived in items for arrival in arrived}))
+    homes = {trace_id: trace.experiment_id for trace_id, trace in existing.items()}
     joined: dict[str, Arrival] = {}
     outcomes = [_join(tx, joined, homes, experiment_id, arrived) for experiment_id, arrived in items]
-    rows.add_packs(tx, {trace_id: arrival.pack for trace_id, arrival in joined.items()}, fresh=set(joined) - set(known))
-    told = (_told_by(tx, homes[trace_id], joined[trace_id], known.get(trace_id)) for trace_id in sorted(joined))
-    rows.save_all(tx, [record for record in told if record is not None])
+    rows.add_packs(
+        tx, {trace_id: arrival.pack for trace_id, arrival in joined.items()}, fresh=set(joined) - set(existing)
+    )
+    records = (_record_of(tx, homes[trace_id], joined[trace_id], existing.get(trace_id)) for trace_id in sorted(joined))
+    rows.save_all(tx, [record for record in records if record is not None])
     return outcomes
 
 
@@ -96,25 +98,25 @@ def _join(
     return None
 
 
-def _told_by(tx: Tx, experiment_id: str, arrival: Arrival, stands: TraceRecord | None) -> TraceRecord | None:
+def _record_of(tx: Tx, experiment_id: str, arrival: Arrival, stored: TraceRecord | None) -> TraceRecord | None:
     """Return the trace as its spans tell it, or None where they change nothing."""
-    if stands is None:  # a trace that is new has no other spans
+    if stored is None:  # a trace that is new has no other spans
         sums = usage.summed(unpacked(arrival.trace_id, [arrival.pack])) if arrival.tells else {}
         info = _derived(arrival.trace_id, experiment_id, arrival.start_ns, arrival.root, sums)
         return _derived_record(tx, info, before=None, run_id=arrival.run_id)
-    if stands.info.get(DERIVED_KEY):
+    if stored.info.get(DERIVED_KEY):
         spans = trace_spans(tx, [arrival.trace_id])[arrival.trace_id]
         root = next((span for span in spans if not span.body.get("parent_span_id")), None)
         info = _derived(arrival.trace_id, experiment_id, spans[0].start_ns, root, usage.summed(spans))
-        return _derived_record(tx, info, before=stands, run_id=arrival.run_id)
-    if arrival.tells and not _sums(stands.info):
+        return _derived_record(tx, info, before=stored, run_id=arrival.run_id)
+    if arrival.tells and not _sums(stored.info):
         sums = usage.summed(trace_spans(tx, [arrival.trace_id])[arrival.trace_id])
-        metadata = sums | (stands.info.get("trace_metadata") or {})
-        return _record(tx, experiment_id, stands.info | {"trace_metadata": metadata})
+        metadata = sums | (stored.info.get("trace_metadata") or {})
+        return _record(tx, experiment_id, stored.info | {"trace_metadata": metadata})
     return None
 
 
-def _all_held(tx: Tx, trace_ids: Sequence[str]) -> dict[str, TraceRecord]:
+def _all_locked(tx: Tx, trace_ids: Sequence[str]) -> dict[str, TraceRecord]:
     """Return the traces that are there, each held until the end of the unit; the ids are in order."""
     hold(tx, *(f"trace:{trace_id}" for trace_id in trace_ids))
     return rows.find_all(tx, trace_ids)
@@ -154,7 +156,7 @@ def end_trace(
     tx: Tx, trace_id: str, *, timestamp_ms: int, state: str, metadata: dict[str, str], tags: dict[str, str]
 ) -> TraceRecord:
     """End a trace that `begin_trace` began; metadata and tags are added to what stands."""
-    _held(tx, trace_id)
+    _locked(tx, trace_id)
     before = get_trace(tx, trace_id)
     took = checked_time("timestamp_ms", timestamp_ms) - before.timestamp_ms
     info = before.info | {
@@ -168,11 +170,11 @@ def end_trace(
 
 def link_run(tx: Tx, trace_id: str, run_id: str) -> None:
     """Let searches by the run find the trace; the run that made it stays in its metadata."""
-    _held(tx, trace_id)
+    _locked(tx, trace_id)
     change_trace(tx, trace_id, lambda info: info | {LINKED_KEY: sorted({*(info.get(LINKED_KEY) or []), run_id})})
 
 
-def _held(tx: Tx, trace_id: str) -> TraceRecord | None:
+def _locked(tx: Tx, trace_id: str) -> TraceRecord | None:
     hold(tx, f"trace:{trace_id}")
     return rows.find(tx, trace_id)
 
@@ -219,22 +221,22 @@ def _record(tx: Tx, experiment_id: str, info: dict[str, Any]) -> TraceRecord:
 
 
 def _millis(info: dict[str, Any], now: datetime) -> int:
-    told = info.get("request_time")
-    if told is None:
+    text = info.get("request_time")
+    if text is None:
         return epoch_ms(now)
     try:
-        return epoch_ms(datetime.fromisoformat(told))
+        return epoch_ms(datetime.fromisoformat(text))
     except (TypeError, ValueError, OverflowError):
-        raise Invalid("request_time", told, "an RFC 3339 time") from None
+        raise Invalid("request_time", text, "an RFC 3339 time") from None
 
 
 def _duration(info: dict[str, Any]) -> int | None:
-    told = info.get("execution_duration")
-    if told is None:
+    text = info.get("execution_duration")
+    if text is None:
         return None
-    if not isinstance(told, str) or not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?s", told):
-        raise Invalid("execution_duration", told, "seconds, e.g. '0.087s'")
-    return round(float(told[:-1]) * 1000)
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?s", text):
+        raise Invalid("execution_duration", text, "seconds, e.g. '0.087s'")
+    return round(float(text[:-1]) * 1000)
 
 
 def _rfc3339(millis: int) -> str:
@@ -242,10 +244,10 @@ def _rfc3339(millis: int) -> str:
 
 
 def get_trace(tx: Reader, trace_id: str) -> TraceRecord:
-    found = rows.find(tx, trace_id)
-    if found is None:
+    trace = rows.find(tx, trace_id)
+    if trace is None:
         raise NotFound("trace", trace_id)
-    return found
+    return trace
 
 
 def trace_spans(tx: Reader, trace_ids: Sequence[str]) -> dict[str, list[SpanRecord]]:
@@ -265,8 +267,8 @@ def change_trace(tx: Tx, trace_id: str, change: Callable[[dict[str, Any]], dict[
 def tag_trace(tx: Tx, trace_id: str, tags: dict[str, str]) -> None:
     for key in tags:
         _check_tag(key)
-    kept = {key: value[:8000] for key, value in tags.items()}
-    change_trace(tx, trace_id, lambda info: info | {"tags": (info.get("tags") or {}) | kept})
+    shortened = {key: value[:8000] for key, value in tags.items()}
+    change_trace(tx, trace_id, lambda info: info | {"tags": (info.get("tags") or {}) | shortened})
 
 
 def untag_trace(tx: Tx, trace_id: str, key: str) -> None:

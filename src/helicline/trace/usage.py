@@ -42,13 +42,13 @@ def plain(value: dict[str, Any]) -> Any:
             break
     else:
         return value
-    found = value[kind]
-    if not isinstance(found, str):
-        return found
+    content = value[kind]
+    if not isinstance(content, str):
+        return content
     try:
-        return msgspec.json.decode(found)
+        return msgspec.json.decode(content)
     except (msgspec.MsgspecError, RecursionError):
-        return found
+        return content
 
 
 def attributes(span: SpanRecord) -> dict[str, Any]:
@@ -73,61 +73,65 @@ def trace_tags(root: SpanRecord | None) -> dict[str, str]:
 
 def summed(spans: Sequence[SpanRecord]) -> dict[str, str]:
     """Return the metadata that the spans give their trace; a parent's count stands for its descendants' counts."""
-    found: dict[str, str] = {}
+    totals: dict[str, str] = {}
     for key, read, names in ((TOKENS_KEY, _tokens, TOKENS), (COST_KEY, _cost, COST)):
         total = _total(spans, read)
         if total:
-            found[key] = msgspec.json.encode({name: total.get(name, 0) for name in names}).decode()
+            totals[key] = msgspec.json.encode({name: total.get(name, 0) for name in names}).decode()
     for key, spellings in ((SESSION_KEY, SESSIONS), (USER_KEY, USERS)):
-        if told := next(_told(spans, spellings), ""):
-            found[key] = told
-    return found
+        if text := next(_texts(spans, spellings), ""):
+            totals[key] = text
+    return totals
 
 
-def _told(spans: Sequence[SpanRecord], spellings: Sequence[str]) -> Iterator[str]:
+def _texts(spans: Sequence[SpanRecord], spellings: Sequence[str]) -> Iterator[str]:
     for span in spans:
-        known = attributes(span)
+        values = attributes(span)
         for name in spellings:
-            if name in known and isinstance(value := plain(known[name]), str | int):
+            if name in values and isinstance(value := plain(values[name]), str | int):
                 yield str(value)
 
 
 def _total(spans: Sequence[SpanRecord], read: Any) -> dict[str, float]:
     """Sum over the topmost spans that tell; loops among parents end where they were begun."""
-    told = {span.body.get("span_id"): counts for span in spans if (counts := read(attributes(span)))}
+    by_span = {span.body.get("span_id"): counts for span in spans if (counts := read(attributes(span)))}
     parents = {span.body.get("span_id"): span.body.get("parent_span_id") for span in spans}
     total: dict[str, float] = {}
-    for span_id, counts in told.items():
-        seen, above = {span_id}, parents.get(span_id)
-        while above is not None and above not in seen and above not in told:
-            seen.add(above)
+    for span_id, counts in by_span.items():
+        visited, above = {span_id}, parents.get(span_id)
+        while above is not None and above not in visited and above not in by_span:
+            visited.add(above)
             above = parents.get(above)
-        if above is not None and above in told and above not in seen:
+        if above is not None and above in by_span and above not in visited:
             continue
         for name, count in counts.items():
             total[name] = total.get(name, 0) + count
     return total
 
 
-def _tokens(known: dict[str, Any]) -> dict[str, float]:
-    counts = _numbers(plain(known["mlflow.chat.tokenUsage"]), TOKENS) if "mlflow.chat.tokenUsage" in known else {}
+def _tokens(attributes: dict[str, Any]) -> dict[str, float]:
+    counts = (
+        _numbers(plain(attributes["mlflow.chat.tokenUsage"]), TOKENS) if "mlflow.chat.tokenUsage" in attributes else {}
+    )
     if not counts:
-        raw = {name: plain(known[key]) for key, name in COUNTS.items() if key in known}
+        raw = {name: plain(attributes[key]) for key, name in COUNTS.items() if key in attributes}
         counts = _numbers(raw, TOKENS)
     if counts and "total_tokens" not in counts:
         counts["total_tokens"] = counts.get("input_tokens", 0) + counts.get("output_tokens", 0)
     return counts
 
 
-def _cost(known: dict[str, Any]) -> dict[str, float]:
-    return _numbers(plain(known["mlflow.llm.cost"]), COST) if "mlflow.llm.cost" in known else {}
+def _cost(attributes: dict[str, Any]) -> dict[str, float]:
+    return _numbers(plain(attributes["mlflow.llm.cost"]), COST) if "mlflow.llm.cost" in attributes else {}
 
 
-def _numbers(told: Any, names: Sequence[str]) -> dict[str, float]:
-    if not isinstance(told, dict):
+def _numbers(document: Any, names: Sequence[str]) -> dict[str, float]:
+    if not isinstance(document, dict):
         return {}
     return {
-        name: told[name]
+        name: document[name]
         for name in names
-        if isinstance(told.get(name), int | float) and not isinstance(told[name], bool) and 0 <= told[name] < 1e15
+        if isinstance(document.get(name), int | float)
+        and not isinstance(document[name], bool)
+        and 0 <= document[name] < 1e15
     }

@@ -27,10 +27,10 @@ def put_artifact(tx: Tx, path: str, *, hash: str, size: int) -> None:
 
 
 def get_artifact(tx: Reader, path: str) -> ArtifactFile:
-    found = rows.find(tx, checked_path("path", path))
-    if found is None:
+    file = rows.find(tx, checked_path("path", path))
+    if file is None:
         raise NotFound("artifact", path)
-    return found
+    return file
 
 
 def list_artifacts(tx: Reader, prefix: str) -> list[Entry]:

@@ -35,9 +35,9 @@ class TooLong(Invalid):
         self.limit = limit
 
 
-def checked_length(what: str, limit: int, text: str) -> str:
+def checked_length(field: str, limit: int, text: str) -> str:
     if len(text) > limit:
-        raise TooLong(what, f"{len(text)} characters", f"at most {limit} characters", limit)
+        raise TooLong(field, f"{len(text)} characters", f"at most {limit} characters", limit)
     return text
 
 
@@ -50,7 +50,7 @@ def checked_text(field: str, text: str) -> str:
     return text
 
 
-def checked_key(field: str, what: str, key: str) -> str:
+def checked_key(field: str, label: str, key: str) -> str:
     """Return the key of a metric, parameter or tag if it could also stand as a relative path."""
     if not KEY.fullmatch(key):
         raise Invalid(field, key, KEY_CHARACTERS)
@@ -62,7 +62,7 @@ def checked_key(field: str, what: str, key: str) -> str:
             "Names may be treated as files in certain cases, and must not resolve to other names when treated as such."
             f" This name would resolve to {normal!r}",
         )
-    return checked_length(what, 250, key)
+    return checked_length(label, 250, key)
 
 
 @lru_cache(4096)

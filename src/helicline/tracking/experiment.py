@@ -41,18 +41,18 @@ def create_experiment(
 
 def ensure_experiment(tx: Tx, name: str) -> Experiment:
     """Return the experiment of that name, made now if need be. Raises Conflict where it is deleted."""
-    found = rows.find_by_name(tx, name)
-    if found is None:
+    experiment = rows.find_by_name(tx, name)
+    if experiment is None:
         return create_experiment(tx, name)
-    return _active(found)
+    return _active(experiment)
 
 
 def get_experiment(tx: Reader, experiment_id: str) -> Experiment:
     """Return the experiment, deleted or not."""
-    found = rows.find(tx, experiment_number(experiment_id))
-    if found is None:
+    experiment = rows.find(tx, experiment_number(experiment_id))
+    if experiment is None:
         raise NotFound("experiment", experiment_id)
-    return found
+    return experiment
 
 
 def experiment_number(experiment_id: str) -> int:
@@ -68,20 +68,20 @@ def experiment_number(experiment_id: str) -> int:
 
 def get_experiment_by_name(tx: Reader, name: str) -> Experiment:
     """Return the experiment, deleted or not."""
-    found = rows.find_by_name(tx, name)
-    if found is None:
+    experiment = rows.find_by_name(tx, name)
+    if experiment is None:
         raise NotFound("experiment by name", name)
-    return found
+    return experiment
 
 
-def experiment_of(tx: Reader, told: str) -> str:
+def experiment_of(tx: Reader, reference: str) -> str:
     """Return the id of the experiment of that id, or of that name if it is no number."""
-    if told.isdecimal():
-        return told
-    found = rows.find_by_name(tx, told)
-    if found is None:
-        raise NotFound("experiment", told)
-    return found.experiment_id
+    if reference.isdecimal():
+        return reference
+    experiment = rows.find_by_name(tx, reference)
+    if experiment is None:
+        raise NotFound("experiment", reference)
+    return experiment.experiment_id
 
 
 def delete_experiment(tx: Tx, experiment_id: str) -> None:
@@ -122,9 +122,9 @@ def rename_experiment(tx: Tx, experiment_id: str, name: str) -> Experiment:
 
 
 def tag_experiment(tx: Tx, experiment_id: str, key: str, value: str) -> None:
-    kept = _checked_tag(key, value)
+    checked = _checked_tag(key, value)
     experiment = _active(get_experiment(tx, experiment_id))
-    tags = experiment.tags | {key: kept}
+    tags = experiment.tags | {key: checked}
     rows.save(tx, msgspec.structs.replace(experiment, tags=tags, updated_at=tx.now))
 
 

@@ -76,7 +76,7 @@ def parse_filter(text: str, grammar: Grammar) -> list[Clause]:
 
 def parse_order(order_by: Sequence[str], grammar: Grammar) -> list[Sort]:
     """Return the sort keys. Raises Invalid where one is unknown or comes twice."""
-    found: list[Sort] = []
+    sorts: list[Sort] = []
     for text in order_by:
         tokens = _tokens(text, field="order_by")
         ascending = True
@@ -88,26 +88,26 @@ def parse_order(order_by: Sequence[str], grammar: Grammar) -> list[Sort]:
             raise Invalid("order_by", text, f"Invalid identifier type {entity!r}")
         if not parser.done:
             raise Invalid("order_by", text, f"Invalid ordering key in order_by clause {text!r}. `<key> [ASC|DESC]`")
-        if any((sort.entity, sort.key) == (entity, key) for sort in found):
+        if any((sort.entity, sort.key) == (entity, key) for sort in sorts):
             raise Invalid("order_by", text, "`order_by` contains duplicate fields")
-        found.append(Sort(entity=entity, key=key, ascending=ascending))
-    return found
+        sorts.append(Sort(entity=entity, key=key, ascending=ascending))
+    return sorts
 
 
 def _tokens(text: str, field: str = "filter") -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+    tokens: list[tuple[str, str]] = []
     at, end = 0, len(text.rstrip())
     while at < end:
-        if text[at] == "." and found:  # joins an entity to its key, even where the key is a number
-            found.append(("mark", "."))
+        if text[at] == "." and tokens:  # joins an entity to its key, even where the key is a number
+            tokens.append(("mark", "."))
             at += 1
             continue
         match = TOKEN.match(text, at)
         if match is None:
             raise Invalid(field, text[at : at + 60], "Invalid clause(s) in filter string: this is not understood")
-        found.append((str(match.lastgroup), match.group(str(match.lastgroup))))
+        tokens.append((str(match.lastgroup), match.group(str(match.lastgroup))))
         at = match.end()
-    return found
+    return tokens
 
 
 class _Parser:
@@ -119,15 +119,15 @@ class _Parser:
     def done(self) -> bool:
         return self.at >= len(self.tokens)
 
-    def wrong(self, wanted: str) -> Invalid:
+    def wrong(self, expected: str) -> Invalid:
         near = " ".join(token for _, token in self.tokens[max(0, self.at - 2) : self.at + 3])
         return Invalid(
-            self.field, self.text[:200], f"Invalid clause(s) in filter string: near {near!r}, wanted {wanted}"
+            self.field, self.text[:200], f"Invalid clause(s) in filter string: near {near!r}, wanted {expected}"
         )
 
-    def take(self, wanted: str) -> tuple[str, str]:
+    def take(self, expected: str) -> tuple[str, str]:
         if self.done:
-            raise self.wrong(wanted)
+            raise self.wrong(expected)
         self.at += 1
         return self.tokens[self.at - 1]
 
@@ -171,9 +171,9 @@ class _Parser:
                 self.at += 1
                 parts.append(self.name())
             key = ".".join(parts)
-        return entity, self.known(entity, key)
+        return entity, self.checked_key(entity, key)
 
-    def known(self, entity: str, key: str) -> str:
+    def checked_key(self, entity: str, key: str) -> str:
         kind = self.grammar.kinds.get(entity)
         if kind is None or (kind.keys and key not in kind.keys):
             valid = sorted(kind.keys) if kind else sorted(self.grammar.aliases)
@@ -217,11 +217,11 @@ class _Parser:
             text = token[1:-1] if kind == "string" and entity == "attribute" else token
             return self.number(text, entity, key)
         if kind != "string":
-            what = "parameter" if entity == "param" else entity
+            label = "parameter" if entity == "param" else entity
             raise Invalid(
                 self.field,
                 token,
-                f"Expected a quoted string value for {what} (e.g. 'my-value'). Got value {token} for {key!r}",
+                f"Expected a quoted string value for {label} (e.g. 'my-value'). Got value {token} for {key!r}",
             )
         text = _unquoted(token)
         if op.endswith("LIKE") and len(text) > MAX_PATTERN:
@@ -234,15 +234,15 @@ class _Parser:
         except ValueError:
             number = float("nan")
         if number != number or number in (float("inf"), float("-inf")):
-            what = f"numeric attribute: {key}" if entity == "attribute" else f"{entity} {key!r}"
-            found = token if token.startswith(("'", '"')) else repr(token)
-            raise Invalid(self.field, token, f"Expected numeric value type for {what}. Found {found}")
+            label = f"numeric attribute: {key}" if entity == "attribute" else f"{entity} {key!r}"
+            shown = token if token.startswith(("'", '"')) else repr(token)
+            raise Invalid(self.field, token, f"Expected numeric value type for {label}. Found {shown}")
         if entity == "attribute" and number == int(number):
             return max(-(2**63), min(2**63 - 1, int(number)))
         return number
 
     def listed(self) -> tuple[str, ...]:
-        found = []
+        values = []
         if self.take("(")[1] != "(":
             self.at -= 1
             raise self.wrong("a list in parentheses")
@@ -251,13 +251,13 @@ class _Parser:
             if kind != "string":
                 self.at -= 1
                 raise self.wrong("a list of quoted strings")
-            found.append(_unquoted(token))
+            values.append(_unquoted(token))
             mark = self.take(") or ,")[1]
             if mark == ")":
                 break
-            if mark != "," or len(found) > MAX_LIST:
+            if mark != "," or len(values) > MAX_LIST:
                 raise self.wrong(f") or , and at most {MAX_LIST} values")
-        return tuple(found)
+        return tuple(values)
 
 
 def _unquoted(token: str) -> str:

@@ -16,9 +16,10 @@ from helicline.store.rows import metric
 from helicline.store.rows import run as rows
 from helicline.store.rows.block import Points, points_of
 from helicline.store.unit import Reader, Tx
-from helicline.tracking import checks, page
+from helicline.tracking import checks
 from helicline.tracking.errors import NotActive, ParamChanged
 from helicline.tracking.experiment import experiment_number
+from helicline.tracking.page_token import decode_token, encode_token
 from helicline.tracking.run import NAME_TAG, active_run, checked_tag
 
 MODELS_TAG = "mlflow.log-model.history"
@@ -41,17 +42,17 @@ def log_batch(
         ParamChanged: a parameter has another value already.
     """
     points = checked_points(metrics)
-    kept = {key: checked_tag(key, value, f"tags[{at}]") for at, (key, value) in enumerate((tags or {}).items())}
-    wanted = _checked_params(params or {})
+    checked_tags = {key: checked_tag(key, value, f"tags[{at}]") for at, (key, value) in enumerate((tags or {}).items())}
+    checked_params = _checked_params(params or {})
     run = active_run(tx, run_id)
     missing = _missing_model(tx, points)
     if missing is not None:
         raise missing
-    _log_params(tx, run_id, wanted)
+    _log_params(tx, run_id, checked_params)
     metric.add(tx, [(run_id, points)])
     _log_model_metrics(tx, run_id, points)
-    rows.set_tags(tx, run_id, kept)
-    _rename(tx, run, kept)
+    rows.set_tags(tx, run_id, checked_tags)
+    _rename(tx, run, checked_tags)
 
 
 def log_metrics(tx: Tx, batches: Sequence[tuple[str, Sequence[MetricPoint]]]) -> Sequence[NotFound | NotActive | None]:
@@ -59,7 +60,7 @@ def log_metrics(tx: Tx, batches: Sequence[tuple[str, Sequence[MetricPoint]]]) ->
 
     Returns for each (run_id, points) None, or why nothing of it was kept.
     """
-    stages = rows.held(tx, {run_id for run_id, _ in batches})
+    stages = rows.locked(tx, {run_id for run_id, _ in batches})
     outcomes = [_refusal(tx, run_id, points, stages) for run_id, points in batches]
     accepted = [batch for batch, refused in zip(batches, outcomes, strict=True) if refused is None]
     metric.add(tx, accepted)
@@ -84,28 +85,28 @@ def _missing_model(tx: Tx, points: Sequence[MetricPoint]) -> NotFound | None:
 
 
 def _checked_params(params: dict[str, str]) -> dict[str, str]:
-    wanted = {}
+    checked = {}
     for number, (key, value) in enumerate(params.items()):
         checks.checked_key(f"params[{number}].key", "Param key", key)
-        wanted[key] = checks.checked_text(f"params[{number}].value", value)[:6000]
-    return wanted
+        checked[key] = checks.checked_text(f"params[{number}].value", value)[:6000]
+    return checked
 
 
-def _log_params(tx: Tx, run_id: str, wanted: dict[str, str]) -> None:
-    if not wanted:
+def _log_params(tx: Tx, run_id: str, params: dict[str, str]) -> None:
+    if not params:
         return
-    for key, stands in rows.add_params(tx, run_id, wanted).items():
-        if stands != wanted[key]:
+    for key, stored in rows.add_params(tx, run_id, params).items():
+        if stored != params[key]:
             raise ParamChanged(
                 run_id,
                 key,
                 f"Changing param values is not allowed. Param with key='{key}' was already logged with"
-                f" value='{stands}' for run ID='{run_id}'. Attempted logging new value '{wanted[key]}'.",
+                f" value='{stored}' for run ID='{run_id}'. Attempted logging new value '{params[key]}'.",
             )
 
 
 def _log_model_metrics(tx: Tx, run_id: str, points: Sequence[MetricPoint]) -> None:
-    model_rows.add_metrics(tx, [msgspec.structs.replace(one, run_id=run_id) for one in points if one.model_id])
+    model_rows.add_metrics(tx, [msgspec.structs.replace(point, run_id=run_id) for point in points if point.model_id])
 
 
 def _rename(tx: Tx, run: Run, tags: dict[str, str]) -> None:
@@ -184,13 +185,13 @@ def note_model(tx: Tx, run_id: str, model: dict[str, Any]) -> None:
         models = msgspec.json.decode(noted or "[]", type=list[Any])
     except msgspec.MsgspecError:
         models = []
-    told = {key: model[key] for key in MODEL_FACTS if key in model}
+    facts = {key: model[key] for key in MODEL_FACTS if key in model}
     flavors = model["flavors"] if isinstance(model["flavors"], dict) else {}
-    told["flavors"] = {
+    facts["flavors"] = {
         name: {key: value for key, value in flavor.items() if key != "config"} if isinstance(flavor, dict) else flavor
         for name, flavor in flavors.items()
     }
-    text = msgspec.json.encode([*models, told]).decode()
+    text = msgspec.json.encode([*models, facts]).decode()
     if len(text) > MAX_MODELS_TEXT:
         raise Invalid("model_json", f"{len(text)} characters with those before", f"at most {MAX_MODELS_TEXT}")
     rows.set_tags(tx, run_id, {MODELS_TAG: text})
@@ -208,7 +209,7 @@ def metric_history(
 
     No points where the key was never logged; all of them without a limit.
     """
-    after = page.position_of(page_token, metric.Mark)
+    after = decode_token(page_token, metric.PointPosition) if page_token else None
     if rows.bare(tx, run_id) is None:
         raise NotFound("run", run_id)
     series = metric.series_of(tx, run_id, [key]).get(key)
@@ -216,5 +217,5 @@ def metric_history(
         return points_of([]), ""
     if limit is None and after is None:
         return metric.all_points(tx, series), ""
-    found, more = metric.page(tx, series, after=after, limit=limit or sys.maxsize)
-    return found, page.token_at(metric.mark_at(found, -1)) if more else ""
+    points, more = metric.page(tx, series, after=after, limit=limit or sys.maxsize)
+    return points, encode_token(metric.position_at(points, -1)) if more else ""

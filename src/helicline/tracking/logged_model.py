@@ -64,18 +64,18 @@ def create_logged_model(
     return model
 
 
-def _fresh_id(wanted: str | None) -> str:
-    if wanted is None:
+def _fresh_id(requested: str | None) -> str:
+    if requested is None:
         return f"m-{uuid.uuid4().hex}"
-    if not MODEL_ID.fullmatch(wanted):
-        raise Invalid("model_id", wanted, "m- and 32 hex digits")
-    return wanted
+    if not MODEL_ID.fullmatch(requested):
+        raise Invalid("model_id", requested, "m- and 32 hex digits")
+    return requested
 
 
-def _checked(facts: dict[str, str], what: str, limit: int) -> dict[str, str]:
+def _checked(facts: dict[str, str], field: str, limit: int) -> dict[str, str]:
     for key, value in facts.items():
-        checks.checked_key(f"{what}.key", f"{what}.key", key)
-        checks.checked_text(f"{what}.value", value)
+        checks.checked_key(f"{field}.key", f"{field}.key", key)
+        checks.checked_text(f"{field}.value", value)
     return {key: value[:limit] for key, value in facts.items()}
 
 
@@ -98,18 +98,18 @@ def finalize_logged_model(tx: Tx, model_id: str, status: str) -> LoggedModel:
 
 def delete_logged_model(tx: Tx, model_id: str) -> None:
     """Hide the model; deleting twice is fine."""
-    model = _known(tx, model_id)
+    model = _existing(tx, model_id)
     rows.save(tx, msgspec.structs.replace(model, lifecycle="deleted", updated_at=tx.now))
 
 
 def tag_logged_model(tx: Tx, model_id: str, tags: dict[str, str]) -> None:
     """Set the tags, of a deleted model too."""
-    kept = _checked(tags, "tags", 100_000)
-    _known(tx, model_id)
-    rows.set_tags(tx, model_id, kept)
+    checked = _checked(tags, "tags", 100_000)
+    _existing(tx, model_id)
+    rows.set_tags(tx, model_id, checked)
 
 
-def _known(tx: Tx, model_id: str) -> LoggedModel:
+def _existing(tx: Tx, model_id: str) -> LoggedModel:
     """Return the model, deleted or not."""
     model = rows.find(tx, model_id)
     if model is None:
@@ -125,6 +125,6 @@ def untag_logged_model(tx: Tx, model_id: str, key: str) -> None:
 
 def add_logged_model_params(tx: Tx, model_id: str, params: dict[str, str]) -> None:
     """Add the parameters that are new, to a deleted model too; those that stand are left."""
-    kept = _checked(params, "params", 6000)
-    _known(tx, model_id)
-    rows.add_params(tx, model_id, kept)
+    checked = _checked(params, "params", 6000)
+    _existing(tx, model_id)
+    rows.add_params(tx, model_id, checked)

@@ -40,11 +40,11 @@ def create_run(
     if run_id is not None and (existing := rows.find(tx, run_id)) is not None:
         return existing
     experiment = active_experiment(tx, experiment_id)
-    kept = {key: _checked_first_tag(key, value) for key, value in (tags or {}).items()}
+    checked_tags = {key: _checked_first_tag(key, value) for key, value in (tags or {}).items()}
     run = Run(
         run_id=_fresh_id(run_id),
         experiment_id=experiment.experiment_id,
-        name=_agreed_name(name, kept.get(NAME_TAG, "")),
+        name=_agreed_name(name, checked_tags.get(NAME_TAG, "")),
         status="RUNNING",
         lifecycle="active",
         user=user,
@@ -53,7 +53,7 @@ def create_run(
         artifact_uri="",
     )
     uri = f"{experiment.artifact_location.rstrip('/')}/{run.run_id}/artifacts"
-    run = msgspec.structs.replace(run, artifact_uri=uri, tags=kept | {NAME_TAG: run.name})
+    run = msgspec.structs.replace(run, artifact_uri=uri, tags=checked_tags | {NAME_TAG: run.name})
     rows.save(tx, run)
     rows.set_tags(tx, run.run_id, run.tags)
     bus.emit(tx, "created", "run", run.run_id, experiment=run.experiment_id, name=run.name)
@@ -66,12 +66,12 @@ def _checked_first_tag(key: str, value: str) -> str:
     return checks.checked_text("tags.value", value)[:8000]
 
 
-def _fresh_id(wanted: str | None) -> str:
-    if wanted is None:
+def _fresh_id(requested: str | None) -> str:
+    if requested is None:
         return ids.new_run_id()
-    if not checks.RUN_ID.fullmatch(wanted):
-        raise Invalid("run_id", wanted, "letters, digits, '_' and '-', at most 256")
-    return wanted
+    if not checks.RUN_ID.fullmatch(requested):
+        raise Invalid("run_id", requested, "letters, digits, '_' and '-', at most 256")
+    return requested
 
 
 def _agreed_name(name: str, tagged: str) -> str:

@@ -11,13 +11,14 @@ from helicline.errors import Invalid
 from helicline.records.run import Clause, Experiment, LoggedModel, Run, Sort
 from helicline.store.rows import experiment as experiment_rows
 from helicline.store.rows import logged_model as model_rows
-from helicline.store.rows.search.asked import Asked
 from helicline.store.rows.search.order import kinds_of
 from helicline.store.rows.search.page import runs_from
+from helicline.store.rows.search.query import RunQuery
 from helicline.store.unit import Reader
-from helicline.tracking import grammar, mark, page
+from helicline.tracking import grammar
 from helicline.tracking.experiment import experiment_number
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, TEXT, Grammar, Kind, attribute
+from helicline.tracking.page_token import decode_ordered_token, encode_ordered_token, paged
 
 VIEWS = {"ACTIVE_ONLY": ("active",), "DELETED_ONLY": ("deleted",), "ALL": ("active", "deleted")}
 MAX_PAGE = 50_000
@@ -122,15 +123,15 @@ def search_runs(
     numbers = [experiment_number(experiment_id) for experiment_id in experiment_ids]
     if len(numbers) > grammar.MAX_LIST:
         raise Invalid("experiment_ids", len(numbers), f"at most {grammar.MAX_LIST}")
-    asked = Asked(
+    query = RunQuery(
         experiments=tuple(numbers),
         lifecycles=lifecycles(view),
         clauses=tuple(grammar.parse_filter(filter, RUNS)),
         order=tuple(grammar.parse_order(order_by, RUNS)),
     )
-    start = mark.place_of("page_token", page_token, order_by, kinds_of(asked.order)) if page_token else None
-    found, following = runs_from(tx, asked, start=start, limit=max_results)
-    return found, mark.mark_of(order_by, following) if following is not None else ""
+    start = decode_ordered_token(page_token, order_by, kinds_of(query.order)) if page_token else None
+    runs, following = runs_from(tx, query, start=start, limit=max_results)
+    return runs, encode_ordered_token(order_by, following) if following is not None else ""
 
 
 def search_experiments(
@@ -146,13 +147,13 @@ def search_experiments(
     checked_page("max_results", max_results, MAX_PAGE)
     clauses = grammar.parse_filter(filter, EXPERIMENTS)
     order = grammar.parse_order(order_by, EXPERIMENTS)
-    found = [
+    matching = [
         experiment
         for experiment in experiment_rows.everything(tx, lifecycles(view))
         if all(grammar.holds(clause, _of_experiment(experiment, clause)) for clause in clauses)
     ]
-    ordered = in_order(found, order, _of_experiment)
-    return page.paged(ordered, limit=max_results, token=page_token, id_of=lambda one: one.experiment_id)
+    ordered = in_order(matching, order, _of_experiment)
+    return paged(ordered, limit=max_results, token=page_token, id_of=lambda experiment: experiment.experiment_id)
 
 
 def _of_experiment(experiment: Experiment, about: Clause | Sort) -> Any:
@@ -180,13 +181,13 @@ def search_logged_models(
     clauses = grammar.parse_filter(filter, MODELS)
     runs = [str(c.value) for c in clauses if c.key == "source_run_id" and c.op == "=" and c.entity == "attribute"]
     if runs:
-        wanted = set(experiment_ids)
-        models = [model for model in model_rows.of_run(tx, runs[0]) if model.experiment_id in wanted]
+        within = set(experiment_ids)
+        models = [model for model in model_rows.of_run(tx, runs[0]) if model.experiment_id in within]
     else:
         models = model_rows.of_experiments(tx, [experiment_number(number) for number in experiment_ids])
-    found = [model for model in models if all(_model_holds(model, clause, datasets) for clause in clauses)]
-    ordered = in_order(found, order, _of_model)
-    return page.paged(ordered, limit=window[0], token=window[1], id_of=lambda one: one.model_id)
+    matching = [model for model in models if all(_model_holds(model, clause, datasets) for clause in clauses)]
+    ordered = in_order(matching, order, _of_model)
+    return paged(ordered, limit=window[0], token=window[1], id_of=lambda model: model.model_id)
 
 
 def _model_holds(model: LoggedModel, clause: Clause, datasets: Sequence[tuple[str, str]]) -> bool:
@@ -211,12 +212,12 @@ def _of_model(model: LoggedModel, about: Clause | Sort) -> Any:
     return getattr(model, about.key)
 
 
-def in_order(found: list[T], order: Sequence[Sort], value_of: Callable[[T, Any], Any]) -> list[T]:
+def in_order(items: list[T], order: Sequence[Sort], value_of: Callable[[T, Any], Any]) -> list[T]:
     """Return `found` sorted by `order`, missing values last either way; ties keep their order."""
 
-    def compare(one: T, other: T) -> int:
+    def compare(item: T, other: T) -> int:
         for sort in order:
-            a, b = value_of(one, sort), value_of(other, sort)
+            a, b = value_of(item, sort), value_of(other, sort)
             if a == b:
                 continue
             if a is None or b is None:
@@ -224,4 +225,4 @@ def in_order(found: list[T], order: Sequence[Sort], value_of: Callable[[T, Any],
             return (-1 if a < b else 1) * (1 if sort.ascending else -1)
         return 0
 
-    return sorted(found, key=cmp_to_key(compare)) if order else found
+    return sorted(items, key=cmp_to_key(compare)) if order else items

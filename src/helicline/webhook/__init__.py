@@ -5,7 +5,7 @@ from helicline.webhook.delivery import Outcome, claim, decide, due, note, note_u
 from helicline.webhook.message import example
 from helicline.webhook.webhook import (
     EVENTS,
-    Told,
+    WebhookFields,
     about,
     create_webhook,
     delete_webhook,
@@ -18,7 +18,7 @@ from helicline.webhook.webhook import (
 __all__ = [
     "EVENTS",
     "Outcome",
-    "Told",
+    "WebhookFields",
     "about",
     "checked_url",
     "claim",

@@ -31,7 +31,9 @@ def is_public(address: Address) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
-    return address.is_global and not any(address.version == one.version and address in one for one in CLOSED)
+    return address.is_global and not any(
+        address.version == network.version and address in network for network in CLOSED
+    )
 
 
 def checked_url(url: str, *, private: bool = False) -> str:

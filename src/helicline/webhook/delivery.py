@@ -34,10 +34,10 @@ def note(tx: Tx, event: Event) -> None:
     if (event.noun, event.verb) not in NAMES:
         return
     listening = [webhook for webhook in WEBHOOKS.select(tx) if webhook.status == "ACTIVE"]
-    told = message(tx, event) if listening else None
-    if told is None:
+    payload = message(tx, event) if listening else None
+    if payload is None:
         return
-    called, document = told
+    called, document = payload
     body = msgspec.json.encode(document).decode()
     for webhook in listening:
         if called in webhook.events:

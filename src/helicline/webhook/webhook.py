@@ -15,7 +15,8 @@ from helicline.records.webhook import Webhook
 from helicline.store.nouns import DELIVERIES, WEBHOOKS
 from helicline.store.unit import Reader, Tx
 from helicline.store.vault import Vault
-from helicline.tracking import checks, page
+from helicline.tracking import checks
+from helicline.tracking.page_token import paged
 from helicline.tracking.search import checked_page
 from helicline.webhook.address import checked_url
 from helicline.webhook.message import FIELDS
@@ -28,7 +29,7 @@ STATUSES = ("ACTIVE", "DISABLED")
 MAX_WEBHOOKS = 1000
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookFields(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller says of a webhook; None is what it does not say."""
 
     name: str | None = None
@@ -39,12 +40,12 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["ACTIVE", "DISABLED"] | None = None
 
 
-def create_webhook(tx: Tx, told: Told, *, private: bool, seal: Seal) -> Webhook:
+def create_webhook(tx: Tx, changes: WebhookFields, *, private: bool, seal: Seal) -> Webhook:
     """Return the new webhook; with `private` it may lead to addresses of the own network. Its secret is kept sealed."""
     if WEBHOOKS.count(tx) >= MAX_WEBHOOKS:
         raise Invalid("webhooks", MAX_WEBHOOKS, f"at most {MAX_WEBHOOKS} in one server")
     bare = Webhook(id=str(uuid.uuid4()), name="", url="", events=(), created_at=tx.now, updated_at=tx.now)
-    fields = _checked({"name": "", "url": "", "events": ()} | _said(told), private=private)
+    fields = _checked({"name": "", "url": "", "events": ()} | _set_fields(changes), private=private)
     webhook = msgspec.structs.replace(bare, **_sealed(fields, bare.id, seal))
     bus.emit(tx, "created", "webhook", webhook.id, name=webhook.name, events=list(webhook.events))
     return WEBHOOKS.insert(tx, webhook)
@@ -68,8 +69,8 @@ def seal_plain(tx: Tx, vault: Vault) -> int:
     return len(plain)
 
 
-def _said(told: Told) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.structs.asdict(told).items() if value is not None}
+def _set_fields(changes: WebhookFields) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not None}
 
 
 def _checked(fields: dict[str, Any], *, private: bool) -> dict[str, Any]:
@@ -94,24 +95,24 @@ def _checked(fields: dict[str, Any], *, private: bool) -> dict[str, Any]:
 
 
 def get_webhook(tx: Reader, webhook_id: str) -> Webhook:
-    found = WEBHOOKS.find(tx, webhook_id)
-    if found is None:
+    webhook = WEBHOOKS.find(tx, webhook_id)
+    if webhook is None:
         raise NotFound("webhook", webhook_id)
-    return found
+    return webhook
 
 
 def list_webhooks(tx: Reader, *, max_results: int = 100, page_token: str = "") -> tuple[list[Webhook], str]:
     """Return one page of webhooks, newest first, and the token of the next."""
     checked_page("max_results", max_results, 1000)
     table = WEBHOOKS.table.c
-    found = WEBHOOKS.select(tx, order=(table.created_at.desc(), table.id))
-    return page.paged(found, limit=max_results, token=page_token, id_of=lambda one: one.id)
+    webhooks = WEBHOOKS.select(tx, order=(table.created_at.desc(), table.id))
+    return paged(webhooks, limit=max_results, token=page_token, id_of=lambda webhook: webhook.id)
 
 
-def update_webhook(tx: Tx, webhook_id: str, told: Told, *, private: bool, seal: Seal) -> Webhook:
+def update_webhook(tx: Tx, webhook_id: str, changes: WebhookFields, *, private: bool, seal: Seal) -> Webhook:
     """Change what is told and leave the rest."""
     webhook = get_webhook(tx, webhook_id)
-    fields = _sealed(_checked(_said(told), private=private), webhook_id, seal)
+    fields = _sealed(_checked(_set_fields(changes), private=private), webhook_id, seal)
     bus.emit(tx, "changed", "webhook", webhook_id, fields=sorted(fields))
     return WEBHOOKS.swap(tx, msgspec.structs.replace(webhook, updated_at=tx.now, **fields))
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from helicline.loop.decide import TASK_TRIES, Facts, decide
+from helicline.loop.decide import TASK_TRIES, TurnFacts, decide
 from helicline.records.gate import Check, Evidence, GateReport, Verdict
 from helicline.records.model import Approval, PromotionRequest
 from making import NOW, attempt, pipeline_run, pipeline_spec, rollout, turn
@@ -37,48 +37,48 @@ def run(state, error=""):
 NO = Approval(person="Bo", role="risk", decision="reject", at=NOW, reason="too early")
 SUCCEEDED = attempt("SUCCEEDED", result={"dataset_version": "customers@abc"})
 TABLE = [
-    ("HARVESTING", Facts(), "harvest", ""),
-    ("HARVESTING", Facts(attempt=attempt("READY")), "wait", ""),
-    ("HARVESTING", Facts(attempt=attempt("LEASED")), "wait", ""),
-    ("HARVESTING", Facts(attempt=SUCCEEDED), "train", ""),
-    ("HARVESTING", Facts(attempt=attempt("FAILED")), "end", "FAILED"),
-    ("HARVESTING", Facts(attempt=attempt("TIMED_OUT")), "end", "FAILED"),
-    ("HARVESTING", Facts(attempt=attempt("LOST"), tries=1), "harvest", ""),
-    ("HARVESTING", Facts(attempt=attempt("LOST"), tries=TASK_TRIES), "end", "FAILED"),
-    ("TRAINING", Facts(), "train", ""),
-    ("TRAINING", Facts(pipeline_run=run("RUNNING")), "wait", ""),
-    ("TRAINING", Facts(pipeline_run=run("SUCCEEDED")), "register", ""),
-    ("TRAINING", Facts(pipeline_run=run("FAILED", "step a: no")), "end", "FAILED"),
-    ("TRAINING", Facts(pipeline_run=run("CANCELLED")), "end", "CANCELLED"),
-    ("REGISTERING", Facts(candidate_digest="a"), "judge", ""),
-    ("REGISTERING", Facts(candidate_digest="a", champion_digest="b"), "judge", ""),
-    ("REGISTERING", Facts(candidate_digest="a", champion_digest="a"), "end", "UNCHANGED"),
-    ("GATING", Facts(), "judge", ""),
-    ("GATING", Facts(attempt=attempt("LEASED")), "wait", ""),
-    ("GATING", Facts(attempt=attempt("LOST"), tries=1), "judge", ""),
-    ("GATING", Facts(attempt=attempt("FAILED")), "end", "FAILED"),
-    ("GATING", Facts(report=report("pass", "waived")), "roll_out", ""),
-    ("GATING", Facts(report=report()), "roll_out", ""),
-    ("GATING", Facts(report=report("pass"), needs_approval=True), "ask", ""),
-    ("GATING", Facts(report=report("pass", "fail")), "reject", ""),
-    ("GATING", Facts(report=report("inconclusive")), "reject", ""),
-    ("GATING", Facts(report=report("no_data")), "reject", ""),
-    ("GATING", Facts(report=report("error")), "reject", ""),
-    ("REJECTED", Facts(report=report("fail")), "wait", ""),
-    ("REJECTED", Facts(report=report("waived")), "roll_out", ""),
-    ("REJECTED", Facts(report=report("waived"), needs_approval=True), "ask", ""),
-    ("APPROVING", Facts(), "ask", ""),
-    ("APPROVING", Facts(request=request("OPEN")), "wait", ""),
-    ("APPROVING", Facts(request=request("APPROVED")), "roll_out", ""),
-    ("APPROVING", Facts(request=request("APPROVED"), needs_approval=True), "ask", ""),
-    ("APPROVING", Facts(request=request("REJECTED", NO)), "end", "CANCELLED"),
-    ("APPROVING", Facts(request=request("VOID")), "end", "CANCELLED"),
-    ("ROLLING_OUT", Facts(), "roll_out", ""),
-    ("ROLLING_OUT", Facts(rollout_under_way="churn#1"), "wait", ""),
-    ("ROLLING_OUT", Facts(rollout=rollout("PROGRESSING")), "wait", ""),
-    ("ROLLING_OUT", Facts(rollout=rollout("SUCCEEDED")), "end", "PROMOTED"),
-    ("ROLLING_OUT", Facts(rollout=rollout("ROLLED_BACK")), "end", "ROLLED_BACK"),
-    ("ROLLING_OUT", Facts(rollout=rollout("FAILED")), "end", "FAILED"),
+    ("HARVESTING", TurnFacts(), "harvest", ""),
+    ("HARVESTING", TurnFacts(attempt=attempt("READY")), "wait", ""),
+    ("HARVESTING", TurnFacts(attempt=attempt("LEASED")), "wait", ""),
+    ("HARVESTING", TurnFacts(attempt=SUCCEEDED), "train", ""),
+    ("HARVESTING", TurnFacts(attempt=attempt("FAILED")), "end", "FAILED"),
+    ("HARVESTING", TurnFacts(attempt=attempt("TIMED_OUT")), "end", "FAILED"),
+    ("HARVESTING", TurnFacts(attempt=attempt("LOST"), tries=1), "harvest", ""),
+    ("HARVESTING", TurnFacts(attempt=attempt("LOST"), tries=TASK_TRIES), "end", "FAILED"),
+    ("TRAINING", TurnFacts(), "train", ""),
+    ("TRAINING", TurnFacts(pipeline_run=run("RUNNING")), "wait", ""),
+    ("TRAINING", TurnFacts(pipeline_run=run("SUCCEEDED")), "register", ""),
+    ("TRAINING", TurnFacts(pipeline_run=run("FAILED", "step a: no")), "end", "FAILED"),
+    ("TRAINING", TurnFacts(pipeline_run=run("CANCELLED")), "end", "CANCELLED"),
+    ("REGISTERING", TurnFacts(candidate_digest="a"), "judge", ""),
+    ("REGISTERING", TurnFacts(candidate_digest="a", champion_digest="b"), "judge", ""),
+    ("REGISTERING", TurnFacts(candidate_digest="a", champion_digest="a"), "end", "UNCHANGED"),
+    ("GATING", TurnFacts(), "judge", ""),
+    ("GATING", TurnFacts(attempt=attempt("LEASED")), "wait", ""),
+    ("GATING", TurnFacts(attempt=attempt("LOST"), tries=1), "judge", ""),
+    ("GATING", TurnFacts(attempt=attempt("FAILED")), "end", "FAILED"),
+    ("GATING", TurnFacts(report=report("pass", "waived")), "roll_out", ""),
+    ("GATING", TurnFacts(report=report()), "roll_out", ""),
+    ("GATING", TurnFacts(report=report("pass"), needs_approval=True), "ask", ""),
+    ("GATING", TurnFacts(report=report("pass", "fail")), "reject", ""),
+    ("GATING", TurnFacts(report=report("inconclusive")), "reject", ""),
+    ("GATING", TurnFacts(report=report("no_data")), "reject", ""),
+    ("GATING", TurnFacts(report=report("error")), "reject", ""),
+    ("REJECTED", TurnFacts(report=report("fail")), "wait", ""),
+    ("REJECTED", TurnFacts(report=report("waived")), "roll_out", ""),
+    ("REJECTED", TurnFacts(report=report("waived"), needs_approval=True), "ask", ""),
+    ("APPROVING", TurnFacts(), "ask", ""),
+    ("APPROVING", TurnFacts(request=request("OPEN")), "wait", ""),
+    ("APPROVING", TurnFacts(request=request("APPROVED")), "roll_out", ""),
+    ("APPROVING", TurnFacts(request=request("APPROVED"), needs_approval=True), "ask", ""),
+    ("APPROVING", TurnFacts(request=request("REJECTED", NO)), "end", "CANCELLED"),
+    ("APPROVING", TurnFacts(request=request("VOID")), "end", "CANCELLED"),
+    ("ROLLING_OUT", TurnFacts(), "roll_out", ""),
+    ("ROLLING_OUT", TurnFacts(rollout_under_way="churn#1"), "wait", ""),
+    ("ROLLING_OUT", TurnFacts(rollout=rollout("PROGRESSING")), "wait", ""),
+    ("ROLLING_OUT", TurnFacts(rollout=rollout("SUCCEEDED")), "end", "PROMOTED"),
+    ("ROLLING_OUT", TurnFacts(rollout=rollout("ROLLED_BACK")), "end", "ROLLED_BACK"),
+    ("ROLLING_OUT", TurnFacts(rollout=rollout("FAILED")), "end", "FAILED"),
 ]
 
 
@@ -89,23 +89,23 @@ def test_a_turn_goes_on_by_the_facts_of_its_leg(state, facts, kind, end):
 
 
 def test_an_end_says_why():
-    rejected = decide(turn("APPROVING"), Facts(request=request("REJECTED", NO)), NOW)
-    failed = decide(turn("TRAINING"), Facts(pipeline_run=run("FAILED", "step a: no rows")), NOW)
+    rejected = decide(turn("APPROVING"), TurnFacts(request=request("REJECTED", NO)), NOW)
+    failed = decide(turn("TRAINING"), TurnFacts(pipeline_run=run("FAILED", "step a: no rows")), NOW)
     assert (rejected.why, failed.why) == ("Bo rejected it: too early", "step a: no rows")
 
 
 def test_a_rejection_names_every_check_that_did_not_pass():
-    found = decide(turn("GATING"), Facts(report=report("fail", "pass", "no_data")), NOW)
+    found = decide(turn("GATING"), TurnFacts(report=report("fail", "pass", "no_data")), NOW)
     assert found.why == "latency fail: it is fail; latency no_data: it is no_data"
 
 
 def test_the_harvested_version_is_handed_to_training():
-    found = decide(turn("HARVESTING"), Facts(attempt=SUCCEEDED), NOW)
+    found = decide(turn("HARVESTING"), TurnFacts(attempt=SUCCEEDED), NOW)
     assert found.detail == {"dataset_version": "customers@abc"}
 
 
 def test_deciding_changes_nothing():
     one = turn("GATING")
     before = msgspec.json.encode(one)
-    decide(one, Facts(report=report("fail")), NOW)
+    decide(one, TurnFacts(report=report("fail")), NOW)
     assert msgspec.json.encode(one) == before

@@ -18,7 +18,7 @@ from helicline.errors import Conflict, Invalid, NotFound
 from helicline.loop.context import Context
 from helicline.loop.trash import empty as trash
 from helicline.loop.trash import unused
-from helicline.loop.trash.find import Wish
+from helicline.loop.trash.find import Selection
 from helicline.records.dataset import FileEntry
 from helicline.records.run import MetricPoint
 from helicline.settings import Settings
@@ -51,7 +51,7 @@ def a_run(house: Context, content: bytes, experiment: str = "0") -> str:
 
 def gone(house: Context, **wish) -> trash.Emptied:
     write = lambda unit: house.store.write(unit, actor="ann")  # noqa: E731
-    return trash.empty(house, Wish(**wish), write, grace=NOW)
+    return trash.empty(house, Selection(**wish), write, grace=NOW)
 
 
 def delete(house: Context, run_id: str) -> None:
@@ -91,7 +91,7 @@ def test_a_deleted_run_goes_with_its_rows_and_bytes(house: Context):
 def test_it_is_told_before_and_done_after(house: Context):
     doomed = a_run(house, b"doomed")
     delete(house, doomed)
-    told = trash.look(house, Wish(), grace=NOW)
+    told = trash.look(house, Selection(), grace=NOW)
     assert held(house) == {b"doomed"}
     done = gone(house)
     assert told.dry_run
@@ -192,7 +192,7 @@ def test_only_what_is_old_enough_goes(timed: Store, blobs: LocalBlobs, tmp_path:
     delete(house, old)
     clock.advance(3 * 86400)
     delete(house, young)
-    assert trash.look(house, Wish(older_than=timedelta(days=4))).run_count == 0
+    assert trash.look(house, Selection(older_than=timedelta(days=4))).run_count == 0
     assert gone(house, older_than=timedelta(days=2)).run_count == 1
     assert house.store.read(lambda tx: tracking.get_run(tx, young)).lifecycle == "deleted"
 
@@ -217,7 +217,7 @@ def test_a_run_that_came_back_meanwhile_stays(house: Context):
         house.store.write(lambda tx: tracking.restore_run(tx, run_id))
         return house.store.write(unit)
 
-    assert trash.empty(house, Wish(), write, grace=NOW).run_count == 0
+    assert trash.empty(house, Selection(), write, grace=NOW).run_count == 0
     assert held(house) == {b"1"}
 
 
@@ -264,7 +264,7 @@ def test_what_a_cut_off_upload_left_goes(house: Context):
     (house.blobs.folder / "tmp" / "half").write_bytes(b"12345")
     _age(house)
     write = house.store.write
-    assert trash.empty(house, Wish(), write).freed_bytes == 5
+    assert trash.empty(house, Selection(), write).freed_bytes == 5
 
 
 def test_bytes_that_come_again_while_they_are_swept_are_there_afterwards(house: Context):
@@ -294,11 +294,11 @@ def test_bytes_that_come_again_while_they_are_swept_are_there_afterwards(house: 
 def test_one_at_a_time(house: Context):
     def write(unit):
         with pytest.raises(Conflict, match="already"):
-            trash.empty(house, Wish(), house.store.write)
+            trash.empty(house, Selection(), house.store.write)
         return house.store.write(unit)
 
     delete(house, a_run(house, b"1"))
-    assert trash.empty(house, Wish(), write, grace=NOW).run_count == 1
+    assert trash.empty(house, Selection(), write, grace=NOW).run_count == 1
 
 
 @pytest.mark.parametrize("units", range(4))
@@ -316,9 +316,9 @@ def test_what_was_cut_off_is_finished_the_next_time(house: Context, units: int):
         return house.store.write(unit)
 
     with pytest.raises(StopIteration):
-        trash.empty(house, Wish(), cut_off, grace=NOW)
+        trash.empty(house, Selection(), cut_off, grace=NOW)
     assert gone(house).kept == ()
-    assert trash.look(house, Wish(), grace=NOW) == trash.Emptied(dry_run=True)
+    assert trash.look(house, Selection(), grace=NOW) == trash.Emptied(dry_run=True)
     assert held(house) == set()
     assert house.store.read(bus.verify) > 0
 
@@ -331,9 +331,9 @@ def test_a_bucket_is_swept_too(store: Store, tmp_path: Path):
         age(url, 2)
         PartUploads(house.blobs).begin("x", 1)
         obstore.put(house.blobs.store, "uploads/" + "a" * 32 + "/00001", b"12345")
-        assert trash.empty(house, Wish(), store.write).freed_bytes == 6
+        assert trash.empty(house, Selection(), store.write).freed_bytes == 6
         age(url, 2)
-        assert trash.empty(house, Wish(), store.write).freed_bytes > 5
+        assert trash.empty(house, Selection(), store.write).freed_bytes > 5
         left = [entry["path"] for page in obstore.list(house.blobs.store) for entry in page]
         (file,) = store.read(lambda tx: tracking.artifact_files(tx, f"0/{kept}"))
         assert left == [f"blobs/{file.hash[:2]}/{file.hash}"]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from helicline.records.deployment import Guard, GuardReading
-from helicline.serving.rollout import LOAD_PATIENCE_S, Facts, decide
+from helicline.serving.rollout import LOAD_PATIENCE_S, RolloutFacts, decide
 from making import NOW, arm, reading, revision, rollout, stage
 
 SERVED = arm(0, 0, requests=60)
@@ -15,7 +15,7 @@ SERVED = arm(0, 0, requests=60)
 def move(state="PROGRESSING", *readings, step=0, requests=60, after=61.0, candidate="READY", **of_rollout):
     row = rollout(state, step=step, **of_rollout)
     stages = tuple(stage(at + 1, candidate=arm(0, 0, requests=requests)) for at in range(step + 1))
-    facts = Facts(candidate=revision(candidate), stable=revision(number=1), stages=stages, readings=readings)
+    facts = RolloutFacts(candidate=revision(candidate), stable=revision(number=1), stages=stages, readings=readings)
     return decide(row, facts, NOW + timedelta(seconds=after))
 
 

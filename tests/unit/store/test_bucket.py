@@ -9,7 +9,7 @@ import pytest
 from bucket import age, bucket
 from helicline.errors import NotFound
 from helicline.store.blobs import MAX_SINGLE_UPLOAD, open_blobs
-from helicline.store.uploads import PartUploads, sweep
+from helicline.store.uploads import PartUploads, remove_abandoned
 
 DAY = timedelta(days=1)
 
@@ -82,10 +82,10 @@ def test_what_comes_again_while_it_is_swept_is_there_afterwards(address, tmp_pat
 def test_uploads_that_nobody_ended_are_swept(address, tmp_path):
     blobs = open_blobs(address, tmp_path / "a")
     obstore.put(blobs.store, "uploads/" + "a" * 32 + "/00001", b"12345")
-    assert sweep(blobs.store, datetime.now(UTC)) == 0
+    assert remove_abandoned(blobs.store, datetime.now(UTC)) == 0
     age(address, 2)
     PartUploads(blobs).begin("x", 1)
-    assert sweep(blobs.store, datetime.now(UTC)) == 5
+    assert remove_abandoned(blobs.store, datetime.now(UTC)) == 5
 
 
 def test_old_marks_are_tidied(address, tmp_path):

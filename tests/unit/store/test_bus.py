@@ -70,7 +70,7 @@ def test_the_chain_tells_every_edit(store, what):
     emit(store, 5, colour="red")
     assert store.read(bus.verify) == 5
     store.write(EDITS[what])
-    with pytest.raises(bus.Break):
+    with pytest.raises(bus.ChainBreak):
         store.read(bus.verify)
 
 

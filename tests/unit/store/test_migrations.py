@@ -104,7 +104,7 @@ def test_tables_that_need_no_rowid_have_none(tmp_path):
         text = dict(connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'table'").all())
     bare = {name for name, sql in text.items() if "WITHOUT ROWID" in sql}
     store.close()
-    assert bare == {"metric_tail", "run_param", "run_sheet", "run_tag"}
+    assert bare == {"metric_tail", "run_param", "run_summary", "run_tag"}
 
 
 def test_the_points_of_the_first_schema_are_kept(bare):

@@ -47,11 +47,11 @@ def test_an_experiment_is_meant_by_its_id_or_its_name(filled: Store):
 
 
 def walked(store: Store, query: browse.Query, limit: int) -> str:
-    seen, mark = "", ""
+    seen, token = "", ""
     while True:
-        rows, mark = store.read(lambda tx, mark=mark: browse.rows(tx, query, after=mark, limit=limit))
+        rows, token = store.read(lambda tx, token=token: browse.rows(tx, query, after=token, limit=limit))
         seen += names(rows)
-        if not mark:
+        if not token:
             return seen
 
 
@@ -70,21 +70,21 @@ def test_pages_of_any_size_hold_every_run_once_in_the_order_of_the_search(filled
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_a_mark_begins_the_page_that_walking_comes_to(filled: Store, order: str):
+def test_a_page_token_begins_the_page_that_walking_comes_to(filled: Store, order: str):
     query = browse.Query(order_by=(order,), experiment="0")
     whole = walked(filled, query, 100)
-    total, marks = filled.read(lambda tx: browse.marks(tx, query, every=10))
-    assert (total, len(marks)) == (10, 1)
-    rows, following = filled.read(lambda tx: browse.rows(tx, query, after=marks[0], limit=4))
+    total, tokens = filled.read(lambda tx: browse.page_tokens(tx, query, every=10))
+    assert (total, len(tokens)) == (10, 1)
+    rows, following = filled.read(lambda tx: browse.rows(tx, query, after=tokens[0], limit=4))
     assert names(rows) == whole[:4]
     assert names(filled.read(lambda tx: browse.rows(tx, query, after=following))[0]) == whole[4:]
 
 
 def test_a_run_that_is_added_before_a_page_neither_repeats_nor_skips_one(filled: Store):
     query = browse.Query(order_by=("attributes.start_time DESC",))
-    first, mark = filled.read(lambda tx: browse.rows(tx, query, limit=4))
+    first, token = filled.read(lambda tx: browse.rows(tx, query, limit=4))
     filled.write(lambda tx: tracking.create_run(tx, "0", name="new", start_time=from_epoch_ms(9000)))
-    rest, _ = filled.read(lambda tx: browse.rows(tx, query, after=mark))
+    rest, _ = filled.read(lambda tx: browse.rows(tx, query, after=token))
     assert sorted(names(first) + names(rest)) == list(LETTERS)
 
 
@@ -97,17 +97,17 @@ def test_a_page_holds_the_values_of_its_columns_and_tells_nan_from_missing(fille
     assert (rows[3].values[0], rows[4].values[2]) == ("NaN", "z")
 
 
-@pytest.mark.parametrize("mark", ["x", "W10=", "é", "W1siYSJdLFsxLDJdXQ==", "W1tdLFsxZTk5OSwieCJdXQ=="])
-def test_a_mark_that_we_never_gave_is_refused(filled: Store, mark: str):
+@pytest.mark.parametrize("token", ["x", "W10=", "é", "W1siYSJdLFsxLDJdXQ==", "W1tdLFsxZTk5OSwieCJdXQ=="])
+def test_a_page_token_that_we_never_gave_is_refused(filled: Store, token: str):
     query = browse.Query(order_by=("metrics.loss",))
     with pytest.raises(Invalid, match="after"):
-        filled.read(lambda tx: browse.rows(tx, query, after=mark))
+        filled.read(lambda tx: browse.rows(tx, query, after=token))
 
 
-def test_a_mark_of_another_order_is_refused(filled: Store):
-    _, mark = filled.read(lambda tx: browse.rows(tx, browse.Query(order_by=("metrics.loss",)), limit=2))
+def test_a_page_token_of_another_order_is_refused(filled: Store):
+    _, token = filled.read(lambda tx: browse.rows(tx, browse.Query(order_by=("metrics.loss",)), limit=2))
     with pytest.raises(Invalid, match="after"):
-        filled.read(lambda tx: browse.rows(tx, browse.Query(order_by=("metrics.auc",)), after=mark))
+        filled.read(lambda tx: browse.rows(tx, browse.Query(order_by=("metrics.auc",)), after=token))
 
 
 @pytest.mark.parametrize("column", ["loss", "metrics.", "datasets.name", "attributes.status", ""])

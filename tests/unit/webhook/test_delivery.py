@@ -16,12 +16,12 @@ from helicline import registry, webhook
 from helicline.clock import FakeClock
 from helicline.protocol.webhook import send
 from helicline.records.webhook import Delivery, Webhook
-from helicline.server.courier import Courier
+from helicline.server.webhook_dispatcher import WebhookDispatcher
 from helicline.settings import Settings
 from helicline.store.nouns import DELIVERIES, WEBHOOKS
 from helicline.store.rows import event as events
 from helicline.store.vault import Vault
-from helicline.webhook import Outcome, Told
+from helicline.webhook import Outcome, WebhookFields
 from receiver import Dripping, Receiver
 
 NOW = FakeClock().now()
@@ -36,17 +36,17 @@ def receiver():
     opened.close()
 
 
-def told(receiver, *events: str, **more) -> Told:
-    return Told(name="hook", url=f"{receiver.url}/hook", events=events or webhook.EVENTS, **more)
+def told(receiver, *events: str, **more) -> WebhookFields:
+    return WebhookFields(name="hook", url=f"{receiver.url}/hook", events=events or webhook.EVENTS, **more)
 
 
-def subscribe(store, asked: Told) -> Webhook:
+def subscribe(store, asked: WebhookFields) -> Webhook:
     return store.write(lambda tx: webhook.create_webhook(tx, asked, private=True, seal=VAULT.seal))
 
 
 @pytest.fixture
 def courier(timed):
-    return Courier(timed, Settings(webhook_private=True, secret_key=KEY))
+    return WebhookDispatcher(timed, Settings(webhook_private=True, secret_key=KEY))
 
 
 def register(store, name: str = "churn", *, prompt: bool = False) -> None:
@@ -136,7 +136,7 @@ def test_what_a_release_with_a_cursor_had_not_heard_is_told(timed, receiver):
     timed.write(lambda tx: events.move_cursor(tx, "webhooks", events.head(tx)[0]))
     register(timed, "unheard")
     subscribe(timed, told(receiver, "registered_model.created"))
-    courier = Courier(timed, Settings(webhook_private=True, secret_key=KEY))
+    courier = WebhookDispatcher(timed, Settings(webhook_private=True, secret_key=KEY))
     assert timed.write(webhook.note_unheard) > 0
     assert timed.write(webhook.note_unheard) == 0
     run(courier)
@@ -188,7 +188,7 @@ def test_a_body_is_signed_with_the_secret(timed, courier, receiver):
 def test_a_receiver_that_fails_is_tried_again_until_it_answers(timed, clock):
     answers = [(500, b"", "text/plain"), (429, b"", "text/plain"), (200, b"", "text/plain")]
     flaky = Receiver(lambda path, body: answers.pop(0))
-    courier = Courier(timed, Settings(webhook_private=True, secret_key=KEY))
+    courier = WebhookDispatcher(timed, Settings(webhook_private=True, secret_key=KEY))
     subscribe(timed, told(flaky, "registered_model.created"))
     register(timed)
     for _ in range(5):
@@ -212,7 +212,7 @@ def test_a_redirect_is_not_followed(timed, courier):
 
 
 def test_an_inner_address_that_came_in_earlier_is_refused_when_it_is_sent_to(timed, receiver):
-    courier = Courier(timed, Settings(webhook_private=False, secret_key=KEY))
+    courier = WebhookDispatcher(timed, Settings(webhook_private=False, secret_key=KEY))
     subscribe(timed, told(receiver, "registered_model.created"))
     register(timed)
     run(courier)
@@ -285,7 +285,7 @@ def test_an_attempt_is_followed_by_what_its_outcome_calls_for(outcome, attempts,
 def test_a_secret_lies_sealed_in_the_database(timed, receiver):
     made = subscribe(timed, told(receiver, secret=SECRET))
     changed = timed.write(
-        lambda tx: webhook.update_webhook(tx, made.id, Told(secret="other"), private=True, seal=VAULT.seal)
+        lambda tx: webhook.update_webhook(tx, made.id, WebhookFields(secret="other"), private=True, seal=VAULT.seal)
     )
     docs = timed.read(lambda tx: [row.doc for row in tx.execute(WEBHOOKS.table.select())])
     assert not any(secret in doc for secret in (SECRET, "other") for doc in docs)
@@ -305,7 +305,7 @@ def test_secrets_from_before_are_sealed_at_the_start(timed, receiver):
 
 
 def test_with_another_key_nothing_is_sent_and_the_reason_is_kept(timed, receiver):
-    courier = Courier(timed, Settings(webhook_private=True, secret_key="another"))
+    courier = WebhookDispatcher(timed, Settings(webhook_private=True, secret_key="another"))
     subscribe(timed, told(receiver, "registered_model.created", secret=SECRET))
     register(timed)
     run(courier)

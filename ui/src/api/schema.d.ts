@@ -1877,7 +1877,7 @@ export interface components {
         Desired: {
             generation: number;
             /** @default [] */
-            orders: components["schemas"]["RevisionOrder"][];
+            orders: components["schemas"]["RevisionSpec"][];
             /** @default [] */
             routes: components["schemas"]["Route"][];
         };
@@ -2096,8 +2096,8 @@ export interface components {
             stable_count: number;
             stable_mean?: number | null;
         };
-        /** HarvestOrder */
-        HarvestOrder: {
+        /** HarvestSpec */
+        HarvestSpec: {
             dataset: string;
             deployment: string;
             label: string;
@@ -2119,8 +2119,8 @@ export interface components {
             /** @default  */
             within: string;
         };
-        /** JudgeOrder */
-        JudgeOrder: {
+        /** JudgeSpec */
+        JudgeSpec: {
             candidate: number;
             champion: number;
             holdout: components["schemas"]["Output"];
@@ -2143,7 +2143,7 @@ export interface components {
             /** @enum {string} */
             name: "data" | "train" | "register" | "gate" | "approve" | "rollout";
             /** @default  */
-            outcome: string;
+            result: string;
             /** Format: date-time */
             started_at: string;
             /** @default  */
@@ -2379,31 +2379,6 @@ export interface components {
             /** @default [] */
             revisions: components["schemas"]["RevisionStatus"][];
             session: string;
-        };
-        /** Order */
-        Order: {
-            attempt: string;
-            /** @default  */
-            bundle: string;
-            datasets?: {
-                [key: string]: string;
-            };
-            fence: number;
-            harvest?: components["schemas"]["HarvestOrder"] | null;
-            inputs?: {
-                [key: string]: components["schemas"]["Output"];
-            };
-            judge?: components["schemas"]["JudgeOrder"] | null;
-            lease_s: number;
-            step?: components["schemas"]["StepSpec"] | null;
-            /** @enum {string} */
-            task: "step" | "judge" | "harvest";
-            timeout_s: number;
-            /** @default  */
-            token: string;
-            tracking?: {
-                [key: string]: string;
-            };
         };
         /** Output */
         Output: {
@@ -2771,8 +2746,8 @@ export interface components {
              */
             wanted: "up" | "down";
         };
-        /** RevisionOrder */
-        RevisionOrder: {
+        /** RevisionSpec */
+        RevisionSpec: {
             archive_path: string;
             centres?: {
                 [key: string]: number;
@@ -3070,6 +3045,31 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** TaskSpec */
+        TaskSpec: {
+            attempt: string;
+            /** @default  */
+            bundle: string;
+            datasets?: {
+                [key: string]: string;
+            };
+            fence: number;
+            harvest?: components["schemas"]["HarvestSpec"] | null;
+            inputs?: {
+                [key: string]: components["schemas"]["Output"];
+            };
+            judge?: components["schemas"]["JudgeSpec"] | null;
+            lease_s: number;
+            step?: components["schemas"]["StepSpec"] | null;
+            /** @enum {string} */
+            task: "step" | "judge" | "harvest";
+            timeout_s: number;
+            /** @default  */
+            token: string;
+            tracking?: {
+                [key: string]: string;
+            };
+        };
         /** TextDiff */
         TextDiff: {
             lines: string[];
@@ -3160,11 +3160,11 @@ export interface components {
             model_version: number;
             number: number;
             /** @default  */
-            outcome: string;
-            /** @default  */
             pipeline_run: string;
             /** @default  */
             request: string;
+            /** @default  */
+            result: string;
             /** @default 0 */
             rollout: number;
             /** @enum {string} */
@@ -3440,7 +3440,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Order"] | null;
+                    "application/json": components["schemas"]["TaskSpec"] | null;
                 };
             };
             /** @description Nothing new within `wait_s` */

@@ -55,7 +55,7 @@ export default function LoopPage() {
               of={turns}
               empty={
                 <Empty title="No turn yet" code={FIRST}>
-                  A turn is one passage round the circle, from its cause to its outcome.
+                  A turn is one passage round the circle, from its cause to its result.
                 </Empty>
               }
             >

@@ -22,11 +22,11 @@ class Place(NamedTuple):
 def files(server: Tracker, place: Place, folder: str = "") -> Iterator[tuple[str, int]]:
     """Yield the path and size of every file below the folder."""
     if place.kind == "run":
-        found = list(server.listed("/artifacts/list", "files", run_id=place.id, path=folder))
+        entries = list(server.listed("/artifacts/list", "files", run_id=place.id, path=folder))
     else:
         path = f"/logged-models/{place.id}/artifacts/directories"
-        found = list(server.listed(path, "files", artifact_directory_path=folder))
-    for entry in found:
+        entries = list(server.listed(path, "files", artifact_directory_path=folder))
+    for entry in entries:
         if entry.get("is_dir"):
             yield from files(server, place, entry["path"])
         else:
@@ -35,15 +35,15 @@ def files(server: Tracker, place: Place, folder: str = "") -> Iterator[tuple[str
 
 def copy_files(job: Job, source: Place, target: Place) -> None:
     """Copy the files that the destination lacks or has in another size."""
-    wanted = list(files(job.source, source))
-    if not wanted:
+    pending = list(files(job.source, source))
+    if not pending:
         return
     root = root_of(target.uri)
     if root is None:
         raise Invalid("artifact_uri", target.uri, "a folder that the destination serves itself (mlflow-artifacts:)")
-    there = dict(files(job.target, target))
-    for path, size in wanted:
-        if there.get(path) != size:
+    present = dict(files(job.target, target))
+    for path, size in pending:
+        if present.get(path) != size:
             job.target.put_file(f"{root}/{path}", _pieces(job.source, source, path), size)
             job.step("files")
 

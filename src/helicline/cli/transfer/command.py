@@ -15,8 +15,8 @@ from cyclopts import App
 
 from helicline import settings
 from helicline.cli.show import as_json, connect, say, table
+from helicline.cli.transfer.checkpoint import Checkpoint
 from helicline.cli.transfer.job import Job, Problem
-from helicline.cli.transfer.journal import Journal
 from helicline.cli.transfer.tracker import Tracker
 from helicline.errors import Invalid
 
@@ -57,13 +57,13 @@ def import_mlflow(uri: str, *, artifacts: Path | None = None, json: bool = False
 
     with ExitStack() as stack:
         client = stack.enter_context(closing(connect()))
-        ours = stack.enter_context(closing(Tracker(client.url, client.headers, keeps_ids=True)))
-        ours.check()
+        helicline = stack.enter_context(closing(Tracker(client.url, client.headers, keeps_ids=True)))
+        helicline.check()
         if not is_local(uri) and not uri.startswith(("http://", "https://")):
             raise Invalid("URI", uri, "http://HOST:PORT, https://HOST:PORT, sqlite:///FILE or a folder")
         url = stack.enter_context(served(uri, artifacts=artifacts)) if is_local(uri) else uri
-        theirs = stack.enter_context(closing(Tracker(url)))
-        _run(theirs, ours, name=uri if is_local(uri) else theirs.shown, json=json)
+        mlflow = stack.enter_context(closing(Tracker(url)))
+        _run(mlflow, helicline, name=uri if is_local(uri) else mlflow.shown, json=json)
 
 
 @export_app.command(name="mlflow")
@@ -80,10 +80,10 @@ def export_mlflow(destination: str, *, json: bool = False) -> None:
     """
     with ExitStack() as stack:
         client = stack.enter_context(closing(connect()))
-        ours = stack.enter_context(closing(Tracker(client.url, client.headers)))
-        ours.check()
-        theirs = stack.enter_context(closing(Tracker(destination)))
-        _run(ours, theirs, name=ours.shown, json=json)
+        helicline = stack.enter_context(closing(Tracker(client.url, client.headers)))
+        helicline.check()
+        mlflow = stack.enter_context(closing(Tracker(destination)))
+        _run(helicline, mlflow, name=helicline.shown, json=json)
 
 
 def _run(source: Tracker, target: Tracker, *, name: str, json: bool) -> None:
@@ -94,8 +94,8 @@ def _run(source: Tracker, target: Tracker, *, name: str, json: bool) -> None:
     source.check()
     target.check()
     folder = settings.load().home_path / "transfers"
-    with closing(Journal(folder, name, target.shown)) as journal, _bars(quiet=json) as bars:
-        job = Job(source, target, journal, bars)
+    with closing(Checkpoint(folder, name, target.shown)) as checkpoint, _bars(quiet=json) as bars:
+        job = Job(source, target, checkpoint, bars)
         _copy(job)
         counts = verify(job)
     report = Report(name, target.shown, counts, job.problems)
@@ -136,10 +136,15 @@ def _count(job: Job) -> None:
 
 
 def _show(report: Report) -> None:
-    rows = [(kind, here, there, "" if here == there else "differs") for kind, (here, there) in report.counts.items()]
+    rows = [
+        (kind, source_count, target_count, "" if source_count == target_count else "differs")
+        for kind, (source_count, target_count) in report.counts.items()
+    ]
     table(f"{report.source} → {report.destination}", ("", "source", "destination", ""), rows)
     if report.problems:
-        table("", ("not the same", "", "why"), [(one.kind, one.name, one.why) for one in report.problems])
+        table(
+            "", ("not the same", "", "why"), [(problem.kind, problem.name, problem.why) for problem in report.problems]
+        )
         say("Run the command again to copy these once more.")
 
 

@@ -43,10 +43,10 @@ def served(uri: str, *, artifacts: Path | None = None) -> Iterator[str]:
     process = None
     try:
         _copy_folder(path, folder) if path.is_dir() else _copy(path, folder / "copy.db")
-        kept = artifacts or path.parent / "mlartifacts"
+        folder_of_artifacts = artifacts or path.parent / "mlartifacts"
         if artifacts is not None or path.is_file():
-            _check_artifacts(kept, folder / "copy.db")
-        process, url = _started(folder, path.parent, kept)
+            _check_artifacts(folder_of_artifacts, folder / "copy.db")
+        process, url = _started(folder, path.parent, folder_of_artifacts)
         _wait(process, url, folder / "log")
         yield url
     finally:
@@ -85,24 +85,24 @@ def _copy(path: Path, target: Path) -> None:
     try:
         source, copy = sqlite3.connect(f"file:{path}?mode=ro", uri=True), sqlite3.connect(target)
         source.backup(copy)
-        known = copy.execute("SELECT count(*) FROM sqlite_master WHERE name = 'experiments'").fetchone()[0]
+        has_schema = copy.execute("SELECT count(*) FROM sqlite_master WHERE name = 'experiments'").fetchone()[0]
         source.close()
         copy.close()
     except sqlite3.Error as error:
         raise Invalid("URI", str(path), f"a database of MLflow ({error})") from None
-    if not known:
+    if not has_schema:
         raise Invalid("URI", str(path), "a database of MLflow (this one has no experiments in it)")
 
 
-def _check_artifacts(kept: Path, database: Path) -> None:
+def _check_artifacts(folder: Path, database: Path) -> None:
     """Refuse a folder that is not there, which would look like runs without files, where a server kept them."""
-    if kept.is_dir():
+    if folder.is_dir():
         return
     with closing(sqlite3.connect(database)) as copy:
         proxied = copy.execute("SELECT 1 FROM runs WHERE artifact_uri LIKE 'mlflow-artifacts:%' LIMIT 1").fetchone()
     if proxied:
         hint = "Name it with --artifacts FOLDER; an empty one if no run has a file."
-        raise Invalid("artifacts", str(kept), "the folder that the database's server kept artifacts in", hint)
+        raise Invalid("artifacts", str(folder), "the folder that the database's server kept artifacts in", hint)
 
 
 def _started(folder: Path, place: Path, artifacts: Path) -> tuple[subprocess.Popen[bytes], str]:

@@ -19,10 +19,10 @@ RECORDS_AT_ONCE = 500
 def datasets_of(server: Tracker) -> dict[str, dict[str, Any]]:
     """Return the datasets by name; a server that knows none, as those before MLflow 3.4, has none."""
     try:
-        found = list(server.pages("/datasets/search", "datasets", {"max_results": 50}, api=V3))
+        datasets = list(server.pages("/datasets/search", "datasets", {"max_results": 50}, api=V3))
     except (NotFound, Invalid):
         return {}
-    return {one["name"]: one for one in found}
+    return {dataset["name"]: dataset for dataset in datasets}
 
 
 def records_of(server: Tracker, dataset_id: str) -> Iterator[dict[str, Any]]:
@@ -36,21 +36,28 @@ def records_of(server: Tracker, dataset_id: str) -> Iterator[dict[str, Any]]:
 
 
 def copy_datasets(job: Job) -> None:
-    there = datasets_of(job.target)
+    existing = datasets_of(job.target)
     for name, dataset in datasets_of(job.source).items():
         with job.trying("evaluation dataset", name):
-            _copy_dataset(job, dataset, there.get(name))
+            _copy_dataset(job, dataset, existing.get(name))
         job.step("evaluation sets")
 
 
 def _copy_dataset(job: Job, dataset: dict[str, Any], copy: dict[str, Any] | None) -> None:
-    places = [job.experiments[one] for one in dataset.get("experiment_ids", []) if one in job.experiments]
+    places = [
+        job.experiments[experiment_id]
+        for experiment_id in dataset.get("experiment_ids", [])
+        if experiment_id in job.experiments
+    ]
     if copy is None:
         body = {"name": dataset["name"], "experiment_ids": places, "tags": dataset.get("tags") or "{}"}
         copy = job.target.post("/datasets/create", body, api=V3)["dataset"]
     # a record whose inputs are there already is the same one
-    told = [{key: one[key] for key in RECORD if key in one} for one in records_of(job.source, dataset["dataset_id"])]
-    for some in parts(told, RECORDS_AT_ONCE):
+    records = [
+        {key: record[key] for key in RECORD if key in record}
+        for record in records_of(job.source, dataset["dataset_id"])
+    ]
+    for some in parts(records, RECORDS_AT_ONCE):
         body = {"records": msgspec.json.encode(some).decode()}
         job.target.post(f"/datasets/{copy['dataset_id']}/records", body, api=V3)
 
@@ -61,20 +68,20 @@ def scorers_of(server: Tracker, experiment_id: str) -> dict[str, list[dict[str, 
         newest = server.get("/scorers/list", api=V3, experiment_id=experiment_id).get("scorers", [])
     except (NotFound, Invalid):
         return {}
-    found = {}
-    for one in newest:
-        name = one["scorer_name"]
+    by_name = {}
+    for scorer in newest:
+        name = scorer["scorer_name"]
         versions = server.get("/scorers/versions", api=V3, experiment_id=experiment_id, name=name)["scorers"]
-        found[name] = sorted(versions, key=lambda version: int(version["scorer_version"]))
-    return found
+        by_name[name] = sorted(versions, key=lambda version: int(version["scorer_version"]))
+    return by_name
 
 
 def copy_scorers(job: Job, experiment_id: str) -> None:
     target_id = job.experiments[experiment_id]
-    there = scorers_of(job.target, target_id)
+    existing = scorers_of(job.target, target_id)
     for name, versions in scorers_of(job.source, experiment_id).items():
         with job.trying("scorer", name):
-            for version in versions[len(there.get(name, ())) :]:
+            for version in versions[len(existing.get(name, ())) :]:
                 text = {"name": name, "serialized_scorer": version["serialized_scorer"]}
                 job.target.post("/scorers/register", {"experiment_id": target_id, **text}, api=V3)
         job.step("scorers")

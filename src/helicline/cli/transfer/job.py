@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from helicline.cli.transfer.journal import Journal
+from helicline.cli.transfer.checkpoint import Checkpoint
 from helicline.cli.transfer.tracker import Tracker
 from helicline.errors import HeliclineError, Unavailable
 
@@ -38,8 +38,8 @@ class Progress(Protocol):
 
 
 class Job:
-    def __init__(self, source: Tracker, target: Tracker, journal: Journal, progress: Progress) -> None:
-        self.source, self.target, self.journal = source, target, journal
+    def __init__(self, source: Tracker, target: Tracker, checkpoint: Checkpoint, progress: Progress) -> None:
+        self.source, self.target, self.checkpoint = source, target, checkpoint
         self.step, self.expect = progress.step, progress.expect
         self.experiments: dict[str, str] = {}
         self.names: dict[str, str] = {}
@@ -49,7 +49,7 @@ class Job:
 
     def target_of(self, kind: str, source_id: str) -> str:
         """Return the id that a run or model has at the destination; its own where it is not known there."""
-        return self.journal.targets.get((kind, source_id), source_id)
+        return self.checkpoint.targets.get((kind, source_id), source_id)
 
     def report(self, kind: str, name: str, why: str) -> None:
         with self._lock:
@@ -73,8 +73,8 @@ class Job:
                 waiting.append(pool.submit(act, item))
                 if len(waiting) >= THREADS * 4:
                     waiting.pop(0).result()
-            for one in waiting:
-                one.result()
+            for future in waiting:
+                future.result()
 
 
 def parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

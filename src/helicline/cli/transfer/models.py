@@ -26,7 +26,7 @@ def copy_model(job: Job, model: dict[str, Any]) -> None:
     with job.trying("logged model", model_id):
         target = _created(job, info, data.get("params", []))["info"]
         target_id = target["model_id"]
-        if not job.journal.is_done("model", model_id):
+        if not job.checkpoint.is_done("model", model_id):
             copy_files(
                 job, Place("model", model_id, info["artifact_uri"]), Place("model", target_id, target["artifact_uri"])
             )
@@ -35,14 +35,14 @@ def copy_model(job: Job, model: dict[str, Any]) -> None:
             if status not in ("", "LOGGED_MODEL_PENDING"):
                 wire = status if isinstance(status, str) else f"LOGGED_MODEL_{status}"
                 job.target.patch(f"/logged-models/{target_id}", {"model_id": target_id, "status": wire})
-                job.journal.note("model", model_id, target_id, done=True)
+                job.checkpoint.note("model", model_id, target_id, done=True)
     job.step("logged models")
 
 
 def _created(job: Job, info: dict[str, Any], params: list[dict[str, str]]) -> Any:
     model_id = info["model_id"]
-    if (known := job.journal.targets.get(("model", model_id))) is not None:
-        return job.target.get(f"/logged-models/{known}")["model"]
+    if (target_id := job.checkpoint.targets.get(("model", model_id))) is not None:
+        return job.target.get(f"/logged-models/{target_id}")["model"]
     tags = [tag for tag in info.get("tags", []) if tag["key"] != SOURCE_TAG]
     if not job.target.keeps_ids:
         tags.append({"key": SOURCE_TAG, "value": model_id})
@@ -54,9 +54,9 @@ def _created(job: Job, info: dict[str, Any], params: list[dict[str, str]]) -> An
         "params": params,
         "tags": tags,
     }
-    made = job.target.post("/logged-models", body, **{ID_HEADER: model_id})["model"]
-    job.journal.note("model", model_id, made["info"]["model_id"])
-    return made
+    created = job.target.post("/logged-models", body, **{ID_HEADER: model_id})["model"]
+    job.checkpoint.note("model", model_id, created["info"]["model_id"])
+    return created
 
 
 def _copy_metrics(job: Job, target_id: str, metrics: list[dict[str, Any]]) -> None:
@@ -81,7 +81,7 @@ def _nan_places(server: Tracker, run_id: str, key: str) -> set[tuple[int, int]]:
     values: dict[tuple[int, int], set[str]] = {}
     for point in history(server, run_id, key):
         values.setdefault((point["timestamp"], point["step"]), set()).add(str(point["value"]))
-    return {at for at, found in values.items() if found == {"NaN"}}
+    return {at for at, texts in values.items() if texts == {"NaN"}}
 
 
 def registered_of(server: Tracker, *, prompts: bool) -> Iterator[dict[str, Any]]:
@@ -98,9 +98,11 @@ def is_prompt(model: dict[str, Any]) -> bool:
 def versions_of(server: Tracker, name: str, *, prompts: bool) -> list[dict[str, Any]]:
     """Return the versions by number."""
     quote = "'" if "'" not in name else '"'
-    asked = f"name = {quote}{name}{quote}" + (f" AND {PROMPT}" if prompts else "")
-    found = [one for one in server.listed("/model-versions/search", "model_versions", filter=asked)]
-    return sorted((one for one in found if one["name"] == name), key=lambda one: int(one["version"]))
+    condition = f"name = {quote}{name}{quote}" + (f" AND {PROMPT}" if prompts else "")
+    versions = [version for version in server.listed("/model-versions/search", "model_versions", filter=condition)]
+    return sorted(
+        (version for version in versions if version["name"] == name), key=lambda version: int(version["version"])
+    )
 
 
 def copy_registry(job: Job) -> None:
@@ -114,20 +116,20 @@ def copy_registry(job: Job) -> None:
 def _copy_registered(job: Job, model: dict[str, Any], *, prompts: bool) -> None:
     name, tags = model["name"], model.get("tags", [])
     try:
-        known = job.target.get("/registered-models/get", name=name)["registered_model"]
+        registered = job.target.get("/registered-models/get", name=name)["registered_model"]
     except NotFound:
         body = {"name": name, "tags": tags, "description": model.get("description", "")}
-        known = job.target.post("/registered-models/create", body)["registered_model"]
-    have = {tag["key"]: tag["value"] for tag in known.get("tags", [])}
+        registered = job.target.post("/registered-models/create", body)["registered_model"]
+    have = {tag["key"]: tag["value"] for tag in registered.get("tags", [])}
     for tag in tags:
         if have.get(tag["key"]) != tag["value"]:
             job.target.post("/registered-models/set-tag", {"name": name, **tag})
-    there = {int(one["version"]) for one in versions_of(job.target, name, prompts=prompts)}
+    existing_numbers = {int(existing["version"]) for existing in versions_of(job.target, name, prompts=prompts)}
     for version in versions_of(job.source, name, prompts=prompts):
         with job.trying("model version", f"{name}/{version['version']}"):
-            if int(version["version"]) not in there:
+            if int(version["version"]) not in existing_numbers:
                 _copy_version(job, version)
-    placed = {one["alias"]: str(one["version"]) for one in known.get("aliases", [])}
+    placed = {entry["alias"]: str(entry["version"]) for entry in registered.get("aliases", [])}
     for alias in model.get("aliases", []):
         if placed.get(alias["alias"]) != str(alias["version"]):
             with job.trying("alias", f"{name}@{alias['alias']}"):
@@ -143,9 +145,12 @@ def _source(job: Job, version: dict[str, Any]) -> str:
     for place, kind, key in (("/logged-models/", "model", "model_id"), ("/runs/get", "run", "run_id")):
         if not (source_id := version.get(key)):
             continue
-        here, there = _uri(job.source, place, source_id), _uri(job.target, place, job.target_of(kind, source_id))
-        if source == here or source.startswith(here + "/"):
-            return there + source[len(here) :]
+        source_uri, target_uri = (
+            _uri(job.source, place, source_id),
+            _uri(job.target, place, job.target_of(kind, source_id)),
+        )
+        if source == source_uri or source.startswith(source_uri + "/"):
+            return target_uri + source[len(source_uri) :]
     return source
 
 
@@ -168,7 +173,7 @@ def _uri(server: Tracker, place: str, item_id: str) -> str:
 
 def _copy_version(job: Job, version: dict[str, Any]) -> None:
     """Make versions until the number is reached: those that the source deleted are made and deleted again."""
-    name, wanted = version["name"], int(version["version"])
+    name, target_number = version["name"], int(version["version"])
     body = {
         "name": name,
         "source": _source(job, version),
@@ -178,14 +183,14 @@ def _copy_version(job: Job, version: dict[str, Any]) -> None:
         "description": version.get("description", ""),
     }
     while True:
-        made = job.target.post("/model-versions/create", {key: value for key, value in body.items() if value})
-        number = int(made["model_version"]["version"])
-        if number >= wanted:
+        created = job.target.post("/model-versions/create", {key: value for key, value in body.items() if value})
+        number = int(created["model_version"]["version"])
+        if number >= target_number:
             break
         job.target.delete("/model-versions/delete", {"name": name, "version": str(number)})
-    if number > wanted:
+    if number > target_number:
         job.target.delete("/model-versions/delete", {"name": name, "version": str(number)})
-        job.report("model version", f"{name}/{wanted}", "the destination has used this number already")
+        job.report("model version", f"{name}/{target_number}", "the destination has used this number already")
         return
     if version.get("current_stage", "None") != "None":
         moved = {"name": name, "version": str(number), "stage": version["current_stage"]}

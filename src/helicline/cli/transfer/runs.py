@@ -26,9 +26,9 @@ def runs_of(server: Tracker, experiment_id: str) -> Iterator[dict[str, Any]]:
 
 def copy_experiments(job: Job) -> None:
     """Make the experiments that are lacking, by name; deleted ones are active until the end of the copy."""
-    found = experiments_of(job.source)
-    job.expect("experiments", len(found))
-    for experiment in found:
+    experiments = experiments_of(job.source)
+    job.expect("experiments", len(experiments))
+    for experiment in experiments:
         name, source_id = experiment["name"], experiment["experiment_id"]
         with job.trying("experiment", name):
             job.experiments[source_id] = _ensured(job, experiment)
@@ -41,16 +41,16 @@ def copy_experiments(job: Job) -> None:
 def _ensured(job: Job, experiment: dict[str, Any]) -> str:
     name, tags = experiment["name"], experiment.get("tags", [])
     try:
-        found = job.target.get("/experiments/get-by-name", experiment_name=name)["experiment"]
+        experiment_there = job.target.get("/experiments/get-by-name", experiment_name=name)["experiment"]
     except NotFound:
-        made = job.target.post("/experiments/create", {"name": name, "tags": tags})
-        return str(made["experiment_id"])
-    target_id = str(found["experiment_id"])
-    if found.get("lifecycle_stage") == "deleted":
+        created = job.target.post("/experiments/create", {"name": name, "tags": tags})
+        return str(created["experiment_id"])
+    target_id = str(experiment_there["experiment_id"])
+    if experiment_there.get("lifecycle_stage") == "deleted":
         job.target.post("/experiments/restore", {"experiment_id": target_id})
-    known = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+    present = {tag["key"]: tag["value"] for tag in experiment_there.get("tags", [])}
     for tag in tags:
-        if known.get(tag["key"]) != tag["value"]:
+        if present.get(tag["key"]) != tag["value"]:
             job.target.post("/experiments/set-experiment-tag", {"experiment_id": target_id, **tag})
     return target_id
 
@@ -65,8 +65,8 @@ def recover(job: Job, target_experiment: str) -> None:
     """Find the runs and models that an earlier copy made but did not note, where the destination gives its own ids."""
     if job.target.keeps_ids:
         return
-    wanted = f"tags.`{SOURCE_TAG}` != ''"
-    query = {"experiment_ids": [target_experiment], "filter": wanted, "max_results": 50}
+    condition = f"tags.`{SOURCE_TAG}` != ''"
+    query = {"experiment_ids": [target_experiment], "filter": condition, "max_results": 50}
     for run in job.target.pages("/runs/search", "runs", query | {"run_view_type": "ALL"}):
         _recovered(job, "run", run["info"]["run_id"], run["data"])
     for model in job.target.pages("/logged-models/search", "models", query):
@@ -75,15 +75,15 @@ def recover(job: Job, target_experiment: str) -> None:
 
 def _recovered(job: Job, kind: str, target_id: str, tagged: dict[str, Any]) -> None:
     source_id = next(tag["value"] for tag in tagged["tags"] if tag["key"] == SOURCE_TAG)
-    if (kind, source_id) not in job.journal.targets:
-        job.journal.note(kind, source_id, target_id)
+    if (kind, source_id) not in job.checkpoint.targets:
+        job.checkpoint.note(kind, source_id, target_id)
 
 
 def copy_run(job: Job, run: dict[str, Any]) -> None:
     """Copy everything but the run's end and its links to models, which may not be there yet."""
     info, data = run["info"], run.get("data", {})
     run_id = info["run_id"]
-    if not job.journal.is_done("run", run_id):
+    if not job.checkpoint.is_done("run", run_id):
         _copy_logged(job, info, data)
     job.step("runs")
 
@@ -106,29 +106,29 @@ def _copy_logged(job: Job, info: dict[str, Any], data: dict[str, Any]) -> None:
 
 def _created(job: Job, info: dict[str, Any], tags: list[dict[str, str]]) -> Any:
     run_id = info["run_id"]
-    if (known := job.journal.targets.get(("run", run_id))) is not None:
-        return job.target.get("/runs/get", run_id=known)["run"]
-    kept = [tag for tag in tags if tag["key"] != SOURCE_TAG]
+    if (target_id := job.checkpoint.targets.get(("run", run_id))) is not None:
+        return job.target.get("/runs/get", run_id=target_id)["run"]
+    copied_tags = [tag for tag in tags if tag["key"] != SOURCE_TAG]
     if not job.target.keeps_ids:
-        kept.append({"key": SOURCE_TAG, "value": run_id})
+        copied_tags.append({"key": SOURCE_TAG, "value": run_id})
     body = {
         "experiment_id": job.experiments[info["experiment_id"]],
         "run_name": info.get("run_name", ""),
         "user_id": info.get("user_id", ""),
         "start_time": info.get("start_time", 0),
-        "tags": [_renamed(job, tag) for tag in kept],
+        "tags": [_renamed(job, tag) for tag in copied_tags],
     }
-    made = job.target.post("/runs/create", body, **{ID_HEADER: run_id})["run"]
-    job.journal.note("run", run_id, made["info"]["run_id"])
-    return made
+    created = job.target.post("/runs/create", body, **{ID_HEADER: run_id})["run"]
+    job.checkpoint.note("run", run_id, created["info"]["run_id"])
+    return created
 
 
 def _set_lacking_tags(job: Job, tags: list[dict[str, str]], target: dict[str, Any]) -> None:
     """Set what a run that was there already does not have."""
-    known = {tag["key"]: tag.get("value", "") for tag in target.get("data", {}).get("tags", [])}
-    told = [_renamed(job, tag) for tag in tags if tag["key"] not in (SOURCE_TAG, "mlflow.runName")]
-    lacking = [tag for tag in told if known.get(tag["key"]) != tag["value"]]
-    for some in parts(lacking, 100):
+    present = {tag["key"]: tag.get("value", "") for tag in target.get("data", {}).get("tags", [])}
+    copied_tags = [_renamed(job, tag) for tag in tags if tag["key"] not in (SOURCE_TAG, "mlflow.runName")]
+    missing = [tag for tag in copied_tags if present.get(tag["key"]) != tag["value"]]
+    for some in parts(missing, 100):
         job.target.post("/runs/log-batch", {"run_id": target["info"]["run_id"], "tags": some})
 
 
@@ -151,11 +151,11 @@ def history(server: Tracker, run_id: str, key: str) -> Iterator[dict[str, Any]]:
 def end_run(job: Job, run: dict[str, Any]) -> None:
     """Link the run with its datasets and models, give it its state, and note it as done unless it goes on."""
     info, run_id = run["info"], run["info"]["run_id"]
-    if job.journal.is_done("run", run_id):
+    if job.checkpoint.is_done("run", run_id):
         job.step("runs finished")
         return
     with job.trying("run", run_id):
-        target_id = job.journal.targets[("run", run_id)]
+        target_id = job.checkpoint.targets[("run", run_id)]
         _link(job, run, target_id)
         for tag in run["data"].get("tags", []):
             if (fresh := _renamed(job, tag)) != tag:
@@ -166,19 +166,21 @@ def end_run(job: Job, run: dict[str, Any]) -> None:
         if info.get("lifecycle_stage") == "deleted":
             job.target.post("/runs/delete", {"run_id": target_id})
         if info.get("status") not in UNFINISHED:
-            job.journal.note("run", run_id, target_id, done=True)
+            job.checkpoint.note("run", run_id, target_id, done=True)
     job.step("runs finished")
 
 
 def _link(job: Job, run: dict[str, Any], target_id: str) -> None:
     inputs, outputs = run.get("inputs", {}), run.get("outputs", {})
-    models = [{"model_id": job.target_of("model", one["model_id"])} for one in inputs.get("model_inputs", [])]
+    models = [
+        {"model_id": job.target_of("model", model_input["model_id"])} for model_input in inputs.get("model_inputs", [])
+    ]
     datasets = inputs.get("dataset_inputs", [])
     if models or datasets:
         job.target.post("/runs/log-inputs", {"run_id": target_id, "datasets": datasets, "models": models})
-    made = [
-        {"model_id": job.target_of("model", one["model_id"]), "step": int(one.get("step", 0))}
-        for one in outputs.get("model_outputs", [])
+    model_outputs = [
+        {"model_id": job.target_of("model", model_output["model_id"]), "step": int(model_output.get("step", 0))}
+        for model_output in outputs.get("model_outputs", [])
     ]
-    if made:
-        job.target.post("/runs/outputs", {"run_id": target_id, "models": made})
+    if model_outputs:
+        job.target.post("/runs/outputs", {"run_id": target_id, "models": model_outputs})

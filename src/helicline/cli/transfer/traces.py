@@ -55,15 +55,15 @@ def _file_of_spans(server: Tracker, info: dict[str, Any]) -> Iterator[bytes]:
 def copy_trace(job: Job, info: dict[str, Any]) -> None:
     trace_id = info["trace_id"]
     experiment = info["trace_location"]["mlflow_experiment"]["experiment_id"]
-    if not job.journal.is_done("trace", trace_id):
+    if not job.checkpoint.is_done("trace", trace_id):
         with job.trying("trace", trace_id):
             target_experiment = job.experiments[experiment]
-            told = {"trace": {"trace_info": _retold(job, info, target_experiment)}}
-            made = job.target.post("/traces", told, api=V3)["trace"]["trace_info"]
+            body = {"trace": {"trace_info": _retold(job, info, target_experiment)}}
+            created = job.target.post("/traces", body, api=V3)["trace"]["trace_info"]
             if spans := spans_of(job.source, info):
-                _put_spans(job, made, spans, target_experiment)
+                _put_spans(job, created, spans, target_experiment)
             if info.get("state") != "IN_PROGRESS":
-                job.journal.note("trace", trace_id, trace_id, done=True)
+                job.checkpoint.note("trace", trace_id, trace_id, done=True)
     job.step("traces")
 
 
@@ -123,14 +123,14 @@ def _filed_as_otlp(span: dict[str, Any], trace_id: str) -> dict[str, Any]:
         "status": {"code": code, "message": status.get("message")},
         "attributes": _pairs(attributes),
         "events": [
-            {"name": one["name"], "timeUnixNano": one.get("time_unix_nano", one.get("timestamp"))}
-            | {"attributes": _pairs(one.get("attributes") or {})}
-            for one in span.get("events") or ()
+            {"name": event["name"], "timeUnixNano": event.get("time_unix_nano", event.get("timestamp"))}
+            | {"attributes": _pairs(event.get("attributes") or {})}
+            for event in span.get("events") or ()
         ],
         "links": [
-            {"traceId": _any_id(one["trace_id"], 32), "spanId": _any_id(one["span_id"], 16)}
-            | {"attributes": _pairs(one.get("attributes") or {})}
-            for one in span.get("links") or ()
+            {"traceId": _any_id(link["trace_id"], 32), "spanId": _any_id(link["span_id"], 16)}
+            | {"attributes": _pairs(link.get("attributes") or {})}
+            for link in span.get("links") or ()
         ],
     }
     return {key: value for key, value in fresh.items() if value not in (None, [])}
@@ -151,19 +151,19 @@ def _as_filed(span: dict[str, Any], trace_id: str) -> dict[str, Any]:
         "attributes": {key: msgspec.json.encode(value).decode() for key, value in attributes.items()},
         "events": [
             {
-                "name": one["name"],
-                "time_unix_nano": int(_field(one, "timeUnixNano", 0)),
-                "attributes": _told_of(one.get("attributes")),
+                "name": event["name"],
+                "time_unix_nano": int(_field(event, "timeUnixNano", 0)),
+                "attributes": _told_of(event.get("attributes")),
             }
-            for one in span.get("events", ())
+            for event in span.get("events", ())
         ],
         "links": [
             {
-                "trace_id": _base64(one["traceId"]),
-                "span_id": _base64(one["spanId"]),
-                "attributes": _told_of(one.get("attributes")),
+                "trace_id": _base64(link["traceId"]),
+                "span_id": _base64(link["spanId"]),
+                "attributes": _told_of(link.get("attributes")),
             }
-            for one in span.get("links", ())
+            for link in span.get("links", ())
         ],
     }
 
@@ -185,7 +185,7 @@ def _field(item: dict[str, Any], name: str, default: Any) -> Any:
 
 
 def _told_of(attributes: Any) -> dict[str, Any]:
-    return {one["key"]: _untold(one.get("value") or {}) for one in attributes or ()}
+    return {attribute["key"]: _untold(attribute.get("value") or {}) for attribute in attributes or ()}
 
 
 def _untold(value: dict[str, Any]) -> Any:
@@ -193,15 +193,15 @@ def _untold(value: dict[str, Any]) -> Any:
     if (fields := _field(value, "kvlistValue", None)) is not None:
         return _told_of(fields.get("values"))
     if (items := _field(value, "arrayValue", None)) is not None:
-        return [_untold(one) for one in items.get("values", ())]
+        return [_untold(item) for item in items.get("values", ())]
     if (number := _field(value, "intValue", None)) is not None:
         return int(number)
     return next(iter(value.values()), None)
 
 
-def _any_id(told: str, digits: int) -> str:
+def _any_id(identifier: str, digits: int) -> str:
     """Return an id in hex that was told in hex, as `tr-` or `0x` and hex, or in base64."""
-    plain = told.removeprefix("tr-").removeprefix("0x")
+    plain = identifier.removeprefix("tr-").removeprefix("0x")
     if not plain:
         return ""
     # hex of that length could be base64 too, but of more bytes than an id has
@@ -216,8 +216,8 @@ def _plain(text: Any) -> Any:
         return text
 
 
-def _pairs(told: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": _value(value)} for key, value in told.items()]
+def _pairs(attributes: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": _value(value)} for key, value in attributes.items()]
 
 
 def _value(value: Any) -> dict[str, Any]:
@@ -230,5 +230,5 @@ def _value(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
         return {"kvlistValue": {"values": _pairs(value)}}
     if isinstance(value, list):
-        return {"arrayValue": {"values": [_value(one) for one in value]}}
+        return {"arrayValue": {"values": [_value(item) for item in value]}}
     return {} if value is None else {"stringValue": str(value)}

@@ -111,8 +111,8 @@ class Tracker:
 
     def _refusal(self, method: str, path: str, response: httpx.Response) -> HeliclineError:
         try:
-            told = msgspec.json.decode(response.content, type=dict[str, Any])
-            why = str(told.get("message") or told.get("detail") or response.text[:300])
+            problem = msgspec.json.decode(response.content, type=dict[str, Any])
+            why = str(problem.get("message") or problem.get("detail") or response.text[:300])
         except msgspec.MsgspecError:
             why = response.text[:300]
         if response.status_code == 404:

@@ -15,13 +15,13 @@ import yaml
 
 from helicline.errors import Invalid, Unavailable
 from helicline.ids import new_run_id
-from helicline.records.deployment import RevisionOrder
+from helicline.records.deployment import RevisionSpec
 from helicline.store import durable
 
 _NAME_ERRORS = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
 
-async def fetch(client: httpx.AsyncClient, order: RevisionOrder, *, models: Path) -> Path:
+async def fetch(client: httpx.AsyncClient, order: RevisionSpec, *, models: Path) -> Path:
     """Return the folder of the order's model files, fetching them if they are not here.
 
     Raises:

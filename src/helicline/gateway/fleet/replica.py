@@ -20,7 +20,7 @@ from helicline.gateway.fleet.standby_worker import StandbyWorker
 from helicline.gateway.fleet.worker_connection import MAX_WAITING, PendingCall, WorkerConnection
 from helicline.protocol.scoring.signature import Signature
 from helicline.protocol.scoring.signature import read as read_signature
-from helicline.records.deployment import RevisionOrder, RevisionState, RevisionStatus
+from helicline.records.deployment import RevisionSpec, RevisionState, RevisionStatus
 
 _log = logging.getLogger("helicline.gateway")
 CRASH_LIMIT, CRASH_SPAN_S = 5, 600.0
@@ -48,7 +48,7 @@ class LoadError(Exception):
 class Replica:
     """A revision and its worker."""
 
-    def __init__(self, order: RevisionOrder, context: ReplicaContext) -> None:
+    def __init__(self, order: RevisionSpec, context: ReplicaContext) -> None:
         self.order, self._context = order, context
         self.state: RevisionState = "PENDING"
         self.reason = ""

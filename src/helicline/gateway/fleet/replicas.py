@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 
 from helicline.gateway.fleet.replica import Replica, ReplicaContext
-from helicline.records.deployment import RevisionOrder, RevisionStatus
+from helicline.records.deployment import RevisionSpec, RevisionStatus
 
 Key = tuple[str, int]
 
@@ -20,7 +20,7 @@ class Replicas:
         self._stopping: dict[Key, asyncio.Task[None]] = {}
         self._stopped: dict[Key, RevisionStatus] = {}
 
-    def follow(self, orders: Iterable[RevisionOrder]) -> None:
+    def follow(self, orders: Iterable[RevisionSpec]) -> None:
         """Start what is newly ordered, stop what is not ordered any more."""
         ordered = {(order.deployment, order.revision): order for order in orders}
         for key in [key for key, replica in self._replicas.items() if replica.order != ordered.get(key)]:

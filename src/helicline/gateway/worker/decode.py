@@ -88,7 +88,7 @@ def _value_of(predictor: Predictor, payload: dict[str, Any]) -> Any:
     """Return what a model without MLflow takes: a frame for a tabular signature, an array for others."""
     payload.pop("params", None)
     signature = predictor.signature
-    if signature.tensors or (not signature.known and _is_bare_list(payload)):
+    if signature.tensors or (not signature.is_known and _is_bare_list(payload)):
         dtype = signature.tensors[0].dtype if signature.tensors else None
         return np.array(payload[scoring.format_of(payload)], dtype=dtype)
     records = scoring.records_of(payload)

@@ -43,7 +43,7 @@ class Encoder:
         if call.infer.id is not None:
             head["id"] = call.infer.id
         head["parameters"] = {"prediction_id": call.frame.meta.decode()}
-        return infer_response(head, call.output, names=self._output_names, wanted=call.infer.outputs)
+        return infer_response(head, call.output, names=self._output_names, requested=call.infer.outputs)
 
 
 def _error_frame(call: Call, failure: Failure) -> bytes:

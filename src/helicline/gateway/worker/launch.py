@@ -21,7 +21,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel end this process when `parent` ends, on Linux; elsewhere the worker ends when its socket closes."""
+    """Have the kernel end this process when `parent` ends, on Linux; elsewhere it ends as its socket closes."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

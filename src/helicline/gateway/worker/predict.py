@@ -87,7 +87,7 @@ def _failure(predictor: Predictor, call: Call, *, error: Exception) -> Failure:
     if isinstance(error, ValueError) and call.rows is None and hasattr(call.value, "__len__") and not len(call.value):
         return Failure(400, f"the input has no rows: {text}", user=True)
     traceback.print_exception(error, file=sys.stderr)
-    unsigned = not signature.known and isinstance(error, ValueError | TypeError | LookupError)
+    unsigned = not signature.is_known and isinstance(error, ValueError | TypeError | LookupError)
     return Failure(400 if unsigned else 500, f"the model failed: {text}")
 
 

@@ -13,10 +13,10 @@ from helicline import bus, trace, tracking
 from helicline.errors import Conflict
 from helicline.loop.context import Context
 from helicline.loop.trash import unused
-from helicline.loop.trash.find import Item, Wish, find, still
+from helicline.loop.trash.find import Item, Selection, find, still
 from helicline.store import nouns
 from helicline.store.rows import experiment as rows
-from helicline.store.rows import purge
+from helicline.store.rows import trash as trash_rows
 from helicline.store.unit import Reader, Tx
 from helicline.tracking.artifact import path_in_store
 
@@ -46,23 +46,23 @@ class Emptied(msgspec.Struct, frozen=True, kw_only=True):
 Write = Callable[[Callable[[Tx], Counter[str]]], Counter[str]]
 
 
-def look(context: Context, wish: Wish, *, grace: timedelta = GRACE) -> Emptied:
+def look(context: Context, selection: Selection, *, grace: timedelta = GRACE) -> Emptied:
     """Return what `empty` would remove now."""
 
     def view(tx: Reader) -> tuple[list[Item], Counter[str], datetime]:
-        items = find(tx, wish)
-        gone: Counter[str] = Counter(item.noun for item in items if not item.why)
+        items = find(tx, selection)
+        counts: Counter[str] = Counter(item.noun for item in items if not item.why)
         going = [item.id for item in items if item.noun == "experiment" and not item.why]
-        gone["trace"] = sum(purge.trace_count(tx, experiment_id) for experiment_id in going)
-        return items, gone, tx.now
+        counts["trace"] = sum(trash_rows.trace_count(tx, experiment_id) for experiment_id in going)
+        return items, counts, tx.now
 
-    items, gone, now = context.store.read(view)
+    items, counts, now = context.store.read(view)
     folders = [item.folder for item in items if item.folder and not item.why]
     sizes = [size for _, size in unused.blobs(context, now - grace, without=folders)]
-    return _told(items, gone | Counter(blob=len(sizes), byte=sum(sizes)), dry_run=True)
+    return _emptied(items, counts | Counter(blob=len(sizes), byte=sum(sizes)), dry_run=True)
 
 
-def empty(context: Context, wish: Wish, write: Write, *, grace: timedelta = GRACE) -> Emptied:
+def empty(context: Context, selection: Selection, write: Write, *, grace: timedelta = GRACE) -> Emptied:
     """Remove for good what the wish finds in the trash, then every blob that nothing names and nobody used in `grace`.
 
     It may end at any point: what is left is found again. Raises Conflict while another one is at work here.
@@ -70,14 +70,14 @@ def empty(context: Context, wish: Wish, write: Write, *, grace: timedelta = GRAC
     if not _one_at_a_time.acquire(blocking=False):
         raise Conflict("trash", "of this server", "is being emptied already", "Try again when that is done.")
     try:
-        items, now = context.store.read(lambda tx: (find(tx, wish), tx.now))
-        gone: Counter[str] = Counter()
+        items, now = context.store.read(lambda tx: (find(tx, selection), tx.now))
+        counts: Counter[str] = Counter()
         for unit in _units([item for item in items if not item.why]):
-            gone += write(unit)
-        freed = unused.sweep(context, now, now - grace)
+            counts += write(unit)
+        freed = unused.remove_blobs(context, now, now - grace)
         if freed["byte"]:
-            write(lambda tx: _swept(tx, freed))
-        return _told(items, gone + freed, dry_run=False)
+            write(lambda tx: _note_removed_blobs(tx, freed))
+        return _emptied(items, counts + freed, dry_run=False)
     finally:
         _one_at_a_time.release()
 
@@ -90,7 +90,7 @@ def _units(going: Sequence[Item]) -> Iterator[Callable[[Tx], Counter[str]]]:
     for item in going:
         if item.noun == "experiment":
             yield from _traces(item.id)
-            yield lambda tx, one=item: _removed(tx, [one])  # type: ignore[misc]
+            yield lambda tx, chosen=item: _removed(tx, [chosen])  # type: ignore[misc]
 
 
 def _traces(experiment_id: str) -> Iterator[Callable[[Tx], Counter[str]]]:
@@ -102,7 +102,7 @@ def _traces(experiment_id: str) -> Iterator[Callable[[Tx], Counter[str]]]:
         if experiment is None or experiment.lifecycle != "deleted":
             more = False
             return Counter()
-        ids = purge.traces_of(tx, experiment_id, limit=FEW_TRACES)
+        ids = trash_rows.traces_of(tx, experiment_id, limit=FEW_TRACES)
         more = len(ids) == FEW_TRACES
         root = path_in_store(experiment.artifact_location)
         for trace_id in ids:
@@ -138,33 +138,33 @@ def _remove_experiment(tx: Tx, experiment_id: str) -> None:
         nouns.SCORERS.delete(tx, experiment_id, scorer.name, scorer.number)
     for dataset in nouns.EVALUATION_DATASETS.select(tx):
         if experiment_id in dataset.experiments:
-            rest = tuple(one for one in dataset.experiments if one != experiment_id)
+            rest = tuple(other for other in dataset.experiments if other != experiment_id)
             nouns.EVALUATION_DATASETS.swap(tx, msgspec.structs.replace(dataset, experiments=rest))
-    purge.remove_experiment(tx, experiment_id)
+    trash_rows.remove_experiment(tx, experiment_id)
 
 
 REMOVE: dict[str, Callable[[Tx, str], None]] = {
-    "run": purge.remove_run,
-    "logged_model": purge.remove_model,
+    "run": trash_rows.remove_run,
+    "logged_model": trash_rows.remove_model,
     "model_version": _remove_version,
     "experiment": _remove_experiment,
 }
 
 
-def _swept(tx: Tx, freed: Counter[str]) -> Counter[str]:
+def _note_removed_blobs(tx: Tx, freed: Counter[str]) -> Counter[str]:
     bus.emit(tx, "swept", "blobs", "unused", count=freed["blob"], bytes=freed["byte"])
     return freed
 
 
-def _told(items: Sequence[Item], gone: Counter[str], *, dry_run: bool) -> Emptied:
+def _emptied(items: Sequence[Item], counts: Counter[str], *, dry_run: bool) -> Emptied:
     return Emptied(
         dry_run=dry_run,
-        run_count=gone["run"],
-        experiment_count=gone["experiment"],
-        logged_model_count=gone["logged_model"],
-        model_version_count=gone["model_version"],
-        trace_count=gone["trace"],
-        blob_count=gone["blob"],
-        freed_bytes=gone["byte"],
+        run_count=counts["run"],
+        experiment_count=counts["experiment"],
+        logged_model_count=counts["logged_model"],
+        model_version_count=counts["model_version"],
+        trace_count=counts["trace"],
+        blob_count=counts["blob"],
+        freed_bytes=counts["byte"],
         kept=tuple(item for item in items if item.why),
     )

@@ -10,9 +10,9 @@ from helicline.data import tree
 from helicline.loop.context import Context
 from helicline.store import nouns
 from helicline.store.blobs import BucketBlobs
-from helicline.store.rows import purge
+from helicline.store.rows import trash as trash_rows
 from helicline.store.unit import Reader
-from helicline.store.uploads import sweep as sweep_uploads
+from helicline.store.uploads import remove_abandoned
 
 
 def blobs(context: Context, since: datetime, *, without: Sequence[str] = ()) -> list[tuple[str, int]]:
@@ -21,11 +21,11 @@ def blobs(context: Context, since: datetime, *, without: Sequence[str] = ()) -> 
     Records are asked after the blobs: what is named in between was used in between. Artifacts below the folders
     `without` count as gone.
     """
-    found = list(context.blobs.unused(since))
-    named, roots = context.store.read(lambda tx: (set(purge.named_digests(tx, without=without)), _roots(tx)))
+    unused = list(context.blobs.unused(since))
+    named, roots = context.store.read(lambda tx: (set(trash_rows.named_digests(tx, without=without)), _roots(tx)))
     for root in roots:
         named.update(_tree(context, root))
-    return [(digest, size) for digest, size in found if digest not in named]
+    return [(digest, size) for digest, size in unused if digest not in named]
 
 
 def _roots(tx: Reader) -> list[str]:
@@ -40,7 +40,7 @@ def _tree(context: Context, root: str) -> Iterator[str]:
         yield from (entry.hash for entry in tree.read_shard(context.blobs, shard))
 
 
-def sweep(context: Context, now: datetime, since: datetime) -> Counter[str]:
+def remove_blobs(context: Context, now: datetime, since: datetime) -> Counter[str]:
     """Remove the blobs that nothing names and what uploads left; return how many blobs and bytes went."""
     freed: Counter[str] = Counter()
     for digest, size in blobs(context, since):
@@ -48,5 +48,5 @@ def sweep(context: Context, now: datetime, since: datetime) -> Counter[str]:
             freed += Counter(blob=1, byte=size)
     freed["byte"] += context.blobs.tidy(since)
     if isinstance(context.blobs, BucketBlobs):
-        freed["byte"] += sweep_uploads(context.blobs.store, now)
+        freed["byte"] += remove_abandoned(context.blobs.store, now)
     return freed

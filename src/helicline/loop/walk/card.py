@@ -13,7 +13,7 @@ from helicline.records.pipeline import PipelineRun
 from helicline.records.run import Run
 from helicline.registry import earlier_card, get_version, requests_of, signature_of
 from helicline.registry.card import FIELDS
-from helicline.registry.diff import said
+from helicline.registry.diff import describe_column
 from helicline.store import nouns
 from helicline.store.unit import Reader
 
@@ -26,7 +26,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person has to say: the question, the text, and what an earlier version said where this one is empty."""
+    """One question a person answers: its text, and the text of an earlier version where this one is empty."""
 
     name: str
     question: str
@@ -127,26 +127,37 @@ def _gates(report: GateReport | None) -> list[tuple[str, str]]:
     if report is None:
         return []
     return [
-        (one.check.name, f"{one.outcome}: {one.reason}" + (f" (waived by {one.waived_by})" if one.waived_by else ""))
-        for one in report.verdicts
+        (
+            verdict.check.name,
+            f"{verdict.outcome}: {verdict.reason}" + (f" (waived by {verdict.waived_by})" if verdict.waived_by else ""),
+        )
+        for verdict in report.verdicts
     ]
 
 
 def _approvals(tx: Reader, version: ModelVersion) -> list[tuple[str, str]]:
     return [
-        (one.person, f"{one.decision} as {one.role}, {one.at:%Y-%m-%d}" + (f": {one.reason}" if one.reason else ""))
+        (
+            approval.person,
+            f"{approval.decision} as {approval.role}, {approval.at:%Y-%m-%d}"
+            + (f": {approval.reason}" if approval.reason else ""),
+        )
         for request in requests_of(tx, version.model, number=version.number)
-        for one in request.approvals
+        for approval in request.approvals
     ]
 
 
 def _interface(context: Context, tx: Reader, version: ModelVersion) -> list[tuple[str, str]]:
-    found = signature_of(tx, context.blobs, version)
-    if found is None:
+    model_signature = signature_of(tx, context.blobs, version)
+    if model_signature is None:
         return []
     return [
-        (f"{word} {column.get('name', at)}", said(column))
-        for word, columns in (("Input", found.inputs), ("Output", found.outputs), ("Parameter", found.params))
+        (f"{word} {column.get('name', at)}", describe_column(column))
+        for word, columns in (
+            ("Input", model_signature.inputs),
+            ("Output", model_signature.outputs),
+            ("Parameter", model_signature.params),
+        )
         for at, column in enumerate(columns)
     ]
 

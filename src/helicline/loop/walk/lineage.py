@@ -56,29 +56,29 @@ def lineage(tx: Reader, noun: str, id: str) -> Lineage:
     if noun not in KINDS:
         raise Invalid("noun", noun, f"one of {', '.join(KINDS)}")
     focus = _node(tx, (noun, id), "focus")
-    found, edges, cut = {(noun, focus.id): focus}, set[tuple[Name, Name]](), False
+    nodes, edges, cut = {(noun, focus.id): focus}, set[tuple[Name, Name]](), False
     for side in ("back", "forward"):
         waiting = [(noun, focus.id)]
         while waiting:
             name = waiting.pop(0)
             following = (KINDS[name[0]].back if side == "back" else KINDS[name[0]].forward)(tx, name[1])
-            cut |= len(following) > MOST_EACH or len(found) >= MOST_NODES
-            for other in following[:MOST_EACH] if len(found) < MOST_NODES else []:
+            cut |= len(following) > MOST_EACH or len(nodes) >= MOST_NODES
+            for other in following[:MOST_EACH] if len(nodes) < MOST_NODES else []:
                 edges.add((other, name) if side == "back" else (name, other))
-                if other not in found:
-                    found[other] = _node(tx, other, side)
+                if other not in nodes:
+                    nodes[other] = _node(tx, other, side)
                     waiting.append(other)
-    told = [Edge(start=":".join(start), end=":".join(end)) for start, end in sorted(edges)]
-    return Lineage(focus=f"{noun}:{focus.id}", nodes=list(found.values()), edges=told, cut=cut)
+    edge_list = [Edge(start=":".join(start), end=":".join(end)) for start, end in sorted(edges)]
+    return Lineage(focus=f"{noun}:{focus.id}", nodes=list(nodes.values()), edges=edge_list, cut=cut)
 
 
 def _node(tx: Reader, name: Name, side: str) -> Node:
-    title, detail = KINDS[name[0]].told(tx, name[1])
+    title, detail = KINDS[name[0]].describe(tx, name[1])
     return Node(noun=name[0], id=name[1], title=title, detail=detail, side=side)
 
 
 class _Kind(msgspec.Struct, frozen=True):
-    told: Callable[[Reader, str], tuple[str, str]]
+    describe: Callable[[Reader, str], tuple[str, str]]
     back: Callable[[Reader, str], list[Name]]
     forward: Callable[[Reader, str], list[Name]]
 
@@ -90,7 +90,7 @@ def _nothing(_tx: Reader, _id: str) -> list[Name]:
 # --- data -----------------------------------------------------------------------------------------------------------
 
 
-def _told_data(tx: Reader, id: str) -> tuple[str, str]:
+def _describe_data(tx: Reader, id: str) -> tuple[str, str]:
     try:
         version = datasets.resolve(tx, id)
     except HeliclineError:
@@ -104,14 +104,14 @@ def _from_data(tx: Reader, id: str) -> list[Name]:
     """Return the runs that used the data: those that said so, and those of pipelines that took it in."""
     dataset, _, digest = id.partition("@")
     clause = f"dataset.name = {_quoted(dataset)} AND dataset.digest = {_quoted(digest)}"
-    everywhere = [one.experiment_id for one in tracking.search_experiments(tx)[0]]
-    said, _ = tracking.search_runs(tx, everywhere, filter=clause, max_results=MOST_EACH + 1)
-    found = [("run", run.run_id) for run in said]
+    everywhere = [experiment.experiment_id for experiment in tracking.search_experiments(tx)[0]]
+    dataset_runs, _ = tracking.search_runs(tx, everywhere, filter=clause, max_results=MOST_EACH + 1)
+    names = [("run", run.run_id) for run in dataset_runs]
     order = [nouns.PIPELINE_RUNS.table.c.created_at.desc()]
     for pipeline in nouns.PIPELINE_RUNS.select(tx, order=order, limit=LOOKED_AT):
         if id in pipeline.inputs.values():
-            found += [("run", run.run_id) for run in _runs_of(tx, pipeline, everywhere)]
-    return list(dict.fromkeys(found))
+            names += [("run", run.run_id) for run in _runs_of(tx, pipeline, everywhere)]
+    return list(dict.fromkeys(names))
 
 
 def _runs_of(tx: Reader, pipeline: PipelineRun, experiments: list[str]) -> list[Run]:
@@ -126,7 +126,7 @@ def _quoted(text: str) -> str:
 # --- runs -----------------------------------------------------------------------------------------------------------
 
 
-def _told_run(tx: Reader, id: str) -> tuple[str, str]:
+def _describe_run(tx: Reader, id: str) -> tuple[str, str]:
     run = tracking.get_run(tx, id)
     commit = run.tags.get("mlflow.source.git.commit", "")
     return run.name or id, f"commit {commit[:10]}" if commit else run.status.lower()
@@ -135,10 +135,10 @@ def _told_run(tx: Reader, id: str) -> tuple[str, str]:
 def _behind_run(tx: Reader, id: str) -> list[Name]:
     run = tracking.get_run(tx, id)
     pipeline = nouns.PIPELINE_RUNS.find(tx, run.tags.get(PIPELINE_TAG, ""))
-    found = [("dataset_version", ref) for ref in (pipeline.inputs if pipeline else {}).values()]
-    if not found:
-        found = [("dataset_version", f"{one.name}@{one.digest}") for one in run.inputs]
-    return list(dict.fromkeys(found))
+    names = [("dataset_version", ref) for ref in (pipeline.inputs if pipeline else {}).values()]
+    if not names:
+        names = [("dataset_version", f"{dataset_input.name}@{dataset_input.digest}") for dataset_input in run.inputs]
+    return list(dict.fromkeys(names))
 
 
 def _from_run(tx: Reader, id: str) -> list[Name]:
@@ -156,10 +156,10 @@ def _parts(id: str) -> tuple[str, int]:
     return matched[1], int(matched[2])
 
 
-def _told_version(tx: Reader, id: str) -> tuple[str, str]:
+def _describe_version(tx: Reader, id: str) -> tuple[str, str]:
     version = get_version(tx, *_parts(id))
     aliases = nouns.ALIASES.select(tx, nouns.ALIASES.table.c.model == version.model)
-    return version.id, ", ".join(f"@{one.alias}" for one in aliases if one.number == version.number)
+    return version.id, ", ".join(f"@{alias.alias}" for alias in aliases if alias.number == version.number)
 
 
 def _behind_version(tx: Reader, id: str) -> list[Name]:
@@ -169,16 +169,16 @@ def _behind_version(tx: Reader, id: str) -> list[Name]:
 
 def _from_version(tx: Reader, id: str) -> list[Name]:
     model, number = _parts(id)
-    found = nouns.DEPLOYMENTS.select(tx, nouns.DEPLOYMENTS.table.c.model == model)
+    deployments = nouns.DEPLOYMENTS.select(tx, nouns.DEPLOYMENTS.table.c.model == model)
     column = nouns.REVISIONS.table.c
     return [
-        ("deployment", one.name)
-        for one in found
-        if any(rev.model_version == number for rev in nouns.REVISIONS.select(tx, column.deployment == one.name))
+        ("deployment", deployment.name)
+        for deployment in deployments
+        if any(rev.model_version == number for rev in nouns.REVISIONS.select(tx, column.deployment == deployment.name))
     ]
 
 
-def _told_deployment(tx: Reader, id: str) -> tuple[str, str]:
+def _describe_deployment(tx: Reader, id: str) -> tuple[str, str]:
     deployment = nouns.DEPLOYMENTS.get(tx, id)
     if not deployment.stable:
         return id, "serves nothing yet"
@@ -195,8 +195,8 @@ def _behind_deployment(tx: Reader, id: str) -> list[Name]:
 
 
 KINDS = {
-    "dataset_version": _Kind(_told_data, _nothing, _from_data),
-    "run": _Kind(_told_run, _behind_run, _from_run),
-    "model_version": _Kind(_told_version, _behind_version, _from_version),
-    "deployment": _Kind(_told_deployment, _behind_deployment, _nothing),
+    "dataset_version": _Kind(_describe_data, _nothing, _from_data),
+    "run": _Kind(_describe_run, _behind_run, _from_run),
+    "model_version": _Kind(_describe_version, _behind_version, _from_version),
+    "deployment": _Kind(_describe_deployment, _behind_deployment, _nothing),
 }

@@ -10,8 +10,8 @@ import msgspec
 from helicline.errors import HeliclineError, Refused, TooLarge, Unauthenticated
 from helicline.protocol.mlflow import errors, fields, runs
 from helicline.protocol.mlflow.artifact import files, multipart
-from helicline.protocol.mlflow.call import Call, House, Reply
 from helicline.protocol.mlflow.errors import WireError
+from helicline.protocol.mlflow.request import Request, Response, Services
 from helicline.protocol.mlflow.routes import PLAIN, PREFIXES, ROUTES, Handler, Table
 from helicline.protocol.mlflow.trace import ingest
 from helicline.records.access import Caller
@@ -24,7 +24,7 @@ OURS = (*(prefix + "/" for prefix in PREFIXES), "/api/2.0/mlflow-artifacts/", "/
 HOT = frozenset({runs.log_metric, runs.log_batch})  # they look at the body themselves first
 ALONE = frozenset(path for _, path, _, _ in PLAIN)
 JSON = (("content-type", "application/json"),)
-NOT_FOUND = Reply(
+NOT_FOUND = Response(
     status=404,
     headers=(("content-type", "text/html; charset=utf-8"),),
     body=b"<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
@@ -36,7 +36,7 @@ class MlflowApp:
     """Speaks MLflow's REST. Host, Origin and authentication are looked at before a request comes here."""
 
     def __init__(self, store: Store, blobs: Blobs, settings: Settings) -> None:
-        self.house = House(store, blobs, settings, Vault.of(settings), multipart.uploads_of(blobs, settings))
+        self.services = Services(store, blobs, settings, Vault.of(settings), multipart.uploads_of(blobs, settings))
         self.table = Table(ROUTES)
 
     def handles(self, path: str) -> bool:
@@ -46,38 +46,39 @@ class MlflowApp:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        reply = await self._reply(scope, receive)
-        await _send(reply, send)
+        response = await self._respond(scope, receive)
+        await _send(response, send)
 
     async def refuse(self, error: HeliclineError, _scope: Any, send: Any) -> None:
         """Answer a request that was not let in, in the words that this wire's clients read."""
-        reply = _failed(error)
+        response = _failed(error)
         await _send(
-            Reply(status=reply.status, body=reply.body, headers=(*reply.headers, ("connection", "close"))), send
+            Response(status=response.status, body=response.body, headers=(*response.headers, ("connection", "close"))),
+            send,
         )
 
-    async def _reply(self, scope: Any, receive: Any) -> Reply:
-        found = self.table.find(scope["method"], scope["path"])
-        if found is None:
+    async def _respond(self, scope: Any, receive: Any) -> Response:
+        match = self.table.find(scope["method"], scope["path"])
+        if match is None:
             return NOT_FOUND
-        permission, handler, parts = found
+        permission, handler, parts = match
         try:
-            call = self._call(scope, parts)
-            _check(call.caller, permission, f"{scope['method']} {scope['path']}")
-            await _fill(call, handler, scope, receive)
-            answer = await handler(call)
+            request = self._call(scope, parts)
+            _check(request.caller, permission, f"{scope['method']} {scope['path']}")
+            await _fill(request, handler, scope, receive)
+            answer = await handler(request)
         except files.ClientGone:
-            return Reply(status=400)
+            return Response(status=400)
         except Exception as error:
             return _failed(error)
-        return answer if isinstance(answer, Reply) else Reply(body=msgspec.json.encode(answer), headers=JSON)
+        return answer if isinstance(answer, Response) else Response(body=msgspec.json.encode(answer), headers=JSON)
 
-    def _call(self, scope: Any, parts: dict[str, str]) -> Call:
+    def _call(self, scope: Any, parts: dict[str, str]) -> Request:
         state = scope.get("state") or {}
         caller = state.get("caller") or Caller(name="local", role="admin")
         _check_path(scope)
-        return Call(
-            house=self.house,
+        return Request(
+            services=self.services,
             caller=caller,
             request_id=str(state.get("request_id") or ""),
             parts=parts,
@@ -85,17 +86,19 @@ class MlflowApp:
         )
 
 
-def _check(caller: Caller, permission: str, asked: str) -> None:
+def _check(caller: Caller, permission: str, path: str) -> None:
     if permission == "open" or caller.may(permission):
         return
     if not caller.role:
-        raise Unauthenticated(asked, "no token came with it", "Set MLFLOW_TRACKING_TOKEN; hl token create makes one.")
-    raise Refused(asked, f"{caller.name} may not {permission}")
+        raise Unauthenticated(path, "no token came with it", "Set MLFLOW_TRACKING_TOKEN; hl token create makes one.")
+    raise Refused(path, f"{caller.name} may not {permission}")
 
 
-def _failed(error: Exception) -> Reply:
+def _failed(error: Exception) -> Response:
     status, body = errors.as_wire(error)
-    return Reply(status=status, body=body, headers=(*JSON, ("www-authenticate", "Bearer")) if status == 401 else JSON)
+    return Response(
+        status=status, body=body, headers=(*JSON, ("www-authenticate", "Bearer")) if status == 401 else JSON
+    )
 
 
 def _check_path(scope: Any) -> None:
@@ -113,29 +116,29 @@ def _check_path(scope: Any) -> None:
         raise WireError("INVALID_PARAMETER_VALUE", "Invalid value for parameter 'path': it holds a NUL character.")
 
 
-async def _fill(call: Call, handler: Handler, scope: Any, receive: Any) -> None:
+async def _fill(request: Request, handler: Handler, scope: Any, receive: Any) -> None:
     """Read the request into the call, save a body that the handler streams by itself."""
     if scope["method"] == "GET":
-        call.fields = fields.of_query(scope["query_string"])
+        request.fields = fields.of_query(scope["query_string"])
     elif handler is files.upload:
-        call.receive = receive
+        request.receive = receive
     else:
-        call.body = await _body(call, receive)
+        request.body = await _body(request, receive)
         if handler is ingest.export:
             return
-        kind = call.media_type("application/json")
-        if call.body and kind != "application/json":
+        kind = request.media_type("application/json")
+        if request.body and kind != "application/json":
             raise WireError(
                 "INVALID_PARAMETER_VALUE",
                 f"Bad Request. Content-Type header is not one of the supported types: application/json. Got {kind!r}.",
             )
         if handler not in HOT:
-            call.parse()
+            request.parse()
 
 
-async def _body(call: Call, receive: Any) -> bytes:
-    limit = call.settings.max_body_bytes
-    declared = call.header("content-length", "0")
+async def _body(request: Request, receive: Any) -> bytes:
+    limit = request.settings.max_body_bytes
+    declared = request.header("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
         raise TooLarge("body", int(declared), f"at most {limit} bytes")
     pieces, size, more = [], 0, True
@@ -151,12 +154,12 @@ async def _body(call: Call, receive: Any) -> bytes:
     return b"".join(pieces)
 
 
-async def _send(reply: Reply, send: Any) -> None:
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
-    if reply.stream is None:
-        headers.append((b"content-length", str(len(reply.body)).encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if reply.stream is not None:
-        async for piece in reply.stream:
+async def _send(response: Response, send: Any) -> None:
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
+    if response.stream is None:
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if response.stream is not None:
+        async for piece in response.stream:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": reply.body})
+    await send({"type": "http.response.body", "body": response.body})

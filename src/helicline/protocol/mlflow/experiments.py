@@ -6,8 +6,8 @@ from typing import Any
 
 from helicline import tracking
 from helicline.clock import epoch_ms
-from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError, missing
+from helicline.protocol.mlflow.request import Request, pairs, pruned
 from helicline.records.run import Experiment
 
 MAX_EXPERIMENTS = 20
@@ -26,29 +26,31 @@ def as_wire(experiment: Experiment) -> dict[str, Any]:
     )
 
 
-async def create(call: Call) -> Any:
-    name, tags = call.fields.required("name"), call.fields.pairs("tags")
-    location = call.fields.text("artifact_location")
-    made = await call.write(lambda tx: tracking.create_experiment(tx, name, artifact_location=location, tags=tags))
-    return {"experiment_id": made.experiment_id}
+async def create(request: Request) -> Any:
+    name, tags = request.fields.required("name"), request.fields.pairs("tags")
+    location = request.fields.text("artifact_location")
+    experiment = await request.write(
+        lambda tx: tracking.create_experiment(tx, name, artifact_location=location, tags=tags)
+    )
+    return {"experiment_id": experiment.experiment_id}
 
 
-async def get(call: Call) -> Any:
-    experiment_id = call.fields.required("experiment_id")
-    return {"experiment": as_wire(await call.read(lambda tx: tracking.get_experiment(tx, experiment_id)))}
+async def get(request: Request) -> Any:
+    experiment_id = request.fields.required("experiment_id")
+    return {"experiment": as_wire(await request.read(lambda tx: tracking.get_experiment(tx, experiment_id)))}
 
 
-async def get_by_name(call: Call) -> Any:
-    name = call.fields.required("experiment_name")
-    return {"experiment": as_wire(await call.read(lambda tx: tracking.get_experiment_by_name(tx, name)))}
+async def get_by_name(request: Request) -> Any:
+    name = request.fields.required("experiment_name")
+    return {"experiment": as_wire(await request.read(lambda tx: tracking.get_experiment_by_name(tx, name)))}
 
 
-async def search(call: Call) -> Any:
-    fields = call.fields
+async def search(request: Request) -> Any:
+    fields = request.fields
     if not fields.has("max_results"):
         missing("max_results")
     size = fields.integer("max_results") or 0
-    found, token = await call.read(
+    experiments, token = await request.read(
         lambda tx: tracking.search_experiments(
             tx,
             filter=fields.filter(),
@@ -58,46 +60,46 @@ async def search(call: Call) -> Any:
             view=fields.text("view_type") or "ACTIVE_ONLY",
         )
     )
-    return pruned(experiments=[as_wire(experiment) for experiment in found], next_page_token=token)
+    return pruned(experiments=[as_wire(experiment) for experiment in experiments], next_page_token=token)
 
 
-async def search_datasets(call: Call) -> Any:
+async def search_datasets(request: Request) -> Any:
     """Answer which datasets the runs of up to 20 experiments used, and for what."""
-    ids = call.fields.texts("experiment_ids")
+    ids = request.fields.texts("experiment_ids")
     if not 0 < len(ids) <= MAX_EXPERIMENTS:
         how = "at least one experiment_id" if not ids else f"at most {MAX_EXPERIMENTS} experiment_ids, got {len(ids)}"
         raise WireError("INVALID_PARAMETER_VALUE", f"SearchDatasets request must specify {how}.")
-    found = await call.read(lambda tx: tracking.dataset_uses(tx, ids))
+    uses = await request.read(lambda tx: tracking.dataset_uses(tx, ids))
     names = ("experiment_id", "name", "digest", "context")
-    return pruned(dataset_summaries=[pruned(**dict(zip(names, use, strict=True))) for use in found])
+    return pruned(dataset_summaries=[pruned(**dict(zip(names, use, strict=True))) for use in uses])
 
 
-async def delete(call: Call) -> Any:
-    experiment_id = call.fields.required("experiment_id")
-    await call.write(lambda tx: tracking.delete_experiment(tx, experiment_id))
+async def delete(request: Request) -> Any:
+    experiment_id = request.fields.required("experiment_id")
+    await request.write(lambda tx: tracking.delete_experiment(tx, experiment_id))
     return {}
 
 
-async def restore(call: Call) -> Any:
-    experiment_id = call.fields.required("experiment_id")
-    await call.write(lambda tx: tracking.restore_experiment(tx, experiment_id))
+async def restore(request: Request) -> Any:
+    experiment_id = request.fields.required("experiment_id")
+    await request.write(lambda tx: tracking.restore_experiment(tx, experiment_id))
     return {}
 
 
-async def update(call: Call) -> Any:
-    experiment_id, name = call.fields.required("experiment_id"), call.fields.required("new_name")
-    await call.write(lambda tx: tracking.rename_experiment(tx, experiment_id, name))
+async def update(request: Request) -> Any:
+    experiment_id, name = request.fields.required("experiment_id"), request.fields.required("new_name")
+    await request.write(lambda tx: tracking.rename_experiment(tx, experiment_id, name))
     return {}
 
 
-async def set_tag(call: Call) -> Any:
-    experiment_id, key = call.fields.required("experiment_id"), call.fields.required("key")
-    value = call.fields.text("value")
-    await call.write(lambda tx: tracking.tag_experiment(tx, experiment_id, key, value))
+async def set_tag(request: Request) -> Any:
+    experiment_id, key = request.fields.required("experiment_id"), request.fields.required("key")
+    value = request.fields.text("value")
+    await request.write(lambda tx: tracking.tag_experiment(tx, experiment_id, key, value))
     return {}
 
 
-async def delete_tag(call: Call) -> Any:
-    experiment_id, key = call.fields.required("experiment_id"), call.fields.required("key")
-    await call.write(lambda tx: tracking.untag_experiment(tx, experiment_id, key))
+async def delete_tag(request: Request) -> Any:
+    experiment_id, key = request.fields.required("experiment_id"), request.fields.required("key")
+    await request.write(lambda tx: tracking.untag_experiment(tx, experiment_id, key))
     return {}

@@ -100,13 +100,13 @@ class Fields:
     def has(self, name: str) -> bool:
         return self.raw(name) is not None
 
-    def wrong(self, name: str, value: Any, wanted: str) -> Invalid:
+    def wrong(self, name: str, value: Any, expected: str) -> Invalid:
         shown = value if isinstance(value, str | int | float | bool) else type(value).__name__
         return Invalid(
             self._label(name),
             shown,
             f" Hint: Value was of type '{type(value).__name__}'. See the API docs for more information about request"
-            f" parameters. Wanted: {wanted}.",
+            f" parameters. Wanted: {expected}.",
         )
 
     def text(self, name: str, *, also: str = "") -> str:
@@ -205,12 +205,12 @@ class Fields:
             return []
         if not isinstance(value, list):
             raise self.wrong(name, value, "a list of objects")
-        found = []
+        objects = []
         for number, item in enumerate(value):
             if not isinstance(item, dict):
                 raise self.wrong(f"{name}[{number}]", item, "an object")
-            found.append(Fields(item, f"{self._label(name)}[{number}]"))
-        return found
+            objects.append(Fields(item, f"{self._label(name)}[{number}]"))
+        return objects
 
     def object(self, name: str) -> Fields:
         value = self.raw(name)
@@ -222,5 +222,5 @@ class Fields:
         """Return a list of {key, value} as a dict; of a key that comes twice the last counts."""
         return {item.required("key"): item.text("value") for item in self.objects(name)}
 
-    def each(self, name: str, read: Callable[[Fields], T]) -> list[T]:
+    def list_of(self, name: str, read: Callable[[Fields], T]) -> list[T]:
         return [read(item) for item in self.objects(name)]

@@ -9,9 +9,9 @@ import msgspec
 from helicline import tracking
 from helicline.clock import epoch_ms
 from helicline.errors import Conflict
-from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.fields import Fields
+from helicline.protocol.mlflow.request import Request, pairs, pruned
 from helicline.protocol.mlflow.runs import ID_HEADER, points_as_wire
 from helicline.records.run import LoggedModel, Sort
 from helicline.registry.version import LINKS_TAG
@@ -44,14 +44,14 @@ def _registrations(model: LoggedModel) -> list[dict[str, Any]]:
     return [{"name": str(link.get("name", "")), "version": str(link.get("version", ""))} for link in links]
 
 
-async def create(call: Call) -> Any:
-    fields = call.fields
+async def create(request: Request) -> Any:
+    fields = request.fields
     experiment_id, name, kind = fields.required("experiment_id"), fields.text("name"), fields.text("model_type")
     run_id, facts = fields.text("source_run_id"), (fields.pairs("params"), fields.pairs("tags"))
-    wanted = call.header(ID_HEADER, None)
-    model = await call.write(
+    requested_id = request.header(ID_HEADER, None)
+    model = await request.write(
         lambda tx: tracking.create_logged_model(
-            tx, experiment_id, name=name, model_type=kind, run_id=run_id, facts=facts, model_id=wanted
+            tx, experiment_id, name=name, model_type=kind, run_id=run_id, facts=facts, model_id=requested_id
         )
     )
     if model.experiment_id != experiment_id:
@@ -59,50 +59,50 @@ async def create(call: Call) -> Any:
     return {"model": as_wire(model)}
 
 
-async def get(call: Call) -> Any:
-    return {"model": as_wire(await call.read(lambda tx: tracking.get_logged_model(tx, call.parts["model_id"])))}
+async def get(request: Request) -> Any:
+    return {"model": as_wire(await request.read(lambda tx: tracking.get_logged_model(tx, request.parts["model_id"])))}
 
 
-async def finalize(call: Call) -> Any:
-    model_id, status = call.parts["model_id"], call.fields.required("status")
-    return {"model": as_wire(await call.write(lambda tx: tracking.finalize_logged_model(tx, model_id, status)))}
+async def finalize(request: Request) -> Any:
+    model_id, status = request.parts["model_id"], request.fields.required("status")
+    return {"model": as_wire(await request.write(lambda tx: tracking.finalize_logged_model(tx, model_id, status)))}
 
 
-async def delete(call: Call) -> Any:
-    await call.write(lambda tx: tracking.delete_logged_model(tx, call.parts["model_id"]))
+async def delete(request: Request) -> Any:
+    await request.write(lambda tx: tracking.delete_logged_model(tx, request.parts["model_id"]))
     return {}
 
 
-async def set_tags(call: Call) -> Any:
-    model_id, tags = call.parts["model_id"], call.fields.pairs("tags")
-    await call.write(lambda tx: tracking.tag_logged_model(tx, model_id, tags))
+async def set_tags(request: Request) -> Any:
+    model_id, tags = request.parts["model_id"], request.fields.pairs("tags")
+    await request.write(lambda tx: tracking.tag_logged_model(tx, model_id, tags))
     return {}
 
 
-async def delete_tag(call: Call) -> Any:
-    model_id, key = call.parts["model_id"], call.parts["key"]
-    await call.write(lambda tx: tracking.untag_logged_model(tx, model_id, key))
+async def delete_tag(request: Request) -> Any:
+    model_id, key = request.parts["model_id"], request.parts["key"]
+    await request.write(lambda tx: tracking.untag_logged_model(tx, model_id, key))
     return {}
 
 
-async def add_params(call: Call) -> Any:
-    model_id, params = call.parts["model_id"], call.fields.pairs("params")
-    await call.write(lambda tx: tracking.add_logged_model_params(tx, model_id, params))
+async def add_params(request: Request) -> Any:
+    model_id, params = request.parts["model_id"], request.fields.pairs("params")
+    await request.write(lambda tx: tracking.add_logged_model_params(tx, model_id, params))
     return {}
 
 
-async def search(call: Call) -> Any:
-    fields = call.fields
+async def search(request: Request) -> Any:
+    fields = request.fields
     experiments, text = fields.texts("experiment_ids"), fields.filter()
     datasets = [(item.required("dataset_name"), item.text("dataset_digest")) for item in fields.objects("datasets")]
     order = [_sort(item) for item in fields.objects("order_by")]
     window = (fields.integer("max_results") or 50, fields.text("page_token"))
-    found, token = await call.read(
+    models, token = await request.read(
         lambda tx: tracking.search_logged_models(
             tx, experiments, filter=text, order=order, datasets=datasets, window=window
         )
     )
-    return pruned(models=[as_wire(model) for model in found], next_page_token=token)
+    return pruned(models=[as_wire(model) for model in models], next_page_token=token)
 
 
 def _sort(item: Fields) -> Sort:
@@ -110,7 +110,7 @@ def _sort(item: Fields) -> Sort:
     entity, dot, key = name.partition(".")
     if dot and entity in ("metric", "metrics"):
         return Sort(entity="metric", key=key, ascending=ascending)
-    known = MODELS.kinds["attribute"].keys
-    if name not in known:
+    sortable = MODELS.kinds["attribute"].keys
+    if name not in sortable:
         raise WireError("INVALID_PARAMETER_VALUE", f"Invalid order by field name: {name}")
-    return Sort(entity="attribute", key=known[name][0], ascending=ascending)
+    return Sort(entity="attribute", key=sortable[name][0], ascending=ascending)

@@ -7,8 +7,8 @@ from typing import Any
 from helicline import registry
 from helicline.clock import epoch_ms
 from helicline.errors import NotFound
-from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError
+from helicline.protocol.mlflow.request import Request, pairs, pruned
 from helicline.records.model import ModelVersion, PromotionRequest, RegisteredModel
 from helicline.store.unit import Reader, Tx
 
@@ -49,81 +49,83 @@ def _with_aliases(tx: Reader, version: ModelVersion) -> dict[str, Any]:
     return version_as_wire(version, registry.aliases(tx, version.model))
 
 
-async def create_model(call: Call) -> Any:
-    name, tags, text = call.fields.required("name"), call.fields.pairs("tags"), call.fields.text("description")
+async def create_model(request: Request) -> Any:
+    name, tags, text = request.fields.required("name"), request.fields.pairs("tags"), request.fields.text("description")
     return {
-        "registered_model": await call.write(
+        "registered_model": await request.write(
             lambda tx: model_as_wire(tx, registry.create_model(tx, name, tags=tags, description=text))
         )
     }
 
 
-async def get_model(call: Call) -> Any:
-    name = call.fields.required("name")
-    return {"registered_model": await call.read(lambda tx: model_as_wire(tx, registry.get_model(tx, name)))}
+async def get_model(request: Request) -> Any:
+    name = request.fields.required("name")
+    return {"registered_model": await request.read(lambda tx: model_as_wire(tx, registry.get_model(tx, name)))}
 
 
-async def update_model(call: Call) -> Any:
-    name, text = call.fields.required("name"), call.fields.text("description")
-    return {"registered_model": await call.write(lambda tx: model_as_wire(tx, registry.describe_model(tx, name, text)))}
-
-
-async def rename_model(call: Call) -> Any:
-    name, new_name = call.fields.required("name"), call.fields.required("new_name")
+async def update_model(request: Request) -> Any:
+    name, text = request.fields.required("name"), request.fields.text("description")
     return {
-        "registered_model": await call.write(lambda tx: model_as_wire(tx, registry.rename_model(tx, name, new_name)))
+        "registered_model": await request.write(lambda tx: model_as_wire(tx, registry.describe_model(tx, name, text)))
     }
 
 
-async def delete_model(call: Call) -> Any:
-    name = call.fields.required("name")
-    await call.write(lambda tx: registry.delete_model(tx, name))
+async def rename_model(request: Request) -> Any:
+    name, new_name = request.fields.required("name"), request.fields.required("new_name")
+    return {
+        "registered_model": await request.write(lambda tx: model_as_wire(tx, registry.rename_model(tx, name, new_name)))
+    }
+
+
+async def delete_model(request: Request) -> Any:
+    name = request.fields.required("name")
+    await request.write(lambda tx: registry.delete_model(tx, name))
     return {}
 
 
-async def search_models(call: Call) -> Any:
-    fields = call.fields
+async def search_models(request: Request) -> Any:
+    fields = request.fields
     text, order, token = fields.filter(), fields.texts("order_by"), fields.text("page_token")
     size = fields.integer("max_results", 100) or 0
 
     def view(tx: Reader) -> dict[str, Any]:
-        found, following = registry.search_models(tx, filter=text, order_by=order, max_results=size, page_token=token)
-        return pruned(registered_models=[model_as_wire(tx, model) for model in found], next_page_token=following)
+        models, following = registry.search_models(tx, filter=text, order_by=order, max_results=size, page_token=token)
+        return pruned(registered_models=[model_as_wire(tx, model) for model in models], next_page_token=following)
 
-    return await call.read(view)
+    return await request.read(view)
 
 
-async def set_model_tag(call: Call) -> Any:
-    name, key, value = call.fields.required("name"), call.fields.required("key"), call.fields.text("value")
-    await call.write(lambda tx: registry.tag_model(tx, name, key, value))
+async def set_model_tag(request: Request) -> Any:
+    name, key, value = request.fields.required("name"), request.fields.required("key"), request.fields.text("value")
+    await request.write(lambda tx: registry.tag_model(tx, name, key, value))
     return {}
 
 
-async def delete_model_tag(call: Call) -> Any:
-    name, key = call.fields.required("name"), call.fields.required("key")
-    await call.write(lambda tx: registry.untag_model(tx, name, key))
+async def delete_model_tag(request: Request) -> Any:
+    name, key = request.fields.required("name"), request.fields.required("key")
+    await request.write(lambda tx: registry.untag_model(tx, name, key))
     return {}
 
 
-async def latest_versions(call: Call) -> Any:
+async def latest_versions(request: Request) -> Any:
     name, stages = (
-        call.fields.required("name"),
-        {registry.checked_stage(stage) for stage in call.fields.texts("stages")},
+        request.fields.required("name"),
+        {registry.checked_stage(stage) for stage in request.fields.texts("stages")},
     )
 
     def view(tx: Reader) -> list[dict[str, Any]]:
         latest = registry.latest_by_stage(registry.versions(tx, name))
         return [_with_aliases(tx, version) for version in latest if not stages or version.stage in stages]
 
-    return pruned(model_versions=await call.read(view))
+    return pruned(model_versions=await request.read(view))
 
 
-async def create_version(call: Call) -> Any:
-    fields = call.fields
+async def create_version(request: Request) -> Any:
+    fields = request.fields
     name, source, run_id = fields.required("name"), fields.required("source"), fields.text("run_id")
     model_id, tags, text = fields.text("model_id"), fields.pairs("tags"), fields.text("description")
     registry.check_claim(source, run_id=run_id, model_id=model_id)
-    version = await call.write(
+    version = await request.write(
         lambda tx: registry.register(
             tx, name, source=source, run_id=run_id, model_id=model_id, tags=tags, description=text
         )
@@ -131,90 +133,92 @@ async def create_version(call: Call) -> Any:
     return {"model_version": version_as_wire(version, {})}
 
 
-async def get_version(call: Call) -> Any:
-    name, number = call.fields.required("name"), call.fields.version()
-    return {"model_version": await call.read(lambda tx: _with_aliases(tx, registry.get_version(tx, name, number)))}
+async def get_version(request: Request) -> Any:
+    name, number = request.fields.required("name"), request.fields.version()
+    return {"model_version": await request.read(lambda tx: _with_aliases(tx, registry.get_version(tx, name, number)))}
 
 
-async def update_version(call: Call) -> Any:
-    name, number, text = call.fields.required("name"), call.fields.version(), call.fields.text("description")
+async def update_version(request: Request) -> Any:
+    name, number, text = request.fields.required("name"), request.fields.version(), request.fields.text("description")
     return {
-        "model_version": await call.write(
+        "model_version": await request.write(
             lambda tx: _with_aliases(tx, registry.describe_version(tx, name, number, text))
         )
     }
 
 
-async def delete_version(call: Call) -> Any:
-    name, number = call.fields.required("name"), call.fields.version()
-    await call.write(lambda tx: registry.delete_version(tx, name, number))
+async def delete_version(request: Request) -> Any:
+    name, number = request.fields.required("name"), request.fields.version()
+    await request.write(lambda tx: registry.delete_version(tx, name, number))
     return {}
 
 
-async def search_versions(call: Call) -> Any:
-    fields = call.fields
+async def search_versions(request: Request) -> Any:
+    fields = request.fields
     text, order, token = fields.filter(), fields.texts("order_by"), fields.text("page_token")
     size = fields.integer("max_results", 200_000) or 0
 
     def view(tx: Reader) -> dict[str, Any]:
-        found, following = registry.search_versions(tx, filter=text, order_by=order, max_results=size, page_token=token)
-        aliases = {name: registry.aliases(tx, name) for name in {version.model for version in found}}
-        versions = [version_as_wire(version, aliases[version.model]) for version in found]
-        return pruned(model_versions=versions, next_page_token=following)
+        versions, following = registry.search_versions(
+            tx, filter=text, order_by=order, max_results=size, page_token=token
+        )
+        aliases = {name: registry.aliases(tx, name) for name in {version.model for version in versions}}
+        items = [version_as_wire(version, aliases[version.model]) for version in versions]
+        return pruned(model_versions=items, next_page_token=following)
 
-    return await call.read(view)
-
-
-async def download_uri(call: Call) -> Any:
-    name, number = call.fields.required("name"), call.fields.version()
-
-    found = await call.read(lambda tx: registry.download_uri(tx, registry.get_version(tx, name, number)))
-    return {"artifact_uri": found}
+    return await request.read(view)
 
 
-async def set_version_tag(call: Call) -> Any:
-    name, number = call.fields.required("name"), call.fields.version()
-    key, value = call.fields.required("key"), call.fields.text("value")
-    await call.write(lambda tx: registry.tag_version(tx, name, number, key, value))
+async def download_uri(request: Request) -> Any:
+    name, number = request.fields.required("name"), request.fields.version()
+
+    uri = await request.read(lambda tx: registry.download_uri(tx, registry.get_version(tx, name, number)))
+    return {"artifact_uri": uri}
+
+
+async def set_version_tag(request: Request) -> Any:
+    name, number = request.fields.required("name"), request.fields.version()
+    key, value = request.fields.required("key"), request.fields.text("value")
+    await request.write(lambda tx: registry.tag_version(tx, name, number, key, value))
     return {}
 
 
-async def delete_version_tag(call: Call) -> Any:
-    name, number, key = call.fields.required("name"), call.fields.version(), call.fields.required("key")
-    await call.write(lambda tx: registry.untag_version(tx, name, number, key))
+async def delete_version_tag(request: Request) -> Any:
+    name, number, key = request.fields.required("name"), request.fields.version(), request.fields.required("key")
+    await request.write(lambda tx: registry.untag_version(tx, name, number, key))
     return {}
 
 
-async def transition_stage(call: Call) -> Any:
-    name, number, stage = call.fields.required("name"), call.fields.version(), call.fields.required("stage")
-    archive = call.fields.flag("archive_existing_versions")
+async def transition_stage(request: Request) -> Any:
+    name, number, stage = request.fields.required("name"), request.fields.version(), request.fields.required("stage")
+    archive = request.fields.flag("archive_existing_versions")
 
     def move(tx: Tx) -> PromotionRequest | dict[str, Any]:
         moved = registry.move_to_stage(tx, name, number, stage, archive_others=archive)
         return moved if isinstance(moved, PromotionRequest) else _with_aliases(tx, moved)
 
-    answer = await call.write(move)
+    answer = await request.write(move)
     if isinstance(answer, PromotionRequest):  # which is kept, though the client is refused
         raise registry.protected_by(answer)
     return {"model_version": answer}
 
 
-async def set_alias(call: Call) -> Any:
-    name, alias, number = call.fields.required("name"), call.fields.required("alias"), call.fields.version()
-    moved = await call.write(lambda tx: registry.point_or_ask(tx, name, alias, number))
+async def set_alias(request: Request) -> Any:
+    name, alias, number = request.fields.required("name"), request.fields.required("alias"), request.fields.version()
+    moved = await request.write(lambda tx: registry.point_or_ask(tx, name, alias, number))
     if isinstance(moved, PromotionRequest):  # which is kept, though the client is refused
         raise registry.protected_by(moved)
     return {}
 
 
-async def delete_alias(call: Call) -> Any:
-    name, alias = call.fields.required("name"), call.fields.required("alias")
-    await call.write(lambda tx: registry.unpoint(tx, name, alias))
+async def delete_alias(request: Request) -> Any:
+    name, alias = request.fields.required("name"), request.fields.required("alias")
+    await request.write(lambda tx: registry.unpoint(tx, name, alias))
     return {}
 
 
-async def get_by_alias(call: Call) -> Any:
-    name, alias = call.fields.required("name"), call.fields.required("alias")
+async def get_by_alias(request: Request) -> Any:
+    name, alias = request.fields.required("name"), request.fields.required("alias")
 
     def view(tx: Reader) -> dict[str, Any]:
         number = registry.number_at(tx, name, alias)
@@ -222,7 +226,7 @@ async def get_by_alias(call: Call) -> Any:
         return _with_aliases(tx, version)
 
     try:
-        return {"model_version": await call.read(view)}
+        return {"model_version": await request.read(view)}
     except NotFound as error:
         if error.noun == "alias":
             raise WireError("INVALID_PARAMETER_VALUE", f"Registered model alias {alias} not found.") from None

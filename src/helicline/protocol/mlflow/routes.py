@@ -8,34 +8,34 @@ from typing import Any
 
 from helicline.protocol.mlflow import experiments, logged_models, registry, runs, webhooks
 from helicline.protocol.mlflow.artifact import files, links, multipart
-from helicline.protocol.mlflow.call import Call, Reply
 from helicline.protocol.mlflow.genai import datasets, scorers
 from helicline.protocol.mlflow.metric import history
+from helicline.protocol.mlflow.request import Request, Response
 from helicline.protocol.mlflow.trace import assessments, ingest, insights, legacy
 from helicline.protocol.mlflow.trace import handlers as traces
 from helicline.records.access import Permission
 
-Handler = Callable[[Call], Awaitable[Any]]
+Handler = Callable[[Request], Awaitable[Any]]
 Route = tuple[str, str, Permission, Handler]
 VERSION = "3.17.2"
 PREFIXES = ("/api/2.0/mlflow", "/api/3.0/mlflow", "/ajax-api/2.0/mlflow", "/ajax-api/3.0/mlflow")
 
 
-async def version(call: Call) -> Any:
-    return Reply(body=VERSION.encode(), headers=(("content-type", "text/plain; charset=utf-8"),))
+async def version(request: Request) -> Any:
+    return Response(body=VERSION.encode(), headers=(("content-type", "text/plain; charset=utf-8"),))
 
 
-async def health(call: Call) -> Any:
-    return Reply(body=b"OK", headers=(("content-type", "text/plain; charset=utf-8"),))
+async def health(request: Request) -> Any:
+    return Response(body=b"OK", headers=(("content-type", "text/plain; charset=utf-8"),))
 
 
-async def server_info(call: Call) -> Any:
+async def server_info(request: Request) -> Any:
     return {
         "store_type": "SqlStore",
         "workspaces_enabled": False,
         "trace_archival_enabled": False,
-        "multipart_uploads_enabled": call.uploads is not None,
-        "multipart_downloads_enabled": call.uploads is not None,
+        "multipart_uploads_enabled": request.uploads is not None,
+        "multipart_downloads_enabled": request.uploads is not None,
         "presigned_upload_run_id_supported": False,
         "presigned_upload_model_id_supported": False,
         "features_enabled": {"gateway": False},
@@ -219,8 +219,8 @@ class Table:
     def find(self, method: str, path: str) -> tuple[Permission, Handler, dict[str, str]] | None:
         """Return the route's permission, handler and path parameters, None where there is no such route."""
         if (verbs := self.exact.get(path)) is not None:
-            found = verbs.get(method)
-            return None if found is None else (*found, {})
+            route = verbs.get(method)
+            return None if route is None else (*route, {})
         for pattern, verb, permission, handler in self.patterns:
             if verb == method and (matched := pattern.fullmatch(path)):
                 return permission, handler, matched.groupdict()

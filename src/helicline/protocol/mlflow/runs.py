@@ -11,10 +11,10 @@ import msgspec
 from helicline import tracking
 from helicline.clock import epoch_ms
 from helicline.errors import Conflict
-from helicline.protocol.mlflow.call import Call, Pair, pairs, pruned
 from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.protocol.mlflow.fields import Fields
 from helicline.protocol.mlflow.metric.points import log_batch_of, log_metric_of
+from helicline.protocol.mlflow.request import Pair, Request, pairs, pruned
 from helicline.records.run import DatasetInput, MetricPoint, ModelOutput, Run
 from helicline.tracking.checks import checked_key, checked_run
 
@@ -107,7 +107,11 @@ def as_wire(run: Run) -> WireRun:
             dataset_inputs=[_input_as_wire(dataset) for dataset in run.inputs],
             model_inputs=[{"model_id": model_id} for model_id in run.model_inputs],
         )
-        outputs = pruned(model_outputs=[{"model_id": made.model_id, "step": made.step} for made in run.model_outputs])
+        outputs = pruned(
+            model_outputs=[
+                {"model_id": model_output.model_id, "step": model_output.step} for model_output in run.model_outputs
+            ]
+        )
     data = WireData(points_as_wire(run.metrics), pairs(run.params), pairs(run.tags))
     return WireRun(info_as_wire(run), data, inputs, outputs)
 
@@ -118,8 +122,8 @@ def _input_as_wire(dataset: DatasetInput) -> dict[str, Any]:
     return pruned(tags=pairs(dataset.tags), dataset=body)
 
 
-async def create(call: Call) -> Any:
-    fields = call.fields
+async def create(request: Request) -> Any:
+    fields = request.fields
     experiment_id = fields.text("experiment_id") or "0"
     name, tags, user, start = (
         fields.text("run_name"),
@@ -127,10 +131,10 @@ async def create(call: Call) -> Any:
         fields.text("user_id"),
         fields.time("start_time"),
     )
-    wanted = call.header(ID_HEADER, None)
-    run = await call.write(
+    requested_id = request.header(ID_HEADER, None)
+    run = await request.write(
         lambda tx: tracking.create_run(
-            tx, experiment_id, name=name, tags=tags, user=user, start_time=start, run_id=wanted
+            tx, experiment_id, name=name, tags=tags, user=user, start_time=start, run_id=requested_id
         )
     )
     if run.experiment_id != experiment_id:
@@ -142,39 +146,39 @@ def _run_id(fields: Fields) -> str:
     return fields.required("run_id", also="run_uuid")
 
 
-async def get(call: Call) -> Any:
-    run_id = _run_id(call.fields)
-    return {"run": as_wire(await call.read(lambda tx: tracking.get_run(tx, run_id)))}
+async def get(request: Request) -> Any:
+    run_id = _run_id(request.fields)
+    return {"run": as_wire(await request.read(lambda tx: tracking.get_run(tx, run_id)))}
 
 
-async def update(call: Call) -> Any:
-    fields = call.fields
+async def update(request: Request) -> Any:
+    fields = request.fields
     run_id, status = _run_id(fields), fields.raw("status")
     if isinstance(status, int) and 1 <= status <= len(STATUSES):
         status = STATUSES[status - 1]
     if status is not None and status not in STATUSES:
         raise fields.wrong("status", status, f"one of {', '.join(STATUSES)}")
     end, name = fields.time("end_time"), fields.text("run_name") or None
-    run = await call.write(lambda tx: tracking.update_run(tx, run_id, status=status, end_time=end, name=name))
+    run = await request.write(lambda tx: tracking.update_run(tx, run_id, status=status, end_time=end, name=name))
     return {"run_info": info_as_wire(run)}
 
 
-async def delete(call: Call) -> Any:
-    run_id = _run_id(call.fields)
-    await call.write(lambda tx: tracking.delete_run(tx, run_id))
+async def delete(request: Request) -> Any:
+    run_id = _run_id(request.fields)
+    await request.write(lambda tx: tracking.delete_run(tx, run_id))
     return {}
 
 
-async def restore(call: Call) -> Any:
-    run_id = _run_id(call.fields)
-    await call.write(lambda tx: tracking.restore_run(tx, run_id))
+async def restore(request: Request) -> Any:
+    run_id = _run_id(request.fields)
+    await request.write(lambda tx: tracking.restore_run(tx, run_id))
     return {}
 
 
-async def search(call: Call) -> Any:
-    fields = call.fields
+async def search(request: Request) -> Any:
+    fields = request.fields
     size = fields.integer("max_results", 1000) or 0
-    found, token = await call.read(
+    runs, token = await request.read(
         lambda tx: tracking.search_runs(
             tx,
             fields.texts("experiment_ids"),
@@ -185,7 +189,7 @@ async def search(call: Call) -> Any:
             view=fields.text("run_view_type") or "ACTIVE_ONLY",
         )
     )
-    return pruned(runs=[as_wire(run) for run in found], next_page_token=token)
+    return pruned(runs=[as_wire(run) for run in runs], next_page_token=token)
 
 
 def _point(fields: Fields) -> MetricPoint:
@@ -207,54 +211,54 @@ def _point(fields: Fields) -> MetricPoint:
     )
 
 
-async def log_metric(call: Call) -> Any:
-    usual = log_metric_of(call.body)
+async def log_metric(request: Request) -> Any:
+    usual = log_metric_of(request.body)
     if usual is None:
-        fields = call.parse()
+        fields = request.parse()
         run_id, point = _run_id(fields), _point(fields)
     else:
         run_id, point = usual.run_id, usual
-    await call.gather(tracking.log_metrics, (run_id, [tracking.checked_point(point)]))
+    await request.gather(tracking.log_metrics, (run_id, [tracking.checked_point(point)]))
     return {}
 
 
-async def log_parameter(call: Call) -> Any:
-    run_id, key, value = _run_id(call.fields), call.fields.required("key"), call.fields.text("value")
+async def log_parameter(request: Request) -> Any:
+    run_id, key, value = _run_id(request.fields), request.fields.required("key"), request.fields.text("value")
     checked_key("key", "Param key", key)  # in a batch it would be called by its number
-    await call.write(lambda tx: tracking.log_batch(tx, run_id, params={key: value}))
+    await request.write(lambda tx: tracking.log_batch(tx, run_id, params={key: value}))
     return {}
 
 
-async def set_tag(call: Call) -> Any:
-    run_id, key, value = _run_id(call.fields), call.fields.required("key"), call.fields.text("value")
+async def set_tag(request: Request) -> Any:
+    run_id, key, value = _run_id(request.fields), request.fields.required("key"), request.fields.text("value")
     checked_key("key", "key", key)
-    await call.write(lambda tx: tracking.log_batch(tx, run_id, tags={key: value}))
+    await request.write(lambda tx: tracking.log_batch(tx, run_id, tags={key: value}))
     return {}
 
 
-async def delete_tag(call: Call) -> Any:
-    run_id, key = _run_id(call.fields), call.fields.required("key")
-    await call.write(lambda tx: tracking.untag_run(tx, run_id, key))
+async def delete_tag(request: Request) -> Any:
+    run_id, key = _run_id(request.fields), request.fields.required("key")
+    await request.write(lambda tx: tracking.untag_run(tx, run_id, key))
     return {}
 
 
-async def log_batch(call: Call) -> Any:
-    if len(call.body) > MAX_BATCH_TEXT and len(call.body.decode()) > MAX_BATCH_TEXT:
+async def log_batch(request: Request) -> Any:
+    if len(request.body) > MAX_BATCH_TEXT and len(request.body.decode()) > MAX_BATCH_TEXT:
         raise WireError(
             "INVALID_PARAMETER_VALUE",
             f"Batched logging API requests must be at most {MAX_BATCH_TEXT} bytes,"
-            f" got a request of size {len(call.body)}.",
+            f" got a request of size {len(request.body)}.",
         )
-    usual = log_batch_of(call.body)
+    usual = log_batch_of(request.body)
     if usual is None:
-        return await _log_anything(call)
+        return await _log_anything(request)
     _check_sizes(usual.metrics, (), ())
-    await call.gather(tracking.log_metrics, (usual.run_id, tracking.checked_points(usual.metrics)))
+    await request.gather(tracking.log_metrics, (usual.run_id, tracking.checked_points(usual.metrics)))
     return {}
 
 
-async def _log_anything(call: Call) -> Any:
-    fields = call.parse()
+async def _log_anything(request: Request) -> Any:
+    fields = request.parse()
     run_id, metrics = _run_id(fields), fields.objects("metrics")
     params, tags = fields.objects("params"), fields.objects("tags")
     _check_sizes(metrics, params, tags)
@@ -269,19 +273,19 @@ async def _log_anything(call: Call) -> Any:
     points = [_point(metric) for metric in metrics]
     named, tagged = fields.pairs("params"), fields.pairs("tags")
     checked_run("run_id", run_id)
-    await call.write(lambda tx: tracking.log_batch(tx, run_id, metrics=points, params=named, tags=tagged))
+    await request.write(lambda tx: tracking.log_batch(tx, run_id, metrics=points, params=named, tags=tagged))
     return {}
 
 
 def _check_sizes(metrics: Sequence[Any], params: Sequence[Any], tags: Sequence[Any]) -> None:
     total = len(metrics) + len(params) + len(tags)
     limits = (("metrics", 1000, len(metrics)), ("params", 100, len(params)), ("tags", 100, len(tags)))
-    for what, limit, got in (*limits, ("metrics, params, and tags", 1000, total)):
-        if got > limit:
+    for kind, limit, count in (*limits, ("metrics, params, and tags", 1000, total)):
+        if count > limit:
             raise WireError(
                 "INVALID_PARAMETER_VALUE",
-                f"A batch logging request can contain at most {limit} {what}. Got {got} {what}. Please split up {what}"
-                " across multiple requests and try again.",
+                f"A batch logging request can contain at most {limit} {kind}. Got {count} {kind}. Please split up"
+                f" {kind} across multiple requests and try again.",
             )
 
 
@@ -291,32 +295,32 @@ def _dataset(fields: Fields) -> DatasetInput:
     return DatasetInput(tags=fields.pairs("tags"), **values)
 
 
-async def log_inputs(call: Call) -> Any:
-    run_id, datasets = _run_id(call.fields), call.fields.each("datasets", _dataset)
-    models = [model.required("model_id") for model in call.fields.objects("models")]
-    await call.write(lambda tx: tracking.log_inputs(tx, run_id, datasets=datasets, model_ids=models))
+async def log_inputs(request: Request) -> Any:
+    run_id, datasets = _run_id(request.fields), request.fields.list_of("datasets", _dataset)
+    models = [model.required("model_id") for model in request.fields.objects("models")]
+    await request.write(lambda tx: tracking.log_inputs(tx, run_id, datasets=datasets, model_ids=models))
     return {}
 
 
-async def log_outputs(call: Call) -> Any:
-    run_id = _run_id(call.fields)
+async def log_outputs(request: Request) -> Any:
+    run_id = _run_id(request.fields)
     models = [
         ModelOutput(model_id=model.required("model_id"), step=model.integer("step", 0) or 0)
-        for model in call.fields.objects("models")
+        for model in request.fields.objects("models")
     ]
-    await call.write(lambda tx: tracking.log_outputs(tx, run_id, models))
+    await request.write(lambda tx: tracking.log_outputs(tx, run_id, models))
     return {}
 
 
-async def log_model(call: Call) -> Any:
+async def log_model(request: Request) -> Any:
     """Note a model in the run's tag, as clients before MLflow 3 do."""
-    run_id, text = _run_id(call.fields), call.fields.required("model_json")
+    run_id, text = _run_id(request.fields), request.fields.required("model_json")
     try:
         document = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError):
         raise WireError("INVALID_PARAMETER_VALUE", "Malformed model info: model_json is not a valid JSON.") from None
-    lacking = sorted({"artifact_path", "flavors", "utc_time_created", "run_id"} - set(document or ()))
-    if not isinstance(document, dict) or lacking:
-        raise WireError("INVALID_PARAMETER_VALUE", f"Model json is missing mandatory fields: {lacking}")
-    await call.write(lambda tx: tracking.note_model(tx, run_id, document))
+    missing = sorted({"artifact_path", "flavors", "utc_time_created", "run_id"} - set(document or ()))
+    if not isinstance(document, dict) or missing:
+        raise WireError("INVALID_PARAMETER_VALUE", f"Model json is missing mandatory fields: {missing}")
+    await request.write(lambda tx: tracking.note_model(tx, run_id, document))
     return {}

@@ -10,8 +10,8 @@ import msgspec
 
 from helicline import webhook as webhooks
 from helicline.clock import epoch_ms
-from helicline.protocol.mlflow.call import Call, pruned
 from helicline.protocol.mlflow.fields import Fields
+from helicline.protocol.mlflow.request import Request, pruned
 from helicline.protocol.webhook import send
 from helicline.records.webhook import Webhook
 
@@ -38,62 +38,68 @@ def _event(fields: Fields) -> str:
     return f"{fields.required('entity').lower()}.{fields.required('action').lower()}"
 
 
-def _told(fields: Fields) -> webhooks.Told:
-    def said(name: str) -> Any:
+def _fields_of(fields: Fields) -> webhooks.WebhookFields:
+    def text(name: str) -> Any:
         return fields.text(name) if fields.has(name) else None
 
-    return webhooks.Told(
-        name=said("name") or None,
-        url=said("url") or None,
-        events=fields.each("events", _event) or None,
-        description=said("description"),
-        secret=said("secret"),
-        status=said("status") or None,
+    return webhooks.WebhookFields(
+        name=text("name") or None,
+        url=text("url") or None,
+        events=fields.list_of("events", _event) or None,
+        description=text("description"),
+        secret=text("secret"),
+        status=text("status") or None,
     )
 
 
-async def create(call: Call) -> Any:
-    call.fields.required("name")
-    call.fields.required("url")
-    told, private = _told(call.fields), call.settings.webhook_private
-    made = await call.write(lambda tx: webhooks.create_webhook(tx, told, private=private, seal=call.vault.seal))
-    return {"webhook": as_wire(made)}
+async def create(request: Request) -> Any:
+    request.fields.required("name")
+    request.fields.required("url")
+    fields, private = _fields_of(request.fields), request.settings.webhook_private
+    webhook = await request.write(
+        lambda tx: webhooks.create_webhook(tx, fields, private=private, seal=request.vault.seal)
+    )
+    return {"webhook": as_wire(webhook)}
 
 
-async def listing(call: Call) -> Any:
-    size, token = call.fields.integer("max_results") or 100, call.fields.text("page_token")
-    found, following = await call.read(lambda tx: webhooks.list_webhooks(tx, max_results=size, page_token=token))
-    return pruned(webhooks=[as_wire(webhook) for webhook in found], next_page_token=following)
+async def listing(request: Request) -> Any:
+    size, token = request.fields.integer("max_results") or 100, request.fields.text("page_token")
+    records, following = await request.read(lambda tx: webhooks.list_webhooks(tx, max_results=size, page_token=token))
+    return pruned(webhooks=[as_wire(webhook) for webhook in records], next_page_token=following)
 
 
-async def get(call: Call) -> Any:
-    return {"webhook": as_wire(await call.read(lambda tx: webhooks.get_webhook(tx, call.parts["webhook_id"])))}
+async def get(request: Request) -> Any:
+    return {"webhook": as_wire(await request.read(lambda tx: webhooks.get_webhook(tx, request.parts["webhook_id"])))}
 
 
-async def update(call: Call) -> Any:
-    told, private, webhook_id = _told(call.fields), call.settings.webhook_private, call.parts["webhook_id"]
-    fresh = await call.write(
-        lambda tx: webhooks.update_webhook(tx, webhook_id, told, private=private, seal=call.vault.seal)
+async def update(request: Request) -> Any:
+    fields, private, webhook_id = (
+        _fields_of(request.fields),
+        request.settings.webhook_private,
+        request.parts["webhook_id"],
+    )
+    fresh = await request.write(
+        lambda tx: webhooks.update_webhook(tx, webhook_id, fields, private=private, seal=request.vault.seal)
     )
     return {"webhook": as_wire(fresh)}
 
 
-async def delete(call: Call) -> Any:
-    await call.write(lambda tx: webhooks.delete_webhook(tx, call.parts["webhook_id"]))
+async def delete(request: Request) -> Any:
+    await request.write(lambda tx: webhooks.delete_webhook(tx, request.parts["webhook_id"]))
     return {}
 
 
-async def test(call: Call) -> Any:
+async def test(request: Request) -> Any:
     """Send an example of an event now, and answer how that went."""
-    webhook = await call.read(lambda tx: webhooks.get_webhook(tx, call.parts["webhook_id"]))
-    event = _event(call.fields.object("event")) if call.fields.has("event") else webhook.events[0]
+    webhook = await request.read(lambda tx: webhooks.get_webhook(tx, request.parts["webhook_id"]))
+    event = _event(request.fields.object("event")) if request.fields.has("event") else webhook.events[0]
     if event not in webhooks.EVENTS:
-        raise call.fields.wrong("event", event, f"one of {', '.join(webhooks.EVENTS)}")
-    now = call.store.clock.now()
+        raise request.fields.wrong("event", event, f"one of {', '.join(webhooks.EVENTS)}")
+    now = request.store.clock.now()
     body, delivery_id = msgspec.json.encode(webhooks.example(event, now)).decode(), str(uuid.uuid4())
-    secret = call.vault.open(webhook.secret, webhooks.about(webhook.id))
-    told = send.headers(secret, delivery_id, str(epoch_ms(now) // 1000), body)
-    private = call.settings.webhook_private
-    outcome = await asyncio.to_thread(send.post, webhook.url, body, told, private=private)
+    secret = request.vault.open(webhook.secret, webhooks.about(webhook.id))
+    headers = send.headers(secret, delivery_id, str(epoch_ms(now) // 1000), body)
+    private = request.settings.webhook_private
+    outcome = await asyncio.to_thread(send.post, webhook.url, body, headers, private=private)
     wire = pruned(response_status=outcome.status or None, response_body=outcome.body, error_message=outcome.error)
     return {"result": wire | {"success": 200 <= outcome.status < 300}}

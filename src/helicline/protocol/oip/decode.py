@@ -93,10 +93,10 @@ def read(body: bytes) -> InferRequest:
     payload = parse(body)
     if type(payload) is not dict:
         raise Invalid("body", type(payload).__name__, "a JSON object with inputs")
-    given = payload.get("inputs")
-    if type(given) is not list or not given:
-        raise Invalid("inputs", given, "a non-empty list of tensors")
-    inputs = [_tensor(tensor, place) for place, tensor in enumerate(given)]
+    tensors = payload.get("inputs")
+    if type(tensors) is not list or not tensors:
+        raise Invalid("inputs", tensors, "a non-empty list of tensors")
+    inputs = [_tensor(tensor, place) for place, tensor in enumerate(tensors)]
     if len({tensor.name for tensor in inputs}) != len(inputs):
         raise Invalid("inputs", [tensor.name for tensor in inputs], "tensors with distinct names")
     request_id = payload.get("id")
@@ -105,38 +105,38 @@ def read(body: bytes) -> InferRequest:
     return InferRequest(request_id, inputs, _params(payload.get("parameters")), _outputs(payload.get("outputs")))
 
 
-def _params(given: Any) -> dict[str, Any]:
-    if given is None:
+def _params(parameters: Any) -> dict[str, Any]:
+    if parameters is None:
         return {}
-    if type(given) is not dict:
-        raise Invalid("parameters", given, "an object")
-    for name, value in given.items():
+    if type(parameters) is not dict:
+        raise Invalid("parameters", parameters, "an object")
+    for name, value in parameters.items():
         if type(value) not in (str, int, float, bool) and name not in _RESERVED:
             raise Invalid(f"parameters.{name}", value, "text, a number or a boolean")
-    return {name: v for name, v in given.items() if name not in _RESERVED and not name.startswith("triton_")}
+    return {name: v for name, v in parameters.items() if name not in _RESERVED and not name.startswith("triton_")}
 
 
-def _outputs(given: Any) -> list[str]:
-    if given is None:
+def _outputs(outputs: Any) -> list[str]:
+    if outputs is None:
         return []
-    if type(given) is not list or any(type(o) is not dict or type(o.get("name")) is not str for o in given):
-        raise Invalid("outputs", given, 'a list of {"name": ...}')
-    return [output["name"] for output in given]
+    if type(outputs) is not list or any(type(o) is not dict or type(o.get("name")) is not str for o in outputs):
+        raise Invalid("outputs", outputs, 'a list of {"name": ...}')
+    return [output["name"] for output in outputs]
 
 
-def _tensor(given: Any, place: int) -> InputTensor:
-    if type(given) is not dict:
-        raise Invalid(f"inputs[{place}]", given, "an object {name, shape, datatype, data}")
-    name, datatype, shape = given.get("name"), given.get("datatype"), given.get("shape")
+def _tensor(document: Any, place: int) -> InputTensor:
+    if type(document) is not dict:
+        raise Invalid(f"inputs[{place}]", document, "an object {name, shape, datatype, data}")
+    name, datatype, shape = document.get("name"), document.get("datatype"), document.get("shape")
     if type(name) is not str or not name:
         raise Invalid(f"inputs[{place}].name", name, "non-empty text")
     if type(datatype) is not str or datatype not in DTYPES:
         raise Invalid(f"inputs.{name}.datatype", datatype, f"one of {', '.join(DTYPES)}")
     if type(shape) is not list or not shape or any(type(n) is not int or n < 0 for n in shape):
         raise Invalid(f"inputs.{name}.shape", shape, "a list of whole numbers >= 0")
-    if "data" not in given:
+    if "data" not in document:
         raise Invalid(f"inputs.{name}.data", None, "a list of values (the binary form is not offered)")
-    flat = _flatten(given["data"], name)
+    flat = _flatten(document["data"], name)
     if len(flat) != math.prod(shape):
         raise Invalid(f"inputs.{name}.data", f"{len(flat)} values", f"{math.prod(shape)} for shape {shape}")
     _check_values(flat, name, datatype=datatype)
@@ -185,11 +185,11 @@ def rows_for(request: InferRequest, signature: Signature) -> list[Row]:
     single = request.inputs[0]
     if len(request.inputs) == 1 and len(single.shape) == 2 and (single.name not in names or len(columns) == 1):
         return _matrix_rows(single, columns)
-    given = {tensor.name: tensor for tensor in request.inputs}
-    for unknown in sorted(set(given) - names):
+    by_name = {tensor.name: tensor for tensor in request.inputs}
+    for unknown in sorted(set(by_name) - names):
         raise Invalid(f"inputs.{unknown}", "an unknown tensor", f"the columns {', '.join(signature.names)}")
     count = request.inputs[0].rows
-    series = [_column_values(column, given.get(column.name), count=count) for column in columns]
+    series = [_column_values(column, by_name.get(column.name), count=count) for column in columns]
     return [list(row) for row in zip(*series, strict=True)]
 
 
@@ -231,25 +231,25 @@ def arrays_for(request: InferRequest, signature: Signature) -> dict[str, np.ndar
         (tensor,) = expected.values()
         if tensor.name in ("", request.inputs[0].name):
             return {tensor.name: _checked_array(request.inputs[0], tensor)}
-    given = {tensor.name: tensor for tensor in request.inputs}
-    for unknown in sorted(set(given) - set(expected)):
+    by_name = {tensor.name: tensor for tensor in request.inputs}
+    for unknown in sorted(set(by_name) - set(expected)):
         raise Invalid(f"inputs.{unknown}", "an unknown tensor", f"the tensors {', '.join(expected)}")
-    for missing in sorted(set(expected) - set(given)):
+    for missing in sorted(set(expected) - set(by_name)):
         raise Invalid(f"inputs.{missing}", None, f"a tensor of type {expected[missing].dtype}")
-    return {name: _checked_array(given[name], tensor) for name, tensor in expected.items()}
+    return {name: _checked_array(by_name[name], tensor) for name, tensor in expected.items()}
 
 
-def _checked_array(given: InputTensor, expected: Tensor) -> np.ndarray[Any, Any]:
-    shape = given.shape
+def _checked_array(tensor: InputTensor, expected: Tensor) -> np.ndarray[Any, Any]:
+    shape = tensor.shape
     if len(shape) != len(expected.shape) or any(
-        want not in (-1, got) for got, want in zip(shape, expected.shape, strict=True)
+        want not in (-1, size) for size, want in zip(shape, expected.shape, strict=True)
     ):
-        raise Invalid(f"inputs.{given.name}.shape", list(shape), str(list(expected.shape)))
-    array = given.array()
+        raise Invalid(f"inputs.{tensor.name}.shape", list(shape), str(list(expected.shape)))
+    array = tensor.array()
     if not expected.dtype.startswith(("str", "object", "bytes", "<U")):
-        wanted = np.dtype(expected.dtype)
-        whole_to_float = wanted.kind == "f" and array.dtype.kind in "iuf"
-        if not whole_to_float and (array.dtype.kind == "O" or not np.can_cast(array.dtype, wanted, "same_kind")):
-            raise Invalid(f"inputs.{given.name}.datatype", given.datatype, _DATATYPES.get(wanted.name, wanted.name))
-        array = array.astype(wanted)
+        dtype = np.dtype(expected.dtype)
+        whole_to_float = dtype.kind == "f" and array.dtype.kind in "iuf"
+        if not whole_to_float and (array.dtype.kind == "O" or not np.can_cast(array.dtype, dtype, "same_kind")):
+            raise Invalid(f"inputs.{tensor.name}.datatype", tensor.datatype, _DATATYPES.get(dtype.name, dtype.name))
+        array = array.astype(dtype)
     return array

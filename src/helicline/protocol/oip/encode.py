@@ -48,9 +48,9 @@ def _text(value: Any) -> str:
     return json.dumps(jsonable(value), default=str)
 
 
-def infer_response(head: dict[str, Any], output: Any, *, names: list[str], wanted: list[str]) -> bytes:
+def infer_response(head: dict[str, Any], output: Any, *, names: list[str], requested: list[str]) -> bytes:
     """Return the body: `head` (model_name, id, parameters, ...) and the outputs asked for (all if none)."""
     tensors = output_tensors(output, names)
-    if wanted:
-        tensors = [tensor for tensor in tensors if tensor["name"] in wanted]
+    if requested:
+        tensors = [tensor for tensor in tensors if tensor["name"] in requested]
     return json.dumps({**head, "outputs": tensors}).encode()

@@ -67,8 +67,8 @@ def get_status(edge: Edge) -> status.Status:
 @get("/events", sync_to_thread=True)
 def list_events(edge: Edge, noun: str = "", id: str = "", before: int = 0, limit: int = 100) -> Page[Event]:
     """Events, newest first."""
-    found = edge.read(lambda tx: events.latest(tx, noun=noun, id=id, before=before, limit=bounded(limit)))
-    return Page(found, str(found[-1].seq) if len(found) == limit else "")
+    page = edge.read(lambda tx: events.latest(tx, noun=noun, id=id, before=before, limit=bounded(limit)))
+    return Page(page, str(page[-1].seq) if len(page) == limit else "")
 
 
 @get("/audit", sync_to_thread=True)
@@ -76,7 +76,7 @@ def verify_audit(edge: Edge) -> Audit:
     """Walk the whole chain of events and say whether it holds."""
     try:
         return Audit(ok=True, events=edge.read(bus.verify))
-    except bus.Break as broken:
+    except bus.ChainBreak as broken:
         return Audit(ok=False, events=0, broken_at=broken.seq, why=broken.why)
 
 

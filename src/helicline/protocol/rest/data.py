@@ -51,12 +51,12 @@ class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
 def list_datasets(edge: Edge) -> Page[DatasetSummary]:
     """Every dataset with its refs and its newest version."""
 
-    def one(dataset: Dataset) -> DatasetSummary:
+    def summary_of(dataset: Dataset) -> DatasetSummary:
         newest = edge.read(lambda tx: versions.versions(tx, dataset.name, limit=1))
         refs = edge.read(lambda tx: versions.refs(tx, dataset.name))
         return DatasetSummary(dataset=dataset, refs=refs, latest=newest[0] if newest else None)
 
-    return Page([one(dataset) for dataset in edge.read(versions.datasets)])
+    return Page([summary_of(dataset) for dataset in edge.read(versions.datasets)])
 
 
 @get("/datasets/{name:str}/versions", sync_to_thread=True)
@@ -126,11 +126,11 @@ async def receive(stream: AsyncIterator[bytes], blobs: Blobs, *, limit: int) -> 
     """Store a body as it comes in, never more than a few pieces of it in memory."""
     pieces: queue.Queue[bytes | None] = queue.Queue(maxsize=16)
 
-    def taken() -> Iterator[bytes]:
+    def received() -> Iterator[bytes]:
         while (piece := pieces.get()) is not None:
             yield piece
 
-    keeping = asyncio.ensure_future(asyncio.to_thread(blobs.put, taken(), limit=limit))
+    keeping = asyncio.ensure_future(asyncio.to_thread(blobs.put, received(), limit=limit))
     try:
         async for piece in stream:
             while not keeping.done():

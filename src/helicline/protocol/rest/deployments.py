@@ -59,22 +59,22 @@ def _detail(tx: Reader, name: str) -> DeploymentDetail:
     column = nouns.ROLLOUTS.table.c
     rollouts = nouns.ROLLOUTS.select(tx, column.deployment == name, order=[column.number.desc()], limit=20)
     newest = rollouts[0] if rollouts else None
-    seen = deployments.sightings(tx)
+    sightings = deployments.sightings(tx)
     return DeploymentDetail(
         deployment=deployment,
         revisions=deployments.revisions(tx, name),
-        rollout=next((one for one in rollouts if one.state in deployments.ACTIVE), None),
+        rollout=next((candidate for candidate in rollouts if candidate.state in deployments.ACTIVE), None),
         stages=guarding.stages_of(tx, newest) if newest else [],
         rollouts=rollouts,
-        counts=[one for sighting in seen[:1] for one in sighting.observed.counts if one.deployment == name],
-        gateways=seen[:3],
+        counts=[count for sighting in sightings[:1] for count in sighting.observed.counts if count.deployment == name],
+        gateways=sightings[:3],
     )
 
 
 @get("/deployments", sync_to_thread=True)
 def list_deployments(edge: Edge) -> Page[DeploymentDetail]:
     """Every deployment with its revisions, traffic and rollout."""
-    return Page(edge.read(lambda tx: [_detail(tx, one.name) for one in nouns.DEPLOYMENTS.select(tx)]))
+    return Page(edge.read(lambda tx: [_detail(tx, deployment.name) for deployment in nouns.DEPLOYMENTS.select(tx)]))
 
 
 @get("/deployments/{name:str}", sync_to_thread=True)
@@ -148,12 +148,12 @@ async def get_desired(edge: Edge, feed: Feed, after: int = -1, wait_s: float = 2
     """What gateways should do, once its generation is after `after`; 204 when nothing changed within `wait_s`."""
     end = asyncio.get_running_loop().time() + min(max(wait_s, 0.0), 30.0)
     while True:
-        seen = feed.seq
-        wanted = await asyncio.to_thread(edge.read, deployments.desired)
-        if wanted.generation > after:
-            return Response(wanted)
-        left = end - asyncio.get_running_loop().time()
-        if left <= 0 or not await feed.wait(seen, left, nouns=("routing",)):
+        seq = feed.seq
+        state = await asyncio.to_thread(edge.read, deployments.desired)
+        if state.generation > after:
+            return Response(state)
+        remaining_s = end - asyncio.get_running_loop().time()
+        if remaining_s <= 0 or not await feed.wait(seq, remaining_s, nouns=("routing",)):
             return Response(None, status_code=204)
 
 

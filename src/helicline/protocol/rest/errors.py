@@ -38,7 +38,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def status_of(kind: type[errors.HeliclineError]) -> int:
     """Return the status of an error's own code, or else that of the nearest class above it in the tree."""
-    codes = (getattr(one, "code", "") for one in kind.__mro__)
+    codes = (getattr(ancestor, "code", "") for ancestor in kind.__mro__)
     return next((STATUS[code] for code in codes if code in STATUS), 500)
 
 

@@ -49,13 +49,13 @@ class Feed:
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout_s
         while not self.after(seq, nouns):
-            left = end - loop.time()
-            if left <= 0 or self.closed:
+            remaining_s = end - loop.time()
+            if remaining_s <= 0 or self.closed:
                 return False
             waiter = loop.create_future()
             self._waiting.add(waiter)
             try:
-                await asyncio.wait_for(waiter, left)
+                await asyncio.wait_for(waiter, remaining_s)
             except TimeoutError:
                 return False
             finally:

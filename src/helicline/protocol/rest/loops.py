@@ -91,10 +91,10 @@ def begin_turn(edge: Edge, name: str, data: RunBody) -> Turn:
 
 
 def _loop(tx: Reader, name: str) -> Loop:
-    found = nouns.LOOPS.find(tx, name)
-    if found is None:
+    loop = nouns.LOOPS.find(tx, name)
+    if loop is None:
         raise NotFound("loop", name, "Record it first: hl apply loop.py")
-    return found
+    return loop
 
 
 @get("/turns", sync_to_thread=True)
@@ -135,7 +135,7 @@ def list_monitors(edge: Edge, deployment: str = "", windows: int = 60) -> Page[M
     most, column = bounded(windows), nouns.MONITORS.table.c
     where = [column.deployment == deployment] if deployment else []
 
-    def one(tx: Reader, monitor: Monitor) -> MonitorDetail:
+    def detail_of(tx: Reader, monitor: Monitor) -> MonitorDetail:
         newest = watching.latest_windows(tx, monitor.deployment, monitor.name, limit=most)
         return MonitorDetail(
             monitor=monitor,
@@ -143,7 +143,7 @@ def list_monitors(edge: Edge, deployment: str = "", windows: int = 60) -> Page[M
             alert=alerting.open_alert(tx, monitor.deployment, monitor.name),
         )
 
-    return Page(edge.read(lambda tx: [one(tx, monitor) for monitor in nouns.MONITORS.select(tx, *where)]))
+    return Page(edge.read(lambda tx: [detail_of(tx, monitor) for monitor in nouns.MONITORS.select(tx, *where)]))
 
 
 @get("/alerts", sync_to_thread=True)

@@ -58,18 +58,18 @@ def list_models(edge: Edge) -> Page[ModelSummary]:
     """Every registered model with its aliases and newest version."""
 
     def view(tx: Reader) -> list[ModelSummary]:
-        found = [model for model in nouns.MODELS.select(tx) if not model.is_prompt]
+        models = [model for model in nouns.MODELS.select(tx) if not model.is_prompt]
         return [
             ModelSummary(model=model, aliases=_aliases(tx, model.name), latest=_newest(tx, model.name))
-            for model in found
+            for model in models
         ]
 
     return Page(edge.read(view))
 
 
 def _newest(tx: Reader, model: str) -> ModelVersion | None:
-    found = [version for version in versions(tx, model) if not version.deleted]
-    return max(found, key=lambda version: version.number, default=None)
+    candidates = [version for version in versions(tx, model) if not version.deleted]
+    return max(candidates, key=lambda version: version.number, default=None)
 
 
 @get("/models/{name:str}/versions", sync_to_thread=True)
@@ -78,8 +78,8 @@ def list_model_versions(edge: Edge, name: str) -> Page[VersionDetail]:
 
     def view(tx: Reader) -> list[VersionDetail]:
         nouns.MODELS.get(tx, name)
-        found = sorted(versions(tx, name), key=lambda version: -version.number)
-        return [_detail(tx, version, files_too=False) for version in found if not version.deleted]
+        ordered = sorted(versions(tx, name), key=lambda version: -version.number)
+        return [_detail(tx, version, files_too=False) for version in ordered if not version.deleted]
 
     return Page(edge.read(view))
 
@@ -104,11 +104,12 @@ def _detail(tx: Reader, version: ModelVersion, *, files_too: bool) -> VersionDet
 
 
 def _serving(tx: Reader, version: ModelVersion) -> list[str]:
-    found = nouns.DEPLOYMENTS.select(tx, nouns.DEPLOYMENTS.table.c.model == version.model)
+    deployments = nouns.DEPLOYMENTS.select(tx, nouns.DEPLOYMENTS.table.c.model == version.model)
     return [
-        one.name
-        for one in found
-        if one.stable and nouns.REVISIONS.get(tx, one.name, one.stable).model_version == version.number
+        deployment.name
+        for deployment in deployments
+        if deployment.stable
+        and nouns.REVISIONS.get(tx, deployment.name, deployment.stable).model_version == version.number
     ]
 
 
@@ -123,12 +124,12 @@ def register_version(edge: Edge, name: str, data: RegisterBody) -> ModelVersion:
 @get("/models/{name:str}/versions/{number:int}/archive", sync_to_thread=True, media_type="application/x-tar")
 def get_archive(edge: Edge, name: str, number: int) -> Stream:
     """The version's files as a tar stream."""
-    found = edge.read(lambda tx: files(tx, get_version(tx, name, number)))
-    return Stream(_tar(edge, found))
+    members = edge.read(lambda tx: files(tx, get_version(tx, name, number)))
+    return Stream(_tar(edge, members))
 
 
-def _tar(edge: Edge, found: list[ArtifactFile]) -> Iterator[bytes]:
-    for file in found:
+def _tar(edge: Edge, members: list[ArtifactFile]) -> Iterator[bytes]:
+    for file in members:
         info = tarfile.TarInfo(file.path)
         info.size, info.mode = file.size, 0o644
         yield info.tobuf(format=tarfile.PAX_FORMAT)

@@ -11,11 +11,11 @@ import msgspec
 from litestar import Request, Response, get, post
 
 from helicline.errors import Invalid
-from helicline.loop import access, orders
+from helicline.loop import access, task_specs
 from helicline.pipeline import attempts, runs
 from helicline.protocol.rest.edge import NOTHING_NEW, Done, Edge, Page, bounded
 from helicline.protocol.rest.feed import Feed
-from helicline.records.pipeline import Attempt, Completion, Order, PipelineRun, StepRun
+from helicline.records.pipeline import Attempt, Completion, PipelineRun, StepRun, TaskSpec
 from helicline.store import nouns
 from helicline.store.noun import Stale
 from helicline.store.unit import Tx
@@ -101,28 +101,28 @@ def cancel_run(edge: Edge, run_id: str) -> PipelineRun:
 
 
 @post("/attempts/lease", status_code=200, responses=NOTHING_NEW)
-async def lease_attempt(edge: Edge, feed: Feed, data: LeaseBody) -> Response[Order | None]:
+async def lease_attempt(edge: Edge, feed: Feed, data: LeaseBody) -> Response[TaskSpec | None]:
     """Wait for a task and take it; 204 when there was none within `wait_s`."""
     if not data.worker:
         raise Invalid("worker", data.worker, "a name")
     end = asyncio.get_running_loop().time() + min(max(data.wait_s, 0), 30)
     while True:
-        seen = feed.seq
+        seq = feed.seq
         order = await asyncio.to_thread(_try_lease, edge, data.worker)
-        left = end - asyncio.get_running_loop().time()
+        remaining_s = end - asyncio.get_running_loop().time()
         if order is not None:
             return Response(order)
-        if left <= 0 or not await feed.wait(seen, left, nouns=("attempt",)):
+        if remaining_s <= 0 or not await feed.wait(seq, remaining_s, nouns=("attempt",)):
             return Response(None, status_code=204)
 
 
-def _try_lease(edge: Edge, worker: str) -> Order | None:
+def _try_lease(edge: Edge, worker: str) -> TaskSpec | None:
     lease_s = edge.context.settings.lease_s
     for waiting in edge.read(lambda tx: attempts.ready(tx, limit=5)):
 
-        def unit(tx: Tx, found: Attempt = waiting) -> Order:
-            leased = attempts.lease(tx, found, worker=worker, lease_s=lease_s)
-            order = orders.order_of(tx, leased, lease_s=lease_s)
+        def unit(tx: Tx, attempt: Attempt = waiting) -> TaskSpec:
+            leased = attempts.lease(tx, attempt, worker=worker, lease_s=lease_s)
+            order = task_specs.task_spec_of(tx, leased, lease_s=lease_s)
             return order if edge.context.settings.auth == "local" else _with_token(tx, order)
 
         try:
@@ -132,7 +132,7 @@ def _try_lease(edge: Edge, worker: str) -> Order | None:
     return None
 
 
-def _with_token(tx: Tx, order: Order) -> Order:
+def _with_token(tx: Tx, order: TaskSpec) -> TaskSpec:
     """Give the task a secret of its own that may send results and nothing more, and ends with it."""
     lifetime = timedelta(seconds=order.timeout_s + TOKEN_SLACK_S)
     _, secret = access.mint(tx, f"attempt-{order.attempt}", role="contributor", lifetime=lifetime)
@@ -149,7 +149,7 @@ def beat(edge: Edge, attempt_id: str, data: BeatBody) -> Beat:
 @post("/attempts/{attempt_id:str}/complete", sync_to_thread=True, status_code=200)
 def complete(edge: Edge, attempt_id: str, data: Completion) -> Done:
     """Report how a task ended: outputs, cache entry and state commit together, once."""
-    edge.write(lambda tx: orders.complete(tx, attempt_id, data))
+    edge.write(lambda tx: task_specs.complete(tx, attempt_id, data))
     return Done()
 
 

@@ -32,12 +32,14 @@ def search(
 
     def view(tx: Reader) -> Page[Run]:
         ids = (
-            [experiment_of(tx, experiment)] if experiment else [one.experiment_id for one in search_experiments(tx)[0]]
+            [experiment_of(tx, experiment)]
+            if experiment
+            else [candidate.experiment_id for candidate in search_experiments(tx)[0]]
         )
-        found, token = search_runs(
+        runs, token = search_runs(
             tx, ids, filter=filter, order_by=(order_by,), max_results=bounded(limit), page_token=after
         )
-        return Page(found, token or "")
+        return Page(runs, token or "")
 
     return edge.read(view)
 

@@ -9,7 +9,7 @@ from litestar import post
 
 from helicline.errors import Invalid
 from helicline.loop.trash import empty as trash
-from helicline.loop.trash.find import Wish
+from helicline.loop.trash.find import Selection
 from helicline.protocol.rest.edge import Edge
 
 MOST_S = 100 * 365 * 24 * 3600.0
@@ -31,15 +31,15 @@ class EmptyBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 @post("/trash/empty", sync_to_thread=True, status_code=200)
 def empty_trash(edge: Edge, data: EmptyBody) -> trash.Emptied:
     """Remove for good what was deleted, and the bytes that nothing refers to any more; `dry_run` only tells."""
-    wish = Wish(
+    selection = Selection(
         run_ids=tuple(dict.fromkeys(data.run_ids)),
         experiment_ids=tuple(dict.fromkeys(data.experiment_ids)),
         older_than=_span("older_than_s", data.older_than_s),
     )
     grace = _span("grace_s", data.grace_s)
     if data.dry_run:
-        return trash.look(edge.context, wish, grace=grace)
-    return trash.empty(edge.context, wish, edge.write, grace=grace)
+        return trash.look(edge.context, selection, grace=grace)
+    return trash.empty(edge.context, selection, edge.write, grace=grace)
 
 
 def _span(field: str, seconds: float) -> timedelta:

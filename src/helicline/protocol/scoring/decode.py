@@ -67,10 +67,10 @@ def format_of(payload: dict[str, Any]) -> str:
     Raises:
         Invalid: none of them, or several.
     """
-    found = [name for name in FORMATS if name in payload]
-    if len(found) != 1:
+    formats = [name for name in FORMATS if name in payload]
+    if len(formats) != 1:
         raise Invalid("body", list(payload)[:20], f"exactly one of the keys {', '.join(FORMATS)}")
-    return found[0]
+    return formats[0]
 
 
 class RowReader:
@@ -95,14 +95,14 @@ class RowReader:
             return None
         name, value = next(iter(payload.items()))
         if name == "dataframe_split":
-            found = self._split(value)
+            rows = self._split(value)
         elif name == "dataframe_records":
-            found = self._records(value)
+            rows = self._records(value)
         elif name in ("inputs", "instances"):
-            found = self._inputs(value)
+            rows = self._inputs(value)
         else:
             return None
-        return found if found and self.plain(found) else None
+        return rows if rows and self.plain(rows) else None
 
     def plain(self, rows: list[Row]) -> bool:
         """Return whether every value has the type of its column and every number is finite."""

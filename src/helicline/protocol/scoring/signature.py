@@ -40,7 +40,7 @@ class Signature:
     type_hinted: bool = False
 
     @property
-    def known(self) -> bool:
+    def is_known(self) -> bool:
         return bool(self.columns or self.tensors)
 
     @property
@@ -69,10 +69,10 @@ class Signature:
 
 def read(mlmodel: dict[str, Any]) -> Signature:
     """Return the signature described by an `MLmodel` document."""
-    given = mlmodel.get("signature") or {}
-    columns, tensors = _inputs(given.get("inputs"))
-    output_columns, output_tensors = _inputs(given.get("outputs"))
-    params = json.loads(given.get("params") or "null") or []
+    document = mlmodel.get("signature") or {}
+    columns, tensors = _inputs(document.get("inputs"))
+    output_columns, output_tensors = _inputs(document.get("outputs"))
+    params = json.loads(document.get("params") or "null") or []
     return Signature(
         columns=columns,
         tensors=tensors,

@@ -34,18 +34,20 @@ def signature(secret: str, delivery_id: str, timestamp: str, body: str) -> str:
 
 def headers(secret: str, delivery_id: str, timestamp: str, body: str) -> dict[str, str]:
     """Return what goes with the body; without a secret it is not signed."""
-    found = {
+    values = {
         "Content-Type": "application/json",
         "User-Agent": "helicline-webhook",
         "X-MLflow-Delivery-Id": delivery_id,
         "X-MLflow-Timestamp": timestamp,
     }
     if secret:
-        found["X-MLflow-Signature"] = signature(secret, delivery_id, timestamp, body)
-    return found
+        values["X-MLflow-Signature"] = signature(secret, delivery_id, timestamp, body)
+    return values
 
 
-def post(url: str, body: str, told: dict[str, str], *, private: bool, patience_s: float = PATIENCE_S) -> Answered:
+def post(
+    url: str, body: str, own_headers: dict[str, str], *, private: bool, patience_s: float = PATIENCE_S
+) -> Answered:
     """Send and return how it ended, after `patience_s` at the latest: a receiver may answer byte by byte.
 
     Redirects are not followed, proxies of the environment not used.
@@ -60,7 +62,7 @@ def post(url: str, body: str, told: dict[str, str], *, private: bool, patience_s
     parts = urlsplit(url)
     host = parts.hostname or ""
     pinned = httpx.URL(url).copy_with(host=address)
-    named = told | {"Host": parts.netloc}
+    named = own_headers | {"Host": parts.netloc}
 
     async def sent() -> Answered:
         async with (
@@ -83,20 +85,20 @@ def _error(status: int) -> str:
 
 
 async def _begin(answer: httpx.Response) -> str:
-    found = b""
+    content = b""
     async for piece in answer.aiter_raw():
-        found += piece
-        if len(found) >= MAX_ANSWER:
+        content += piece
+        if len(content) >= MAX_ANSWER:
             break
-    return found[:MAX_ANSWER].decode(errors="replace").replace("\0", "")
+    return content[:MAX_ANSWER].decode(errors="replace").replace("\0", "")
 
 
 def _resolved(url: str, *, private: bool) -> str:
     """Return one address of the URL's host. Raises Invalid where any of them is not public."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    found = [str(info[4][0]) for info in socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)]
-    for address in found:
+    addresses = [str(info[4][0]) for info in socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)]
+    for address in addresses:
         if not private and not is_public(ipaddress.ip_address(address.partition("%")[0])):
             raise Invalid("url", url, f"It must not resolve to a non-public IP address, but does to {address}.")
-    return found[0]
+    return addresses[0]

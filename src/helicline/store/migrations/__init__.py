@@ -12,7 +12,7 @@ from helicline.store.database import Store
 from helicline.store.rows import artifact, event, experiment, logged_model, metric, run, trace
 
 TABLES = (nouns, event, experiment, run, metric, artifact, logged_model, trace)
-HEAD = "0007"
+HEAD = "0008"
 LOCK = 0x68656C69  # of PostgreSQL: two servers that start at once upgrade one after the other
 
 

@@ -15,11 +15,11 @@ AT_ONCE = 250
 
 def rows_among(tx: Reader, sql: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
     """Return the rows of `sql`, which says `{ids}` where the list of ids belongs."""
-    found: list[tuple[Any, ...]] = []
+    rows: list[tuple[Any, ...]] = []
     for start in range(0, len(ids), AT_ONCE):
         some = ids[start : start + AT_ONCE]
-        found += tx.run_text(_with_marks(sql, len(some), tx.placeholder), some)
-    return found
+        rows += tx.run_text(_with_placeholders(sql, len(some), tx.placeholder), some)
+    return rows
 
 
 def by_run(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Iterator[tuple[Any, ...]]]]:
@@ -28,5 +28,5 @@ def by_run(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Iterator[tupl
 
 
 @lru_cache(4096)
-def _with_marks(sql: str, count: int, mark: str) -> str:
-    return sql.format(ids=f"({', '.join([mark] * count)})")
+def _with_placeholders(sql: str, count: int, placeholder: str) -> str:
+    return sql.format(ids=f"({', '.join([placeholder] * count)})")

@@ -113,8 +113,8 @@ def add_metrics(tx: Tx, points: Sequence[MetricPoint]) -> None:
 
 def find(tx: Reader, model_id: str) -> LoggedModel | None:
     """Return the model, deleted or not."""
-    found = _filled(tx, tx.execute(sa.select(LOGGED_MODEL).where(LOGGED_MODEL.c.id == model_id)).all())
-    return found[0] if found else None
+    models = _filled(tx, tx.execute(sa.select(LOGGED_MODEL).where(LOGGED_MODEL.c.id == model_id)).all())
+    return models[0] if models else None
 
 
 def of_run(tx: Reader, run_id: str) -> list[LoggedModel]:
@@ -132,14 +132,14 @@ def of_experiments(tx: Reader, experiment_ids: Iterable[int]) -> list[LoggedMode
 
 
 def _filled(tx: Reader, rows: Sequence[sa.Row[Any]]) -> list[LoggedModel]:
-    found: list[LoggedModel] = []
+    models: list[LoggedModel] = []
     for start in range(0, len(rows), 500):
         page = rows[start : start + 500]
         ids = [row.id for row in page]
         facts = _facts_of(tx, ids)
         metrics = _metrics_of(tx, ids)
-        found += [_record(row, facts.get(row.id, {}), metrics.get(row.id, ())) for row in page]
-    return found
+        models += [_record(row, facts.get(row.id, {}), metrics.get(row.id, ())) for row in page]
+    return models
 
 
 def _facts(model_id: str, kind: str, values: dict[str, str]) -> list[dict[str, Any]]:
@@ -148,18 +148,18 @@ def _facts(model_id: str, kind: str, values: dict[str, str]) -> list[dict[str, A
 
 def _facts_of(tx: Reader, ids: list[str]) -> dict[str, dict[str, dict[str, str]]]:
     fact = LOGGED_MODEL_FACT.c
-    found: dict[str, dict[str, dict[str, str]]] = {}
+    facts: dict[str, dict[str, dict[str, str]]] = {}
     for row in tx.execute(sa.select(LOGGED_MODEL_FACT).where(fact.model.in_(ids)).order_by(fact.key)):
-        found.setdefault(row.model, {}).setdefault(row.kind, {})[row.key] = row.value
-    return found
+        facts.setdefault(row.model, {}).setdefault(row.kind, {})[row.key] = row.value
+    return facts
 
 
 def _metrics_of(tx: Reader, ids: list[str]) -> dict[str, tuple[MetricPoint, ...]]:
     metric = LOGGED_MODEL_METRIC.c
     order = (metric.key, metric.timestamp_ms, metric.step)
-    found: dict[str, list[MetricPoint]] = {}
+    by_model: dict[str, list[MetricPoint]] = {}
     for row in tx.execute(sa.select(LOGGED_MODEL_METRIC).where(metric.model.in_(ids)).order_by(*order)):
-        found.setdefault(row.model, []).append(
+        by_model.setdefault(row.model, []).append(
             MetricPoint(
                 key=row.key,
                 value=math.nan if row.is_nan else row.value,
@@ -171,7 +171,7 @@ def _metrics_of(tx: Reader, ids: list[str]) -> dict[str, tuple[MetricPoint, ...]
                 run_id=row.run,
             )
         )
-    return {model: tuple(points) for model, points in found.items()}
+    return {model: tuple(points) for model, points in by_model.items()}
 
 
 def bare(row: sa.Row[Any]) -> LoggedModel:

@@ -78,7 +78,7 @@ _TAIL_ROW = "(?, (SELECT coalesce(max(number), 0) + 1 FROM metric_tail WHERE run
 Latest = tuple[str, float, int, int]  # key, value, milliseconds, step
 
 
-class Mark(NamedTuple):
+class PointPosition(NamedTuple):
     """A point as it is ordered: NaN is 0, and after it."""
 
     timestamp_ms: int
@@ -96,29 +96,29 @@ class _Grown(NamedTuple):
     loose_count: int
 
 
-def mark_of(point: MetricPoint) -> Mark:
+def position_of(point: MetricPoint) -> PointPosition:
     is_nan = math.isnan(point.value)
     # -0.0 and 0.0 are one value
-    return Mark(point.timestamp_ms, point.step, 0.0 if is_nan else point.value + 0.0, is_nan)
+    return PointPosition(point.timestamp_ms, point.step, 0.0 if is_nan else point.value + 0.0, is_nan)
 
 
-def mark_at(points: Points, at: int) -> Mark:
+def position_at(points: Points, at: int) -> PointPosition:
     value = float(points.values[at])
     is_nan = math.isnan(value)
-    return Mark(int(points.timestamps_ms[at]), int(points.steps[at]), 0.0 if is_nan else value, is_nan)
+    return PointPosition(int(points.timestamps_ms[at]), int(points.steps[at]), 0.0 if is_nan else value, is_nan)
 
 
-def _rank(mark: Mark) -> tuple[int, int, float]:
+def _rank(mark: PointPosition) -> tuple[int, int, float]:
     """Return what decides which point is the latest; NaN ranks as 0."""
     return (mark.step, mark.timestamp_ms, mark.value)
 
 
 def add(tx: Tx, batches: Iterable[tuple[str, Sequence[MetricPoint]]]) -> None:
     """Keep the points of each run, and move the latest of their series forward."""
-    gathered: dict[tuple[str, str], list[Mark]] = {}
+    gathered: dict[tuple[str, str], list[PointPosition]] = {}
     for run_id, points in batches:
         for point in points:
-            gathered.setdefault((run_id, point.key), []).append(mark_of(point))
+            gathered.setdefault((run_id, point.key), []).append(position_of(point))
     tails: dict[str, list[tuple[Any, ...]]] = {}
     # writers of one run take turns: each lays its row behind the last, and who packs has seen them all
     hold(tx, *(f"metrics:{run_id}" for run_id in {run_id for run_id, _ in gathered}))
@@ -129,13 +129,16 @@ def add(tx: Tx, batches: Iterable[tuple[str, Sequence[MetricPoint]]]) -> None:
     _add_to_tails(tx, tails)
 
 
-def _add_to_series(tx: Tx, marks: dict[tuple[str, str], list[Mark]], tails: dict[str, list[tuple[Any, ...]]]) -> None:
+def _add_to_series(
+    tx: Tx, marks: dict[tuple[str, str], list[PointPosition]], tails: dict[str, list[tuple[Any, ...]]]
+) -> None:
     """Keep what makes blocks, and leave the rest to the tails of the runs."""
     blocks: list[tuple[int, Points]] = []
     crowded: list[int] = []
     for series in _grow(tx, marks):
         rows = [
-            (one.timestamp_ms, one.step, math.nan if one.is_nan else one.value) for one in marks[series.run, series.key]
+            (point.timestamp_ms, point.step, math.nan if point.is_nan else point.value)
+            for point in marks[series.run, series.key]
         ]
         if len(rows) >= AT_ONCE:
             blocks.append((series.id, merged([points_of(rows)])))
@@ -169,8 +172,8 @@ def _tail_points(tx: Tx, run_id: str) -> int:
 
 
 def _tail(tx: Reader, run_id: str) -> np.ndarray[Any, Any]:
-    mine = sa.select(METRIC_TAIL.c.body).where(METRIC_TAIL.c.run == run_id).order_by(METRIC_TAIL.c.number)
-    return np.frombuffer(b"".join(bytes(row.body) for row in tx.execute(mine)), dtype=TAIL)
+    statement = sa.select(METRIC_TAIL.c.body).where(METRIC_TAIL.c.run == run_id).order_by(METRIC_TAIL.c.number)
+    return np.frombuffer(b"".join(bytes(row.body) for row in tx.execute(statement)), dtype=TAIL)
 
 
 def _columns(rows: np.ndarray[Any, Any]) -> Points:
@@ -195,26 +198,28 @@ def _pack_tail(tx: Tx, run_id: str) -> None:
                 _pack(tx, series_id)
 
 
-def _grow(tx: Tx, marks: dict[tuple[str, str], list[Mark]]) -> list[_Grown]:
+def _grow(tx: Tx, marks: dict[tuple[str, str], list[PointPosition]]) -> list[_Grown]:
     """Make or move forward the series, and return them."""
     rows: list[tuple[Any, ...]] = []
-    for (run_id, key), mine in marks.items():
-        latest = mine[0] if len(mine) == 1 else max(mine, key=_rank)
-        in_block = len(mine) >= AT_ONCE
+    for (run_id, key), points in marks.items():
+        latest = points[0] if len(points) == 1 else max(points, key=_rank)
+        in_block = len(points) >= AT_ONCE
         rows.append((run_id, key, *latest, 1 if in_block else 0))
     if tx.is_postgres:
-        found = _insert_columns(tx, f"{_INTO_SERIES} SELECT * FROM unnest({_AS_COLUMNS}) {_MOVES_ON}", rows)
+        inserted = _insert_columns(tx, f"{_INTO_SERIES} SELECT * FROM unnest({_AS_COLUMNS}) {_MOVES_ON}", rows)
     else:
-        found = _insert(tx, _INTO_SERIES, rows, end=_MOVES_ON)
-    return [_Grown._make(row) for row in found]
+        inserted = _insert(tx, _INTO_SERIES, rows, end=_MOVES_ON)
+    return [_Grown._make(row) for row in inserted]
 
 
 _IS_LATER = "(excluded.step, excluded.timestamp_ms, excluded.value) > (series.step, series.timestamp_ms, series.value)"
-_INTO_SERIES = f"series (run, key, {', '.join(Mark._fields)}, loose_count)"
+_INTO_SERIES = f"series (run, key, {', '.join(PointPosition._fields)}, loose_count)"
 _AS_COLUMNS = ", ".join(f"%s::{kind}[]" for kind in ("text", "text", "bigint", "bigint", "float8", "bool", "int"))
 _MOVES_ON = (
     "ON CONFLICT (run, key) DO UPDATE SET "
-    + ", ".join(f"{name} = CASE WHEN {_IS_LATER} THEN excluded.{name} ELSE series.{name} END" for name in Mark._fields)
+    + ", ".join(
+        f"{name} = CASE WHEN {_IS_LATER} THEN excluded.{name} ELSE series.{name} END" for name in PointPosition._fields
+    )
     + ", loose_count = series.loose_count + excluded.loose_count RETURNING id, run, key, loose_count"
 )
 
@@ -232,12 +237,12 @@ def _insert_blocks(tx: Tx, added: Iterable[tuple[int, Points]]) -> None:
 
 def _insert(tx: Tx, into: str, rows: list[tuple[Any, ...]], *, row: str = "", end: str = "") -> list[Any]:
     """Insert the rows by the driver itself, and return what they return: this is the hottest write there is."""
-    found: list[Any] = []
+    inserted: list[Any] = []
     for start in range(0, len(rows), MANY):
         part = rows[start : start + MANY]
         sql = _insert_sql(into, len(part), row or f"({', '.join('?' * len(part[0]))})", end, tx.placeholder)
-        found += tx.run_text(sql, tuple(itertools.chain.from_iterable(part)))
-    return found
+        inserted += tx.run_text(sql, tuple(itertools.chain.from_iterable(part)))
+    return inserted
 
 
 def _insert_columns(tx: Tx, into: str, rows: list[tuple[Any, ...]]) -> list[Any]:
@@ -288,7 +293,7 @@ def _blocks(*columns: Any) -> sa.Select[Any]:
     return sa.select(*columns).order_by(METRIC_BLOCK.c.first_ms, METRIC_BLOCK.c.number)
 
 
-def page(tx: Reader, series: int, *, after: Mark | None, limit: int) -> tuple[Points, bool]:
+def page(tx: Reader, series: int, *, after: PointPosition | None, limit: int) -> tuple[Points, bool]:
     """Return at most `limit` points that follow `after`, and whether more follow; costs what the page costs."""
     block = METRIC_BLOCK.c
     heads = _blocks(block.number, block.point_count, block.first_ms, block.last_ms).where(block.series == series)
@@ -307,27 +312,27 @@ def page(tx: Reader, series: int, *, after: Mark | None, limit: int) -> tuple[Po
 
 def _windows(heads: Sequence[Any], limit: int) -> Iterator[tuple[list[int], int | None]]:
     """Give ever more of the blocks, each time with the moment up to which they hold all there is (None: all)."""
-    wanted = limit + 1
+    limit_count = limit + 1
     while True:
         count, until_ms = 0, None
         for head in heads:
             count += head.point_count
-            if count >= wanted:
+            if count >= limit_count:
                 until_ms = head.last_ms
                 break
         chosen = [head for head in heads if until_ms is None or head.first_ms <= until_ms]
         if len(chosen) == len(heads):
             until_ms = None
         yield [head.number for head in chosen], until_ms
-        wanted *= 2
+        limit_count *= 2
 
 
-def _after(points: Points, mark: Mark | None) -> Points:
+def _after(points: Points, mark: PointPosition | None) -> Points:
     if mark is None:
         return points
     beyond = points.timestamps_ms > mark.timestamp_ms
     for at in (points.timestamps_ms == mark.timestamp_ms).nonzero()[0]:
-        beyond[at] = mark_at(points, at) > mark
+        beyond[at] = position_at(points, at) > mark
     return points.part(beyond)
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from helicline.clock import epoch_ms, from_epoch_ms
 from helicline.records.run import DatasetInput, ModelOutput, Run
 from helicline.store.noun import metadata
-from helicline.store.rows import metric, sheet
+from helicline.store.rows import metric, run_summary
 from helicline.store.rows.among import by_run, rows_among
 from helicline.store.rows.experiment import Exact, add_missing, insert_into
 from helicline.store.unit import Reader, Tx
@@ -101,7 +101,7 @@ def save(tx: Tx, run: Run) -> None:
     statement = insert_into(tx, RUN)
     changed = {name: statement.excluded[name] for name in row if name != "id"}
     tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed), row)
-    sheet.drop(tx, [run.run_id])  # should somebody else have made it meanwhile
+    run_summary.drop(tx, [run.run_id])  # should somebody else have made it meanwhile
 
 
 def set_lifecycle_of_experiment(tx: Tx, experiment_id: str, lifecycle: str) -> None:
@@ -153,8 +153,8 @@ def dataset_uses(tx: Reader, experiment_ids: Sequence[int], *, limit: int = 1000
     joined = RUN_INPUT.join(RUN_DATASET, RUN_DATASET.c.id == RUN_INPUT.c.dataset).join(RUN, RUN.c.id == RUN_INPUT.c.run)
     columns = (RUN.c.experiment, RUN_DATASET.c.name, RUN_DATASET.c.digest, RUN_INPUT.c.context)
     statement = sa.select(*columns).select_from(joined).where(RUN.c.experiment.in_(experiment_ids)).distinct()
-    found = tx.execute(statement.order_by(*columns).limit(limit))
-    return [(str(row.experiment), row.name, row.digest, row.context) for row in found]
+    rows = tx.execute(statement.order_by(*columns).limit(limit))
+    return [(str(row.experiment), row.name, row.digest, row.context) for row in rows]
 
 
 def tag(tx: Reader, run_id: str, key: str) -> str | None:
@@ -170,8 +170,8 @@ def link_models(tx: Tx, run_id: str, kind: str, models: Sequence[ModelOutput]) -
 
 def find(tx: Reader, run_id: str) -> Run | None:
     """Return the whole run, deleted or not."""
-    found = filled(tx, tx.execute(sa.select(RUN).where(RUN.c.id == run_id)).all())
-    return found[0] if found else None
+    runs = filled(tx, tx.execute(sa.select(RUN).where(RUN.c.id == run_id)).all())
+    return runs[0] if runs else None
 
 
 def bare(tx: Reader, run_id: str) -> Run | None:
@@ -181,34 +181,34 @@ def bare(tx: Reader, run_id: str) -> Run | None:
         row = tx.execute(statement).first()
     else:
         row = tx.execute(statement.with_for_update()).first()
-        sheet.drop(tx, [run_id])  # once it is held: whoever made it meanwhile is done
+        run_summary.drop(tx, [run_id])  # once it is held: whoever made it meanwhile is done
     return None if row is None else record(row)
 
 
-def held(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
+def locked(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
     """Return the stage of those runs that there are; they are held until the unit ends, to be added to."""
     lock = " FOR SHARE" if tx.is_postgres else ""
     stages = f"SELECT id, lifecycle, status FROM run WHERE id IN {{ids}} ORDER BY id{lock}"
-    found = rows_among(tx, stages, sorted(run_ids))
-    sheet.drop(tx, [run for run, _, status in found if status in sheet.OVER])
-    return {run: stage for run, stage, _ in found}
+    rows = rows_among(tx, stages, sorted(run_ids))
+    run_summary.drop(tx, [run for run, _, status in rows if status in run_summary.OVER])
+    return {run: stage for run, stage, _ in rows}
 
 
 def filled(tx: Reader, rows: Sequence[Sequence[Any]]) -> list[Run]:
     """Return the runs of these rows with all that was logged to them."""
     ids = [row[0] for row in rows]
-    known = sheet.sheets(tx, ids)
-    missed = [run_id for run_id in ids if run_id not in known]
-    if missed:
-        read = _logged(tx, missed)
-        known |= read
-        over = (row[0] for row in rows if row[4] in sheet.OVER and row[0] in read)
-        sheet.miss(tx, ((run_id, read[run_id]) for run_id in over), _make_sheets)
+    summaries = run_summary.find(tx, ids)
+    missing = [run_id for run_id in ids if run_id not in summaries]
+    if missing:
+        read = _logged(tx, missing)
+        summaries |= read
+        over = (row[0] for row in rows if row[4] in run_summary.OVER and row[0] in read)
+        run_summary.request(tx, ((run_id, read[run_id]) for run_id in over), _make_summaries)
     inputs = _inputs_of(tx, ids)
-    return [_whole(row, known[row[0]], tuple(inputs.get(row[0], ()))) for row in rows]
+    return [_run_of(row, summaries[row[0]], tuple(inputs.get(row[0], ()))) for row in rows]
 
 
-def _whole(row: Sequence[Any], logged: sheet.Logged, inputs: tuple[DatasetInput, ...]) -> Run:
+def _run_of(row: Sequence[Any], logged: run_summary.RunSummary, inputs: tuple[DatasetInput, ...]) -> Run:
     return record(
         row,
         metrics=logged.points,
@@ -220,24 +220,24 @@ def _whole(row: Sequence[Any], logged: sheet.Logged, inputs: tuple[DatasetInput,
     )
 
 
-def _make_sheets(tx: Tx, wanted: Sequence[Sequence[str]]) -> list[None]:
-    """Make sheets of those runs that are over, as things stand now: a bulk of lists of ids."""
+def _make_summaries(tx: Tx, groups: Sequence[Sequence[str]]) -> list[None]:
+    """Make summaries of those runs that are over, as things stand now: a bulk of lists of ids."""
     lock = " FOR UPDATE SKIP LOCKED" if tx.is_postgres else ""  # who holds a run changes it
-    ids = sorted({run_id for some in wanted for run_id in some})
+    ids = sorted({run_id for some in groups for run_id in some})
     stand = rows_among(tx, f"SELECT id, status FROM run WHERE id IN {{ids}} ORDER BY id{lock}", ids)
-    sheet.keep(tx, _logged(tx, [run_id for run_id, status in stand if status in sheet.OVER]))
-    return [None] * len(wanted)
+    run_summary.save(tx, _logged(tx, [run_id for run_id, status in stand if status in run_summary.OVER]))
+    return [None] * len(groups)
 
 
-def _logged(tx: Reader, ids: Sequence[str]) -> dict[str, sheet.Logged]:
+def _logged(tx: Reader, ids: Sequence[str]) -> dict[str, run_summary.RunSummary]:
     latest, params, tags = metric.latest_of(tx, ids), _facts_of(tx, "run_param", ids), _facts_of(tx, "run_tag", ids)
     models = _models_of(tx, ids)
     return {
-        run_id: sheet.Logged(
+        run_id: run_summary.RunSummary(
             tuple(latest.get(run_id, ())),
             params.get(run_id, {}),
             tags.get(run_id, {}),
-            tuple(made.model_id for made in models.get((run_id, "input"), ())),
+            tuple(model_input.model_id for model_input in models.get((run_id, "input"), ())),
             tuple(models.get((run_id, "output"), ())),
         )
         for run_id in ids
@@ -245,8 +245,8 @@ def _logged(tx: Reader, ids: Sequence[str]) -> dict[str, sheet.Logged]:
 
 
 def _facts_of(tx: Reader, table: str, ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    found = rows_among(tx, f"SELECT run, key, value FROM {table} WHERE run IN {{ids}} ORDER BY run, key", ids)
-    return {run: {key: value for _, key, value in rows} for run, rows in by_run(found)}
+    facts = rows_among(tx, f"SELECT run, key, value FROM {table} WHERE run IN {{ids}} ORDER BY run, key", ids)
+    return {run: {key: value for _, key, value in rows} for run, rows in by_run(facts)}
 
 
 _INPUTS = (
@@ -257,7 +257,7 @@ _MODELS = "SELECT run, kind, model, step FROM run_model WHERE run IN {ids} ORDER
 
 
 def _inputs_of(tx: Reader, ids: Sequence[str]) -> dict[str, list[DatasetInput]]:
-    found: dict[str, list[DatasetInput]] = {}
+    inputs: dict[str, list[DatasetInput]] = {}
     for run, tags, name, digest, source_type, source, schema, profile in rows_among(tx, _INPUTS, ids):
         dataset = DatasetInput(
             name=name,
@@ -268,15 +268,15 @@ def _inputs_of(tx: Reader, ids: Sequence[str]) -> dict[str, list[DatasetInput]]:
             profile=profile,
             tags=msgspec.json.decode(tags),
         )
-        found.setdefault(run, []).append(dataset)
-    return found
+        inputs.setdefault(run, []).append(dataset)
+    return inputs
 
 
 def _models_of(tx: Reader, ids: Sequence[str]) -> dict[tuple[str, str], list[ModelOutput]]:
-    found: dict[tuple[str, str], list[ModelOutput]] = {}
+    models: dict[tuple[str, str], list[ModelOutput]] = {}
     for run, kind, model, step in rows_among(tx, _MODELS, ids):
-        found.setdefault((run, kind), []).append(ModelOutput(model_id=model, step=step))
-    return found
+        models.setdefault((run, kind), []).append(ModelOutput(model_id=model, step=step))
+    return models
 
 
 def record(row: Sequence[Any], **logged: Any) -> Run:

@@ -91,8 +91,8 @@ def _next_number(tx: Tx, trace_id: str, body: bytes) -> int | None:
     """Return the pack's number, or None if it is there: a request that comes again adds nothing."""
     same = sa.func.count().filter(PACK.c.body == body)
     row: Any = tx.execute(sa.select(sa.func.max(PACK.c.number), same).where(PACK.c.trace == trace_id)).one()
-    last, known = row
-    return None if known else (-1 if last is None else last) + 1
+    last, exists = row
+    return None if exists else (-1 if last is None else last) + 1
 
 
 def find(tx: Reader, trace_id: str) -> TraceRecord | None:
@@ -104,12 +104,12 @@ def find(tx: Reader, trace_id: str) -> TraceRecord | None:
 
 def find_all(tx: Tx, trace_ids: Sequence[str]) -> dict[str, TraceRecord]:
     """Return the traces that are there, locked until the end of the unit."""
-    found: dict[str, TraceRecord] = {}
+    traces: dict[str, TraceRecord] = {}
     for start in range(0, len(trace_ids), AT_ONCE):
         some = TRACE.c.id.in_(trace_ids[start : start + AT_ONCE])
         statement = sa.select(TRACE).where(some).order_by(TRACE.c.id).with_for_update()
-        found |= {row.id: _record(row) for row in tx.execute(statement)}
-    return found
+        traces |= {row.id: _record(row) for row in tx.execute(statement)}
+    return traces
 
 
 def by_time(
@@ -150,38 +150,38 @@ def is_limit(clause: Clause) -> bool:
 
 def ids_until(tx: Reader, experiment: int, *, before_ms: int, most: int | None) -> list[str]:
     """Return the oldest traces of the experiment that are no younger than `before_ms`."""
-    mine = sa.select(TRACE.c.id).where(TRACE.c.experiment == experiment, TRACE.c.timestamp_ms <= before_ms)
-    return list(tx.execute(mine.order_by(TRACE.c.timestamp_ms, TRACE.c.id.desc()).limit(most)).scalars())
+    statement = sa.select(TRACE.c.id).where(TRACE.c.experiment == experiment, TRACE.c.timestamp_ms <= before_ms)
+    return list(tx.execute(statement.order_by(TRACE.c.timestamp_ms, TRACE.c.id.desc()).limit(most)).scalars())
 
 
 def ids_of(tx: Reader, experiment: int, trace_ids: Sequence[str]) -> list[str]:
     """Return those of the traces that the experiment has."""
-    found: list[str] = []
+    ids: list[str] = []
     for start in range(0, len(trace_ids), AT_ONCE):
         some = TRACE.c.id.in_(trace_ids[start : start + AT_ONCE])
-        found += tx.execute(sa.select(TRACE.c.id).where(some, TRACE.c.experiment == experiment)).scalars()
-    return found
+        ids += tx.execute(sa.select(TRACE.c.id).where(some, TRACE.c.experiment == experiment)).scalars()
+    return ids
 
 
 def packs_of(tx: Reader, trace_ids: Sequence[str]) -> dict[str, list[bytes]]:
     """Return each trace's packs of spans as they came."""
-    found: dict[str, list[bytes]] = {}
+    packs: dict[str, list[bytes]] = {}
     for start in range(0, len(trace_ids), AT_ONCE):
         some = PACK.c.trace.in_(trace_ids[start : start + AT_ONCE])
         rows: Any = tx.execute(sa.select(PACK).where(some).order_by(PACK.c.trace, PACK.c.number)).all()
         for trace_id, _, body in rows:
-            found.setdefault(trace_id, []).append(bytes(body))
-    return found
+            packs.setdefault(trace_id, []).append(bytes(body))
+    return packs
 
 
 def remove(tx: Tx, trace_ids: Sequence[str]) -> int:
     """Delete the traces and their spans; return how many traces went."""
-    gone = 0
+    removed_count = 0
     for start in range(0, len(trace_ids), AT_ONCE):
         some = trace_ids[start : start + AT_ONCE]
         tx.execute(PACK.delete().where(PACK.c.trace.in_(some)))
-        gone += int(tx.execute(TRACE.delete().where(TRACE.c.id.in_(some))).rowcount)
-    return gone
+        removed_count += int(tx.execute(TRACE.delete().where(TRACE.c.id.in_(some))).rowcount)
+    return removed_count
 
 
 def _record(row: sa.Row[Any]) -> TraceRecord:

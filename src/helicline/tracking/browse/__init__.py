@@ -2,7 +2,7 @@
 
 from helicline.tracking.browse.edit import archive_runs, edit_tags, restore_runs
 from helicline.tracking.browse.series import AXES, Line, lines
-from helicline.tracking.browse.table import Query, groups, keys, marks, rows, values
+from helicline.tracking.browse.table import Query, groups, keys, page_tokens, rows, values
 
 __all__ = [
     "AXES",
@@ -13,7 +13,7 @@ __all__ = [
     "groups",
     "keys",
     "lines",
-    "marks",
+    "page_tokens",
     "restore_runs",
     "rows",
     "values",

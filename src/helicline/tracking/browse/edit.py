@@ -46,9 +46,9 @@ def edit_tags(tx: Tx, run_id: str, *, put: Mapping[str, str], drop: Sequence[str
         checks.checked_length(f"the value of {key[:80]}", MOST_TAG, value)
     active_run(tx, run_id)
     log_batch(tx, run_id, tags=dict(put))
-    held = get_run(tx, run_id).tags
+    tags = get_run(tx, run_id).tags
     for key in drop:
-        if key in held:
+        if key in tags:
             log.untag_run(tx, run_id, key)
     bus.emit(tx, "tagged", "run", run_id, put=sorted(put), dropped=sorted(drop))
     return get_run(tx, run_id)

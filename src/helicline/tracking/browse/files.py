@@ -49,23 +49,23 @@ def _home(run: Run) -> str:
 
 def listing(tx: Reader, run_id: str, path: str = "") -> list[Entry]:
     """Return what lies directly below a folder of the run, folders first; a model that it made is a folder, too."""
-    wanted = checked_path("path", path) if path else ""
-    found: dict[str, Entry] = {}
+    prefix = checked_path("path", path) if path else ""
+    entries: dict[str, Entry] = {}
     for folder, root in _trees(tx, run_id):
-        if folder and not wanted:
-            found[folder] = Entry(path=folder, is_dir=True)
+        if folder and not prefix:
+            entries[folder] = Entry(path=folder, is_dir=True)
             continue
-        inner = _within(folder, wanted)
+        inner = _within(folder, prefix)
         if inner is not None:
-            found |= {entry.path: entry for entry in list_artifacts(tx, f"{root}/{inner}" if inner else root)}
-    return sorted(found.values(), key=lambda entry: (not entry.is_dir, entry.path))
+            entries |= {entry.path: entry for entry in list_artifacts(tx, f"{root}/{inner}" if inner else root)}
+    return sorted(entries.values(), key=lambda entry: (not entry.is_dir, entry.path))
 
 
 def file_of(tx: Reader, run_id: str, path: str) -> ArtifactFile:
     """Return the file of a run, or of a model that it made. Raises NotFound where there is none."""
-    wanted = checked_path("path", path)
+    name = checked_path("path", path)
     for folder, root in _trees(tx, run_id):
-        inner = _within(folder, wanted)
+        inner = _within(folder, name)
         if inner:
             with suppress(NotFound):
                 return get_artifact(tx, f"{root}/{inner}")
@@ -92,8 +92,8 @@ def _trees(tx: Reader, run_id: str) -> list[tuple[str, str]]:
     """
     run = get_run(tx, run_id)
     trees = {"": _home(run)}
-    made = sorted(run.model_outputs, key=lambda output: output.step, reverse=True)
-    for output in made:
+    newest_first = sorted(run.model_outputs, key=lambda output: output.step, reverse=True)
+    for output in newest_first:
         model = models.find(tx, output.model_id)
         root = path_in_store(model.artifact_uri) if model is not None else None
         if model is None or root is None or model.lifecycle != "active":
@@ -115,11 +115,11 @@ def diff_files(before: list[ArtifactFile], after: list[ArtifactFile]) -> FilesDi
     old, new = {file.path: file for file in before}, {file.path: file for file in after}
     changes = []
     for path in sorted(old.keys() | new.keys()):
-        one, other = old.get(path), new.get(path)
-        if one and other and one.hash == other.hash:
+        before_file, other = old.get(path), new.get(path)
+        if before_file and other and before_file.hash == other.hash:
             continue
-        change = "changed" if one and other else "removed" if one else "added"
-        sizes = (one.size if one else -1, other.size if other else -1)
+        change = "changed" if before_file and other else "removed" if before_file else "added"
+        sizes = (before_file.size if before_file else -1, other.size if other else -1)
         changes.append(FileChange(path=path, change=change, before_size=sizes[0], after_size=sizes[1]))
     return FilesDiff(changes=changes, same_count=len(old.keys() | new.keys()) - len(changes))
 

@@ -68,7 +68,7 @@ def preview(path: str, content: bytes, *, size: int) -> Preview:
         if suffix == ".parquet":
             return _parquet(path, content, size=size)
         if suffix in (".csv", ".tsv"):
-            return _delimited(path, content, size=size, mark="\t" if suffix == ".tsv" else ",")
+            return _delimited(path, content, size=size, delimiter="\t" if suffix == ".tsv" else ",")
         if suffix == ".ipynb" and not cut:
             return _notebook(path, content, size=size)
     except (ValueError, csv.Error, msgspec.MsgspecError, RecursionError) as error:
@@ -97,11 +97,11 @@ def _decoded(content: bytes) -> str | None:
     return None
 
 
-def _delimited(path: str, content: bytes, *, size: int, mark: str) -> Preview:
+def _delimited(path: str, content: bytes, *, size: int, delimiter: str) -> Preview:
     text = _decoded(content)
     if text is None:
         return _text(path, content, size=size)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     head = next(reader, [])
     rows: list[list[str]] = []
     count = 0
@@ -109,11 +109,11 @@ def _delimited(path: str, content: bytes, *, size: int, mark: str) -> Preview:
         count += 1
         if count <= ROWS:
             rows.append([cell[:CELL] for cell in row[:COLUMNS]])
-    whole = len(content) == size
+    is_complete = len(content) == size
     columns = [name[:CELL] for name in head[:COLUMNS]]
     return Preview(
         path=path, size=size, kind="table", columns=columns, rows=rows,
-        row_count=count if whole else None, cut=not whole or count > ROWS or len(head) > COLUMNS,
+        row_count=count if is_complete else None, cut=not is_complete or count > ROWS or len(head) > COLUMNS,
     )  # fmt: skip
 
 
@@ -121,20 +121,20 @@ def _parquet(path: str, content: bytes, *, size: int) -> Preview:
     if len(content) < size:
         note = f"Files over {MOST_PARQUET >> 20} MB are not opened here; download it."
         return Preview(path=path, size=size, kind="binary", note=note)
-    with tempfile.NamedTemporaryFile(suffix=".parquet") as kept:
-        kept.write(content)
-        kept.flush()
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+        file.write(content)
+        file.flush()
         # the file's path is given as a value, and nothing else can be reached from this connection
         with duckdb.connect(
             config={"threads": 1, "memory_limit": "256MB", "autoinstall_known_extensions": False}
         ) as db:
             try:
-                found = db.execute("SELECT * FROM read_parquet(?) LIMIT ?", [kept.name, ROWS])
-                columns = [str(one[0]) for one in found.description or []]
-                rows = [[_cell(value) for value in row[:COLUMNS]] for row in found.fetchall()]
-                counted = db.execute("SELECT count(*) FROM read_parquet(?)", [kept.name]).fetchone()
+                result = db.execute("SELECT * FROM read_parquet(?) LIMIT ?", [file.name, ROWS])
+                columns = [str(described[0]) for described in result.description or []]
+                rows = [[_cell(value) for value in row[:COLUMNS]] for row in result.fetchall()]
+                counted = db.execute("SELECT count(*) FROM read_parquet(?)", [file.name]).fetchone()
             except duckdb.Error as error:
-                raise ValueError(str(error).replace(kept.name, path)) from None
+                raise ValueError(str(error).replace(file.name, path)) from None
     count = int(counted[0]) if counted else 0
     return Preview(
         path=path, size=size, kind="table", columns=columns[:COLUMNS], rows=rows, row_count=count,

@@ -83,8 +83,8 @@ def line_of(points: Points, *, run_id: str, key: str, window: Window, began: int
 def bucketed(x: NDArray[np.float64], y: NDArray[np.float64], *, buckets: int) -> dict[str, Any]:
     """Return the columns of a line. Sorted `x` in; as many points as buckets or fewer come back as they are."""
     if len(x) <= buckets:
-        told = _told(y)
-        return {"x": x.tolist(), "low": told, "high": told, "last": told}
+        rounded = _rounded(y)
+        return {"x": x.tolist(), "low": rounded, "high": rounded, "last": rounded}
     width = (x[-1] - x[0]) / buckets or 1.0
     number = np.minimum(((x - x[0]) / width).astype(np.int64), buckets - 1)
     starts = np.flatnonzero(np.diff(number, prepend=-1))
@@ -92,11 +92,11 @@ def bucketed(x: NDArray[np.float64], y: NDArray[np.float64], *, buckets: int) ->
     # fmin and fmax pass over NaN: a bucket is NaN only where all of it is
     return {
         "x": x[ends].tolist(),
-        "low": _told(np.fmin.reduceat(y, starts)),
-        "high": _told(np.fmax.reduceat(y, starts)),
-        "last": _told(y[ends]),
+        "low": _rounded(np.fmin.reduceat(y, starts)),
+        "high": _rounded(np.fmax.reduceat(y, starts)),
+        "last": _rounded(y[ends]),
     }
 
 
-def _told(values: NDArray[np.float64]) -> list[float | None]:
+def _rounded(values: NDArray[np.float64]) -> list[float | None]:
     return [None if value != value else value for value in values.tolist()]

@@ -9,15 +9,16 @@ import msgspec
 from helicline.errors import Invalid
 from helicline.records.run import RunGroup, RunKey, RunRow
 from helicline.store.rows.search import keys as run_keys
-from helicline.store.rows.search.asked import TABLES, Asked
 from helicline.store.rows.search.order import kinds_of
-from helicline.store.rows.search.page import marks_along, rows_from
+from helicline.store.rows.search.page import places_along, rows_from
+from helicline.store.rows.search.query import TABLES, RunQuery
 from helicline.store.unit import Reader
-from helicline.tracking import grammar, mark
+from helicline.tracking import grammar
 from helicline.tracking.experiment import experiment_number, experiment_of
+from helicline.tracking.page_token import decode_ordered_token, encode_ordered_token
 from helicline.tracking.search import RUNS, lifecycles, search_experiments
 
-MOST_ROWS, MOST_COLUMNS, MOST_MARKS = 500, 200, 5_000
+MOST_ROWS, MOST_COLUMNS, MOST_TOKENS = 500, 200, 5_000
 SAMPLE = 500
 COUNTED = {"metric", "param", "tag"}
 GROUPED = {"param", "tag", "attribute"}
@@ -35,13 +36,16 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     view: str = "ACTIVE_ONLY"
 
 
-def asked(tx: Reader, query: Query) -> Asked:
+def query_of(tx: Reader, query: Query) -> RunQuery:
     """Return the query as the store takes it. Raises Invalid, naming the field, where it cannot be read."""
     if query.experiment:
         experiments: tuple[int, ...] = (experiment_number(experiment_of(tx, query.experiment)),)
     else:
-        experiments = tuple(int(one.experiment_id) for one in search_experiments(tx, max_results=grammar.MAX_LIST)[0])
-    return Asked(
+        experiments = tuple(
+            int(found_experiment.experiment_id)
+            for found_experiment in search_experiments(tx, max_results=grammar.MAX_LIST)[0]
+        )
+    return RunQuery(
         experiments=experiments,
         lifecycles=lifecycles(query.view),
         clauses=tuple(grammar.parse_filter(query.filter, RUNS)),
@@ -52,21 +56,22 @@ def asked(tx: Reader, query: Query) -> Asked:
 def rows(
     tx: Reader, query: Query, *, columns: Sequence[str] = (), after: str = "", limit: int = 200
 ) -> tuple[list[RunRow], str]:
-    """Return the runs from the mark `after` on, with the values of `columns`, and the mark of the next page."""
+    """Return the runs from the page token `after` on, with the values of `columns`, and the token of the next page."""
     if not 1 <= limit <= MOST_ROWS:
         raise Invalid("limit", limit, f"1 to {MOST_ROWS}")
-    want = asked(tx, query)
-    start = mark.place_of("after", after, query.order_by, kinds_of(want.order)) if after else None
-    found, following = rows_from(tx, want, columns=columns_of(columns), start=start, limit=limit)
-    return found, mark.mark_of(query.order_by, following) if following is not None else ""
+    run_query = query_of(tx, query)
+    kinds = kinds_of(run_query.order)
+    start = decode_ordered_token(after, query.order_by, kinds, field="after") if after else None
+    items, following = rows_from(tx, run_query, columns=columns_of(columns), start=start, limit=limit)
+    return items, encode_ordered_token(query.order_by, following) if following is not None else ""
 
 
-def marks(tx: Reader, query: Query, *, every: int) -> tuple[int, list[str]]:
-    """Return how many runs match, and the mark of every page of `every` runs: any of them can be asked for at once."""
+def page_tokens(tx: Reader, query: Query, *, every: int) -> tuple[int, list[str]]:
+    """Return how many runs match, and the token of every page of `every` runs: any of them can be asked for at once."""
     if not 10 <= every <= MOST_ROWS:
         raise Invalid("every", every, f"10 to {MOST_ROWS}")
-    total, places = marks_along(tx, asked(tx, query), every=every)
-    return total, [mark.mark_of(query.order_by, place) for place in places[:MOST_MARKS]]
+    total, places = places_along(tx, query_of(tx, query), every=every)
+    return total, [encode_ordered_token(query.order_by, place) for place in places[:MOST_TOKENS]]
 
 
 def columns_of(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -80,7 +85,7 @@ def _column(field: str, name: str, allowed: set[str]) -> tuple[str, str]:
     alias, _, key = name.partition(".")
     entity = RUNS.aliases.get(alias)
     if entity not in allowed or not key:
-        kinds = ", ".join(f"{one}s.<key>" for one in sorted(allowed))
+        kinds = ", ".join(f"{entity}s.<key>" for entity in sorted(allowed))
         raise Invalid(field, name, f"one of {kinds}")
     if entity == "attribute":
         grammar.parse_order([f"attributes.`{key}`"], RUNS)
@@ -89,15 +94,15 @@ def _column(field: str, name: str, allowed: set[str]) -> tuple[str, str]:
 
 def keys(tx: Reader, query: Query) -> list[RunKey]:
     """Return every key there is: those of the newest matching runs first, the most frequent before the rare."""
-    found = run_keys.sampled(tx, asked(tx, query), sample=SAMPLE)
-    known = {(key.entity, key.name) for key in found}
+    sample = run_keys.sampled(tx, query_of(tx, query), sample=SAMPLE)
+    names = {(key.entity, key.name) for key in sample}
     rest = [
         RunKey(entity=entity, name=name)
         for entity in TABLES
         for name in run_keys.names(tx, entity)
-        if (entity, name) not in known
+        if (entity, name) not in names
     ]
-    return found + rest
+    return sample + rest
 
 
 def values(tx: Reader, key: str, *, prefix: str = "", limit: int = 30) -> list[str]:
@@ -111,4 +116,4 @@ def values(tx: Reader, key: str, *, prefix: str = "", limit: int = 30) -> list[s
 def groups(tx: Reader, query: Query, *, by: str, metrics: Sequence[str] = ()) -> tuple[list[RunGroup], int]:
     """Return the runs gathered by a parameter, tag or attribute, with the span of each metric, and the group count."""
     names = [_column("column", metric, {"metric"})[1] for metric in metrics[:MOST_COLUMNS]]
-    return run_keys.groups(tx, asked(tx, query), by=_column("by", by, GROUPED), metrics=names)
+    return run_keys.groups(tx, query_of(tx, query), by=_column("by", by, GROUPED), metrics=names)

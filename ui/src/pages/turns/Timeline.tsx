@@ -162,15 +162,13 @@ function stepSub(step: StepRun, span: Span, now: number): Sub {
 
 function Subject({ span, turn, model, deployment }: { span: Span; turn: Turn; model: string; deployment: string }) {
   const { leg } = span;
-  const outcome =
-    leg.outcome && leg.outcome !== leg.subject ? (
-      <span className="soft">{leg.outcome.replaceAll('_', ' ')}</span>
-    ) : null;
+  const result =
+    leg.result && leg.result !== leg.subject ? <span className="soft">{leg.result.replaceAll('_', ' ')}</span> : null;
   if (leg.name === 'train' && turn.pipeline_run) {
     const detail = leg.detail as { steps?: number; cached?: number };
     return (
       <>
-        <Go href={at.pipelineRun(turn.pipeline_run)}>pipeline run</Go> {outcome}
+        <Go href={at.pipelineRun(turn.pipeline_run)}>pipeline run</Go> {result}
         {detail.steps !== undefined && (
           <span className="soft">
             , {detail.steps} steps{detail.cached ? `, ${detail.cached} cached` : ''}
@@ -185,18 +183,18 @@ function Subject({ span, turn, model, deployment }: { span: Span; turn: Turn; mo
         <Go href={at.version(model, turn.model_version)}>
           {model}/{turn.model_version}
         </Go>{' '}
-        {outcome}
+        {result}
       </>
     );
   if (leg.name === 'rollout')
     return (
       <>
-        <Go href={at.deployment(deployment)}>{leg.subject || deployment}</Go> {outcome}
+        <Go href={at.deployment(deployment)}>{leg.subject || deployment}</Go> {result}
       </>
     );
   if (leg.name === 'data' && turn.dataset_version.includes('@')) {
     const [name = '', version = ''] = turn.dataset_version.split('@');
     return <Go href={at.dataset(name, version)}>{turn.dataset_version}</Go>;
   }
-  return leg.outcome ? <State state={leg.outcome} word={leg.outcome} plain /> : null;
+  return leg.result ? <State state={leg.result} word={leg.result} plain /> : null;
 }

@@ -51,7 +51,7 @@ function Whole({ turn }: { turn: Turn }) {
           <>
             {begun(turn.cause.sentence)} at {clock(turn.created_at)}; {turn.finished_at ? 'it took ' : 'under way for '}
             <Took from={turn.created_at} to={turn.finished_at} />
-            {turn.outcome ? `. ${begun(plainStop(turn.outcome))}.` : '.'}
+            {turn.result ? `. ${begun(plainStop(turn.result))}.` : '.'}
           </>
         }
         actions={!turn.finished_at && <Cancel turn={turn} />}
@@ -61,7 +61,7 @@ function Whole({ turn }: { turn: Turn }) {
           <Timeline turn={turn} pipeline={pipeline.data} rollout={rollout} model={model} deployment={place} />
           <div className={css.end}>
             <State state={turn.state} />
-            <span className="soft">{turn.outcome || (turn.finished_at ? '' : 'still under way')}</span>
+            <span className="soft">{turn.result || (turn.finished_at ? '' : 'still under way')}</span>
           </div>
         </Panel>
         <div className="halves">
@@ -88,7 +88,7 @@ function Whole({ turn }: { turn: Turn }) {
           {rollout && (
             <Panel title="Rollout" aside={<State state={rollout.state} />} flush>
               <Steps rollout={rollout} />
-              {rollout.reason && rollout.reason !== turn.outcome && <p className={css.end}>{rollout.reason}</p>}
+              {rollout.reason && rollout.reason !== turn.result && <p className={css.end}>{rollout.reason}</p>}
             </Panel>
           )}
         </div>

@@ -27,11 +27,11 @@ export function TurnTable({ turns }: { turns: Turn[] }) {
           ),
         },
         {
-          name: 'Cause and outcome',
+          name: 'Cause and result',
           cell: (turn) => (
             <>
               {begun(turn.cause.sentence)}
-              {turn.outcome && <div className="soft">{turn.outcome}</div>}
+              {turn.result && <div className="soft">{turn.result}</div>}
             </>
           ),
         },

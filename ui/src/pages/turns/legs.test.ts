@@ -8,7 +8,7 @@ const leg = (name: Leg['name'], from: number, to: number | null, subject = ''): 
   name,
   started_at: at(from),
   finished_at: to === null ? null : at(to),
-  outcome: '',
+  result: '',
   subject,
   detail: {},
 });

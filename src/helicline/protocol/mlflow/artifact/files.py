@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from helicline import tracking
 from helicline.errors import Invalid, NotFound, TooLarge
-from helicline.protocol.mlflow.call import Call, Reply, pruned
 from helicline.protocol.mlflow.errors import WireError
+from helicline.protocol.mlflow.request import Request, Response, pruned
 from helicline.records.model import ArtifactFile
 from helicline.store.unit import Reader
 from helicline.tracking.artifact import Entry, path_in_store
@@ -44,31 +44,33 @@ class ClientGone(Exception):
     """The client hung up before the body was whole."""
 
 
-def _path(call: Call) -> str:
-    return checked_path("path", call.parts["path"])
+def _path(request: Request) -> str:
+    return checked_path("path", request.parts["path"])
 
 
-async def upload(call: Call) -> Any:
-    path, limit = _path(call), call.settings.max_upload_bytes
-    declared = call.header("content-length", "0")
+async def upload(request: Request) -> Any:
+    path, limit = _path(request), request.settings.max_upload_bytes
+    declared = request.header("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
         raise TooLarge("body", int(declared), f"at most {limit} bytes")
     loop = asyncio.get_running_loop()
     try:
-        digest, size = await loop.run_in_executor(UPLOADS, lambda: call.blobs.put(_pieces(call, loop), limit=limit))
+        digest, size = await loop.run_in_executor(
+            UPLOADS, lambda: request.blobs.put(_pieces(request, loop), limit=limit)
+        )
     except Invalid as error:
         raise TooLarge(error.field, error.got, error.allowed) from None
-    await call.write(lambda tx: tracking.put_artifact(tx, path, hash=digest, size=size))
-    return Reply()
+    await request.write(lambda tx: tracking.put_artifact(tx, path, hash=digest, size=size))
+    return Response()
 
 
-def _pieces(call: Call, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+def _pieces(request: Request, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
     """Pull the body out of the event loop piece by piece, no faster than the disk takes it."""
-    assert call.receive is not None
+    assert request.receive is not None
     more = True
     while more:
         try:
-            message = asyncio.run_coroutine_threadsafe(_next(call.receive), loop).result(STALLED_S)
+            message = asyncio.run_coroutine_threadsafe(_next(request.receive), loop).result(STALLED_S)
         except TimeoutError:
             raise ClientGone from None
         if message["type"] == "http.disconnect":
@@ -81,12 +83,12 @@ async def _next(receive: Any) -> Any:
     return await receive()
 
 
-async def download(call: Call) -> Any:
-    path = _path(call)
-    return await sent(call, await call.read(lambda tx: find(tx, path)))
+async def download(request: Request) -> Any:
+    path = _path(request)
+    return await sent(request, await request.read(lambda tx: find(tx, path)))
 
 
-async def sent(call: Call, file: ArtifactFile) -> Reply:
+async def sent(request: Request, file: ArtifactFile) -> Response:
     """Return the file as an attachment: no browser shows it as a page of ours."""
     name = file.path.rpartition("/")[2]
     headers = (
@@ -96,8 +98,8 @@ async def sent(call: Call, file: ArtifactFile) -> Reply:
         ("x-content-type-options", "nosniff"),
         ("content-security-policy", "sandbox; default-src 'none'"),
     )
-    pieces = await asyncio.to_thread(call.blobs.read, file.hash)
-    return Reply(headers=headers, stream=_flow(pieces))
+    pieces = await asyncio.to_thread(request.blobs.read, file.hash)
+    return Response(headers=headers, stream=_flow(pieces))
 
 
 def find(tx: Reader, path: str) -> ArtifactFile:
@@ -122,10 +124,10 @@ def content_type(name: str) -> str:
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
-async def listing(call: Call) -> Any:
-    path = call.fields.text("path").rstrip("/")
-    found = await call.read(lambda tx: tracking.list_artifacts(tx, path))
-    return {"files": [_entry(entry) for entry in found]}
+async def listing(request: Request) -> Any:
+    path = request.fields.text("path").rstrip("/")
+    entries = await request.read(lambda tx: tracking.list_artifacts(tx, path))
+    return {"files": [_entry(entry) for entry in entries]}
 
 
 def _entry(entry: Entry, prefix: str = "") -> dict[str, Any]:
@@ -133,29 +135,29 @@ def _entry(entry: Entry, prefix: str = "") -> dict[str, Any]:
     return wire if entry.is_dir else wire | {"file_size": entry.size}
 
 
-async def of_run(call: Call) -> Any:
+async def of_run(request: Request) -> Any:
     """Answer `artifacts/list`: what lies in a run's own folder, paths relative to it."""
-    run_id, path = call.fields.required("run_id", also="run_uuid"), call.fields.text("path").rstrip("/")
-    run = await call.read(lambda tx: tracking.get_run(tx, run_id))
-    return await _below(call, run.artifact_uri, path)
+    run_id, path = request.fields.required("run_id", also="run_uuid"), request.fields.text("path").rstrip("/")
+    run = await request.read(lambda tx: tracking.get_run(tx, run_id))
+    return await _below(request, run.artifact_uri, path)
 
 
-async def of_model(call: Call) -> Any:
-    path = call.fields.text("artifact_directory_path").rstrip("/")
-    model = await call.read(lambda tx: tracking.get_logged_model(tx, call.parts["model_id"]))
-    return await _below(call, model.artifact_uri, path)
+async def of_model(request: Request) -> Any:
+    path = request.fields.text("artifact_directory_path").rstrip("/")
+    model = await request.read(lambda tx: tracking.get_logged_model(tx, request.parts["model_id"]))
+    return await _below(request, model.artifact_uri, path)
 
 
-async def _below(call: Call, uri: str, path: str) -> Any:
+async def _below(request: Request, uri: str, path: str) -> Any:
     root = path_in_store(uri)
     if root is None:
         raise WireError("INVALID_PARAMETER_VALUE", f"The artifacts lie at {uri}, which clients read by themselves.")
     folder = f"{root}/{checked_path('path', path)}" if path else root
-    found = await call.read(lambda tx: tracking.list_artifacts(tx, folder))
-    return pruned(root_uri=uri, files=[_entry(entry, path) for entry in found])
+    entries = await request.read(lambda tx: tracking.list_artifacts(tx, folder))
+    return pruned(root_uri=uri, files=[_entry(entry, path) for entry in entries])
 
 
-async def delete(call: Call) -> Any:
-    path = _path(call)
-    await call.write(lambda tx: tracking.delete_artifacts(tx, path))
+async def delete(request: Request) -> Any:
+    path = _path(request)
+    await request.write(lambda tx: tracking.delete_artifacts(tx, path))
     return {}

@@ -6,8 +6,8 @@ from typing import Any
 
 from helicline import registry, tracking
 from helicline.protocol.mlflow.artifact.files import find, sent
-from helicline.protocol.mlflow.call import Call
 from helicline.protocol.mlflow.errors import WireError
+from helicline.protocol.mlflow.request import Request
 from helicline.records.model import ArtifactFile
 from helicline.store.unit import Reader
 from helicline.tracking.artifact import path_in_store
@@ -21,25 +21,27 @@ def _below(tx: Reader, uri: str, path: str) -> ArtifactFile:
     return find(tx, f"{root}/{path}")
 
 
-def _path(call: Call, name: str = "path") -> str:
-    return checked_path(name, call.fields.required(name))
+def _path(request: Request, name: str = "path") -> str:
+    return checked_path(name, request.fields.required(name))
 
 
-async def of_run(call: Call) -> Any:
-    run_id, path = call.fields.required("run_id", also="run_uuid"), _path(call)
-    return await sent(call, await call.read(lambda tx: _below(tx, tracking.get_run(tx, run_id).artifact_uri, path)))
+async def of_run(request: Request) -> Any:
+    run_id, path = request.fields.required("run_id", also="run_uuid"), _path(request)
+    return await sent(
+        request, await request.read(lambda tx: _below(tx, tracking.get_run(tx, run_id).artifact_uri, path))
+    )
 
 
-async def of_version(call: Call) -> Any:
-    name, number, path = call.fields.required("name"), call.fields.version(), _path(call)
+async def of_version(request: Request) -> Any:
+    name, number, path = request.fields.required("name"), request.fields.version(), _path(request)
 
     def view(tx: Reader) -> ArtifactFile:
         return _below(tx, registry.download_uri(tx, registry.get_version(tx, name, number)), path)
 
-    return await sent(call, await call.read(view))
+    return await sent(request, await request.read(view))
 
 
-async def of_logged_model(call: Call) -> Any:
-    model_id, path = call.parts["model_id"], _path(call, "artifact_file_path")
-    found = await call.read(lambda tx: _below(tx, tracking.get_logged_model(tx, model_id).artifact_uri, path))
-    return await sent(call, found)
+async def of_logged_model(request: Request) -> Any:
+    model_id, path = request.parts["model_id"], _path(request, "artifact_file_path")
+    file = await request.read(lambda tx: _below(tx, tracking.get_logged_model(tx, model_id).artifact_uri, path))
+    return await sent(request, file)

@@ -13,9 +13,9 @@ from typing import Any
 
 from helicline import tracking
 from helicline.protocol.mlflow.artifact.files import find
-from helicline.protocol.mlflow.call import Call, pruned
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.fields import Fields
+from helicline.protocol.mlflow.request import Request, pruned
 from helicline.settings import Settings
 from helicline.store.blobs import Blobs, BucketBlobs
 from helicline.store.uploads import PartUploads
@@ -34,21 +34,21 @@ def uploads_of(blobs: Blobs, settings: Settings) -> PartUploads | None:
     return None
 
 
-def _uploads(call: Call, what: str) -> PartUploads:
-    if call.uploads is None:
-        raise WireError("NOT_IMPLEMENTED", f"{what} is not supported for the current artifact repository")
-    return call.uploads
+def _uploads(request: Request, action: str) -> PartUploads:
+    if request.uploads is None:
+        raise WireError("NOT_IMPLEMENTED", f"{action} is not supported for the current artifact repository")
+    return request.uploads
 
 
-def _target(call: Call) -> str:
+def _target(request: Request) -> str:
     """Return the artifact's path: the folder that the URL names, and the name of the client's local file."""
-    name = re.split(r"[/\\]", call.fields.required("path"))[-1]
-    return checked_path("path", f"{call.parts['path'].strip('/')}/{name}")
+    name = re.split(r"[/\\]", request.fields.required("path"))[-1]
+    return checked_path("path", f"{request.parts['path'].strip('/')}/{name}")
 
 
-async def create(call: Call) -> Any:
-    uploads = _uploads(call, "Multipart upload")
-    path, count = _target(call), call.fields.integer("num_parts", 1) or 0
+async def create(request: Request) -> Any:
+    uploads = _uploads(request, "Multipart upload")
+    path, count = _target(request), request.fields.integer("num_parts", 1) or 0
     upload_id, urls = await asyncio.to_thread(uploads.begin, path, count)
     headers = uploads.blobs.upload_headers
     return {
@@ -63,53 +63,53 @@ def _etag(fields: Fields) -> tuple[int, str]:
     return fields.integer("part_number") or 0, fields.text("etag")
 
 
-async def complete(call: Call) -> Any:
+async def complete(request: Request) -> Any:
     """Name the artifact once its parts are one blob; a client that asks again is told the same."""
-    uploads = _uploads(call, "Multipart upload")
-    path, upload_id = _target(call), call.fields.required("upload_id")
-    etags, limit = dict(call.fields.each("parts", _etag)), call.settings.max_upload_bytes
+    uploads = _uploads(request, "Multipart upload")
+    path, upload_id = _target(request), request.fields.required("upload_id")
+    etags, limit = dict(request.fields.list_of("parts", _etag)), request.settings.max_upload_bytes
     digest, size = await asyncio.to_thread(uploads.finish, upload_id, path, etags, limit=limit)
-    await call.write(lambda tx: tracking.put_artifact(tx, path, hash=digest, size=size))
+    await request.write(lambda tx: tracking.put_artifact(tx, path, hash=digest, size=size))
     return {}
 
 
-async def abort(call: Call) -> Any:
-    uploads = _uploads(call, "Multipart upload")
-    await asyncio.to_thread(uploads.abort, call.fields.required("upload_id"), _target(call))
+async def abort(request: Request) -> Any:
+    uploads = _uploads(request, "Multipart upload")
+    await asyncio.to_thread(uploads.abort, request.fields.required("upload_id"), _target(request))
     return {}
 
 
-async def presigned(call: Call) -> Any:
-    uploads = _uploads(call, "Multipart download")
-    path = checked_path("path", call.parts["path"])
-    file = await call.read(lambda tx: find(tx, path))
+async def presigned(request: Request) -> Any:
+    uploads = _uploads(request, "Multipart download")
+    path = checked_path("path", request.parts["path"])
+    file = await request.read(lambda tx: find(tx, path))
     return {"url": uploads.blobs.signed_blob(file.hash, DOWNLOAD), "headers": {}, "file_size": file.size}
 
 
-async def upload_url(call: Call) -> Any:
+async def upload_url(request: Request) -> Any:
     """Refuse: nobody would tell us when such an upload is done, so it could never be named."""
-    fields = call.fields
+    fields = request.fields
     run_id, model_id, path = fields.text("run_id"), fields.text("model_id"), fields.required("path")
     if bool(run_id) == bool(model_id):
         raise WireError("INVALID_PARAMETER_VALUE", "Exactly one of run_id and model_id must be provided.")
     checked_path("path", path)
-    await call.read(lambda tx: tracking.get_run(tx, run_id) if run_id else tracking.get_logged_model(tx, model_id))
+    await request.read(lambda tx: tracking.get_run(tx, run_id) if run_id else tracking.get_logged_model(tx, model_id))
     raise WireError("INVALID_PARAMETER_VALUE", "Presigned upload is not supported for proxied artifact storage.")
 
 
-async def download_url(call: Call) -> Any:
+async def download_url(request: Request) -> Any:
     """Answer the address of one file of a run, at the bucket."""
-    fields = call.fields
+    fields = request.fields
     run_id, path = fields.required("run_id"), checked_path("path", fields.required("path"))
     seconds = fields.integer("expiration", int(DOWNLOAD.total_seconds())) or 0
     if not 1 <= seconds <= LONGEST_S:
-        wanted = f"expiration must be between 1 and {LONGEST_S} seconds (got {seconds})."
-        raise WireError("INVALID_PARAMETER_VALUE", wanted)
-    run = await call.read(lambda tx: tracking.get_run(tx, run_id))
+        message = f"expiration must be between 1 and {LONGEST_S} seconds (got {seconds})."
+        raise WireError("INVALID_PARAMETER_VALUE", message)
+    run = await request.read(lambda tx: tracking.get_run(tx, run_id))
     root = path_in_store(run.artifact_uri)
-    if call.uploads is None or root is None:
+    if request.uploads is None or root is None:
         message = "Presigned download is not supported for runs with proxied artifact storage."
         raise WireError("INVALID_PARAMETER_VALUE", message)
-    file = await call.read(lambda tx: find(tx, f"{root}/{path}"))
-    url = call.uploads.blobs.signed_blob(file.hash, timedelta(seconds=seconds))
+    file = await request.read(lambda tx: find(tx, f"{root}/{path}"))
+    url = request.uploads.blobs.signed_blob(file.hash, timedelta(seconds=seconds))
     return {"presigned_url": url, "file_size": file.size}

@@ -8,8 +8,8 @@ import msgspec
 
 from helicline import evaluation
 from helicline.clock import epoch_ms
-from helicline.protocol.mlflow.call import Call, pruned
 from helicline.protocol.mlflow.fields import Fields, check_texts
+from helicline.protocol.mlflow.request import Request, pruned
 from helicline.records.evaluation import EvaluationDataset, EvaluationRecord
 
 
@@ -63,28 +63,28 @@ def _decoded(fields: Fields, name: str, kind: Any) -> Any:
     return value
 
 
-async def create(call: Call) -> Any:
-    fields = call.fields
+async def create(request: Request) -> Any:
+    fields = request.fields
     name, experiments = fields.required("name"), fields.texts("experiment_ids")
     tags = _decoded(fields, "tags", dict[str, str]) if fields.text("tags") else {}
-    made = await call.write(lambda tx: evaluation.create_dataset(tx, name, tags=tags, experiments=experiments))
-    return {"dataset": as_wire(made)}
+    dataset = await request.write(lambda tx: evaluation.create_dataset(tx, name, tags=tags, experiments=experiments))
+    return {"dataset": as_wire(dataset)}
 
 
-async def get(call: Call) -> Any:
-    found = await call.read(lambda tx: evaluation.get_dataset(tx, call.parts["dataset_id"]))
-    return {"dataset": as_wire(found)}
+async def get(request: Request) -> Any:
+    dataset = await request.read(lambda tx: evaluation.get_dataset(tx, request.parts["dataset_id"]))
+    return {"dataset": as_wire(dataset)}
 
 
-async def delete(call: Call) -> Any:
-    await call.write(lambda tx: evaluation.delete_dataset(tx, call.parts["dataset_id"]))
+async def delete(request: Request) -> Any:
+    await request.write(lambda tx: evaluation.delete_dataset(tx, request.parts["dataset_id"]))
     return {}
 
 
-async def search(call: Call) -> Any:
-    fields = call.fields
+async def search(request: Request) -> Any:
+    fields = request.fields
     size = fields.integer("max_results") or 1000
-    found, token = await call.read(
+    datasets, token = await request.read(
         lambda tx: evaluation.search_datasets(
             tx,
             fields.texts("experiment_ids"),
@@ -94,58 +94,64 @@ async def search(call: Call) -> Any:
             page_token=fields.text("page_token"),
         )
     )
-    return pruned(datasets=[as_wire(dataset) for dataset in found], next_page_token=token)
+    return pruned(datasets=[as_wire(dataset) for dataset in datasets], next_page_token=token)
 
 
-async def set_tags(call: Call) -> Any:
-    call.fields.required("tags")
-    tags = _decoded(call.fields, "tags", dict[str, str | None])
-    await call.write(lambda tx: evaluation.tag_dataset(tx, call.parts["dataset_id"], tags))
+async def set_tags(request: Request) -> Any:
+    request.fields.required("tags")
+    tags = _decoded(request.fields, "tags", dict[str, str | None])
+    await request.write(lambda tx: evaluation.tag_dataset(tx, request.parts["dataset_id"], tags))
     return {}
 
 
-async def delete_tag(call: Call) -> Any:
-    dataset_id, key = call.parts["dataset_id"], call.parts["key"]
-    await call.write(lambda tx: evaluation.tag_dataset(tx, dataset_id, {key: None}))
+async def delete_tag(request: Request) -> Any:
+    dataset_id, key = request.parts["dataset_id"], request.parts["key"]
+    await request.write(lambda tx: evaluation.tag_dataset(tx, dataset_id, {key: None}))
     return {}
 
 
-async def upsert_records(call: Call) -> Any:
-    call.fields.required("records")
-    told = _decoded(call.fields, "records", list[dict[str, Any]])
-    inserted, updated = await call.write(lambda tx: evaluation.upsert_records(tx, call.parts["dataset_id"], told))
+async def upsert_records(request: Request) -> Any:
+    request.fields.required("records")
+    records = _decoded(request.fields, "records", list[dict[str, Any]])
+    inserted, updated = await request.write(
+        lambda tx: evaluation.upsert_records(tx, request.parts["dataset_id"], records)
+    )
     return {"inserted_count": inserted, "updated_count": updated}
 
 
-async def get_records(call: Call) -> Any:
-    size, token = call.fields.integer("max_results") or 1000, call.fields.text("page_token")
-    found, following = await call.read(
-        lambda tx: evaluation.records(tx, call.parts["dataset_id"], max_results=size, page_token=token)
+async def get_records(request: Request) -> Any:
+    size, token = request.fields.integer("max_results") or 1000, request.fields.text("page_token")
+    records, following = await request.read(
+        lambda tx: evaluation.records(tx, request.parts["dataset_id"], max_results=size, page_token=token)
     )
-    return pruned(records=_text([record_as_wire(record) for record in found]), next_page_token=following)
+    return pruned(records=_text([record_as_wire(record) for record in records]), next_page_token=following)
 
 
-async def delete_records(call: Call) -> Any:
-    ids = call.fields.texts("dataset_record_ids")
-    return {"deleted_count": await call.write(lambda tx: evaluation.delete_records(tx, call.parts["dataset_id"], ids))}
-
-
-async def experiment_ids(call: Call) -> Any:
-    found = await call.read(lambda tx: evaluation.get_dataset(tx, call.parts["dataset_id"]))
-    return pruned(experiment_ids=list(found.experiments))
-
-
-async def add_experiments(call: Call) -> Any:
-    ids = call.fields.texts("experiment_ids")
+async def delete_records(request: Request) -> Any:
+    ids = request.fields.texts("dataset_record_ids")
     return {
-        "dataset": as_wire(await call.write(lambda tx: evaluation.place_dataset(tx, call.parts["dataset_id"], add=ids)))
+        "deleted_count": await request.write(lambda tx: evaluation.delete_records(tx, request.parts["dataset_id"], ids))
     }
 
 
-async def remove_experiments(call: Call) -> Any:
-    ids = call.fields.texts("experiment_ids")
+async def experiment_ids(request: Request) -> Any:
+    dataset = await request.read(lambda tx: evaluation.get_dataset(tx, request.parts["dataset_id"]))
+    return pruned(experiment_ids=list(dataset.experiments))
+
+
+async def add_experiments(request: Request) -> Any:
+    ids = request.fields.texts("experiment_ids")
     return {
         "dataset": as_wire(
-            await call.write(lambda tx: evaluation.place_dataset(tx, call.parts["dataset_id"], drop=ids))
+            await request.write(lambda tx: evaluation.place_dataset(tx, request.parts["dataset_id"], add=ids))
+        )
+    }
+
+
+async def remove_experiments(request: Request) -> Any:
+    ids = request.fields.texts("experiment_ids")
+    return {
+        "dataset": as_wire(
+            await request.write(lambda tx: evaluation.place_dataset(tx, request.parts["dataset_id"], drop=ids))
         )
     }

@@ -9,8 +9,8 @@ import numpy as np
 
 from helicline import tracking
 from helicline.errors import Invalid, NotFound
-from helicline.protocol.mlflow.call import Call, pruned
 from helicline.protocol.mlflow.errors import WireError, missing
+from helicline.protocol.mlflow.request import Request, pruned
 from helicline.store.rows.block import Points, points_of
 from helicline.store.unit import Reader
 
@@ -37,14 +37,14 @@ def as_wire(key: str, points: Points, run_id: str = "") -> list[HistoryPoint]:
     return [HistoryPoint(key, *row, run_id) for row in columns]
 
 
-async def of_run(call: Call) -> Any:
-    fields = call.fields
+async def of_run(request: Request) -> Any:
+    fields = request.fields
     run_id, key = fields.required("run_id", also="run_uuid"), fields.required("metric_key")
     size = fields.integer("max_results")
     if size is not None and size <= 0:
         raise Invalid("max_results", size, "It must be a positive integer.")
     size, token = None if size is None else min(size, PAGE), fields.text("page_token")
-    points, token = await call.read(lambda tx: _points(tx, run_id, key, limit=size, page_token=token))
+    points, token = await request.read(lambda tx: _points(tx, run_id, key, limit=size, page_token=token))
     return pruned(metrics=as_wire(key, points), next_page_token=token)
 
 
@@ -56,9 +56,9 @@ def _points(tx: Reader, run_id: str, key: str, *, limit: int | None = None, page
         return points_of([]), ""
 
 
-async def bulk(call: Call) -> Any:
+async def bulk(request: Request) -> Any:
     """Answer the histories of up to 100 runs, by run, time, step and value; `run_id` comes once for each run."""
-    fields = call.fields
+    fields = request.fields
     ids, key = fields.texts("run_id"), fields.text("metric_key")
     if not ids:
         raise _wrong("GetMetricHistoryBulk request must specify at least one run_id.")
@@ -73,45 +73,45 @@ async def bulk(call: Call) -> Any:
         raise Invalid("max_results", size, "It must be a positive integer.")
 
     def view(tx: Reader) -> list[HistoryPoint]:
-        found: list[HistoryPoint] = []
+        history: list[HistoryPoint] = []
         for run_id in sorted(set(ids)):
-            left = min(size, PAGE) - len(found)
-            if left <= 0:
+            remaining = min(size, PAGE) - len(history)
+            if remaining <= 0:
                 break
-            found += as_wire(key, _points(tx, run_id, key, limit=left)[0], run_id)
-        return found
+            history += as_wire(key, _points(tx, run_id, key, limit=remaining)[0], run_id)
+        return history
 
-    return {"metrics": await call.read(view)}
+    return {"metrics": await request.read(view)}
 
 
 def _wrong(text: str) -> WireError:
     return WireError("INVALID_PARAMETER_VALUE", text)
 
 
-async def interval(call: Call) -> Any:
+async def interval(request: Request) -> Any:
     """Answer at most `max_results` points of each run, evenly spread over its steps; the last one is always there."""
-    fields = call.fields
+    fields = request.fields
     ids, key = fields.texts("run_ids"), fields.required("metric_key")
     if not ids:
         missing("run_ids")
     if len(ids) > MAX_RUNS:
-        told = f"must specify at most {MAX_RUNS} run_ids. Received {len(ids)} run_ids."
-        raise _wrong(f"GetMetricHistoryBulkInterval request {told}")
+        problem = f"must specify at most {MAX_RUNS} run_ids. Received {len(ids)} run_ids."
+        raise _wrong(f"GetMetricHistoryBulkInterval request {problem}")
     size = fields.integer("max_results", MAX_POINTS) or 0
     if not 1 <= size <= MAX_POINTS:
         raise _wrong(f"max_results must be between 1 and {MAX_POINTS}.")
     steps = _steps(fields.integer("start_step"), fields.integer("end_step"))
 
     def view(tx: Reader) -> list[HistoryPoint]:
-        found: list[HistoryPoint] = []
+        history: list[HistoryPoint] = []
         for run_id in ids:
             points, _ = tracking.metric_history(tx, run_id, key)
             if steps is not None:
                 points = points.part((points.steps >= steps[0]) & (points.steps <= steps[1]))
-            found += as_wire(key, thinned(points, size), run_id)
-        return found
+            history += as_wire(key, thinned(points, size), run_id)
+        return history
 
-    return pruned(metrics=await call.read(view))
+    return pruned(metrics=await request.read(view))
 
 
 def _steps(start: int | None, end: int | None) -> tuple[int, int] | None:

@@ -46,9 +46,9 @@ def _usual(decoder: msgspec.json.Decoder[B], body: bytes) -> B | None:
     if b"\\u0000" in body:
         return None
     try:
-        found = decoder.decode(body)
+        decoded = decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    points = found.metrics if isinstance(found, LogBatch) else [found]
-    plain = all(one.key and not (one.dataset_name or one.dataset_digest or one.model_id) for one in points)
-    return found if plain and RUN_ID.fullmatch(found.run_id) else None
+    points = decoded.metrics if isinstance(decoded, LogBatch) else [decoded]
+    plain = all(point.key and not (point.dataset_name or point.dataset_digest or point.model_id) for point in points)
+    return decoded if plain and RUN_ID.fullmatch(decoded.run_id) else None

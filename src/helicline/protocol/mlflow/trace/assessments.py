@@ -9,31 +9,31 @@ from typing import Any
 
 from helicline import trace as traces
 from helicline.errors import Invalid, NotFound
-from helicline.protocol.mlflow.call import Call
 from helicline.protocol.mlflow.errors import missing
+from helicline.protocol.mlflow.request import Request
 
 CHANGEABLE = ("assessment_name", "feedback", "expectation", "rationale", "metadata", "valid")
 
 
-async def create(call: Call) -> Any:
-    trace_id, told = call.parts["trace_id"], call.fields.object("assessment")
-    told.required("assessment_name")
-    if not (told.has("feedback") or told.has("expectation")):
+async def create(request: Request) -> Any:
+    trace_id, fields = request.parts["trace_id"], request.fields.object("assessment")
+    fields.required("assessment_name")
+    if not (fields.has("feedback") or fields.has("expectation")):
         missing("assessment.feedback")
-    now = call.store.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    made = dict(told.document) | {"assessment_id": f"a-{uuid.uuid4().hex}", "trace_id": trace_id}
-    made = {"create_time": now, "valid": True} | made | {"last_update_time": now}
-    overridden = told.text("overrides")
+    now = request.store.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assessment = dict(fields.document) | {"assessment_id": f"a-{uuid.uuid4().hex}", "trace_id": trace_id}
+    assessment = {"create_time": now, "valid": True} | assessment | {"last_update_time": now}
+    overridden = fields.text("overrides")
 
     def added(info: dict[str, Any]) -> dict[str, Any]:
-        known = [
+        others_kept = [
             item | {"valid": False} if item.get("assessment_id") == overridden else item
             for item in info.get("assessments") or []
         ]
-        return info | {"assessments": [*known, made]}
+        return info | {"assessments": [*others_kept, assessment]}
 
-    await call.write(lambda tx: traces.change_trace(tx, trace_id, added))
-    return {"assessment": made}
+    await request.write(lambda tx: traces.change_trace(tx, trace_id, added))
+    return {"assessment": assessment}
 
 
 def _find(info: dict[str, Any], assessment_id: str) -> dict[str, Any]:
@@ -43,34 +43,34 @@ def _find(info: dict[str, Any], assessment_id: str) -> dict[str, Any]:
     raise NotFound("assessment", assessment_id)
 
 
-async def get(call: Call) -> Any:
-    trace = await call.read(lambda tx: traces.get_trace(tx, call.parts["trace_id"]))
-    return {"assessment": _find(trace.info, call.parts["assessment_id"])}
+async def get(request: Request) -> Any:
+    trace = await request.read(lambda tx: traces.get_trace(tx, request.parts["trace_id"]))
+    return {"assessment": _find(trace.info, request.parts["assessment_id"])}
 
 
-async def update(call: Call) -> Any:
-    trace_id, assessment_id = call.parts["trace_id"], call.parts["assessment_id"]
-    told = call.fields.object("assessment")
+async def update(request: Request) -> Any:
+    trace_id, assessment_id = request.parts["trace_id"], request.parts["assessment_id"]
+    fields = request.fields.object("assessment")
     # one comma string of camelCase names
-    names = [re.sub(r"([A-Z])", r"_\1", name).lower() for name in call.fields.text("update_mask").split(",") if name]
+    names = [re.sub(r"([A-Z])", r"_\1", name).lower() for name in request.fields.text("update_mask").split(",") if name]
     for name in names:
         if name not in CHANGEABLE:
             raise Invalid("update_mask", name, f"of {', '.join(CHANGEABLE)}")
-    now = call.store.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    changes = {name: told.raw(name) for name in names if told.has(name)} | {"last_update_time": now}
+    now = request.store.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    changes = {name: fields.raw(name) for name in names if fields.has(name)} | {"last_update_time": now}
 
     def changed(info: dict[str, Any]) -> dict[str, Any]:
         fresh = _find(info, assessment_id) | changes
         rest = info["assessments"]
         return info | {"assessments": [fresh if item.get("assessment_id") == assessment_id else item for item in rest]}
 
-    trace = await call.write(lambda tx: traces.change_trace(tx, trace_id, changed))
+    trace = await request.write(lambda tx: traces.change_trace(tx, trace_id, changed))
     return {"assessment": _find(trace.info, assessment_id)}
 
 
-async def delete(call: Call) -> Any:
+async def delete(request: Request) -> Any:
     """Drop the assessment; one that is not there is fine."""
-    trace_id, assessment_id = call.parts["trace_id"], call.parts["assessment_id"]
+    trace_id, assessment_id = request.parts["trace_id"], request.parts["assessment_id"]
 
     def without(info: dict[str, Any]) -> dict[str, Any]:
         return info | {
@@ -80,5 +80,5 @@ async def delete(call: Call) -> Any:
         }
 
     with contextlib.suppress(NotFound):
-        await call.write(lambda tx: traces.change_trace(tx, trace_id, without))
+        await request.write(lambda tx: traces.change_trace(tx, trace_id, without))
     return {}

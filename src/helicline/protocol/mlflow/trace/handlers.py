@@ -9,9 +9,9 @@ import msgspec
 
 from helicline import trace as traces
 from helicline.errors import Invalid, NotFound
-from helicline.protocol.mlflow.call import Call, pruned
 from helicline.protocol.mlflow.errors import missing
 from helicline.protocol.mlflow.fields import Fields
+from helicline.protocol.mlflow.request import Request, pruned
 from helicline.records.run import TraceRecord
 from helicline.store.unit import Reader, Tx
 
@@ -34,72 +34,72 @@ def _text_map(fields: Fields, name: str) -> dict[str, str]:
     return dict(values)
 
 
-async def start(call: Call) -> Any:
-    told = call.fields.object("trace").object("trace_info")
-    if not told.document:
+async def start(request: Request) -> Any:
+    fields = request.fields.object("trace").object("trace_info")
+    if not fields.document:
         missing("trace.trace_info")
-    metadata = _text_map(told, "trace_metadata") | {FINALIZED: "true"}
-    info = dict(told.document) | {"tags": _text_map(told, "tags"), "trace_metadata": metadata}
-    located = told.object("trace_location").object("mlflow_experiment").required("experiment_id")
+    metadata = _text_map(fields, "trace_metadata") | {FINALIZED: "true"}
+    info = dict(fields.document) | {"tags": _text_map(fields, "tags"), "trace_metadata": metadata}
+    located = fields.object("trace_location").object("mlflow_experiment").required("experiment_id")
     info["trace_location"] = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": located}}
-    info["trace_id"] = told.required("trace_id")
-    told.objects("assessments")
+    info["trace_id"] = fields.required("trace_id")
+    fields.objects("assessments")
     for name in ("client_request_id", "request_preview", "response_preview", "state", "request_time"):
-        told.text(name)
-    trace = await call.write(lambda tx: traces.put_trace(tx, info))
+        fields.text(name)
+    trace = await request.write(lambda tx: traces.put_trace(tx, info))
     return {"trace": {"trace_info": info_as_wire(trace)}}
 
 
-async def get_info(call: Call) -> Any:
-    trace = await call.read(lambda tx: traces.get_trace(tx, call.parts["trace_id"]))
+async def get_info(request: Request) -> Any:
+    trace = await request.read(lambda tx: traces.get_trace(tx, request.parts["trace_id"]))
     return {"trace": {"trace_info": info_as_wire(trace)}}
 
 
-async def get(call: Call) -> Any:
+async def get(request: Request) -> Any:
     """Answer the whole trace; unless a partial one is allowed, wait a little for spans that are on their way."""
-    trace_id, partial = call.fields.required("trace_id"), call.fields.flag("allow_partial", default=True)
+    trace_id, partial = request.fields.required("trace_id"), request.fields.flag("allow_partial", default=True)
     for _ in range(WAITS):
-        found = (await call.read(lambda tx: _whole(tx, [trace_id])))[0]
-        if partial or _is_whole(found):
-            return {"trace": found}
+        trace = (await request.read(lambda tx: _with_spans(tx, [trace_id])))[0]
+        if partial or _is_complete(trace):
+            return {"trace": trace}
         await asyncio.sleep(WAIT_S)
     raise NotFound("trace", trace_id)
 
 
-def _whole(tx: Reader, trace_ids: list[str]) -> list[dict[str, Any]]:
-    found = [traces.get_trace(tx, trace_id) for trace_id in trace_ids]
+def _with_spans(tx: Reader, trace_ids: list[str]) -> list[dict[str, Any]]:
+    records = [traces.get_trace(tx, trace_id) for trace_id in trace_ids]
     spans = traces.trace_spans(tx, trace_ids)
     return [
         {"trace_info": info_as_wire(trace), "spans": [span.body for span in spans.get(trace.trace_id, ())]}
-        for trace in found
+        for trace in records
     ]
 
 
-def _is_whole(wire: dict[str, Any]) -> bool:
-    told = wire["trace_info"].get("trace_metadata", {}).get(SIZE_STATS, "{}")
+def _is_complete(wire: dict[str, Any]) -> bool:
+    statistics = wire["trace_info"].get("trace_metadata", {}).get(SIZE_STATS, "{}")
     try:
-        wanted = msgspec.json.decode(told, type=dict[str, Any]).get("num_spans", 1)
+        span_count = msgspec.json.decode(statistics, type=dict[str, Any]).get("num_spans", 1)
     except msgspec.MsgspecError:
-        wanted = 1
-    return isinstance(wanted, int) and len(wire["spans"]) >= wanted
+        span_count = 1
+    return isinstance(span_count, int) and len(wire["spans"]) >= span_count
 
 
-async def batch_get(call: Call) -> Any:
-    ids = _ids(call.fields, "trace_ids")
+async def batch_get(request: Request) -> Any:
+    ids = _ids(request.fields, "trace_ids")
 
     def view(tx: Reader) -> list[dict[str, Any]]:
-        return [_whole(tx, [trace_id])[0] for trace_id in ids if _is_there(tx, trace_id)]
+        return [_with_spans(tx, [trace_id])[0] for trace_id in ids if _is_there(tx, trace_id)]
 
-    return pruned(traces=await call.read(view))
+    return pruned(traces=await request.read(view))
 
 
-async def batch_infos(call: Call) -> Any:
-    ids = _ids(call.fields, "trace_ids")
+async def batch_infos(request: Request) -> Any:
+    ids = _ids(request.fields, "trace_ids")
 
     def view(tx: Reader) -> list[dict[str, Any]]:
         return [info_as_wire(traces.get_trace(tx, trace_id)) for trace_id in ids if _is_there(tx, trace_id)]
 
-    return pruned(trace_infos=await call.read(view))
+    return pruned(trace_infos=await request.read(view))
 
 
 def _is_there(tx: Reader, trace_id: str) -> bool:
@@ -117,11 +117,11 @@ def _ids(fields: Fields, name: str) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-async def search(call: Call) -> Any:
-    fields = call.fields
+async def search(request: Request) -> Any:
+    fields = request.fields
     places = [place.object("mlflow_experiment").required("experiment_id") for place in fields.objects("locations")]
     size = fields.integer("max_results", 100) or 0
-    found, token = await call.read(
+    records, token = await request.read(
         lambda tx: traces.search_traces(
             tx,
             places or fields.texts("experiment_ids"),
@@ -131,11 +131,11 @@ async def search(call: Call) -> Any:
             page_token=fields.text("page_token"),
         )
     )
-    return pruned(traces=[info_as_wire(trace) for trace in found], next_page_token=token)
+    return pruned(traces=[info_as_wire(trace) for trace in records], next_page_token=token)
 
 
-async def delete(call: Call) -> Any:
-    fields = call.fields
+async def delete(request: Request) -> Any:
+    fields = request.fields
     experiment_id, ids = fields.required("experiment_id"), _ids(fields, "request_ids") or _ids(fields, "trace_ids")
     before, most = fields.integer("max_timestamp_millis"), fields.integer("max_traces")
     if (before is None) == (not ids):
@@ -144,24 +144,26 @@ async def delete(call: Call) -> Any:
         raise Invalid("max_traces", most, "`max_traces` can't be specified if `trace_ids` is specified.")
     if most is not None and most < 1:
         raise Invalid("max_traces", most, "a positive integer")
-    gone = await call.write(lambda tx: traces.delete_traces(tx, experiment_id, ids=ids, before_ms=before, most=most))
-    return {"traces_deleted": gone}
+    deleted_count = await request.write(
+        lambda tx: traces.delete_traces(tx, experiment_id, ids=ids, before_ms=before, most=most)
+    )
+    return {"traces_deleted": deleted_count}
 
 
-async def set_tag(call: Call) -> Any:
-    trace_id, key, value = call.parts["trace_id"], call.fields.required("key"), call.fields.text("value")
-    await call.write(lambda tx: traces.tag_trace(tx, trace_id, {key: value}))
+async def set_tag(request: Request) -> Any:
+    trace_id, key, value = request.parts["trace_id"], request.fields.required("key"), request.fields.text("value")
+    await request.write(lambda tx: traces.tag_trace(tx, trace_id, {key: value}))
     return {}
 
 
-async def delete_tag(call: Call) -> Any:
-    trace_id, key = call.parts["trace_id"], call.fields.required("key")
-    await call.write(lambda tx: traces.untag_trace(tx, trace_id, key))
+async def delete_tag(request: Request) -> Any:
+    trace_id, key = request.parts["trace_id"], request.fields.required("key")
+    await request.write(lambda tx: traces.untag_trace(tx, trace_id, key))
     return {}
 
 
-async def link_to_run(call: Call) -> Any:
-    ids, run_id = _ids(call.fields, "trace_ids"), call.fields.required("run_id")
+async def link_to_run(request: Request) -> Any:
+    ids, run_id = _ids(request.fields, "trace_ids"), request.fields.required("run_id")
     if len(ids) > 100:
         raise Invalid("trace_ids", len(ids), "at most 100")
 
@@ -169,16 +171,16 @@ async def link_to_run(call: Call) -> Any:
         for trace_id in sorted(ids):
             traces.link_run(tx, trace_id, run_id)
 
-    await call.write(link)
+    await request.write(link)
     return {}
 
 
-async def link_prompts(call: Call) -> Any:
-    trace_id = call.fields.required("trace_id")
+async def link_prompts(request: Request) -> Any:
+    trace_id = request.fields.required("trace_id")
     named = [
         {"name": item.required("name"), "version": item.required("version")}
-        for item in call.fields.objects("prompt_versions")
+        for item in request.fields.objects("prompt_versions")
     ]
     text = msgspec.json.encode(named).decode()
-    await call.write(lambda tx: traces.tag_trace(tx, trace_id, {"mlflow.linkedPrompts": text}))
+    await request.write(lambda tx: traces.tag_trace(tx, trace_id, {"mlflow.linkedPrompts": text}))
     return {}

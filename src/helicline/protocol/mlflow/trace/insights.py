@@ -8,19 +8,19 @@ from typing import Any
 import msgspec
 
 from helicline import trace as traces
-from helicline.protocol.mlflow.call import Call, pruned
 from helicline.protocol.mlflow.errors import missing
 from helicline.protocol.mlflow.fields import Fields
+from helicline.protocol.mlflow.request import Request, pruned
 
 # enums come by name or by number
 VIEWS = {1: "TRACES", 2: "SPANS", 3: "ASSESSMENTS"}
 KINDS = {1: "COUNT", 2: "SUM", 3: "AVG", 4: "PERCENTILE", 5: "MIN", 6: "MAX"}
 
 
-def _named(fields: Fields, name: str, known: dict[int, str]) -> str:
+def _named(fields: Fields, name: str, names: dict[int, str]) -> str:
     value = fields.raw(name)
     if isinstance(value, int) and not isinstance(value, bool):
-        return known.get(value, str(value))
+        return names.get(value, str(value))
     return fields.required(name)
 
 
@@ -30,19 +30,19 @@ def _aggregation(fields: Fields) -> traces.Aggregation:
 
 
 def _list(fields: Fields, name: str) -> list[str]:
-    found = fields.texts(name)
-    if not found:
+    texts = fields.texts(name)
+    if not texts:
         missing(name)
-    return found
+    return texts
 
 
-async def metrics(call: Call) -> Any:
-    fields = call.fields
-    asked = traces.Measure(
+async def metrics(request: Request) -> Any:
+    fields = request.fields
+    query = traces.Measure(
         experiment_ids=_list(fields, "experiment_ids"),
         view=_named(fields, "view_type", VIEWS),
         metric=fields.required("metric_name"),
-        aggregations=fields.each("aggregations", _aggregation) or missing("aggregations"),
+        aggregations=fields.list_of("aggregations", _aggregation) or missing("aggregations"),
         dimensions=fields.texts("dimensions"),
         filters=fields.texts("filters"),
         interval_s=fields.integer("time_interval_seconds") or 0,
@@ -50,14 +50,14 @@ async def metrics(call: Call) -> Any:
         end_ms=fields.integer("end_time_ms"),
         max_results=fields.integer("max_results", 1000) or 0,
     )
-    found = await call.read(lambda tx: traces.measure(tx, asked))
-    return pruned(data_points=[msgspec.structs.asdict(point) for point in found])
+    points = await request.read(lambda tx: traces.measure(tx, query))
+    return pruned(data_points=[msgspec.structs.asdict(point) for point in points])
 
 
-async def correlation(call: Call) -> Any:
-    fields = call.fields
+async def correlation(request: Request) -> Any:
+    fields = request.fields
     experiments, within = _list(fields, "experiment_ids"), fields.text("base_filter")
     first, second = fields.required("filter_string1"), fields.required("filter_string2")
-    found = await call.read(lambda tx: traces.correlate(tx, experiments, first, second, within=within))
-    told = msgspec.structs.asdict(found)
-    return {name: value for name, value in told.items() if not math.isnan(value)}
+    result = await request.read(lambda tx: traces.correlate(tx, experiments, first, second, within=within))
+    values = msgspec.structs.asdict(result)
+    return {name: value for name, value in values.items() if not math.isnan(value)}

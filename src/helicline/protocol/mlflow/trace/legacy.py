@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from helicline import trace as traces
-from helicline.protocol.mlflow.call import Call, pairs, pruned
 from helicline.protocol.mlflow.errors import missing
+from helicline.protocol.mlflow.request import Request, pairs, pruned
 from helicline.records.run import TraceRecord
 
 STATES = {"OK": "OK", "ERROR": "ERROR", "IN_PROGRESS": "IN_PROGRESS", "TRACE_STATUS_UNSPECIFIED": "STATE_UNSPECIFIED"}
@@ -29,18 +29,18 @@ def as_wire(trace: TraceRecord) -> dict[str, Any]:
     }
 
 
-async def begin(call: Call) -> Any:
-    fields = call.fields
+async def begin(request: Request) -> Any:
+    fields = request.fields
     experiment_id, metadata, tags = fields.text("experiment_id"), fields.pairs("request_metadata"), fields.pairs("tags")
     timestamp = fields.integer("timestamp_ms", 0) or 0
-    trace = await call.write(
+    trace = await request.write(
         lambda tx: traces.begin_trace(tx, experiment_id, timestamp_ms=timestamp, metadata=metadata, tags=tags)
     )
     return {"trace_info": as_wire(trace)}
 
 
-async def end(call: Call) -> Any:
-    fields, trace_id = call.fields, call.parts["trace_id"]
+async def end(request: Request) -> Any:
+    fields, trace_id = request.fields, request.parts["trace_id"]
     metadata, tags, status = fields.pairs("request_metadata"), fields.pairs("tags"), fields.raw("status")
     timestamp = fields.integer("timestamp_ms", 0) or 0
     if isinstance(status, int) and not isinstance(status, bool) and 0 <= status < len(NUMBERS):
@@ -49,7 +49,7 @@ async def end(call: Call) -> Any:
         status = NUMBERS[0]
     if status not in NUMBERS:
         raise fields.wrong("status", status, f"one of {', '.join(NUMBERS)}")
-    trace = await call.write(
+    trace = await request.write(
         lambda tx: traces.end_trace(
             tx, trace_id, timestamp_ms=timestamp, state=STATES[status], metadata=metadata, tags=tags
         )
@@ -57,16 +57,16 @@ async def end(call: Call) -> Any:
     return {"trace_info": as_wire(trace)}
 
 
-async def get(call: Call) -> Any:
-    return {"trace_info": as_wire(await call.read(lambda tx: traces.get_trace(tx, call.parts["trace_id"])))}
+async def get(request: Request) -> Any:
+    return {"trace_info": as_wire(await request.read(lambda tx: traces.get_trace(tx, request.parts["trace_id"])))}
 
 
-async def search(call: Call) -> Any:
-    fields = call.fields
+async def search(request: Request) -> Any:
+    fields = request.fields
     experiments, size = fields.texts("experiment_ids"), fields.integer("max_results", 100) or 0
     if not experiments:
         missing("experiment_ids")
-    found, token = await call.read(
+    records, token = await request.read(
         lambda tx: traces.search_traces(
             tx,
             experiments,
@@ -76,4 +76,4 @@ async def search(call: Call) -> Any:
             page_token=fields.text("page_token"),
         )
     )
-    return pruned(traces=[as_wire(trace) for trace in found], next_page_token=token)
+    return pruned(traces=[as_wire(trace) for trace in records], next_page_token=token)

@@ -48,62 +48,62 @@ def _object(value: Any) -> dict[str, Any]:
 
 def _get(item: dict[str, Any], name: str) -> Any:
     """Return the field under its camelCase or its snake_case name."""
-    found = item.get(name)
-    return item.get(re.sub(r"([A-Z])", r"_\1", name).lower()) if found is None else found
+    value = item.get(name)
+    return item.get(re.sub(r"([A-Z])", r"_\1", name).lower()) if value is None else value
 
 
 def _objects(item: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    found = _get(item, name)
-    if found is None:
+    items = _get(item, name)
+    if items is None:
         return []
-    if not isinstance(found, list):
+    if not isinstance(items, list):
         raise Malformed(f"{name} is no list")
-    return [_object(one) for one in found]
+    return [_object(element) for element in items]
 
 
 def _id(item: dict[str, Any], name: str) -> str:
     """Return the id in base64, as protobuf's own JSON has it."""
-    told = _get(item, name)
-    if told in (None, ""):
+    text = _get(item, name)
+    if text in (None, ""):
         return ""
-    if not isinstance(told, str) or not re.fullmatch(r"[0-9a-fA-F]*", told) or len(told) % 2:
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9a-fA-F]*", text) or len(text) % 2:
         raise Malformed(f"{name} is not hex")
-    return base64.b64encode(bytes.fromhex(told)).decode()
+    return base64.b64encode(bytes.fromhex(text)).decode()
 
 
 def _text(item: dict[str, Any], name: str) -> str:
-    told = _get(item, name)
-    if told is not None and not isinstance(told, str):
+    text = _get(item, name)
+    if text is not None and not isinstance(text, str):
         raise Malformed(f"{name} is no text")
-    return told or ""
+    return text or ""
 
 
-def _whole(told: Any, name: str, *, low: int = 0, high: int = 2**64) -> int:
-    if isinstance(told, str) and re.fullmatch(r"-?[0-9]{1,20}", told):
-        told = int(told)
-    if isinstance(told, float) and told.is_integer():
-        told = int(told)
-    if not isinstance(told, int) or isinstance(told, bool) or not low <= told < high:
+def _integer(value: Any, name: str, *, low: int = 0, high: int = 2**64) -> int:
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,20}", value):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value < high:
         raise Malformed(f"{name} is no whole number that fits")
-    return told
+    return value
 
 
 def _number(item: dict[str, Any], name: str, *, high: int = 2**64) -> int | None:
-    told = _get(item, name)
-    return None if told is None else _whole(told, name, high=high)
+    value = _get(item, name)
+    return None if value is None else _integer(value, name, high=high)
 
 
 def _enum(item: dict[str, Any], name: str, names: tuple[str, ...]) -> int | None:
-    told = _get(item, name)
-    if told is None:
+    value = _get(item, name)
+    if value is None:
         return None
-    if isinstance(told, str) and told.rpartition("_")[2] in names:
-        return names.index(told.rpartition("_")[2])
-    return _whole(told, name, high=2**31)
+    if isinstance(value, str) and value.rpartition("_")[2] in names:
+        return names.index(value.rpartition("_")[2])
+    return _integer(value, name, high=2**31)
 
 
 def _span(item: dict[str, Any]) -> Span:
-    told: dict[str, Any] = {
+    body: dict[str, Any] = {
         "trace_id": _id(item, "traceId"),
         "span_id": _id(item, "spanId"),
         "parent_span_id": _id(item, "parentSpanId"),
@@ -114,21 +114,21 @@ def _span(item: dict[str, Any]) -> Span:
         "start_time_unix_nano": _number(item, "startTimeUnixNano"),
         "end_time_unix_nano": _number(item, "endTimeUnixNano"),
         "attributes": _pairs(item, 0),
-        "events": _each(item, "events", _event),
-        "links": _each(item, "links", _link),
+        "events": _list_of(item, "events", _event),
+        "links": _list_of(item, "links", _link),
     }
     if (status := _get(item, "status")) is not None:
-        told["status"] = {"message": _text(_object(status), "message"), "code": _enum(status, "code", CODES)}
+        body["status"] = {"message": _text(_object(status), "message"), "code": _enum(status, "code", CODES)}
     span = Span()
     try:
-        ParseDict(told, span, max_recursion_depth=2 * MAX_DEPTH)
+        ParseDict(body, span, max_recursion_depth=2 * MAX_DEPTH)
     except ParseError as error:
         raise Malformed(str(error)) from None
     return span
 
 
-def _each(item: dict[str, Any], name: str, read: Callable[[dict[str, Any]], T]) -> list[T]:
-    return [read(one) for one in _objects(item, name)]
+def _list_of(item: dict[str, Any], name: str, read: Callable[[dict[str, Any]], T]) -> list[T]:
+    return [read(element) for element in _objects(item, name)]
 
 
 def _event(item: dict[str, Any]) -> dict[str, Any]:
@@ -157,11 +157,11 @@ def _any(value: dict[str, Any], depth: int) -> dict[str, Any]:
             raise Malformed("boolValue is no boolean")
         return {"bool_value": flag}
     if (number := _get(value, "intValue")) is not None:
-        return {"int_value": _whole(number, "intValue", low=-(2**63), high=2**63)}
+        return {"int_value": _integer(number, "intValue", low=-(2**63), high=2**63)}
     if (number := _get(value, "doubleValue")) is not None:
         return {"double_value": _double(number)}
     if (array := _get(value, "arrayValue")) is not None:
-        return {"array_value": {"values": [_any(one, depth + 2) for one in _objects(_object(array), "values")]}}
+        return {"array_value": {"values": [_any(element, depth + 2) for element in _objects(_object(array), "values")]}}
     if (pairs := _get(value, "kvlistValue")) is not None:
         return {"kvlist_value": {"values": _pairs(_object(pairs), depth + 3, "values")}}
     if (data := _get(value, "bytesValue")) is not None:
@@ -169,18 +169,18 @@ def _any(value: dict[str, Any], depth: int) -> dict[str, Any]:
     return {}
 
 
-def _double(told: Any) -> float | str:
-    if isinstance(told, str) and told in NUMBERS:
-        return told
+def _double(value: Any) -> float | str:
+    if isinstance(value, str) and value in NUMBERS:
+        return value
     try:
-        value = float(told)
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise Malformed("doubleValue is no number") from None
-    return value if math.isfinite(value) else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+    return number if math.isfinite(number) else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(number, "NaN")
 
 
-def _bytes(told: Any) -> str:
+def _bytes(text: Any) -> str:
     try:
-        return base64.b64encode(base64.b64decode(told, validate=True)).decode()
+        return base64.b64encode(base64.b64decode(text, validate=True)).decode()
     except (TypeError, ValueError, binascii.Error):
         raise Malformed("bytesValue is not base64") from None

@@ -1,5 +1,5 @@
 """The registry's pages over HTTP: protected aliases, requests, cards, lineage, differences."""
 
-from helicline.protocol.rest.registry import papers, protection
+from helicline.protocol.rest.registry import protection, version_documents
 
-ROUTES = [*protection.ROUTES, *papers.ROUTES]
+ROUTES = [*protection.ROUTES, *version_documents.ROUTES]

@@ -51,13 +51,13 @@ class ModelDetail(msgspec.Struct, frozen=True, kw_only=True):
     requests: list[PromotionRequest]
 
 
-def person_of(edge: Edge, said: str) -> str:
+def person_of(edge: Edge, claimed: str) -> str:
     """Return in whose name this is done: the token's; a local caller without one must say it."""
     if edge.caller.name != "local":
-        if said and said != edge.caller.name:
-            raise Invalid("person", said, f"{edge.caller.name}, whose token this is")
+        if claimed and claimed != edge.caller.name:
+            raise Invalid("person", claimed, f"{edge.caller.name}, whose token this is")
         return edge.caller.name
-    return said
+    return claimed
 
 
 @get("/models/{name:str}", sync_to_thread=True)
@@ -79,12 +79,12 @@ def get_model(edge: Edge, name: str) -> ModelDetail:
 def point_alias(edge: Edge, name: str, alias: str, data: PointBody) -> Alias:
     """Point an alias to a version; 403 that names the promotion request where the alias is protected."""
     person = person_of(edge, data.person)
-    found = edge.write(
+    result = edge.write(
         lambda tx: registry.point_or_ask(tx, name, alias, data.number, person=person, reason=data.reason)
     )
-    if isinstance(found, PromotionRequest):
-        raise registry.protected_by(found)
-    return found
+    if isinstance(result, PromotionRequest):
+        raise registry.protected_by(result)
+    return result
 
 
 @post("/models/{name:str}/aliases/{alias:str}/drop", sync_to_thread=True, status_code=200)
@@ -114,8 +114,8 @@ def list_requests(
     column = nouns.REQUESTS.table.c
     where = [column.state == in_state] if in_state else []
     where += [column.model == model] if model else []
-    found = edge.read(lambda tx: nouns.REQUESTS.select(tx, *where))
-    return Page(sorted(found, key=lambda one: one.created_at, reverse=True))
+    requests = edge.read(lambda tx: nouns.REQUESTS.select(tx, *where))
+    return Page(sorted(requests, key=lambda request: request.created_at, reverse=True))
 
 
 @post("/promotion-requests", sync_to_thread=True)
@@ -136,14 +136,14 @@ def decide(edge: Edge, request_id: str, decision: str, data: DecideBody) -> Prom
     if not person:
         raise Invalid("person", person, "the name of the person who decides")
     role = edge.caller.role
-    found = edge.write(
+    request = edge.write(
         lambda tx: registry.decide_request(
             tx, request_id, person=person, role=role, approve=decision == "approve", reason=data.reason
         )
     )
-    if found.state == "VOID":
+    if request.state == "VOID":
         raise Refused("approve", CHANGED, "The request is void; ask again for the version as it is now.")
-    return found
+    return request
 
 
 ROUTES = [get_model, point_alias, drop_alias, protect, unprotect, list_requests, ask, decide]

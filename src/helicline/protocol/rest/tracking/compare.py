@@ -52,10 +52,10 @@ def text_of(edge: Edge, file: ArtifactFile) -> str:
     """Return a file as text. Raises Invalid where it is none, or is too long to compare."""
     if file.size > MOST_TEXT:
         raise Invalid("path", file.path, f"text of at most {MOST_TEXT >> 20} MB")
-    found = preview("x.txt", head(edge, file, MOST_TEXT), size=file.size)
-    if found.kind != "text":
+    shown = preview("x.txt", head(edge, file, MOST_TEXT), size=file.size)
+    if shown.kind != "text":
         raise Invalid("path", file.path, "a text file")
-    return found.text
+    return shown.text
 
 
 ROUTES = [diff_files, diff_text]

@@ -23,10 +23,10 @@ def series(
     high: Annotated[float | None, Parameter(query="to")] = None,
 ) -> Page[Line]:
     """Lines of several runs and keys at once, a bucket a pixel or two: least, greatest and last value of each."""
-    known = next((one for one in AXES if one == axis), None)
-    if known is None:
+    known_axis = next((name for name in AXES if name == axis), None)
+    if known_axis is None:
         raise Invalid("axis", axis, f"one of {', '.join(AXES)}")
-    window = Window(axis=known, buckets=buckets, low=low, high=high)
+    window = Window(axis=known_axis, buckets=buckets, low=low, high=high)
     return Page(edge.read(lambda tx: lines(tx, run, key, window)))
 
 

@@ -1,4 +1,4 @@
-"""The runs table over HTTP: pages, marks, keys, values for completion, groups."""
+"""The runs table over HTTP: pages, page tokens, keys, values for completion, groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VIEWS = {"active": "ACTIVE_ONLY", "archived": "DELETED_ONLY", "all": "ALL"}
 
 
 class Marks(msgspec.Struct, frozen=True, kw_only=True):
-    """How many runs match, and the mark at which each page of `every` runs begins."""
+    """How many runs match, and the page token at which each page of `every` runs begins."""
 
     total: int
     every: int
@@ -47,10 +47,10 @@ def table(
     after: str = "",
     limit: int = 200,
 ) -> Page[RunRow]:
-    """Runs as rows with the values of each `column` (like `metrics.loss`), from a mark on."""
+    """Runs as rows with the values of each `column` (like `metrics.loss`), from a page token on."""
     query = _query(experiment, filter, order_by, view)
-    found, following = edge.read(lambda tx: browse.rows(tx, query, columns=column or (), after=after, limit=limit))
-    return Page(found, following)
+    items, following = edge.read(lambda tx: browse.rows(tx, query, columns=column or (), after=after, limit=limit))
+    return Page(items, following)
 
 
 @get("/runs/marks", sync_to_thread=True)
@@ -59,8 +59,8 @@ def marks(
 ) -> Marks:
     """Where each page of `every` runs begins, so that a table can be scrolled to any place at once."""
     query = _query(experiment, filter, order_by, view)
-    total, found = edge.read(lambda tx: browse.marks(tx, query, every=every))
-    return Marks(total=total, every=every, marks=found)
+    total, tokens = edge.read(lambda tx: browse.page_tokens(tx, query, every=every))
+    return Marks(total=total, every=every, marks=tokens)
 
 
 @get("/runs/keys", sync_to_thread=True)
@@ -86,8 +86,8 @@ def groups(
 ) -> Groups:
     """Runs gathered by a parameter, tag or attribute, with least, mean and greatest of each metric `column`."""
     query = _query(experiment, filter, "", view)
-    found, count = edge.read(lambda tx: browse.groups(tx, query, by=by, metrics=column or ()))
-    return Groups(items=found, group_count=count)
+    items, count = edge.read(lambda tx: browse.groups(tx, query, by=by, metrics=column or ()))
+    return Groups(items=items, group_count=count)
 
 
 ROUTES = [table, marks, keys, values, groups]

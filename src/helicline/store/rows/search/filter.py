@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from helicline.records.run import Clause
 from helicline.store.rows import metric
 from helicline.store.rows.run import HEAD, RUN, RUN_DATASET, RUN_INPUT
-from helicline.store.rows.search.asked import ATTRIBUTES, TABLES, Asked, named
 from helicline.store.rows.search.plan import Plan, plan_of
+from helicline.store.rows.search.query import ATTRIBUTES, TABLES, RunQuery, named
 from helicline.store.unit import Reader
 
 DATASET_COLUMNS = {"name": RUN_DATASET.c.name, "digest": RUN_DATASET.c.digest, "context": RUN_INPUT.c.context}
@@ -22,7 +22,7 @@ PLUS_EXPERIMENT, PLUS_LIFECYCLE = (
 )
 
 
-class Found(msgspec.Struct, frozen=True):
+class Conditions(msgspec.Struct, frozen=True):
     """The conditions that hold for the runs asked for.
 
     `among` says in which experiments and stages they are, `and_not_by_index` the same in words that let no index be
@@ -38,12 +38,14 @@ class Found(msgspec.Struct, frozen=True):
         return [*self.among, *self.conditions]
 
 
-def where(tx: Reader, asked: Asked) -> list[sa.ColumnElement[bool]]:
+def where(tx: Reader, query: RunQuery) -> list[sa.ColumnElement[bool]]:
     """Return the conditions for what looks at all runs that match."""
-    return conditions_of(asked, plan_of(tx, asked), is_postgres=tx.is_postgres).all
+    return conditions_of(query, plan_of(tx, query), is_postgres=tx.is_postgres).all
 
 
-def conditions_of(asked: Asked, plan: Plan, *, is_postgres: bool, run_id: sa.ColumnElement[Any] = RUN.c.id) -> Found:
+def conditions_of(
+    query: RunQuery, plan: Plan, *, is_postgres: bool, run_id: sa.ColumnElement[Any] = RUN.c.id
+) -> Conditions:
     """Return the conditions; their values are bound by the names that `values_of` gives.
 
     `run_id` is where the run's id is first at hand: what does not hold is found out before the run is fetched.
@@ -51,22 +53,22 @@ def conditions_of(asked: Asked, plan: Plan, *, is_postgres: bool, run_id: sa.Col
     terms = _Terms(run_id, is_postgres)
     satisfied = [
         terms.holds(clause, f"clause_{at}", few=few)
-        for at, (clause, few) in enumerate(zip(asked.clauses, plan.few, strict=True))
+        for at, (clause, few) in enumerate(zip(query.clauses, plan.few, strict=True))
     ]
-    among = _among(RUN.c.experiment, RUN.c.lifecycle, asked)
+    among = _among(RUN.c.experiment, RUN.c.lifecycle, query)
     if is_postgres:
-        return Found(satisfied, among, among)
-    not_by_index = _among(PLUS_EXPERIMENT, PLUS_LIFECYCLE, asked)
+        return Conditions(satisfied, among, among)
+    not_by_index = _among(PLUS_EXPERIMENT, PLUS_LIFECYCLE, query)
     # where the ids of few are at hand, no index of runs finds them sooner
-    return Found(satisfied, not_by_index if any(plan.few) else among, not_by_index)
+    return Conditions(satisfied, not_by_index if any(plan.few) else among, not_by_index)
 
 
 def _among(
-    experiment: sa.ColumnElement[Any], lifecycle: sa.ColumnElement[Any], asked: Asked
+    experiment: sa.ColumnElement[Any], lifecycle: sa.ColumnElement[Any], query: RunQuery
 ) -> list[sa.ColumnElement[bool]]:
     return [
-        _one_or_more(experiment, "experiment", asked.experiments),
-        _one_or_more(lifecycle, "lifecycle", asked.lifecycles),
+        _one_or_more(experiment, "experiment", query.experiments),
+        _one_or_more(lifecycle, "lifecycle", query.lifecycles),
     ]
 
 

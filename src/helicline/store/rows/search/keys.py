@@ -11,8 +11,8 @@ from helicline.clock import from_epoch_ms
 from helicline.records.run import MetricSpan, RunGroup, RunKey
 from helicline.store.rows import metric
 from helicline.store.rows import run as runs
-from helicline.store.rows.search.asked import ATTRIBUTES, TABLES, Asked
 from helicline.store.rows.search.filter import where
+from helicline.store.rows.search.query import ATTRIBUTES, TABLES, RunQuery
 from helicline.store.unit import Reader
 
 RUN = runs.RUN
@@ -25,8 +25,8 @@ def names(tx: Reader, entity: str) -> list[str]:
     hop = sa.select(sa.func.min(table.c.key).label("key")).cte(recursive=True)
     following = sa.select(sa.func.min(table.c.key)).where(table.c.key > hop.c.key).scalar_subquery()
     hop = hop.union_all(sa.select(following).where(hop.c.key.is_not(None)))
-    found = tx.execute(sa.select(hop.c.key).where(hop.c.key.is_not(None)).limit(KEYS))
-    return [row.key for row in found]
+    rows = tx.execute(sa.select(hop.c.key).where(hop.c.key.is_not(None)).limit(KEYS))
+    return [row.key for row in rows]
 
 
 def values(tx: Reader, entity: str, key: str, *, prefix: str, limit: int, looked_at: int = 5000) -> list[str]:
@@ -38,24 +38,29 @@ def values(tx: Reader, entity: str, key: str, *, prefix: str, limit: int, looked
     return [str(value) for (value,) in tx.execute(statement)]
 
 
-def sampled(tx: Reader, asked: Asked, *, sample: int) -> list[RunKey]:
+def sampled(tx: Reader, query: RunQuery, *, sample: int) -> list[RunKey]:
     """Return the keys of the newest runs that match, how many of these have each, and whether they differ in it."""
     order = (RUN.c.start_ms.desc(), RUN.c.id)
-    ids = [row.id for row in tx.execute(sa.select(RUN.c.id).where(*where(tx, asked)).order_by(*order).limit(sample))]
-    found: list[RunKey] = []
+    ids = [row.id for row in tx.execute(sa.select(RUN.c.id).where(*where(tx, query)).order_by(*order).limit(sample))]
+    run_keys: list[RunKey] = []
     for entity, table in TABLES.items():
-        seen = sa.func.count().label("seen")
+        seen_count = sa.func.count().label("seen_count")
         differs = (sa.func.min(table.c.value) != sa.func.max(table.c.value)).label("differs")
-        statement = sa.select(table.c.key, seen, differs).where(table.c.run.in_(ids)).group_by(table.c.key)
-        rows = tx.execute(statement.order_by(seen.desc(), table.c.key).limit(KEYS)).all() if ids else []
-        found += [
-            RunKey(entity=entity, name=row.key, seen_count=row.seen, varies=bool(row.differs) or row.seen < len(ids))
+        statement = sa.select(table.c.key, seen_count, differs).where(table.c.run.in_(ids)).group_by(table.c.key)
+        rows = tx.execute(statement.order_by(seen_count.desc(), table.c.key).limit(KEYS)).all() if ids else []
+        run_keys += [
+            RunKey(
+                entity=entity,
+                name=row.key,
+                seen_count=row.seen_count,
+                varies=bool(row.differs) or row.seen_count < len(ids),
+            )
             for row in rows
         ]
-    return found
+    return run_keys
 
 
-def groups(tx: Reader, asked: Asked, *, by: tuple[str, str], metrics: Sequence[str]) -> tuple[list[RunGroup], int]:
+def groups(tx: Reader, query: RunQuery, *, by: tuple[str, str], metrics: Sequence[str]) -> tuple[list[RunGroup], int]:
     """Return the largest groups of runs with the same value, None for those without one, and how many groups are."""
     entity, key = by
     source: sa.FromClause = RUN
@@ -65,14 +70,14 @@ def groups(tx: Reader, asked: Asked, *, by: tuple[str, str], metrics: Sequence[s
         table = TABLES[entity].alias()
         source = RUN.outerjoin(table, sa.and_(table.c.run == RUN.c.id, table.c.key == key))
         value = table.c.value
-    chosen = sa.select(RUN.c.id, RUN.c.start_ms, value.label("value")).select_from(source).where(*where(tx, asked))
+    chosen = sa.select(RUN.c.id, RUN.c.start_ms, value.label("value")).select_from(source).where(*where(tx, query))
     base = chosen.cte("chosen")
     count = sa.func.count().label("runs")
     counted = sa.select(base.c.value, count, sa.func.max(base.c.start_ms).label("newest")).group_by(base.c.value)
     total = int(tx.execute(sa.select(sa.func.count()).select_from(counted.subquery())).scalar_one())
     rows = tx.execute(counted.order_by(count.desc(), base.c.value).limit(GROUPS)).all()
     spans = _spans(tx, base, metrics) if metrics else {}
-    found = [
+    run_groups = [
         RunGroup(
             value=None if row.value is None else str(row.value),
             count=row.runs,
@@ -81,7 +86,7 @@ def groups(tx: Reader, asked: Asked, *, by: tuple[str, str], metrics: Sequence[s
         )
         for row in rows
     ]
-    return found, total
+    return run_groups, total
 
 
 def _spans(tx: Reader, base: sa.CTE, metrics: Sequence[str]) -> dict[tuple[Any, str], MetricSpan]:

@@ -14,13 +14,20 @@ import sqlalchemy as sa
 
 from helicline.records.run import Sort
 from helicline.store.rows.run import RUN
-from helicline.store.rows.search.asked import ATTRIBUTES, TABLES
+from helicline.store.rows.search.query import ATTRIBUTES, TABLES
 
-WHOLE = {"start_time", "run_id", "run_name", "user_id", "status", "artifact_uri"}  # never missing, so never ranked
+NEVER_MISSING = {
+    "start_time",
+    "run_id",
+    "run_name",
+    "user_id",
+    "status",
+    "artifact_uri",
+}  # never missing, so never ranked
 Key = tuple[sa.ColumnElement[Any], bool]
 
 
-class Stretch(NamedTuple):
+class OrderRange(NamedTuple):
     """Runs joined to what the order needs: those of one rank of its first key. `keys` are of all ranks alike."""
 
     rank: int | None
@@ -30,7 +37,7 @@ class Stretch(NamedTuple):
     run_id: sa.ColumnElement[Any] = RUN.c.id  # of what is walked
 
     @property
-    def told(self) -> list[Key]:
+    def place_keys(self) -> list[Key]:
         """The keys that tell one place of this stretch from another: its rank is the same everywhere."""
         return self.keys if self.rank is None else self.keys[1:]
 
@@ -41,34 +48,34 @@ class Stretch(NamedTuple):
 
 
 @lru_cache(256)
-def whole(order: tuple[Sort, ...]) -> Stretch:
+def whole_order(order: tuple[Sort, ...]) -> OrderRange:
     """Return the whole order as one stretch, for what needs every run anyway."""
     source, keys = _joined(RUN, order)
-    return Stretch(None, source, [], keys)
+    return OrderRange(None, source, [], keys)
 
 
 @lru_cache(256)
-def stretches(order: tuple[Sort, ...]) -> tuple[Stretch, ...]:
+def ranges(order: tuple[Sort, ...]) -> tuple[OrderRange, ...]:
     """Return the stretches of the order, the first one first."""
-    return tuple(_stretches(order))
+    return tuple(_ranges(order))
 
 
-def _stretches(order: Sequence[Sort]) -> Iterator[Stretch]:
+def _ranges(order: Sequence[Sort]) -> Iterator[OrderRange]:
     first = order[0] if order else None
-    if first is None or (first.entity == "attribute" and first.key in WHOLE):
-        yield whole(order)
+    if first is None or (first.entity == "attribute" and first.key in NEVER_MISSING):
+        yield whole_order(order)
         return
     rest = order[1:]
     if first.entity == "attribute":
         value = ATTRIBUTES[first.key]
         for rank, condition in enumerate((value.is_not(None), value.is_(None))):
             source, keys = _joined(RUN, rest)
-            yield Stretch(rank, source, [condition], _ranked(rank, value, first) + keys)
+            yield OrderRange(rank, source, [condition], _ranked(rank, value, first) + keys)
         return
     yield from _of_values(first, rest)
 
 
-def _of_values(first: Sort, rest: Sequence[Sort]) -> Iterator[Stretch]:
+def _of_values(first: Sort, rest: Sequence[Sort]) -> Iterator[OrderRange]:
     table = TABLES[first.entity].alias()
     value = table.c.value
     source, keys = _joined(table.join(RUN, RUN.c.id == table.c.run), rest)
@@ -76,21 +83,21 @@ def _of_values(first: Sort, rest: Sequence[Sort]) -> Iterator[Stretch]:
     if first.entity == "metric":
         for rank, is_nan in enumerate((sa.false(), sa.true())):
             conditions = [named, table.c.is_nan == is_nan]
-            yield Stretch(rank, source, conditions, _ranked(rank, value, first) + keys, run_id=table.c.run)
+            yield OrderRange(rank, source, conditions, _ranked(rank, value, first) + keys, run_id=table.c.run)
     else:
         # the head comes first among the keys, as the index has it; it never changes the order
-        yield Stretch(0, source, [named], _ranked(0, value, first, table.c.head) + keys, run_id=table.c.run)
+        yield OrderRange(0, source, [named], _ranked(0, value, first, table.c.head) + keys, run_id=table.c.run)
     other = TABLES[first.entity]
     has = sa.select(sa.literal(1)).where(other.c.run == RUN.c.id, other.c.key == first.key).correlate(RUN)
     source, keys = _joined(RUN, rest)
     missing = sa.null().cast(value.type)
     heads = () if first.entity == "metric" else (missing,)
     last = 2 if first.entity == "metric" else 1
-    yield Stretch(last, source, [sa.not_(has.exists())], _ranked(last, missing, first, *heads) + keys)
+    yield OrderRange(last, source, [sa.not_(has.exists())], _ranked(last, missing, first, *heads) + keys)
 
 
 def _ranked(rank: int, value: sa.ColumnElement[Any], sort: Sort, *before: sa.ColumnElement[Any]) -> list[Key]:
-    return [(sa.literal(rank), True), *((one, sort.ascending) for one in (*before, value))]
+    return [(sa.literal(rank), True), *((expression, sort.ascending) for expression in (*before, value))]
 
 
 def _joined(source: sa.FromClause, order: Sequence[Sort]) -> tuple[sa.FromClause, list[Key]]:
@@ -99,7 +106,7 @@ def _joined(source: sa.FromClause, order: Sequence[Sort]) -> tuple[sa.FromClause
     for sort in order:
         if sort.entity == "attribute":
             value = ATTRIBUTES[sort.key]
-            if sort.key not in WHOLE:
+            if sort.key not in NEVER_MISSING:
                 keys.append((sa.case((value.is_(None), 1), else_=0), True))
             keys.append((value, sort.ascending))
             continue
@@ -141,4 +148,4 @@ def beginning_at(keys: Sequence[Key], are_missing: Sequence[bool]) -> sa.ColumnE
 def kinds_of(order: tuple[Sort, ...]) -> list[type]:
     """Return of what type each value of a place is, where it is not missing."""
     python = {sa.BigInteger: int, sa.Integer: int, sa.Double: float}
-    return [next((python[k] for k in python if isinstance(key.type, k)), str) for key, _ in whole(order).keys]
+    return [next((python[k] for k in python if isinstance(key.type, k)), str) for key, _ in whole_order(order).keys]

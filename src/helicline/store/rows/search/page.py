@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from helicline.records.run import Run, RunRow, Sort
 from helicline.store.rows import run as runs
-from helicline.store.rows.search.asked import TABLES, Asked, named, shape_of, values_of
 from helicline.store.rows.search.filter import conditions_of, where
-from helicline.store.rows.search.order import Stretch, beginning_at, in_order, stretches, whole
+from helicline.store.rows.search.order import OrderRange, beginning_at, in_order, ranges, whole_order
 from helicline.store.rows.search.plan import Plan, plan_of
+from helicline.store.rows.search.query import TABLES, RunQuery, named, shape_of, values_of
 from helicline.store.unit import Reader
 
 RUN = runs.RUN
@@ -21,28 +21,28 @@ Place = list[Any]
 
 
 def places(
-    tx: Reader, asked: Asked, *, start: Sequence[Any] | None, limit: int
+    tx: Reader, query: RunQuery, *, start: Sequence[Any] | None, limit: int
 ) -> tuple[list[tuple[Any, ...]], Place | None]:
     """Return the rows of `limit` runs from the place `start` on, and the place of the next one, None at the end.
 
     A row is a run's columns, and behind them its place.
     """
-    found: list[tuple[Any, ...]] = []
+    rows: list[tuple[Any, ...]] = []
     if tx.is_postgres:  # a plan for any values joins whole tables where one for these walks a little way
         tx.run_text("SET LOCAL plan_cache_mode = force_custom_plan")
-    plan = plan_of(tx, asked, limit=limit)
-    shape, values = shape_of(asked), values_of(asked)
-    for number, stretch in enumerate(_to_walk(asked.order, plan)):
-        if start is not None and stretch.rank is not None and stretch.rank < start[0]:
+    plan = plan_of(tx, query, limit=limit)
+    shape, values = shape_of(query), values_of(query)
+    for number, range_ in enumerate(_to_walk(query.order, plan)):
+        if start is not None and range_.rank is not None and range_.rank < start[0]:
             continue
-        begins_here = start is not None and stretch.rank in (None, start[0])
-        place = start[-len(stretch.told) :] if start is not None and begins_here else ()
+        begins_here = start is not None and range_.rank in (None, start[0])
+        place = start[-len(range_.place_keys) :] if start is not None and begins_here else ()
         page = _page(tx.connection.dialect, shape, plan, number, tuple(value is None for value in place))
-        found += page.rows(tx, values | named("start", place) | {"limit": limit + 1 - len(found)})
-        if len(found) > limit:
+        rows += page.rows(tx, values | named("start", place) | {"limit": limit + 1 - len(rows)})
+        if len(rows) > limit:
             break
-    following = list(found[limit][len(RUN.c) :]) if len(found) > limit else None
-    return found[:limit], following
+    following = list(rows[limit][len(RUN.c) :]) if len(rows) > limit else None
+    return rows[:limit], following
 
 
 class _Page(NamedTuple):
@@ -59,22 +59,22 @@ class _Page(NamedTuple):
         return tx.run_text(self.sql, [bound[name] for name in self.names])
 
 
-def _to_walk(order: tuple[Sort, ...], plan: Plan) -> tuple[Stretch, ...]:
-    return (whole(order),) if plan.is_few else stretches(order)
+def _to_walk(order: tuple[Sort, ...], plan: Plan) -> tuple[OrderRange, ...]:
+    return (whole_order(order),) if plan.is_few else ranges(order)
 
 
 @lru_cache(1024)
-def _page(dialect: sa.Dialect, shape: Asked, plan: Plan, number: int, are_missing: tuple[bool, ...]) -> _Page:
+def _page(dialect: sa.Dialect, shape: RunQuery, plan: Plan, number: int, are_missing: tuple[bool, ...]) -> _Page:
     """Return the statement for a page of that shape: to make one takes longer than to run it."""
-    stretch = _to_walk(shape.order, plan)[number]
-    found = conditions_of(shape, plan, is_postgres=dialect.name == "postgresql", run_id=stretch.run_id)
-    labelled = [key.label(f"k{at}") for at, (key, _) in enumerate(stretch.keys)]
-    among = found.and_not_by_index if stretch.is_indexed else found.among
-    statement = sa.select(RUN, *labelled).select_from(stretch.source)
-    statement = statement.where(*among, *found.conditions, *stretch.conditions)
+    range_ = _to_walk(shape.order, plan)[number]
+    conditions = conditions_of(shape, plan, is_postgres=dialect.name == "postgresql", run_id=range_.run_id)
+    labelled = [key.label(f"k{at}") for at, (key, _) in enumerate(range_.keys)]
+    among = conditions.and_not_by_index if range_.is_indexed else conditions.among
+    statement = sa.select(RUN, *labelled).select_from(range_.source)
+    statement = statement.where(*among, *conditions.conditions, *range_.conditions)
     if are_missing:
-        statement = statement.where(beginning_at(stretch.told, are_missing))
-    statement = statement.order_by(*in_order(stretch.told)).limit(sa.bindparam("limit", type_=sa.BigInteger))
+        statement = statement.where(beginning_at(range_.place_keys, are_missing))
+    statement = statement.order_by(*in_order(range_.place_keys)).limit(sa.bindparam("limit", type_=sa.BigInteger))
     compiled = statement.compile(dialect=dialect)
     names = None if compiled.positiontup is None else tuple(compiled.positiontup)
     # a value that is not given must be missed, and not be answered for by its sample
@@ -82,23 +82,25 @@ def _page(dialect: sa.Dialect, shape: Asked, plan: Plan, number: int, are_missin
     return _Page(str(compiled), constants, names)
 
 
-def runs_from(tx: Reader, asked: Asked, *, start: Sequence[Any] | None, limit: int) -> tuple[list[Run], Place | None]:
+def runs_from(
+    tx: Reader, query: RunQuery, *, start: Sequence[Any] | None, limit: int
+) -> tuple[list[Run], Place | None]:
     """Return whole runs from the place `start` on, and the place of the next one, None at the end."""
-    found, following = places(tx, asked, start=start, limit=limit)
-    return runs.filled(tx, found), following
+    rows, following = places(tx, query, start=start, limit=limit)
+    return runs.filled(tx, rows), following
 
 
 def rows_from(
-    tx: Reader, asked: Asked, *, columns: Sequence[tuple[str, str]], start: Sequence[Any] | None, limit: int
+    tx: Reader, query: RunQuery, *, columns: Sequence[tuple[str, str]], start: Sequence[Any] | None, limit: int
 ) -> tuple[list[RunRow], Place | None]:
     """Return `limit` runs with the values of `columns` from the place `start` on, and the place of the next one."""
-    found, following = places(tx, asked, start=start, limit=limit)
-    return _rows(tx, found, columns), following
+    rows, following = places(tx, query, start=start, limit=limit)
+    return _rows(tx, rows, columns), following
 
 
-def marks_along(tx: Reader, asked: Asked, *, every: int) -> tuple[int, list[list[Any]]]:
+def places_along(tx: Reader, query: RunQuery, *, every: int) -> tuple[int, list[list[Any]]]:
     """Return how many runs there are, and the places of the first run and of each `every`-th after it."""
-    order, conditions = whole(asked.order), where(tx, asked)
+    order, conditions = whole_order(query.order), where(tx, query)
     keys = order.keys
     numbered = (
         sa.select(
@@ -109,13 +111,13 @@ def marks_along(tx: Reader, asked: Asked, *, every: int) -> tuple[int, list[list
         .where(*conditions)
         .subquery()
     )
-    kept = sa.select(numbered).where(numbered.c.place % every == sa.literal(1 % every)).order_by(numbered.c.place)
+    sampled = sa.select(numbered).where(numbered.c.place % every == sa.literal(1 % every)).order_by(numbered.c.place)
     total = tx.execute(sa.select(sa.func.count()).select_from(RUN).where(*conditions)).scalar_one()
-    return int(total), [list(row)[:-1] for row in tx.execute(kept)]
+    return int(total), [list(row)[:-1] for row in tx.execute(sampled)]
 
 
-def _rows(tx: Reader, found: Sequence[Sequence[Any]], columns: Sequence[tuple[str, str]]) -> list[RunRow]:
-    values = _values(tx, [row[0] for row in found], columns)
+def _rows(tx: Reader, rows: Sequence[Sequence[Any]], columns: Sequence[tuple[str, str]]) -> list[RunRow]:
+    values = _values(tx, [row[0] for row in rows], columns)
     return [
         RunRow(
             run_id=run.run_id,
@@ -128,7 +130,7 @@ def _rows(tx: Reader, found: Sequence[Sequence[Any]], columns: Sequence[tuple[st
             end_time=run.end_time,
             values=tuple(values.get((*column, run.run_id)) for column in columns),
         )
-        for run in map(runs.record, found)
+        for run in map(runs.record, rows)
     ]
 
 
@@ -136,12 +138,12 @@ def _values(
     tx: Reader, ids: Sequence[str], columns: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str, str], float | str]:
     """Return the values by (entity, key, run). NaN is told as text: JSON has no number for it."""
-    found: dict[tuple[str, str, str], float | str] = {}
+    values: dict[tuple[str, str, str], float | str] = {}
     for entity in {entity for entity, _ in columns} if ids else ():
         table = TABLES[entity]
         keys = [key for named, key in columns if named == entity]
         statement = sa.select(table).where(table.c.run.in_(ids), table.c.key.in_(keys))
         for row in tx.execute(statement):
             nan = entity == "metric" and row.is_nan
-            found[entity, row.key, row.run] = "NaN" if nan else row.value
-    return found
+            values[entity, row.key, row.run] = "NaN" if nan else row.value
+    return values

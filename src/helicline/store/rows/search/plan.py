@@ -15,7 +15,7 @@ import msgspec
 
 from helicline.records.run import Clause
 from helicline.store.rows.run import HEAD
-from helicline.store.rows.search.asked import TABLES, Asked
+from helicline.store.rows.search.query import TABLES, RunQuery
 from helicline.store.unit import Reader
 
 UNKNOWN = {"!=", "LIKE", "ILIKE", "IS NULL"}  # no index tells how many rows satisfy these
@@ -28,13 +28,13 @@ class Plan(msgspec.Struct, frozen=True):
     is_few: bool
 
 
-def plan_of(tx: Reader, asked: Asked, *, limit: int = 1000) -> Plan:
+def plan_of(tx: Reader, query: RunQuery, *, limit: int = 1000) -> Plan:
     """Return how to find the runs of a page of about `limit`."""
     if tx.is_postgres:
-        return Plan((False,) * len(asked.clauses), is_few=False)
+        return Plan((False,) * len(query.clauses), is_few=False)
     most = _most(tx, limit)
-    few = tuple(_are_few(tx, clause, most) for clause in asked.clauses)
-    return Plan(few, is_few=any(few) or _are_few_among(tx, asked, most))
+    few = tuple(_are_few(tx, clause, most) for clause in query.clauses)
+    return Plan(few, is_few=any(few) or _are_few_among(tx, query, most))
 
 
 def _most(tx: Reader, limit: int) -> int:
@@ -47,10 +47,10 @@ def _most(tx: Reader, limit: int) -> int:
     return isqrt(limit * (runs or 0)) + limit
 
 
-def _are_few_among(tx: Reader, asked: Asked, most: int) -> bool:
-    marks = [", ".join("?" * len(values)) for values in (asked.experiments, asked.lifecycles)]
+def _are_few_among(tx: Reader, query: RunQuery, most: int) -> bool:
+    marks = [", ".join("?" * len(values)) for values in (query.experiments, query.lifecycles)]
     among = f"run WHERE experiment IN ({marks[0]}) AND lifecycle IN ({marks[1]})"
-    return _at_most(tx, among, (*asked.experiments, *asked.lifecycles), most)
+    return _at_most(tx, among, (*query.experiments, *query.lifecycles), most)
 
 
 def _are_few(tx: Reader, clause: Clause, most: int) -> bool:

@@ -1,4 +1,4 @@
-"""The sheet of a run that is over: what it says is always what the rows say."""
+"""Run summary rows always say what the rows of the run say."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from helicline import tracking
 from helicline.records.run import DatasetInput, MetricPoint, ModelOutput
-from helicline.store.rows import purge, sheet
 from helicline.store.rows import run as rows
+from helicline.store.rows import run_summary
+from helicline.store.rows import trash as trash_rows
 
 END = "FINISHED"
 POINT = MetricPoint("loss", 0.5, 1000, 1)
@@ -31,8 +32,8 @@ def searched(store):
     return found
 
 
-def sheets(store) -> list[str]:
-    return sorted(store.read(lambda tx: [row.run for row in tx.execute(sa.select(sheet.RUN_SHEET))]))
+def summaries(store) -> list[str]:
+    return sorted(store.read(lambda tx: [row.run for row in tx.execute(sa.select(run_summary.RUN_SUMMARY))]))
 
 
 def finished(store, **logged) -> str:
@@ -46,11 +47,11 @@ def finished(store, **logged) -> str:
 
 @pytest.fixture
 def run_id(store) -> str:
-    """A finished run with a bit of everything, whose sheet is made."""
+    """A finished run with a bit of everything, whose summary is made."""
     run_id = finished(store, metrics=[POINT, MetricPoint("nan", math.nan, 1, 0)], params={"lr": "0.1"}, tags={"t": "1"})
     store.write(lambda tx: tracking.log_inputs(tx, run_id, datasets=[DATASET], model_ids=[]))
     searched(store)
-    assert sheets(store) == [run_id]
+    assert summaries(store) == [run_id]
     return run_id
 
 
@@ -58,7 +59,7 @@ def from_rows(store, run_id: str):
     """Return the run as it is told by its rows alone."""
 
     def unit(tx):
-        sheet.drop(tx, [run_id])
+        run_summary.drop(tx, [run_id])
         found = rows.find(tx, run_id)
         raise Undone(found)
 
@@ -71,9 +72,9 @@ class Undone(Exception):
     pass
 
 
-def test_a_run_is_the_same_from_its_sheet_as_from_its_rows(store, run_id):
+def test_a_run_is_the_same_from_its_summary_as_from_its_rows(store, run_id):
     (found,) = searched(store)
-    assert sheets(store) == [run_id]
+    assert summaries(store) == [run_id]
     assert msgspec.json.encode(found) == msgspec.json.encode(from_rows(store, run_id))
     assert (found.metrics[0], math.isnan(found.metrics[1].value)) == (POINT, True)
     assert (found.params, found.inputs) == ({"lr": "0.1"}, (DATASET,))
@@ -109,45 +110,45 @@ def a_model(tx) -> str:
 def test_after_a_change_nobody_is_told_what_was(store, run_id, change):
     (before,) = searched(store)
     store.write(lambda tx: CHANGES[change](tx, run_id))
-    assert sheets(store) == []
+    assert summaries(store) == []
     (found,) = searched(store)
     assert found != before
     assert msgspec.json.encode(found) == msgspec.json.encode(from_rows(store, run_id))
-    assert sheets(store) == ([] if change == "status" else [run_id])
+    assert summaries(store) == ([] if change == "status" else [run_id])
 
 
 def test_a_model_that_is_purged_leaves_the_runs_that_made_it(store, run_id):
     model_id = store.write(a_model)
     store.write(lambda tx: tracking.log_outputs(tx, run_id, [ModelOutput(model_id=model_id, step=0)]))
     assert searched(store)[0].model_outputs == (ModelOutput(model_id=model_id, step=0),)
-    store.write(lambda tx: purge.remove_model(tx, model_id))
+    store.write(lambda tx: trash_rows.remove_model(tx, model_id))
     assert searched(store)[0].model_outputs == ()
 
 
-def test_a_run_that_is_purged_takes_its_sheet_along(store, run_id):
-    store.write(lambda tx: purge.remove_run(tx, run_id))
-    assert (searched(store), sheets(store)) == ([], [])
+def test_a_run_that_is_purged_takes_its_summary_along(store, run_id):
+    store.write(lambda tx: trash_rows.remove_run(tx, run_id))
+    assert (searched(store), summaries(store)) == ([], [])
 
 
-def test_a_change_that_is_undone_keeps_the_sheet(store, run_id):
+def test_a_change_that_is_undone_keeps_the_summary(store, run_id):
     def unit(tx):
         tracking.log_batch(tx, run_id, tags={"t": "3"})
         raise Undone
 
     with pytest.raises(Undone):
         store.write(unit)
-    assert sheets(store) == [run_id]
+    assert summaries(store) == [run_id]
     assert searched(store)[0].tags["t"] == "1"
 
 
-def test_a_run_under_way_has_no_sheet(store):
+def test_a_run_under_way_has_no_summary(store):
     store.write(lambda tx: tracking.create_run(tx, "0"))
     searched(store)
-    assert sheets(store) == []
+    assert summaries(store) == []
 
 
-def test_a_run_that_changed_since_it_was_missed_gets_the_sheet_of_now(store):
-    """The unit that makes a sheet reads the rows itself: what the view saw may be over."""
+def test_a_run_that_changed_since_it_was_missed_gets_the_summary_of_now(store):
+    """The unit that makes a summary reads the rows itself: what the view saw may be over."""
     run_id = finished(store, tags={"t": "1"})
     handed = []
 
@@ -161,28 +162,28 @@ def test_a_run_that_changed_since_it_was_missed_gets_the_sheet_of_now(store):
     store.write(lambda tx: tracking.log_batch(tx, run_id, tags={"t": "2"}))
     for make, item in handed:
         store.gather(make, item).result()
-    assert sheets(store) == [run_id]
+    assert summaries(store) == [run_id]
     assert searched(store)[0].tags["t"] == "2"
 
 
-def test_of_a_huge_page_only_some_sheets_are_made_at_once(store, monkeypatch):
-    monkeypatch.setattr(sheet, "MOST_BYTES", 250)
+def test_of_a_huge_page_only_some_summaries_are_made_at_once(store, monkeypatch):
+    monkeypatch.setattr(run_summary, "MOST_BYTES", 250)
     for at in range(5):
         finished(store, params={f"p{number}": str(at) for number in range(2)})
     assert len(searched(store)) == 5
-    made = len(sheets(store))
+    made = len(summaries(store))
     assert 0 < made < 5
     for _ in range(5):
         searched(store)
-    assert len(sheets(store)) == 5
+    assert len(summaries(store)) == 5
 
 
-def test_a_run_too_long_for_a_sheet_does_not_stand_in_the_way(store, monkeypatch):
-    monkeypatch.setattr(sheet, "MOST_BYTES", 250)
+def test_a_run_too_long_for_a_summary_does_not_stand_in_the_way(store, monkeypatch):
+    monkeypatch.setattr(run_summary, "MOST_BYTES", 250)
     small = finished(store)
     finished(store, params={"long": "x" * 300})
     assert [run.params.get("long", "") for run in searched(store)] == ["x" * 300, ""]
-    assert sheets(store) == [small]
+    assert summaries(store) == [small]
 
 
 def test_a_dataset_that_runs_share_is_kept_once(store):
@@ -192,14 +193,14 @@ def test_a_dataset_that_runs_share_is_kept_once(store):
         long = msgspec.structs.replace(DATASET, schema=schema)
         store.write(lambda tx, run_id=run_id, long=long: tracking.log_inputs(tx, run_id, datasets=[long], model_ids=[]))
     searched(store)
-    assert sheets(store) == sorted(run_ids)
+    assert summaries(store) == sorted(run_ids)
     assert {run.inputs[0].schema for run in searched(store)} == {schema}
-    bodies = store.read(lambda tx: [row.body for row in tx.execute(sa.select(sheet.RUN_SHEET))])
+    bodies = store.read(lambda tx: [row.body for row in tx.execute(sa.select(run_summary.RUN_SUMMARY))])
     assert max(map(len, bodies)) < 1000
 
 
-def test_a_sheet_that_cannot_be_read_is_made_anew(store, run_id, caplog):
-    store.write(lambda tx: tx.execute(sheet.RUN_SHEET.update().values(body=b"\xc1")))
+def test_a_summary_that_cannot_be_read_is_made_anew(store, run_id, caplog):
+    store.write(lambda tx: tx.execute(run_summary.RUN_SUMMARY.update().values(body=b"\xc1")))
     assert searched(store)[0].params == {"lr": "0.1"}
     assert "cannot be read" in caplog.text
     caplog.clear()
@@ -207,16 +208,16 @@ def test_a_sheet_that_cannot_be_read_is_made_anew(store, run_id, caplog):
     assert caplog.text == ""
 
 
-def test_sheets_lie_in_the_form_that_this_release_reads():
-    """Whoever changes the form empties the table in a migration: servers find sheets of the release before."""
-    logged = sheet.Logged(
+def test_summaries_lie_in_the_form_that_this_release_reads():
+    """Whoever changes the form empties the table in a migration: servers find summaries of the release before."""
+    logged = run_summary.RunSummary(
         (("loss", 0.5, 1000, 1),), {"lr": "0.1"}, {"t": "1"}, ("m-1",), (ModelOutput(model_id="m-2"),)
     )
     body = (
         "9591 94a46c6f7373cb3fe0000000000000cd03e801 81a26c72a3302e31 81a174a131 91a36d2d31"
         " 9182a86d6f64656c5f6964a36d2d32a47374657000"
     )
-    assert sheet.encoded(logged).hex() == body.replace(" ", "")
+    assert run_summary.encoded(logged).hex() == body.replace(" ", "")
 
 
 def test_a_maker_that_fails_fails_nobody_and_rests(store, monkeypatch, caplog):
@@ -227,7 +228,7 @@ def test_a_maker_that_fails_fails_nobody_and_rests(store, monkeypatch, caplog):
         tries.append(found)
         raise RuntimeError("no room")
 
-    monkeypatch.setattr(sheet, "keep", fail)
+    monkeypatch.setattr(run_summary, "save", fail)
     for _ in range(5):
         assert [run.run_id for run in searched(store)] == [run_id]
     settled(store)
@@ -237,7 +238,7 @@ def test_a_maker_that_fails_fails_nobody_and_rests(store, monkeypatch, caplog):
 
 @pytest.mark.parametrize("holds", ["bare", "held"])
 def test_nobody_is_told_what_was_however_views_and_changes_meet(store, holds):
-    """Views that have sheets made and units that change the runs at the same time, round after round."""
+    """Views that have summaries made and units that change the runs at the same time, round after round."""
     run_ids = [finished(store, params={f"p{at}": "x" for at in range(5)}) for _ in range(20)]
 
     def change(part, number):
@@ -249,7 +250,7 @@ def test_nobody_is_told_what_was_however_views_and_changes_meet(store, holds):
                 store.gather(tracking.log_metrics, batch).result()
 
     for number in range(12):
-        store.write(lambda tx: tx.execute(sheet.RUN_SHEET.delete()))
+        store.write(lambda tx: tx.execute(run_summary.RUN_SUMMARY.delete()))
         with ThreadPoolExecutor(5) as pool:
             acts = [pool.submit(searched, store) for _ in range(2)]
             acts += [pool.submit(change, run_ids[at::3], number) for at in range(3)]

@@ -1,7 +1,8 @@
-"""What was logged to a run that is over, in one piece: a page of runs is read without a row for each fact.
+"""Run summary rows: one row holds all that was logged to a finished run, so a page of runs reads one row a run.
 
-A sheet is a copy, and never the only one: each unit that changes what it was made of drops it, and the next reader who
-misses it has it made again, after its own answer. Runs under way have none, they change too often.
+A summary is a copy of other rows, never the only one. Each unit of work that changes those rows drops the summary; the
+next reader that misses it has it written again, after its own answer. Runs under way have none: they change too often.
+See docs/decisions/0018-run-summary-rows.md.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from helicline.store.rows.experiment import Exact, insert_into
 from helicline.store.rows.metric import Latest
 from helicline.store.unit import Reader, Tx
 
-RUN_SHEET = sa.Table(
-    "run_sheet",
+RUN_SUMMARY = sa.Table(
+    "run_summary",
     metadata,
     sa.Column("run", Exact, primary_key=True),
     sa.Column("body", sa.LargeBinary, nullable=False),
@@ -28,10 +29,10 @@ RUN_SHEET = sa.Table(
 )
 log = logging.getLogger("helicline.store")
 OVER = ("FINISHED", "FAILED", "KILLED")
-MOST_BYTES = 250_000  # of the sheets that one view has made: writers wait for it; a longer one is never made
+MOST_BYTES = 250_000  # of the summaries that one view has made: writers wait for it; a longer one is never made
 
 
-class Logged(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class RunSummary(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a run has besides its own row and its datasets, which are long and shared by many runs.
 
     A release that changes this, or ModelOutput, empties the table in its migration.
@@ -45,7 +46,7 @@ class Logged(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def size(self) -> int:
-        """About how many bytes the sheet will take."""
+        """About how many bytes the summary will take."""
         texts = sum(len(key) + len(value) for facts in (self.params, self.tags) for key, value in facts.items())
         return 40 * (1 + len(self.metrics)) + texts
 
@@ -54,34 +55,34 @@ class Logged(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return tuple([MetricPoint(*latest) for latest in self.metrics])
 
 
-# what makes sheets of runs: a bulk, whose items are lists of ids
+# what makes summaries of runs: a bulk, whose items are lists of ids
 Make = Callable[[Tx, Sequence[Sequence[str]]], list[None]]
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Logged)
+_DECODER = msgspec.msgpack.Decoder(RunSummary)
 
 
-def sheets(tx: Reader, run_ids: Sequence[str]) -> dict[str, Logged]:
-    """Return what was logged to those of the runs that have a sheet."""
-    found = rows_among(tx, "SELECT run, body FROM run_sheet WHERE run IN {ids}", run_ids)
-    known = {}
-    for run, body in found:
+def find(tx: Reader, run_ids: Sequence[str]) -> dict[str, RunSummary]:
+    """Return what was logged to those of the runs that have a summary."""
+    rows = rows_among(tx, "SELECT run, body FROM run_summary WHERE run IN {ids}", run_ids)
+    summaries = {}
+    for run, body in rows:
         try:
-            known[run] = _DECODER.decode(body)
+            summaries[run] = _DECODER.decode(body)
         except msgspec.MsgspecError as error:  # the rows say it, too, and a new one is made of them
-            log.warning("the sheet of run %s cannot be read: %s", run, error)
-    return known
+            log.warning("the summary of run %s cannot be read: %s", run, error)
+    return summaries
 
 
 def drop(tx: Tx, run_ids: Iterable[str]) -> None:
-    """Forget the sheets of runs that change."""
-    rows_among(tx, "DELETE FROM run_sheet WHERE run IN {ids}", sorted(run_ids))
+    """Forget the summaries of runs that change."""
+    rows_among(tx, "DELETE FROM run_summary WHERE run IN {ids}", sorted(run_ids))
 
 
-def miss(tx: Reader, missed: Iterable[tuple[str, Logged]], make: Make) -> None:
-    """Have sheets made for some of these runs, once the view has been answered."""
+def request(tx: Reader, missing: Iterable[tuple[str, RunSummary]], make: Make) -> None:
+    """Have summaries made for some of these runs, once the view has been answered."""
     ids: list[str] = []
     size = 0
-    for run_id, logged in missed:
+    for run_id, logged in missing:
         if size + logged.size <= MOST_BYTES:
             size += logged.size
             ids.append(run_id)
@@ -89,13 +90,13 @@ def miss(tx: Reader, missed: Iterable[tuple[str, Logged]], make: Make) -> None:
         tx.background_writes.append((make, ids))
 
 
-def encoded(logged: Logged) -> bytes:
+def encoded(logged: RunSummary) -> bytes:
     return _ENCODER.encode(logged)
 
 
-def keep(tx: Tx, found: dict[str, Logged]) -> None:
-    """Keep what was logged to each run as its sheet."""
-    if found:
-        statement = insert_into(tx, RUN_SHEET)
+def save(tx: Tx, summaries: dict[str, RunSummary]) -> None:
+    """Keep what was logged to each run as its summary."""
+    if summaries:
+        statement = insert_into(tx, RUN_SUMMARY)
         replaced = statement.on_conflict_do_update(index_elements=["run"], set_={"body": statement.excluded.body})
-        tx.execute(replaced, [{"run": run, "body": encoded(logged)} for run, logged in found.items()])
+        tx.execute(replaced, [{"run": run, "body": encoded(logged)} for run, logged in summaries.items()])

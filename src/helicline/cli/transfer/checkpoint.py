@@ -16,10 +16,10 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     source: str
     target: str = ""
     done: bool = False
-    gone: bool = False
+    is_removed: bool = False
 
 
-class Journal:
+class Checkpoint:
     """The copy's memory. Written before the next item begins; a line cut short by a crash does not count."""
 
     def __init__(self, folder: Path, source: str, target: str) -> None:
@@ -28,20 +28,20 @@ class Journal:
         self.targets: dict[tuple[str, str], str] = {}
         self._done: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
-        kept = self.path.read_bytes() if self.path.is_file() else b""
-        whole = kept[: kept.rfind(b"\n") + 1]
-        for text in whole.splitlines():
+        content = self.path.read_bytes() if self.path.is_file() else b""
+        complete = content[: content.rfind(b"\n") + 1]
+        for text in complete.splitlines():
             self._take(msgspec.json.decode(text, type=Line))
-        self._file = self.path.open("r+b" if kept else "wb")
-        self._file.truncate(len(whole))
-        self._file.seek(len(whole))
+        self._file = self.path.open("r+b" if content else "wb")
+        self._file.truncate(len(complete))
+        self._file.seek(len(complete))
 
     def note(self, kind: str, source: str, target: str = "", *, done: bool = False) -> None:
         self._write(Line(kind, source, target, done=done))
 
     def forget(self, kind: str, source: str) -> None:
         """Take back what is noted of the item, so that the next run copies it again."""
-        self._write(Line(kind, source, gone=True))
+        self._write(Line(kind, source, is_removed=True))
 
     def is_done(self, kind: str, source: str) -> bool:
         return (kind, source) in self._done
@@ -57,7 +57,7 @@ class Journal:
 
     def _take(self, line: Line) -> None:
         key = (line.kind, line.source)
-        if line.gone:
+        if line.is_removed:
             self.targets.pop(key, None)
             self._done.discard(key)
             return

@@ -25,7 +25,7 @@ D = TypeVar("D")
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
+class Response(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that is not JSON, or not 200. A `stream` goes out piece by piece."""
 
     status: int = 200
@@ -34,14 +34,14 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     stream: AsyncIterator[bytes] | None = None
 
 
-class Call:
+class Request:
     """A request: its fields, the path's parameters, and the way to the store."""
 
     def __init__(
-        self, *, house: House, caller: Caller, request_id: str, parts: dict[str, str], headers: Headers
+        self, *, services: Services, caller: Caller, request_id: str, parts: dict[str, str], headers: Headers
     ) -> None:
-        self.store, self.blobs, self.settings = house.store, house.blobs, house.settings
-        self.uploads, self.vault = house.uploads, house.vault
+        self.store, self.blobs, self.settings = services.store, services.blobs, services.settings
+        self.uploads, self.vault = services.uploads, services.vault
         self.caller, self.request_id, self.parts, self._headers = caller, request_id, parts, headers
         self.fields = Fields({})
         self.body = b""
@@ -49,11 +49,11 @@ class Call:
 
     def header(self, name: str, default: D) -> str | D:
         """Return what the header of that name, in small letters, says, the default where there is none."""
-        wanted, found = name.encode(), None
-        for one, value in self._headers:
-            if one == wanted:
-                found = value
-        return default if found is None else found.decode("latin-1")
+        key, result = name.encode(), None
+        for header_name, value in self._headers:
+            if header_name == key:
+                result = value
+        return default if result is None else result.decode("latin-1")
 
     def media_type(self, default: str = "") -> str:
         """Return what the body says it is, without parameters."""
@@ -85,7 +85,7 @@ class Call:
         return await asyncio.to_thread(self.store.read, view)
 
 
-class House(msgspec.Struct, frozen=True):
+class Services(msgspec.Struct, frozen=True):
     """What the edge stands on; `uploads` where clients may go to the bucket themselves."""
 
     store: Store

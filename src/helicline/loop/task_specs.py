@@ -14,27 +14,27 @@ from helicline.pipeline import attempts, runs
 from helicline.pipeline.decide import inputs_of
 from helicline.records.gate import Evidence
 from helicline.records.loop import Loop, Turn
-from helicline.records.pipeline import Attempt, Completion, HarvestOrder, JudgeOrder, Order, PipelineRun
+from helicline.records.pipeline import Attempt, Completion, HarvestSpec, JudgeSpec, PipelineRun, TaskSpec
 from helicline.registry import alias_of, get_version
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 
 
-def order_of(tx: Reader, attempt: Attempt, *, lease_s: float) -> Order:
+def task_spec_of(tx: Reader, attempt: Attempt, *, lease_s: float) -> TaskSpec:
     """Return all that a worker needs to do the task."""
-    bare = Order(
+    bare = TaskSpec(
         attempt=attempt.id, fence=attempt.fence, task=attempt.task, lease_s=lease_s, timeout_s=attempt.timeout_s
     )
     if attempt.task == "step":
-        return _step_order(tx, attempt, bare)
+        return _step_spec(tx, attempt, bare)
     turn = nouns.TURNS.get(tx, attempt.loop, attempt.turn)
     loop = nouns.LOOPS.get(tx, attempt.loop)
     if attempt.task == "judge":
-        return msgspec.structs.replace(bare, judge=_judge_order(tx, loop, turn))
-    return msgspec.structs.replace(bare, harvest=_harvest_order(tx, loop, turn))
+        return msgspec.structs.replace(bare, judge=_judge_spec(tx, loop, turn))
+    return msgspec.structs.replace(bare, harvest=_harvest_spec(tx, loop, turn))
 
 
-def _step_order(tx: Reader, attempt: Attempt, bare: Order) -> Order:
+def _step_spec(tx: Reader, attempt: Attempt, bare: TaskSpec) -> TaskSpec:
     run = nouns.PIPELINE_RUNS.get(tx, attempt.pipeline_run)
     spec = next(step for step in run.spec.steps if step.name == attempt.step)
     steps = runs.steps_of(tx, run.id)
@@ -43,7 +43,7 @@ def _step_order(tx: Reader, attempt: Attempt, bare: Order) -> Order:
         step=spec,
         inputs=inputs_of(spec, steps, runs.dataset_outputs(tx, run)) or {},
         datasets={
-            asked: ref for asked, ref in run.inputs.items() if asked in {s.dataset for s in spec.inputs.values()}
+            dataset: ref for dataset, ref in run.inputs.items() if dataset in {s.dataset for s in spec.inputs.values()}
         },
         bundle=run.spec.code.bundle,
         tracking=_tracking(run, steps[attempt.step].run_id),
@@ -66,13 +66,13 @@ def judged_run(tx: Reader, loop: Loop, turn: Turn) -> PipelineRun:
     raise NotFound("hold-out", loop.name, f"Run the pipeline once first: hl run {loop.name}")
 
 
-def _judge_order(tx: Reader, loop: Loop, turn: Turn) -> JudgeOrder:
+def _judge_spec(tx: Reader, loop: Loop, turn: Turn) -> JudgeSpec:
     run = judged_run(tx, loop, turn)
     holdout = turns.candidate_output(tx, run, "holdout")
     reference = turns.candidate_output(tx, run, "reference")
     if holdout is None or reference is None:
         raise Invalid(f"pipeline {run.pipeline}", "no hold-out", "hl.candidate(model, holdout=...)")
-    return JudgeOrder(
+    return JudgeSpec(
         model=loop.spec.model,
         candidate=turn.model_version,
         champion=alias_of(tx, loop.spec.model, "champion") or 0,
@@ -82,14 +82,14 @@ def _judge_order(tx: Reader, loop: Loop, turn: Turn) -> JudgeOrder:
     )
 
 
-def _harvest_order(tx: Reader, loop: Loop, turn: Turn) -> HarvestOrder:
+def _harvest_spec(tx: Reader, loop: Loop, turn: Turn) -> HarvestSpec:
     """Return which rows to gather: labelled ones since the last harvest, onto the dataset the pipeline reads."""
     reads = [source.dataset for step in loop.spec.pipeline.steps for source in step.inputs.values() if source.dataset]
     if not reads:
         raise Invalid(f"loop {loop.name}", "no dataset", "a pipeline that reads hl.dataset(...) to add rows to")
     dataset, _, ref = reads[0].partition("@")
     since = _last_harvest_ms(tx, loop, turn)
-    return HarvestOrder(
+    return HarvestSpec(
         dataset=dataset,
         ref=ref,
         deployment=loop.spec.deployment,
@@ -105,9 +105,9 @@ def _last_harvest_ms(tx: Reader, loop: Loop, turn: Turn) -> int:
     earlier = nouns.TURNS.select(
         tx, column.loop == loop.name, column.number < turn.number, order=[column.number.desc()]
     )
-    for one in earlier:
-        leg = next((leg for leg in one.legs if leg.name == "data"), None)
-        if leg is not None and one.dataset_version:
+    for turn_before in earlier:
+        leg = next((leg for leg in turn_before.legs if leg.name == "data"), None)
+        if leg is not None and turn_before.dataset_version:
             return round(leg.started_at.timestamp() * 1000)
     return 0
 
@@ -119,7 +119,7 @@ def complete(tx: Tx, attempt_id: str, completion: Completion) -> None:
         Conflict: the fence is stale; nothing of the report is kept.
         Invalid: the report does not fit the task.
     """
-    attempt = attempts.held(tx, attempt_id, completion.fence)
+    attempt = attempts.leased(tx, attempt_id, completion.fence)
     if attempt.task == "step":
         runs.complete_step(tx, attempt, completion)
         return

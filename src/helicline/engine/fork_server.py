@@ -44,7 +44,7 @@ class Process:
             self.ended.set()
 
 
-class Nursery:
+class ForkServerClient:
     """Keeps one zygote alive and starts tasks through it."""
 
     def __init__(self) -> None:
@@ -127,11 +127,11 @@ def imports_of(bundle: Path) -> list[str]:
         sources = {member.name: archive.extractfile(member) for member in members}
         texts = {name: file.read().decode(errors="replace") for name, file in sources.items() if file is not None}
     own = {name.split("/")[0].removesuffix(".py") for name in texts}
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for text in texts.values():
         with contextlib.suppress(SyntaxError):
-            found |= dict.fromkeys(_imported(ast.parse(text)))
-    return [module for module in found if module.split(".")[0] not in own]
+            names |= dict.fromkeys(_imported(ast.parse(text)))
+    return [module for module in names if module.split(".")[0] not in own]
 
 
 def _imported(tree: ast.Module) -> list[str]:

@@ -52,14 +52,14 @@ def models_of(tx: Reader, experiment_id: str) -> list[LoggedModel]:
 
 def last_deleted(tx: Reader, noun: str, ids: Sequence[str]) -> dict[str, datetime]:
     """Return when each of them was deleted last, as the events tell it."""
-    found: dict[str, datetime] = {}
+    times: dict[str, datetime] = {}
     for start in range(0, len(ids), AT_ONCE):
         column = EVENT.c
         named = (column.noun == noun, column.verb == "deleted", column.id.in_(ids[start : start + AT_ONCE]))
         for (doc,) in tx.execute(sa.select(column.doc).where(*named).order_by(column.seq)):
             event = msgspec.json.decode(doc, type=Event)
-            found[event.id] = event.at
-    return found
+            times[event.id] = event.at
+    return times
 
 
 def remove_run(tx: Tx, run_id: str) -> None:
@@ -78,7 +78,7 @@ def remove_run(tx: Tx, run_id: str) -> None:
 def remove_model(tx: Tx, model_id: str) -> None:
     """Remove the logged model with its parameters, tags, metrics and the links of runs to it."""
     linked = tx.execute(RUN_MODEL.delete().where(RUN_MODEL.c.model == model_id).returning(RUN_MODEL.c.run))
-    runs.held(tx, {row.run for row in linked})
+    runs.locked(tx, {row.run for row in linked})
     for table in (LOGGED_MODEL_FACT, LOGGED_MODEL_METRIC):
         tx.execute(table.delete().where(table.c.model == model_id))
     tx.execute(LOGGED_MODEL.delete().where(LOGGED_MODEL.c.id == model_id))

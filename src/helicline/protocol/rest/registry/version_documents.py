@@ -54,11 +54,11 @@ def diff_file(edge: Edge, name: str, before: int, after: int, path: str) -> Text
     """How a text file differs between two versions; where one has it not, it is empty there."""
 
     def find(tx: Reader, number: int) -> ArtifactFile | None:
-        found = registry.files(tx, registry.get_version(tx, name, number))
-        return next((file for file in found if file.path == path), None)
+        members = registry.files(tx, registry.get_version(tx, name, number))
+        return next((file for file in members if file.path == path), None)
 
-    found = edge.read(lambda tx: (find(tx, before), find(tx, after)))
-    texts = [text_of(edge, file) if file else "" for file in found]
+    members = edge.read(lambda tx: (find(tx, before), find(tx, after)))
+    texts = [text_of(edge, file) if file else "" for file in members]
     return TextDiff(path=path, lines=diff_text(*texts))
 
 

@@ -18,11 +18,11 @@ log = logging.getLogger("helicline.server")
 PAUSE_S = 5.0
 
 
-class Courier(bus.Rounds):
+class WebhookDispatcher(bus.PeriodicTask):
     """Delivers at least once, whatever is killed when: a delivery is a row before anything is sent."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
-        super().__init__("courier", pause_s=PAUSE_S)
+        super().__init__("webhook-dispatcher", pause_s=PAUSE_S)
         self.store, self.settings, self.vault = store, settings, Vault.of(settings)
         store.event_hooks.append(webhook.note)
 
@@ -37,23 +37,23 @@ class Courier(bus.Rounds):
 
     def _try(self, delivery: Delivery) -> int:
         try:
-            claimed = self.store.write(lambda tx: webhook.claim(tx, delivery), actor="courier")
+            claimed = self.store.write(lambda tx: webhook.claim(tx, delivery), actor="webhook-dispatcher")
         except Stale:  # another server took it
             return 0
         if claimed is None:
             return 0
-        mine, target = claimed
-        outcome = self._sent(mine, target)
-        settled = self.store.write(lambda tx: webhook.settle(tx, mine, outcome), actor="courier")
+        delivery, target = claimed
+        outcome = self._sent(delivery, target)
+        settled = self.store.write(lambda tx: webhook.settle(tx, delivery, outcome), actor="webhook-dispatcher")
         if settled.state == "DEAD":
-            log.warning("webhook %s: delivery %s is given up: %s", target.name, mine.id, outcome.error)
+            log.warning("webhook %s: delivery %s is given up: %s", target.name, delivery.id, outcome.error)
         return 1
 
-    def _sent(self, mine: Delivery, target: Webhook) -> webhook.Outcome:
+    def _sent(self, delivery: Delivery, target: Webhook) -> webhook.Outcome:
         try:
             secret = self.vault.open(target.secret, webhook.about(target.id))
         except Conflict as error:  # never unsigned: the key may come back before the last try
             return webhook.Outcome(error=str(error))
         timestamp = str(epoch_ms(self.store.clock.now()) // 1000)
-        told = send.headers(secret, mine.id, timestamp, mine.body)
-        return send.post(target.url, mine.body, told, private=self.settings.webhook_private)
+        headers = send.headers(secret, delivery.id, timestamp, delivery.body)
+        return send.post(target.url, delivery.body, headers, private=self.settings.webhook_private)

@@ -24,7 +24,7 @@ ATTRIBUTES: dict[str, sa.ColumnElement[Any]] = {
 TABLES = {"metric": metric.SERIES, "param": RUN_PARAM, "tag": RUN_TAG}
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which runs, in which order."""
 
     experiments: tuple[int, ...]
@@ -33,13 +33,13 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     order: tuple[Sort, ...] = ()
 
 
-def shape_of(asked: Asked) -> Asked:
+def shape_of(query: RunQuery) -> RunQuery:
     """Return the question with samples for its values: questions of one shape have one statement."""
-    return Asked(
-        experiments=(0,) * len(asked.experiments),
-        lifecycles=("",) * len(asked.lifecycles),
-        clauses=tuple(msgspec.structs.replace(clause, value=_sample(clause.value)) for clause in asked.clauses),
-        order=asked.order,
+    return RunQuery(
+        experiments=(0,) * len(query.experiments),
+        lifecycles=("",) * len(query.lifecycles),
+        clauses=tuple(msgspec.structs.replace(clause, value=_sample(clause.value)) for clause in query.clauses),
+        order=query.order,
     )
 
 
@@ -51,18 +51,18 @@ def _sample(value: Any) -> Any:
     return value if value is None else 0.0
 
 
-def values_of(asked: Asked) -> dict[str, Any]:
+def values_of(query: RunQuery) -> dict[str, Any]:
     """Return what is bound in the conditions, by name."""
-    found = named("experiment", asked.experiments) | named("lifecycle", asked.lifecycles)
-    for at, clause in enumerate(asked.clauses):
+    values = named("experiment", query.experiments) | named("lifecycle", query.lifecycles)
+    for at, clause in enumerate(query.clauses):
         name, value = f"clause_{at}", clause.value
         if isinstance(value, tuple):
-            found |= named(name, value)
+            values |= named(name, value)
         else:
-            found[name] = value
+            values[name] = value
             if isinstance(value, str):
-                found[f"{name}_head"] = value[:HEAD]
-    return found
+                values[f"{name}_head"] = value[:HEAD]
+    return values
 
 
 def named(name: str, values: Sequence[Any]) -> dict[str, Any]:
