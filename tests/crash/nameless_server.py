@@ -9,7 +9,7 @@ from helicline.store.blobs import LocalBlobs
 class NamelessBlobs(LocalBlobs):
     """Keeps a blob as the product does, without the sync of its folder."""
 
-    def _settle(self, folder):
+    def _sync_names(self, folder):
         pass
 
 

@@ -25,7 +25,7 @@ from helicline.gateway.front.router import Router
 from helicline.gateway.prediction_log import PredictionLog
 from helicline.gateway.routing_table import RoutingTable
 from helicline.gateway.sealer_process import SealerProcess
-from helicline.gateway.variant_counts import VariantCounters
+from helicline.gateway.variant_counters import VariantCounters
 from helicline.ids import new_run_id
 from helicline.origin import allowed_names
 from helicline.records.deployment import Desired, Observed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from helicline.gateway.variant_counts import BOUNDS_US, OVER, VariantCounter, VariantCounters, VariantKey
+from helicline.gateway.variant_counters import BOUNDS_US, OVER, VariantCounter, VariantCounters, VariantKey
 from helicline.records.deployment import RevisionStatus
 
 _TOTALS = (

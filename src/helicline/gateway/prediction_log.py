@@ -72,11 +72,11 @@ class PredictionLog:
         """
         for label in labels:
             self._labels.append(framed(label))
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sync_waiters.append(done)
+        synced: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sync_waiters.append(synced)
         if self._sync_task is None:
             self._sync_task = asyncio.create_task(self._sync())
-        await done
+        await synced
 
     async def _sync(self) -> None:
         while self._sync_waiters:

@@ -101,8 +101,7 @@ class Authenticator:
             return LOCAL
         digest = hashlib.sha256(secret.encode()).hexdigest()
         column = nouns.TOKENS.table.c
-        result = self.store.read(lambda tx: (nouns.TOKENS.select(tx, column.secret_sha256 == digest), tx.now))
-        tokens, now = result
+        tokens, now = self.store.read(lambda tx: (nouns.TOKENS.select(tx, column.secret_sha256 == digest), tx.now))
         live = [
             token
             for token in tokens
@@ -130,12 +129,12 @@ def _secret(header: str) -> str:
 
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
-    """Return what is said of who asks, by name."""
-    values: dict[str, list[str]] = {}
+    """Return the headers that decide on the request, by name."""
+    headers: dict[str, list[str]] = {}
     for raw, value in scope["headers"]:
         if (name := raw.lower()) in READ_HEADERS:
-            values.setdefault(name.decode(), []).append(value.decode("latin-1"))
-    return values
+            headers.setdefault(name.decode(), []).append(value.decode("latin-1"))
+    return headers
 
 
 class Filter:
@@ -158,8 +157,8 @@ class Filter:
         except HeliclineError as error:
             await self.refuse(error, scope, send)
             return
-        extra = () if _is_data(scope) else FOR_BROWSERS
-        await self.app(scope, receive, _with_headers(send, state["request_id"], extra))
+        added = () if _is_data(scope) else FOR_BROWSERS
+        await self.app(scope, receive, _with_headers(send, state["request_id"], extra=added))
 
 
 def _is_data(scope: Scope) -> bool:
@@ -178,7 +177,7 @@ FOR_BROWSERS = [
 ]
 
 
-def _with_headers(send: Send, request_id: str, extra: Sequence[tuple[bytes, bytes]]) -> Send:
+def _with_headers(send: Send, request_id: str, *, extra: Sequence[tuple[bytes, bytes]]) -> Send:
     async def wrapped(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             headers = message.get("headers", ())

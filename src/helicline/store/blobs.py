@@ -22,15 +22,15 @@ from helicline.store.blob_markers import BlobMarkers
 from helicline.store.durable import make_folder, sync
 
 CHUNK = 1 << 20
-ASIDE = "discarded-"
-# above this a blob goes to the bucket in pieces: whole, it would have to fit into memory, and S3 takes 5 GB at most
-WHOLE = 64 << 20
-PIECE, PIECES_AT_ONCE = 16 << 20, 4
-SIGNING = (obstore.store.S3Store, obstore.store.GCSStore, obstore.store.AzureStore)
+REMOVED_PREFIX = "discarded-"
+# a larger blob is uploaded in parts: as a whole it would have to fit into memory, and S3 takes 5 GB at most
+MAX_SINGLE_UPLOAD = 64 << 20
+PART_BYTES, PARALLEL_PARTS = 16 << 20, 4
+SIGNING_STORES = (obstore.store.S3Store, obstore.store.GCSStore, obstore.store.AzureStore)
 
 
 class Blobs(Protocol):
-    """Where blobs are kept."""
+    """A store of blobs, local or in a bucket; `LocalBlobs` says what each method does."""
 
     def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]: ...
     def has(self, digest: str) -> bool: ...
@@ -55,12 +55,12 @@ class LocalBlobs:
         self.folder = folder
         make_folder(folder)
         (folder / "tmp").mkdir(exist_ok=True)
-        self._landing: set[str] = set()
-        self._settled: set[str] = set()
-        self._bring_back()
+        self._being_written: set[str] = set()
+        self._synced_folders: set[str] = set()
+        self._restore_removed()
 
     def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]:
-        """Keep the bytes and return their digest and size. Raises Invalid over `limit` bytes, StorageFull."""
+        """Store the bytes and return their digest and size. Raises Invalid over `limit` bytes, StorageFull."""
         try:
             return self._put(chunks, limit)
         except OSError as error:
@@ -95,88 +95,91 @@ class LocalBlobs:
         digest = target.name
         target.parent.mkdir(exist_ok=True)
         os.chmod(source, 0o444)
-        self._landing.add(digest)
+        self._being_written.add(digest)
         try:
             os.rename(source, target)
-            self._settle(target.parent)
-        except OSError:  # the name may be there, and not be sure
-            self._settled.discard(target.parent.name)
+            self._sync_names(target.parent)
+        except OSError:  # the name may exist without being on the disk
+            self._synced_folders.discard(target.parent.name)
             raise
         finally:
-            self._landing.discard(digest)
+            self._being_written.discard(digest)
 
-    def _settle(self, folder: Path) -> None:
-        """Make the folder's names sure, and its own."""
+    def _sync_names(self, folder: Path) -> None:
+        """Sync the folder, so that its names survive a power cut, and the first time its own name as well."""
         sync(folder)
-        if folder.name not in self._settled:
+        if folder.name not in self._synced_folders:
             sync(self.folder)
-            self._settled.add(folder.name)
+            self._synced_folders.add(folder.name)
 
     def has(self, digest: str) -> bool:
-        """Tell whether the blob is here; whoever asks may count on it for as long as `unused` spares what was used.
+        """Return whether the blob exists, and mark it as used now, so that `unused` leaves it out for a while.
 
-        One whose name may not be on the disk yet (its writer is at it, was killed there, or its sync failed) is made
-        sure of: whoever hears that it is here will not send it again.
+        Where its name may not be on the disk yet (its writer is still at work, was killed, or its sync failed) the
+        folder is synced first: a client that hears that the blob exists does not send it again.
         """
         target = self.path(digest)
-        if not _touched(target):
+        if not _touch(target):
             return False
-        if digest in self._landing or target.parent.name not in self._settled:
-            self._settle(target.parent)
+        if digest in self._being_written or target.parent.name not in self._synced_folders:
+            self._sync_names(target.parent)
         return True
 
     def unused(self, since: datetime) -> Iterator[tuple[str, int]]:
-        """Yield digest and size of each blob that nobody put or asked for since then."""
+        """Yield digest and size of each blob that was neither put nor asked for since then."""
         for folder in sorted(self.folder.glob("[0-9a-f][0-9a-f]")):
             for entry in os.scandir(folder):
-                stat = entry.stat()
-                if stat.st_mtime < since.timestamp():
-                    yield entry.name, stat.st_size
+                status = entry.stat()
+                if status.st_mtime < since.timestamp():
+                    yield entry.name, status.st_size
 
     def discard(self, digest: str, since: datetime) -> bool:
-        """Remove the blob unless it was used since then; nobody can be told that it is there once it goes."""
-        path, aside = self.path(digest), self.folder / "tmp" / f"{ASIDE}{digest}"
+        """Remove the blob unless it was used since then; return whether it is removed.
+
+        `has` returns False from the first step on: no client is told of a blob that is about to be removed.
+        """
+        path, removed = self.path(digest), self.folder / "tmp" / f"{REMOVED_PREFIX}{digest}"
         try:
-            os.rename(path, aside)
+            os.rename(path, removed)
         except FileNotFoundError:
             return False
-        if aside.stat().st_mtime >= since.timestamp():
-            os.rename(aside, path)
+        if removed.stat().st_mtime >= since.timestamp():
+            os.rename(removed, path)
             return False
-        aside.unlink()
+        removed.unlink()
         return True
 
-    def _bring_back(self) -> None:
-        """Undo what a discard did that was cut off: somebody may have asked for the blob in its last moment."""
-        for aside in (self.folder / "tmp").glob(f"{ASIDE}*"):
-            path = self.path(aside.name.removeprefix(ASIDE))
+    def _restore_removed(self) -> None:
+        """Restore the blobs of removals that were interrupted: they may have been used in the meantime."""
+        for removed in (self.folder / "tmp").glob(f"{REMOVED_PREFIX}*"):
+            path = self.path(removed.name.removeprefix(REMOVED_PREFIX))
             path.parent.mkdir(exist_ok=True)
-            os.rename(aside, path)
+            os.rename(removed, path)
 
     def tidy(self, since: datetime) -> int:
-        """Remove what uploads left that were cut off before then; return how many bytes went."""
-        freed = 0
-        for upload in (self.folder / "tmp").iterdir():
-            stat = upload.stat()
-            if stat.st_mtime < since.timestamp():
-                upload.unlink(missing_ok=True)
-                freed += stat.st_size
-        return freed
+        """Remove partial files of uploads interrupted before then; return how many bytes are freed."""
+        freed_bytes = 0
+        for partial in (self.folder / "tmp").iterdir():
+            status = partial.stat()
+            if status.st_mtime < since.timestamp():
+                partial.unlink(missing_ok=True)
+                freed_bytes += status.st_size
+        return freed_bytes
 
     def read(self, digest: str) -> Iterator[bytes]:
-        """Yield the bytes in pieces. Raises NotFound before the first piece where there is no such blob."""
+        """Yield the bytes in pieces. Raises NotFound, before the first piece, where there is no such blob."""
         path = self.path(digest)
         if not path.is_file():
             raise NotFound("blob", digest)
         return _pieces(path)
 
     def path(self, digest: str) -> Path:
-        """Return where the blob lies (or would lie) as a local file."""
+        """Return the path of the blob as a local file, whether it exists or not."""
         return self.folder / checked_digest(digest)[:2] / digest
 
 
-def _touched(path: Path) -> bool:
-    """Mark the file as used now; return whether there is one."""
+def _touch(path: Path) -> bool:
+    """Set the file's time to now; return False where there is no such file."""
     try:
         os.utime(path)
     except FileNotFoundError:
@@ -202,18 +205,18 @@ class BucketBlobs:
 
     def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]:
         digest, size = self.cache.put(chunks, limit=limit)
-        # it may be swept in this moment: then it comes again
-        while not self._created(digest, size) and not self.has(digest):
+        # garbage collection may remove it at this moment: then it is uploaded again
+        while not self._upload(digest, size) and not self.has(digest):
             pass
         return digest, size
 
-    def _created(self, digest: str, size: int) -> bool:
-        """Bring the blob into the bucket; return False where its key exists, which then holds these very bytes."""
+    def _upload(self, digest: str, size: int) -> bool:
+        """Upload the blob; return False where its key exists already, which then holds the same bytes."""
         key, path = self._key(digest), self.cache.path(digest)
-        if size > WHOLE:
+        if size > MAX_SINGLE_UPLOAD:
             if self._head(digest) is not None:
                 return False
-            obstore.put(self.store, key, path, chunk_size=PIECE, max_concurrency=PIECES_AT_ONCE)
+            obstore.put(self.store, key, path, chunk_size=PART_BYTES, max_concurrency=PARALLEL_PARTS)
             return True
         try:
             obstore.put(self.store, key, path, mode="create", use_multipart=False)
@@ -247,8 +250,8 @@ class BucketBlobs:
     def discard(self, digest: str, since: datetime) -> bool:
         """As `LocalBlobs.discard`."""
         with self.markers.removal(digest):
-            head = self._head(digest)
-            if head is None or head["last_modified"] >= since or self.markers.is_used(digest, since):
+            metadata = self._head(digest)
+            if metadata is None or metadata["last_modified"] >= since or self.markers.is_used(digest, since):
                 return False
             obstore.delete(self.store, self._key(digest))
         self.cache.discard(digest, since)
@@ -269,27 +272,27 @@ class BucketBlobs:
                 pieces = obstore.get(self.store, self._key(digest)).stream(min_chunk_size=CHUNK)
             except FileNotFoundError:
                 raise NotFound("blob", digest) from None
-            got, _ = self.cache.put(bytes(piece) for piece in pieces)
-            if got != digest:
-                raise Invalid("blob", got, f"bytes whose BLAKE3 is {digest}", "The bucket's copy is damaged.")
+            stored_digest, _ = self.cache.put(bytes(piece) for piece in pieces)
+            if stored_digest != digest:
+                raise Invalid("blob", stored_digest, f"bytes whose BLAKE3 is {digest}", "The bucket's copy is damaged.")
         return self.cache.path(digest)
 
     @property
     def signs(self) -> bool:
-        """Whether clients can be let into this bucket by signed URLs."""
-        return isinstance(self.store, SIGNING)
+        """Whether this kind of bucket has signed URLs, by which clients read and write it directly."""
+        return isinstance(self.store, SIGNING_STORES)
 
-    def signed(self, method: Literal["GET", "PUT"], keys: Sequence[str], lifetime: timedelta) -> list[str]:
-        """Return a URL for each key that lets whoever holds it do `method` there until it expires."""
+    def signed(self, method: Literal["GET", "PUT"], keys: Sequence[str], *, lifetime: timedelta) -> list[str]:
+        """Return a signed URL for each key, which allows `method` on it until it expires."""
         return list(obstore.sign(self.store, method, list(keys), lifetime))
 
     def signed_blob(self, digest: str, lifetime: timedelta) -> str:
-        """Return a URL to read the blob at."""
-        return self.signed("GET", [self._key(digest)], lifetime)[0]
+        """Return a signed URL to read the blob."""
+        return self.signed("GET", [self._key(digest)], lifetime=lifetime)[0]
 
     @property
     def upload_headers(self) -> dict[str, str]:
-        """What a PUT to a signed URL has to send along."""
+        """Headers that a PUT to a signed URL must have."""
         return {"x-ms-blob-type": "BlockBlob"} if isinstance(self.store, obstore.store.AzureStore) else {}
 
 

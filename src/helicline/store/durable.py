@@ -1,6 +1,6 @@
-"""Names that survive a power cut: an fsync of a file keeps its bytes, one of its folder keeps its name.
+"""Files and names that survive a power cut: fsync of a file for its bytes, fsync of its folder for its name.
 
-And the file systems on which nothing can be promised.
+Also the network file systems, on which a database is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def make_folder(folder: Path, *, mode: int = 0o777) -> None:
-    """Make the folder, and what is missing above it, so that none of them is lost."""
+    """Make the folder and its missing parents, so that all of them survive a power cut."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -36,13 +36,13 @@ def make_folder(folder: Path, *, mode: int = 0o777) -> None:
 
 
 def replace(partial: Path, target: Path) -> None:
-    """Give a file whose bytes are on the disk already its name, in the place of what had it before."""
+    """Rename a file whose bytes are already on the disk over the target, durably."""
     partial.replace(target)
     sync(target.parent)
 
 
 def write(target: Path, content: bytes, *, mode: int = 0o666) -> None:
-    """Put the content in the place of the file, which is either the old or the new one at any time."""
+    """Write the file atomically and durably: at any time it is either the old or the new one."""
     partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     descriptor = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, mode)
     with os.fdopen(descriptor, "wb") as out:
@@ -56,15 +56,15 @@ NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs",
 
 
 def refuse_network(folder: Path) -> None:
-    """SQLite's locks do not hold on network file systems, and a database there would be lost sooner or later."""
+    """Raise Invalid where the folder is on a network file system: SQLite's locks do not work there."""
     mounts = Path("/proc/mounts")
     if not mounts.is_file():
         return
-    best, kind = "", ""
+    mount_point, kind = "", ""
     for line in mounts.read_text().splitlines():
         _, point, file_system, *_ = line.split(" ")
-        if (str(folder) + "/").startswith(point.rstrip("/") + "/") and len(point) >= len(best):
-            best, kind = point, file_system
+        if (str(folder) + "/").startswith(point.rstrip("/") + "/") and len(point) >= len(mount_point):
+            mount_point, kind = point, file_system
     if kind in NETWORK_FILE_SYSTEMS:
         raise Invalid(
             "home", str(folder), f"a local file system (this one is {kind})", "Use PostgreSQL or a local folder."

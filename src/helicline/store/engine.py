@@ -1,4 +1,4 @@
-"""Connections: how they are made, and what the hottest statements ask of the driver itself."""
+"""Connections to the database, and the statements that go to its driver directly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def engine_of(url: str, pragmas: tuple[str, ...]) -> sa.Engine:
         poolclass=sa.pool.QueuePool,
         pool_size=8,
         max_overflow=56,
-        pool_use_lifo=True,  # what one connection has read is in its own cache
+        pool_use_lifo=True,  # each connection has a cache of its own, so the last one used knows most
         connect_args={"check_same_thread": False, "timeout": 30},
     )
     sa.event.listen(engine, "connect", lambda connection, _record: _set_up_sqlite(connection, pragmas))
@@ -36,7 +36,7 @@ def engine_of(url: str, pragmas: tuple[str, ...]) -> sa.Engine:
 
 
 def _begin(connection: sa.Connection) -> None:
-    # whoever will write says so at once, and then waits for its turn; who finds out later is refused
+    # a transaction that will write must say so at its start: then it waits for its turn, and is not refused later
     writes = connection.get_execution_options().get("writes")
     if writes and driver_of(connection).in_transaction:  # by `begin_write`
         return
@@ -50,14 +50,14 @@ def _set_up_sqlite(connection: sqlite3.Connection, pragmas: tuple[str, ...]) -> 
         connection.execute(f"PRAGMA {pragma}")
 
 
-def run_text(connection: sa.Connection, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
-    """Run SQL by the driver itself, and return its rows; its errors are those that the engine would raise."""
-    failed = connection.dialect.loaded_dbapi.Error
+def run_text(connection: sa.Connection, sql: str, *, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
+    """Run SQL by the driver itself, and return its rows; errors are the same as those of the engine."""
+    driver_error = connection.dialect.loaded_dbapi.Error
     try:
         cursor = driver_of(connection).execute(sql, values)
         return cursor.fetchall() if cursor.description else []
-    except failed as error:
-        raise sa.exc.DBAPIError.instance(sql, values, error, failed, dialect=connection.dialect) from error
+    except driver_error as error:
+        raise sa.exc.DBAPIError.instance(sql, values, error, driver_error, dialect=connection.dialect) from error
 
 
 def driver_of(connection: sa.Connection) -> Any:
@@ -65,20 +65,20 @@ def driver_of(connection: sa.Connection) -> Any:
 
 
 def begin_write(connection: sa.Connection) -> None:
-    """Begin a transaction that may write, on SQLite, without the layers in between."""
+    """Begin a transaction that may write, on SQLite, by the driver itself."""
     run_text(connection, "BEGIN IMMEDIATE")
 
 
 def commit_write(connection: sa.Connection) -> None:
-    """Commit what `begin_write` began, whether all of it was done by the driver or not."""
+    """Commit what `begin_write` began, whether SQLAlchemy knows of a transaction or not."""
     if connection.in_transaction():
         connection.commit()
-    else:  # all that was done was done by the driver
+    else:  # all statements went to the driver itself
         run_text(connection, "COMMIT")
 
 
 def abandon(connection: sa.Connection) -> None:
-    """End what is still open, so that the next group can begin (a full disk may be freed again)."""
+    """Roll back what is still open, so that the next group can begin (a full disk may have space again)."""
     connection.rollback()
     if driver_of(connection).in_transaction:
         driver_of(connection).rollback()

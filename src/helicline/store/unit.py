@@ -31,7 +31,7 @@ class Reader:
 
     def run_text(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         """Run SQL by the driver itself, and return its rows: for the most frequent statements only."""
-        return run_text(self.connection, sql, values)
+        return run_text(self.connection, sql, values=values)
 
     @property
     def is_postgres(self) -> bool:

@@ -58,7 +58,7 @@ class PartUploads:
         upload_id = new_run_id()
         self._write_upload(upload_id, Upload(path=path, part_count=part_count))
         keys = [_part(upload_id, number) for number in range(1, part_count + 1)]
-        return upload_id, self.blobs.signed("PUT", keys, LIFETIME)
+        return upload_id, self.blobs.signed("PUT", keys, lifetime=LIFETIME)
 
     def finish(
         self, upload_id: str, path: str, etags: Mapping[int, str], *, limit: int | None = None

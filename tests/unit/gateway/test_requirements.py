@@ -2,7 +2,7 @@ import importlib.metadata
 
 import pytest
 
-from helicline.gateway.fleet.environment import installed_requirements
+from helicline.gateway.fleet.environment import requirements_to_install
 from helicline.gateway.fleet.requirements import name_of, unmet
 
 NUMPY = importlib.metadata.version("numpy")
@@ -50,7 +50,7 @@ def test_names_are_normalised():
 
 
 def test_a_built_environment_has_the_light_mlflow_and_what_it_needs():
-    assert installed_requirements("mlflow==3.17.2\nscikit-learn==1.9.1\n") == [
+    assert requirements_to_install("mlflow==3.17.2\nscikit-learn==1.9.1\n") == [
         "mlflow-skinny==3.17.2",
         "numpy",
         "pandas",

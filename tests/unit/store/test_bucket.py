@@ -8,7 +8,7 @@ import pytest
 
 from bucket import age, bucket
 from helicline.errors import NotFound
-from helicline.store.blobs import WHOLE, open_blobs
+from helicline.store.blobs import MAX_SINGLE_UPLOAD, open_blobs
 from helicline.store.uploads import PartUploads, remove_abandoned
 
 DAY = timedelta(days=1)
@@ -28,7 +28,7 @@ def test_a_blob_is_read_by_another_machine_of_the_same_bucket(address, tmp_path)
 
 
 def test_a_blob_too_large_for_one_request_goes_in_pieces(address, tmp_path):
-    pieces = [bytes([number]) * (1 << 20) for number in range((WHOLE >> 20) + 2)]
+    pieces = [bytes([number]) * (1 << 20) for number in range((MAX_SINGLE_UPLOAD >> 20) + 2)]
     first = open_blobs(address, tmp_path / "a")
     digest, size = first.put(pieces)
     assert first.put(pieces) == (digest, size)

@@ -49,12 +49,12 @@ async def fetch(client: httpx.AsyncClient, order: RevisionSpec, *, models: Path)
 
 async def _download(client: httpx.AsyncClient, path: str, *, target: Path) -> None:
     try:
-        async with client.stream("GET", path, timeout=httpx.Timeout(60.0, connect=5.0)) as answer:
-            if answer.status_code != 200:
-                text = (await answer.aread()).decode(errors="replace")[:300]
-                raise Unavailable("The model's archive", f"{path} answered {answer.status_code}: {text}")
+        async with client.stream("GET", path, timeout=httpx.Timeout(60.0, connect=5.0)) as response:
+            if response.status_code != 200:
+                text = (await response.aread()).decode(errors="replace")[:300]
+                raise Unavailable("The model's archive", f"{path} answered {response.status_code}: {text}")
             with target.open("wb") as stream:
-                async for chunk in answer.aiter_bytes(1 << 20):
+                async for chunk in response.aiter_bytes(1 << 20):
                     stream.write(chunk)
     except httpx.HTTPError as error:
         raise Unavailable("The model's archive", f"{path}: {type(error).__name__} {error}") from None

@@ -37,7 +37,7 @@ class Environments:
         python = _python_version(mlmodel)
         if python == _minor(sys.version) and _loadable(mlmodel) and not requirements.unmet(text):
             return Path(sys.executable)
-        requirement_lines = installed_requirements(text)
+        requirement_lines = requirements_to_install(text)
         key = hashlib.sha256("\n".join([python, sys.platform, *requirement_lines]).encode()).hexdigest()[:32]
         async with self._building.setdefault(key, asyncio.Lock()):
             return await self._build(self._folder / key, python, requirement_lines=requirement_lines)
@@ -71,7 +71,7 @@ def _loadable(mlmodel: dict[str, Any]) -> bool:
     return "sklearn" in (mlmodel.get("flavors") or {}) or importlib.util.find_spec("mlflow") is not None
 
 
-def installed_requirements(text: str) -> list[str]:
+def requirements_to_install(text: str) -> list[str]:
     """Return sorted requirements with mlflow replaced by mlflow-skinny: the same loaders, 700 MB less."""
     lines = requirements.lines(text)
     names = {requirements.name_of(line) for line in lines}

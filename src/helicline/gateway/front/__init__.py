@@ -1,1 +1,1 @@
-"""The listener: HTTP in, frames out, answers back in order; never parses a model payload."""
+"""The HTTP server: a request becomes a call of a worker, and its answer the response; no model payload is parsed."""

@@ -12,7 +12,7 @@ from helicline.gateway.fleet.worker_connection import WorkerConnection
 from helicline.gateway.front.refusal import PROTOCOL_NAMES, refuse
 from helicline.gateway.front.request import JSON, Request
 from helicline.gateway.prediction_log import PredictionLog
-from helicline.gateway.variant_counts import VariantCounters
+from helicline.gateway.variant_counters import VariantCounters
 from helicline.gateway.worker.frames import RESULT, USER_FAULT, Frame, deadline_at
 from helicline.records.deployment import Route
 from helicline.serving.assignment import key_hash

@@ -1,1 +1,1 @@
-"""One process per model revision: loads, proves, warms and answers; standard library and NumPy only."""
+"""The model worker, one process a revision; it needs the standard library and NumPy only. `serve` is its main loop."""

@@ -30,7 +30,7 @@ class Frame(NamedTuple):
 
 
 class ProtocolError(Exception):
-    """The stream does not hold frames: the other side is broken or hostile."""
+    """The stream does not hold frames: the peer is broken or hostile."""
 
 
 def pack(kind: int, call_id: int, *, flags: int = 0, number: int = 0, meta: bytes = b"", body: bytes = b"") -> bytes:
@@ -39,7 +39,7 @@ def pack(kind: int, call_id: int, *, flags: int = 0, number: int = 0, meta: byte
 
 
 class FrameReader:
-    """Cuts a byte stream into frames; feed it whatever arrived."""
+    """Cuts a byte stream into frames; `feed` takes pieces of any size."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -68,7 +68,7 @@ def deadline_at(moment: float) -> int:
 
 
 def expired(deadline: int) -> bool:
-    """Return whether that moment has passed (0 = no deadline)."""
+    """Return whether the deadline has passed (0 = no deadline)."""
     if not deadline:
         return False
     remaining = (deadline - int(time.monotonic() * 1000)) & 0xFFFFFFFF

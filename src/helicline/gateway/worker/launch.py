@@ -1,4 +1,4 @@
-"""Started by path in any environment: puts this product's code beside it in reach and serves one model.
+"""The start of a worker in any environment: makes the product's code importable and serves one model.
 
 usage: launch.py DESCRIPTOR PARENT_PID [MODULE ...]
 """
@@ -21,7 +21,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel end this process when `parent` ends, on Linux; elsewhere the closed socket does it."""
+    """Have the kernel end this process when `parent` ends, on Linux; elsewhere it ends as its socket closes."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -56,7 +56,7 @@ def start(arguments: list[str]) -> int:
     from helicline.gateway.worker.serve import main
 
     for name in arguments[2:]:
-        with contextlib.suppress(Exception):  # what cannot be imported is left for the model to complain about
+        with contextlib.suppress(Exception):  # a model that needs it fails by itself, with a better message
             importlib.import_module(name)
 
     return main(int(arguments[0]))

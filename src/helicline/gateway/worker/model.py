@@ -90,7 +90,7 @@ class Predictor:
         self.reason = ""
         self.numeric = self.signature.numeric or self.signature.matrix is not None
         self._dtype = self._matrix_dtype()
-        self._float32_columns = [place for place, column in enumerate(self.signature.columns) if column.type == "float"]
+        self._float32_columns = [index for index, column in enumerate(self.signature.columns) if column.type == "float"]
 
     def _matrix_dtype(self) -> np.dtype[Any]:
         if self.signature.matrix is not None:

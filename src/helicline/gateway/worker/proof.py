@@ -64,11 +64,14 @@ def _equals(predictor: Predictor, rows: list[Row], *, expected: Any, path: Predi
 
 def _joinable(predictor: Predictor, rows: list[Row]) -> bool:
     four_rows = (rows * 4)[:4]
-    full = predictor.predict_rows(four_rows)
-    if not sliceable(full, len(four_rows)):
+    joined_output = predictor.predict_rows(four_rows)
+    if not sliceable(joined_output, len(four_rows)):
         return False
-    parts = [predictor.predict_rows([row]) for row in four_rows]
-    return all(outputs_equal(part, slice_output(full, at, end=at + 1)) for at, part in enumerate(parts))
+    single_outputs = [predictor.predict_rows([row]) for row in four_rows]
+    return all(
+        outputs_equal(output, slice_output(joined_output, index, end=index + 1))
+        for index, output in enumerate(single_outputs)
+    )
 
 
 def outputs_equal(first: Any, second: Any) -> bool:

@@ -19,7 +19,7 @@ def _bounds() -> tuple[int, ...]:
 
 
 BOUNDS_US = _bounds()
-"""Upper bounds of the latency histogram in latency_useconds: powers of 1.5 from 100 us to 2 minutes."""
+"""Upper bounds of the latency histogram in microseconds: powers of 1.5 from 100 us to 2 minutes."""
 
 
 class VariantCounter:
