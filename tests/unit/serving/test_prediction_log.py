@@ -6,6 +6,7 @@ import pytest
 
 from helicline.gateway.worker import log as worker_log
 from helicline.ids import new_prediction_id
+from helicline.serving.prediction_log import harvest
 from helicline.serving.prediction_log import read as predictions
 from helicline.serving.prediction_log.files import segments
 from helicline.serving.prediction_log.seal import closed_segments, seal
@@ -218,3 +219,30 @@ def test_segments_since_a_moment_leave_older_ones_out(log):
     log.add(SCHEMA, line("one", packed([[1, 2]], [1])))
     assert segments(log.home, "churn", datetime.now(UTC) + timedelta(minutes=5)) == []
     assert len(segments(log.home, "churn", NOW - timedelta(minutes=5))) == 1
+
+
+HOSTILE = (
+    'a"b',
+    "x\" FROM read_text('/etc/hostname') --",
+    "it's; DROP TABLE latest",
+    "back\\slash",
+    "line\nbreak",
+    "nul\0byte",
+    "ünï–✓",
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_of_inputs_and_labels_are_only_ever_names_in_sql(log, tmp_path, name):
+    prediction_id = new_prediction_id()
+    log.add(Schema("churn", 1, ((f"f_{name}", "double"),)), line(prediction_id, packed([[1.5]], [0.25])))
+    log.add(label(prediction_id, "1", name=name), kind="feedback")
+    column = name.replace("\0", "\u2400")
+    assert harvest.write(log.home, "churn", tmp_path / "rows.parquet", label=name, since_ms=0) == 1
+    assert harvest_columns(tmp_path / "rows.parquet")[0] == column
+    (row,) = predictions.find(log.home, prediction_id)
+    assert (row.features, row.labels) == ({column: 1.5}, {name: "1"})
+
+
+def harvest_columns(path):
+    return duckdb.connect().read_parquet(str(path)).columns
