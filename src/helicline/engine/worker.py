@@ -98,8 +98,8 @@ class Worker:
 class Task:
     """One leased attempt: its process, its heartbeat, its log."""
 
-    def __init__(self, worker: Worker, task: TaskSpec) -> None:
-        self.worker, self.order = worker, task
+    def __init__(self, worker: Worker, spec: TaskSpec) -> None:
+        self.worker, self.spec = worker, spec
         self.client = Client(worker.url)
         self.cancelled = self.timed_out = self.lost = False
         self.log_offset = 0
@@ -124,25 +124,29 @@ class Task:
         try:
             process = self._spawn(scratch)
         except HeliclineError as error:
-            return Completion(fence=self.order.fence, ok=False, error=f"it could not be started: {error}")
+            return Completion(fence=self.spec.fence, ok=False, error=f"it could not be started: {error}")
         self._watch(process, scratch / "log")
         self._ship(scratch / "log")
         return self._completion(process.returncode or 0, scratch)
 
     def _spawn(self, scratch: Path) -> Process:
-        (scratch / "order.json").write_bytes(msgspec.json.encode(self.order))
+        (scratch / "order.json").write_bytes(msgspec.json.encode(self.spec))
         environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
         environment |= {"HELICLINE_URL": self.worker.url, "PYTHONUNBUFFERED": "1", "GIT_PYTHON_REFRESH": "quiet"}
         environment |= {"MLFLOW_TRACKING_URI": self.worker.url, "MLFLOW_DISABLE_TELEMETRY": "true"}
-        environment |= self.order.tracking
-        if self.order.token:
+        # what user code leaves in its temporary folder goes with the task
+        temporary = scratch / "tmp"
+        temporary.mkdir()
+        environment |= {"TMPDIR": str(temporary)}
+        environment |= self.spec.tracking
+        if self.spec.token:
             # user code never sees the worker's own secret, only one that ends with the task
-            environment |= {"HELICLINE_TOKEN": self.order.token, "MLFLOW_TRACKING_TOKEN": self.order.token}
-        preload = self.worker.preload(self.client, self.order.bundle, scratch)
+            environment |= {"HELICLINE_TOKEN": self.spec.token, "MLFLOW_TRACKING_TOKEN": self.spec.token}
+        preload = self.worker.preload(self.client, self.spec.bundle, scratch)
         return self.worker.fork_server.start(scratch, environment=environment, preload=preload)
 
     def _watch(self, process: Process, log_file: Path) -> None:
-        deadline = time.monotonic() + self.order.timeout_s
+        deadline = time.monotonic() + self.spec.timeout_s
         while process.poll() is None:
             process.wait(LOG_EVERY_S)
             self._ship(log_file)
@@ -167,17 +171,17 @@ class Task:
 
     def _beat(self, ended: threading.Event) -> None:
         client = Client(self.worker.url)
-        while not ended.wait(self.order.lease_s / 3):
+        while not ended.wait(self.spec.lease_s / 3):
             try:
-                body = {"fence": self.order.fence}
-                answer = client.post(f"/attempts/{self.order.attempt}/heartbeat", dict[str, bool], body)
+                body = {"fence": self.spec.fence}
+                answer = client.post(f"/attempts/{self.spec.attempt}/heartbeat", dict[str, bool], body)
                 self.cancelled = self.cancelled or answer["cancel"]
             except (Conflict, NotFound):
                 # the lease went to somebody else: whatever this process makes would be refused
                 self.lost = self.cancelled = True
                 return
             except Unavailable as error:
-                log.info("heartbeat of %s: %s", self.order.attempt, error)
+                log.info("heartbeat of %s: %s", self.spec.attempt, error)
         client.close()
 
     def _ship(self, log_file: Path) -> None:
@@ -187,18 +191,18 @@ class Task:
         if not piece:
             return
         try:
-            self.client.send("POST", f"/attempts/{self.order.attempt}/log", body=piece, offset=self.log_offset)
+            self.client.send("POST", f"/attempts/{self.spec.attempt}/log", body=piece, offset=self.log_offset)
             self.log_offset += len(piece)
         except HeliclineError as error:
-            log.info("log of %s: %s", self.order.attempt, error)
+            log.info("log of %s: %s", self.spec.attempt, error)
 
     def _completion(self, code: int, scratch: Path) -> Completion:
         result = scratch / "result.json"
         if code == 0 and result.is_file():
             return msgspec.json.decode(result.read_bytes(), type=Completion)
-        bare = Completion(fence=self.order.fence, ok=False)
+        bare = Completion(fence=self.spec.fence, ok=False)
         if self.timed_out:
-            error = f"it ran longer than {self.order.timeout_s:g} s"
+            error = f"it ran longer than {self.spec.timeout_s:g} s"
             return msgspec.structs.replace(bare, timed_out=True, error=error)
         if self.cancelled or self.worker.stopping.is_set():
             return msgspec.structs.replace(bare, cancelled=True, error="it was cancelled")
@@ -210,15 +214,15 @@ class Task:
         """Send the report until the server has it, or says that somebody else's counts."""
         for attempt in range(60):
             try:
-                self.client.post(f"/attempts/{self.order.attempt}/complete", dict[str, bool], completion)
+                self.client.post(f"/attempts/{self.spec.attempt}/complete", dict[str, bool], completion)
                 return
             except Unavailable:
                 time.sleep(min(0.2 * 2**attempt, 5.0))
             except HeliclineError as error:
                 if isinstance(error, Conflict | NotFound) or not completion.ok:
-                    log.warning("report of %s refused: %s", self.order.attempt, error)
+                    log.warning("report of %s refused: %s", self.spec.attempt, error)
                     return
-                completion = Completion(fence=self.order.fence, ok=False, error=str(error))
+                completion = Completion(fence=self.spec.fence, ok=False, error=str(error))
 
 
 def _ending(code: int) -> str:

@@ -15,6 +15,7 @@ import os
 import selectors
 import signal
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,7 @@ def become_task(request: dict[str, Any]) -> None:
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(request["environment"])
+        tempfile.tempdir = None  # the zygote may have looked it up already
         with (folder / "log").open("ab", buffering=0) as out:
             os.dup2(out.fileno(), 1)
             os.dup2(out.fileno(), 2)

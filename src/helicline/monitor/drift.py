@@ -33,7 +33,7 @@ def findings(spec: MonitorSpec, reference: Profile, window: Profile) -> list[Fin
             column=result.column,
             statistic="psi",
             value=result.value,
-            gate=spec.gate,
+            threshold=spec.threshold,
             p_value=result.p_value,
             severity=_severity(spec, result.value, is_significant=is_significant),
             window_count=result.window_count,
@@ -48,7 +48,7 @@ def _severity(spec: MonitorSpec, psi: float, *, is_significant: bool) -> Severit
         return "ok"
     if psi >= spec.critical:
         return "critical"
-    return "warning" if psi >= spec.gate else "info"
+    return "warning" if psi >= spec.threshold else "info"
 
 
 def _tested(name: str, reference: Column, window: Column) -> Finding | None:
@@ -60,7 +60,7 @@ def _tested(name: str, reference: Column, window: Column) -> Finding | None:
         column=name,
         statistic="psi",
         value=debiased_psi(old, new),
-        gate=0.0,
+        threshold=0.0,
         p_value=combined_p(old, new, is_ordered=is_ordered),
         severity="ok",
         window_count=window.count,

@@ -59,7 +59,7 @@ def findings(spec: MonitorSpec, rows: Columns) -> list[Finding]:
             column=spec.metric,
             statistic="value",
             value=value,
-            gate=spec.at_least,
+            threshold=spec.at_least,
             p_value=0.5 * math.erfc(below / math.sqrt(2)),
             severity=severity,
             window_count=len(rows["label"]),

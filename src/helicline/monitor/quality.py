@@ -41,13 +41,13 @@ def _column(name: str, old: Column, new: Column) -> Iterator[Finding]:
 
 def _finding(
     name: str, statistic: str, value: float, severity: Severity, *, reference: Column, window: Column | None = None,
-    gate: float = 0.0, detail: str = "",
+    threshold: float = 0.0, detail: str = "",
 ) -> Finding:  # fmt: skip
     return Finding(
         column=name,
         statistic=statistic,
         value=value,
-        gate=gate,
+        threshold=threshold,
         p_value=None,
         severity=severity,
         window_count=window.count + window.missing if window else 0,
@@ -65,13 +65,13 @@ def _missing(name: str, old: Column, new: Column) -> Finding:
     severity: Severity = "critical" if is_bad else "ok"
     detail = f"{now:.1%} missing, {before:.1%} in the reference"
     return _finding(
-        name, "missing", now - before, severity, reference=old, window=new, gate=MISSING_DIFFERENCE, detail=detail
+        name, "missing", now - before, severity, reference=old, window=new, threshold=MISSING_DIFFERENCE, detail=detail
     )
 
 
 def _outside(name: str, old: Column, new: Column) -> Finding:
     if old.low is None or old.high is None or not new.count:
-        return _finding(name, "out_of_range", 0.0, "ok", reference=old, window=new, gate=OUTSIDE_SHARE)
+        return _finding(name, "out_of_range", 0.0, "ok", reference=old, window=new, threshold=OUTSIDE_SHARE)
     slack = WIDENED * max(old.high - old.low, 1e-9)
     keys, counts = new.cells
     values = _values(keys, old.centre)
@@ -79,7 +79,14 @@ def _outside(name: str, old: Column, new: Column) -> Finding:
     severity: Severity = "warning" if outside >= OUTSIDE_SHARE else "ok"
     detail = f"{outside:.1%} outside of {old.low:g} to {old.high:g}"
     return _finding(
-        name, "out_of_range", float(outside), severity, reference=old, window=new, gate=OUTSIDE_SHARE, detail=detail
+        name,
+        "out_of_range",
+        float(outside),
+        severity,
+        reference=old,
+        window=new,
+        threshold=OUTSIDE_SHARE,
+        detail=detail,
     )
 
 
@@ -96,14 +103,14 @@ def _stuck(name: str, old: Column, new: Column) -> Finding:
     before = float(old.cells[1].max()) / old.count if old.count else 1.0
     severity: Severity = "critical" if now >= STUCK_NOW and before < STUCK_BEFORE else "ok"
     detail = f"one value is {now:.0%} of the window, {before:.0%} of the reference"
-    return _finding(name, "stuck", now, severity, reference=old, window=new, gate=STUCK_NOW, detail=detail)
+    return _finding(name, "stuck", now, severity, reference=old, window=new, threshold=STUCK_NOW, detail=detail)
 
 
 def _unseen(name: str, old: Column, new: Column) -> Finding:
     unseen = sum(count for value, count in new.categories.items() if value not in old.categories)
     singles = sum(1 for count in old.categories.values() if count == 1)
-    gate = max(UNSEEN_SHARE, 5 * singles / max(old.count, 1))  # Good-Turing: how much unseen mass to expect
+    threshold = max(UNSEEN_SHARE, 5 * singles / max(old.count, 1))  # Good-Turing: how much unseen mass to expect
     share = unseen / new.count if new.count else 0.0
-    severity: Severity = "warning" if share >= gate and unseen >= 5 else "ok"
+    severity: Severity = "warning" if share >= threshold and unseen >= 5 else "ok"
     detail = f"{share:.1%} in values the reference does not have"
-    return _finding(name, "unseen", share, severity, reference=old, window=new, gate=gate, detail=detail)
+    return _finding(name, "unseen", share, severity, reference=old, window=new, threshold=threshold, detail=detail)

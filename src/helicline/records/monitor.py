@@ -14,7 +14,8 @@ Severity = Literal["ok", "info", "warning", "critical", "insufficient_data", "im
 class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What to watch. A window is `window_s` long; an alert needs `persist` of the last `of` windows.
 
-    drift: debiased PSI of each column against `gate`, with a significance test at `q` (Benjamini-Hochberg).
+    drift: debiased PSI of each column against `threshold` (`gate` on the wire), with a significance
+    test at `q` (Benjamini-Hochberg).
     performance: `metric` over labelled rows at least `at_least`. quality: missing, out of range, unseen values.
     """
 
@@ -23,7 +24,7 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     at_least: float | None = None
     window_s: float = 300.0
     min_rows: int = 200
-    gate: float = 0.10
+    threshold: float = msgspec.field(default=0.10, name="gate")
     critical: float = 0.25
     q: float = 0.01
     persist: int = 2
@@ -52,12 +53,12 @@ class Monitor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One column (or metric) in one window: value against its gate, p-value, sizes of both sides."""
+    """One column (or metric) in one window: value against its threshold, p-value, sizes of both sides."""
 
     column: str
     statistic: str
     value: float
-    gate: float
+    threshold: float = msgspec.field(name="gate")
     p_value: float | None
     severity: Severity
     window_count: int

@@ -34,6 +34,13 @@ class Future:
     def __init__(self, source: Source, kind: Kind) -> None:
         self.source, self.kind = source, kind
 
+    def __repr__(self) -> str:
+        return (
+            f"<{self.kind} of step {self.source.step!r}>"
+            if self.source.step
+            else f"<{self.kind} {self.source.dataset!r}>"
+        )
+
     def __bool__(self) -> bool:
         raise Invalid("pipeline", "an `if` on a step's output", "a graph that does not depend on values", HINT_BRANCH)
 
@@ -51,6 +58,9 @@ class Step(typing.Generic[P, R]):
         hints = typing.get_type_hints(function)
         self.outputs = _output_kinds(function.__name__, hints.get("return"))
         self.input_kinds, self.param_names = _split_arguments(function, hints)
+
+    def __repr__(self) -> str:
+        return f"<step {self.__module__}.{self.function.__qualname__}>"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if _TRACE.get() is None:
@@ -191,6 +201,9 @@ class Pipeline:
         self.function = function
         self.name = checked_name("pipeline", function.__name__)
         self.__doc__ = function.__doc__
+
+    def __repr__(self) -> str:
+        return f"<pipeline {self.name}>"
 
     def trace(self, **overrides: Any) -> tuple[tuple[StepSpec, ...], Candidate | None, dict[str, Any]]:
         """Return the steps in order, the candidate, and the parameters the body was called with."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
 from helicline import errors
 from helicline.errors import HeliclineError, Unavailable
 from helicline.records.dataset import DatasetVersion, FileEntry
+from helicline.sdk.local_files import file_hash, local_files
 
 if TYPE_CHECKING:
     import httpx
@@ -51,7 +52,17 @@ class Client:
             base_url=self.url, headers=headers, timeout=httpx.Timeout(60, connect=5), trust_env=False
         )
 
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"  # the token stays out of logs
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
+        """Close the connections; a `with` block does it by itself."""
         self._http.close()
 
     @property
@@ -239,31 +250,3 @@ def error_of(response: httpx.Response) -> HeliclineError:
     if response.status_code == 404:
         return errors.Invalid("address", response.request.url.path, "one of the API; a name in it holds no '/'")
     return Unavailable("the server", f"it answered {response.status_code}: {detail}")
-
-
-def file_hash(path: Path) -> str:
-    """Return the BLAKE3 of a file."""
-    from blake3 import blake3
-
-    hasher = blake3(max_threads=blake3.AUTO)
-    hasher.update_mmap(path)
-    return hasher.hexdigest()
-
-
-def local_files(source: Path) -> list[tuple[FileEntry, Path]]:
-    """Return the files below a folder (or the one file) as entries, hidden files left out."""
-    if source.is_file():
-        return [(FileEntry(source.name, source.stat().st_size, file_hash(source)), source)]
-    if not source.is_dir():
-        raise errors.Invalid("path", str(source), "a file or a folder that exists")
-    return [
-        (FileEntry(path.relative_to(source).as_posix(), path.stat().st_size, file_hash(path)), path)
-        for path in sorted(_walk(source))
-    ]
-
-
-def _walk(folder: Path) -> Iterable[Path]:
-    for path in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not path.is_symlink() and not hidden:
-            yield path

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from helicline.errors import Invalid
 
@@ -28,12 +31,13 @@ class Table:
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = [Path(path) for path in paths]
 
+    def __repr__(self) -> str:
+        return f"Table({[str(path) for path in self.paths]})"
+
     @classmethod
     def of(cls, data: Any) -> Table:
         """Return a table of a pandas or polars frame, an Arrow table, a DuckDB relation, or a dict of columns."""
-        import tempfile
-
-        path = Path(tempfile.mkdtemp(prefix="helicline-table-")) / "part-0.parquet"
+        path = Path(_scratch().name) / f"{uuid4().hex}.parquet"
         write_parquet(data, path)
         return cls([path])
 
@@ -63,6 +67,12 @@ class Table:
     @property
     def row_count(self) -> int:
         return int(self.duckdb().shape[0])
+
+
+@cache
+def _scratch() -> TemporaryDirectory[str]:
+    """Return the process's folder for tables that were made in memory; it goes when the process ends."""
+    return TemporaryDirectory(prefix="helicline-tables-")
 
 
 def write_parquet(data: Any, path: Path) -> None:
@@ -96,10 +106,13 @@ def _relation(session: Any, data: Any) -> Any:
 
 
 class Model:
-    """A model that was logged: `load` it as it was fitted, or `predict` through its MLflow interface."""
+    """A model that was logged: `load` it as it was fitted, or `predict` through its MLflow interface (loaded once)."""
 
     def __init__(self, path: Path, *, model_id: str = "", digest: str = "") -> None:
         self.path, self.model_id, self.digest = Path(path), model_id, digest
+
+    def __repr__(self) -> str:
+        return f"Model({self.uri!r})"
 
     @property
     def uri(self) -> str:
@@ -113,7 +126,11 @@ class Model:
 
     def predict(self, rows: Any) -> Any:
         """Return the predictions for `rows` (a frame or array in the signature's columns)."""
-        return self.load().predict(rows)
+        return self._loaded.predict(rows)
+
+    @cached_property
+    def _loaded(self) -> Any:
+        return self.load()
 
 
 class Metrics(dict[str, float]):
@@ -131,6 +148,9 @@ class Artifact:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"Artifact({str(self.path)!r})"
 
     def json(self) -> Any:
         """Return the value of a JSON artifact."""

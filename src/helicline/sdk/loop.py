@@ -43,6 +43,9 @@ class Loop:
         _each_once("gates", [gate.name for gate in self.gates])
         _each_once("triggers", [trigger.name for trigger in self.triggers])
 
+    def __repr__(self) -> str:
+        return f"Loop({self.name!r}, pipeline={self.pipeline!r}, model={self.model!r}, deployment={self.deployment!r})"
+
     def spec(self, *, state: CodeState, environment: Environment) -> LoopSpec:
         """Return the loop as the record that the server keeps.
 
@@ -184,16 +187,16 @@ def max_latency(ms: float, *, quantile: float = 0.99) -> Guard:
 
 
 def drift(
-    *, window: str | float = "5m", min_rows: int = 200, gate: float = 0.10, critical: float = 0.25
+    *, window: str | float = "5m", min_rows: int = 200, threshold: float = 0.10, critical: float = 0.25
 ) -> MonitorSpec:
     """Monitor: the inputs' distribution against the version's reference, column by column.
 
     Args:
-        gate: debiased PSI from which a significant change is also material; `critical` from which it is grave.
+        threshold: debiased PSI from which a significant change is also material; `critical` from which it is grave.
         window: how long a window lasts; with fewer than `min_rows` rows it reaches further back.
     """
     return MonitorSpec(
-        kind="drift", window_s=seconds("window", window), min_rows=min_rows, gate=gate, critical=critical
+        kind="drift", window_s=seconds("window", window), min_rows=min_rows, threshold=threshold, critical=critical
     )
 
 

@@ -17,7 +17,7 @@ LETTERS = {"o": "ok", "i": "info", "w": "warning", "c": "critical", "-": "insuff
 def window(letter, at=0):
     severity = LETTERS[letter]
     finding = Finding(
-        column="age", statistic="psi", value=0.3, gate=0.1, p_value=0.0, severity=severity, window_count=500,
+        column="age", statistic="psi", value=0.3, threshold=0.1, p_value=0.0, severity=severity, window_count=500,
         reference_count=5000,
     )  # fmt: skip
     return Window(

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from helicline.errors import Invalid
-from helicline.sdk.client import local_files
+from helicline.sdk.local_files import local_files
 
 
 @pytest.fixture

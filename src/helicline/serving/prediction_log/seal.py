@@ -56,7 +56,7 @@ def _write(batch: Batch, path: Path) -> None:
         f"CAST({sql.identifier(name)} AS {kind}) AS {sql.identifier(name)}" for name, kind in batch.types.items()
     )
     with _database().cursor() as connection:
-        connection.register("batch", batch.columns)
+        connection.register("batch", {sql.column_name(name): values for name, values in batch.columns.items()})
         target = sql.literal(str(partial))
         connection.execute(f"COPY (SELECT {selected} FROM batch) TO {target} (FORMAT parquet, COMPRESSION zstd)")
     durable.sync(partial)

@@ -14,9 +14,14 @@ import numpy as np
 Columns = dict[str, np.ndarray[Any, Any]]
 
 
+def column_name(name: str) -> str:
+    """Return the name that a column has in DuckDB: NUL, which no SQL text can hold, is written as its symbol U+2400."""
+    return name.replace("\0", "\u2400")
+
+
 def identifier(name: str) -> str:
-    """Return a name of a column or table as SQL. NUL, which no SQL text can hold, is written as its symbol U+2400."""
-    return '"' + name.replace('"', '""').replace("\0", "\u2400") + '"'
+    """Return the name of a column or table as SQL, whatever characters it holds."""
+    return '"' + column_name(name).replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:

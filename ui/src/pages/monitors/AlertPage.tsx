@@ -173,7 +173,7 @@ function Evidence({ findings }: { findings: Finding[] }) {
               </span>
             ),
           },
-          { name: 'Gate', num: true, cell: (one) => num(one.gate) },
+          { name: 'Threshold', num: true, cell: (one) => num(one.gate) },
           { name: 'p', num: true, cell: (one) => num(one.p_value, 2) },
           { name: 'Rows', num: true, cell: (one) => num(one.window_count) },
           { name: 'Reference', num: true, cell: (one) => (one.reference_count ? num(one.reference_count) : '–') },

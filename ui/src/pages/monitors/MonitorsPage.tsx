@@ -98,7 +98,7 @@ function MonitorPanel({ detail }: { detail: MonitorDetail }) {
 function about({ monitor: { spec } }: MonitorDetail): string {
   const window = `windows of at least ${seconds(spec.window_s)} and ${num(spec.min_rows)} rows; an alert needs ${spec.persist} of ${spec.of}`;
   if (spec.kind === 'drift')
-    return `PSI of each feature against the training reference, gate ${spec.gate}, critical ${spec.critical}; ${window}.`;
+    return `PSI of each feature against the training reference, threshold ${spec.gate}, critical ${spec.critical}; ${window}.`;
   if (spec.kind === 'performance') return `${spec.metric} on labelled rows at least ${spec.at_least}; ${window}.`;
   return `Missing, out of range and unseen values; ${window}.`;
 }
