@@ -13,7 +13,7 @@ from helicline.settings import Settings
 from helicline.store import nouns
 from helicline.store.migrations import upgrade
 from helicline.store.unit import Store
-from making import NOW
+from support.records import NOW
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from helicline.store import nouns
 from helicline.store.migrations import upgrade
 from helicline.store.noun import Stale
 from helicline.store.unit import Store, _translated
-from making import NOW
+from support.records import NOW
 
 
 def lease(name, holder="a"):
