@@ -6,7 +6,6 @@ Both run at once; they are loaded in turn, three rounds, by this client.
 """
 
 import functools
-import importlib.util
 import json
 import os
 import socket
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from load import in_turn, measure, request
 
-STAND = Path(__file__).resolve().parents[1] / "tests" / "unit" / "gateway" / "stand.py"
+TESTS = Path(__file__).resolve().parents[1] / "tests"
 CONNECTIONS = (1, 16, 64)
 ROW = json.dumps({"dataframe_split": {"columns": ["sl", "sw", "pl", "pw"], "data": [[5.1, 3.5, 1.4, 0.2]]}})
 ASKED = request("POST", "/invocations", ROW.encode())
@@ -63,20 +62,20 @@ def compare(ours, theirs, seconds):
 
 
 def main(seconds):
-    spec = importlib.util.spec_from_file_location("gateway_stand", STAND)
-    stand = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(stand)
-    served = stand.Stand(Path(tempfile.mkdtemp()))
+    sys.path.insert(0, str(TESTS))
+    from support import gateway_harness
+
+    harness = gateway_harness.GatewayHarness(Path(tempfile.mkdtemp()))
     process = None
     try:
-        served.deploy("iris", "iris")
-        process, port = stock(stand.models() / "iris")
-        compare(served.gateway.address[1], port, seconds)
+        harness.deploy("iris", "iris")
+        process, port = stock(gateway_harness.models() / "iris")
+        compare(harness.gateway.address[1], port, seconds)
     finally:
         if process is not None:
             process.terminate()
             process.wait(20)
-        served.close()
+        harness.close()
 
 
 if __name__ == "__main__":

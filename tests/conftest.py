@@ -1,4 +1,4 @@
-"""What every test may ask for: both databases, and a store on each."""
+"""Fixtures for all tests: both databases, and a store on each."""
 
 from __future__ import annotations
 
@@ -111,6 +111,6 @@ def timed(database_url: str, clock: FakeClock) -> Iterator[Store]:
 @pytest.fixture(scope="session")
 def served() -> Any:
     """One gateway for all tests that do not disturb it."""
-    import stand
+    from support import gateway_harness
 
-    return stand.shared()
+    return gateway_harness.shared()

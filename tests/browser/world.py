@@ -15,6 +15,8 @@ import httpx
 import pandas as pd
 from sklearn.datasets import load_iris
 
+from support.wait import wait_for
+
 HERE = Path(__file__).parent
 PATIENCE_S = 90.0
 RUNS = 420
@@ -89,12 +91,7 @@ class World:
         return self.http.post(f"/api/v1{path}", json=body).raise_for_status().json()
 
     def until(self, what: str, probe: Callable[[], Any]) -> Any:
-        end = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end:
-            if found := probe():
-                return found
-            time.sleep(0.1)
-        raise AssertionError(f"{what} did not happen within {PATIENCE_S:.0f} s")
+        return wait_for(probe, what, limit_s=PATIENCE_S, interval_s=0.1)
 
     def turn(self, number: int, *states: str) -> dict[str, Any]:
         """Wait for a turn to come to one of the states, and return it."""
@@ -146,6 +143,7 @@ class World:
 
     def register_bad_model(self) -> None:
         environment = {**os.environ, "MLFLOW_TRACKING_URI": self.url, "GIT_PYTHON_REFRESH": "quiet"}
+        environment["PYTHONPATH"] = os.pathsep.join(sys.path)  # the program imports this module
         done = subprocess.run(
             [sys.executable, "-c", BAD_MODEL], cwd=HERE, env=environment, capture_output=True, text=True, timeout=120
         )

@@ -1,6 +1,6 @@
 /*
  * Preloaded into a server, this keeps a journal of what the server does to the files under one folder, in order, and
- * of when it asks that they be made durable. tests/powercut.py rebuilds from it what a power cut could have left.
+ * of when it asks that they be made durable. tests/support/power_cut.py rebuilds from it what a power cut could have left.
  *
  * A record is a header, then its payload. What changes a file, and the record of it, are one step under a lock. An
  * fsync does not reach the disk: it takes a fixed time instead, so that other threads go on while it is under way.
@@ -24,7 +24,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* keep in step with Kind in tests/powercut.py */
+/* keep in step with Kind in tests/support/power_cut.py */
 enum { CREATE = 'c', WRITE = 'w', TRUNCATE = 't', RENAME = 'r', LINK = 'l', UNLINK = 'u', MKDIR = 'm', RMDIR = 'd',
        SYNC_BEGIN = 's', SYNC_END = 'e', SYNC_FAILED = 'f', UNKNOWN = '?' };
 

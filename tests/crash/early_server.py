@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from nest import nest
+from fork_server import serve_forks
 
 from helicline import settings as settings_file
 from helicline.loop.context import Context
@@ -23,7 +23,7 @@ class EarlyWriter(SqliteWriter):
                 with connection.begin_nested():
                     self._apply(connection, job)
                 settle([job])
-            time.sleep(0.05)
+            time.sleep(0.05)  # the fault that the tests must detect: the answer is out, the commit is not yet
 
 
 class EarlyStore(Store):
@@ -39,4 +39,4 @@ def serve_on(kind: type[Store] = Store, blobs: type[LocalBlobs] = LocalBlobs) ->
 
 
 if __name__ == "__main__":
-    nest(lambda: serve_on(EarlyStore))
+    serve_forks(lambda: serve_on(EarlyStore))

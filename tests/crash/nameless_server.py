@@ -1,7 +1,7 @@
 """A control of the power cut: a server that makes the bytes of a blob durable, but not its name."""
 
 from early_server import serve_on
-from nest import nest
+from fork_server import serve_forks
 
 from helicline.store.blobs import LocalBlobs
 
@@ -14,4 +14,4 @@ class NamelessBlobs(LocalBlobs):
 
 
 if __name__ == "__main__":
-    nest(lambda: serve_on(blobs=NamelessBlobs))
+    serve_forks(lambda: serve_on(blobs=NamelessBlobs))

@@ -25,7 +25,7 @@ from helicline.records.deployment import RevisionSpec
 from helicline.server.filter import owner_token
 from helicline.serving.prediction_log.segment import Label
 from helicline.store.blobs import LocalBlobs
-from powercut import mark
+from support.power_cut import mark
 
 
 def kept(word):
@@ -132,7 +132,7 @@ async def in_turn(home, failing):
         before = size_of(home / "log")
         keeping = asyncio.create_task(prediction_log.append_labels([label(f"p{at}")]))
         while size_of(home / "log") == before:  # noqa: ASYNC110 - the growth of a file is no event
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # lets the task run
         if at % 2:
             failing.touch()
         with contextlib.suppress(OSError):

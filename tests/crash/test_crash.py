@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from crashing import Nest, Server, Writers
+from support.acknowledged_writes import Writers
+from support.server_process import ForkedServer, ServerProcess
+from support.wait import wait_for
 
 KILLS = int(os.environ.get("HELICLINE_KILLS", "200"))
-NEST = Path(__file__).with_name("nest.py")
+FORK_SERVER = Path(__file__).with_name("fork_server.py")
 
 
 @pytest.fixture
@@ -21,14 +23,14 @@ def killed(tmp_path):
     """Run a server, kill it `times` times under load, and return it restarted with what its writers remember."""
     servers = []
 
-    def run(times, program=NEST, seed=7):
-        chance, server = random.Random(seed), Nest(tmp_path / f"home{len(servers)}", program)
+    def run(times, program=FORK_SERVER, seed=7):
+        chance, server = random.Random(seed), ForkedServer(tmp_path / f"home{len(servers)}", program)
         servers.append(server)
         server.start()
         writers = Writers(server)
         writers.begin()
         for _ in range(times):
-            time.sleep(chance.uniform(0.005, 0.6))
+            time.sleep(chance.uniform(0.005, 0.6))  # the kill comes at a random moment: that is the test
             server.kill()
             server.start()
         writers.end()
@@ -61,11 +63,11 @@ def test_the_harness_sees_a_server_that_acknowledges_too_early(killed):
 
 
 def test_a_stop_on_request_finishes_what_it_has_begun(tmp_path):
-    server = Server(tmp_path / "home")
+    server = ServerProcess(tmp_path / "home")
     server.start()
     writers = Writers(server)
     writers.begin()
-    time.sleep(0.5)
+    wait_for(lambda: all(len(writers.acknowledged[name]) > 3 for name in writers.kinds()), "writes of every kind")
     server.stop()
     assert server.process.returncode == 0
     server.start()
@@ -88,7 +90,7 @@ def test_a_full_disk_refuses_writes_in_words_and_recovers(tmp_path):
     """Files cannot grow over 3 MB: writes are refused with 507 or 503, reads go on, and more space heals it."""
     program = tmp_path / "full.py"
     program.write_text(FULL)
-    server = Server(tmp_path / "home", str(program), "3000000")
+    server = ServerProcess(tmp_path / "home", str(program), "3000000")
     server.start()
     writers = Writers(server)
     writers.begin()
@@ -100,7 +102,7 @@ def test_a_full_disk_refuses_writes_in_words_and_recovers(tmp_path):
         assert client.get("/api/v1/status").status_code == 200
         assert client.put("/api/v1/blobs", content=b"x" * 4_000_000).status_code in (503, 507)
     server.stop()
-    normal = Server(server.home)
+    normal = ServerProcess(server.home)
     normal.port = server.port
     normal.start()
     assert writers.lost() == {}

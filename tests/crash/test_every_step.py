@@ -14,7 +14,7 @@ from helicline.gateway.log_sealer import seal_all
 from helicline.server.filter import owner_token
 from helicline.serving.prediction_log.segment import close_leftovers
 from helicline.store.blobs import LocalBlobs
-from powercut import FATES, Disk, Fate, Journal, contents
+from support.power_cut import FATES, Disk, Fate, Journal, contents
 
 PROGRAM = Path(__file__).with_name("small_writers.py")
 
@@ -25,7 +25,11 @@ def steps(tmp_path):
 
     def run(name, *, sync_ms=0, times=1):
         journal = Journal(tmp_path, sync_ms=sync_ms, fail_one_in=1)
-        environment = {**os.environ, **journal.environment, "PYTHONPATH": str(PROGRAM.parents[1])}
+        environment = {
+            **os.environ,
+            **journal.environment,
+            "PYTHONPATH": os.pathsep.join([str(PROGRAM.parents[1]), *sys.path]),
+        }
         command = [sys.executable, str(PROGRAM), name, str(journal.root / "home")]
         subprocess.run(command, env=environment, check=True, timeout=60)
         disk = Disk(journal)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from crashing import Nest, Writers
-from powercut import FATES, WHOLE, Disk, Fate, Journal, Kind, contents
+from support.acknowledged_writes import Writers
+from support.power_cut import FATES, WHOLE, Disk, Fate, Journal, Kind, contents
+from support.server_process import ForkedServer
 
 CUTS = int(os.environ.get("HELICLINE_CUTS", "16"))
 LOAD_S = 1.5 + CUTS / 50
@@ -45,7 +46,7 @@ class Outage:
     def __init__(self, folder, program, *, fail_one_in=0, seed=7):
         self.folder, self.chance = folder, random.Random(seed)
         self.journal = Journal(folder, fail_one_in=fail_one_in)
-        server = Nest(self.journal.root / "home", HERE / program, **self.journal.environment)
+        server = ForkedServer(self.journal.root / "home", HERE / program, **self.journal.environment)
         server.log = folder / "watched.log"
         self.witness = Witness(server, self.journal)
         try:
@@ -57,22 +58,22 @@ class Outage:
                 self.journal.fail()
                 self._load(9 * fail_one_in)
                 self.journal.heal()
-            time.sleep(LOAD_S / 2)
+            time.sleep(LOAD_S / 2)  # the writers load the server; the length of the load is the setting
             server.kill(signal.SIGTERM)  # a clean end, so that the log is folded into the database and begun anew
             server.start()
-            time.sleep(LOAD_S / 2)
+            time.sleep(LOAD_S / 2)  # the same load on the second log
         finally:
             server.stop()
             self.witness.end()
         self.disk = Disk(self.journal)
-        self.after = Nest(folder / "after" / "home", HERE / "nest.py")
+        self.after = ForkedServer(folder / "after" / "home", HERE / "fork_server.py")
         self.after.log = folder / "after.log"
 
     def _load(self, least):
         """Let the writers go on for a while, and until so many more things are acknowledged: machines are busy."""
         wanted, began = self.witness.count() + least, time.monotonic()
         while (past := time.monotonic() - began) < LOAD_S or (past < 40 and self.witness.count() < wanted):
-            time.sleep(0.05)
+            time.sleep(0.05)  # how often the two conditions of this bounded loop are looked at
 
     def moments(self, count):
         """Half of them right after an acknowledgement, when most is at stake; the others at any step."""
@@ -134,7 +135,7 @@ def outage(tmp_path):
 
 
 def test_nothing_acknowledged_is_lost_in_a_power_cut(outage):
-    dark = outage("nest.py")
+    dark = outage("fork_server.py")
     wrong = {(moment, fate): found for moment, fate, found in dark.cuts(CUTS) if found}
     assert wrong == {}
     assert dark.whole() == contents(dark.journal.root)
@@ -144,7 +145,7 @@ def test_nothing_acknowledged_is_lost_in_a_power_cut(outage):
 
 def test_nothing_acknowledged_is_lost_when_a_bad_disk_loses_its_power(outage):
     """One step in fifty fails; what a failed fsync was to keep is gone, even where a later one succeeds."""
-    dark = outage("nest.py", fail_one_in=50)
+    dark = outage("fork_server.py", fail_one_in=50)
     assert sum(one.kind is Kind.SYNC_FAILED for one in dark.disk.records) > 3
     wrong = {(moment, fate): found for moment, fate, found in dark.cuts(CUTS // 2) if found}
     assert wrong == {}

@@ -1,7 +1,7 @@
 """A control of the power cut: a server whose database leaves it to the system when its writes reach the disk."""
 
 from early_server import serve_on
-from nest import nest
+from fork_server import serve_forks
 
 from helicline.store.database import Store
 
@@ -13,4 +13,4 @@ class UnsyncedStore(Store):
 
 
 if __name__ == "__main__":
-    nest(lambda: serve_on(UnsyncedStore))
+    serve_forks(lambda: serve_on(UnsyncedStore))

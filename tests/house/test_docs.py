@@ -42,6 +42,6 @@ def test_a_note_fits_on_a_page(note):
     assert len(note.read_text().splitlines()) <= 40
 
 
-@pytest.mark.parametrize("page", [ROOT / "CONTRIBUTING.md"], ids=name_of)
+@pytest.mark.parametrize("page", [ROOT / "CONTRIBUTING.md", DOCS / "words.md"], ids=name_of)
 def test_every_path_of_the_repository_exists(page):
     assert [path for path in PATH.findall(page.read_text()) if not (ROOT / path).exists()] == []

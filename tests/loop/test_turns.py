@@ -10,7 +10,7 @@ from helicline.serving import rollout
 from helicline.store import nouns
 from helicline.store.blobs import LocalBlobs
 from helicline.store.rows import event
-from turning import PLAN, World
+from support.simulated_loop import PLAN, SimulatedLoop
 
 EXPECTED = {
     "turns": [(1, "PROMOTED", 1, 1, 0), (2, "PROMOTED", 2, 2, 1)],
@@ -26,7 +26,7 @@ EXPECTED = {
 
 @pytest.fixture
 def world(database_url, tmp_path, blobs):
-    made = World(database_url, tmp_path, blobs)
+    made = SimulatedLoop(database_url, tmp_path, blobs)
     yield made
     made.store.close()
 
@@ -126,7 +126,7 @@ def test_a_turn_that_trains_the_very_same_model_ends_unchanged(world):
 
 
 def moves_of_two_turns(folder):
-    world = World(f"sqlite:///{folder / 'count.db'}", folder, LocalBlobs(folder / "count"))
+    world = SimulatedLoop(f"sqlite:///{folder / 'count.db'}", folder, LocalBlobs(folder / "count"))
     world.two_turns()
     expected, moves = world.state(), world.store.moves
     world.store.close()
@@ -148,7 +148,7 @@ def test_a_server_that_dies_at_any_move_gets_to_the_same_end(undisturbed, tmp_pa
     different = {}
     for at in range(part + 1, moves + 1, PARTS):
         blobs = LocalBlobs(tmp_path / f"blobs{at}")
-        world = World(f"sqlite:///{tmp_path / f'{at}.db'}", tmp_path, blobs)
+        world = SimulatedLoop(f"sqlite:///{tmp_path / f'{at}.db'}", tmp_path, blobs)
         world.store.write(lambda tx: None)
         world.store.kill = (when, at)
         world.two_turns()

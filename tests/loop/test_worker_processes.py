@@ -4,15 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import msgspec
 import pytest
 
-from crashing import Server
 from helicline.cli.loop import record
 from helicline.errors import Conflict
 from helicline.sdk.client import Client
+from support.server_process import ServerProcess
+from support.wait import wait_for
 
 SOURCE = """
 import os, sys, time
@@ -29,7 +29,7 @@ def make(numbers: hl.Metrics, *, how: str = "HOW", marker: str = "MARKER") -> hl
     if how == "raises":
         raise ZeroDivisionError("no zero today")
     if how == "hangs":
-        time.sleep(60)
+        time.sleep(60)  # longer than the timeout of the step
     if how == "exits":
         sys.exit(3)
     if how == "writes_nothing":
@@ -40,7 +40,7 @@ def make(numbers: hl.Metrics, *, how: str = "HOW", marker: str = "MARKER") -> hl
         return "a model"
     if how == "waits" and not Path(marker).exists():
         Path(marker).write_text("begun")
-        time.sleep(1.5)
+        time.sleep(1.5)  # long enough for the test to kill the worker meanwhile
 
 @hl.pipeline
 def NAME():
@@ -64,7 +64,7 @@ class Shop:
 
     def __init__(self, folder):
         self.folder = folder
-        self.server = Server(folder / "home", HELICLINE_LEASE_S="4")
+        self.server = ServerProcess(folder / "home", HELICLINE_LEASE_S="4")
         self.server.start()
         self.client = Client(self.server.url)
         self.workers = [self.worker()]
@@ -82,13 +82,12 @@ class Shop:
         return self.client.post(f"/loops/{name}/turns", dict, {})
 
     def turn(self, name, *states):
-        end = time.monotonic() + 120
-        while time.monotonic() < end:
-            found = self.client.get(f"/turns/{name}", dict)
-            if found["state"] in states:
-                return found
-            time.sleep(0.1)
-        raise AssertionError(f"{name} is {found['state']}: {(self.folder / 'worker.log').read_text()[-2000:]}")
+        def turn():
+            record = self.client.get(f"/turns/{name}", dict)
+            return record if record["state"] in states else None
+
+        event = f"{name} to be {states}; the worker's log is {self.folder / 'worker.log'}"
+        return wait_for(turn, event, limit_s=120, interval_s=0.1)
 
     def detail(self, turn):
         return self.client.get(f"/pipeline-runs/{turn['pipeline_run']}", dict)
@@ -152,9 +151,7 @@ def test_a_cancelled_turn_stops_its_process(shop):
     leased(shop, "cancelled")
     shop.client.post("/turns/cancelled/cancel", dict, {"reason": "enough"})
     turn = shop.turn("cancelled", "CANCELLED")
-    end = time.monotonic() + 60
-    while shop.detail(turn)["run"]["state"] != "CANCELLED" and time.monotonic() < end:
-        time.sleep(0.1)
+    wait_for(lambda: shop.detail(turn)["run"]["state"] == "CANCELLED", "the run to be cancelled", interval_s=0.1)
     assert [one["state"] for one in shop.detail(turn)["attempts"] if one["step"] == "make"] in (
         ["CANCELLED"],
         ["TIMED_OUT"],
@@ -177,13 +174,13 @@ def test_the_work_of_a_killed_worker_is_taken_over_and_its_late_report_refused(s
 
 def leased(shop, name):
     """Return the attempt of `make` once its process has begun."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
+
+    def attempt():
         turn = shop.client.get(f"/turns/{name}", dict)
-        found = [one for one in shop.detail(turn)["attempts"] if one["step"] == "make"] if turn["pipeline_run"] else []
-        if found and found[-1]["state"] == "LEASED":
-            text = shop.client.send("GET", f"/attempts/{found[-1]['id']}/log").text
-            if "now it" in text:
-                return found[-1]
-        time.sleep(0.05)
-    raise AssertionError(f"{name} was never leased")
+        attempts = shop.detail(turn)["attempts"] if turn["pipeline_run"] else []
+        last = next((attempt for attempt in reversed(attempts) if attempt["step"] == "make"), None)
+        if last is None or last["state"] != "LEASED":
+            return None
+        return last if "now it" in shop.client.send("GET", f"/attempts/{last['id']}/log").text else None
+
+    return wait_for(attempt, f"the lease of {name}", limit_s=60, interval_s=0.05)

@@ -21,26 +21,26 @@ os.environ |= {
 import httpx
 import pytest
 
-from duel import Side
-from stock import Stock
-from wire import Server
+from support.compare_with_mlflow import ComparedServer
+from support.mlflow_server import MlflowServer
+from support.mlflow_wire_server import MlflowWireServer
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("home"))
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowWireServer]:
+    running = MlflowWireServer(tmp_path_factory.mktemp("home"))
     yield running
     running.close()
 
 
 @pytest.fixture
-def http(server: Server) -> Iterator[httpx.Client]:
+def http(server: MlflowWireServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=30) as client:
         yield client
 
 
 @pytest.fixture
-def client(server: Server):
+def client(server: MlflowWireServer):
     """The stock client."""
     import mlflow
 
@@ -59,12 +59,15 @@ def experiment(client, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def sides(tmp_path_factory: pytest.TempPathFactory, postgres_database: str) -> Iterator[list[Side]]:
+def sides(tmp_path_factory: pytest.TempPathFactory, postgres_database: str) -> Iterator[list[ComparedServer]]:
     """A stock server, and one of ours on each database."""
     home = tmp_path_factory.mktemp("stock")
-    stock = Stock(home)
-    ours = [Server(tmp_path_factory.mktemp("lite")), Server(tmp_path_factory.mktemp("pg"), postgres_database)]
-    yield [Side(one.url) for one in (stock, *ours)]
+    stock = MlflowServer(home)
+    ours = [
+        MlflowWireServer(tmp_path_factory.mktemp("lite")),
+        MlflowWireServer(tmp_path_factory.mktemp("pg"), postgres_database),
+    ]
+    yield [ComparedServer(one.url) for one in (stock, *ours)]
     for one in ours:
         one.close()
     stock.close()

@@ -15,7 +15,8 @@ import mlflow
 import numpy as np
 import pytest
 
-from receiver import Receiver
+from support.http_receiver import Receiver
+from support.wait import wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -239,7 +240,7 @@ def test_a_registered_model_is_served_by_the_command_line(server, registered, tm
             start_new_session=True,
         )  # fmt: skip
     try:
-        answer = asked(f"http://127.0.0.1:{port}", serving, log)
+        answer = prediction(f"http://127.0.0.1:{port}", serving, log)
     finally:
         if serving.poll() is None:
             os.killpg(serving.pid, signal.SIGTERM)
@@ -247,14 +248,16 @@ def test_a_registered_model_is_served_by_the_command_line(server, registered, tm
     assert answer == {"predictions": [2, 4]}
 
 
-def asked(url: str, serving: subprocess.Popen, log) -> dict:
-    """Wait until the model answers, and return what."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and serving.poll() is None:
+def prediction(url: str, serving: subprocess.Popen, log) -> dict:
+    """Wait until the model server is up, and return its prediction for two rows."""
+
+    def is_up() -> bool:
+        assert serving.poll() is None, log.read_text()[-2000:]
         try:
-            if httpx.get(f"{url}/ping", timeout=5).status_code == 200:
-                body = {"dataframe_split": {"columns": ["x"], "data": [[1], [2]]}}
-                return httpx.post(f"{url}/invocations", json=body, timeout=30).json()
+            return httpx.get(f"{url}/ping", timeout=5).status_code == 200
         except httpx.TransportError:
-            time.sleep(0.2)
-    raise AssertionError(log.read_text()[-2000:])
+            return False
+
+    wait_for(is_up, f"the model server; its log is {log}", limit_s=120, interval_s=0.2)
+    body = {"dataframe_split": {"columns": ["x"], "data": [[1], [2]]}}
+    return httpx.post(f"{url}/invocations", json=body, timeout=30).json()

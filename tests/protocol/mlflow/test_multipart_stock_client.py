@@ -11,8 +11,8 @@ import mlflow
 import obstore
 import pytest
 
-from bucket import bucket
-from wire import Server
+from support.mlflow_wire_server import MlflowWireServer
+from support.s3_bucket import bucket
 
 PART = 5 << 20
 MPU = "/api/2.0/mlflow-artifacts/mpu"
@@ -21,7 +21,7 @@ MPU = "/api/2.0/mlflow-artifacts/mpu"
 @pytest.fixture(scope="module")
 def at_bucket(tmp_path_factory):
     with bucket() as url:
-        running = Server(tmp_path_factory.mktemp("home"), blobs=url)
+        running = MlflowWireServer(tmp_path_factory.mktemp("home"), blobs=url)
         yield running
         running.close()
 
@@ -88,7 +88,7 @@ def test_without_a_bucket_the_client_falls_back_to_the_server(server, client, ru
 
 def test_the_setting_keeps_clients_away_from_the_bucket(tmp_path):
     with bucket() as url:
-        running = Server(tmp_path, blobs=url, presigned=False)
+        running = MlflowWireServer(tmp_path, blobs=url, presigned=False)
         told = httpx.get(f"{running.url}/api/3.0/mlflow/server-info").json()
         refused = httpx.post(f"{running.url}{MPU}/create/0/r", json={"path": "x", "num_parts": 1})
         running.close()

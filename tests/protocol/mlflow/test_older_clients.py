@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wire import Server
+from support.mlflow_wire_server import MlflowWireServer
 
 SMOKE = Path(__file__).parents[2] / "clients" / "smoke.py"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "helicline" / "clients"
@@ -46,7 +46,7 @@ def environment_of(version: str) -> Path:
 
 @pytest.fixture
 def fresh(tmp_path: Path):
-    running = Server(tmp_path)
+    running = MlflowWireServer(tmp_path)
     yield running
     running.close()
 

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-import moves
-from duel import differences
+from support import mlflow_calls
+from support.compare_with_mlflow import differences
 
 API = "/api/2.0/mlflow"
 SEQUENCES = int(os.environ.get("HELICLINE_DUEL", "0"))
@@ -36,7 +36,7 @@ def duel(sides, sequences, examples):
     )
     @given(st.data())
     def look(data):
-        found = differences(sides, data.draw(sequences(moves.prefix())))
+        found = differences(sides, data.draw(sequences(mlflow_calls.prefix())))
         assert found == [], "\n".join(found)
 
     look()
@@ -44,7 +44,12 @@ def duel(sides, sequences, examples):
 
 @pytest.mark.parametrize(
     ("sequences", "examples"),
-    [(moves.tracking, 25), (moves.registry, 25), (moves.logged_models, 20), (moves.traces, 20)],
+    [
+        (mlflow_calls.tracking, 25),
+        (mlflow_calls.registry, 25),
+        (mlflow_calls.logged_models, 20),
+        (mlflow_calls.traces, 20),
+    ],
     ids=["tracking", "registry", "logged models", "traces"],
 )
 def test_random_calls_are_answered_as_the_stock_server_answers_them(sides, sequences, examples):
@@ -52,7 +57,7 @@ def test_random_calls_are_answered_as_the_stock_server_answers_them(sides, seque
 
 
 def test_a_difference_is_seen(sides):
-    prefix = moves.prefix()
+    prefix = mlflow_calls.prefix()
     sides[1].http.post(f"{API}/experiments/create", json={"name": f"{prefix}x"})
     create = ("POST", f"{API}/experiments/create", {"name": f"{prefix}x"}, ("experiment", "experiment_id"))
     found = differences(sides, [create])

@@ -10,7 +10,7 @@ import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 
-from duel import THREE, TWO, Ref, differences
+from support.compare_with_mlflow import THREE, TWO, Ref, differences
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 BEGAN = 1_767_225_600_000  # 2026-01-01T00:00:00Z

@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -29,8 +28,9 @@ from mlflow.tracing.client import TracingClient
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from stock import Stock
-from wire import Server
+from support.mlflow_server import MlflowServer
+from support.mlflow_wire_server import MlflowWireServer
+from support.wait import wait_for
 
 KINDS = {"experiments": 4, "deleted experiments": 1, "runs": 5, "deleted runs": 2, "points": 2508, "datasets": 1}
 KINDS |= {"files": 4, "logged models": 1, "registered models": 2, "model versions": 3, "prompts": 1, "traces": 4}
@@ -151,7 +151,7 @@ def ended(process):
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stock")
-    running = Stock(folder)
+    running = MlflowServer(folder)
     # in a process of its own, as users log: what other tests left of the client's tracing does not reach it
     # nor what it left in the environment: an experiment of another server
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_EXPERIMENT")}
@@ -166,7 +166,7 @@ def stock(tmp_path_factory):
 @pytest.fixture
 def ours(tmp_path):
     (tmp_path / "ours").mkdir()
-    running = Server(tmp_path / "ours")
+    running = MlflowWireServer(tmp_path / "ours")
     yield running
     running.close()
 
@@ -221,7 +221,7 @@ def test_everything_comes_in_with_its_ids_and_goes_out_again(stock, ours, tmp_pa
     before = contents(stock.url, stock.run, stock.model)
     assert contents(ours.url, stock.run, stock.model) == before
     (tmp_path / "second").mkdir()
-    second = Stock(tmp_path / "second")
+    second = MlflowServer(tmp_path / "second")
     try:
         for _ in range(2):  # a second time changes nothing
             code, report, said = ended(hl(tmp_path, ours.url, "export", "mlflow", second.url, "--json"))
@@ -239,8 +239,11 @@ def test_everything_comes_in_with_its_ids_and_goes_out_again(stock, ours, tmp_pa
 def test_a_copy_that_was_killed_goes_on_and_doubles_nothing(stock, ours, tmp_path):
     process = hl(tmp_path, ours.url, "import", "mlflow", stock.url, "--json")
     journals = tmp_path / "home" / "transfers"
-    while process.poll() is None and not any(len(one.read_bytes()) > 200 for one in journals.glob("*.jsonl")):
-        time.sleep(0.005)
+
+    def has_begun():
+        return process.poll() is not None or any(len(file.read_bytes()) > 200 for file in journals.glob("*.jsonl"))
+
+    wait_for(has_begun, "the copy to begin", interval_s=0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     for one in journals.glob("*.jsonl"):

@@ -10,7 +10,7 @@ from helicline.protocol.rest.admin import TokenBody, create_token
 from helicline.protocol.rest.edge import Edge
 from helicline.records.access import Caller
 from helicline.server.permissions import API
-from live import home, served
+from support.live_server import make_context, running_server
 
 HIDDEN_BODY = json.dumps({"name": "smuggled", "role": "admin"})
 HIDDEN = f"POST {API}/tokens HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
@@ -43,7 +43,7 @@ SMUGGLERS = {
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    with served(home(tmp_path_factory.mktemp("home"))) as opened:
+    with running_server(make_context(tmp_path_factory.mktemp("home"))) as opened:
         yield opened
 
 
@@ -75,9 +75,9 @@ def test_the_request_that_is_hidden_would_be_carried_out(client):
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
     """A server that asks everybody for a token, and one that an admin has."""
-    context = home(tmp_path_factory.mktemp("guarded"), auth="token")
+    context = make_context(tmp_path_factory.mktemp("guarded"), auth="token")
     edge = Edge(context, Caller(name="root", role="admin"), "")
-    with served(context) as opened:
+    with running_server(context) as opened:
         yield opened, create_token.fn(edge, TokenBody(name="ada", role="admin")).secret
 
 

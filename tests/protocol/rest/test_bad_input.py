@@ -8,8 +8,8 @@ import pytest
 
 from helicline.records.access import ROLES
 from helicline.server.permissions import API, PERMISSIONS
-from live import LIMIT, home, served
-from making import loop_spec
+from support.live_server import LIMIT, make_context, running_server
+from support.records import loop_spec
 
 WRITES = sorted(route for route in PERMISSIONS if route[0] in ("POST", "PUT"))
 READS = sorted(route for route in PERMISSIONS if route[0] == "GET" and route[1] != "/stream")
@@ -39,8 +39,8 @@ BODIES = {
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    context = home(tmp_path_factory.mktemp("home"))
-    with served(context) as opened:
+    context = make_context(tmp_path_factory.mktemp("home"))
+    with running_server(context) as opened:
         yield opened
 
 
@@ -171,14 +171,14 @@ def test_a_problem_says_which_request_it_was(client):
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
     """A server that asks everybody for a token, and a token of each role."""
-    context = home(tmp_path_factory.mktemp("guarded"), auth="token")
+    context = make_context(tmp_path_factory.mktemp("guarded"), auth="token")
     from helicline.protocol.rest.admin import TokenBody, create_token
     from helicline.protocol.rest.edge import Edge
     from helicline.records.access import Caller
 
     edge = Edge(context, Caller(name="root", role="admin"), "")
     secrets = {role: create_token.fn(edge, TokenBody(name=role, role=role)).secret for role in ROLES}
-    with served(context) as opened:
+    with running_server(context) as opened:
         yield opened, secrets
 
 

@@ -16,9 +16,9 @@ from helicline.records.loop import Cause
 from helicline.server.permissions import API, PERMISSIONS
 from helicline.store import nouns
 from helicline.store.blobs import LocalBlobs
-from live import served
-from making import commit
-from turning import SPEC, World
+from support.live_server import running_server
+from support.records import commit
+from support.simulated_loop import SPEC, SimulatedLoop
 
 REQUESTS = int(os.environ.get("HELICLINE_FUZZ", "20"))
 ENDLESS = ("GET", "/stream")  # server-sent events, for as long as somebody listens
@@ -31,10 +31,10 @@ CHECKS = [not_a_server_error, content_type_conformance]
 def client(tmp_path_factory):
     """A server that has turned twice and waits for an approval of its third: something of every noun is there."""
     home = tmp_path_factory.mktemp("home")
-    world = World(f"sqlite:///{home / 'meta.db'}", home, LocalBlobs(home / "blobs"))
+    world = SimulatedLoop(f"sqlite:///{home / 'meta.db'}", home, LocalBlobs(home / "blobs"))
     world.two_turns()
     begin_a_third(world)
-    with served(world.context) as opened:
+    with running_server(world.context) as opened:
         yield opened
 
 

@@ -5,12 +5,12 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import httpx
 import pytest
 
-from crashing import Server
+from support.server_process import ServerProcess
+from support.wait import wait_for
 
 TRAINING = """
 import mlflow, sys
@@ -24,7 +24,7 @@ print("last words", file=sys.stderr)
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("home"))
+    server = ServerProcess(tmp_path_factory.mktemp("home"))
     server.start()
     yield server
     server.stop()
@@ -91,6 +91,7 @@ def script(place, monkeypatch, tmp_path):
     monkeypatch.setattr(script, "EVERY_S", 0.1)
     monkeypatch.chdir(tmp_path)
     gate = tmp_path / "gate"
+    # the program looks for the file every 50 ms, since it has no other way to be told
     waiting = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.05)\n"
 
     def start(rest):
@@ -117,10 +118,7 @@ def status_of(place, run_id):
 
 
 def own_run_of(under_way):
-    for _ in range(600):
-        if under_way.sent > 0:
-            break
-        time.sleep(0.1)
+    wait_for(lambda: under_way.sent > 0, "the first lines of the program")
     return under_way.own["info"]["run_id"]
 
 

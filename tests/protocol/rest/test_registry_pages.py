@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from helicline.server.permissions import API
-from live import home, served
+from support.live_server import make_context, running_server
 
 
 @pytest.fixture(scope="module")
 def http(tmp_path_factory):
-    with served(home(tmp_path_factory.mktemp("home"))) as opened:
+    with running_server(make_context(tmp_path_factory.mktemp("home"))) as opened:
         for name in ("churn", "other"):
             opened.post("/api/2.0/mlflow/registered-models/create", json={"name": name}).raise_for_status()
             for number in (1, 2):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from helicline.server.permissions import API
-from live import home, served
+from support.live_server import make_context, running_server
 
 SCRIPT = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
 FILES = {
@@ -46,7 +46,7 @@ class Tracked:
 
 @pytest.fixture(scope="module")
 def tracked(tmp_path_factory):
-    with served(home(tmp_path_factory.mktemp("home"))) as http:
+    with running_server(make_context(tmp_path_factory.mktemp("home"))) as http:
         yield Tracked(http)
 
 

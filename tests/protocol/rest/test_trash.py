@@ -10,12 +10,12 @@ import sys
 import mlflow
 import pytest
 
-from live import home, served
+from support.live_server import make_context, running_server
 
 
 @pytest.fixture
 def http(tmp_path):
-    with served(home(tmp_path)) as client:
+    with running_server(make_context(tmp_path)) as client:
         yield client
 
 

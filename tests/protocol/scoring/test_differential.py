@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stand import models
+from support.gateway_harness import models
 
 IRIS = ["sl", "sw", "pl", "pw"]
 ROW, OTHER = [5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]

@@ -6,24 +6,25 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+
+from support.wait import wait_for
 
 GUARD = [sys.executable, "-P", "-m", "helicline.cli.transfer.guard"]
 # a server with a process of its own, which tells both their ids
 SERVER = """
 import os, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])  # until it is killed
 with open(sys.argv[1] + ".new", "w") as file:
     file.write(f"{os.getpid()} {child.pid}")
 os.rename(sys.argv[1] + ".new", sys.argv[1])
-time.sleep(600)
+time.sleep(600)  # until it is killed
 """
 STARTER = """
 import subprocess, sys, time
 guard = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)
-time.sleep(600)
+time.sleep(600)  # until it is killed
 """
 
 
@@ -35,14 +36,6 @@ def is_there(pid: int) -> bool:
         return False
 
 
-def until(holds) -> None:
-    for _ in range(600):
-        if holds():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it never came to hold")
-
-
 @pytest.fixture
 def folder(tmp_path):
     made = tmp_path / "work"
@@ -51,9 +44,9 @@ def folder(tmp_path):
     return made
 
 
-def pids(told) -> list[int]:
-    until(told.exists)
-    return [int(pid) for pid in told.read_text().split()]
+def pids(file) -> list[int]:
+    wait_for(file.exists, "the process ids")
+    return [int(pid) for pid in file.read_text().split()]
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at processes by /proc")
@@ -67,7 +60,7 @@ def test_a_server_ends_with_who_started_it(tmp_path, folder, kind):
     assert is_there(child)
     starter.send_signal(kind)
     starter.wait()
-    until(lambda: not is_there(server) and not is_there(child) and not folder.exists())
+    wait_for(lambda: not (is_there(server) or is_there(child) or folder.exists()), "the end of the server")
 
 
 def test_a_server_that_ends_by_itself_tells_its_code(folder):

@@ -9,13 +9,13 @@ import sys
 
 import pytest
 
-from live import home, served
+from support.live_server import make_context, running_server
 
 
 @pytest.fixture(scope="module")
 def hl(tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
-    with served(home(folder)) as http:
+    with running_server(make_context(folder)) as http:
         http.post("/api/2.0/mlflow/registered-models/create", json={"name": "churn"}).raise_for_status()
         for content in (b"one", b"two"):
             run = http.post("/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}).json()["run"]["info"]["run_id"]

@@ -10,7 +10,7 @@ from helicline.errors import Conflict, HeliclineError, Invalid, NotFound
 from helicline.records.dataset import FileEntry
 from helicline.store.noun import Stale
 from helicline.store.rows import event
-from making import commit
+from support.records import commit
 
 
 def test_the_same_tree_is_the_same_version(store, blobs):

@@ -8,7 +8,7 @@ from helicline.gate import reports
 from helicline.records.gate import Check, Evidence
 from helicline.records.model import ModelVersion
 from helicline.store.rows import event
-from making import NOW
+from support.records import NOW
 
 VERSION = ModelVersion(
     model="churn", number=7, source="s", artifact_root="r", run_id="", model_id="", digest="d7", created_at=NOW,

@@ -1,8 +1,8 @@
-"""Puts the gateway's stand in reach of the tests here."""
+"""Fixtures of the gateway's tests: a gateway of the test's own, and a client of the shared gateway."""
 
 import pytest
 
-import stand
+from support import gateway_harness
 
 
 @pytest.fixture
@@ -10,9 +10,9 @@ def client(served):
     return served.client
 
 
-@pytest.fixture(name="stand")
-def own_stand(tmp_path):
+@pytest.fixture(name="harness")
+def own_harness(tmp_path):
     """A gateway of the test's own."""
-    made = stand.Stand(tmp_path)
+    made = gateway_harness.GatewayHarness(tmp_path)
     yield made
     made.close()

@@ -4,7 +4,7 @@ import uuid
 import pytest
 
 from helicline.serving.prediction_log import read as predictions
-from stand import wait_for
+from support.wait import wait_for
 
 SUM = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]]}})
 

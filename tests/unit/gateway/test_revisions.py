@@ -3,53 +3,54 @@ import json
 import psutil
 import pytest
 
-from stand import Stand, route, wait_for
+from support.gateway_harness import GatewayHarness, route
+from support.wait import wait_for
 
 SUM = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]]}})
 
 
-def test_a_model_that_cannot_be_unpickled_fails_with_the_reason_and_the_others_serve(stand):
-    stand.deploy("good", "sums")
-    kept = stand.plane.desired
-    stand.plane.want([*kept.orders, stand.plane.order("bad", 1, "damaged")], [*kept.routes, route("bad", 1)])
-    assert "UnpicklingError" in stand.plane.until("bad", 1, "FAILED").reason
-    answer = stand.client.post("/endpoints/bad/invocations", content=SUM)
+def test_a_model_that_cannot_be_unpickled_fails_with_the_reason_and_the_others_serve(harness):
+    harness.deploy("good", "sums")
+    kept = harness.plane.desired
+    harness.plane.want([*kept.orders, harness.plane.order("bad", 1, "damaged")], [*kept.routes, route("bad", 1)])
+    assert "UnpicklingError" in harness.plane.until("bad", 1, "FAILED").reason
+    answer = harness.client.post("/endpoints/bad/invocations", content=SUM)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-    assert stand.client.post("/endpoints/good/invocations", content=SUM).json() == {"predictions": [3.0]}
-    assert stand.client.get("/v2/health/ready").status_code == 503
-    assert stand.client.get("/v2/models/bad/ready").json() == {"name": "bad", "ready": False}
+    assert harness.client.post("/endpoints/good/invocations", content=SUM).json() == {"predictions": [3.0]}
+    assert harness.client.get("/v2/health/ready").status_code == 503
+    assert harness.client.get("/v2/models/bad/ready").json() == {"name": "bad", "ready": False}
 
 
 def test_a_model_that_hangs_while_loading_fails_after_the_limit(tmp_path):
-    stand = Stand(tmp_path, HELICLINE_LOAD_TIMEOUT_S="8")
-    stand.plane.want([stand.plane.order("d", 1, "hanging")], [route("d", 1)])
-    assert "not loaded after 8 s" in stand.plane.until("d", 1, "FAILED").reason
-    stand.close()
+    harness = GatewayHarness(tmp_path, HELICLINE_LOAD_TIMEOUT_S="8")
+    harness.plane.want([harness.plane.order("d", 1, "hanging")], [route("d", 1)])
+    assert "not loaded after 8 s" in harness.plane.until("d", 1, "FAILED").reason
+    harness.close()
 
 
-def test_a_model_without_files_waits_and_says_why(stand):
-    order = stand.plane.order("d", 1, "sums")
-    archive = stand.plane.archives.pop(order.archive_path)
-    stand.plane.want([order], [route("d", 1)])
-    wait_for(lambda: (s := stand.plane.status("d", 1)) and "404" in s.reason, "the reason")
-    stand.plane.archives[order.archive_path] = archive
-    stand.plane.until("d", 1, "READY")
+def test_a_model_without_files_waits_and_says_why(harness):
+    order = harness.plane.order("d", 1, "sums")
+    archive = harness.plane.archives.pop(order.archive_path)
+    harness.plane.want([order], [route("d", 1)])
+    wait_for(lambda: (s := harness.plane.status("d", 1)) and "404" in s.reason, "the reason")
+    harness.plane.archives[order.archive_path] = archive
+    harness.plane.until("d", 1, "READY")
 
 
-def test_a_worker_that_keeps_crashing_is_quarantined(stand):
-    stand.deploy("d", "crashing")
+def test_a_worker_that_keeps_crashing_is_quarantined(harness):
+    harness.deploy("d", "crashing")
     poison = SUM.replace("1.0", "666")
     for _ in range(3):
-        answer = stand.client.post("/endpoints/d/invocations", content=poison, timeout=60.0)
+        answer = harness.client.post("/endpoints/d/invocations", content=poison, timeout=60.0)
         assert answer.status_code == 503
-    assert "crashes in 10 minutes" in stand.plane.until("d", 1, "QUARANTINED").reason
-    assert stand.client.post("/endpoints/d/invocations", content=SUM).status_code == 503
+    assert "crashes in 10 minutes" in harness.plane.until("d", 1, "QUARANTINED").reason
+    assert harness.client.post("/endpoints/d/invocations", content=SUM).status_code == 503
 
 
-def test_the_worker_dies_with_the_gateway(stand):
-    stand.deploy("d", "sums")
-    pid = stand.plane.status("d", 1).pid
-    stand.gateway.kill()
+def test_the_worker_dies_with_the_gateway(harness):
+    harness.deploy("d", "sums")
+    pid = harness.plane.status("d", 1).pid
+    harness.gateway.kill()
     wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", "the worker's end")
 
 
@@ -82,7 +83,7 @@ def test_one_bad_row_does_not_fail_the_calls_joined_with_it(served, rows):
 
 
 def test_the_gateway_shows_its_token_to_the_server(tmp_path):
-    stand = Stand(tmp_path, HELICLINE_TOKEN="secret-token")
-    stand.deploy("d", "sums")
-    assert "Bearer secret-token" in stand.plane.tokens
-    stand.close()
+    harness = GatewayHarness(tmp_path, HELICLINE_TOKEN="secret-token")
+    harness.deploy("d", "sums")
+    assert "Bearer secret-token" in harness.plane.tokens
+    harness.close()

@@ -8,7 +8,8 @@ from http.client import HTTPConnection
 
 import pytest
 
-from stand import Stand, route, wait_for
+from support.gateway_harness import GatewayHarness, route
+from support.wait import wait_for
 
 BODY = json.dumps({"dataframe_split": {"columns": ["sl", "sw", "pl", "pw"], "data": [[5.1, 3.5, 1.4, 0.2]]}})
 SLOWLY = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[5.0, 2.0]]}})
@@ -22,7 +23,7 @@ class Load:
     """Clients that ask all the time, each on its own connection."""
 
     def __init__(self, address, path, body, clients=16):
-        self.outcomes = {}
+        self.outcomes, self.answered = {}, 0
         self._path, self._body, self._lock = path, body, threading.Lock()
         self._going = True
         self._threads = [threading.Thread(target=self._ask, args=(address,)) for _ in range(clients)]
@@ -37,10 +38,17 @@ class Load:
             answer = connection.getresponse()
             outcome = (answer.status, answer.read())
             found[outcome] = found.get(outcome, 0) + 1
+            with self._lock:
+                self.answered += 1
         connection.close()
         with self._lock:
             for outcome, count in found.items():
                 self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
+
+    def more(self, count):
+        """Wait until the clients have `count` more answers."""
+        enough = self.answered + count
+        wait_for(lambda: self.answered >= enough, f"{count} more answers")
 
     def stop(self):
         self._going = False
@@ -56,43 +64,43 @@ _rollouts = itertools.count(100)
 class Rollout:
     """Traffic of the deployment `d` between two of its revisions, counted apart from all other tests."""
 
-    def __init__(self, stand, stable, candidate=0, weight_bp=10_000, **more):
-        self.stand, self.candidate, self.number = stand, candidate, next(_rollouts)
+    def __init__(self, harness, stable, candidate=0, weight_bp=10_000, **more):
+        self.harness, self.candidate, self.number = harness, candidate, next(_rollouts)
         weight = weight_bp if candidate else 0
         self.route = route("d", stable, candidate, weight, rollout=self.number, salt=str(self.number), **more)
-        stand.plane.applied(stand.reroute(self.route))
+        harness.plane.applied(harness.reroute(self.route))
 
     def weigh(self, weight_bp):
         changed = route("d", self.route.stable, self.candidate, weight_bp, rollout=self.number)
-        self.stand.plane.applied(self.stand.reroute(changed))
+        self.harness.plane.applied(self.harness.reroute(changed))
 
     def counted(self, condition):
         def found():
-            counts = self.stand.counts("d", self.candidate, self.number)
+            counts = self.harness.counts("d", self.candidate, self.number)
             return counts if counts and condition(counts) else None
 
-        return wait_for(found, f"the counts; they are {self.stand.counts('d', self.candidate, self.number)}")
+        return wait_for(found, f"the counts; they are {self.harness.counts('d', self.candidate, self.number)}")
 
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory):
     """One gateway with a deployment `d` of six revisions."""
-    made = Stand(tmp_path_factory.mktemp("zoo"))
+    made = GatewayHarness(tmp_path_factory.mktemp("zoo"))
     made.deploy("d", "sums", "broken", "slow", "picky", "iris", "iris-next")
     yield made
     made.close()
 
 
-def ask(stand, body=SUM, **headers):
-    return stand.client.post("/endpoints/d/invocations", content=body, headers={**JSON, **headers})
+def ask(harness, body=SUM, **headers):
+    return harness.client.post("/endpoints/d/invocations", content=body, headers={**JSON, **headers})
 
 
-def killed(stand, revision):
+def killed(harness, revision):
     """Kill a worker and wait until its successor is ready."""
-    pid = stand.plane.status("d", revision).pid
+    pid = harness.plane.status("d", revision).pid
     os.kill(pid, signal.SIGKILL)
     wait_for(
-        lambda: (s := stand.plane.status("d", revision)).state == "READY" and s.pid not in (0, pid),
+        lambda: (s := harness.plane.status("d", revision)).state == "READY" and s.pid not in (0, pid),
         "the new worker",
     )
 
@@ -102,7 +110,7 @@ def test_no_request_fails_while_weights_flip_and_the_candidate_is_killed(zoo):
     load = Load(zoo.gateway.address, "/endpoints/d/invocations", BODY)
     for weight in (10_000, 0, 5000, 100, 10_000):
         rollout.weigh(weight)
-        time.sleep(0.1)
+        load.more(100)
     killed(zoo, SHIFTED)
     outcomes = load.stop()
     assert set(outcomes) == {(200, b'{"predictions": [0]}'), (200, b'{"predictions": [10]}')}
@@ -112,7 +120,7 @@ def test_no_request_fails_while_weights_flip_and_the_candidate_is_killed(zoo):
 def test_no_request_fails_while_stable_is_killed_and_comes_back(zoo):
     Rollout(zoo, IRIS)
     load = Load(zoo.gateway.address, "/endpoints/d/invocations", BODY, clients=8)
-    time.sleep(0.2)
+    load.more(100)
     killed(zoo, IRIS)
     assert set(load.stop()) == {(200, b'{"predictions": [0]}')}
 
@@ -185,7 +193,7 @@ def test_a_revision_that_leaves_the_orders_finishes_its_calls_then_stops(zoo):
     answers = []
     asking = threading.Thread(target=lambda: answers.append(ask(zoo, SLOWLY)))
     asking.start()
-    time.sleep(0.4)
+    time.sleep(0.4)  # the call is now in the slow model, which takes 1.5 s; nothing outside shows that
     keep = [order for order in zoo.plane.desired.orders if order.revision != SLOW]
     zoo.plane.want(keep, [route("d", SUMS)])
     asking.join()

@@ -6,7 +6,7 @@ import pytest
 from helicline.loop.decide import TASK_TRIES, TurnFacts, decide
 from helicline.records.gate import Check, Evidence, GateReport, Verdict
 from helicline.records.model import Approval, PromotionRequest
-from making import NOW, attempt, pipeline_run, pipeline_spec, rollout, turn
+from support.records import NOW, attempt, pipeline_run, pipeline_spec, rollout, turn
 
 
 def report(*outcomes):

@@ -11,7 +11,6 @@ from pathlib import Path
 import obstore
 import pytest
 
-from bucket import age, bucket
 from helicline import bus, evaluation, registry, trace, tracking
 from helicline.data import versions
 from helicline.errors import Conflict, Invalid, NotFound
@@ -26,6 +25,7 @@ from helicline.store.blobs import LocalBlobs, open_blobs
 from helicline.store.database import Store
 from helicline.store.rows import event
 from helicline.store.uploads import PartUploads
+from support.s3_bucket import backdate, bucket
 
 NOW = timedelta(0)
 
@@ -328,11 +328,11 @@ def test_a_bucket_is_swept_too(store: Store, tmp_path: Path):
         house = Context(store, open_blobs(url, tmp_path), Settings(home=str(tmp_path)))
         kept, doomed = a_run(house, b"kept"), a_run(house, b"doomed")
         delete(house, doomed)
-        age(url, 2)
+        backdate(url, 2)
         PartUploads(house.blobs).begin("x", 1)
         obstore.put(house.blobs.store, "uploads/" + "a" * 32 + "/00001", b"12345")
         assert trash.empty(house, Selection(), store.write).freed_bytes == 6
-        age(url, 2)
+        backdate(url, 2)
         assert trash.empty(house, Selection(), store.write).freed_bytes > 5
         left = [entry["path"] for page in obstore.list(house.blobs.store) for entry in page]
         (file,) = store.read(lambda tx: tracking.artifact_files(tx, f"0/{kept}"))

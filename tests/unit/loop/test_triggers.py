@@ -10,7 +10,7 @@ from helicline.records.deployment import RolloutPlan, RolloutStep
 from helicline.records.loop import Cause, TriggerSpec
 from helicline.records.monitor import Alert, MonitorSpec
 from helicline.store import nouns
-from making import commit, loop_spec, training_spec
+from support.records import commit, loop_spec, training_spec
 
 ON_ALERT = TriggerSpec(kind="alert", monitors=("performance",), cool_down_s=3600.0, harvest=True)
 ON_DATA = TriggerSpec(kind="new_data", cool_down_s=60.0)

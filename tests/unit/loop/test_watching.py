@@ -7,7 +7,7 @@ import pytest
 from helicline.loop import watching
 from helicline.records.monitor import Monitor, MonitorSpec, Window
 from helicline.store import nouns
-from making import NOW
+from support.records import NOW
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from helicline.monitor import alerting
 from helicline.records.monitor import Alert, Finding, MonitorSpec, Window
 from helicline.store import nouns
 from helicline.store.rows import event
-from making import NOW
+from support.records import NOW
 
 SPEC = MonitorSpec(kind="drift")
 LETTERS = {"o": "ok", "i": "info", "w": "warning", "c": "critical", "-": "insufficient_data"}

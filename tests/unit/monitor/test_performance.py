@@ -6,7 +6,7 @@ import pytest
 from helicline.errors import Invalid
 from helicline.monitor import performance
 from helicline.records.monitor import MonitorSpec
-from making import NOW
+from support.records import NOW
 
 SPEC = MonitorSpec(kind="performance", metric="accuracy", at_least=0.8)
 

@@ -5,7 +5,7 @@ import pytest
 
 from helicline.pipeline.cache import key_of, key_parts, why_rerun
 from helicline.records.pipeline import CacheEntry
-from making import ENVIRONMENT, NOW, output, step_spec
+from support.records import ENVIRONMENT, NOW, output, step_spec
 
 STEP = step_spec("train", params={"lr": 0.1, "seed": 0})
 INPUTS = {"data": output("Table", "a" * 64)}

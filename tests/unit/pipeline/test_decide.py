@@ -6,7 +6,7 @@ import pytest
 
 from helicline.pipeline.decide import LOST_BUDGET, decide, inputs_of
 from helicline.records.pipeline import Source
-from making import NOW, attempt, output, pipeline_run, pipeline_spec, step_run, step_spec
+from support.records import NOW, attempt, output, pipeline_run, pipeline_spec, step_run, step_spec
 
 TWO = (step_spec("a"), step_spec("b", "a"))
 

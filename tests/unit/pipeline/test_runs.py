@@ -9,7 +9,7 @@ from helicline.records.pipeline import Completion, Source
 from helicline.store import nouns
 from helicline.store.noun import Stale
 from helicline.tracking import get_run
-from making import commit, done, output, pipeline_spec, step_spec
+from support.records import commit, completion, output, pipeline_spec, step_spec
 
 LEASE_S = 15.0
 
@@ -56,7 +56,7 @@ class Bench:
         while self.settle(run_id).state in runs.OPEN_STATES:
             attempt = self.take()
             ran.append(attempt.step)
-            self.complete(attempt, done(attempt.fence, self.metrics(at=len(ran))))
+            self.complete(attempt, completion(attempt.fence, self.metrics(at=len(ran))))
         return ran
 
 
@@ -160,7 +160,7 @@ def test_a_stale_fence_completes_nothing(bench):
     bench.clock.advance(LEASE_S + 1)
     assert len(bench.store.write(attempts.lose_expired)) == 1
     with pytest.raises(Conflict, match="is LOST under fence 1"):
-        bench.complete(first, done(first.fence, bench.metrics(x=1)))
+        bench.complete(first, completion(first.fence, bench.metrics(x=1)))
     assert bench.step(run_id, "a").state == "RUNNING"
 
 
@@ -193,7 +193,7 @@ def test_outputs_that_the_step_does_not_declare_are_refused_and_the_lease_stays(
     bench.settle(run_id)
     attempt = bench.take()
     with pytest.raises(Invalid, match="what step a declares: Metrics"):
-        bench.complete(attempt, done(attempt.fence, output("Table")))
+        bench.complete(attempt, completion(attempt.fence, output("Table")))
     assert bench.store.read(lambda tx: attempts.leased(tx, attempt.id, attempt.fence)).state == "LEASED"
 
 
@@ -222,6 +222,6 @@ def test_a_step_that_finishes_while_its_run_is_cancelled_does_not_revive_it(benc
     bench.settle(run_id)
     attempt = bench.take()
     bench.store.write(lambda tx: runs.cancel(tx, run_id))
-    bench.complete(attempt, done(attempt.fence, bench.metrics(x=1)))
+    bench.complete(attempt, completion(attempt.fence, bench.metrics(x=1)))
     assert bench.settle(run_id).state == "CANCELLED"
     assert bench.step(run_id, "a").state == "SUCCEEDED"

@@ -10,7 +10,7 @@ from helicline.errors import Invalid
 from helicline.records.pipeline import CodeState, Source
 from helicline.sdk.authoring import seconds
 from helicline.sdk.code import bundle, closure_hash
-from making import ENVIRONMENT
+from support.records import ENVIRONMENT
 
 
 @hl.step

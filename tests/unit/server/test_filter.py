@@ -13,7 +13,7 @@ from helicline.settings import Settings
 from helicline.store import nouns
 from helicline.store.database import Store
 from helicline.store.migrations import upgrade
-from making import NOW
+from support.records import NOW
 
 
 @pytest.fixture

@@ -40,11 +40,16 @@ def corked():
     return run
 
 
+async def run_scheduled():
+    """Let the event loop run what is scheduled for its next iteration."""
+    await asyncio.sleep(0)  # a sleep of nothing is how asyncio yields
+
+
 def test_head_and_body_are_written_together(corked):
     async def act(transport, _wire):
         transport.write(HEAD)
         transport.write(BODY)
-        await asyncio.sleep(0)
+        await run_scheduled()
 
     assert corked(act).written == [HEAD + BODY]
 
@@ -52,7 +57,7 @@ def test_head_and_body_are_written_together(corked):
 def test_a_head_goes_out_alone_where_its_body_is_late(corked):
     async def act(transport, wire):
         transport.write(HEAD)
-        await asyncio.sleep(0)
+        await run_scheduled()
         assert wire.written == [HEAD]
         transport.write(BODY)
 
@@ -65,7 +70,7 @@ def test_a_body_that_looks_like_a_head_is_written_in_its_place(corked):
         transport.write(BODY)
         transport.write(HEAD)
         transport.write(BODY)
-        await asyncio.sleep(0)
+        await run_scheduled()
 
     assert corked(act).written == [HEAD + BODY, HEAD + BODY]
 
@@ -85,6 +90,6 @@ def test_nothing_is_written_to_a_client_that_has_gone(corked):
     async def act(transport, wire):
         transport.write(HEAD)
         wire.close()
-        await asyncio.sleep(0)
+        await run_scheduled()
 
     assert corked(act).written == []

@@ -8,7 +8,7 @@ from scipy import integrate
 from scipy.stats import beta, norm
 
 from helicline.serving.evidence import contrast, log_bernoulli, log_mixture, log_split, tuning
-from making import arm, stage
+from support.records import arm, stage
 
 ALPHA = 0.05
 THRESHOLD = math.log(1 / ALPHA)

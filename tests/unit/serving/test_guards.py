@@ -4,7 +4,7 @@ import pytest
 
 from helicline.records.deployment import Guard
 from helicline.serving import guards
-from making import arm, stage
+from support.records import arm, stage
 
 ERRORS = Guard(kind="error_rate", limit=0.01)
 SLOW = Guard(kind="latency", limit=50.0, quantile=0.99)

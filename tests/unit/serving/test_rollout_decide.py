@@ -7,7 +7,7 @@ import pytest
 
 from helicline.records.deployment import Guard, GuardReading
 from helicline.serving.rollout import LOAD_PATIENCE_S, RolloutFacts, decide
-from making import NOW, arm, reading, revision, rollout, stage
+from support.records import NOW, arm, reading, revision, rollout, stage
 
 SERVED = arm(0, 0, requests=60)
 

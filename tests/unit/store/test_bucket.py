@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import obstore
 import pytest
 
-from bucket import age, bucket
 from helicline.errors import NotFound
 from helicline.store.blobs import MAX_SINGLE_UPLOAD, open_blobs
 from helicline.store.uploads import PartUploads, remove_abandoned
+from support.s3_bucket import backdate, bucket
 
 DAY = timedelta(days=1)
 
@@ -48,7 +48,7 @@ def test_a_blob_that_nobody_used_lately_can_be_discarded(address, tmp_path):
     blobs, other = open_blobs(address, tmp_path / "a"), open_blobs(address, tmp_path / "b")
     digest, _ = blobs.put([b"unused"])
     assert digest not in dict(blobs.unused(yesterday()))
-    age(address, 2)
+    backdate(address, 2)
     assert dict(blobs.unused(yesterday()))[digest] == 6
     assert blobs.discard(digest, yesterday())
     assert not other.has(digest)
@@ -60,7 +60,7 @@ def test_a_blob_that_nobody_used_lately_can_be_discarded(address, tmp_path):
 def test_a_blob_that_was_used_again_is_spared(address, tmp_path, use):
     blobs, other = open_blobs(address, tmp_path / "a"), open_blobs(address, tmp_path / "b")
     digest, _ = blobs.put([use.encode()])
-    age(address, 2)
+    backdate(address, 2)
     assert other.put([use.encode()])[0] == digest if use == "put" else other.has(digest)
     assert digest not in dict(blobs.unused(yesterday()))
     assert not blobs.discard(digest, yesterday())
@@ -71,7 +71,7 @@ def test_what_comes_again_while_it_is_swept_is_there_afterwards(address, tmp_pat
     blobs, other = open_blobs(address, tmp_path / "a"), open_blobs(address, tmp_path / "b")
     contents = [f"again {number}".encode() for number in range(40)]
     digests = [blobs.put([content])[0] for content in contents]
-    age(address, 2)
+    backdate(address, 2)
     with ThreadPoolExecutor(2) as pool:
         swept = pool.submit(lambda: [blobs.discard(digest, yesterday()) for digest in digests])
         put = pool.submit(lambda: [other.put([content]) for content in contents])
@@ -83,7 +83,7 @@ def test_uploads_that_nobody_ended_are_swept(address, tmp_path):
     blobs = open_blobs(address, tmp_path / "a")
     obstore.put(blobs.store, "uploads/" + "a" * 32 + "/00001", b"12345")
     assert remove_abandoned(blobs.store, datetime.now(UTC)) == 0
-    age(address, 2)
+    backdate(address, 2)
     PartUploads(blobs).begin("x", 1)
     assert remove_abandoned(blobs.store, datetime.now(UTC)) == 5
 
@@ -91,6 +91,6 @@ def test_uploads_that_nobody_ended_are_swept(address, tmp_path):
 def test_old_marks_are_tidied(address, tmp_path):
     blobs = open_blobs(address, tmp_path / "a")
     blobs.has(blobs.put([b"marked"])[0])
-    age(address, 40)
+    backdate(address, 40)
     blobs.tidy(yesterday())
     assert [entry for page in obstore.list(blobs.store, "used") for entry in page] == []

@@ -1,7 +1,6 @@
 """Bulks: items that wait side by side go to one function; each has its own outcome, and order is kept."""
 
 import threading
-import time
 
 import pytest
 
@@ -11,7 +10,7 @@ from helicline.records.lease import Lease
 from helicline.records.run import MetricPoint
 from helicline.store import nouns
 from helicline.store.rows import run as rows
-from making import NOW
+from support.records import NOW
 
 CALLS = []
 
@@ -84,11 +83,9 @@ def test_one_item_alone_is_told_its_error(store):
 def test_items_that_wait_for_a_lock_do_not_hold_up_the_others(store):
     held, others = (store.write(lambda tx: tracking.create_run(tx, "0")).run_id for _ in range(2))
     point = MetricPoint(key="k", value=1.0, timestamp_ms=1)
-    gate = threading.Event()
-    holding = store.submit(lambda tx: (rows.bare(tx, held), gate.wait(30)))
-    while not holding.running():
-        time.sleep(0.01)
-    time.sleep(0.1)
+    gate, locked = threading.Event(), threading.Event()
+    store.submit(lambda tx: (rows.bare(tx, held), locked.set(), gate.wait(30)))
+    assert locked.wait(20)
     late = store.gather(tracking.log_metrics, (held, [point]))
     for _ in range(3):
         assert store.gather(tracking.log_metrics, (others, [point])).result(20) is None

@@ -12,7 +12,7 @@ from helicline.errors import Conflict, Invalid, Unavailable
 from helicline.records.lease import Lease
 from helicline.store import nouns
 from helicline.store.job import Inbox, Job
-from making import NOW
+from support.records import NOW
 
 
 def job(unit=lambda tx: None, future=None):

@@ -15,7 +15,7 @@ from helicline.store.database import Store
 from helicline.store.migrations import upgrade
 from helicline.store.noun import Stale
 from helicline.store.writer.errors import translated
-from making import NOW
+from support.records import NOW
 
 
 def lease(name, holder="a"):

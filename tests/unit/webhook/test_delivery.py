@@ -22,7 +22,7 @@ from helicline.store.nouns import DELIVERIES, WEBHOOKS
 from helicline.store.rows import event as events
 from helicline.store.vault import Vault
 from helicline.webhook import Outcome, WebhookFields
-from receiver import Dripping, Receiver
+from support.http_receiver import Receiver, SlowReceiver
 
 NOW = FakeClock().now()
 SECRET, KEY = "s3cret", "the servers share this"
@@ -239,7 +239,7 @@ def test_a_name_that_changes_its_mind_gets_what_was_looked_at(monkeypatch, recei
 
 @pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["head", "body"])
 def test_a_receiver_that_answers_byte_by_byte_is_given_up(begin: bytes):
-    with Dripping(begin) as url:
+    with SlowReceiver(begin) as url:
         outcome = send.post(url, "{}", {}, private=True, patience_s=0.3)
     assert (outcome.status, "within 0.3 s" in outcome.error) == (0, True)
 

@@ -31,7 +31,7 @@ def child(port: str, serve: Callable[[], None]) -> None:
     os._exit(0)
 
 
-def nest(serve: Callable[[], None] = main) -> None:
+def serve_forks(serve: Callable[[], None] = main) -> None:
     warm_up()
     for line in sys.stdin:
         process = os.fork()
@@ -43,4 +43,4 @@ def nest(serve: Callable[[], None] = main) -> None:
 
 
 if __name__ == "__main__":
-    nest()
+    serve_forks()

@@ -43,7 +43,7 @@ class Receiver:
         self.server.server_close()
 
 
-class Dripping:
+class SlowReceiver:
     """Answers one request with `begin`, then a byte at a time, for some seconds at most. Entering gives the URL."""
 
     def __init__(self, begin: bytes) -> None:

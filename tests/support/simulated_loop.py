@@ -34,7 +34,7 @@ from helicline.store import nouns
 from helicline.store.database import Store
 from helicline.store.migrations import upgrade
 from helicline.store.unit import Tx
-from making import commit, done, logged_model, loop_spec, output
+from support.records import commit, completion, logged_model, loop_spec, output
 
 LEASE_S = 15.0
 PLAN = RolloutPlan(
@@ -61,7 +61,7 @@ class _Undone(Exception):
     """Rolls the move back that the process did not live to commit."""
 
 
-class Mortal(Store):
+class KillableStore(Store):
     """A store whose process dies before or right after its n-th move: a unit of work that emits an event."""
 
     pragmas = (*Store.pragmas, "synchronous=OFF")  # what dies here is a process, never the machine
@@ -94,12 +94,12 @@ class Mortal(Store):
         return value
 
 
-class World:
+class SimulatedLoop:
     """Server, worker, gateway and people of one loop."""
 
     def __init__(self, url: str, home: Path, blobs: Any, *, accuracy: float = 0.9, errors: float = 0.0) -> None:
         self.clock = FakeClock()
-        self.store = Mortal(url, self.clock)
+        self.store = KillableStore(url, self.clock)
         upgrade(self.store)
         self.blobs, self.accuracy, self.errors = blobs, accuracy, errors
         self.context = Context(self.store, blobs, Settings(home=str(home), lease_s=LEASE_S))
@@ -192,16 +192,18 @@ class World:
         assert order.step is not None
         seen = "+".join(one.digest for one in order.inputs.values()).encode()
         if order.step.name == "split":
-            return done(order.fence, *(output("Table", self.blobs.put([part + seen])[0]) for part in (b"a", b"b")))
+            return completion(
+                order.fence, *(output("Table", self.blobs.put([part + seen])[0]) for part in (b"a", b"b"))
+            )
         run_id = order.tracking["MLFLOW_RUN_ID"]
         model_id = self.store.write(lambda tx: logged_model(tx, self.blobs, b"model of " + seen, run_id))
         metrics = output("Metrics", self.blobs.put([b"{}"])[0], values={"accuracy": self.accuracy})
-        return done(order.fence, output("Model", "m" * 64, model_id=model_id), metrics)
+        return completion(order.fence, output("Model", "m" * 64, model_id=model_id), metrics)
 
     def do_judge(self, order: TaskSpec) -> Completion:
         assert order.judge is not None
         evidence = Evidence(row_count=100, metrics={"accuracy": self.accuracy}, champion_number=order.judge.champion)
-        return done(order.fence, result={"evidence": msgspec.to_builtins(evidence)})
+        return completion(order.fence, result={"evidence": msgspec.to_builtins(evidence)})
 
     def do_harvest(self, order: TaskSpec) -> Completion:
         asked = order.harvest
@@ -209,7 +211,7 @@ class World:
         digest, size = self.blobs.put([f"rows since {asked.since_ms}".encode()])
         prepared = versions.prepare(self.blobs, [FileEntry("production/rows.csv", size, digest)])
         made = self.store.write(lambda tx: versions.commit(tx, asked.dataset, prepared, ref=asked.ref, turn=asked.turn))
-        return done(order.fence, result={"dataset_version": made.ref})
+        return completion(order.fence, result={"dataset_version": made.ref})
 
     # the gateway
 

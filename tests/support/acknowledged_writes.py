@@ -1,133 +1,26 @@
-"""A real server process that is killed, and writers that remember every acknowledgement."""
+"""Writers that remember every acknowledgement of a server, and find what it lost afterwards."""
 
 from __future__ import annotations
 
 import itertools
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 from blake3 import blake3
 
-from making import loop_spec
+from support.records import loop_spec
+from support.server_process import ServerProcess
 
 API, MLFLOW = "/api/v1", "/api/2.0/mlflow"
-
-
-class Server:
-    """One server process on one home; `start` again after `kill` takes the same port."""
-
-    def __init__(self, home: Path, *command: str, **environment: str) -> None:
-        self.home, self.command, self.port = home, command or ("-m", "helicline.server.main"), 0
-        self.environment, self.url = environment, ""
-        home.parent.mkdir(parents=True, exist_ok=True)
-        self.log = home.with_name(f"{home.name}.log")  # the home is the server's own, from its first moment on
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        given = {"HELICLINE_HOME": str(self.home), "HELICLINE_PORT": str(self.port), "PYTHONUNBUFFERED": "1"}
-        environment = {**os.environ, **given, **self.environment}
-        offset = self.log.stat().st_size if self.log.exists() else 0
-        with self.log.open("ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, *self.command],
-                env=environment,
-                stdout=out,
-                stderr=out,
-                cwd=self.log.parent,
-            )
-        end = time.monotonic() + 60
-        while time.monotonic() < end and self.process.poll() is None:
-            for line in self.log.read_bytes()[offset:].decode(errors="replace").splitlines():
-                if line.startswith("server ready "):
-                    self.url = line.split()[-1]
-                    self.port = int(self.url.rpartition(":")[2])
-                    return
-            time.sleep(0.02)
-        raise AssertionError(self.log.read_text()[-2000:])
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
-
-    def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.kill()
-
-
-class Nest(Server):
-    """A server that starts in a moment: it is forked from a process that has imported everything."""
-
-    def __init__(self, home: Path, program: Path, **environment: str) -> None:
-        super().__init__(home, str(program), **environment)
-        self.nest: subprocess.Popen[bytes] | None = None
-        self.pid = 0
-
-    def start(self) -> None:
-        if self.nest is None:
-            given = {"HELICLINE_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
-            environment = {**os.environ, **given, **self.environment}
-            with self.log.open("ab") as out:
-                command = [sys.executable, *self.command]
-                self.nest = subprocess.Popen(
-                    command, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=out, cwd=self.log.parent
-                )
-        offset = self.log.stat().st_size
-        assert self.nest.stdin is not None
-        self.nest.stdin.write(b"%d\n" % self.port)
-        self.nest.stdin.flush()
-        self.pid = int(self._told("forked ", offset))
-        self.url = self._told("server ready ", offset)
-        self.port = int(self.url.rpartition(":")[2])
-
-    def _told(self, what: str, offset: int) -> str:
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            # the last line may still be on its way
-            for line in self.log.read_bytes()[offset:].decode(errors="replace").split("\n")[:-1]:
-                if line.startswith(what):
-                    return line.split()[-1]
-                if line.startswith("ended "):
-                    raise AssertionError(self.log.read_text()[-2000:])
-            time.sleep(0.005)
-        raise AssertionError(self.log.read_text()[-2000:])
-
-    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
-        offset = self.log.stat().st_size
-        os.kill(self.pid, how)
-        end = time.monotonic() + 20
-        while f"ended {self.pid}" not in self.log.read_bytes()[offset:].decode(errors="replace"):
-            assert time.monotonic() < end
-            time.sleep(0.005)
-        self.pid = 0
-
-    def stop(self) -> None:
-        if self.nest is None:
-            return
-        if self.pid:
-            os.kill(self.pid, signal.SIGTERM)
-        assert self.nest.stdin is not None
-        self.nest.stdin.close()
-        self.nest.wait(20)
-        self.nest = None
 
 
 class Writers:
     """Threads that write to the server all the time, each kind in its own way, and keep what was acknowledged."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: ServerProcess) -> None:
         self.server, self.stopping = server, threading.Event()
         self.acknowledged: dict[str, list[Any]] = {name: [] for name in ("run", *self.kinds())}
         self.threads: list[threading.Thread] = []
@@ -163,7 +56,7 @@ class Writers:
             try:
                 told = act(client, at)
             except httpx.HTTPError:
-                time.sleep(0.05)
+                time.sleep(0.05)  # the server is down: the next call comes a little later
                 continue
             if told is not None:
                 self.remember(name, told)

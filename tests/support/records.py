@@ -113,7 +113,7 @@ def output(kind: str = "Metrics", digest: str = "d" * 64, **more: Any) -> Output
     return Output(kind=kind, digest=digest, **more)  # type: ignore[arg-type]
 
 
-def done(fence: int = 1, *outputs: Output, **more: Any) -> Completion:
+def completion(fence: int = 1, *outputs: Output, **more: Any) -> Completion:
     return Completion(fence=fence, ok=True, outputs=outputs, **more)
 
 

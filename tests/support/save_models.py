@@ -1,4 +1,4 @@
-"""Saves the models of the gateway's tests with stock MLflow: `make_models.py FOLDER`."""
+"""Saves the models of the gateway's tests with stock MLflow: `save_models.py FOLDER`."""
 
 import os
 import sys
@@ -80,7 +80,7 @@ class Summing(mlflow.pyfunc.PythonModel):
         if self.name == "broken":
             raise RuntimeError("this model always fails")
         if self.name == "slow" and (model_input["a"] == 5).any():
-            time.sleep(1.5)
+            time.sleep(1.5)  # a slow call of the model, which the tests interrupt
         if self.name == "crashing" and (model_input["a"] == 666).any():
             os.kill(os.getpid(), 9)
         if self.name == "picky" and (model_input["a"] < 0).any():

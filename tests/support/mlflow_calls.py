@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from duel import THREE, TWO, Ref
+from support.compare_with_mlflow import THREE, TWO, Ref
 
 few = st.integers(0, 3)
 KEYS = ["k", "acc", "a/b", "a b", "k.x", "loss-1", "a:b"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,27 +19,28 @@ from helicline.settings import Settings
 from helicline.store.blobs import LocalBlobs
 from helicline.store.database import Store
 from helicline.store.migrations import upgrade
+from support.wait import wait_for
 
 LIMIT = 200_000
 
 
-def home(folder: Path, **settings: Any) -> Context:
-    given = Settings(home=str(folder), max_body_bytes=LIMIT, max_upload_bytes=LIMIT, **settings)
+def make_context(folder: Path, **settings: Any) -> Context:
+    """A context on a fresh SQLite database, with small limits for bodies."""
+    limited = Settings(home=str(folder), max_body_bytes=LIMIT, max_upload_bytes=LIMIT, **settings)
     store = Store(f"sqlite:///{folder / 'meta.db'}")
     upgrade(store)
-    return Context(store, LocalBlobs(folder / "blobs"), given)
+    return Context(store, LocalBlobs(folder / "blobs"), limited)
 
 
 @contextmanager
-def served(context: Context) -> Iterator[httpx.Client]:
+def running_server(context: Context) -> Iterator[httpx.Client]:
     """A client of a live server, as uvicorn runs it."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(make_app(context, Feed()), log_level="critical", lifespan="on", http="httptools")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    wait_for(lambda: server.started, "the server to start")
     with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=20, trust_env=False) as client:
         yield client
     server.should_exit = True

@@ -65,7 +65,7 @@ class Ref:
         return f"Ref({self.kind!r}, {self.number})"
 
 
-class Side:
+class ComparedServer:
     """One server, and the ids it gave."""
 
     def __init__(self, url: str) -> None:
@@ -125,7 +125,7 @@ class Side:
         )
 
 
-def told(side: Side, response: httpx.Response) -> Any:
+def told(side: ComparedServer, response: httpx.Response) -> Any:
     """Return what an answer says: its document, or its error code."""
     try:
         document = response.json()
@@ -136,7 +136,9 @@ def told(side: Side, response: httpx.Response) -> Any:
     return side.named(document)
 
 
-def differences(sides: list[Side], calls: Iterable[tuple[str, Any, dict[str, Any], tuple[str, ...]]]) -> list[str]:
+def differences(
+    sides: list[ComparedServer], calls: Iterable[tuple[str, Any, dict[str, Any], tuple[str, ...]]]
+) -> list[str]:
     """Send each call to all; return the first one that the first side answers unlike another, and how."""
     for side in sides:
         side.begin()
@@ -172,7 +174,7 @@ def alike(stock: Any, ours: Any) -> bool:
     return stock["error"] == ours["error"] or (stock["error"] in THEIR_FAULT and ours["error"] not in THEIR_FAULT)
 
 
-def _keep(side: Side, makes: tuple[str, ...], document: Any) -> None:
+def _keep(side: ComparedServer, makes: tuple[str, ...], document: Any) -> None:
     kind, *path = makes
     for part in path:
         document = document[part]
@@ -180,7 +182,7 @@ def _keep(side: Side, makes: tuple[str, ...], document: Any) -> None:
         side.made[kind].append(document)
 
 
-def pages(side: Side, method: str, path: str, body: dict[str, Any], most: int = 30) -> list[Any]:
+def pages(side: ComparedServer, method: str, path: str, body: dict[str, Any], most: int = 30) -> list[Any]:
     """Return every page of a search as that side tells it."""
     found, token = [], ""
     for _ in range(most):

@@ -1,4 +1,4 @@
-"""What the gateway's tests stand on: models saved by stock MLflow, a small control plane, a gateway."""
+"""The harness of the gateway's tests: models saved by stock MLflow, a small control plane, a gateway process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import sys
 import tarfile
 import tempfile
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -21,28 +20,17 @@ import httpx
 import msgspec
 
 from helicline.records.deployment import Desired, Observed, RevisionSpec, Route, Variant
-
-PATIENCE_S = 90.0
+from support.wait import wait_for
 
 
 @functools.cache
 def models() -> Path:
     """Return the folder of the test models, saved once a session in a process of their own."""
     folder = Path(tempfile.mkdtemp(prefix="helicline-models-"))
-    script = Path(__file__).with_name("make_models.py")
+    script = Path(__file__).with_name("save_models.py")
     done = subprocess.run([sys.executable, str(script), str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
-
-
-def wait_for(condition, what: str, patience_s: float = PATIENCE_S):
-    """Return the first true result of `condition`."""
-    end = time.monotonic() + patience_s
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"waited in vain for {what}")
 
 
 @functools.cache
@@ -212,7 +200,7 @@ def route(deployment: str, stable: int, candidate: int = 0, weight_bp: int = 0, 
     return Route(deployment=deployment, generation=1, stable=stable, variants=tuple(variants), **more)
 
 
-class Stand:
+class GatewayHarness:
     """A control plane and a gateway that follows it."""
 
     def __init__(self, folder: Path, **environ: str) -> None:
@@ -262,15 +250,14 @@ class Stand:
 
 
 @functools.cache
-@functools.cache
-def shared() -> Stand:
+def shared() -> GatewayHarness:
     """Return the one gateway of the session that serves every healthy model under its own name."""
-    stand = Stand(Path(tempfile.mkdtemp(prefix="helicline-shared-")))
-    atexit.register(stand.close)
+    harness = GatewayHarness(Path(tempfile.mkdtemp(prefix="helicline-shared-")))
+    atexit.register(harness.close)
     names = ("iris", "tensor", "mixed", "unsigned", "sums", "picky")
-    orders = [stand.plane.order(name, 1, name) for name in names]
-    desired = stand.plane.want(orders, [route(name, 1) for name in names])
+    orders = [harness.plane.order(name, 1, name) for name in names]
+    desired = harness.plane.want(orders, [route(name, 1) for name in names])
     for name in names:
-        stand.plane.until(name, 1, "READY")
-    stand.plane.applied(desired)
-    return stand
+        harness.plane.until(name, 1, "READY")
+    harness.plane.applied(desired)
+    return harness

@@ -7,13 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 
+from support.wait import wait_for
 
-class Stock:
+
+class MlflowServer:
     """One worker on a temporary SQLite; `close` stops it and what it started."""
 
     def __init__(self, home: Path) -> None:
@@ -34,16 +35,15 @@ class Stock:
         self._wait()
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
+        def is_healthy() -> bool:
             if self.process.poll() is not None:
                 raise RuntimeError(f"mlflow server ended:\n{self.log.read_text()[-3000:]}")
             try:
-                if httpx.get(f"{self.url}/health", timeout=2).status_code == 200:
-                    return
+                return httpx.get(f"{self.url}/health", timeout=2).status_code == 200
             except httpx.TransportError:
-                time.sleep(0.2)
-        raise RuntimeError(f"mlflow server does not come up:\n{self.log.read_text()[-3000:]}")
+                return False
+
+        wait_for(is_healthy, f"mlflow server; its log is {self.log}", limit_s=120, interval_s=0.2)
 
     def close(self) -> None:
         """End the session that was started for it, by its id, and wait."""

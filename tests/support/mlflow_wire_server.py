@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,10 @@ from helicline.settings import Settings
 from helicline.store.blobs import open_blobs
 from helicline.store.database import Store
 from helicline.store.migrations import upgrade
+from support.wait import wait_for
 
 
-class Server:
+class MlflowWireServer:
     """One server on a free port; `role` is who the callers are taken for."""
 
     def __init__(self, home: Path, database: str = "", blobs: str = "", **settings: Any) -> None:
@@ -37,8 +37,7 @@ class Server:
         )
         self.thread = threading.Thread(target=self.uvicorn.run, kwargs={"sockets": [self.sock]}, daemon=True)
         self.thread.start()
-        while not self.uvicorn.started:
-            time.sleep(0.01)
+        wait_for(lambda: self.uvicorn.started, "the server to start")
 
     async def _entry(self, scope, receive, send) -> None:
         scope.setdefault("state", {})["caller"] = Caller(name="tester", role=self.role)

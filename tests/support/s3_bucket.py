@@ -44,7 +44,7 @@ def bucket() -> Iterator[str]:
         running.stop()
 
 
-def age(url: str, days: float) -> None:
+def backdate(url: str, days: float) -> None:
     """Make everything in the bucket so much older: its clock is no part of ours."""
     from moto.core import DEFAULT_ACCOUNT_ID
     from moto.s3.models import s3_backends

@@ -22,13 +22,13 @@ from typing import Any
 import msgspec
 import pytest
 
-SOURCE = Path(__file__).with_name("crash") / "disk_journal.c"
+SOURCE = Path(__file__).parents[1] / "crash" / "disk_journal.c"
 SECTOR = 512
 HEAD = struct.Struct("<IIQQ")
 
 
 class Kind(Enum):
-    """Keep in step with crash/disk_journal.c; a MARK is written by who watches the server from outside."""
+    """Keep in step with tests/crash/disk_journal.c; a MARK is written by who watches the server from outside."""
 
     CREATE, WRITE, TRUNCATE, RENAME, LINK = "c", "w", "t", "r", "l"
     UNLINK, MKDIR, RMDIR, SYNC_BEGIN, SYNC_END, SYNC_FAILED = "u", "m", "d", "s", "e", "f"
