@@ -21,8 +21,8 @@ from helicline.loop.context import Context
 from helicline.loop.reconciler import Reconciler
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
+from helicline.server.connection import Connection
 from helicline.server.webhook_dispatcher import WebhookDispatcher
-from helicline.server.wire import Connection
 from helicline.settings import Settings
 from helicline.store.blobs import open_blobs
 from helicline.store.database import Store
