@@ -21,7 +21,7 @@ from helicline.loop.context import Context
 from helicline.loop.reconciler import Reconciler
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
-from helicline.server.response_transport import Connection
+from helicline.server.connection import Connection
 from helicline.server.webhook_dispatcher import WebhookDispatcher
 from helicline.settings import Settings
 from helicline.store.blobs import open_blobs

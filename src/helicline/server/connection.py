@@ -1,4 +1,4 @@
-"""How answers go out: the head in one packet with what follows it."""
+"""The HTTP connection of a client: the head of a response is sent in one packet with its body."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
-class HeadBufferingTransport:
-    """A transport that holds back the head of an answer until its body follows, or the event loop comes round.
+class BufferedHeadTransport:
+    """A transport that buffers the head of a response until its body follows, or until the next turn of the event loop.
 
     The ASGI server writes the two apart; sent together they cost one system call and one packet instead of two.
     """
@@ -24,17 +24,17 @@ class HeadBufferingTransport:
     def write(self, data: bytes) -> None:
         if self._buffer:
             data, self._buffer = self._buffer + data, b""
-        elif data.startswith(b"HTTP/1.1 "):  # a body that begins so is held back as well, and loses nothing by it
+        elif data.startswith(b"HTTP/1.1 "):  # a body that begins so is buffered as well, which does no harm
             self._buffer = data
-            self._loop.call_soon(self._release)
+            self._loop.call_soon(self._send_buffer)
             return
         self._transport.write(data)
 
     def close(self) -> None:
-        self._release()
+        self._send_buffer()
         self._transport.close()
 
-    def _release(self) -> None:
+    def _send_buffer(self) -> None:
         buffered, self._buffer = self._buffer, b""
         if buffered and not self._transport.is_closing():
             self._transport.write(buffered)
@@ -44,4 +44,4 @@ class Connection(HttpToolsProtocol):
     """One connection of a client."""
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(cast("asyncio.Transport", HeadBufferingTransport(transport, self.loop)))
+        super().connection_made(cast("asyncio.Transport", BufferedHeadTransport(transport, self.loop)))
