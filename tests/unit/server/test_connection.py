@@ -40,6 +40,11 @@ def run_on_transport():
     return run
 
 
+async def run_scheduled():
+    """Let the event loop run what is scheduled for its next iteration."""
+    await asyncio.sleep(0)  # a sleep of nothing is how asyncio yields
+
+
 def test_head_and_body_are_written_together(run_on_transport):
     async def act(transport, _wire):
         transport.write(HEAD)
