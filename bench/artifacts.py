@@ -84,26 +84,26 @@ def through_client(server: Server) -> Callable[[], None]:
     def there_and_back() -> None:
         client = mlflow.MlflowClient(server.url)
         client.log_artifact(run, str(folder / "large.bin"))
-        got = Path(client.download_artifacts(run, "large.bin", str(folder)))
-        if got.stat().st_size != len(LARGE):
+        downloaded = Path(client.download_artifacts(run, "large.bin", str(folder)))
+        if downloaded.stat().st_size != len(LARGE):
             raise RuntimeError("the file came back cut short")
 
     return there_and_back
 
 
 def main() -> None:
-    asked = arguments(__doc__)
+    options = arguments(__doc__)
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    with pair(asked.database, alone=asked.alone) as (ours, theirs, _):
-        print(f"{asked.database}; {'':<34} {'helicline':>8} {'mlflow':>9} {'ratio':>8}")
-        places = {server: Place(server).filled() for server in (ours, theirs) if server is not None}
+    with pair(options.database, alone=options.alone) as (own_server, peer_server, _):
+        print(f"{options.database}; {'':<34} {'helicline':>8} {'mlflow':>9} {'ratio':>8}")
+        places = {server: Place(server).filled() for server in (own_server, peer_server) if server is not None}
         clients = {server: through_client(server) for server in places}
 
-        def both(what: str, act: Callable[[Server], Callable[[], None]], connections: int, unit: int = 1) -> None:
+        def both(label: str, act: Callable[[Server], Callable[[], None]], connections: int, unit: int = 1) -> None:
             def rate(server: Server) -> Rate:
-                return measured(act(server), connections, asked.seconds)
+                return measured(act(server), connections, options.seconds)
 
-            compare(what, lambda: rate(ours), None if theirs is None else lambda: rate(theirs), unit)
+            compare(label, lambda: rate(own_server), None if peer_server is None else lambda: rate(peer_server), unit)
 
         both("put 4 kB, 8 connections, files", lambda server: lambda: places[server].put(SMALL), 8)
         both("get 4 kB, 8 connections, files", lambda server: lambda: places[server].fetch("small"), 8)
@@ -111,7 +111,10 @@ def main() -> None:
         both("put 64 MB, 2 connections, MB", lambda server: lambda: places[server].put(LARGE), 2, 64)
         both("get 64 MB, 2 connections, MB", lambda server: lambda: places[server].fetch("large"), 2, 64)
         both("stock client, 64 MB there and back, MB", lambda server: clients[server], 1, 128)
-        print(f"memory: {ours.resident_mb():.0f} MB" + ("" if theirs is None else f" / {theirs.resident_mb():.0f} MB"))
+        print(
+            f"memory: {own_server.resident_mb():.0f} MB"
+            + ("" if peer_server is None else f" / {peer_server.resident_mb():.0f} MB")
+        )
 
 
 if __name__ == "__main__":

@@ -74,11 +74,11 @@ def get(server: Server, path: str) -> bytes:
         return answer.read()
 
 
-def whole(server: Server, run: str) -> None:
+def read_history(server: Server, run: str) -> None:
     path = f"/api/2.0/mlflow/metrics/get-history?run_id={run}&metric_key=loss"
-    found = json.loads(get(server, path))["metrics"]
-    if len(found) != LENGTH:
-        raise RuntimeError(f"{server.name} returned {len(found)} points")
+    points = json.loads(get(server, path))["metrics"]
+    if len(points) != LENGTH:
+        raise RuntimeError(f"{server.name} returned {len(points)} points")
 
 
 def page(server: Server, run: str) -> None:
@@ -86,41 +86,48 @@ def page(server: Server, run: str) -> None:
 
 
 def through_client(server: Server, run: str) -> None:
-    found = mlflow.MlflowClient(server.url).get_metric_history(run, "loss")
-    if len(found) != LENGTH:
-        raise RuntimeError(f"{server.name} returned {len(found)} points")
+    points = mlflow.MlflowClient(server.url).get_metric_history(run, "loss")
+    if len(points) != LENGTH:
+        raise RuntimeError(f"{server.name} returned {len(points)} points")
 
 
 def main() -> None:
-    asked = arguments(__doc__, points="10000000")
-    with pair(asked.database, alone=asked.alone) as (ours, theirs, urls):
-        servers = [server for server in (ours, theirs) if server]
+    options = arguments(__doc__, points="10000000")
+    with pair(options.database, alone=options.alone) as (own_server, peer_server, urls):
+        servers = [server for server in (own_server, peer_server) if server]
         runs = {server.name: new_run(server) for server in servers}
         seconds = [log(server, runs[server.name], LENGTH) for server in servers]
         began = time.perf_counter()
-        fill(urls[0], int(asked.points))
+        fill(urls[0], int(options.points))
         took = time.perf_counter() - began
-        print(f"{asked.database}; ours holds {int(asked.points):,} more points, filled in {took:.0f} s")
-        _show("log 100,000 points, 1000 a request", [one * 1000 for one in seconds])
-        acts = (("whole history, raw", whole), ("whole history, stock client", through_client), ("1000 points", page))
-        for what, act in acts:
-            _show(what, [timed(lambda server=server, act=act: act(server, runs[server.name])) for server in servers])
+        print(f"{options.database}; ours holds {int(options.points):,} more points, filled in {took:.0f} s")
+        _show("log 100,000 points, 1000 a request", [second * 1000 for second in seconds])
+        acts = (
+            ("whole history, raw", read_history),
+            ("whole history, stock client", through_client),
+            ("1000 points", page),
+        )
+        for label, act in acts:
+            _show(label, [timed(lambda server=server, act=act: act(server, runs[server.name])) for server in servers])
         chart = f"/api/v1/runs/series?run={runs['helicline']}&key=loss&buckets=800"
-        _show("data of a chart of 800 pixels", [timed(lambda: get(ours, chart))])
+        _show("data of a chart of 800 pixels", [timed(lambda: get(own_server, chart))])
         print("cost by length of the series (ours): ", end="")
         for length in (1000, 10_000, 100_000):
-            run = new_run(ours)
-            log(ours, run, length)
+            run = new_run(own_server)
+            log(own_server, run, length)
             lines = f"/api/v1/runs/series?run={run}&key=loss&buckets=800"
-            first, chart_ms = timed(lambda run=run: page(ours, run)), timed(lambda lines=lines: get(ours, lines))
+            first, chart_ms = (
+                timed(lambda run=run: page(own_server, run)),
+                timed(lambda lines=lines: get(own_server, lines)),
+            )
             print(f"{length:,}: page {first:.1f} ms, chart {chart_ms:.1f} ms; ", end="", flush=True)
-        print(f"\nresident memory of helicline: {ours.resident_mb():.0f} MB")
+        print(f"\nresident memory of helicline: {own_server.resident_mb():.0f} MB")
 
 
-def _show(what: str, millis: list[float]) -> None:
-    names = " / ".join(f"{one:.1f}" for one in millis)
+def _show(label: str, millis: list[float]) -> None:
+    names = " / ".join(f"{value:.1f}" for value in millis)
     ratio = f"  {millis[1] / millis[0]:.1f}x" if len(millis) > 1 else ""
-    print(f"{what:<36} {names:>20} ms{ratio}", flush=True)
+    print(f"{label:<36} {names:>20} ms{ratio}", flush=True)
 
 
 if __name__ == "__main__":

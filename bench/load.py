@@ -40,12 +40,12 @@ class Connection(asyncio.Protocol):
 
     def send(self) -> None:
         self.pieces: list[bytes] = []
-        self.head, self.wanted, self.got = b"", -1, 0
+        self.head, self.expected, self.received = b"", -1, 0
         self.began = time.perf_counter()
         self.transport.write(self.following())
 
     def data_received(self, data: bytes) -> None:
-        if self.wanted < 0:
+        if self.expected < 0:
             self.head += data
             head, end, body = self.head.partition(b"\r\n\r\n")
             if not end:
@@ -54,11 +54,11 @@ class Connection(asyncio.Protocol):
             size = next((line for line in lines if line.startswith(b"content-length:")), None)
             if size is None:
                 raise RuntimeError(f"an answer without a length: {head[:200]!r}")
-            self.wanted, self.got = int(size.partition(b":")[2]), len(body)
+            self.expected, self.received = int(size.partition(b":")[2]), len(body)
             self.status = head[9:12]
         else:
-            self.got += len(data)
-        if self.got >= self.wanted:
+            self.received += len(data)
+        if self.received >= self.expected:
             self.done()
 
     def done(self) -> None:
@@ -85,7 +85,7 @@ async def _measured(port: int, connections: int, seconds: float, following: Call
     await asyncio.sleep(0.2)
     for transport, _ in opened:
         transport.abort()
-    times = sorted(one * 1000 for one in tally.times)
+    times = sorted(seconds * 1000 for seconds in tally.times)
     at = [times[min(len(times) - 1, int(len(times) * share))] for share in (0.5, 0.95, 0.99)]
     return Rate(len(times) / elapsed, *at, tally.failed)
 
@@ -102,5 +102,5 @@ def request(method: str, path: str, body: bytes = b"", kind: str = "application/
 
 def in_turn(measured: Sequence[Callable[[], Rate]], rounds: int = ROUNDS) -> list[Rate]:
     """Measure each in its turn, several times over, and return of each the round with the median rate."""
-    columns = zip(*([one() for one in measured] for _ in range(rounds)), strict=True)
+    columns = zip(*([measure_once() for measure_once in measured] for _ in range(rounds)), strict=True)
     return [sorted(column)[rounds // 2] for column in columns]

@@ -45,27 +45,30 @@ BODY, IDS = template()
 def export() -> bytes:
     """Return a request of spans that no server has seen."""
     body = BODY
-    for one in IDS:
-        body = body.replace(one, os.urandom(len(one)))
+    for span_id in IDS:
+        body = body.replace(span_id, os.urandom(len(span_id)))
     head = request("POST", "/v1/traces", body, "application/x-protobuf")
     return head.replace(b"\r\n\r\n", b"\r\nx-mlflow-experiment-id: 0\r\n\r\n", 1)
 
 
 def main() -> None:
-    asked = arguments(__doc__)
-    with pair(asked.database, alone=asked.alone) as (ours, theirs, _):
-        print(f"{asked.database}; {'spans':<34} {'helicline':>8} {'mlflow':>9} {'ratio':>8}")
+    options = arguments(__doc__)
+    with pair(options.database, alone=options.alone) as (own_server, peer_server, _):
+        print(f"{options.database}; {'spans':<34} {'helicline':>8} {'mlflow':>9} {'ratio':>8}")
 
         def loaded(connections: int, most: int, server: Server):
-            return measure(server.port, connections, asked.seconds, prepared(export, most))
+            return measure(server.port, connections, options.seconds, prepared(export, most))
 
         for connections in (1, 4):
             # requests are made before the clock runs, more than either server can take
-            mine = functools.partial(loaded, connections, int(600 * (asked.seconds + 1)), ours)
-            few = int(60 * (asked.seconds + 1))
-            other = None if theirs is None else functools.partial(loaded, connections, few, theirs)
-            compare(f"100 spans a request, {connections} connections", mine, other, SPANS)
-        print(f"memory: {ours.resident_mb():.0f} MB" + ("" if theirs is None else f" / {theirs.resident_mb():.0f} MB"))
+            own_load = functools.partial(loaded, connections, int(600 * (options.seconds + 1)), own_server)
+            few = int(60 * (options.seconds + 1))
+            other = None if peer_server is None else functools.partial(loaded, connections, few, peer_server)
+            compare(f"100 spans a request, {connections} connections", own_load, other, SPANS)
+        print(
+            f"memory: {own_server.resident_mb():.0f} MB"
+            + ("" if peer_server is None else f" / {peer_server.resident_mb():.0f} MB")
+        )
 
 
 if __name__ == "__main__":

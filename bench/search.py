@@ -76,9 +76,9 @@ def fill_theirs(engine: sa.Engine, experiment: str, count: int, start: int) -> N
              "artifact_uri": f"mlflow-artifacts:/{experiment}/{run}/artifacts", "source_type": "LOCAL"}
         )  # fmt: skip
         point = {"run_uuid": run, "timestamp": at, "step": 1, "is_nan": False}
-        found = [point | {"key": key, "value": value} for key, value in metrics.items()]
-        rows["metrics"] += found
-        rows["latest_metrics"] += found
+        points = [point | {"key": key, "value": value} for key, value in metrics.items()]
+        rows["metrics"] += points
+        rows["latest_metrics"] += points
         rows["params"] += [{"run_uuid": run, "key": key, "value": value} for key, value in params.items()]
         rows["tags"] += [{"run_uuid": run, "key": key, "value": value} for key, value in tags.items()]
     _insert(engine, rows)
@@ -95,7 +95,7 @@ def _insert(engine: sa.Engine, rows: dict[str, list]) -> None:
         connection.exec_driver_sql("ANALYZE")
 
 
-def asked(experiment: str, kind: dict) -> bytes:
+def search_request(experiment: str, kind: dict) -> bytes:
     body = {"experiment_ids": [experiment], "max_results": 100} | kind
     return request("POST", PATH, json.dumps(body).encode())
 
@@ -104,46 +104,48 @@ def first_of(server: Server, experiment: str, kind: dict) -> tuple[int, float]:
     """Return how many runs are found, and how many milliseconds it took when it was asked for the first time."""
     body = {"experiment_ids": [experiment], "max_results": 100} | kind
     began = time.perf_counter()
-    found = len(post(server, "/runs/search", body).get("runs", []))
-    return found, (time.perf_counter() - began) * 1000
+    count = len(post(server, "/runs/search", body).get("runs", []))
+    return count, (time.perf_counter() - began) * 1000
 
 
 def main() -> None:
     asked_for = arguments(__doc__, runs="1000,10000,50000")
     sizes = [int(size) for size in asked_for.runs.split(",")]
-    with pair(asked_for.database, alone=asked_for.alone) as (ours, theirs, urls):
-        names = [(server, _experiment(server)) for server in (ours, theirs) if server]
+    with pair(asked_for.database, alone=asked_for.alone) as (own_server, peer_server, urls):
+        names = [(server, _experiment(server)) for server in (own_server, peer_server) if server]
         our_engine, their_engine = map(sa.create_engine, urls)
         done = 0
         for size in sizes:
             began = time.perf_counter()
             fill_ours(our_engine, names[0][1], size - done, done)
-            if theirs is not None:
+            if peer_server is not None:
                 fill_theirs(their_engine, names[1][1], size - done, done)
             done = size
             print(f"\n{asked_for.database}, {size} runs (filled in {time.perf_counter() - began:.0f} s)")
             ours_head, theirs_head = (f"{name} first / p50 / p95" for name in ("helicline", "mlflow"))
             print(f"{'':<26} {'found':>5} {ours_head:>28} {theirs_head:>28} {'ratio':>7}")
-            for what, kind in KINDS.items():
-                found, first = zip(*[first_of(server, experiment, kind) for server, experiment in names], strict=True)
+            for label, kind in KINDS.items():
+                counts, first = zip(*[first_of(server, experiment, kind) for server, experiment in names], strict=True)
                 turns = [
-                    partial(measure, server.port, 1, asked_for.seconds / ROUNDS, partial(asked, experiment, kind))
+                    partial(
+                        measure, server.port, 1, asked_for.seconds / ROUNDS, partial(search_request, experiment, kind)
+                    )
                     for server, experiment in names
                 ]
-                _show(what, found, first, in_turn(turns, rounds=ROUNDS))
-        print(f"resident memory of helicline: {ours.resident_mb():.0f} MB")
+                _show(label, counts, first, in_turn(turns, rounds=ROUNDS))
+        print(f"resident memory of helicline: {own_server.resident_mb():.0f} MB")
 
 
 def _experiment(server: Server) -> str:
     return post(server, "/experiments/create", {"name": "bench"})["experiment_id"]
 
 
-def _show(what: str, found: Sequence[int], first: Sequence[float], rates: list[Rate]) -> None:
-    if len(set(found)) > 1:
-        raise RuntimeError(f"{what}: the answers differ in length: {found}")
+def _show(label: str, counts: Sequence[int], first: Sequence[float], rates: list[Rate]) -> None:
+    if len(set(counts)) > 1:
+        raise RuntimeError(f"{label}: the answers differ in length: {counts}")
     cells = [f"{ms:.1f} / {rate.p50_ms:.1f} / {rate.p95_ms:.1f} ms" for ms, rate in zip(first, rates, strict=True)]
     ratio = f"{rates[1].p50_ms / rates[0].p50_ms:>6.1f}x" if len(rates) > 1 else ""
-    print(f"{what:<26} {found[0]:>5} {cells[0]:>28} {cells[1] if len(cells) > 1 else '':>28} {ratio:>7}", flush=True)
+    print(f"{label:<26} {counts[0]:>5} {cells[0]:>28} {cells[1] if len(cells) > 1 else '':>28} {ratio:>7}", flush=True)
 
 
 if __name__ == "__main__":

@@ -79,13 +79,13 @@ class Server:
 
 def _family(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(one for child in children for one in _family(int(child)))]
+    return [pid, *(descendant for child in children for descendant in _family(int(child)))]
 
 
 def _cpu_seconds(pid: int) -> float:
     ticks = 0
-    for one in _family(pid):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+    for member in _family(pid):
+        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
 
@@ -119,14 +119,14 @@ def pair(kind: str, *, alone: bool = False) -> Iterator[tuple[Server, Server | N
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         ours_url, theirs_url = urls = stack.enter_context(databases(kind, folder))
         home = {"HELICLINE_HOME": str(folder / "home"), "HELICLINE_DATABASE": ours_url}
-        ours = Server("helicline", [sys.executable, "-m", "helicline.server.main"], home, folder)
-        stack.callback(ours.stop)
-        theirs = None
+        own_server = Server("helicline", [sys.executable, "-m", "helicline.server.main"], home, folder)
+        stack.callback(own_server.stop)
+        peer_server = None
         if not alone:
             command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", "PORT"]
             stores = ["--backend-store-uri", theirs_url, "--artifacts-destination", str(folder / "artifacts")]
             path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-            theirs = Server("mlflow", [*command, *stores], path, folder)
-            stack.callback(theirs.stop)
-            theirs.settle()
-        yield ours, theirs, urls
+            peer_server = Server("mlflow", [*command, *stores], path, folder)
+            stack.callback(peer_server.stop)
+            peer_server.settle()
+        yield own_server, peer_server, urls

@@ -21,11 +21,11 @@ from load import in_turn, measure, request
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 CONNECTIONS = (1, 16, 64)
 ROW = json.dumps({"dataframe_split": {"columns": ["sl", "sw", "pl", "pw"], "data": [[5.1, 3.5, 1.4, 0.2]]}})
-ASKED = request("POST", "/invocations", ROW.encode())
+PREDICTION_REQUEST = request("POST", "/invocations", ROW.encode())
 
 
-def asked() -> bytes:
-    return ASKED
+def prediction_request() -> bytes:
+    return PREDICTION_REQUEST
 
 
 def stock(model):
@@ -49,11 +49,16 @@ def stock(model):
     raise RuntimeError("mlflow models serve does not come up")
 
 
-def compare(ours, theirs, seconds):
+def compare(own_port, peer_port, seconds):
     """Print the medians of alternating rounds."""
     print(f"{'connections':>11} {'gateway/s':>10} {'mlflow/s':>9} {'ratio':>6}")
     for connections in CONNECTIONS:
-        a, b = in_turn([functools.partial(measure, port, connections, seconds, asked) for port in (ours, theirs)])
+        a, b = in_turn(
+            [
+                functools.partial(measure, port, connections, seconds, prediction_request)
+                for port in (own_port, peer_port)
+            ]
+        )
         print(
             f"{connections:>11} {a.per_second:>10.0f} {b.per_second:>9.0f} {a.per_second / b.per_second:>5.1f}x"
             f"  p99 {a.p99_ms:.1f} / {b.p99_ms:.1f} ms  failed {a.failed} / {b.failed}",

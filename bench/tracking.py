@@ -46,8 +46,10 @@ print(done)
 
 def post(server: Server, path: str, body: dict) -> dict:
     data = json.dumps(body).encode()
-    asked = urllib.request.Request(server.url + API + path, data=data, headers={"Content-Type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=60) as answer:
+    http_request = urllib.request.Request(
+        server.url + API + path, data=data, headers={"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(http_request, timeout=60) as answer:
         return json.load(answer)
 
 
@@ -94,16 +96,16 @@ def prepared(make: Callable[[], bytes], count: int) -> Callable[[], bytes]:
     return iter([make() for _ in range(count)]).__next__
 
 
-def compare(what: str, ours: Callable[[], Rate], theirs: Callable[[], Rate] | None, unit: int = 1) -> None:
-    if theirs is None:
-        rate = ours()
+def compare(label: str, own: Callable[[], Rate], peer: Callable[[], Rate] | None, unit: int = 1) -> None:
+    if peer is None:
+        rate = own()
         print(
-            f"{what:<44} {rate.per_second * unit:>10.0f}/s  p99 {rate.p99_ms:.1f} ms  failed {rate.failed}", flush=True
+            f"{label:<44} {rate.per_second * unit:>10.0f}/s  p99 {rate.p99_ms:.1f} ms  failed {rate.failed}", flush=True
         )
         return
-    a, b = in_turn((ours, theirs))
+    a, b = in_turn((own, peer))
     print(
-        f"{what:<44} {a.per_second * unit:>10.0f} {b.per_second * unit:>9.0f} {a.per_second / b.per_second:>7.1f}x"
+        f"{label:<44} {a.per_second * unit:>10.0f} {b.per_second * unit:>9.0f} {a.per_second / b.per_second:>7.1f}x"
         f"  p99 {a.p99_ms:.1f} / {b.p99_ms:.1f} ms  failed {a.failed} / {b.failed}",
         flush=True,
     )
@@ -118,13 +120,13 @@ def through_client(url: str, kind: str, seconds: float, processes: int) -> Rate:
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         for _ in range(processes)
     ]
-    for one in started:
-        if one.stdout.readline() != "ready\n":
+    for client in started:
+        if client.stdout.readline() != "ready\n":
             raise RuntimeError("a client does not come up")
-    for one in started:
-        one.stdin.write("go\n")
-        one.stdin.flush()
-    done = sum(int(one.communicate(timeout=120)[0]) for one in started)
+    for client in started:
+        client.stdin.write("go\n")
+        client.stdin.flush()
+    done = sum(int(client.communicate(timeout=120)[0]) for client in started)
     return Rate(done / seconds, 0, 0, 0, 0)
 
 
@@ -135,14 +137,14 @@ class Nothing(asyncio.Protocol):
     ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        self.transport, self.got = transport, b""
+        self.transport, self.received = transport, b""
 
     def data_received(self, data: bytes) -> None:
-        self.got += data
-        head, end, body = self.got.partition(b"\r\n\r\n")
+        self.received += data
+        head, end, body = self.received.partition(b"\r\n\r\n")
         sizes = [line.partition(b":")[2] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
         if end and len(body) >= int(sizes[0] if sizes else 0):
-            self.got = b""
+            self.received = b""
             self.transport.write(self.ANSWER)
 
 
@@ -171,27 +173,27 @@ def _run_nothing(ready: Queue) -> None:
 
 
 def main() -> None:
-    asked = arguments(__doc__)
-    with pair(asked.database, alone=asked.alone) as (ours, theirs, _):
-        print(f"{asked.database}; {'':<34} {'helicline':>8} {'mlflow':>9} {'ratio':>8}")
+    options = arguments(__doc__)
+    with pair(options.database, alone=options.alone) as (own_server, peer_server, _):
+        print(f"{options.database}; {'':<34} {'helicline':>8} {'mlflow':>9} {'ratio':>8}")
 
-        def both(what: str, act: Callable[[Server], Rate], unit: int = 1) -> None:
-            compare(what, lambda: act(ours), None if theirs is None else lambda: act(theirs), unit)
+        def both(label: str, act: Callable[[Server], Rate], unit: int = 1) -> None:
+            compare(label, lambda: act(own_server), None if peer_server is None else lambda: act(peer_server), unit)
 
         def points(server: Server) -> Callable[[], bytes]:
-            return prepared(one_metric(server), int(25_000 * (asked.seconds + 1)))
+            return prepared(one_metric(server), int(25_000 * (options.seconds + 1)))
 
         for connections in (1, 8, 64):
             both(
                 f"raw log-metric, {connections} connections",
-                lambda server, n=connections: measure(server.port, n, asked.seconds, points(server)),
+                lambda server, n=connections: measure(server.port, n, options.seconds, points(server)),
             )
         for keys in (1, 20, 1000):
             # as many as a server could do at most in the time
             both(
                 f"raw log-batch of 1000, {keys} keys, points",
                 lambda server, n=keys: measure(
-                    server.port, 4, asked.seconds, prepared(batch(server, n), int(600 * (asked.seconds + 1)))
+                    server.port, 4, options.seconds, prepared(batch(server, n), int(600 * (options.seconds + 1)))
                 ),
                 1000,
             )
@@ -199,18 +201,18 @@ def main() -> None:
             for kind, processes in (("metric", 1), ("metric", 8), ("batch", 1)):
                 both(
                     f"stock client, {processes} processes, log_{kind}",
-                    lambda server, k=kind, n=processes: through_client(server.url, k, asked.seconds, n),
+                    lambda server, k=kind, n=processes: through_client(server.url, k, options.seconds, n),
                 )
-                most = through_client(url, kind, asked.seconds, processes).per_second
+                most = through_client(url, kind, options.seconds, processes).per_second
                 print(f"  the client's own ceiling, a server that does nothing {most:>12.0f}", flush=True)
         # what has been logged above must make no write dearer
         for connections in (1, 8):
             both(
                 f"raw log-metric again, {connections} connections",
-                lambda server, n=connections: measure(server.port, n, asked.seconds, points(server)),
+                lambda server, n=connections: measure(server.port, n, options.seconds, points(server)),
             )
-        print(f"resident memory: {ours.resident_mb():.0f} MB", end="")
-        print("" if theirs is None else f" / {theirs.resident_mb():.0f} MB")
+        print(f"resident memory: {own_server.resident_mb():.0f} MB", end="")
+        print("" if peer_server is None else f" / {peer_server.resident_mb():.0f} MB")
 
 
 if __name__ == "__main__":

@@ -56,8 +56,8 @@ def main() -> None:
     for name in rounds[0]:
         cells = []
         for leg in ("data", "train", "register", "gate", "rollout", "whole"):
-            found = [one[name][leg] for one in rounds if leg in one.get(name, {})]
-            cells.append(f"{median(found):9.2f}s" if found else f"{'-':>10}")
+            durations = [story[name][leg] for story in rounds if leg in story.get(name, {})]
+            cells.append(f"{median(durations):9.2f}s" if durations else f"{'-':>10}")
         print(f"{name:24}" + "".join(cells))
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False

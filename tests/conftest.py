@@ -109,7 +109,7 @@ def timed(database_url: str, clock: FakeClock) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def served() -> Any:
+def shared_harness() -> Any:
     """One gateway for all tests that do not disturb it."""
     from support import gateway_harness
 

@@ -64,26 +64,26 @@ class Story:
             raise Unexpected(f"hl {' '.join(arguments)}: {done.stdout[-800:]}{done.stderr[-800:]}")
         return done.stdout
 
-    def until(self, what: str, probe: Callable[[], Any], *, patience_s: float = PATIENCE_S) -> Any:
+    def until(self, event: str, probe: Callable[[], Any], *, patience_s: float = PATIENCE_S) -> Any:
         """Return what `probe` returns as soon as that is true."""
         end = time.monotonic() + patience_s
         while time.monotonic() < end:
-            found = probe()
-            if found:
-                return found
+            result = probe()
+            if result:
+                return result
             time.sleep(0.25)
-        raise Unexpected(f"{what} did not happen within {patience_s:.0f} s")
+        raise Unexpected(f"{event} did not happen within {patience_s:.0f} s")
 
     def get(self, path: str) -> Any:
         return self.client.get(path, dict[str, Any])
 
     def turn(self, number: int) -> dict[str, Any] | None:
-        found = self.client.items("/turns", dict[str, Any], loop="digits")
-        return next((turn for turn in found if turn["number"] == number), None)
+        turns = self.client.items("/turns", dict[str, Any], loop="digits")
+        return next((turn for turn in turns if turn["number"] == number), None)
 
     def alert(self, kind: str) -> dict[str, Any] | None:
-        found = self.client.items("/alerts", dict[str, Any], deployment="digits")
-        return next((alert for alert in found if alert["kind"] == kind), None)
+        alerts = self.client.items("/alerts", dict[str, Any], deployment="digits")
+        return next((alert for alert in alerts if alert["kind"] == kind), None)
 
     def __rich__(self) -> Group:
         table = Table(box=None, show_header=False, pad_edge=False)
@@ -136,8 +136,10 @@ class Story:
         write(self.scans.history, folder / "digits" / "history" / "scans.parquet")
         write(self.scans.archive, folder / "archive" / "scans.parquet")
         self.hl("data", "commit", "digits-archive", str(folder / "archive"), "--message", "scans of the first days")
-        made = self.hl("data", "commit", "digits", str(folder / "digits"), "--message", "half of the scans", "--json")
-        version = json.loads(made)
+        committed = self.hl(
+            "data", "commit", "digits", str(folder / "digits"), "--message", "half of the scans", "--json"
+        )
+        version = json.loads(committed)
         return f"digits@{version['id']}, {version['row_count']} rows"
 
     def first_turn(self) -> str:
@@ -153,8 +155,8 @@ class Story:
 
         def calm() -> bool:
             monitors = self.client.items("/monitors", dict[str, Any])
-            states = [[window["severity"] for window in one["windows"]] for one in monitors]
-            return all("ok" in seen or "info" in seen for seen in states)
+            states = [[window["severity"] for window in monitor["windows"]] for monitor in monitors]
+            return all("ok" in severities or "info" in severities for severities in states)
 
         self.until("a calm window of every monitor", calm)
         return f"{self.traffic.sent} requests, {self.traffic.labelled} labels, every monitor is calm"
@@ -213,7 +215,9 @@ class Story:
         turn = self.until("the gate's verdict", lambda: self._ended(3))
         _expect(turn["state"] == "REJECTED", f"turn 3 is {turn['state']}: {turn['outcome']}")
         verdicts = self.get("/gates/digits/3")["verdicts"]
-        return "digits/3 stopped: " + "; ".join(one["reason"] for one in verdicts if one["outcome"] == "fail")
+        return "digits/3 stopped: " + "; ".join(
+            verdict["reason"] for verdict in verdicts if verdict["outcome"] == "fail"
+        )
 
     def waive(self) -> str:
         report = self.get("/gates/digits/3")
@@ -231,19 +235,20 @@ class Story:
     def why(self) -> str:
         assert self.traffic is not None
         prediction = self.traffic.last_prediction["2"]
-        found = self.until("the prediction in the log", lambda: self._why(prediction))
-        _expect(found["version"]["model"] == "digits", "no version")
+        explanation = self.until("the prediction in the log", lambda: self._why(prediction))
+        _expect(explanation["version"]["model"] == "digits", "no version")
         _expect(
-            bool(found["run"] and found["code"] and found["environment"] and found["datasets"]), "a link is missing"
+            bool(explanation["run"] and explanation["code"] and explanation["environment"] and explanation["datasets"]),
+            "a link is missing",
         )
-        _expect(bool(found["report"]["verdicts"]), "no verdicts")
-        data = next(iter(found["datasets"].values()))
-        return f"{prediction[:8]}… ← digits/{found['version']['number']} ← {found['turn']} ← {data}"
+        _expect(bool(explanation["report"]["verdicts"]), "no verdicts")
+        data = next(iter(explanation["datasets"].values()))
+        return f"{prediction[:8]}… ← digits/{explanation['version']['number']} ← {explanation['turn']} ← {data}"
 
     def _why(self, prediction: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = json.loads(self.hl("why", prediction, "--json"))
-            return found
+            explanation: dict[str, Any] = json.loads(self.hl("why", prediction, "--json"))
+            return explanation
         except Unexpected:
             return None
 
@@ -297,10 +302,12 @@ class Story:
         if not number:
             return ""
         verdicts = self.get(f"/gates/digits/{number}")["verdicts"]
-        return "\n".join(
-            f"{one['check']['kind']}{':' + one['check']['metric'] if one['check']['metric'] else ''} {one['outcome']}"
-            for one in verdicts
-        )
+        lines = []
+        for verdict in verdicts:
+            check = verdict["check"]
+            name = f"{check['kind']}:{check['metric']}" if check["metric"] else check["kind"]
+            lines.append(f"{name} {verdict['outcome']}")
+        return "\n".join(lines)
 
     def stop(self) -> None:
         if self.traffic is not None and self.traffic.sent:

@@ -18,8 +18,8 @@ def split(scans: hl.Table, *, holdout_share: float = 0.3, recent: int = 200) -> 
     rows = scans.pandas()
     # a row's own content decides, so that a row of an earlier hold-out never slips into a later training
     share = pd.util.hash_pandas_object(rows[PIXELS].astype(float), index=False).to_numpy() / 2.0**64
-    held = share < holdout_share
-    return rows[~held], rows[held], rows.tail(recent)
+    in_holdout = share < holdout_share
+    return rows[~in_holdout], rows[in_holdout], rows.tail(recent)
 
 
 @hl.step

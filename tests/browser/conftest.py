@@ -42,16 +42,16 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A server whose first turn waits for an approval."""
-    made = World(tmp_path_factory.mktemp("world"))
+    running = World(tmp_path_factory.mktemp("world"))
     try:
-        made.start()
-        made.commit(flowers(), "first", "the first flowers")
-        made.begin_turn()
-        made.log_runs()
-        made.turn(1, "APPROVING")
-        yield made
+        running.start()
+        running.commit(flowers(), "first", "the first flowers")
+        running.begin_turn()
+        running.log_runs()
+        running.turn(1, "APPROVING")
+        yield running
     finally:
-        made.stop()
+        running.stop()
 
 
 class Opened:
@@ -83,15 +83,17 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Call
             color_scheme=scheme,
             reduced_motion="reduce",  # type: ignore[arg-type]
         )
-        one = Opened(context.new_page(), url or request.getfixturevalue("world").url)
-        opened.append((context, one))
-        return one
+        opened_page = Opened(context.new_page(), url or request.getfixturevalue("world").url)
+        opened.append((context, opened_page))
+        return opened_page
 
     yield make
-    for context, one in opened:
+    for context, opened_page in opened:
         context.close()
-        assert [line for line in one.errors if not one.expected or one.expected not in line] == []
-        assert one.hosts <= {one.url.split("/")[2]}
+        assert [
+            line for line in opened_page.errors if not opened_page.expected or opened_page.expected not in line
+        ] == []
+        assert opened_page.hosts <= {opened_page.url.split("/")[2]}
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 @hl.step
 def split(rows: hl.Table, *, every: int = 3) -> tuple[hl.Table, hl.Table]:
     """Rows for training, and every third row to judge by."""
-    held = rows.pandas().reset_index(drop=True)
-    return held[held.index % every != 0], held[held.index % every == 0]
+    frame = rows.pandas().reset_index(drop=True)
+    return frame[frame.index % every != 0], frame[frame.index % every == 0]
 
 
 @hl.step

@@ -23,20 +23,20 @@ def pages(http: httpx.Client) -> dict[str, str]:
     """Return the address of every page by its picture's name, with the most telling noun of each kind."""
 
     def items(path: str, **query: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = http.get(f"/api/v1{path}", params=query).raise_for_status().json()["items"]
-        return found
+        listed: list[dict[str, Any]] = http.get(f"/api/v1{path}", params=query).raise_for_status().json()["items"]
+        return listed
 
     turns, alerts = items("/turns"), items("/alerts")
-    begun = next((one for one in turns if one["cause"]["kind"] == "alert" and one["finished_at"]), turns[0])
-    back = next((one for one in turns if one["state"] == "ROLLED_BACK"), turns[0])
+    begun = next((turn for turn in turns if turn["cause"]["kind"] == "alert" and turn["finished_at"]), turns[0])
+    back = next((turn for turn in turns if turn["state"] == "ROLLED_BACK"), turns[0])
     loop = http.get(f"/api/v1/loops/{begun['loop']}").raise_for_status().json()["loop"]["spec"]
     model, deployment = loop["model"], loop["deployment"]
     runs = items("/runs", limit=100)
-    run = max(runs, key=lambda one: len(one["metrics"]))
-    drift = next((one for one in alerts if one["kind"] == "drift"), alerts[0])
+    run = max(runs, key=lambda run: len(run["metrics"]))
+    drift = next((alert for alert in alerts if alert["kind"] == "drift"), alerts[0])
     dataset = begun["dataset_version"].partition("@")[0]
     predictions = items(f"/deployments/{deployment}/predictions", limit=100)
-    prediction = next((one for one in predictions if one["labels"]), predictions[0])
+    prediction = next((prediction_row for prediction_row in predictions if prediction_row["labels"]), predictions[0])
     return {
         "monitors": "/monitors",  # first, while the story's drift is still among the newest windows
         "loop": "/",
@@ -65,11 +65,11 @@ def pages(http: httpx.Client) -> dict[str, str]:
 
 def compared(runs: list[dict[str, Any]]) -> list[str]:
     """Return the ids of up to four runs that tell most when they are compared: those with metrics and parameters."""
-    telling = [one for one in runs if one["metrics"] and one["params"]] or runs
-    return [one["run_id"] for one in telling[:4]]
+    telling = [run for run in runs if run["metrics"] and run["params"]] or runs
+    return [run["run_id"] for run in telling[:4]]
 
 
-def taken(page: Page, address: str) -> bytes:
+def screenshot_of(page: Page, address: str) -> bytes:
     page.goto(address)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.get_by_role("status", name="Loading")).to_have_count(0, timeout=30_000)
@@ -89,16 +89,16 @@ def main() -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     url = arguments.url.rstrip("/")
     with httpx.Client(base_url=url, trust_env=False, timeout=30) as http:
-        wanted = pages(http)
+        addresses = pages(http)
     with sync_playwright() as play:
         launched = play.chromium.launch(executable_path=browser, args=FLAGS)
         for scheme in ("light", "dark"):
             page = launched.new_context(viewport=SIZE, color_scheme=scheme).new_page()  # type: ignore[arg-type]
-            for name, path in wanted.items():
-                (arguments.out / f"{name}-{scheme}.png").write_bytes(taken(page, url + path))
+            for name, path in addresses.items():
+                (arguments.out / f"{name}-{scheme}.png").write_bytes(screenshot_of(page, url + path))
         launched.close()
-    kept = sum(file.stat().st_size for file in arguments.out.glob("*.png"))
-    print(f"{2 * len(wanted)} pictures, {kept / 1e6:.1f} MB, in {arguments.out}")
+    size = sum(file.stat().st_size for file in arguments.out.glob("*.png"))
+    print(f"{2 * len(addresses)} pictures, {size / 1e6:.1f} MB, in {arguments.out}")
     return 0
 
 

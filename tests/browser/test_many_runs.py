@@ -20,18 +20,18 @@ MANY = 100_000
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A server whose store was filled before it started."""
-    made = World(tmp_path_factory.mktemp("many"))
-    made.home.mkdir()
-    store = Store(f"sqlite:///{made.home / 'meta.db'}")
+    running = World(tmp_path_factory.mktemp("many"))
+    running.home.mkdir()
+    store = Store(f"sqlite:///{running.home / 'meta.db'}")
     upgrade(store)
     experiment = store.write(lambda tx: tracking.create_experiment(tx, "many")).experiment_id
     seed(store, experiment, MANY)
     store.close()
     try:
-        made.start()
-        yield made
+        running.start()
+        yield running
     finally:
-        made.stop()
+        running.stop()
 
 
 @pytest.fixture
@@ -50,15 +50,15 @@ def scroll(page: Page, share: float) -> None:
 
 
 def test_the_last_run_is_one_scroll_away_and_costs_a_screen(table: Opened) -> None:
-    page, asked = table.page, []
+    page, table_requests = table.page, []
     expect(page.get_by_role("grid", name="Runs")).to_have_attribute("aria-rowcount", str(MANY + 1))
-    page.on("request", lambda one: asked.append(one.url) if "/runs/table" in one.url else None)
+    page.on("request", lambda request: table_requests.append(request.url) if "/runs/table" in request.url else None)
     scroll(page, 1)
     expect(row(page, "run-099999")).to_be_visible()
     scroll(page, 0.5)
     expect(row(page, "run-050000")).to_be_visible()
     assert page.locator("*").count() <= 1500
-    assert len(asked) <= 8
+    assert len(table_requests) <= 8
 
 
 def test_the_server_sorts_all_of_them_by_a_metric(table: Opened, many: World) -> None:

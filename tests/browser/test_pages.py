@@ -47,8 +47,10 @@ PAGES = {
 
 def address(path: str, world: World) -> str:
     if "{prediction}" in path:
-        found = world.until("a prediction", lambda: world.get("/deployments/flowers/predictions", limit=1)["items"])
-        return path.replace("{prediction}", found[0]["prediction_id"])
+        predictions = world.until(
+            "a prediction", lambda: world.get("/deployments/flowers/predictions", limit=1)["items"]
+        )
+        return path.replace("{prediction}", predictions[0]["prediction_id"])
     pipeline = world.get("/pipeline-runs")["items"][0]["id"]
     return path.replace("{run}", world.long_run).replace("{pipeline}", pipeline)
 
@@ -76,16 +78,16 @@ def test_a_page_shows_its_data_and_axe_finds_nothing_serious_in_either_scheme(
 
 def broken_rules(page: Page) -> list[dict[str, Any]]:
     """Return what axe calls serious or critical, with the first few places of each."""
-    found: list[dict[str, Any]] = page.evaluate(
+    violations: list[dict[str, Any]] = page.evaluate(
         "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
     )
     return [
         {
-            "rule": one["id"],
-            "nodes": [f"{node['html'][:160]}: {node['failureSummary'][:300]}" for node in one["nodes"][:3]],
+            "rule": violation["id"],
+            "nodes": [f"{node['html'][:160]}: {node['failureSummary'][:300]}" for node in violation["nodes"][:3]],
         }
-        for one in found
-        if one["impact"] in ("serious", "critical")
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
     ]
 
 
@@ -161,7 +163,7 @@ def zipped(name: str) -> int:
 
 def test_the_bundle_stays_within_its_budgets() -> None:
     manifest: dict[str, Any] = json.loads((WEB / ".vite/manifest.json").read_text())
-    entry = next(one for one in manifest.values() if one.get("isEntry"))
+    entry = next(asset for asset in manifest.values() if asset.get("isEntry"))
     scripts, styles = {entry["file"]}, set(entry.get("css", []))
     waiting = list(entry.get("imports", []))
     while waiting:
@@ -172,5 +174,5 @@ def test_the_bundle_stays_within_its_budgets() -> None:
             waiting += part.get("imports", [])
     assert sum(zipped(name) for name in scripts) <= 200_000
     assert sum(zipped(name) for name in styles) <= 40_000
-    lazy = {one["file"] for one in manifest.values() if one["file"].endswith(".js")} - scripts
+    lazy = {asset["file"] for asset in manifest.values() if asset["file"].endswith(".js")} - scripts
     assert max(zipped(name) for name in lazy) <= 80_000

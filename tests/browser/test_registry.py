@@ -56,13 +56,13 @@ def test_who_asked_is_told_that_another_must_approve(
     opened.expected = "403"
     world.post("/models/guarded/aliases/careful", {"number": 1})
     world.post("/models/guarded/aliases/careful/protect", {})
-    asked = world.post("/promotion-requests", {"model": model, "number": 2, "alias": "careful", "person": "Ann"})
+    request = world.post("/promotion-requests", {"model": model, "number": 2, "alias": "careful", "person": "Ann"})
     page = opened.go(f"/models/{model}")
     requests = page.get_by_role("region", name="Requests to promote")
     requests.get_by_label("Your name").first.fill("Ann")
     requests.get_by_role("button", name="Approve").first.click()
     expect(page.get_by_text("Somebody else must approve it (four eyes).")).to_be_visible()
-    world.post(f"/promotion-requests/{asked['id']}/reject", {"person": "Bob"})
+    world.post(f"/promotion-requests/{request['id']}/reject", {"person": "Bob"})
     expect(requests.get_by_text("Rejected").first).to_be_visible()
 
 

@@ -25,12 +25,12 @@ FILES = {
 @pytest.fixture(scope="module")
 def pair(world: World) -> tuple[str, str]:
     """Two runs of an experiment of their own that differ in a parameter, their lines and a file."""
-    made = world.mlflow("experiments/create", {"name": "pair"})["experiment_id"]
-    ids = [world.log_run(made, f"pair-{at}", points=900, params={"lr": str(at), "seed": "2"}) for at in (1, 2)]
+    experiment = world.mlflow("experiments/create", {"name": "pair"})["experiment_id"]
+    ids = [world.log_run(experiment, f"pair-{at}", points=900, params={"lr": str(at), "seed": "2"}) for at in (1, 2)]
     for at, run_id in enumerate(ids):
         for path, content in FILES.items():
             changed = content.replace(b"0.5", b"0.7") if at and path.endswith(".py") else content
-            target = f"/api/2.0/mlflow-artifacts/artifacts/{made}/{run_id}/artifacts/{path}"
+            target = f"/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run_id}/artifacts/{path}"
             world.http.put(target, content=changed).raise_for_status()
     return ids[0], ids[1]
 
@@ -208,9 +208,9 @@ def test_a_note_and_tags_are_written_and_kept(pair: tuple[str, str], world: Worl
 
 
 def test_the_latest_run_is_followed_when_a_newer_one_begins(world: World, ui: Opened) -> None:
-    made = world.mlflow("experiments/create", {"name": "followed"})["experiment_id"]
-    world.log_run(made, "the first", points=3, params={})
-    page = ui.go(f"/runs/latest?experiment=%22{made}%22")
+    experiment = world.mlflow("experiments/create", {"name": "followed"})["experiment_id"]
+    world.log_run(experiment, "the first", points=3, params={})
+    page = ui.go(f"/runs/latest?experiment=%22{experiment}%22")
     expect(page.get_by_role("heading", level=1)).to_have_text("the first")
-    world.log_run(made, "the second", points=3, params={})
+    world.log_run(experiment, "the second", points=3, params={})
     expect(page.get_by_role("heading", level=1)).to_have_text("the second")

@@ -42,9 +42,9 @@ mlflow.register_model(logged.model_uri, "flowers")
 
 def flowers() -> pd.DataFrame:
     """Return the iris rows under plain names, in an order that mixes the kinds."""
-    found = load_iris(as_frame=True).frame
-    found.columns = [*FEATURES, "label"]
-    return found.sample(frac=1.0, random_state=1).reset_index(drop=True)
+    frame = load_iris(as_frame=True).frame
+    frame.columns = [*FEATURES, "label"]
+    return frame.sample(frac=1.0, random_state=1).reset_index(drop=True)
 
 
 class World:
@@ -90,18 +90,18 @@ class World:
     def post(self, path: str, body: dict[str, Any]) -> Any:
         return self.http.post(f"/api/v1{path}", json=body).raise_for_status().json()
 
-    def until(self, what: str, probe: Callable[[], Any]) -> Any:
-        return wait_for(probe, what, limit_s=PATIENCE_S, interval_s=0.1)
+    def until(self, event: str, probe: Callable[[], Any]) -> Any:
+        return wait_for(probe, event, limit_s=PATIENCE_S, interval_s=0.1)
 
     def turn(self, number: int, *states: str) -> dict[str, Any]:
         """Wait for a turn to come to one of the states, and return it."""
 
-        def there() -> dict[str, Any] | None:
-            found = [one for one in self.get("/turns", loop="flowers")["items"] if one["number"] == number]
-            assert not found or found[0]["state"] not in {"FAILED", "CANCELLED"} - set(states), found
-            return found[0] if found and found[0]["state"] in states else None
+        def turn_in_state() -> dict[str, Any] | None:
+            turns = [turn for turn in self.get("/turns", loop="flowers")["items"] if turn["number"] == number]
+            assert not turns or turns[0]["state"] not in {"FAILED", "CANCELLED"} - set(states), turns
+            return turns[0] if turns and turns[0]["state"] in states else None
 
-        return self.until(f"turn {number} {' or '.join(states)}", there)
+        return self.until(f"turn {number} {' or '.join(states)}", turn_in_state)
 
     # --- history ----------------------------------------------------------------------------------------------------
 
@@ -123,8 +123,8 @@ class World:
     ) -> str:
         """Log a run over the MLflow wire, with a loss that falls."""
         now = int(time.time() * 1000) if start_ms is None else start_ms
-        made = self.mlflow("runs/create", {"experiment_id": experiment, "run_name": name, "start_time": now})
-        run_id: str = made["run"]["info"]["run_id"]
+        response = self.mlflow("runs/create", {"experiment_id": experiment, "run_name": name, "start_time": now})
+        run_id: str = response["run"]["info"]["run_id"]
         metrics = [{"key": "loss", "value": 1 / (1 + at), "timestamp": now + at, "step": at} for at in range(points)]
         listed = [{"key": key, "value": value} for key, value in params.items()]
         self.mlflow("runs/log-batch", {"run_id": run_id, "metrics": metrics, "params": listed})

@@ -33,14 +33,14 @@ def track(client: MlflowClient, experiment: str) -> str:
             (Path(folder) / "MLmodel").write_text("flavors: {}\n")
             mlflow.log_artifacts(folder, "model")
     run_id = run.info.run_id
-    kept = client.get_run(run_id)
-    assert kept.data.params == {"lr": "0.1", "depth": "3"}, kept.data.params
-    assert kept.data.metrics["loss"] == 0.2
-    assert kept.info.status == "FINISHED"
+    stored = client.get_run(run_id)
+    assert stored.data.params == {"lr": "0.1", "depth": "3"}, stored.data.params
+    assert stored.data.metrics["loss"] == 0.2
+    assert stored.info.status == "FINISHED"
     assert [point.step for point in client.get_metric_history(run_id, "loss")] == list(range(5))
     assert [file.path for file in client.list_artifacts(run_id, "model")] == ["model/MLmodel"]
-    found = client.search_runs([experiment], "metrics.auc > 0.5 AND params.depth = '3'", order_by=["metrics.loss ASC"])
-    assert [one.info.run_id for one in found] == [run_id]
+    runs = client.search_runs([experiment], "metrics.auc > 0.5 AND params.depth = '3'", order_by=["metrics.loss ASC"])
+    assert [run.info.run_id for run in runs] == [run_id]
     return run_id
 
 
@@ -52,8 +52,8 @@ def register(client: MlflowClient, name: str, run_id: str) -> None:
     assert client.get_model_version_by_alias(name, "champion").version == version.version
     assert client.search_model_versions(f"name = '{name}'")[0].tags == {"stage": "gold"}
     with tempfile.TemporaryDirectory() as folder:
-        got = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}@champion", dst_path=folder)
-        assert (Path(got) / "MLmodel").read_text() == "flavors: {}\n"
+        folder_of_model = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}@champion", dst_path=folder)
+        assert (Path(folder_of_model) / "MLmodel").read_text() == "flavors: {}\n"
 
 
 def trace(client: MlflowClient, experiment: str) -> None:
@@ -66,9 +66,9 @@ def trace(client: MlflowClient, experiment: str) -> None:
     outer("why")
     if hasattr(mlflow, "flush_trace_async_logging"):
         mlflow.flush_trace_async_logging()
-    (found,) = client.search_traces(experiment_ids=[experiment])
-    assert sorted(span.name for span in found.data.spans) == ["inner", "outer"]
-    trace_id = getattr(found.info, "trace_id", None) or found.info.request_id
+    (trace_record,) = client.search_traces(experiment_ids=[experiment])
+    assert sorted(span.name for span in trace_record.data.spans) == ["inner", "outer"]
+    trace_id = getattr(trace_record.info, "trace_id", None) or trace_record.info.request_id
     client.set_trace_tag(trace_id, "team", "red")
     named = client.search_traces(experiment_ids=[experiment], filter_string="tags.team = 'red'")
     assert len(named) == 1, named

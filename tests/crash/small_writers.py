@@ -28,7 +28,7 @@ from helicline.store.blobs import LocalBlobs
 from support.power_cut import mark
 
 
-def kept(word):
+def acknowledge(word):
     mark(Path(os.environ["DISK_JOURNAL"]), word)
 
 
@@ -40,7 +40,7 @@ def blobs(home):
     store = LocalBlobs(home / "blobs")
     for at in range(4):
         digest, _ = store.put([content(at)])
-        kept(digest)
+        acknowledge(digest)
 
 
 def blob_that_another_writes(home):
@@ -52,7 +52,7 @@ def blob_that_another_writes(home):
     writer.start()
     while not store.has(digest):
         pass
-    kept(digest)
+    acknowledge(digest)
     writer.join()
 
 
@@ -69,19 +69,19 @@ def blob_whose_folder_failed(home):
     writer.join()
     failing.unlink()
     store.put([content(0)])
-    kept(digest)
+    acknowledge(digest)
 
 
 def blob_that_is_spared(home):
     """It is to go, but somebody asked for it in its last moment; meanwhile others make the folder's names sure."""
     store, digest = LocalBlobs(home / "blobs"), blake3(content(0)).hexdigest()
     store.put([content(0)])
-    kept(digest)
-    others = threading.Thread(target=store.put, args=([neighbour(digest)],))
-    others.start()
+    acknowledge(digest)
+    other_writer = threading.Thread(target=store.put, args=([neighbour(digest)],))
+    other_writer.start()
     for _ in range(20):
         store.discard(digest, datetime.now(UTC) - timedelta(days=1))
-    others.join()
+    other_writer.join()
 
 
 def refused(store):
@@ -103,11 +103,11 @@ def blob_of_a_killed_writer(home):
         out.flush()
         os.fsync(out.fileno())
     digest, _ = LocalBlobs(home / "blobs").put([content(0)])
-    kept(digest)
+    acknowledge(digest)
 
 
 def owner(home):
-    kept(owner_token(home))
+    acknowledge(owner_token(home))
 
 
 def feedback(home):
@@ -115,7 +115,7 @@ def feedback(home):
     prediction_log = PredictionLog(home, seal_s=1000)
     for at in range(4):
         asyncio.run(prediction_log.append_labels([label(f"p{at}")]))
-        kept(f"p{at}")
+        acknowledge(f"p{at}")
         if at % 2:
             prediction_log.rotate()
             seal_all(home)
@@ -137,7 +137,7 @@ async def in_turn(home, failing):
             failing.touch()
         with contextlib.suppress(OSError):
             await keeping
-            kept(f"p{at}")
+            acknowledge(f"p{at}")
         failing.unlink(missing_ok=True)
 
 

@@ -42,10 +42,10 @@ def steps(tmp_path):
     return run
 
 
-def blobs_lost(told, home):
-    if told:
+def blobs_lost(acknowledged, home):
+    if acknowledged:
         LocalBlobs(home / "blobs")  # a server that starts
-    paths = [home / "blobs" / digest[:2] / digest for digest in told]
+    paths = [home / "blobs" / digest[:2] / digest for digest in acknowledged]
     return [path.name for path in paths if not path.is_file() or blake3(path.read_bytes()).hexdigest() != path.name]
 
 
@@ -54,15 +54,15 @@ def blobs_lost(told, home):
     ["blobs", "blob_that_another_writes", "blob_of_a_killed_writer", "blob_whose_folder_failed", "blob_that_is_spared"],
 )
 def test_a_blob_is_kept_once_its_digest_is_told(steps, program):
-    seen = [(told, blobs_lost(told, home)) for told, home in steps(program, sync_ms=20)]
-    assert [lost for _, lost in seen if lost] == []
-    assert seen[-1][0]
+    losses = [(acknowledged, blobs_lost(acknowledged, home)) for acknowledged, home in steps(program, sync_ms=20)]
+    assert [lost for _, lost in losses if lost] == []
+    assert losses[-1][0]
 
 
 def test_the_owner_token_is_never_empty_and_stays_what_it_was(steps):
-    seen = [(told, owner_token(home)) for told, home in steps("owner")]
-    assert [found for told, found in seen if len(found) != 46 or told not in ([], [found])] == []
-    assert seen[-1][0]
+    tokens = [(acknowledged, owner_token(home)) for acknowledged, home in steps("owner")]
+    assert [token for acknowledged, token in tokens if len(token) != 46 or acknowledged not in ([], [token])] == []
+    assert tokens[-1][0]
 
 
 def labels(home):
@@ -71,25 +71,33 @@ def labels(home):
     seal_all(home)
     if not list(home.glob("tables/labels/**/*.parquet")):
         return []
-    found = duckdb.sql(f"SELECT prediction_id FROM '{home}/tables/labels/**/*.parquet'").fetchall()
-    return [one for (one,) in found]
+    rows = duckdb.sql(f"SELECT prediction_id FROM '{home}/tables/labels/**/*.parquet'").fetchall()
+    return [prediction_id for (prediction_id,) in rows]
 
 
 def test_acknowledged_feedback_is_there_once(steps):
-    seen = [(told, labels(home)) for told, home in steps("feedback")]
-    assert [(told, found) for told, found in seen if any(found.count(one) != 1 for one in told)] == []
-    assert sorted(seen[-1][0]) == ["p0", "p1", "p2", "p3"]
+    states = [(acknowledged, labels(home)) for acknowledged, home in steps("feedback")]
+    assert [
+        (acknowledged, stored)
+        for acknowledged, stored in states
+        if any(stored.count(prediction_id) != 1 for prediction_id in acknowledged)
+    ] == []
+    assert sorted(states[-1][0]) == ["p0", "p1", "p2", "p3"]
 
 
 def test_feedback_survives_the_failed_sync_of_what_came_before_it(steps):
-    seen = [(told, labels(home)) for told, home in steps("feedback_on_a_bad_disk", sync_ms=20)]
-    assert [(told, found) for told, found in seen if any(found.count(one) != 1 for one in told)] == []
-    assert sorted(seen[-1][0]) == ["p0", "p10", "p2", "p4", "p6", "p8"]
+    states = [(acknowledged, labels(home)) for acknowledged, home in steps("feedback_on_a_bad_disk", sync_ms=20)]
+    assert [
+        (acknowledged, stored)
+        for acknowledged, stored in states
+        if any(stored.count(prediction_id) != 1 for prediction_id in acknowledged)
+    ] == []
+    assert sorted(states[-1][0]) == ["p0", "p10", "p2", "p4", "p6", "p8"]
 
 
 def test_model_files_are_whole_where_their_folder_is(steps):
     folders = (home / "models" / "d" for _, home in steps("model_files", times=20))
-    seen = [contents(folder) for folder in folders if folder.is_dir()]
-    whole = {"MLmodel": b"blob 0 " * 200, "data/weights.bin": b"blob 1 " * 200}
-    assert seen
-    assert [one for one in seen if one != whole] == []
+    states = [contents(folder) for folder in folders if folder.is_dir()]
+    complete = {"MLmodel": b"blob 0 " * 200, "data/weights.bin": b"blob 1 " * 200}
+    assert states
+    assert [state for state in states if state != complete] == []

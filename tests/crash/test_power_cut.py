@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from support.acknowledged_writes import Writers
-from support.power_cut import FATES, WHOLE, Disk, Fate, Journal, Kind, contents
+from support.power_cut import FATES, NOTHING_LOST, Disk, Fate, Journal, Kind, contents
 from support.server_process import ForkedServer
+from support.wait import wait_for
 
 CUTS = int(os.environ.get("HELICLINE_CUTS", "16"))
 LOAD_S = 1.5 + CUTS / 50
@@ -25,18 +26,22 @@ class Witness(Writers):
         super().__init__(server)
         self.journal = journal
 
-    def remember(self, name, told):
-        super().remember(name, told)
+    def remember(self, name, value):
+        super().remember(name, value)
         self.journal.mark(name)
 
     def count(self):
         return sum(map(len, self.acknowledged.values()))
 
+    def least(self):
+        """Return how many writes the slowest kind of writer has acknowledged."""
+        return min(len(self.acknowledged[name]) for name in self.kinds())
+
     def until(self, marks, server):
         """Return writers that remember no more than what was acknowledged when `marks` had been set."""
         past = Writers(server)
         past.run_id = self.run_id
-        past.acknowledged = {name: kept[: marks[name]] for name, kept in self.acknowledged.items()}
+        past.acknowledged = {name: values[: marks[name]] for name, values in self.acknowledged.items()}
         return past
 
 
@@ -62,6 +67,7 @@ class Outage:
             server.kill(signal.SIGTERM)  # a clean end, so that the log is folded into the database and begun anew
             server.start()
             time.sleep(LOAD_S / 2)  # the same load on the second log
+            wait_for(lambda: self.witness.least() > 5, "some writes of every kind", limit_s=60)  # machines are busy
         finally:
             server.stop()
             self.witness.end()
@@ -71,16 +77,18 @@ class Outage:
 
     def _load(self, least):
         """Let the writers go on for a while, and until so many more things are acknowledged: machines are busy."""
-        wanted, began = self.witness.count() + least, time.monotonic()
-        while (past := time.monotonic() - began) < LOAD_S or (past < 40 and self.witness.count() < wanted):
+        enough, began = self.witness.count() + least, time.monotonic()
+        while (past := time.monotonic() - began) < LOAD_S or (past < 40 and self.witness.count() < enough):
             time.sleep(0.05)  # how often the two conditions of this bounded loop are looked at
 
     def moments(self, count):
         """Half of them right after an acknowledgement, when most is at stake; the others at any step."""
         records = self.disk.records
-        marks = [one.at + 1 for one in records if one.kind is Kind.MARK]
-        told = self.chance.sample(marks, min(count // 2, len(marks)))
-        return sorted(told + self.chance.sample(range(len(records)), count - len(told)))
+        marks = [record.at + 1 for record in records if record.kind is Kind.MARK]
+        after_acknowledgements = self.chance.sample(marks, min(count // 2, len(marks)))
+        return sorted(
+            after_acknowledgements + self.chance.sample(range(len(records)), count - len(after_acknowledgements))
+        )
 
     def cut(self, moment, fate):
         """Return what is wrong after a power cut at that step, by name."""
@@ -96,22 +104,22 @@ class Outage:
     def _wrong(self):
         marks = self.disk.marks
         past = self.witness.until(marks, self.after)
-        found = past.lost() if marks["run"] else {}
+        lost = past.lost() if marks["run"] else {}
         with past.client() as client:
             if not client.get("/api/v1/audit").json()["ok"]:
-                found["audit"] = ["broken"]
+                lost["audit"] = ["broken"]
         with sqlite3.connect(self.after.home / "meta.db") as connection:
-            if (told := connection.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
-                found["database"] = [told]
+            if (verdict := connection.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
+                lost["database"] = [verdict]
         token = (self.after.home / "owner.token").read_bytes()
         if not token or (marks["ready"] and token != self.token):
-            found["owner.token"] = [token]
-        return found
+            lost["owner.token"] = [token]
+        return lost
 
-    def whole(self):
+    def at_the_end(self):
         """Return the disk as the journal has it at its end, with nothing lost."""
         self.disk.play(len(self.disk.records))
-        self.disk.rebuild(self.folder / "whole", Fate(self.chance, **WHOLE))
+        self.disk.rebuild(self.folder / "whole", Fate(self.chance, **NOTHING_LOST))
         return contents(self.folder / "whole")
 
     def cuts(self, count):
@@ -123,36 +131,34 @@ class Outage:
 
 @pytest.fixture
 def outage(tmp_path):
-    made = []
+    outages = []
 
     def begin(program, **more):
-        made.append(Outage(tmp_path / str(len(made)), program, **more))
-        return made[-1]
+        outages.append(Outage(tmp_path / str(len(outages)), program, **more))
+        return outages[-1]
 
     yield begin
-    for one in made:
-        one.after.stop()
+    for opened in outages:
+        opened.after.stop()
 
 
 def test_nothing_acknowledged_is_lost_in_a_power_cut(outage):
     dark = outage("fork_server.py")
-    wrong = {(moment, fate): found for moment, fate, found in dark.cuts(CUTS) if found}
+    wrong = {(moment, fate): problems for moment, fate, problems in dark.cuts(CUTS) if problems}
     assert wrong == {}
-    assert dark.whole() == contents(dark.journal.root)
-    counts = {name: len(dark.witness.acknowledged[name]) for name in dark.witness.kinds()}
-    assert min(counts.values()) > 5, counts
+    assert dark.at_the_end() == contents(dark.journal.root)
+    assert dark.witness.least() > 5
 
 
 def test_nothing_acknowledged_is_lost_when_a_bad_disk_loses_its_power(outage):
     """One step in fifty fails; what a failed fsync was to keep is gone, even where a later one succeeds."""
     dark = outage("fork_server.py", fail_one_in=50)
-    assert sum(one.kind is Kind.SYNC_FAILED for one in dark.disk.records) > 3
-    wrong = {(moment, fate): found for moment, fate, found in dark.cuts(CUTS // 2) if found}
+    assert sum(record.kind is Kind.SYNC_FAILED for record in dark.disk.records) > 3
+    wrong = {(moment, fate): problems for moment, fate, problems in dark.cuts(CUTS // 2) if problems}
     assert wrong == {}
-    counts = {name: len(dark.witness.acknowledged[name]) for name in dark.witness.kinds()}
-    assert min(counts.values()) > 5, counts
+    assert dark.witness.least() > 5
 
 
 @pytest.mark.parametrize("program", ["unsynced_server.py", "early_server.py", "nameless_server.py"])
 def test_a_power_cut_shows_a_server_that_does_not_wait_for_its_disk(outage, program):
-    assert any(found for _, _, found in outage(program).cuts(CUTS))
+    assert any(problems for _, _, problems in outage(program).cuts(CUTS))

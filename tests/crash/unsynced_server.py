@@ -9,7 +9,7 @@ from helicline.store.database import Store
 class UnsyncedStore(Store):
     """Acknowledges after the commit, as the product does; but nobody has waited for the disk."""
 
-    pragmas = tuple("synchronous=OFF" if one.startswith("synchronous") else one for one in Store.pragmas)
+    pragmas = tuple("synchronous=OFF" if pragma.startswith("synchronous") else pragma for pragma in Store.pragmas)
 
 
 if __name__ == "__main__":

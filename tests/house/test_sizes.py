@@ -15,7 +15,7 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "core", "base", "manage
 
 def exceptions():
     rows = re.findall(r"^\| (\w+) \| (\S+) \| (\d+) \|", NOTE.read_text(), re.MULTILINE)
-    return {(what, where): int(measure) for what, where, measure in rows}
+    return {(kind, where): int(measure) for kind, where, measure in rows}
 
 
 def measures():
@@ -41,25 +41,25 @@ def inside(where, tree):
 
 
 def arguments(node):
-    given = node.args
-    return [one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    parameters = node.args
+    return [parameter.arg for parameter in (*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs)]
 
 
 def test_nothing_is_over_its_limit_without_a_row_in_the_note():
     allowed = exceptions()
-    over = [(what, where, size) for what, where, size in measures() if size > allowed.get((what, where), LIMITS[what])]
+    over = [(kind, where, size) for kind, where, size in measures() if size > allowed.get((kind, where), LIMITS[kind])]
     assert over == []
 
 
 def test_the_note_holds_no_row_that_is_not_needed():
-    measured = {(what, where): size for what, where, size in measures()}
+    measured = {(kind, where): size for kind, where, size in measures()}
     assert {row: size for row, size in exceptions().items() if measured.get(row) != size} == {}
 
 
 def test_a_measure_of_a_long_function_is_seen():
     text = "def long(a, b, c, d, e, f, g):\n" + "    a = b\n" * 60
-    found = {(what, size) for what, _, size in inside("x.py", ast.parse(text))}
-    assert found == {("function", 61), ("parameters", 7)}
+    measured = {(kind, size) for kind, _, size in inside("x.py", ast.parse(text))}
+    assert measured == {("function", 61), ("parameters", 7)}
 
 
 def test_test_modules_stay_under_their_limit():
@@ -81,5 +81,5 @@ def test_storage_statements_stay_in_the_store():
     """Rooms hold no SQL text, and no HTTP."""
     rooms = ("data", "tracking", "pipeline", "registry", "gate", "monitor", "loop")
     forbidden = re.compile(r"^\s*(?:import|from) (?:httpx|litestar|uvicorn)|sa\.text\(", re.MULTILINE)
-    found = [path for room in rooms for path in (SOURCE / room).rglob("*.py") if forbidden.search(path.read_text())]
-    assert found == []
+    breaking = [path for room in rooms for path in (SOURCE / room).rglob("*.py") if forbidden.search(path.read_text())]
+    assert breaking == []

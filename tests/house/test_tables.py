@@ -57,9 +57,9 @@ def test_a_route_without_a_permission_stops_the_start(context, monkeypatch):
 
 
 def test_every_route_of_the_mlflow_wire_has_a_known_permission():
-    known = set(get_args(Permission))
-    assert {route[2] for route in MLFLOW} <= known
-    assert set(permissions.PERMISSIONS.values()) <= known
+    permissions_of_roles = set(get_args(Permission))
+    assert {route[2] for route in MLFLOW} <= permissions_of_roles
+    assert set(permissions.PERMISSIONS.values()) <= permissions_of_roles
 
 
 def test_writing_over_the_mlflow_wire_is_never_open_or_read():
@@ -77,7 +77,11 @@ def test_roles_hold_known_permissions_and_admin_holds_all():
 
 
 def test_every_error_class_has_a_status():
-    codes = {one.code for one in vars(errors).values() if isinstance(one, type) and issubclass(one, HeliclineError)}
+    codes = {
+        error_class.code
+        for error_class in vars(errors).values()
+        if isinstance(error_class, type) and issubclass(error_class, HeliclineError)
+    }
     assert codes - {"error"} <= STATUS.keys()
 
 

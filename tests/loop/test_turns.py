@@ -26,16 +26,16 @@ EXPECTED = {
 
 @pytest.fixture
 def world(database_url, tmp_path, blobs):
-    made = SimulatedLoop(database_url, tmp_path, blobs)
-    yield made
-    made.store.close()
+    simulated = SimulatedLoop(database_url, tmp_path, blobs)
+    yield simulated
+    simulated.store.close()
 
 
 def test_a_first_turn_and_the_turn_of_an_alert_are_promoted(world):
     world.two_turns()
-    found = world.state()
-    assert {name: found[name] for name in EXPECTED} == EXPECTED
-    assert [(one[1], one[3]) for one in found["rollouts"]] == [("SUCCEEDED", 0), ("SUCCEEDED", 2)]
+    state = world.state()
+    assert {name: state[name] for name in EXPECTED} == EXPECTED
+    assert [(rollout[1], rollout[3]) for rollout in state["rollouts"]] == [("SUCCEEDED", 0), ("SUCCEEDED", 2)]
 
 
 def test_a_turn_tells_its_legs_in_order_with_their_subjects(world):
@@ -50,7 +50,7 @@ def test_a_turn_tells_its_legs_in_order_with_their_subjects(world):
 def test_the_turn_of_an_alert_trains_on_what_it_harvested(world):
     world.two_turns()
     first, second = world.turns()
-    runs = world.store.read(lambda tx: [nouns.PIPELINE_RUNS.get(tx, one.pipeline_run) for one in (first, second)])
+    runs = world.store.read(lambda tx: [nouns.PIPELINE_RUNS.get(tx, turn.pipeline_run) for turn in (first, second)])
     assert runs[1].inputs == {"customers@main": second.dataset_version}
     assert runs[0].inputs != runs[1].inputs
 
@@ -64,8 +64,8 @@ def test_where_champion_is_protected_a_turn_asks_those_people_too(world):
     world.alarm()
     world.until(lambda: world.is_over(2))
     assert [turn.state for turn in world.turns()] == ["PROMOTED", "PROMOTED"]
-    asked = world.store.read(lambda tx: requests_of(tx, "churn", number=2))
-    assert sorted((one.role, one.people, one.state, one.turn) for one in asked) == [
+    requests = world.store.read(lambda tx: requests_of(tx, "churn", number=2))
+    assert sorted((request.role, request.people, request.state, request.turn) for request in requests) == [
         ("approver", 2, "APPROVED", 2),
         ("risk", 1, "APPROVED", 2),
     ]
@@ -81,11 +81,11 @@ def test_a_rollout_by_hand_does_not_pass_a_protection_either(world):
 
     with pytest.raises(Refused, match="hl model request churn/1 champion"):
         world.store.write(begin)
-    asked = world.store.write(lambda tx: point_or_ask(tx, "churn", "champion", 1, person="ann"))
+    outcome = world.store.write(lambda tx: point_or_ask(tx, "churn", "champion", 1, person="ann"))
     with pytest.raises(Refused):
         world.store.write(begin)
     world.approve()
-    assert world.store.read(lambda tx: nouns.REQUESTS.get(tx, asked.id)).state == "APPROVED"
+    assert world.store.read(lambda tx: nouns.REQUESTS.get(tx, outcome.id)).state == "APPROVED"
     assert world.store.write(begin).state == "PREPARING"
 
 
@@ -106,9 +106,9 @@ def test_a_candidate_that_fails_calls_is_rolled_back_and_the_champion_stays(worl
     world.clock.advance(120)
     world.alarm()
     world.until(lambda: world.is_over(2))
-    found = world.state()
-    assert found["turns"][1][1] == "ROLLED_BACK"
-    assert (found["serves"], found["aliases"]["champion"]) == ((1, 0), 1)
+    state = world.state()
+    assert state["turns"][1][1] == "ROLLED_BACK"
+    assert (state["serves"], state["aliases"]["champion"]) == ((1, 0), 1)
 
 
 def test_a_turn_that_trains_the_very_same_model_ends_unchanged(world):
@@ -180,8 +180,8 @@ def test_a_server_that_dies_again_and_again_gets_to_the_same_end(undisturbed, wo
     world.two_turns()
     world.store.kill = None
     assert world.starts > 5
-    found = world.state()
-    assert {name: found[name] for name in EXPECTED} == EXPECTED
+    state = world.state()
+    assert {name: state[name] for name in EXPECTED} == EXPECTED
 
 
 def test_of_two_reconcilers_one_moves_and_the_other_waits(world):
@@ -217,7 +217,7 @@ def test_one_that_lost_its_lease_in_the_middle_of_a_tick_moves_nothing(world):
 
 def test_two_that_take_turns_never_make_a_move_twice(world, undisturbed):
     expected, _ = undisturbed
-    others = [world.reconciler, Reconciler(world.context, holder="other")]
+    reconcilers = [world.reconciler, Reconciler(world.context, holder="other")]
     ticks = 0
 
     def round_with_both():
@@ -225,9 +225,9 @@ def test_two_that_take_turns_never_make_a_move_twice(world, undisturbed):
         ticks += 1
         if ticks % 5 == 0:
             world.clock.advance(RECONCILER_LEASE_S + 1)
-            others.reverse()
-        for one in others:
-            one.tick()
+            reconcilers.reverse()
+        for reconciler in reconcilers:
+            reconciler.tick()
         world.work()
         world.observe()
         world.approve()

@@ -122,7 +122,7 @@ def test_a_turn_says_how_its_step_failed(failures, how):
 
 
 def test_what_a_step_prints_can_be_read_while_and_after_it_runs(shop, failures):
-    attempts = [one for one in shop.detail(failures["raises"])["attempts"] if one["step"] == "make"]
+    attempts = [attempt for attempt in shop.detail(failures["raises"])["attempts"] if attempt["step"] == "make"]
     printed = shop.client.send("GET", f"/attempts/{attempts[-1]['id']}/log").text
     assert "now it raises" in printed
     assert "ZeroDivisionError" in printed
@@ -152,7 +152,7 @@ def test_a_cancelled_turn_stops_its_process(shop):
     shop.client.post("/turns/cancelled/cancel", dict, {"reason": "enough"})
     turn = shop.turn("cancelled", "CANCELLED")
     wait_for(lambda: shop.detail(turn)["run"]["state"] == "CANCELLED", "the run to be cancelled", interval_s=0.1)
-    assert [one["state"] for one in shop.detail(turn)["attempts"] if one["step"] == "make"] in (
+    assert [attempt["state"] for attempt in shop.detail(turn)["attempts"] if attempt["step"] == "make"] in (
         ["CANCELLED"],
         ["TIMED_OUT"],
     )
@@ -165,7 +165,7 @@ def test_the_work_of_a_killed_worker_is_taken_over_and_its_late_report_refused(s
     shop.workers[0].wait(10)
     shop.workers.append(shop.worker())
     turn = shop.turn("waits", "FAILED")  # the second try returns nothing, which says so
-    states = [one["state"] for one in shop.detail(turn)["attempts"] if one["step"] == "make"]
+    states = [attempt["state"] for attempt in shop.detail(turn)["attempts"] if attempt["step"] == "make"]
     assert (states[0], states[-1]) == ("LOST", "FAILED")
     late = {"fence": first["fence"], "ok": False}
     with pytest.raises(Conflict, match="not held by fence"):

@@ -32,9 +32,9 @@ class Writers:
 
     def begin(self) -> None:
         with self.client() as client:
-            made = client.post(f"{MLFLOW}/runs/create", json={"experiment_id": "0"})
-            made.raise_for_status()
-            self.run_id = made.json()["run"]["info"]["run_id"]
+            response = client.post(f"{MLFLOW}/runs/create", json={"experiment_id": "0"})
+            response.raise_for_status()
+            self.run_id = response.json()["run"]["info"]["run_id"]
         self.remember("run", self.run_id)
         for name in self.kinds():
             self.threads.append(threading.Thread(target=self._write, args=(name,), daemon=True))
@@ -54,16 +54,16 @@ class Writers:
             if self.stopping.is_set():
                 break
             try:
-                told = act(client, at)
+                value = act(client, at)
             except httpx.HTTPError:
                 time.sleep(0.05)  # the server is down: the next call comes a little later
                 continue
-            if told is not None:
-                self.remember(name, told)
+            if value is not None:
+                self.remember(name, value)
         client.close()
 
-    def remember(self, name: str, told: Any) -> None:
-        self.acknowledged[name].append(told)
+    def remember(self, name: str, value: Any) -> None:
+        self.acknowledged[name].append(value)
 
     def _metric(self, client: httpx.Client, at: int) -> Any:
         body = {"run_id": self.run_id, "key": "loss", "value": float(at), "timestamp": 1000 + at, "step": at}
@@ -88,8 +88,8 @@ class Writers:
             "run_id": self.run_id,
             "description": str(at),
         }
-        made = client.post(f"{MLFLOW}/model-versions/create", json=body)
-        return (made.json()["model_version"]["version"], str(at)) if made.status_code == 200 else None
+        response = client.post(f"{MLFLOW}/model-versions/create", json=body)
+        return (response.json()["model_version"]["version"], str(at)) if response.status_code == 200 else None
 
     def _span(self, client: httpx.Client, at: int) -> Any:
         span = {
@@ -116,104 +116,108 @@ class Writers:
         digest = blake3(content).hexdigest()
         client.put(f"{API}/blobs", content=content).raise_for_status()
         body = {"files": [["rows.csv", len(content), digest]]}
-        made = client.post(f"{API}/datasets/customers/versions", json=body)
-        return (made.json()["id"], digest) if made.status_code == 201 else None
+        response = client.post(f"{API}/datasets/customers/versions", json=body)
+        return (response.json()["id"], digest) if response.status_code == 201 else None
 
     def _loop(self, client: httpx.Client, at: int) -> Any:
         spec = msgspec.to_builtins(loop_spec(label=f"label{at}"))
-        made = client.post(f"{API}/loops", json=spec)
-        return made.json()["loop"]["spec_version"] if made.status_code == 200 else None
+        response = client.post(f"{API}/loops", json=spec)
+        return response.json()["loop"]["spec_version"] if response.status_code == 200 else None
 
     def _token(self, client: httpx.Client, at: int) -> Any:
-        made = client.post(f"{API}/tokens", json={"name": f"t{at}", "role": "viewer"})
-        return made.json()["id"] if made.status_code == 201 else None
+        response = client.post(f"{API}/tokens", json={"name": f"t{at}", "role": "viewer"})
+        return response.json()["id"] if response.status_code == 201 else None
 
     def lost(self) -> dict[str, list[Any]]:
         """Return what was acknowledged and is not there exactly once."""
         with self.client() as client:
             if client.get(f"{MLFLOW}/runs/get", params={"run_id": self.run_id}).status_code != 200:
                 return {"run": [self.run_id]}  # and with it what hangs on it
-            return {name: found for name in self.kinds() if (found := getattr(self, f"_lost_{name}")(client))}
+            return {name: lost for name in self.kinds() if (lost := getattr(self, f"_lost_{name}")(client))}
 
     def _lost_metric(self, client: httpx.Client) -> list[Any]:
         return _not_once(self.acknowledged["metric"], self._steps(client, "loss"))
 
     def _lost_batch(self, client: httpx.Client) -> list[Any]:
-        kept = self.acknowledged["batch"]
-        packed = _not_once([at * 40 + n for at in kept for n in range(40)], self._steps(client, "packed"))
-        return packed + _not_once([at * 40 + n for at in kept for n in range(3)], self._steps(client, "few"))
+        positions = self.acknowledged["batch"]
+        packed = _not_once([at * 40 + n for at in positions for n in range(40)], self._steps(client, "packed"))
+        return packed + _not_once([at * 40 + n for at in positions for n in range(3)], self._steps(client, "few"))
 
     def _steps(self, client: httpx.Client, key: str) -> list[int]:
-        found: list[int] = []
+        steps: list[int] = []
         token = ""
         while True:
             query = {"run_id": self.run_id, "metric_key": key, "max_results": 25_000, "page_token": token}
             page = client.get(f"{MLFLOW}/metrics/get-history", params={k: v for k, v in query.items() if v}).json()
-            found += [point.get("step", 0) for point in page.get("metrics", [])]
+            steps += [point.get("step", 0) for point in page.get("metrics", [])]
             token = page.get("next_page_token", "")
             if not token:
-                return found
+                return steps
 
     def _lost_tag(self, client: httpx.Client) -> list[Any]:
         """A tag is the last one that was set; one that was not acknowledged may have been set after it."""
         run = client.get(f"{MLFLOW}/runs/get", params={"run_id": self.run_id}).json()["run"]
-        now = {one["key"]: int(one["value"]) for one in run["data"]["tags"] if one["key"][1:].isdigit()}
+        now = {tag["key"]: int(tag["value"]) for tag in run["data"]["tags"] if tag["key"][1:].isdigit()}
         last = {f"t{at % 50}": at for at in self.acknowledged["tag"]}
         return [key for key, at in last.items() if now.get(key, -1) < at]
 
     def _lost_model(self, client: httpx.Client) -> list[Any]:
-        found: list[tuple[str, str]] = []
+        versions: list[tuple[str, str]] = []
         token = ""
         while True:
             query = {"filter": "name = 'crashed'", "max_results": 500, "page_token": token}
             page = client.get(f"{MLFLOW}/model-versions/search", params={k: v for k, v in query.items() if v}).json()
-            found += [(one["version"], one.get("description", "")) for one in page.get("model_versions", [])]
+            versions += [
+                (version["version"], version.get("description", "")) for version in page.get("model_versions", [])
+            ]
             token = page.get("next_page_token", "")
             if not token:
-                return _not_once(self.acknowledged["model"], found)
+                return _not_once(self.acknowledged["model"], versions)
 
     def _lost_span(self, client: httpx.Client) -> list[Any]:
-        found: list[str] = []
-        kept = self.acknowledged["span"]
-        for start in range(0, len(kept), 100):
-            query = {"trace_ids": kept[start : start + 100]}
+        trace_ids: list[str] = []
+        acknowledged = self.acknowledged["span"]
+        for start in range(0, len(acknowledged), 100):
+            query = {"trace_ids": acknowledged[start : start + 100]}
             page = client.get("/api/3.0/mlflow/traces/batchGet", params=query).json()
-            found += [one["trace_info"]["trace_id"] for one in page.get("traces", []) if len(one["spans"]) == 1]
-        return _not_once(kept, found)
+            trace_ids += [
+                trace["trace_info"]["trace_id"] for trace in page.get("traces", []) if len(trace["spans"]) == 1
+            ]
+        return _not_once(acknowledged, trace_ids)
 
     def _lost_param(self, client: httpx.Client) -> list[Any]:
         run = client.get(f"{MLFLOW}/runs/get", params={"run_id": self.run_id}).json()["run"]
-        return _not_once(self.acknowledged["param"], [int(one["value"]) for one in run["data"].get("params", [])])
+        return _not_once(self.acknowledged["param"], [int(param["value"]) for param in run["data"].get("params", [])])
 
     def _lost_artifact(self, client: httpx.Client) -> list[Any]:
-        kept = self.acknowledged["artifact"]
-        return [url for url, at in kept if client.get(url).content != b"artifact %d" % at]
+        acknowledged = self.acknowledged["artifact"]
+        return [url for url, at in acknowledged if client.get(url).content != b"artifact %d" % at]
 
     def _lost_dataset(self, client: httpx.Client) -> list[Any]:
         # where no commit was acknowledged the dataset need not exist
-        found = client.get(f"{API}/datasets/customers/versions", params={"limit": 1000}).json().get("items", [])
-        ids = [one["id"] for one in found]
-        sequences = sorted(one["sequence"] for one in found)
+        versions = client.get(f"{API}/datasets/customers/versions", params={"limit": 1000}).json().get("items", [])
+        ids = [version["id"] for version in versions]
+        sequences = sorted(version["sequence"] for version in versions)
         recent = self.acknowledged["dataset"][-900:]
-        lost = _not_once([one for one, _ in recent], ids)
-        gone = [digest for _, digest in recent[-50:] if client.get(f"{API}/blobs/{digest}").status_code != 200]
-        return lost + gone + (["gap"] if len(set(sequences)) != len(sequences) else [])
+        lost = _not_once([version_id for version_id, _ in recent], ids)
+        missing = [digest for _, digest in recent[-50:] if client.get(f"{API}/blobs/{digest}").status_code != 200]
+        return lost + missing + (["gap"] if len(set(sequences)) != len(sequences) else [])
 
     def _lost_loop(self, client: httpx.Client) -> list[Any]:
-        kept = self.acknowledged["loop"]
-        if not kept:
+        acknowledged = self.acknowledged["loop"]
+        if not acknowledged:
             return []
-        found = client.get(f"{API}/loops/churn")
-        now = found.json()["loop"]["spec_version"] if found.status_code == 200 else 0
-        return [] if now >= max(kept) and len(set(kept)) == len(kept) else [max(kept)]
+        response = client.get(f"{API}/loops/churn")
+        now = response.json()["loop"]["spec_version"] if response.status_code == 200 else 0
+        return [] if now >= max(acknowledged) and len(set(acknowledged)) == len(acknowledged) else [max(acknowledged)]
 
     def _lost_token(self, client: httpx.Client) -> list[Any]:
-        found = [one["id"] for one in client.get(f"{API}/tokens").json()["items"]]
-        return _not_once(self.acknowledged["token"], found)
+        ids = [token["id"] for token in client.get(f"{API}/tokens").json()["items"]]
+        return _not_once(self.acknowledged["token"], ids)
 
 
-def _not_once(wanted: list[Any], found: list[Any]) -> list[Any]:
+def _not_once(acknowledged: list[Any], stored: list[Any]) -> list[Any]:
     counts: dict[Any, int] = {}
-    for one in found:
-        counts[one] = counts.get(one, 0) + 1
-    return [one for one in wanted if counts.get(one, 0) != 1]
+    for value in stored:
+        counts[value] = counts.get(value, 0) + 1
+    return [value for value in acknowledged if counts.get(value, 0) != 1]

@@ -70,15 +70,15 @@ class ComparedServer:
 
     def __init__(self, url: str) -> None:
         self.http = httpx.Client(base_url=url, timeout=60)
-        self.made: dict[str, list[str]] = {}
+        self.ids: dict[str, list[str]] = {}
 
     def begin(self) -> None:
-        self.made = {kind: [] for kind in ABSENT}
+        self.ids = {kind: [] for kind in ABSENT}
 
     def resolved(self, value: Any) -> Any:
         if isinstance(value, Ref):
-            made = self.made[value.kind]
-            return made[value.number % len(made)] if made else ABSENT[value.kind]
+            ids = self.ids[value.kind]
+            return ids[value.number % len(ids)] if ids else ABSENT[value.kind]
         if isinstance(value, dict):
             return {key: self.resolved(inner) for key, inner in value.items()}
         if isinstance(value, list):
@@ -95,16 +95,20 @@ class ComparedServer:
     def named(self, value: Any, key: str = "") -> Any:
         """Return the answer with every id as its name, and sets in order."""
         if isinstance(value, dict):
-            inner = {name: self.named(one, name) for name, one in value.items() if name not in OURS_ALONE}
+            inner = {
+                name: self.named(inner_value, name) for name, inner_value in value.items() if name not in OURS_ALONE
+            }
             if key == "data" and "metrics" in inner:  # the latest of each key; a history has an order
-                inner["metrics"] = sorted(inner["metrics"], key=lambda one: json.dumps(one, sort_keys=True))
+                inner["metrics"] = sorted(inner["metrics"], key=lambda metric: json.dumps(metric, sort_keys=True))
             # to a protobuf client what is empty and what is absent are one
-            return {name: one for name, one in inner.items() if one not in ("", {}, [])}
+            return {name: inner_value for name, inner_value in inner.items() if inner_value not in ("", {}, [])}
         if isinstance(value, list):
             if key == "aliases":
-                value = [one for one in value if (one["alias"] if isinstance(one, dict) else one) not in STAGES]
-            found = [self.named(one, key) for one in value]
-            return sorted(found, key=lambda one: json.dumps(one, sort_keys=True)) if key in SETS else found
+                value = [
+                    alias for alias in value if (alias["alias"] if isinstance(alias, dict) else alias) not in STAGES
+                ]
+            items = [self.named(item, key) for item in value]
+            return sorted(items, key=lambda item: json.dumps(item, sort_keys=True)) if key in SETS else items
         if key == "user_id" and value == "tester":  # we keep who registered a version, the stock server does not
             return ""
         if key in CLOCKS:
@@ -115,9 +119,9 @@ class ComparedServer:
 
     def _text(self, text: str, key: str) -> str:
         for kind in ("run", "model", "assessment"):
-            for number, made in enumerate(self.made[kind]):
-                text = text.replace(made, f"<{kind} {number}>")
-        experiments = {made: f"<experiment {number}>" for number, made in enumerate(self.made["experiment"])}
+            for number, own_id in enumerate(self.ids[kind]):
+                text = text.replace(own_id, f"<{kind} {number}>")
+        experiments = {own_id: f"<experiment {number}>" for number, own_id in enumerate(self.ids["experiment"])}
         if key == "experiment_id":
             return experiments.get(text, text)
         return re.sub(
@@ -125,7 +129,7 @@ class ComparedServer:
         )
 
 
-def told(side: ComparedServer, response: httpx.Response) -> Any:
+def content_of(side: ComparedServer, response: httpx.Response) -> Any:
     """Return what an answer says: its document, or its error code."""
     try:
         document = response.json()
@@ -150,7 +154,7 @@ def differences(
             response = side.send(method, path, body)
             if response.status_code == 200 and makes:
                 _keep(side, makes, response.json())
-            answer = told(side, response)
+            answer = content_of(side, response)
             if str(path).endswith("/traces/search"):  # a full page that is the last has a token there, not with us
                 answer.pop("next_page_token", None)
             if (method, str(path)[-7:]) == ("POST", "/traces") and "error" not in answer:
@@ -158,37 +162,37 @@ def differences(
             answers.append(answer)
         broken = answers[0].get("status", 0) >= 500
         halfway = "IntegrityError" in answers[0].get("message", "")
-        if (broken or halfway) and all(one.get("status", 0) < 500 for one in answers[1:]):
-            if broken and all("error" in one for one in answers[1:]):
+        if (broken or halfway) and all(answer.get("status", 0) < 500 for answer in answers[1:]):
+            if broken and all("error" in answer for answer in answers[1:]):
                 continue
             return []  # it kept half of the request, or none: from here on the two keep different things
-        if any(not alike(answers[0], one) for one in answers[1:]):
-            return [*trail, *(json.dumps(one, sort_keys=True)[:3000] for one in answers)]
+        if any(not alike(answers[0], answer) for answer in answers[1:]):
+            return [*trail, *(json.dumps(answer, sort_keys=True)[:3000] for answer in answers)]
     return []
 
 
-def alike(stock: Any, ours: Any) -> bool:
+def alike(stock: Any, own: Any) -> bool:
     """Tell whether two answers say the same. What the stock server calls its own fault is the caller's with us."""
-    if "error" not in stock or "error" not in ours:
-        return bool(stock == ours)
-    return stock["error"] == ours["error"] or (stock["error"] in THEIR_FAULT and ours["error"] not in THEIR_FAULT)
+    if "error" not in stock or "error" not in own:
+        return bool(stock == own)
+    return stock["error"] == own["error"] or (stock["error"] in THEIR_FAULT and own["error"] not in THEIR_FAULT)
 
 
 def _keep(side: ComparedServer, makes: tuple[str, ...], document: Any) -> None:
     kind, *path = makes
     for part in path:
         document = document[part]
-    if document not in side.made[kind]:
-        side.made[kind].append(document)
+    if document not in side.ids[kind]:
+        side.ids[kind].append(document)
 
 
 def pages(side: ComparedServer, method: str, path: str, body: dict[str, Any], most: int = 30) -> list[Any]:
     """Return every page of a search as that side tells it."""
-    found, token = [], ""
+    answers, token = [], ""
     for _ in range(most):
         response = side.send(method, path, body | ({"page_token": token} if token else {}))
-        found.append(told(side, response))
+        answers.append(content_of(side, response))
         token = response.json().get("next_page_token", "") if response.status_code == 200 else ""
         if not token:
             break
-    return found
+    return answers

@@ -96,8 +96,8 @@ class ControlPlane:
             return self.desired if self.desired.generation > after else None
 
     def status(self, deployment: str, revision: int):
-        found = self.observed.revisions if self.observed else ()
-        return next((s for s in found if (s.deployment, s.revision) == (deployment, revision)), None)
+        statuses = self.observed.revisions if self.observed else ()
+        return next((s for s in statuses if (s.deployment, s.revision) == (deployment, revision)), None)
 
     def until(self, deployment: str, revision: int, state: str):
         """Return the status of a revision once the gateway reported it in that state."""
@@ -140,8 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         if parts.path == "/api/v1/gateway/desired":
             query = parse_qs(parts.query)
-            found = self.control.newer_than(int(query["after"][0]), float(query["wait_s"][0]))
-            self._send(200, msgspec.json.encode(found)) if found else self._send(204)
+            desired = self.control.newer_than(int(query["after"][0]), float(query["wait_s"][0]))
+            self._send(200, msgspec.json.encode(desired)) if desired else self._send(204)
         elif parts.path in self.control.archives:
             self._send(200, self.control.archives[parts.path])
         else:
@@ -220,25 +220,25 @@ class GatewayHarness:
     def deploy(self, deployment: str, *models: str, weight_bp: int = 0, **more) -> None:
         """Serve models as revisions 1, 2 of a deployment beside what is served; wait until they are ready."""
         orders = [self.plane.order(deployment, number, model) for number, model in enumerate(models, 1)]
-        kept = self.plane.desired
-        others = [order for order in kept.orders if order.deployment != deployment]
-        routes = [r for r in kept.routes if r.deployment != deployment]
-        ours = route(deployment, 1, len(models) if len(models) > 1 else 0, weight_bp, **more)
-        desired = self.plane.want([*others, *orders], [*routes, ours])
+        desired_before = self.plane.desired
+        other_orders = [order for order in desired_before.orders if order.deployment != deployment]
+        routes = [r for r in desired_before.routes if r.deployment != deployment]
+        new_route = route(deployment, 1, len(models) if len(models) > 1 else 0, weight_bp, **more)
+        desired = self.plane.want([*other_orders, *orders], [*routes, new_route])
         for number in range(1, len(models) + 1):
             self.plane.until(deployment, number, "READY")
         self.plane.applied(desired)
 
     def reroute(self, changed: Route) -> Desired:
-        kept = self.plane.desired
-        others = [r for r in kept.routes if r.deployment != changed.deployment]
-        return self.plane.want(kept.orders, [*others, changed])
+        desired_before = self.plane.desired
+        other_routes = [r for r in desired_before.routes if r.deployment != changed.deployment]
+        return self.plane.want(desired_before.orders, [*other_routes, changed])
 
     def counts(self, deployment: str, revision: int, rollout: int = 0):
         """Return what the gateway last reported of a variant."""
-        wanted = (deployment, revision, rollout)
+        key = (deployment, revision, rollout)
         counts = self.plane.observed.counts if self.plane.observed else ()
-        return next((c for c in counts if (c.deployment, c.revision, c.rollout) == wanted), None)
+        return next((c for c in counts if (c.deployment, c.revision, c.rollout) == key), None)
 
     def restart(self, server: str = "") -> GatewayProcess:
         self.gateway = GatewayProcess(self.home, server or self.plane.url, **self.environ)

@@ -15,20 +15,20 @@ class Receiver:
     def __init__(self, answer: Callable[[str, bytes], tuple[int, bytes, str]] | None = None) -> None:
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         reply = answer or (lambda path, body: (200, b"fine", "text/plain"))
-        kept = self.requests
+        requests = self.requests
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                kept.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-                status, told, kind = reply(self.path, body)
+                requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+                status, answer_body, kind = reply(self.path, body)
                 self.send_response(status)
                 self.send_header("content-type", kind)
-                self.send_header("content-length", str(len(told)))
+                self.send_header("content-length", str(len(answer_body)))
                 if 300 <= status < 400:
                     self.send_header("location", "http://127.0.0.1:1/elsewhere")
                 self.end_headers()
-                self.wfile.write(told)
+                self.wfile.write(answer_body)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -56,8 +56,8 @@ class SlowReceiver:
         with line, contextlib.suppress(OSError):
             line.recv(65536)
             line.sendall(self.begin)
-            rest = b"x" * 200 if self.begin else b"HTTP/1.1 200 OK\r\nx-slow: " + b"x" * 200 + b"\r\n\r\n"
-            for byte in rest:
+            dripped = b"x" * 200 if self.begin else b"HTTP/1.1 200 OK\r\nx-slow: " + b"x" * 200 + b"\r\n\r\n"
+            for byte in dripped:
                 if self.stopping.wait(0.02):
                     return
                 line.sendall(bytes([byte]))

@@ -27,8 +27,8 @@ step = st.one_of(small, st.sampled_from([-3, "2", 2**62, None]))
 
 
 def pairs(keys: Any = key, values: Any = word, most: int = 3) -> Any:
-    one = st.fixed_dictionaries({"key": keys}, optional={"value": values})
-    return st.lists(one, max_size=most, unique_by=lambda pair: pair["key"])
+    pair = st.fixed_dictionaries({"key": keys}, optional={"value": values})
+    return st.lists(pair, max_size=most, unique_by=lambda pair: pair["key"])
 
 
 def ref(kind: str) -> Any:
@@ -45,7 +45,7 @@ def call(
 
 def experiments(prefix: str) -> Any:
     """Calls about experiments, whose names begin with the prefix."""
-    name = st.sampled_from([f"{prefix}{one}" for one in ("a", "A", "b c", "é")])
+    name = st.sampled_from([f"{prefix}{suffix}" for suffix in ("a", "A", "b c", "é")])
     wild = st.one_of(name, name, name, st.sampled_from(["", None, 3, "x" * 501, "x" * 500 + prefix]))
     where = st.one_of(ref("experiment"), ref("experiment"), st.sampled_from(["987654", "", "x", "-1", None, []]))
     own = f"name LIKE '{prefix}%'"
@@ -96,14 +96,14 @@ def runs() -> Any:
         optional={"tags": pairs(st.sampled_from(["mlflow.data.context", "k"]), st.sampled_from(["train", "eval"]))},
     )  # fmt: skip
     status = st.sampled_from(["RUNNING", "FINISHED", "FAILED", "KILLED", "SCHEDULED", 3, None])
-    made = ("run", "run", "info", "run_id")
+    run_id_path = ("run", "run", "info", "run_id")
     return st.one_of(
         call("POST", f"{TWO}/runs/create", {"experiment_id": ref("experiment"), "start_time": started,
                                             "run_name": st.sampled_from(["r1", "r2", "R 3"])},
-             {"tags": pairs(), "user_id": word}, made),
+             {"tags": pairs(), "user_id": word}, run_id_path),
         call("POST", f"{TWO}/runs/create", {"experiment_id": ref("experiment"), "start_time": started,
                                             "tags": st.just([{"key": "mlflow.runName", "value": "tagged"}])},
-             {"run_name": st.sampled_from(["tagged", "other"])}, made),
+             {"run_name": st.sampled_from(["tagged", "other"])}, run_id_path),
         call("GET", f"{TWO}/runs/get", {"run_id": run}),
         call("POST", f"{TWO}/runs/update", {"run_id": run}, {"status": status, "end_time": moment, "run_name": word}),
         call("POST", f"{TWO}/runs/delete", {"run_id": run}),
@@ -123,7 +123,7 @@ def runs() -> Any:
         call("GET", f"{TWO}/metrics/get-history", {"run_id": run, "metric_key": st.sampled_from([*KEYS, ""])},
              {"max_results": st.sampled_from([1, 2, 100, 0, -1])}),
         call("GET", f"{TWO}/metrics/get-history-bulk-interval",
-             {"run_ids": st.lists(ref("run"), min_size=1, max_size=2, unique_by=lambda one: one.number % 3),
+             {"run_ids": st.lists(ref("run"), min_size=1, max_size=2, unique_by=lambda run_ref: run_ref.number % 3),
               "metric_key": st.sampled_from(KEYS)},
              {"max_results": st.sampled_from([1, 2, 3, 2500, 0, 2501]), "start_step": st.sampled_from([0, 1]),
               "end_step": st.sampled_from([0, 2])}),
@@ -183,8 +183,8 @@ filters = st.one_of(
     st.just(""), condition, st.lists(condition, min_size=2, max_size=3).map(" AND ".join),
     st.lists(condition, min_size=2, max_size=2).map(" and ".join), st.lists(condition, min_size=2,
      max_size=2).map(" OR ".join),
-    condition.map(lambda one: f"({one})"), condition.map(lambda one: f"{one} AND"),
-     condition.map(lambda one: f"{one} ;"),
+    condition.map(lambda text: f"({text})"), condition.map(lambda text: f"{text} AND"),
+    condition.map(lambda text: f"{text} ;"),
 )  # fmt: skip
 ORDERS = ["metrics.k", "metrics.k DESC", "metric.acc ASC", "params.k", "params.k DESC", "tags.k desc", "start_time",
           "attributes.start_time DESC", "attribute.run_name", "run_name DESC", "status", "end_time", "end_time DESC",
@@ -225,7 +225,7 @@ def tracking(name: str) -> Any:
 
 def registry(name: str) -> Any:
     """A sequence of calls about registered models and versions, after some runs that versions may come from."""
-    names = [f"{name}{one}" for one in ("m", "M", "n o")]
+    names = [f"{name}{suffix}" for suffix in ("m", "M", "n o")]
     model = st.one_of(
         st.sampled_from(names), st.sampled_from(names), st.sampled_from([names[0], f"{name}none", "", "a/b", "  "])
     )
@@ -234,8 +234,8 @@ def registry(name: str) -> Any:
     stage = st.sampled_from(["Staging", "production", "Archived", "None", "nope", ""])
     tag = st.sampled_from(["k", "acc", "a b", "", "x" * 251, "mlflow.x"])
     source = st.one_of(
-        st.builds(lambda one: ("runs:/", one, "/model"), ref("run")),
-        st.builds(lambda one: ("mlflow-artifacts:/", one, "/x"), ref("experiment")),
+        st.builds(lambda run_ref: ("runs:/", run_ref, "/model"), ref("run")),
+        st.builds(lambda experiment_ref: ("mlflow-artifacts:/", experiment_ref, "/x"), ref("experiment")),
         st.sampled_from(["s3://bucket/model", "/etc/passwd", "file:///etc", "", "runs:/nope/x", "relative/path",
                          "mlflow-artifacts:/0/x", "s3://b/../x", "dummy-source", f"models:/{names[0]}/1",
                          f"models:/{names[0]}/77", "models:/m-00000000000000000000000000000000", "s3://b/x?y=1",
@@ -262,7 +262,7 @@ def registry(name: str) -> Any:
                                       "creation_timestamp", "version_number", "version_number DESC"]),
                                       max_size=2)  # fmt: skip
     size = st.sampled_from([1, 2, 100, 100, 0, -1, 1001])
-    about, one = {"name": model}, {"name": model, "version": version}
+    about, version_key = {"name": model}, {"name": model, "version": version}
     text = st.sampled_from(["", "text", "é", "x" * 5001])
     tags = pairs(st.sampled_from(["k", "acc", "a b"]), st.sampled_from(["one", "", "two"]), most=2)
     moves = st.one_of(
@@ -275,7 +275,7 @@ def registry(name: str) -> Any:
         call("POST", f"{TWO}/registered-models/set-tag", about | {"key": tag}, {"value": word}),
         call("DELETE", f"{TWO}/registered-models/delete-tag", about | {"key": tag}),
         call("POST", f"{TWO}/registered-models/get-latest-versions", about, {"stages": st.lists(stage, max_size=2)}),
-        call("POST", f"{TWO}/registered-models/alias", one | {"alias": alias}),
+        call("POST", f"{TWO}/registered-models/alias", version_key | {"alias": alias}),
         call("POST", f"{TWO}/registered-models/alias", {"name": st.just(names[0]), "version": st.just("1"),
              "alias": alias}),
         call("DELETE", f"{TWO}/registered-models/alias", about | {"alias": alias}),
@@ -283,24 +283,24 @@ def registry(name: str) -> Any:
         call("POST", f"{TWO}/model-versions/create", about | {"source": source},
              {"run_id": st.one_of(ref("run"), st.sampled_from(["", "nope"])), "tags": tags, "description": text}),
         call("POST", f"{TWO}/model-versions/create", {"name": st.just(names[0]), "source": source}, {"tags": tags}),
-        call("GET", f"{TWO}/model-versions/get", one),
-        call("PATCH", f"{TWO}/model-versions/update", one, {"description": text}),
-        call("DELETE", f"{TWO}/model-versions/delete", one),
+        call("GET", f"{TWO}/model-versions/get", version_key),
+        call("PATCH", f"{TWO}/model-versions/update", version_key, {"description": text}),
+        call("DELETE", f"{TWO}/model-versions/delete", version_key),
         call("GET", f"{TWO}/model-versions/search", {"filter": narrow, "max_results": st.sampled_from([1, 2, 100, 0,
              -1])},
              {"order_by": order}),
         call("GET", f"{TWO}/model-versions/get-download-uri", {"name": model, "version": st.sampled_from(["99", "x",
              ""])}),
-        call("POST", f"{TWO}/model-versions/set-tag", one | {"key": tag}, {"value": word}),
-        call("DELETE", f"{TWO}/model-versions/delete-tag", one | {"key": tag}),
-        call("POST", f"{TWO}/model-versions/transition-stage", one | {"stage": stage},
+        call("POST", f"{TWO}/model-versions/set-tag", version_key | {"key": tag}, {"value": word}),
+        call("DELETE", f"{TWO}/model-versions/delete-tag", version_key | {"key": tag}),
+        call("POST", f"{TWO}/model-versions/transition-stage", version_key | {"stage": stage},
              {"archive_existing_versions": st.booleans()}),
     )  # fmt: skip
     begin = [
         ("POST", f"{TWO}/experiments/create", {"name": f"{name}first"}, ("experiment", "experiment_id")),
         ("POST", f"{TWO}/runs/create", {"experiment_id": Ref("experiment", 0), "start_time": 1, "run_name": "r"},
          ("run", "run", "info", "run_id")),
-        *(("POST", f"{TWO}/registered-models/create", {"name": one}, ()) for one in names[:2]),
+        *(("POST", f"{TWO}/registered-models/create", {"name": model_name}, ()) for model_name in names[:2]),
         *(("POST", f"{TWO}/model-versions/create", {"name": names[0], "source": ("runs:/", Ref("run", 0), "/model"),
                                                     "run_id": Ref("run", 0)}, ()) for _ in range(2)),
     ]  # fmt: skip
@@ -311,7 +311,7 @@ def logged_models(name: str) -> Any:
     """A sequence of calls about logged models."""
     model = st.one_of(ref("model"), ref("model"), ref("model"), st.sampled_from(["m-" + "0" * 32, "nope"]))
     where = st.one_of(ref("experiment"), ref("experiment"), st.sampled_from(["987654", "x", None]))
-    path = model.map(lambda one: (f"{TWO}/logged-models/", one))
+    path = model.map(lambda model_id: (f"{TWO}/logged-models/", model_id))
     title = st.sampled_from(["a", "b", "model one", "", "a/b", "a.b", "a:b", "q'"])
     metric = st.fixed_dictionaries(
         {"key": st.sampled_from(["k", "acc"]), "value": st.sampled_from([0, 1, 0.5]), "timestamp": small,
@@ -333,19 +333,19 @@ def logged_models(name: str) -> Any:
     facts = pairs(st.sampled_from(["k", "acc", "a b"]), st.sampled_from(["one", "two", ""]), most=2)
     # the stock server fails in its database at a parameter that stands
     fresh = pairs(st.integers(10**6, 10**9).map(lambda number: f"p{number}"), st.sampled_from(["one", ""]), most=2)
-    made = ("model", "model", "info", "model_id")
+    model_id_path = ("model", "model", "info", "model_id")
     states = st.sampled_from(["LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED", "LOGGED_MODEL_PENDING"])
     moves = st.one_of(
         call("POST", f"{TWO}/logged-models", {"experiment_id": where, "name": title},
-             {"model_type": word, "source_run_id": ref("run"), "params": facts, "tags": facts}, made),
+             {"model_type": word, "source_run_id": ref("run"), "params": facts, "tags": facts}, model_id_path),
         call("GET", path, {}),
-        model.flatmap(lambda one: call("PATCH", (f"{TWO}/logged-models/", one), {"model_id": st.just(one),
-         "status": states})),
+        model.flatmap(lambda model_id: call("PATCH", (f"{TWO}/logged-models/", model_id),
+                                       {"model_id": st.just(model_id), "status": states})),
         call("DELETE", path, {}),
-        call("PATCH", model.map(lambda one: (f"{TWO}/logged-models/", one, "/tags")), {"tags": facts}),
-        call("DELETE", model.map(lambda one: (f"{TWO}/logged-models/", one, "/tags/k")), {}),
-        model.flatmap(lambda one: call("POST", (f"{TWO}/logged-models/", one, "/params"),
-                                       {"model_id": st.just(one), "params": fresh})),
+        call("PATCH", model.map(lambda model_id: (f"{TWO}/logged-models/", model_id, "/tags")), {"tags": facts}),
+        call("DELETE", model.map(lambda model_id: (f"{TWO}/logged-models/", model_id, "/tags/k")), {}),
+        model.flatmap(lambda model_id: call("POST", (f"{TWO}/logged-models/", model_id, "/params"),
+                                       {"model_id": st.just(model_id), "params": fresh})),
         call("POST", f"{TWO}/runs/log-batch", {"run_id": ref("run"), "metrics": st.lists(metric, min_size=1,
              max_size=3)}),
         call("POST", f"{TWO}/runs/outputs", {"run_id": ref("run"), "models": st.lists(
@@ -360,8 +360,8 @@ def logged_models(name: str) -> Any:
         ("POST", f"{TWO}/experiments/create", {"name": f"{name}first"}, ("experiment", "experiment_id")),
         ("POST", f"{TWO}/runs/create", {"experiment_id": Ref("experiment", 0), "start_time": 1, "run_name": "r"},
          ("run", "run", "info", "run_id")),
-        *(("POST", f"{TWO}/logged-models", {"experiment_id": Ref("experiment", 0), "name": one},
-         made) for one in ("a", "b")),
+        *(("POST", f"{TWO}/logged-models", {"experiment_id": Ref("experiment", 0), "name": model_name},
+         model_id_path) for model_name in ("a", "b")),
     ]  # fmt: skip
     return st.lists(moves, min_size=1, max_size=20).map(lambda drawn: [*begin, *drawn])
 
@@ -371,12 +371,14 @@ def traces(name: str) -> Any:
     ids = [f"tr-{name[1:11]}{number:022x}" for number in range(3)]
     trace = st.sampled_from([*ids, ids[0], ids[1], "tr-none"])
     where = st.one_of(ref("experiment"), ref("experiment"), st.sampled_from(["987654"]))
-    place = where.map(lambda one: {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": one}})
+    place = where.map(
+        lambda experiment_id: {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}}
+    )
     texts = st.dictionaries(st.sampled_from(["k", "acc", "a b"]), st.sampled_from(["one", "two", "é"]), max_size=2)
     begun = st.sampled_from([f"2026-01-0{day}T00:00:00Z" for day in (1, 2, 3)])
     assessed = st.sampled_from(["good", "score"])
     feedback = st.fixed_dictionaries({"value": st.sampled_from([True, 0.5, 3, "yes", "no"])})
-    told = st.one_of(
+    assessment = st.one_of(
         st.fixed_dictionaries({"assessment_name": assessed, "feedback": feedback, "source": st.just(
             {"source_type": "HUMAN", "source_id": "me"})}, optional={"rationale": word}),
         st.fixed_dictionaries({"assessment_name": assessed, "expectation": feedback, "source": st.just(
@@ -408,7 +410,7 @@ def traces(name: str) -> Any:
         return which.flatmap(lambda at: st.fixed_dictionaries(
             {"trace_id": st.just(ids[at]), "request_time": begun, "trace_location": st.just(
                 {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": Ref("experiment", at)}})},
-            optional=optional)).map(lambda one: {"trace_info": one})  # fmt: skip
+            optional=optional)).map(lambda fields: {"trace_info": fields})  # fmt: skip
 
     told_info = info({
         "state": st.sampled_from(["OK", "ERROR", "IN_PROGRESS"]), "execution_duration": st.sampled_from(["0.087s",
@@ -416,18 +418,18 @@ def traces(name: str) -> Any:
         "tags": texts, "trace_metadata": texts, "client_request_id": st.just("c"), "request_preview": st.just("hello"),
     })  # fmt: skip
     by_id, both = f"{THREE}/traces/", st.sampled_from([TWO, THREE])
-    of = trace.map(lambda one: f"{by_id}{one}/assessments")
+    of = trace.map(lambda trace_id: f"{by_id}{trace_id}/assessments")
     moves = st.one_of(
         call("POST", f"{THREE}/traces", {"trace": told_info}),
         call("POST", f"{THREE}/traces", {"trace": told_info}),
-        call("GET", trace.map(lambda one: by_id + one), {}),
-        call("PATCH", st.tuples(both, trace).map(lambda one: f"{one[0]}/traces/{one[1]}/tags"), {"key": key,
+        call("GET", trace.map(lambda trace_id: by_id + trace_id), {}),
+        call("PATCH", st.tuples(both, trace).map(lambda pair: f"{pair[0]}/traces/{pair[1]}/tags"), {"key": key,
              "value": word}),
-        call("DELETE", st.tuples(both, trace).map(lambda one: f"{one[0]}/traces/{one[1]}/tags"), {"key": key}),
-        call("POST", of, {"assessment": told}, None, ("assessment", "assessment", "assessment_id")),
-        call("POST", of, {"assessment": told}, None, ("assessment", "assessment", "assessment_id")),
-        call("GET", trace.map(lambda one: (f"{by_id}{one}/assessments/", Ref("assessment", 0))), {}),
-        call("DELETE", trace.map(lambda one: (f"{by_id}{one}/assessments/", Ref("assessment", 1))), {}),
+        call("DELETE", st.tuples(both, trace).map(lambda pair: f"{pair[0]}/traces/{pair[1]}/tags"), {"key": key}),
+        call("POST", of, {"assessment": assessment}, None, ("assessment", "assessment", "assessment_id")),
+        call("POST", of, {"assessment": assessment}, None, ("assessment", "assessment", "assessment_id")),
+        call("GET", trace.map(lambda trace_id: (f"{by_id}{trace_id}/assessments/", Ref("assessment", 0))), {}),
+        call("DELETE", trace.map(lambda trace_id: (f"{by_id}{trace_id}/assessments/", Ref("assessment", 1))), {}),
         call("POST", f"{THREE}/traces/search", {"locations": st.lists(place, min_size=1, max_size=2), "filter": clause,
                                                 "max_results": st.sampled_from([1, 2, 100, 0, 501])},
                                                 {"order_by": order}),
@@ -444,11 +446,11 @@ def traces(name: str) -> Any:
          "experiment_id")) for n in (0, 1)),
         *(("POST", f"{THREE}/traces",
            {"trace": {"trace_info": {
-               "trace_id": one, "request_time": f"2026-01-0{n + 4}T00:00:00Z", "state": "OK",
+               "trace_id": trace_id, "request_time": f"2026-01-0{n + 4}T00:00:00Z", "state": "OK",
                "execution_duration": "1s",
                "tags": {"mlflow.traceName": f"n{n}", "k": "one"},
                "trace_location": {"type": "MLFLOW_EXPERIMENT",
                                   "mlflow_experiment": {"experiment_id": Ref("experiment", n)}}}}}, ())
-          for n, one in enumerate(ids[:2])),
+          for n, trace_id in enumerate(ids[:2])),
     ]  # fmt: skip
     return st.lists(moves, min_size=1, max_size=20).map(lambda drawn: [*begin, *drawn])

@@ -27,7 +27,7 @@ class MlflowWireServer:
         self.settings = Settings(home=str(home), max_body_bytes=2_000_000, max_upload_bytes=30_000_000, **settings)
         self.blobs = open_blobs(blobs, home)
         self.app = MlflowApp(self.store, self.blobs, self.settings)
-        self.seen: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
         self.role = "admin"
         self.sock = socket.socket()
         self.sock.bind(("127.0.0.1", 0))
@@ -41,7 +41,7 @@ class MlflowWireServer:
 
     async def _entry(self, scope, receive, send) -> None:
         scope.setdefault("state", {})["caller"] = Caller(name="tester", role=self.role)
-        self.seen.append((scope["method"], scope["path"]))
+        self.requests.append((scope["method"], scope["path"]))
         await self.app(scope, receive, send)
 
     def close(self) -> None:

@@ -74,15 +74,15 @@ class Journal:
         self.failing.unlink()
 
     def records(self) -> list[Record]:
-        data, found, place = memoryview(self.path.read_bytes()), [], 0
+        data, records, place = memoryview(self.path.read_bytes()), [], 0
         while place + HEAD.size <= len(data):
             size, kind, inode, number = HEAD.unpack_from(data, place)
             place += HEAD.size
             if place + size > len(data):  # a kill came between
                 break
-            found.append(Record(len(found), Kind(chr(kind)), inode, number, bytes(data[place : place + size])))
+            records.append(Record(len(records), Kind(chr(kind)), inode, number, bytes(data[place : place + size])))
             place += size
-        return found
+        return records
 
 
 def mark(journal: Path, word: str) -> None:
@@ -98,8 +98,8 @@ def compiled(folder: Path) -> Path:
         pytest.skip("what a server does to its disk is watched through Linux's LD_PRELOAD and /proc")
     library = folder / "disk_journal.so"
     command = ["cc", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-pthread", str(SOURCE), "-o", str(library), "-ldl"]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
     return library
 
 
@@ -124,7 +124,7 @@ class File:
                     _change(self.sure, record.kind, offset, piece)
         self.pending = [record for record in self.pending if record.at >= before]
 
-    def left(self, fate: Fate) -> bytes:
+    def content_after(self, fate: Fate) -> bytes:
         content = bytearray(self.sure)
         for record in self.pending:
             for offset, piece in fate.pieces(record):
@@ -176,7 +176,10 @@ class Folder:
             change
             for change in self.pending
             if change is not settled
-            and not (change.at < settled.at and all(where is self and what == name for where, what, _ in change.names))
+            and not (
+                change.at < settled.at
+                and all(where is self and changed_name == name for where, changed_name, _ in change.names)
+            )
         ]
 
 
@@ -186,11 +189,11 @@ Node = File | Folder
 class Fate:
     """What becomes of that which was not sure: a power cut's choice."""
 
-    def __init__(self, chance: random.Random, *, kept: float, torn: bool) -> None:
-        self.chance, self.kept, self.torn = chance, kept, torn
+    def __init__(self, chance: random.Random, *, survival: float, torn: bool) -> None:
+        self.chance, self.survival, self.torn = chance, survival, torn
 
     def survives(self) -> bool:
-        return self.chance.random() < self.kept
+        return self.chance.random() < self.survival
 
     def pieces(self, record: Record) -> list[tuple[int, bytes]]:
         """Return the parts of a write that reached the disk."""
@@ -203,12 +206,12 @@ class Fate:
 
 
 FATES: dict[str, dict[str, Any]] = {
-    "nothing": {"kept": 0.0, "torn": False},
-    "some writes": {"kept": 0.5, "torn": False},
-    "some sectors": {"kept": 0.5, "torn": True},
-    "nearly all": {"kept": 0.9, "torn": True},
+    "nothing": {"survival": 0.0, "torn": False},
+    "some writes": {"survival": 0.5, "torn": False},
+    "some sectors": {"survival": 0.5, "torn": True},
+    "nearly all": {"survival": 0.9, "torn": True},
 }
-WHOLE = {"kept": 1.0, "torn": False}
+NOTHING_LOST = {"survival": 1.0, "torn": False}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -225,7 +228,7 @@ class Disk:
         self.top = Folder()
         self.nodes: dict[int, Node] = {journal.root.stat().st_ino: self.top}
         self.begun: dict[int, int] = {}
-        self.ruin = Fate(random.Random(len(self.records)), kept=0.5, torn=True)
+        self.ruin = Fate(random.Random(len(self.records)), survival=0.5, torn=True)
         self.marks: Counter[str] = Counter()
 
     def play(self, until: int) -> None:
@@ -262,8 +265,8 @@ class Disk:
         folder, name = self._place(path)
         if record.kind in (Kind.CREATE, Kind.MKDIR):
             self.nodes[record.inode] = File() if record.kind is Kind.CREATE else Folder()
-        gone = record.kind in (Kind.UNLINK, Kind.RMDIR)
-        change = NameChange(record.at, [(folder, name, None if gone else self.nodes[record.inode])])
+        removes = record.kind in (Kind.UNLINK, Kind.RMDIR)
+        change = NameChange(record.at, [(folder, name, None if removes else self.nodes[record.inode])])
         if record.kind is Kind.RENAME:
             change.names.insert(0, (*self._place(old), None))
         change.apply({where: where.now for where, _, _ in change.names})
@@ -271,13 +274,13 @@ class Disk:
             where.pending.append(change)
 
     def _place(self, path: str) -> tuple[Folder, str]:
-        whole = Path(os.path.normpath(path))
+        full_path = Path(os.path.normpath(path))
         folder = self.top
-        for part in whole.parent.relative_to(self.root).parts:
-            found = folder.now[part]
-            assert isinstance(found, Folder)
-            folder = found
-        return folder, whole.name
+        for part in full_path.parent.relative_to(self.root).parts:
+            node = folder.now[part]
+            assert isinstance(node, Folder)
+            folder = node
+        return folder, full_path.name
 
     def rebuild(self, target: Path, fate: Fate) -> None:
         """Make the folder `target` what the root could be if the power failed now."""
@@ -295,7 +298,7 @@ class Disk:
         below = [*folder.sure.values(), *folder.now.values()]
         below += [node for change in folder.pending for _, _, node in change.names if node is not None]
         inner = {id(node): node for node in below if isinstance(node, Folder) and node is not folder}
-        return [folder, *(one for node in inner.values() for one in self._folders(node))]
+        return [folder, *(folder_below for node in inner.values() for folder_below in self._folders(node))]
 
     def _write(self, folder: Folder, target: Path, entries: dict[Folder, dict[str, Node]], fate: Fate) -> None:
         target.mkdir(mode=0o700)
@@ -303,4 +306,4 @@ class Disk:
             if isinstance(node, Folder):
                 self._write(node, target / name, entries, fate)
             else:
-                (target / name).write_bytes(node.left(fate))
+                (target / name).write_bytes(node.content_after(fate))

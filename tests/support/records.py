@@ -43,13 +43,13 @@ AT_ONCE = RolloutPlan(steps=(RolloutStep(weight_bp=10_000, min_requests=0, min_s
 
 def step_spec(name: str, *after: str, **more: Any) -> StepSpec:
     """A step that reads what the steps `after` return."""
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "function": f"steps:{name}",
         "code_hash": f"code-{name}",
         "outputs": ("Metrics",),
         "inputs": {f"i{at}": Source(step=source) for at, source in enumerate(after)},
     }
-    return StepSpec(name=name, **{**given, **more})
+    return StepSpec(name=name, **{**fields, **more})
 
 
 def pipeline_spec(*steps: StepSpec, candidate: Candidate | None = None) -> PipelineSpec:
@@ -79,13 +79,20 @@ def training_spec() -> PipelineSpec:
 
 
 def loop_spec(**more: Any) -> LoopSpec:
-    given = {"name": "churn", "model": "churn", "deployment": "churn", "pipeline": training_spec(), "rollout": AT_ONCE}
-    return LoopSpec(**{**given, **more})  # type: ignore[arg-type]
+    fields = {"name": "churn", "model": "churn", "deployment": "churn", "pipeline": training_spec(), "rollout": AT_ONCE}
+    return LoopSpec(**{**fields, **more})  # type: ignore[arg-type]
 
 
 def pipeline_run(spec: PipelineSpec, **more: Any) -> PipelineRun:
-    given = {"id": "run", "pipeline": "churn", "state": "RUNNING", "created_at": NOW, "created_by": "t", "wake_at": NOW}
-    return PipelineRun(spec=spec, **{**given, **more})
+    fields = {
+        "id": "run",
+        "pipeline": "churn",
+        "state": "RUNNING",
+        "created_at": NOW,
+        "created_by": "t",
+        "wake_at": NOW,
+    }
+    return PipelineRun(spec=spec, **{**fields, **more})
 
 
 def step_run(name: str, state: str = "PENDING", **more: Any) -> StepRun:
@@ -93,12 +100,12 @@ def step_run(name: str, state: str = "PENDING", **more: Any) -> StepRun:
 
 
 def attempt(state: str = "LEASED", **more: Any) -> Attempt:
-    given = {"id": "a", "task": "step", "created_at": NOW}
-    return Attempt(state=state, **{**given, **more})  # type: ignore[arg-type]
+    fields = {"id": "a", "task": "step", "created_at": NOW}
+    return Attempt(state=state, **{**fields, **more})  # type: ignore[arg-type]
 
 
 def turn(state: str = "TRAINING", **more: Any) -> Turn:
-    given = {
+    fields = {
         "loop": "churn",
         "number": 1,
         "cause": Cause(kind="person", subject="ada", sentence="ada ran it"),
@@ -106,7 +113,7 @@ def turn(state: str = "TRAINING", **more: Any) -> Turn:
         "created_by": "ada",
         "wake_at": NOW,
     }
-    return Turn(state=state, **{**given, **more})  # type: ignore[arg-type]
+    return Turn(state=state, **{**fields, **more})  # type: ignore[arg-type]
 
 
 def output(kind: str = "Metrics", digest: str = "d" * 64, **more: Any) -> Output:
@@ -118,8 +125,15 @@ def completion(fence: int = 1, *outputs: Output, **more: Any) -> Completion:
 
 
 def revision(state: str = "READY", **more: Any) -> Revision:
-    given = {"deployment": "churn", "number": 2, "model": "churn", "model_version": 2, "digest": "d", "created_at": NOW}
-    return Revision(state=state, **{**given, **more})  # type: ignore[arg-type]
+    fields = {
+        "deployment": "churn",
+        "number": 2,
+        "model": "churn",
+        "model_version": 2,
+        "digest": "d",
+        "created_at": NOW,
+    }
+    return Revision(state=state, **{**fields, **more})  # type: ignore[arg-type]
 
 
 def rollout(
@@ -127,10 +141,12 @@ def rollout(
 ) -> Rollout:
     """A rollout that has just entered step `step`."""
     plan = RolloutPlan(
-        steps=tuple(RolloutStep(weight_bp=round(one * 100), min_requests=50, min_s=60, max_s=600) for one in percents)
+        steps=tuple(
+            RolloutStep(weight_bp=round(percent * 100), min_requests=50, min_s=60, max_s=600) for percent in percents
+        )
     )
     steps = tuple(StepRecord(index=at, weight_bp=plan.steps[at].weight_bp, entered_at=NOW) for at in range(step + 1))
-    given = {
+    fields = {
         "deployment": "churn",
         "number": 1,
         "stable": 1,
@@ -142,7 +158,7 @@ def rollout(
         "step": step,
         "steps": steps,
     }
-    return Rollout(state=state, **{**given, **more})  # type: ignore[arg-type]
+    return Rollout(state=state, **{**fields, **more})  # type: ignore[arg-type]
 
 
 def reading(outcome: str, kind: str = "error_rate") -> GuardReading:

@@ -151,8 +151,8 @@ class SimulatedLoop:
                 continue
             for person in ("bo", "cy")[: request.people]:
                 self.store.write(
-                    lambda tx, one=request, who=person: decide_request(
-                        tx, one.id, person=who, role=one.role, approve=True
+                    lambda tx, open_request=request, who=person: decide_request(
+                        tx, open_request.id, person=who, role=open_request.role, approve=True
                     )
                 )
 
@@ -190,13 +190,13 @@ class SimulatedLoop:
 
     def do_step(self, order: TaskSpec) -> Completion:
         assert order.step is not None
-        seen = "+".join(one.digest for one in order.inputs.values()).encode()
+        input_digests = "+".join(artifact.digest for artifact in order.inputs.values()).encode()
         if order.step.name == "split":
             return completion(
-                order.fence, *(output("Table", self.blobs.put([part + seen])[0]) for part in (b"a", b"b"))
+                order.fence, *(output("Table", self.blobs.put([part + input_digests])[0]) for part in (b"a", b"b"))
             )
         run_id = order.tracking["MLFLOW_RUN_ID"]
-        model_id = self.store.write(lambda tx: logged_model(tx, self.blobs, b"model of " + seen, run_id))
+        model_id = self.store.write(lambda tx: logged_model(tx, self.blobs, b"model of " + input_digests, run_id))
         metrics = output("Metrics", self.blobs.put([b"{}"])[0], values={"accuracy": self.accuracy})
         return completion(order.fence, output("Model", "m" * 64, model_id=model_id), metrics)
 
@@ -206,19 +206,22 @@ class SimulatedLoop:
         return completion(order.fence, result={"evidence": msgspec.to_builtins(evidence)})
 
     def do_harvest(self, order: TaskSpec) -> Completion:
-        asked = order.harvest
-        assert asked is not None
-        digest, size = self.blobs.put([f"rows since {asked.since_ms}".encode()])
+        harvest = order.harvest
+        assert harvest is not None
+        digest, size = self.blobs.put([f"rows since {harvest.since_ms}".encode()])
         prepared = versions.prepare(self.blobs, [FileEntry("production/rows.csv", size, digest)])
-        made = self.store.write(lambda tx: versions.commit(tx, asked.dataset, prepared, ref=asked.ref, turn=asked.turn))
-        return completion(order.fence, result={"dataset_version": made.ref})
+        version = self.store.write(
+            lambda tx: versions.commit(tx, harvest.dataset, prepared, ref=harvest.ref, turn=harvest.turn)
+        )
+        return completion(order.fence, result={"dataset_version": version.ref})
 
     # the gateway
 
     def observe(self) -> None:
-        wanted = self.store.read(deployments.desired)
+        desired = self.store.read(deployments.desired)
         revisions = tuple(
-            RevisionStatus(deployment=one.deployment, revision=one.revision, state="READY") for one in wanted.orders
+            RevisionStatus(deployment=order.deployment, revision=order.revision, state="READY")
+            for order in desired.orders
         )
         counts = tuple(
             VariantCounts(
@@ -226,14 +229,14 @@ class SimulatedLoop:
                 requests=200, errors=round(200 * self.errors) if variant.revision != route.stable else 0, slow=0,
                 replayed=0,
             )
-            for route in wanted.routes
+            for route in desired.routes
             for variant in route.variants
         )  # fmt: skip
         self.store.write(
             lambda tx: deployments.observe(
                 tx,
                 Observed(
-                    gateway="g", session="s", pid=1, generation=wanted.generation, address="", revisions=revisions,
+                    gateway="g", session="s", pid=1, generation=desired.generation, address="", revisions=revisions,
                     counts=counts,
                 ),
             ),
@@ -246,8 +249,8 @@ class SimulatedLoop:
         return self.store.read(nouns.TURNS.select)
 
     def is_over(self, number: int) -> bool:
-        found = self.turns()
-        return len(found) >= number and found[number - 1].state in {*FINISHED, "REJECTED"}
+        turns = self.turns()
+        return len(turns) >= number and turns[number - 1].state in {*FINISHED, "REJECTED"}
 
     def two_turns(self) -> None:
         """Turn by hand; then an alert, and the turn that it begins."""
@@ -270,15 +273,20 @@ class SimulatedLoop:
             deployment = nouns.DEPLOYMENTS.get(tx, "churn")
             turned, runs = nouns.TURNS.select(tx), nouns.PIPELINE_RUNS.select(tx)
             return {
-                "turns": [(one.number, one.state, one.model_version, one.rollout, one.champion) for one in turned],
-                "legs": [[(leg.name, leg.outcome) for leg in one.legs if leg.name != "data"] for one in turned],
-                "runs": sorted((one.turn, one.state) for one in runs),
-                "versions": [(one.number, one.turn) for one in nouns.VERSIONS.select(tx)],
-                "rollouts": [(one.number, one.state, one.candidate, len(one.steps)) for one in self.rollouts(tx)],
+                "turns": [
+                    (turn.number, turn.state, turn.model_version, turn.rollout, turn.champion) for turn in turned
+                ],
+                "legs": [[(leg.name, leg.outcome) for leg in turn.legs if leg.name != "data"] for turn in turned],
+                "runs": sorted((run.turn, run.state) for run in runs),
+                "versions": [(version.number, version.turn) for version in nouns.VERSIONS.select(tx)],
+                "rollouts": [
+                    (rollout.number, rollout.state, rollout.candidate, len(rollout.steps))
+                    for rollout in self.rollouts(tx)
+                ],
                 "serves": (deployment.stable, deployment.previous),
                 "aliases": {name: alias_of(tx, "churn", name) for name in ("champion", "previous", "challenger")},
                 "data": len(nouns.DATASET_VERSIONS.select(tx)),
-                "requests": [one.state for one in nouns.REQUESTS.select(tx)],
+                "requests": [request.state for request in nouns.REQUESTS.select(tx)],
                 "alerts": len(nouns.ALERTS.select(tx)),
             }
 

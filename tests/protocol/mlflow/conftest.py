@@ -63,11 +63,11 @@ def sides(tmp_path_factory: pytest.TempPathFactory, postgres_database: str) -> I
     """A stock server, and one of ours on each database."""
     home = tmp_path_factory.mktemp("stock")
     stock = MlflowServer(home)
-    ours = [
+    own_servers = [
         MlflowWireServer(tmp_path_factory.mktemp("lite")),
         MlflowWireServer(tmp_path_factory.mktemp("pg"), postgres_database),
     ]
-    yield [ComparedServer(one.url) for one in (stock, *ours)]
-    for one in ours:
-        one.close()
+    yield [ComparedServer(server.url) for server in (stock, *own_servers)]
+    for server in own_servers:
+        server.close()
     stock.close()

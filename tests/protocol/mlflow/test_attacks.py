@@ -50,8 +50,8 @@ def refused(answer) -> bool:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_path_that_leads_elsewhere_is_refused_wherever_it_stands(http, experiment, run_id, path: str):
-    made = http.post(f"{TWO}/logged-models", json={"experiment_id": experiment, "name": "a"}).json()
-    model_id = made["model"]["info"]["model_id"]
+    logged = http.post(f"{TWO}/logged-models", json={"experiment_id": experiment, "name": "a"}).json()
+    model_id = logged["model"]["info"]["model_id"]
     answers = {
         "run": http.get(f"{TWO}/artifacts/list", params={"run_id": run_id, "path": path}),
         "model": http.get(
@@ -106,12 +106,12 @@ def test_what_lies_in_one_experiment_is_not_found_by_way_of_another(http, experi
     place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
     trace = f"tr-{uuid.uuid4().hex}"
     http.post(f"{THREE}/traces", json={"trace": {"trace_info": {"trace_id": trace, "trace_location": place}}})
-    gone = http.post(f"{TWO}/traces/delete-traces", json={"experiment_id": other, "request_ids": [trace]})
-    assert gone.json().get("traces_deleted", 0) == 0
+    deletion = http.post(f"{TWO}/traces/delete-traces", json={"experiment_id": other, "request_ids": [trace]})
+    assert deletion.json().get("traces_deleted", 0) == 0
     stolen = {"trace_id": trace, "trace_location": {"mlflow_experiment": {"experiment_id": other}}}
     assert refused(http.post(f"{THREE}/traces", json={"trace": {"trace_info": stolen}}))
-    found = http.post(f"{THREE}/traces/search", json={"experiment_ids": [other]}).json()
-    assert found.get("traces", []) == []
+    search = http.post(f"{THREE}/traces/search", json={"experiment_ids": [other]}).json()
+    assert search.get("traces", []) == []
 
 
 CLOSED = [(role, route) for role in (*ROLES, "nobody") for route in ROUTES if route[2] not in ROLES.get(role, set())]
@@ -160,8 +160,8 @@ def test_a_parameter_that_many_set_at_once_has_one_of_their_values(http, run_id)
         return http.post(f"{TWO}/runs/log-parameter", json={"run_id": run_id, "key": "k", "value": str(number)})
 
     accepted = [number for number, answer in enumerate(at_once(set_it, 16)) if answer.status_code == 200]
-    told = http.get(f"{TWO}/runs/get", params={"run_id": run_id}).json()["run"]["data"]["params"]
-    assert [{"key": "k", "value": str(number)} for number in accepted] == told
+    stored = http.get(f"{TWO}/runs/get", params={"run_id": run_id}).json()["run"]["data"]["params"]
+    assert [{"key": "k", "value": str(number)} for number in accepted] == stored
 
 
 def test_a_request_that_is_repeated_changes_nothing(http, run_id):

@@ -238,9 +238,9 @@ def test_the_ajax_twin_and_both_versions_answer_alike(http):
 def test_numbers_and_flags_are_taken_as_clients_send_them(http, run_id):
     body = {"run_uuid": run_id, "key": "m", "value": "NaN", "timestamp": "5", "step": "2", "unknown": 1}
     assert http.post(f"{API}/runs/log-metric", json=body).json() == {}
-    told = http.get(f"{API}/runs/get", params={"run_id": run_id, "run_uuid": run_id}).json()["run"]
-    assert told["data"]["metrics"] == [{"key": "m", "value": "NaN", "timestamp": 5, "step": 2}]
-    assert "end_time" not in told["info"]
+    stored = http.get(f"{API}/runs/get", params={"run_id": run_id, "run_uuid": run_id}).json()["run"]
+    assert stored["data"]["metrics"] == [{"key": "m", "value": "NaN", "timestamp": 5, "step": 2}]
+    assert "end_time" not in stored["info"]
 
 
 @pytest.mark.parametrize(

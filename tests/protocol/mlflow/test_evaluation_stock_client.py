@@ -33,24 +33,24 @@ def examples(*questions: str, **more) -> list[dict]:
 
 def test_records_come_back_as_they_were_merged(dataset):
     dataset.merge_records(examples("why", "how"))
-    found = datasets.get_dataset(dataset_id=dataset.dataset_id).to_df()
-    assert sorted(row["question"] for row in found["inputs"]) == ["how", "why"]
-    assert {row["answer"] for row in found["expectations"]} == {"HOW", "WHY"}
+    frame = datasets.get_dataset(dataset_id=dataset.dataset_id).to_df()
+    assert sorted(row["question"] for row in frame["inputs"]) == ["how", "why"]
+    assert {row["answer"] for row in frame["expectations"]} == {"HOW", "WHY"}
 
 
 def test_the_same_inputs_change_their_record(dataset, http):
     dataset.merge_records(examples("why"))
     dataset.merge_records(examples("why", expectations={"length": 3}))
-    told = http.get(f"{DATASETS}/{dataset.dataset_id}/records").json()
-    (record,) = json.loads(told["records"])
+    answer = http.get(f"{DATASETS}/{dataset.dataset_id}/records").json()
+    (record,) = json.loads(answer["records"])
     assert record["expectations"] == {"answer": "WHY", "length": 3}
 
 
 def test_the_schema_and_the_count_follow_the_records(dataset):
     dataset.merge_records(examples("why", "how"))
-    known = datasets.get_dataset(dataset_id=dataset.dataset_id)
-    assert json.loads(known.schema)["inputs"] == {"question": "string"}
-    assert json.loads(known.profile) == {"num_records": 2}
+    stored = datasets.get_dataset(dataset_id=dataset.dataset_id)
+    assert json.loads(stored.schema)["inputs"] == {"question": "string"}
+    assert json.loads(stored.profile) == {"num_records": 2}
 
 
 def test_records_are_deleted_by_their_ids(dataset):
@@ -63,13 +63,13 @@ def test_records_are_deleted_by_their_ids(dataset):
 def test_datasets_are_found_by_experiment_name_and_tag(dataset, experiment, name):
     other = mlflow.create_experiment(f"{name}-other")
 
-    def found(**how) -> list[str]:
-        return [one.name for one in datasets.search_datasets(**how)]
+    def names_of(**how) -> list[str]:
+        return [dataset_hit.name for dataset_hit in datasets.search_datasets(**how)]
 
-    assert found(experiment_ids=[experiment]) == [name]
-    assert found(experiment_ids=[other]) == []
-    assert found(experiment_ids=[experiment], filter_string="tags.team = 'blue'") == []
-    assert found(filter_string=f"name = '{name}' AND tags.team = 'red'", order_by=["created_time DESC"]) == [name]
+    assert names_of(experiment_ids=[experiment]) == [name]
+    assert names_of(experiment_ids=[other]) == []
+    assert names_of(experiment_ids=[experiment], filter_string="tags.team = 'blue'") == []
+    assert names_of(filter_string=f"name = '{name}' AND tags.team = 'red'", order_by=["created_time DESC"]) == [name]
 
 
 def test_a_dataset_moves_between_experiments(dataset, experiment, name):
@@ -96,12 +96,12 @@ def test_a_deleted_dataset_is_gone_with_its_records(dataset, http):
 
 def test_records_come_in_pages(dataset, http):
     dataset.merge_records(examples(*"abcde"))
-    path, seen, token = f"{DATASETS}/{dataset.dataset_id}/records", [], ""
+    path, questions, token = f"{DATASETS}/{dataset.dataset_id}/records", [], ""
     for _ in range(3):
-        told = http.get(path, params={"max_results": 2, "page_token": token}).json()
-        seen += [record["inputs"]["question"] for record in json.loads(told["records"])]
-        token = told.get("next_page_token", "")
-    assert (sorted(seen), token) == (list("abcde"), "")
+        page = http.get(path, params={"max_results": 2, "page_token": token}).json()
+        questions += [record["inputs"]["question"] for record in json.loads(page["records"])]
+        token = page.get("next_page_token", "")
+    assert (sorted(questions), token) == (list("abcde"), "")
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_scorers_have_versions_of_which_the_newest_is_listed(http, experiment):
     first, second = registered(http, experiment), registered(http, experiment, text='{"v": 2}')
     assert (first["version"], second["version"], first["scorer_id"]) == (1, 2, second["scorer_id"])
     registered(http, experiment, name="another")
-    told = http.get(f"{SCORERS}/list", params={"experiment_id": experiment}).json()["scorers"]
-    assert [(one["scorer_name"], one["scorer_version"]) for one in told] == [("another", 1), ("judge", 2)]
+    listed = http.get(f"{SCORERS}/list", params={"experiment_id": experiment}).json()["scorers"]
+    assert [(version["scorer_name"], version["scorer_version"]) for version in listed] == [("another", 1), ("judge", 2)]
     named = {"experiment_id": experiment, "name": "judge"}
     assert (
         http.get(f"{SCORERS}/get", params=named | {"version": 1}).json()["scorer"]["serialized_scorer"]
@@ -157,13 +157,13 @@ def test_the_client_lists_what_was_registered(client, http, experiment):
     from mlflow.tracking._tracking_service.utils import _get_store
 
     registered(http, experiment)
-    (found,) = _get_store().list_scorers(experiment)
-    assert (found.scorer_name, found.scorer_version) == ("judge", 1)
+    (stored,) = _get_store().list_scorers(experiment)
+    assert (stored.scorer_name, stored.scorer_version) == ("judge", 1)
 
 
 @pytest.mark.parametrize(
     "body", [{"name": " "}, {"serialized_scorer": "x"}, {"serialized_scorer": "[]"}, {"experiment_id": "x"}]
 )
 def test_a_scorer_that_is_none_is_refused(http, experiment, body):
-    whole = {"experiment_id": experiment, "name": "judge", "serialized_scorer": "{}"} | body
-    assert http.post(f"{SCORERS}/register", json=whole).status_code == 400
+    full_body = {"experiment_id": experiment, "name": "judge", "serialized_scorer": "{}"} | body
+    assert http.post(f"{SCORERS}/register", json=full_body).status_code == 400

@@ -219,12 +219,12 @@ def valid() -> bytes:
     return request.SerializeToString()
 
 
-WHOLE = valid()
-changes = st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=6)
+VALID_BODY = valid()
+changes = st.lists(st.tuples(st.integers(0, len(VALID_BODY) - 1), st.integers(0, 255)), min_size=1, max_size=6)
 
 
 def bent(changed, cut: int) -> bytes:
-    body = bytearray(WHOLE)
+    body = bytearray(VALID_BODY)
     for place, byte in changed:
         body[place] = byte
     return bytes(body[: len(body) - cut])
@@ -277,7 +277,7 @@ otlp_value = st.recursive(
 
 
 @settings(often, max_examples=300)
-@given(st.one_of(otlp_value, otlp_value.map(lambda one: {"resourceSpans": [{"scopeSpans": [{"spans": [one]}]}]})))
+@given(st.one_of(otlp_value, otlp_value.map(lambda span: {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})))
 def test_any_json_is_spans_or_malformed(document):
     try:
         spans = otlp_json.spans_of(json.dumps(document).encode())
@@ -291,8 +291,8 @@ def test_any_json_is_spans_or_malformed(document):
 def test_any_span_tree_is_summed_up_even_where_parents_go_in_a_circle(rows):
     body = {"resourceSpans": [{"scopeSpans": [{"spans": [
         {"traceId": "07" * 16, "spanId": f"{number:016x}", "parentSpanId": f"{parent:016x}" if parent else "",
-         "attributes": [{"key": "mlflow.chat.tokenUsage", "value": {"stringValue": json.dumps(told)}}]}
-        for number, parent, told in rows
+         "attributes": [{"key": "mlflow.chat.tokenUsage", "value": {"stringValue": json.dumps(expected)}}]}
+        for number, parent, expected in rows
     ]}]}]}  # fmt: skip
     pack = packed(otlp_json.spans_of(json.dumps(body).encode()))
     for value in usage.summed(unpacked("t", [pack])).values():

@@ -89,9 +89,9 @@ def test_an_evaluation_logs_its_metrics_and_tables(client, place, data):
             data=frame, predictions="prediction", targets="label", model_type="classifier", evaluators="default",
             evaluator_config={"log_explainer": False},
         )  # fmt: skip
-    kept = client.get_run(run.info.run_id).data.metrics
-    assert kept["accuracy_score"] == pytest.approx(result.metrics["accuracy_score"])
-    assert kept["accuracy_score"] > 0.8
+    metrics = client.get_run(run.info.run_id).data.metrics
+    assert metrics["accuracy_score"] == pytest.approx(result.metrics["accuracy_score"])
+    assert metrics["accuracy_score"] > 0.8
 
 
 DOUBLING = """
@@ -232,8 +232,8 @@ def test_a_registered_model_is_served_by_the_command_line(server, registered, tm
         str(port),
     ]
     log = tmp_path / "serve.log"
-    here = os.path.dirname(sys.executable)  # it starts uvicorn by its bare name
-    environment = os.environ | {"MLFLOW_TRACKING_URI": server.url, "PATH": f"{here}:{os.environ['PATH']}"}
+    programs = os.path.dirname(sys.executable)  # it starts uvicorn by its bare name
+    environment = os.environ | {"MLFLOW_TRACKING_URI": server.url, "PATH": f"{programs}:{os.environ['PATH']}"}
     with log.open("wb") as out:
         serving = subprocess.Popen(
             [*command, "--env-manager", "local", "--host", "127.0.0.1"], env=environment, stdout=out, stderr=out,

@@ -12,10 +12,10 @@ PAGE = "<script>alert(1)</script>"
 
 @pytest.fixture
 def run(client, experiment):
-    made = client.create_run(experiment)
-    client.log_text(made.info.run_id, PAGE, "report/page.html")
-    client.log_text(made.info.run_id, "flavors: {}", "model/MLmodel")
-    return made.info
+    created = client.create_run(experiment)
+    client.log_text(created.info.run_id, PAGE, "report/page.html")
+    client.log_text(created.info.run_id, "flavors: {}", "model/MLmodel")
+    return created.info
 
 
 @pytest.mark.parametrize("name", ["run_id", "run_uuid"])
@@ -32,10 +32,10 @@ def test_a_link_to_a_file_of_a_run_sends_it_as_an_attachment(http, run, name):
 def test_a_link_to_a_file_of_a_version_sends_it(http, client, run):
     name = f"m-{uuid.uuid4().hex[:8]}"
     client.create_registered_model(name)
-    made = client.create_model_version(name, f"runs:/{run.run_id}/model", run.run_id)
-    asked = {"name": name, "version": made.version, "path": "MLmodel"}
-    assert http.get("/model-versions/get-artifact", params=asked).text == "flavors: {}"
-    assert http.get("/model-versions/get-artifact", params=asked | {"version": "7"}).status_code == 404
+    version = client.create_model_version(name, f"runs:/{run.run_id}/model", run.run_id)
+    query = {"name": name, "version": version.version, "path": "MLmodel"}
+    assert http.get("/model-versions/get-artifact", params=query).text == "flavors: {}"
+    assert http.get("/model-versions/get-artifact", params=query | {"version": "7"}).status_code == 404
 
 
 def test_a_link_to_a_file_of_a_logged_model_sends_it(http, client, experiment):
@@ -43,8 +43,8 @@ def test_a_link_to_a_file_of_a_logged_model_sends_it(http, client, experiment):
     artifacts = mlflow.store.artifact.artifact_repository_registry.get_artifact_repository(model.artifact_location)
     place = artifacts.artifact_uri.partition("/api/")[2]
     assert http.put(f"/api/{place}/note.txt", content=b"hello").status_code == 200
-    asked = {"artifact_file_path": "note.txt"}
-    answer = http.get(f"/ajax-api/2.0/mlflow/logged-models/{model.model_id}/artifacts/files", params=asked)
+    query = {"artifact_file_path": "note.txt"}
+    answer = http.get(f"/ajax-api/2.0/mlflow/logged-models/{model.model_id}/artifacts/files", params=query)
     assert (answer.text, answer.headers["content-disposition"][:10]) == ("hello", "attachment")
 
 

@@ -63,7 +63,7 @@ def test_a_logged_model_is_ready_found_and_loadable_by_its_id(client, experiment
     assert "a" not in model.tags
     assert len(mlflow.pyfunc.load_model(f"models:/{logged.model_id}").predict(DATA)) == len(DATA)
     filter = "params.depth = '3' AND tags.c LIKE 'd%' AND name = 'clf'"
-    assert [found.model_id for found in client.search_logged_models([experiment], filter)] == [logged.model_id]
+    assert [hit.model_id for hit in client.search_logged_models([experiment], filter)] == [logged.model_id]
     assert client.search_logged_models([experiment], "params.depth = '4'") == []
 
 
@@ -82,8 +82,8 @@ def test_a_metric_of_a_model_is_kept_with_the_model_and_the_run(client, experime
     assert (metric.key, metric.value, metric.run_id) == ("auc", 0.9, logged.run_id)
     assert client.get_run(logged.run_id).data.metrics["auc"] == 0.9
     order = [{"field_name": "metrics.auc", "ascending": False}]
-    found = client.search_logged_models([experiment], "metrics.auc > 0.5", order_by=order)
-    assert [model.model_id for model in found] == [logged.model_id]
+    hits = client.search_logged_models([experiment], "metrics.auc > 0.5", order_by=order)
+    assert [model.model_id for model in hits] == [logged.model_id]
 
 
 def test_the_files_of_a_runs_model_are_found_under_the_run(client, logged, tmp_path):

@@ -43,26 +43,26 @@ def run_at(request, tmp_path):
         run = client.create_run(client.create_experiment(f"{request.node.name}-{os.urandom(4).hex()}"))
         file = tmp_path / "weights.bin"
         file.write_bytes(os.urandom(2 * PART + 12345))
-        server.seen.clear()
+        server.requests.clear()
         return client, run, file
 
     return begin
 
 
 def staged(server):
-    return [one["path"] for page in obstore.list(server.blobs.store, "uploads") for one in page]
+    return [entry["path"] for page in obstore.list(server.blobs.store, "uploads") for entry in page]
 
 
 def paths(server, method):
-    return [path for verb, path in server.seen if verb == method]
+    return [path for verb, path in server.requests if verb == method]
 
 
 def test_a_large_file_goes_to_the_bucket_in_parts_and_comes_back_from_there(at_bucket, run_at, tmp_path):
     client, run, file = run_at(at_bucket)
     client.log_artifact(run.info.run_id, str(file), "deep/down")
-    got = client.download_artifacts(run.info.run_id, "deep/down/weights.bin", str(tmp_path / "back"))
-    assert filecmp.cmp(file, got, shallow=False)
-    assert [one.file_size for one in client.list_artifacts(run.info.run_id, "deep/down")] == [file.stat().st_size]
+    downloaded = client.download_artifacts(run.info.run_id, "deep/down/weights.bin", str(tmp_path / "back"))
+    assert filecmp.cmp(file, downloaded, shallow=False)
+    assert [info.file_size for info in client.list_artifacts(run.info.run_id, "deep/down")] == [file.stat().st_size]
     assert not paths(at_bucket, "PUT")  # no byte went through the server
     assert not [path for path in paths(at_bucket, "GET") if "/mlflow-artifacts/artifacts/" in path]
     assert [name for name in staged(at_bucket) if not name.endswith("upload.json")] == []
@@ -81,18 +81,18 @@ def test_without_a_bucket_the_client_falls_back_to_the_server(server, client, ru
     monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "true")
     client, run, file = run_at(server)
     client.log_artifact(run.info.run_id, str(file))
-    got = client.download_artifacts(run.info.run_id, "weights.bin", str(tmp_path / "back"))
-    assert filecmp.cmp(file, got, shallow=False)
+    downloaded = client.download_artifacts(run.info.run_id, "weights.bin", str(tmp_path / "back"))
+    assert filecmp.cmp(file, downloaded, shallow=False)
     assert len(paths(server, "PUT")) == 1
 
 
 def test_the_setting_keeps_clients_away_from_the_bucket(tmp_path):
     with bucket() as url:
         running = MlflowWireServer(tmp_path, blobs=url, presigned=False)
-        told = httpx.get(f"{running.url}/api/3.0/mlflow/server-info").json()
+        info = httpx.get(f"{running.url}/api/3.0/mlflow/server-info").json()
         refused = httpx.post(f"{running.url}{MPU}/create/0/r", json={"path": "x", "num_parts": 1})
         running.close()
-    assert (told["multipart_uploads_enabled"], told["multipart_downloads_enabled"]) == (False, False)
+    assert (info["multipart_uploads_enabled"], info["multipart_downloads_enabled"]) == (False, False)
     assert (refused.status_code, refused.json()["error_code"]) == (501, "NOT_IMPLEMENTED")
 
 
@@ -105,9 +105,11 @@ class Upload:
         begun = self.send("create", path="model.bin", num_parts=len(content))
         assert begun.status_code == 200, begun.text
         self.id, self.parts = begun.json()["upload_id"], []
-        for one, data in zip(begun.json()["credentials"], content, strict=True):
-            sent = httpx.put(one["url"], content=data)
-            self.parts.append({"part_number": one["part_number"], "etag": sent.headers["etag"], "url": one["url"]})
+        for credential, data in zip(begun.json()["credentials"], content, strict=True):
+            sent = httpx.put(credential["url"], content=data)
+            self.parts.append(
+                {"part_number": credential["part_number"], "etag": sent.headers["etag"], "url": credential["url"]}
+            )
 
     def send(self, verb, **body):
         return httpx.post(f"{self.server.url}{MPU}/{verb}/{self.place}", json=body, timeout=60)
@@ -168,7 +170,7 @@ def test_a_reader_may_not_upload(at_bucket, monkeypatch):
 def test_one_file_of_a_run_has_an_address_at_the_bucket(at_bucket, run_at):
     client, run, _ = run_at(at_bucket)
     client.log_text(run.info.run_id, "abc", "note.txt")
-    asked = {"run_id": run.info.run_id, "path": "note.txt", "expiration": 60}
-    told = httpx.post(f"{at_bucket.url}/api/2.0/mlflow/artifacts/presigned-download-url", json=asked).json()
-    assert httpx.get(told["presigned_url"]).text == "abc"
-    assert "X-Amz-Expires=60" in told["presigned_url"]
+    body = {"run_id": run.info.run_id, "path": "note.txt", "expiration": 60}
+    answer = httpx.post(f"{at_bucket.url}/api/2.0/mlflow/artifacts/presigned-download-url", json=body).json()
+    assert httpx.get(answer["presigned_url"]).text == "abc"
+    assert "X-Amz-Expires=60" in answer["presigned_url"]

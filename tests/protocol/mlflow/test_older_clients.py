@@ -31,15 +31,15 @@ QUIET = {
 
 def environment_of(version: str) -> Path:
     """Return the Python of that client's environment, made now if it is not there yet."""
-    wanted = hashlib.sha256(" ".join(CLIENTS[version]).encode()).hexdigest()[:8]
-    folder = CACHE / f"{version}-{wanted}-py{sys.version_info.major}.{sys.version_info.minor}"
+    digest = hashlib.sha256(" ".join(CLIENTS[version]).encode()).hexdigest()[:8]
+    folder = CACHE / f"{version}-{digest}-py{sys.version_info.major}.{sys.version_info.minor}"
     python, done = folder / "bin" / "python", folder / "done"
     if not done.is_file():
         uv = [sys.executable, "-m", "uv"]
         for command in (["venv", "-q", "--allow-existing", "-p", sys.executable, str(folder)],
                         ["pip", "install", "-q", "-p", str(folder), *CLIENTS[version]]):  # fmt: skip
-            made = subprocess.run([*uv, *command], capture_output=True, text=True, check=False)
-            assert made.returncode == 0, made.stderr
+            result = subprocess.run([*uv, *command], capture_output=True, text=True, check=False)
+            assert result.returncode == 0, result.stderr
         done.touch()
     return python
 

@@ -14,7 +14,7 @@ class Kind:
 
     def __init__(self, http, experiment: str) -> None:
         self.http, self.experiment, self.prefix = http, experiment, f"p{uuid.uuid4().hex[:8]}"
-        self.made = 0
+        self.count = 0
 
     def post(self, path: str, body: dict):
         answer = self.http.post(path, json=body)
@@ -22,12 +22,12 @@ class Kind:
         return answer.json()
 
     def page(self, token: str) -> tuple[list[str], str]:
-        told = self.ask(token).json()
-        return self.ids(told), told.get("next_page_token", "")
+        page = self.ask(token).json()
+        return self.ids(page), page.get("next_page_token", "")
 
     def name(self) -> str:
-        self.made += 1
-        return f"{self.prefix}-{self.made:03d}"
+        self.count += 1
+        return f"{self.prefix}-{self.count:03d}"
 
 
 class Experiments(Kind):
@@ -40,23 +40,23 @@ class Experiments(Kind):
         body = {"max_results": 2, "filter": f"name LIKE '{self.prefix}%'", "page_token": token}
         return self.http.post(f"{TWO}/experiments/search", json=body)
 
-    def ids(self, told: dict) -> list[str]:
-        return [one["name"] for one in told.get("experiments", [])]
+    def ids(self, page: dict) -> list[str]:
+        return [experiment["name"] for experiment in page.get("experiments", [])]
 
 
 class Models(Kind):
     def make(self) -> str:
-        name = f"{self.prefix}-{999 - self.made:03d}"  # each comes before those that are there
-        self.made += 1
+        name = f"{self.prefix}-{999 - self.count:03d}"  # each comes before those that are there
+        self.count += 1
         self.post(f"{TWO}/registered-models/create", {"name": name})
         return name
 
     def ask(self, token: str):
-        asked = {"max_results": 2, "filter": f"name LIKE '{self.prefix}%'", "page_token": token}
-        return self.http.get(f"{TWO}/registered-models/search", params=asked)
+        query = {"max_results": 2, "filter": f"name LIKE '{self.prefix}%'", "page_token": token}
+        return self.http.get(f"{TWO}/registered-models/search", params=query)
 
-    def ids(self, told: dict) -> list[str]:
-        return [one["name"] for one in told.get("registered_models", [])]
+    def ids(self, page: dict) -> list[str]:
+        return [model["name"] for model in page.get("registered_models", [])]
 
 
 class Logged(Kind):
@@ -68,8 +68,8 @@ class Logged(Kind):
         body = {"experiment_ids": [self.experiment], "max_results": 2, "page_token": token}
         return self.http.post(f"{TWO}/logged-models/search", json=body)
 
-    def ids(self, told: dict) -> list[str]:
-        return [one["info"]["model_id"] for one in told.get("models", [])]
+    def ids(self, page: dict) -> list[str]:
+        return [model["info"]["model_id"] for model in page.get("models", [])]
 
 
 class Traces(Kind):
@@ -77,8 +77,8 @@ class Traces(Kind):
         return {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": self.experiment}}
 
     def make(self) -> str:
-        self.made += 1
-        info = {"trace_id": f"tr-{uuid.uuid4().hex}", "request_time": f"2026-01-{self.made:02d}T00:00:00Z"}
+        self.count += 1
+        info = {"trace_id": f"tr-{uuid.uuid4().hex}", "request_time": f"2026-01-{self.count:02d}T00:00:00Z"}
         info |= {"trace_location": self.place()}
         return self.post(f"{THREE}/traces", {"trace": {"trace_info": info}})["trace"]["trace_info"]["trace_id"]
 
@@ -86,8 +86,8 @@ class Traces(Kind):
         body = {"locations": [self.place()], "max_results": 2, "page_token": token}
         return self.http.post(f"{THREE}/traces/search", json=body)
 
-    def ids(self, told: dict) -> list[str]:
-        return [one["trace_id"] for one in told.get("traces", [])]
+    def ids(self, page: dict) -> list[str]:
+        return [trace["trace_id"] for trace in page.get("traces", [])]
 
 
 class Datasets(Kind):
@@ -99,8 +99,8 @@ class Datasets(Kind):
         body = {"experiment_ids": [self.experiment], "max_results": 2, "page_token": token}
         return self.http.post(f"{THREE}/datasets/search", json=body)
 
-    def ids(self, told: dict) -> list[str]:
-        return [one["dataset_id"] for one in told.get("datasets", [])]
+    def ids(self, page: dict) -> list[str]:
+        return [dataset["dataset_id"] for dataset in page.get("datasets", [])]
 
 
 KINDS = [Experiments, Models, Logged, Traces, Datasets]
@@ -109,14 +109,14 @@ KINDS = [Experiments, Models, Logged, Traces, Datasets]
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_made_between_two_pages_moves_none_of_them(http, experiment, kind):
     about = kind(http, experiment)
-    there, seen, token = [about.make() for _ in range(6)], [], ""
+    existing, listed, token = [about.make() for _ in range(6)], [], ""
     for _ in range(10):
-        found, token = about.page(token)
-        seen += found
+        page, token = about.page(token)
+        listed += page
         if not token:
             break
         about.make()
-    assert sorted(seen) == sorted(there)
+    assert sorted(listed) == sorted(existing)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -80,10 +80,10 @@ def test_a_protected_stage_changes_only_once_somebody_else_approved(client, serv
     with pytest.raises(MlflowException, match="promotion request") as refusal:
         client.transition_model_version_stage(two, "2", "Production", archive_existing_versions=True)
     assert refusal.value.error_code == "PERMISSION_DENIED"
-    assert [one.version for one in client.get_latest_versions(two, ["Production"])] == ["1"]
+    assert [version.version for version in client.get_latest_versions(two, ["Production"])] == ["1"]
     (request,) = server.store.read(lambda tx: registry.requests_of(tx, two))
     server.store.write(lambda tx: registry.decide_request(tx, request.id, person="bob", role="approver", approve=True))
-    assert [one.version for one in client.get_latest_versions(two, ["Production"])] == ["2"]
+    assert [version.version for version in client.get_latest_versions(two, ["Production"])] == ["2"]
     assert client.get_model_version(two, "1").current_stage == "Archived"
 
 

@@ -36,8 +36,8 @@ def duel(sides, sequences, examples):
     )
     @given(st.data())
     def look(data):
-        found = differences(sides, data.draw(sequences(mlflow_calls.prefix())))
-        assert found == [], "\n".join(found)
+        difference = differences(sides, data.draw(sequences(mlflow_calls.prefix())))
+        assert difference == [], "\n".join(difference)
 
     look()
 
@@ -60,8 +60,8 @@ def test_a_difference_is_seen(sides):
     prefix = mlflow_calls.prefix()
     sides[1].http.post(f"{API}/experiments/create", json={"name": f"{prefix}x"})
     create = ("POST", f"{API}/experiments/create", {"name": f"{prefix}x"}, ("experiment", "experiment_id"))
-    found = differences(sides, [create])
-    assert "RESOURCE_ALREADY_EXISTS" in found[2]
+    difference = differences(sides, [create])
+    assert "RESOURCE_ALREADY_EXISTS" in difference[2]
 
 
 SENTENCES = [
@@ -113,19 +113,21 @@ SENTENCES = [
 @pytest.fixture(scope="module")
 def runs(sides) -> list[str]:
     """A run with a parameter on each side, and a registered model."""
-    made = []
+    run_ids = []
     for side in sides:
         run = side.http.post(f"{API}/runs/create", json={"experiment_id": "0"}).json()["run"]["info"]["run_id"]
         side.http.post(f"{API}/runs/log-parameter", json={"run_id": run, "key": "p", "value": "1"})
         side.http.post(f"{API}/registered-models/create", json={"name": "taken"})
-        made.append(run)
-    return made
+        run_ids.append(run)
+    return run_ids
 
 
 @pytest.mark.parametrize(("method", "path", "body", "begins"), SENTENCES)
 def test_an_error_begins_with_the_words_of_the_stock_server(sides, runs, method, path, body, begins):
     answers = []
     for side, run in zip(sides, runs, strict=True):
-        answer = side.send(method, f"{API}/{path}", {key: run if one == "RUN" else one for key, one in body.items()})
+        answer = side.send(
+            method, f"{API}/{path}", {key: run if value == "RUN" else value for key, value in body.items()}
+        )
         answers.append((answer.status_code, answer.json()["error_code"], answer.json()["message"][: len(begins)]))
     assert answers == [(*answers[0][:2], begins)] * len(sides)

@@ -50,25 +50,25 @@ SCORES = [
 ]
 
 
-def made(path: str, body: dict, *kept: str):
-    return ("POST", path, body, kept)
+def post_call(path: str, body: dict, *id_path: str):
+    return ("POST", path, body, id_path)
 
 
 def filled() -> list:
-    calls = [made(f"{TWO}/experiments/create", {"name": f"insights-{TRACES}"}, "experiment", "experiment_id")]
-    calls += [made(f"{THREE}/traces", {"trace": {"trace_info": info}}) for info in INFOS]
+    calls = [post_call(f"{TWO}/experiments/create", {"name": f"insights-{TRACES}"}, "experiment", "experiment_id")]
+    calls += [post_call(f"{THREE}/traces", {"trace": {"trace_info": info}}) for info in INFOS]
     for at, name, value in SCORES:
-        told = {
+        assessment = {
             "assessment_name": name,
             "feedback": {"value": value},
             "source": {"source_type": "CODE", "source_id": "x"},
         }
         where = f"{THREE}/traces/{INFOS[at]['trace_id']}/assessments"
-        calls.append(made(where, {"assessment": told}, "assessment", "assessment", "assessment_id"))
+        calls.append(post_call(where, {"assessment": assessment}, "assessment", "assessment", "assessment_id"))
     return calls
 
 
-def asked(view: str, metric: str, *kinds, **more) -> tuple:
+def metrics_query(view: str, metric: str, *kinds, **more) -> tuple:
     aggregations = [
         {"aggregation_type": "PERCENTILE", "percentile_value": kind}
         if isinstance(kind, float)
@@ -81,58 +81,59 @@ def asked(view: str, metric: str, *kinds, **more) -> tuple:
         "metric_name": metric,
         "aggregations": aggregations,
     }
-    return made(f"{THREE}/traces/metrics", body | more)
+    return post_call(f"{THREE}/traces/metrics", body | more)
 
 
 BUCKETS = {"time_interval_seconds": 7200, "start_time_ms": BEGAN, "end_time_ms": BEGAN + 12 * HOUR}
 NUMBERS = ("AVG", "MIN", "MAX", 50.0, 90.0, 99.9, 0.0, 100.0)
+FEEDBACK_OF_GOOD_TRACES = ["assessment.type = 'feedback'", "trace.status = 'OK'"]
 QUESTIONS = [
-    asked("TRACES", "trace_count", "COUNT"),
-    asked("TRACES", "trace_count", "COUNT", dimensions=["trace_name"]),
-    asked("TRACES", "trace_count", "COUNT", dimensions=["trace_status", "trace_name"], max_results=2),
-    asked("TRACES", "trace_count", "COUNT", **BUCKETS),
-    asked("TRACES", "trace_count", "COUNT", dimensions=["trace_status"], **BUCKETS),
-    asked("TRACES", "trace_count", "COUNT", start_time_ms=BEGAN + HOUR, end_time_ms=BEGAN + 3 * HOUR),
-    asked("TRACES", "trace_count", "COUNT", start_time_ms=BEGAN + 90 * HOUR),
-    asked("TRACES", "session_count", "COUNT"),
-    asked("TRACES", "session_count", "COUNT", **BUCKETS),
-    asked("TRACES", "latency", *NUMBERS),
-    asked("TRACES", "latency", *NUMBERS, dimensions=["trace_name"], **BUCKETS),
-    asked("TRACES", "latency", "AVG", start_time_ms=BEGAN + 90 * HOUR),
-    asked("TRACES", "input_tokens", "SUM", *NUMBERS),
-    asked("TRACES", "total_tokens", "SUM", dimensions=["trace_name"]),
-    asked("TRACES", "cache_read_input_tokens", "SUM"),
-    asked("TRACES", "trace_count", "COUNT", filters=["trace.status = 'OK'"]),
-    asked("TRACES", "trace_count", "COUNT", filters=["trace.status = 'OK'", 'trace.tag.k = "v1"']),
-    asked("TRACES", "trace_count", "COUNT", filters=["trace.tag.`mlflow.traceName` = 'chat'"]),
-    asked("TRACES", "trace_count", "COUNT", filters=["trace.metadata.team = 't1'"]),
-    asked("TRACES", "trace_count", "COUNT", filters=["trace.metadata.`mlflow.trace.session` = 's2'"]),
-    asked("ASSESSMENTS", "assessment_count", "COUNT"),
-    asked("ASSESSMENTS", "assessment_count", "COUNT", dimensions=["assessment_name", "assessment_value"]),
-    asked("ASSESSMENTS", "assessment_value", *NUMBERS, dimensions=["assessment_name"]),
-    asked("ASSESSMENTS", "assessment_value", "AVG", filters=["assessment.name = 'score'"], **BUCKETS),
-    asked("ASSESSMENTS", "assessment_count", "COUNT", filters=["assessment.type = 'feedback'", "trace.status = 'OK'"]),
-    asked("SPANS", "span_count", "COUNT"),
-    asked("SPANS", "latency", "AVG", dimensions=["span_name"]),
+    metrics_query("TRACES", "trace_count", "COUNT"),
+    metrics_query("TRACES", "trace_count", "COUNT", dimensions=["trace_name"]),
+    metrics_query("TRACES", "trace_count", "COUNT", dimensions=["trace_status", "trace_name"], max_results=2),
+    metrics_query("TRACES", "trace_count", "COUNT", **BUCKETS),
+    metrics_query("TRACES", "trace_count", "COUNT", dimensions=["trace_status"], **BUCKETS),
+    metrics_query("TRACES", "trace_count", "COUNT", start_time_ms=BEGAN + HOUR, end_time_ms=BEGAN + 3 * HOUR),
+    metrics_query("TRACES", "trace_count", "COUNT", start_time_ms=BEGAN + 90 * HOUR),
+    metrics_query("TRACES", "session_count", "COUNT"),
+    metrics_query("TRACES", "session_count", "COUNT", **BUCKETS),
+    metrics_query("TRACES", "latency", *NUMBERS),
+    metrics_query("TRACES", "latency", *NUMBERS, dimensions=["trace_name"], **BUCKETS),
+    metrics_query("TRACES", "latency", "AVG", start_time_ms=BEGAN + 90 * HOUR),
+    metrics_query("TRACES", "input_tokens", "SUM", *NUMBERS),
+    metrics_query("TRACES", "total_tokens", "SUM", dimensions=["trace_name"]),
+    metrics_query("TRACES", "cache_read_input_tokens", "SUM"),
+    metrics_query("TRACES", "trace_count", "COUNT", filters=["trace.status = 'OK'"]),
+    metrics_query("TRACES", "trace_count", "COUNT", filters=["trace.status = 'OK'", 'trace.tag.k = "v1"']),
+    metrics_query("TRACES", "trace_count", "COUNT", filters=["trace.tag.`mlflow.traceName` = 'chat'"]),
+    metrics_query("TRACES", "trace_count", "COUNT", filters=["trace.metadata.team = 't1'"]),
+    metrics_query("TRACES", "trace_count", "COUNT", filters=["trace.metadata.`mlflow.trace.session` = 's2'"]),
+    metrics_query("ASSESSMENTS", "assessment_count", "COUNT"),
+    metrics_query("ASSESSMENTS", "assessment_count", "COUNT", dimensions=["assessment_name", "assessment_value"]),
+    metrics_query("ASSESSMENTS", "assessment_value", *NUMBERS, dimensions=["assessment_name"]),
+    metrics_query("ASSESSMENTS", "assessment_value", "AVG", filters=["assessment.name = 'score'"], **BUCKETS),
+    metrics_query("ASSESSMENTS", "assessment_count", "COUNT", filters=FEEDBACK_OF_GOOD_TRACES),
+    metrics_query("SPANS", "span_count", "COUNT"),
+    metrics_query("SPANS", "latency", "AVG", dimensions=["span_name"]),
     # what is refused
-    asked("TRACES", "nope", "COUNT"), asked("TRACES", "trace_count", "SUM"),
-    asked("TRACES", "trace_count", "COUNT", dimensions=["span_name"]), asked("TRACES", "trace_count"),
-    asked("TRACES", "latency", 101.0), asked("TRACES", "latency", "PERCENTILE"),
-    asked("TRACES", "trace_count", "COUNT", time_interval_seconds=60),
-    asked("TRACES", "trace_count", "COUNT", filters=["span.name = 'x'"]),
-    asked("TRACES", "trace_count", "COUNT", filters=["trace.status != 'OK'"]),
-    asked("TRACES", "trace_count", "COUNT", filters=["trace.status = 'OK' AND trace.tag.k = 'v'"]),
-    asked("TRACES", "trace_count", "COUNT", filters=["trace.nope = 'OK'"]),
-    asked("TRACES", "trace_count", "COUNT", filters=["trace.tag = 'OK'"]),
-    asked("TRACES", "trace_count", "COUNT", filters=["trace.status.x = 'OK'"]),
-    asked("TRACES", "trace_count", "COUNT", filters=["status = 'OK'"]),
-    asked("TRACES", "trace_count", "COUNT", filters=["trace.status = OK"]),
+    metrics_query("TRACES", "nope", "COUNT"), metrics_query("TRACES", "trace_count", "SUM"),
+    metrics_query("TRACES", "trace_count", "COUNT", dimensions=["span_name"]), metrics_query("TRACES", "trace_count"),
+    metrics_query("TRACES", "latency", 101.0), metrics_query("TRACES", "latency", "PERCENTILE"),
+    metrics_query("TRACES", "trace_count", "COUNT", time_interval_seconds=60),
+    metrics_query("TRACES", "trace_count", "COUNT", filters=["span.name = 'x'"]),
+    metrics_query("TRACES", "trace_count", "COUNT", filters=["trace.status != 'OK'"]),
+    metrics_query("TRACES", "trace_count", "COUNT", filters=["trace.status = 'OK' AND trace.tag.k = 'v'"]),
+    metrics_query("TRACES", "trace_count", "COUNT", filters=["trace.nope = 'OK'"]),
+    metrics_query("TRACES", "trace_count", "COUNT", filters=["trace.tag = 'OK'"]),
+    metrics_query("TRACES", "trace_count", "COUNT", filters=["trace.status.x = 'OK'"]),
+    metrics_query("TRACES", "trace_count", "COUNT", filters=["status = 'OK'"]),
+    metrics_query("TRACES", "trace_count", "COUNT", filters=["trace.status = OK"]),
 ]  # fmt: skip
 
 
 def correlated(first: str, second: str, **more) -> tuple:
     body = {"experiment_ids": [Ref("experiment", 0)], "filter_string1": first, "filter_string2": second}
-    return made(f"{THREE}/traces/calculate-filter-correlation", body | more)
+    return post_call(f"{THREE}/traces/calculate-filter-correlation", body | more)
 
 
 TOGETHER = [
@@ -149,21 +150,22 @@ TOGETHER = [
 
 
 def test_numbers_over_traces_are_those_of_the_stock_server(sides):
-    found = differences(sides, [*filled(), *QUESTIONS, *TOGETHER])
-    assert found == [], "\n".join(found[-4:])
+    difference = differences(sides, [*filled(), *QUESTIONS, *TOGETHER])
+    assert difference == [], "\n".join(difference[-4:])
 
 
 def test_a_number_that_differs_is_seen(sides):
     name = {"name": f"other-{TRACES}"}
-    begun = made(f"{TWO}/experiments/create", name, "experiment", "experiment_id")
-    assert differences(sides, [begun, asked("TRACES", "trace_count", "COUNT")]) == []
+    begun = post_call(f"{TWO}/experiments/create", name, "experiment", "experiment_id")
+    assert differences(sides, [begun, metrics_query("TRACES", "trace_count", "COUNT")]) == []
     info = INFOS[0] | {"trace_id": f"tr-{TRACES}{99:020x}"}
     sides[0].send("POST", f"{THREE}/traces", {"trace": {"trace_info": info}})
     again = ("GET", f"{TWO}/experiments/get-by-name", {"experiment_name": name["name"]})
-    found = differences(
-        sides, [(*again, ("experiment", "experiment", "experiment_id")), asked("TRACES", "trace_count", "COUNT")]
+    difference = differences(
+        sides,
+        [(*again, ("experiment", "experiment", "experiment_id")), metrics_query("TRACES", "trace_count", "COUNT")],
     )
-    assert "trace_count" in found[-1]
+    assert "trace_count" in difference[-1]
 
 
 @pytest.fixture
@@ -178,22 +180,24 @@ def spans(client, experiment):
     return experiment
 
 
-def told(client, experiment: str, view: str, metric: str, kind: str, **more) -> dict:
+def metric_values(client, experiment: str, view: str, metric: str, kind: str, **more) -> dict:
     from mlflow.entities.trace_metrics import AggregationType, MetricAggregation, MetricViewType
 
     store = client._tracking_client.store
-    found = store.query_trace_metrics(
+    points = store.query_trace_metrics(
         [experiment], MetricViewType(view), metric, [MetricAggregation(AggregationType(kind))], **more
     )
-    return {tuple(sorted(point.dimensions.values())): point.values[kind] for point in found}
+    return {tuple(sorted(point.dimensions.values())): point.values[kind] for point in points}
 
 
 def test_spans_are_counted_and_their_cost_is_summed(client, spans):
-    counted = told(client, spans, "SPANS", "span_count", "COUNT", dimensions=["span_type", "span_name"])
+    counted = metric_values(client, spans, "SPANS", "span_count", "COUNT", dimensions=["span_type", "span_name"])
     assert counted == {("AGENT", "agent"): 2.0, ("LLM", "call"): 2.0}
-    assert told(client, spans, "SPANS", "total_cost", "SUM", dimensions=["span_model_name"]) == {("small",): 1.0}
-    assert told(client, spans, "SPANS", "span_count", "COUNT", filters=["span.name = 'call'"]) == {(): 2.0}
-    assert told(client, spans, "SPANS", "total_cost", "SUM", start_time_ms=0, end_time_ms=1) == {}
+    assert metric_values(client, spans, "SPANS", "total_cost", "SUM", dimensions=["span_model_name"]) == {
+        ("small",): 1.0
+    }
+    assert metric_values(client, spans, "SPANS", "span_count", "COUNT", filters=["span.name = 'call'"]) == {(): 2.0}
+    assert metric_values(client, spans, "SPANS", "total_cost", "SUM", start_time_ms=0, end_time_ms=1) == {}
 
 
 def test_what_spans_cost_is_summed_for_their_trace(client, spans):
@@ -203,8 +207,8 @@ def test_what_spans_cost_is_summed_for_their_trace(client, spans):
 
 def test_the_client_learns_what_goes_together(spans):
     client = mlflow.tracing.client.TracingClient()
-    found = client.calculate_trace_filter_correlation([spans], "span.type = 'LLM'", "status = 'OK'")
-    assert (found.npmi, found.joint_count, found.total_count) == (1.0, 2, 2)
+    correlation = client.calculate_trace_filter_correlation([spans], "span.type = 'LLM'", "status = 'OK'")
+    assert (correlation.npmi, correlation.joint_count, correlation.total_count) == (1.0, 2, 2)
     assert math.isnan(client.calculate_trace_filter_correlation([spans], "name = 'x'", "status = 'OK'").npmi)
 
 
@@ -222,24 +226,24 @@ def test_a_scorer_has_a_sampling_of_none_at_most(client, experiment, scorer):
     store = client._tracking_client.store
     assert store.get_online_scoring_configs([scorer]) == []
     store.upsert_online_scoring_config(experiment, "judge", 0.0, "status = 'OK'")
-    (kept,) = store.get_online_scoring_configs([scorer])
-    assert (kept.sample_rate, kept.filter_string, kept.experiment_id) == (0.0, "status = 'OK'", experiment)
+    (config,) = store.get_online_scoring_configs([scorer])
+    assert (config.sample_rate, config.filter_string, config.experiment_id) == (0.0, "status = 'OK'", experiment)
     store.register_scorer(experiment, "judge", JUDGE % "gateway:/judge")
-    assert store.get_online_scoring_configs([scorer]) == [kept]
+    assert store.get_online_scoring_configs([scorer]) == [config]
 
 
 def test_a_registered_judge_is_listed_and_stopped(client, experiment):
     judge = mlflow.genai.make_judge("short", instructions="Is {{ outputs }} short?", model="openai:/gpt-4")
     registered = judge.register(experiment_id=experiment)
-    assert [one.name for one in mlflow.genai.list_scorers(experiment_id=experiment)] == ["short"]
+    assert [judge.name for judge in mlflow.genai.list_scorers(experiment_id=experiment)] == ["short"]
     assert registered.stop(experiment_id=experiment).sample_rate == 0
     assert mlflow.genai.get_scorer(name="short", experiment_id=experiment).sample_rate == 0
 
 
-@pytest.mark.parametrize(("rate", "filter", "said"), [(0.5, None, "gateway model"), (1.5, None, "0.0 to 1.0"),
+@pytest.mark.parametrize(("rate", "filter", "message"), [(0.5, None, "gateway model"), (1.5, None, "0.0 to 1.0"),
                                                        (0.0, "nope", "nope")])  # fmt: skip
-def test_a_sampling_that_cannot_be_is_refused(client, experiment, scorer, rate, filter, said):
-    with pytest.raises(MlflowException, match=said):
+def test_a_sampling_that_cannot_be_is_refused(client, experiment, scorer, rate, filter, message):
+    with pytest.raises(MlflowException, match=message):
         client._tracking_client.store.upsert_online_scoring_config(experiment, "judge", rate, filter)
 
 

@@ -42,10 +42,10 @@ def world(http, experiment) -> tuple[str, dict[str, str]]:
     info |= {"execution_duration": "2.5s", "tags": {"team": "red"}, "trace_metadata": {"k": "v"}}
     http.post("/api/3.0/mlflow/traces", json={"trace": {"trace_info": info}})
     for name, value in (("good", True), ("score", 0.75), ("word", "yes")):
-        told = {"assessment_name": name, "feedback": {"value": value}, "source": {"source_type": "HUMAN"}}
-        http.post(f"/api/3.0/mlflow/traces/{agent}/assessments", json={"assessment": told})
-    told = {"assessment_name": "answer", "expectation": {"value": 42}, "source": {"source_type": "HUMAN"}}
-    http.post(f"/api/3.0/mlflow/traces/{broken}/assessments", json={"assessment": told})
+        assessment = {"assessment_name": name, "feedback": {"value": value}, "source": {"source_type": "HUMAN"}}
+        http.post(f"/api/3.0/mlflow/traces/{agent}/assessments", json={"assessment": assessment})
+    assessment = {"assessment_name": "answer", "expectation": {"value": 42}, "source": {"source_type": "HUMAN"}}
+    http.post(f"/api/3.0/mlflow/traces/{broken}/assessments", json={"assessment": assessment})
     return experiment, names
 
 
@@ -54,12 +54,12 @@ def search(http, world, **fields):
     place = [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}]
     answer = http.post(SEARCH, json={"locations": place} | fields)
     assert answer.status_code == 200, answer.text
-    known = {trace_id: name for name, trace_id in names.items()}
-    return [known[trace["trace_id"]] for trace in answer.json().get("traces", [])]
+    names_by_id = {trace_id: name for name, trace_id in names.items()}
+    return [names_by_id[trace["trace_id"]] for trace in answer.json().get("traces", [])]
 
 
 @pytest.mark.parametrize(
-    ("filter", "found"),
+    ("filter", "expected"),
     [
         ("span.name = 'call'", "agent"),
         ("span.name LIKE 'out%'", "agent broken"),
@@ -94,12 +94,12 @@ def search(http, world, **fields):
         ("issue.id = 'x'", ""),
     ],
 )
-def test_a_filter_finds_the_traces_of_which_it_holds(http, world, filter: str, found: str):
-    assert sorted(search(http, world, filter=filter)) == sorted(found.split())
+def test_a_filter_finds_the_traces_of_which_it_holds(http, world, filter: str, expected: str):
+    assert sorted(search(http, world, filter=filter)) == sorted(expected.split())
 
 
 @pytest.mark.parametrize(
-    ("order", "found"),
+    ("order", "expected"),
     [
         (["execution_time DESC", "name", "request_id"], "bare agent broken"),
         (["request_id"], "agent broken bare"),
@@ -108,8 +108,8 @@ def test_a_filter_finds_the_traces_of_which_it_holds(http, world, filter: str, f
         ([], "bare agent broken"),
     ],
 )
-def test_traces_come_in_the_order_that_is_asked_for(http, world, order: list[str], found: str):
-    assert search(http, world, order_by=order) == found.split()
+def test_traces_come_in_the_order_that_is_asked_for(http, world, order: list[str], expected: str):
+    assert search(http, world, order_by=order) == expected.split()
 
 
 @pytest.mark.parametrize(
@@ -131,11 +131,11 @@ def test_tokens_are_summed_from_the_topmost_spans_that_tell_them(http, world):
 
 def test_a_parents_count_stands_for_its_childrens(http, world):
     experiment, names = world
-    whole = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 1, "session.id": "s1"}
+    parent_usage = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 1, "session.id": "s1"}
     trace = names["agent"][:-1] + "9"
     first = span(trace, 2, "call", {"mlflow.chat.tokenUsage": TOKENS}, parent=1)
     send(http, experiment, first)
-    send(http, experiment, span(trace, 1, "outer", whole))
+    send(http, experiment, span(trace, 1, "outer", parent_usage))
     metadata = http.get(f"/api/3.0/mlflow/traces/{trace}").json()["trace"]["trace_info"]["trace_metadata"]
     assert json.loads(metadata["mlflow.trace.tokenUsage"])["total_tokens"] == 101
     assert metadata["mlflow.trace.session"] == "s1"

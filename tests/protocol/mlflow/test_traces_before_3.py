@@ -28,9 +28,9 @@ def test_a_trace_ends_and_keeps_what_stood(http, experiment):
     end = {"timestamp_ms": 1_700_000_000_250, "status": "OK", "request_metadata": [{"key": "k", "value": "v"}]}
     ended = http.patch(f"{TRACES}/{info['request_id']}", json=end | {"tags": [{"key": "t", "value": "u"}]}).json()
     assert ended["trace_info"]["execution_time_ms"] == 250
-    told = http.get(f"{TRACES}/{info['request_id']}/info").json()["trace_info"]
-    assert told == ended["trace_info"]
-    assert {pair["key"] for pair in told["request_metadata"]} == {"mlflow.source.name", "k"}
+    stored = http.get(f"{TRACES}/{info['request_id']}/info").json()["trace_info"]
+    assert stored == ended["trace_info"]
+    assert {pair["key"] for pair in stored["request_metadata"]} == {"mlflow.source.name", "k"}
 
 
 def test_a_search_pages_and_filters(http, experiment):
@@ -45,8 +45,8 @@ def test_a_search_pages_and_filters(http, experiment):
 
 def test_a_new_client_finds_the_trace_too(http, experiment):
     info = begun(http, experiment)
-    told = http.get(f"/api/3.0/mlflow/traces/{info['request_id']}").json()["trace"]["trace_info"]
-    assert (told["state"], told["trace_metadata"]["mlflow.source.name"]) == ("IN_PROGRESS", "a.py")
+    stored = http.get(f"/api/3.0/mlflow/traces/{info['request_id']}").json()["trace"]["trace_info"]
+    assert (stored["state"], stored["trace_metadata"]["mlflow.source.name"]) == ("IN_PROGRESS", "a.py")
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,10 @@ def test_a_trace_comes_back_with_its_spans(client, traced):
 
 
 def test_a_trace_is_found_by_its_name_and_not_by_another(client, experiment, traced):
-    found = client.search_traces(locations=[experiment], filter_string="attributes.name = 'outer'")
+    hits = client.search_traces(locations=[experiment], filter_string="attributes.name = 'outer'")
     none = client.search_traces(locations=[experiment], filter_string="attributes.name = 'other'")
-    assert [trace.info.trace_id for trace in found] == [traced]
-    assert len(found[0].data.spans) == 2
+    assert [trace.info.trace_id for trace in hits] == [traced]
+    assert len(hits[0].data.spans) == 2
     assert none == []
 
 
@@ -106,8 +106,8 @@ def test_spans_of_any_opentelemetry_sender_become_a_trace(http, client, experime
     for _ in range(2):
         answer = http.post("/v1/traces", content=body, headers=headers | {"content-encoding": "gzip"})
         assert answer.status_code == 200
-    (found,) = client.search_traces(locations=[experiment])
-    assert (found.info.trace_id, found.info.execution_duration) == (f"tr-{'07' * 16}", 250)
-    assert [(one.name, one.attributes["n"], one.attributes["list"]) for one in found.data.spans] == [
+    (hit,) = client.search_traces(locations=[experiment])
+    assert (hit.info.trace_id, hit.info.execution_duration) == (f"tr-{'07' * 16}", 250)
+    assert [(span.name, span.attributes["n"], span.attributes["list"]) for span in hit.data.spans] == [
         ("foreign", -5, [1.5])
     ]

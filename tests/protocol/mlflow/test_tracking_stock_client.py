@@ -19,8 +19,8 @@ def test_an_experiment_lives_dies_and_returns(client, experiment):
     client.delete_experiment(experiment)
     assert client.get_experiment(experiment).lifecycle_stage == "deleted"
     client.restore_experiment(experiment)
-    found = client.search_experiments(filter_string=f"name = 'renamed-{experiment}' AND tags.team = 'red'")
-    assert [one.experiment_id for one in found] == [experiment]
+    hits = client.search_experiments(filter_string=f"name = 'renamed-{experiment}' AND tags.team = 'red'")
+    assert [hit.experiment_id for hit in hits] == [experiment]
     assert client.get_experiment_by_name("no such") is None
 
 

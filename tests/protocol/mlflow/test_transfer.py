@@ -44,7 +44,7 @@ def fill(url, folder):
     mlflow.set_tracking_uri(url)
     mlflow.set_registry_uri(url)
     client = MlflowClient(url)
-    first, gone = client.create_experiment("first", tags={"team": "a"}), client.create_experiment("gone")
+    first, deleted = client.create_experiment("first", tags={"team": "a"}), client.create_experiment("gone")
     client.create_experiment("empty")
     run = client.create_run(first, run_name="big", tags={"kind": "full", "umlaut": "Größe"}).info.run_id
     client.log_batch(run, params=[Param(f"p{at}", str(at)) for at in range(100)])
@@ -70,11 +70,11 @@ def fill(url, folder):
     client.log_param(hidden, "q", "1")
     client.set_terminated(hidden)
     client.delete_run(hidden)
-    lost = client.create_run(gone).info.run_id
+    lost = client.create_run(deleted).info.run_id
     client.log_metric(lost, "loss", 2.0)
     client.log_text(lost, "still here", "lost.txt")
     client.set_terminated(lost)
-    client.delete_experiment(gone)
+    client.delete_experiment(deleted)
     going_on = client.create_run("0").info.run_id
     client.log_metric(going_on, "loss", 3.0)
     registered(client, run, model.model_id)
@@ -121,11 +121,11 @@ def traced(experiment):
 
 def filed(experiment, trace, trace_id):
     """Keep a trace whose spans lie in a file only, as servers do that cannot store them."""
-    told = trace.info.to_dict() | {"trace_id": trace_id, "tags": {"filed": "yes"}, "assessments": []}
+    info_document = trace.info.to_dict() | {"trace_id": trace_id, "tags": {"filed": "yes"}, "assessments": []}
     place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
-    body = {"trace": {"trace_info": told | {"trace_location": place}}}
-    kept = httpx.post(f"{mlflow.get_tracking_uri()}/api/3.0/mlflow/traces", json=body).raise_for_status().json()
-    info = TraceInfo.from_dict(kept["trace"]["trace_info"])
+    body = {"trace": {"trace_info": info_document | {"trace_location": place}}}
+    stored = httpx.post(f"{mlflow.get_tracking_uri()}/api/3.0/mlflow/traces", json=body).raise_for_status().json()
+    info = TraceInfo.from_dict(stored["trace"]["trace_info"])
     data = json.dumps(trace.data.to_dict()).replace(trace.info.trace_id, trace_id)
     TracingClient()._upload_trace_data(info, TraceData.from_dict(json.loads(data)))
 
@@ -144,8 +144,8 @@ def hl(folder, helicline, *arguments):
 
 def ended(process):
     """Return the exit code, the report and what was said of errors."""
-    out, said = process.communicate(timeout=300)
-    return process.returncode, json.loads(out) if out.startswith("{") else {"problems": out}, said
+    out, errors = process.communicate(timeout=300)
+    return process.returncode, json.loads(out) if out.startswith("{") else {"problems": out}, errors
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def stock(tmp_path_factory):
 
 
 @pytest.fixture
-def ours(tmp_path):
+def own_server(tmp_path):
     (tmp_path / "ours").mkdir()
     running = MlflowWireServer(tmp_path / "ours")
     yield running
@@ -182,50 +182,60 @@ def contents(url, run, model):
     mlflow.set_registry_uri(url)
     mlflow.set_experiment(experiment_id="0")  # not one of another server, where an earlier test left it
     client = MlflowClient(url)
-    found, experiment = client.get_run(run), client.get_experiment_by_name("first").experiment_id
+    stored_run, experiment = client.get_run(run), client.get_experiment_by_name("first").experiment_id
     traces = client.search_traces(locations=[experiment])
     points = client.get_metric_history(run, "loss")
     links = client.get_logged_model(model).tags["mlflow.modelVersions"]
     prompt = mlflow.genai.load_prompt("prompts:/greet@best")
     questions = mlflow.genai.get_dataset(name="questions").to_df()
     return {
-        "status": (found.info.run_name, found.info.status, found.info.end_time, found.info.start_time),
-        "params": found.data.params,
-        "tags": {key: value for key, value in found.data.tags.items() if key != "helicline.source_id"},
+        "status": (
+            stored_run.info.run_name,
+            stored_run.info.status,
+            stored_run.info.end_time,
+            stored_run.info.start_time,
+        ),
+        "params": stored_run.data.params,
+        "tags": {key: value for key, value in stored_run.data.tags.items() if key != "helicline.source_id"},
         "loss": [(point.step, point.timestamp, point.value) for point in points],
         "odd": [str(point.value) for key in ("odd", "of net") for point in client.get_metric_history(run, key)],
-        "datasets": [(one.dataset.to_dictionary(), one.tags[0].value) for one in found.inputs.dataset_inputs],
-        "links": [(one.model_id == model, one.step) for one in found.outputs.model_outputs],
+        "datasets": [
+            (dataset_input.dataset.to_dictionary(), dataset_input.tags[0].value)
+            for dataset_input in stored_run.inputs.dataset_inputs
+        ],
+        "links": [(output.model_id == model, output.step) for output in stored_run.outputs.model_outputs],
         "model": (client.get_logged_model(model).params, str(client.get_logged_model(model).status)),
         "files": mlflow.artifacts.load_text(f"runs:/{run}/deep/er/notes.txt"),
         "versions": {
-            (one.name, one.version): (one.run_id == run, dict(one.tags)) for one in client.search_model_versions()
+            (version.name, version.version): (version.run_id == run, dict(version.tags))
+            for version in client.search_model_versions()
         },
         # we know the model behind a version whose source is a run, too
-        "registered": [one for one in json.loads(links) if one["name"] == "churn"],
+        "registered": [registration for registration in json.loads(links) if registration["name"] == "churn"],
         "champion": client.get_model_version_by_alias("churn", "champion").version,
         "prompt": (prompt.version, prompt.template, prompt.commit_message),
         "questions": sorted(map(str, questions[["inputs", "expectations", "tags"]].to_numpy().tolist())),
         "spans": sorted(
-            (one.info.trace_id, *sorted((s.span_id, s.name, attributes(s)) for s in one.data.spans)) for one in traces
+            (trace.info.trace_id, *sorted((s.span_id, s.name, attributes(s)) for s in trace.data.spans))
+            for trace in traces
         ),
-        "feedback": sorted(a.name for one in traces for a in one.info.assessments),
+        "feedback": sorted(a.name for trace in traces for a in trace.info.assessments),
         "deleted": client.get_experiment_by_name("gone").lifecycle_stage,
     }
 
 
-def test_everything_comes_in_with_its_ids_and_goes_out_again(stock, ours, tmp_path):
-    code, report, said = ended(hl(tmp_path, ours.url, "import", "mlflow", stock.url, "--json"))
-    assert (report["problems"], code) == ([], 0), said
+def test_everything_comes_in_with_its_ids_and_goes_out_again(stock, own_server, tmp_path):
+    code, report, errors = ended(hl(tmp_path, own_server.url, "import", "mlflow", stock.url, "--json"))
+    assert (report["problems"], code) == ([], 0), errors
     assert {kind: report["counts"][kind] for kind in KINDS} == {kind: [much] * 2 for kind, much in KINDS.items()}
     before = contents(stock.url, stock.run, stock.model)
-    assert contents(ours.url, stock.run, stock.model) == before
+    assert contents(own_server.url, stock.run, stock.model) == before
     (tmp_path / "second").mkdir()
     second = MlflowServer(tmp_path / "second")
     try:
         for _ in range(2):  # a second time changes nothing
-            code, report, said = ended(hl(tmp_path, ours.url, "export", "mlflow", second.url, "--json"))
-            assert (report["problems"], code) == ([], 0), said
+            code, report, errors = ended(hl(tmp_path, own_server.url, "export", "mlflow", second.url, "--json"))
+            assert (report["problems"], code) == ([], 0), errors
         client = MlflowClient(second.url)
         (run,) = client.search_runs(
             [client.get_experiment_by_name("first").experiment_id], f"tags.`helicline.source_id` = '{stock.run}'"
@@ -236,8 +246,8 @@ def test_everything_comes_in_with_its_ids_and_goes_out_again(stock, ours, tmp_pa
         second.close()
 
 
-def test_a_copy_that_was_killed_goes_on_and_doubles_nothing(stock, ours, tmp_path):
-    process = hl(tmp_path, ours.url, "import", "mlflow", stock.url, "--json")
+def test_a_copy_that_was_killed_goes_on_and_doubles_nothing(stock, own_server, tmp_path):
+    process = hl(tmp_path, own_server.url, "import", "mlflow", stock.url, "--json")
     journals = tmp_path / "home" / "transfers"
 
     def has_begun():
@@ -246,38 +256,38 @@ def test_a_copy_that_was_killed_goes_on_and_doubles_nothing(stock, ours, tmp_pat
     wait_for(has_begun, "the copy to begin", interval_s=0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    for one in journals.glob("*.jsonl"):
-        one.write_bytes(one.read_bytes()[:-7])  # the last line was cut short
-    code, report, said = ended(hl(tmp_path, ours.url, "import", "mlflow", stock.url, "--json"))
-    assert (report["problems"], code) == ([], 0), said
-    client = MlflowClient(ours.url)
-    everything = [one.experiment_id for one in client.search_experiments(view_type=3)]
+    for journal in journals.glob("*.jsonl"):
+        journal.write_bytes(journal.read_bytes()[:-7])  # the last line was cut short
+    code, report, errors = ended(hl(tmp_path, own_server.url, "import", "mlflow", stock.url, "--json"))
+    assert (report["problems"], code) == ([], 0), errors
+    client = MlflowClient(own_server.url)
+    everything = [hit.experiment_id for hit in client.search_experiments(view_type=3)]
     assert len(client.search_runs(everything, run_view_type=3)) == KINDS["runs"]
-    assert contents(ours.url, stock.run, stock.model) == contents(stock.url, stock.run, stock.model)
+    assert contents(own_server.url, stock.run, stock.model) == contents(stock.url, stock.run, stock.model)
 
 
-def test_what_vanished_at_the_destination_is_named_and_copied_again(stock, ours, tmp_path):
-    _, report, _ = ended(hl(tmp_path, ours.url, "import", "mlflow", stock.url, "--json"))
+def test_what_vanished_at_the_destination_is_named_and_copied_again(stock, own_server, tmp_path):
+    _, report, _ = ended(hl(tmp_path, own_server.url, "import", "mlflow", stock.url, "--json"))
     assert report["problems"] == []
-    MlflowClient(ours.url).delete_tag(stock.run, "kind")
-    code, report, _ = ended(hl(tmp_path, ours.url, "import", "mlflow", stock.url, "--json"))
+    MlflowClient(own_server.url).delete_tag(stock.run, "kind")
+    code, report, _ = ended(hl(tmp_path, own_server.url, "import", "mlflow", stock.url, "--json"))
     assert code == 1
-    assert [(one["kind"], one["name"]) for one in report["problems"]] == [("run", stock.run)]
-    code, report, said = ended(hl(tmp_path, ours.url, "import", "mlflow", stock.url, "--json"))
-    assert (report["problems"], code) == ([], 0), said
+    assert [(problem["kind"], problem["name"]) for problem in report["problems"]] == [("run", stock.run)]
+    code, report, errors = ended(hl(tmp_path, own_server.url, "import", "mlflow", stock.url, "--json"))
+    assert (report["problems"], code) == ([], 0), errors
 
 
-def test_a_database_file_is_read_and_left_as_it_is(stock, ours, tmp_path):
+def test_a_database_file_is_read_and_left_as_it_is(stock, own_server, tmp_path):
     source, copy = sqlite3.connect(stock.log.parent / "stock.db"), sqlite3.connect(tmp_path / "mlflow.db")
     source.backup(copy)
     source.close()
     copy.close()
     before = (tmp_path / "mlflow.db").read_bytes()
-    code, _, said = ended(hl(tmp_path, ours.url, "import", "mlflow", "sqlite:///mlflow.db", "--json"))
-    assert (code, "--artifacts FOLDER" in said) == (1, True), said
-    given = ["sqlite:///mlflow.db", "--artifacts", str(stock.log.parent / "artifacts"), "--json"]
-    code, report, said = ended(hl(tmp_path, ours.url, "import", "mlflow", *given))
-    assert (report["problems"], code) == ([], 0), said
+    code, _, errors = ended(hl(tmp_path, own_server.url, "import", "mlflow", "sqlite:///mlflow.db", "--json"))
+    assert (code, "--artifacts FOLDER" in errors) == (1, True), errors
+    arguments = ["sqlite:///mlflow.db", "--artifacts", str(stock.log.parent / "artifacts"), "--json"]
+    code, report, errors = ended(hl(tmp_path, own_server.url, "import", "mlflow", *arguments))
+    assert (report["problems"], code) == ([], 0), errors
     assert report["counts"]["runs"] == [5, 5]
     assert (tmp_path / "mlflow.db").read_bytes() == before
 
@@ -301,7 +311,7 @@ print(run.info.run_id)
 """
 
 
-def test_a_folder_of_runs_is_read_and_left_as_it_is(ours, tmp_path):
+def test_a_folder_of_runs_is_read_and_left_as_it_is(own_server, tmp_path):
     folder = tmp_path / "mlruns"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     environment |= {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_TRACKING_URI": folder.as_uri()}
@@ -309,18 +319,20 @@ def test_a_folder_of_runs_is_read_and_left_as_it_is(ours, tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
     run = done.stdout.split()[-1]
     before = {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    code, report, said = ended(hl(tmp_path, ours.url, "import", "mlflow", "./mlruns", "--json"))
-    assert (report["problems"], code) == ([], 0), said
-    wanted = {"runs": 1, "points": 3, "files": 1, "model versions": 1, "aliases": 1, "traces": 1, "spans": 1}
-    assert {kind: report["counts"][kind] for kind in wanted} == {kind: [count, count] for kind, count in wanted.items()}
-    client = MlflowClient(ours.url, registry_uri=ours.url)  # another test may have set a registry for all
+    code, report, errors = ended(hl(tmp_path, own_server.url, "import", "mlflow", "./mlruns", "--json"))
+    assert (report["problems"], code) == ([], 0), errors
+    expected = {"runs": 1, "points": 3, "files": 1, "model versions": 1, "aliases": 1, "traces": 1, "spans": 1}
+    assert {kind: report["counts"][kind] for kind in expected} == {
+        kind: [count, count] for kind, count in expected.items()
+    }
+    client = MlflowClient(own_server.url, registry_uri=own_server.url)  # another test may have set a registry for all
     assert client.get_run(run).data.params == {"depth": "3"}
     assert client.get_model_version_by_alias("old", "champion").run_id == run
     assert {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize(
-    ("uri", "said"),
+    ("uri", "message"),
     [
         ("ftp://127.0.0.1/x", "sqlite:///FILE"),
         ("http://127.0.0.1:9", "is unavailable"),
@@ -331,29 +343,31 @@ def test_a_folder_of_runs_is_read_and_left_as_it_is(ours, tmp_path):
         ("sqlite:///text.db", "a database of MLflow"),
     ],
 )
-def test_a_source_that_is_none_is_a_sentence(ours, tmp_path, uri, said):
+def test_a_source_that_is_none_is_a_sentence(own_server, tmp_path, uri, message):
     sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE t (x)").connection.close()
     (tmp_path / "text.db").write_text("not a database at all" * 100)
-    code, out, errors = ended(hl(tmp_path, ours.url, "import", "mlflow", uri))
+    code, out, errors = ended(hl(tmp_path, own_server.url, "import", "mlflow", uri))
     text = " ".join((str(out) + errors).split())
     assert code == 1
-    assert said in text
+    assert message in text
     assert "Traceback" not in text
 
 
-def test_a_server_is_not_copied_onto_itself(ours, tmp_path):
-    code, _, errors = ended(hl(tmp_path, ours.url, "import", "mlflow", ours.url))
+def test_a_server_is_not_copied_onto_itself(own_server, tmp_path):
+    code, _, errors = ended(hl(tmp_path, own_server.url, "import", "mlflow", own_server.url))
     assert code == 1
     assert "another server" in errors
 
 
-def test_an_id_that_another_experiment_uses_is_refused(ours, tmp_path):
-    client = MlflowClient(ours.url, registry_uri=ours.url)
+def test_an_id_that_another_experiment_uses_is_refused(own_server, tmp_path):
+    client = MlflowClient(own_server.url, registry_uri=own_server.url)
     other = client.create_experiment("other")
     headers = {"x-helicline-id": "abc123"}
     answers = [
-        httpx.post(f"{ours.url}/api/2.0/mlflow/runs/create", json={"experiment_id": one}, headers=headers).status_code
-        for one in ("0", "0", other)
+        httpx.post(
+            f"{own_server.url}/api/2.0/mlflow/runs/create", json={"experiment_id": experiment_id}, headers=headers
+        ).status_code
+        for experiment_id in ("0", "0", other)
     ]
     assert answers == [200, 200, 400]
 

@@ -12,22 +12,26 @@ URL, HOOKS = "https://hooks.example.com/x", "/api/2.0/mlflow/webhooks"
 
 @pytest.fixture
 def hook(client):
-    made = client.create_webhook("hook", URL, ["model_version.created"], description="first", secret="s3cret")
-    yield made
-    client.delete_webhook(made.webhook_id)
+    webhook = client.create_webhook("hook", URL, ["model_version.created"], description="first", secret="s3cret")
+    yield webhook
+    client.delete_webhook(webhook.webhook_id)
 
 
 def test_a_webhook_comes_back_without_its_secret(client, http, hook):
-    found = client.get_webhook(hook.webhook_id)
-    assert (found.name, found.url, [str(event) for event in found.events]) == ("hook", URL, ["model_version.created"])
-    assert found.status == WebhookStatus.ACTIVE
+    stored = client.get_webhook(hook.webhook_id)
+    assert (stored.name, stored.url, [str(event) for event in stored.events]) == (
+        "hook",
+        URL,
+        ["model_version.created"],
+    )
+    assert stored.status == WebhookStatus.ACTIVE
     assert "s3cret" not in http.get(f"{HOOKS}/{hook.webhook_id}").text + http.get(HOOKS).text
 
 
 def test_a_webhook_changes_and_keeps_the_rest(client, hook):
     client.update_webhook(hook.webhook_id, status="DISABLED", events=["prompt.created", "prompt_alias.deleted"])
-    found = client.get_webhook(hook.webhook_id)
-    assert (found.status, found.description, len(found.events)) == (WebhookStatus.DISABLED, "first", 2)
+    stored = client.get_webhook(hook.webhook_id)
+    assert (stored.status, stored.description, len(stored.events)) == (WebhookStatus.DISABLED, "first", 2)
 
 
 def test_webhooks_are_listed_in_pages(client, hook):
@@ -39,10 +43,10 @@ def test_webhooks_are_listed_in_pages(client, hook):
 
 
 def test_a_deleted_webhook_is_gone(client):
-    made = client.create_webhook("gone", URL, ["prompt.created"])
-    client.delete_webhook(made.webhook_id)
+    webhook = client.create_webhook("gone", URL, ["prompt.created"])
+    client.delete_webhook(webhook.webhook_id)
     with pytest.raises(MlflowException, match="not found") as caught:
-        client.get_webhook(made.webhook_id)
+        client.get_webhook(webhook.webhook_id)
     assert caught.value.error_code == "RESOURCE_DOES_NOT_EXIST"
 
 

@@ -47,19 +47,19 @@ def client(tmp_path_factory):
         yield opened
 
 
-def said(client, request):
+def reply_to(client, request):
     """Send the bytes and return the statuses of all answers until the server closes the connection, as it must."""
     with socket.create_connection((client.base_url.host, client.base_url.port), timeout=20) as line:
         line.sendall(request.replace("Host: 127.0.0.1", f"Host: 127.0.0.1:{client.base_url.port}").encode("latin-1"))
-        got = b""
+        received = b""
         while piece := line.recv(65536):
-            got += piece
-    return [int(part.split(b" ", 1)[0]) for part in got.split(b"HTTP/1.1 ")[1:]]
+            received += piece
+    return [int(part.split(b" ", 1)[0]) for part in received.split(b"HTTP/1.1 ")[1:]]
 
 
 @pytest.mark.parametrize("how", SMUGGLERS)
 def test_a_request_inside_another_is_not_carried_out(client, how):
-    statuses = said(client, SMUGGLERS[how])
+    statuses = reply_to(client, SMUGGLERS[how])
     assert statuses, "no answer at all"
     assert all(400 <= status < 500 for status in statuses)
     assert client.get(f"{API}/tokens").json()["items"] == []
@@ -67,9 +67,9 @@ def test_a_request_inside_another_is_not_carried_out(client, how):
 
 def test_the_request_that_is_hidden_would_be_carried_out(client):
     """What the tests above rely on."""
-    assert said(client, HIDDEN) == [201]
-    (made,) = client.get(f"{API}/tokens").json()["items"]
-    assert made["name"] == "smuggled"
+    assert reply_to(client, HIDDEN) == [201]
+    (token,) = client.get(f"{API}/tokens").json()["items"]
+    assert token["name"] == "smuggled"
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +127,10 @@ def test_without_a_good_token_stock_clients_are_told_in_their_words(guarded, hea
 
 def test_nobody_learns_whether_a_token_was_ever_one(guarded):
     client, secret = guarded
-    made = client.post(f"{API}/tokens", json={"name": "bo", "role": "viewer"}, headers=bearer(secret)).json()
-    assert client.get(f"{API}/status", headers=bearer(made["secret"])).status_code == 200
-    client.post(f"{API}/tokens/{made['id']}/revoke", headers=bearer(secret)).raise_for_status()
-    answers = [client.get(f"{API}/status", headers=bearer(token)) for token in (made["secret"], "hl_never")]
+    token = client.post(f"{API}/tokens", json={"name": "bo", "role": "viewer"}, headers=bearer(secret)).json()
+    assert client.get(f"{API}/status", headers=bearer(token["secret"])).status_code == 200
+    client.post(f"{API}/tokens/{token['id']}/revoke", headers=bearer(secret)).raise_for_status()
+    answers = [client.get(f"{API}/status", headers=bearer(token)) for token in (token["secret"], "hl_never")]
     problems = [{**answer.json(), "request_id": ""} for answer in answers]
     assert problems[0] == problems[1]
     assert [answer.status_code for answer in answers] == [401, 401]
@@ -138,12 +138,12 @@ def test_nobody_learns_whether_a_token_was_ever_one(guarded):
 
 def test_a_secret_is_told_once_and_never_again(guarded):
     client, secret = guarded
-    made = client.post(f"{API}/tokens", json={"name": "cy", "role": "viewer"}, headers=bearer(secret)).json()
+    token = client.post(f"{API}/tokens", json={"name": "cy", "role": "viewer"}, headers=bearer(secret)).json()
     for path in ("/tokens", "/events", "/audit", "/status"):
         answer = client.get(f"{API}{path}", headers=bearer(secret))
         assert answer.status_code == 200
-        assert made["secret"] not in answer.text
-        assert hashlib.sha256(made["secret"].encode()).hexdigest() not in answer.text
+        assert token["secret"] not in answer.text
+        assert hashlib.sha256(token["secret"].encode()).hexdigest() not in answer.text
 
 
 UPLOADS = ("create", "complete", "abort")

@@ -66,10 +66,10 @@ def is_problem(answer):
 JSON_ROUTES = [route for route in WRITES if route not in RAW]
 
 
-@pytest.mark.parametrize("what", BODIES)
+@pytest.mark.parametrize("kind", BODIES)
 @pytest.mark.parametrize("route", JSON_ROUTES, ids=" ".join)
-def test_a_body_that_cannot_be_read_is_a_problem(client, route, what):
-    answer = send(client, route, BODIES[what])
+def test_a_body_that_cannot_be_read_is_a_problem(client, route, kind):
+    answer = send(client, route, BODIES[kind])
     assert is_problem(answer), (answer.status_code, answer.text[:300])
 
 
@@ -142,11 +142,11 @@ PATHS = [
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_path_in_a_dataset_never_leaves_it(client, path):
-    kept = client.put(f"{API}/blobs", content=b"rows").json()
-    body = {"files": [[path, 4, kept["hash"]]]}
+    digest = client.put(f"{API}/blobs", content=b"rows").json()
+    body = {"files": [[path, 4, digest["hash"]]]}
     answer = client.post(f"{API}/datasets/d/versions", json=body)
-    taken = answer.status_code == 201 and ".." not in path
-    assert taken or is_problem(answer), answer.text
+    accepted = answer.status_code == 201 and ".." not in path
+    assert accepted or is_problem(answer), answer.text
 
 
 @pytest.mark.parametrize("change", [

@@ -42,7 +42,7 @@ def begin_a_third(world):
     cause = Cause(kind="person", subject="ada", sentence="ada ran it")
     commit(world.store, world.blobs, b"third rows")
     world.store.write(lambda tx: turns.begin(tx, nouns.LOOPS.get(tx, "churn"), cause))
-    while not any(one.state == "OPEN" for one in world.store.read(nouns.REQUESTS.select)):
+    while not any(request.state == "OPEN" for request in world.store.read(nouns.REQUESTS.select)):
         world.reconciler.tick()
         world.work()
         world.clock.advance(1)
@@ -54,7 +54,7 @@ def document(client):
 
 
 @pytest.fixture(scope="module")
-def known(client):
+def existing_values(client):
     """Values that lead to what is there, by the name of the parameter or field that asks for them."""
 
     def first(path):
@@ -82,9 +82,9 @@ def known(client):
 
 
 @pytest.mark.parametrize("route", sorted(PERMISSIONS.keys() - {ENDLESS, ITSELF}), ids=" ".join)
-def test_an_operation_answers_as_its_document_says(document, known, route):
+def test_an_operation_answers_as_its_document_says(document, existing_values, route):
     method, path = route
-    values = known | known.get("/" + path.split("/")[1], {})
+    values = existing_values | existing_values.get("/" + path.split("/")[1], {})
 
     @settings(
         max_examples=REQUESTS, derandomize=True, deadline=None, database=None, suppress_health_check=[*HealthCheck]
@@ -103,8 +103,8 @@ def test_an_operation_answers_as_its_document_says(document, known, route):
 
 def check_form(raw, route, answer):
     """Raise where the body is not of the form that the document gives for its status."""
-    told = raw["paths"][API + route[1]][route[0].lower()]["responses"]
-    content = told.get(str(answer.status_code), told["default"]).get("content", {})
+    responses = raw["paths"][API + route[1]][route[0].lower()]["responses"]
+    content = responses.get(str(answer.status_code), responses["default"]).get("content", {})
     for kind, body in content.items():
         if kind.endswith("json"):
             form = {**body["schema"], "components": raw["components"]}

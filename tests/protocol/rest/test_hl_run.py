@@ -42,7 +42,7 @@ def hl(place, tmp_path):
 
 def runs_of(place, done):
     ids = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("run ")]
-    return [httpx.get(f"{place.url}/api/2.0/mlflow/runs/get?run_id={one}").json()["run"] for one in ids]
+    return [httpx.get(f"{place.url}/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"] for run_id in ids]
 
 
 def tags_of(run):
@@ -94,8 +94,8 @@ def script(place, monkeypatch, tmp_path):
     # the program looks for the file every 50 ms, since it has no other way to be told
     waiting = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.05)\n"
 
-    def start(rest):
-        command = [sys.executable, "-c", f"print('begun')\n{waiting}{rest}"]
+    def start(source):
+        command = [sys.executable, "-c", f"print('begun')\n{waiting}{source}"]
         under_way = script.Script(hl.Client(place.url), command, name="", experiment="")
         codes = []
         thread = threading.Thread(target=lambda: codes.append(under_way.run()))
@@ -135,10 +135,10 @@ def test_a_program_that_makes_no_run_can_be_watched_while_it_runs(place, script)
 def test_a_run_of_its_own_goes_where_the_program_makes_one_after_all(place, script):
     under_way, end = script("import mlflow\nwith mlflow.start_run(): print('trained')")
     own = own_run_of(under_way)
-    (made,) = under_way.finish(end())
-    assert made != own
+    (run_id,) = under_way.finish(end())
+    assert run_id != own
     assert status_of(place, own)[1] == "deleted"
-    run = httpx.get(f"{place.url}/api/2.0/mlflow/runs/get?run_id={made}").json()["run"]
+    run = httpx.get(f"{place.url}/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]
     assert output_of(place, run).startswith("begun\ntrained\n")
 
 
@@ -158,15 +158,15 @@ def test_without_a_server_the_next_step_is_told(hl):
 @pytest.fixture
 def two(place, client):
     """Two finished runs that differ in a parameter and a metric, one of them with NaN."""
-    made = []
+    run_ids = []
     for depth, loss in ((3, 0.5), (7, float("nan"))):
         run = client.create_run("0", run_name=f"depth {depth}")
         client.log_param(run.info.run_id, "depth", depth)
         client.log_param(run.info.run_id, "seed", 1)
         client.log_metric(run.info.run_id, "loss", loss)
         client.set_terminated(run.info.run_id)
-        made.append(run.info.run_id)
-    return made
+        run_ids.append(run.info.run_id)
+    return run_ids
 
 
 @pytest.fixture
@@ -179,13 +179,13 @@ def client(place):
 def test_runs_are_searched_from_python_and_become_tables(place, two):
     import helicline as hl
 
-    found = hl.runs.search("params.seed = '1'", client=hl.Client(place.url), limit=2)
-    assert sorted(run.run_id for run in found) == sorted(two)
-    frame = found.to_pandas().set_index("run_id")
+    runs = hl.runs.search("params.seed = '1'", client=hl.Client(place.url), limit=2)
+    assert sorted(run.run_id for run in runs) == sorted(two)
+    frame = runs.to_pandas().set_index("run_id")
     assert frame.loc[two[0], "metrics.loss"] == 0.5
     assert frame.loc[two[1], "params.depth"] == "7"
     assert frame.loc[two[1], ["metrics.loss"]].isna().all()
-    assert found.to_arrow().num_rows == 2
+    assert runs.to_arrow().num_rows == 2
 
 
 @pytest.mark.parametrize("name", ["runs.csv", "runs.parquet"])
@@ -201,10 +201,10 @@ def test_runs_are_exported_with_every_column(hl, two, tmp_path, name):
 def test_an_export_has_every_run_though_a_list_shows_few(hl, client, tmp_path):
     for number in range(25):
         client.log_param(client.create_run("0").info.run_id, "many", number)
-    asked = ("runs", "ls", "--filter", "params.many IS NOT NULL")
-    assert len(json.loads(hl(*asked, "--json").stdout)) == 20
-    assert hl(*asked, "--to", "all.csv").stdout.startswith("25 runs")
-    assert hl(*asked, "--to", "few.csv", "--limit", "3").stdout.startswith("3 runs")
+    command = ("runs", "ls", "--filter", "params.many IS NOT NULL")
+    assert len(json.loads(hl(*command, "--json").stdout)) == 20
+    assert hl(*command, "--to", "all.csv").stdout.startswith("25 runs")
+    assert hl(*command, "--to", "few.csv", "--limit", "3").stdout.startswith("3 runs")
 
 
 def test_a_file_that_cannot_be_written_is_named(hl, two):
@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_written_is_named(hl, two):
 
 
 def test_the_beginning_of_an_id_is_enough(hl, two):
-    short = [one[:12] for one in two]
+    short = [run_id[:12] for run_id in two]
     assert json.loads(hl("runs", "show", short[0], "--json").stdout)["run_id"] == two[0]
     assert json.loads(hl("runs", "compare", *short, "--json").stdout)["params.depth"] == {short[0]: "3", short[1]: "7"}
     assert hl("runs", "watch", short[0]).stdout.startswith("FINISHED")
@@ -235,9 +235,9 @@ def test_a_wrong_name_or_state_is_told_in_a_sentence(hl):
 
 def test_what_differs_between_runs_is_shown(hl, two):
     done = hl("runs", "compare", *two, "--json")
-    found = json.loads(done.stdout)
-    assert found["params.depth"] == {two[0]: "3", two[1]: "7"}
-    assert "params.seed" not in found
+    comparison = json.loads(done.stdout)
+    assert comparison["params.depth"] == {two[0]: "3", two[1]: "7"}
+    assert "params.seed" not in comparison
 
 
 def test_the_output_of_a_program_is_told_again(place, hl):

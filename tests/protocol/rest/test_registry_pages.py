@@ -19,9 +19,11 @@ def http(tmp_path_factory):
 
 
 def add_version(http, model, content):
-    made = http.post("/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}).json()["run"]["info"]["run_id"]
-    http.put(f"/api/2.0/mlflow-artifacts/artifacts/0/{made}/artifacts/m/notes.txt", content=content).raise_for_status()
-    return post(http, f"/models/{model}/versions", {"source": f"runs:/{made}/m"}).json()["number"]
+    run_id = http.post("/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}).json()["run"]["info"]["run_id"]
+    http.put(
+        f"/api/2.0/mlflow-artifacts/artifacts/0/{run_id}/artifacts/m/notes.txt", content=content
+    ).raise_for_status()
+    return post(http, f"/models/{model}/versions", {"source": f"runs:/{run_id}/m"}).json()["number"]
 
 
 def post(http, route, body=None):
@@ -31,7 +33,7 @@ def post(http, route, body=None):
 def test_a_protected_alias_answers_403_with_the_request_and_moves_with_its_approval(http):
     assert post(http, "/models/churn/aliases/champion", {"number": 1}).json()["number"] == 1
     protected = post(http, "/models/churn/aliases/champion/protect", {"people": 1}).json()["protected"]
-    assert [one["alias"] for one in protected] == ["champion"]
+    assert [protection["alias"] for protection in protected] == ["champion"]
     refused = post(http, "/models/churn/aliases/champion", {"number": 2, "person": "ann", "reason": "better"})
     assert (refused.status_code, refused.json()["code"]) == (403, "refused")
     request = http.get(f"{API}/promotion-requests", params={"model": "churn", "state": "OPEN"}).json()["items"][0]
@@ -41,7 +43,7 @@ def test_a_protected_alias_answers_403_with_the_request_and_moves_with_its_appro
     assert (own.status_code, "four eyes" in own.json()["hint"]) == (403, True)
     assert post(http, f"/promotion-requests/{request['id']}/approve", {"person": "bob"}).json()["state"] == "APPROVED"
     detail = http.get(f"{API}/models/churn").json()
-    assert [(one["alias"], one["number"]) for one in detail["aliases"]] == [("champion", 2)]
+    assert [(alias["alias"], alias["number"]) for alias in detail["aliases"]] == [("champion", 2)]
     assert post(http, "/models/churn/aliases/champion/drop").status_code == 403
     assert post(http, "/models/churn/aliases/champion/unprotect").status_code == 200
     assert post(http, "/models/churn/aliases/champion/drop").json() == {"ok": True}
@@ -54,7 +56,7 @@ def test_a_version_whose_files_changed_cannot_be_approved(http):
     http.put(f"/api/2.0/mlflow-artifacts/artifacts/{root}/notes.txt", content=b"other bytes").raise_for_status()
     answer = post(http, f"/promotion-requests/{request['id']}/approve", {"person": "bob"})
     assert (answer.status_code, "files changed" in answer.json()["detail"]) == (403, True)
-    states = {one["id"]: one["state"] for one in http.get(f"{API}/promotion-requests").json()["items"]}
+    states = {request["id"]: request["state"] for request in http.get(f"{API}/promotion-requests").json()["items"]}
     assert states[request["id"]] == "VOID"
     assert http.get(f"{API}/models/other/versions/2").json()["changed"]
     assert post(http, f"/promotion-requests/{request['id']}/approve", {"person": "cyd"}).status_code == 409
@@ -71,8 +73,8 @@ def test_a_card_is_read_written_and_handed_on(http):
 
 
 def test_versions_are_compared(http):
-    found = http.get(f"{API}/models/churn/diff", params={"before": 1, "after": 2}).json()
-    assert [one["path"] for one in found["files"]["changes"]] == ["notes.txt"]
+    diff = http.get(f"{API}/models/churn/diff", params={"before": 1, "after": 2}).json()
+    assert [change["path"] for change in diff["files"]["changes"]] == ["notes.txt"]
     query = {"before": 1, "after": 2, "path": "notes.txt"}
     assert http.get(f"{API}/models/churn/diff/text", params=query).json()["lines"][-2:] == ["-1", "+2"]
 

@@ -30,8 +30,8 @@ class Tracked:
 
     def run(self, name, at):
         now = int(time.time() * 1000)
-        made = self.mlflow("runs/create", {"experiment_id": "0", "run_name": name, "start_time": now + at})
-        run_id = made["run"]["info"]["run_id"]
+        created = self.mlflow("runs/create", {"experiment_id": "0", "run_name": name, "start_time": now + at})
+        run_id = created["run"]["info"]["run_id"]
         metrics = [{"key": "loss", "value": 1 / (1 + s), "timestamp": now + s, "step": s} for s in range(300)]
         params = [{"key": "lr", "value": str(at)}]
         self.mlflow("runs/log-batch", {"run_id": run_id, "metrics": metrics, "params": params})
@@ -53,14 +53,16 @@ def tracked(tmp_path_factory):
 def test_the_table_is_walked_by_marks(tracked):
     first = tracked.get("/runs/table", limit=2, column=["metrics.loss", "params.lr"]).json()
     assert [(row["name"], row["values"][1]) for row in first["items"]] == [("c", "2"), ("b", "1")]
-    rest = tracked.get("/runs/table", limit=2, after=first["next"]).json()
-    assert ([row["name"] for row in rest["items"]], rest["next"]) == (["a"], "")
+    later = tracked.get("/runs/table", limit=2, after=first["next"]).json()
+    assert ([row["name"] for row in later["items"]], later["next"]) == (["a"], "")
     assert tracked.get("/runs/marks", every=10).json()["total"] == 3
 
 
 def test_lines_come_in_buckets(tracked):
-    found = tracked.get("/runs/series", run=list(tracked.ids.values()), key=["loss"], buckets=50).json()["items"]
-    assert [(one["total"], len(one["x"]) <= 50, one["last"][-1]) for one in found] == [(300, True, 1 / 300)] * 3
+    series_list = tracked.get("/runs/series", run=list(tracked.ids.values()), key=["loss"], buckets=50).json()["items"]
+    assert [(series["total"], len(series["x"]) <= 50, series["last"][-1]) for series in series_list] == [
+        (300, True, 1 / 300)
+    ] * 3
     part = tracked.get("/runs/series", run=tracked.ids["a"], key="loss", **{"from": 10, "to": 12}).json()["items"]
     assert part[0]["x"] == [10, 11, 12]
 
@@ -115,15 +117,15 @@ def test_an_uploaded_script_is_never_served_to_run(tracked):
 
 def test_files_are_listed_and_shown(tracked):
     at = f"/runs/{tracked.ids['a']}/artifacts"
-    assert [one["path"] for one in tracked.get(at).json()["items"]] == ["code", "page.html", "plot.svg", "t.csv"]
+    assert [item["path"] for item in tracked.get(at).json()["items"]] == ["code", "page.html", "plot.svg", "t.csv"]
     assert tracked.get(f"{at}/preview", path="t.csv").json()["rows"] == [["1", "2"]]
     assert tracked.get(f"{at}/preview", path="code").status_code == 404
 
 
 def test_runs_are_compared_by_their_files(tracked):
     two = {"before": tracked.ids["a"], "after": tracked.ids["b"]}
-    found = tracked.get("/runs/diff", **two).json()
-    assert ([one["path"] for one in found["changes"]], found["same_count"]) == (["code/train.py"], 3)
+    diff = tracked.get("/runs/diff", **two).json()
+    assert ([change["path"] for change in diff["changes"]], diff["same_count"]) == (["code/train.py"], 3)
     lines = tracked.get("/runs/diff/text", path="code/train.py", **two).json()["lines"]
     assert "-b" in lines
     assert "+changed" in lines

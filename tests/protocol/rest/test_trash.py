@@ -36,16 +36,16 @@ def deleted(client) -> str:
 
 
 def gc(http, tmp_path, *options: str, token: str = ""):
-    given = {"HELICLINE_URL": str(http.base_url).rstrip("/"), "HELICLINE_TOKEN": token}
+    variables = {"HELICLINE_URL": str(http.base_url).rstrip("/"), "HELICLINE_TOKEN": token}
     command = [sys.executable, "-m", "helicline.cli.app", "gc", *options]
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | given, timeout=120, check=False
+        command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | variables, timeout=120, check=False
     )
 
 
 def test_what_was_deleted_is_told_and_then_removed(http, client, deleted, tmp_path):
-    told = json.loads(gc(http, tmp_path, "--grace", "0s", "--dry-run", "--json").stdout)
-    assert (told["dry_run"], told["run_count"], told["freed_bytes"]) == (True, 1, 1280)
+    preview = json.loads(gc(http, tmp_path, "--grace", "0s", "--dry-run", "--json").stdout)
+    assert (preview["dry_run"], preview["run_count"], preview["freed_bytes"]) == (True, 1, 1280)
     assert client.get_run(deleted).info.lifecycle_stage == "deleted"
     done = gc(http, tmp_path, "--grace", "0s")
     assert "1,280 bytes are free" in done.stdout
@@ -67,17 +67,17 @@ def test_only_those_that_are_named(http, client, deleted, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--older-than", "soon"], "a time like 30d"),
         (["--run-ids", "0" * 32], "No run named"),
         (["--experiment-ids", "0"], "only what is deleted"),
     ],
 )
-def test_a_wish_that_cannot_be_is_a_sentence(http, tmp_path, options, said):
+def test_a_wish_that_cannot_be_is_a_sentence(http, tmp_path, options, message):
     done = gc(http, tmp_path, *options)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-    assert said in " ".join((done.stdout + done.stderr).split())
+    assert message in " ".join((done.stdout + done.stderr).split())
 
 
 def test_only_an_administrator_empties_the_trash(http, client, deleted, tmp_path):

@@ -4,5 +4,5 @@ import pytest
 
 
 @pytest.fixture
-def client(served):
-    return served.client
+def client(shared_harness):
+    return shared_harness.client

@@ -16,19 +16,19 @@ warnings.simplefilter("ignore")
 def main(folder):
     clients = {}
     for line in sys.stdin:
-        asked = json.loads(line)
-        if asked["model"] not in clients:
-            app = scoring_server.init(mlflow.pyfunc.load_model(str(Path(folder) / asked["model"])))
-            clients[asked["model"]] = TestClient(app, raise_server_exceptions=False)
-        answer = clients[asked["model"]].post(
-            "/invocations", content=base64.b64decode(asked["body"]), headers={"content-type": asked["type"]}
+        request = json.loads(line)
+        if request["model"] not in clients:
+            app = scoring_server.init(mlflow.pyfunc.load_model(str(Path(folder) / request["model"])))
+            clients[request["model"]] = TestClient(app, raise_server_exceptions=False)
+        answer = clients[request["model"]].post(
+            "/invocations", content=base64.b64decode(request["body"]), headers={"content-type": request["type"]}
         )
-        told = {
+        prediction = {
             "status": answer.status_code,
             "type": answer.headers.get("content-type", ""),
             "text": answer.text,
         }
-        sys.stdout.write("\n@" + json.dumps(told) + "\n")
+        sys.stdout.write("\n@" + json.dumps(prediction) + "\n")
         sys.stdout.flush()
 
 

@@ -95,24 +95,24 @@ BAD = [
 ]
 
 
-def ours(client, model, kind, body):
+def gateway_answer(client, model, kind, body):
     return client.post(f"/endpoints/{model}/invocations", content=body, headers={"content-type": kind})
 
 
 @pytest.mark.parametrize(("model", "payload"), GOOD)
 def test_good_bodies_are_answered_as_mlflow_answers_them(client, stock, model, payload):
     body = json.dumps(payload).encode()
-    theirs, answer = stock(model, J, body), ours(client, model, J, body)
-    assert (answer.status_code, answer.headers["content-type"]) == (theirs["status"], theirs["type"])
-    assert theirs["status"] == 200
-    assert repr(answer.json()) == repr(json.loads(theirs["text"]))
+    expected, answer = stock(model, J, body), gateway_answer(client, model, J, body)
+    assert (answer.status_code, answer.headers["content-type"]) == (expected["status"], expected["type"])
+    assert expected["status"] == 200
+    assert repr(answer.json()) == repr(json.loads(expected["text"]))
 
 
 @pytest.mark.parametrize(("model", "kind", "body"), BAD)
 def test_bad_bodies_are_refused_as_mlflow_refuses_them(client, stock, model, kind, body):
-    theirs, answer = stock(model, kind, body), ours(client, model, kind, body)
-    assert answer.status_code == theirs["status"]
-    if theirs["status"] == 400:
+    expected, answer = stock(model, kind, body), gateway_answer(client, model, kind, body)
+    assert answer.status_code == expected["status"]
+    if expected["status"] == 400:
         assert answer.json()["error_code"] == "BAD_REQUEST"
         assert answer.json()["message"]
 
@@ -120,5 +120,5 @@ def test_bad_bodies_are_refused_as_mlflow_refuses_them(client, stock, model, kin
 @pytest.mark.parametrize("kind", [CSV, "text/csv; charset=utf-8"])
 def test_csv_is_answered_as_mlflow_answers_it(client, stock, kind):
     body = (",".join(IRIS) + "\n" + "\n".join(",".join(map(str, row)) for row in (ROW, OTHER))).encode()
-    theirs, answer = stock("iris", kind, body), ours(client, "iris", kind, body)
-    assert (answer.status_code, answer.json()) == (200, json.loads(theirs["text"]))
+    expected, answer = stock("iris", kind, body), gateway_answer(client, "iris", kind, body)
+    assert (answer.status_code, answer.json()) == (200, json.loads(expected["text"]))

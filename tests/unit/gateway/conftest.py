@@ -6,13 +6,13 @@ from support import gateway_harness
 
 
 @pytest.fixture
-def client(served):
-    return served.client
+def client(shared_harness):
+    return shared_harness.client
 
 
 @pytest.fixture(name="harness")
 def own_harness(tmp_path):
     """A gateway of the test's own."""
-    made = gateway_harness.GatewayHarness(tmp_path)
-    yield made
-    made.close()
+    own = gateway_harness.GatewayHarness(tmp_path)
+    yield own
+    own.close()

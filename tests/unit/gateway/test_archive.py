@@ -79,21 +79,21 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("what", ODD)
-def test_what_an_honest_archive_does_not_hold_is_refused(tmp_path, what):
+@pytest.mark.parametrize("case", ODD)
+def test_what_an_honest_archive_does_not_hold_is_refused(tmp_path, case):
     with pytest.raises(Invalid):
-        unpack(tar_of(tmp_path / "model.tar", *ODD[what]), tmp_path / "out")
+        unpack(tar_of(tmp_path / "model.tar", *ODD[case]), tmp_path / "out")
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 100_000
 
 
 def test_an_archive_that_ends_too_soon_is_refused(tmp_path):
-    whole = tar_of(tmp_path / "model.tar", ({"name": "weights"}, b"x" * 5000))
-    whole.write_bytes(whole.read_bytes()[:4000])
+    complete = tar_of(tmp_path / "model.tar", ({"name": "weights"}, b"x" * 5000))
+    complete.write_bytes(complete.read_bytes()[:4000])
     with pytest.raises(Invalid):
-        unpack(whole, tmp_path / "out")
+        unpack(complete, tmp_path / "out")
 
 
 def test_modes_and_owners_of_an_archive_do_not_count(tmp_path):
     unpack(tar_of(tmp_path / "model.tar", ({"name": "run", "mode": 0o6777, "uid": 1}, b"x")), tmp_path / "out")
-    found = (tmp_path / "out" / "run").stat()
-    assert (found.st_mode & 0o7111, found.st_uid) == (0, (tmp_path / "out").stat().st_uid)
+    status = (tmp_path / "out" / "run").stat()
+    assert (status.st_mode & 0o7111, status.st_uid) == (0, (tmp_path / "out").stat().st_uid)

@@ -49,7 +49,7 @@ def test_every_answered_row_is_in_the_log_after_a_graceful_stop(harness):
     harness.deploy("d", "sums")
     ids = ask(harness, 300)
     two = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0], [3.0, 4.0]]}})
-    ids += [made for made in ask(harness, 20, two) for _ in range(2)]
+    ids += [prediction_id for prediction_id in ask(harness, 20, two) for _ in range(2)]
     assert harness.gateway.stop() == 0
     assert sorted(logged(harness)) == sorted(ids)
     assert list((harness.home / "log").iterdir()) == []
@@ -68,21 +68,21 @@ def test_rows_that_were_flushed_survive_kill_9_of_the_gateway(harness):
 
 def test_feedback_that_was_acknowledged_survives_kill_9(harness):
     harness.deploy("d", "sums")
-    (made,) = ask(harness, 1)
-    wait_until_flushed(harness, made)
-    sent = {"prediction_id": made, "name": "label", "value": "yes"}
+    (prediction_id,) = ask(harness, 1)
+    wait_until_flushed(harness, prediction_id)
+    sent = {"prediction_id": prediction_id, "name": "label", "value": "yes"}
     assert harness.client.post("/v1/feedback", json=sent).status_code == 202
     harness.gateway.kill()
     harness.restart()
-    found = wait_for(lambda: predictions.find(harness.home, made), "the prediction")
-    wait_for(lambda: predictions.find(harness.home, made)[0].labels == {"label": "yes"}, "the label")
-    assert found[0].features == {"a": 1.0, "b": 2.0}
+    rows = wait_for(lambda: predictions.find(harness.home, prediction_id), "the prediction")
+    wait_for(lambda: predictions.find(harness.home, prediction_id)[0].labels == {"label": "yes"}, "the label")
+    assert rows[0].features == {"a": 1.0, "b": 2.0}
 
 
 def test_the_log_says_who_was_assigned_who_served_and_why(harness):
     harness.deploy("d", "sums", "broken", weight_bp=10_000, rollout=4, stage=1)
-    (made,) = ask(harness, 1)
-    (row,) = wait_for(lambda: predictions.find(harness.home, made), "the row")
+    (prediction_id,) = ask(harness, 1)
+    (row,) = wait_for(lambda: predictions.find(harness.home, prediction_id), "the row")
     assert (row.variant, row.revision, row.served_by, row.fallback_reason) == ("candidate", 2, 1, "error")
     assert (row.rollout, row.stage, row.status, row.prediction) == (4, 1, 200, "3.0")
 

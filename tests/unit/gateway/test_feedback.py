@@ -13,28 +13,28 @@ def predicted(client):
     return client.post("/endpoints/sums/invocations", content=SUM).headers["x-prediction-id"]
 
 
-def labels(served, prediction_id):
-    return wait_for(lambda: (f := predictions.find(served.home, prediction_id)) and f[0].labels, "the labels")
+def labels(shared_harness, prediction_id):
+    return wait_for(lambda: (f := predictions.find(shared_harness.home, prediction_id)) and f[0].labels, "the labels")
 
 
 @pytest.mark.parametrize(("value", "text"), [("churned", "churned"), (1, "1"), (0.5, "0.5"), (True, "true")])
-def test_feedback_of_every_type_joins_its_prediction(served, client, value, text):
-    made = predicted(client)
-    answer = client.post("/v1/feedback", json={"prediction_id": made, "name": "outcome", "value": value})
-    assert (answer.status_code, answer.json()) == (202, {"prediction_id": made, "status": "accepted"})
-    assert labels(served, made) == {"outcome": text}
+def test_feedback_of_every_type_joins_its_prediction(shared_harness, client, value, text):
+    prediction_id = predicted(client)
+    answer = client.post("/v1/feedback", json={"prediction_id": prediction_id, "name": "outcome", "value": value})
+    assert (answer.status_code, answer.json()) == (202, {"prediction_id": prediction_id, "status": "accepted"})
+    assert labels(shared_harness, prediction_id) == {"outcome": text}
 
 
-def test_the_last_value_of_a_repeated_name_wins(served, client):
-    made = predicted(client)
+def test_the_last_value_of_a_repeated_name_wins(shared_harness, client):
+    prediction_id = predicted(client)
     for value in (1, 2, 3):
-        client.post("/v1/feedback", json={"prediction_id": made, "name": "outcome", "value": value})
-    wait_for(lambda: labels(served, made) == {"outcome": "3"}, "the last value")
+        client.post("/v1/feedback", json={"prediction_id": prediction_id, "name": "outcome", "value": value})
+    wait_for(lambda: labels(shared_harness, prediction_id) == {"outcome": "3"}, "the last value")
 
 
 def test_a_batch_says_of_every_line_what_became_of_it(client):
-    made = predicted(client)
-    good = {"prediction_id": made, "name": "a", "value": 1, "ts": "2026-01-05T09:00:00Z", "row": 0}
+    prediction_id = predicted(client)
+    good = {"prediction_id": prediction_id, "name": "a", "value": 1, "ts": "2026-01-05T09:00:00Z", "row": 0}
     lines = [json.dumps(good), "{}", json.dumps({**good, "name": "b", "ts": 1767603600000}), "not json"]
     answer = client.post("/v1/feedback:batch", content="\n".join(lines))
     assert answer.status_code == 202
@@ -47,10 +47,10 @@ def test_a_batch_has_at_most_ten_thousand_lines(client):
     assert client.post("/v1/feedback:batch", content=b"").status_code == 400
 
 
-def test_feedback_for_a_prediction_nobody_knows_is_kept_apart(served, client):
+def test_feedback_for_a_prediction_nobody_knows_is_kept_apart(shared_harness, client):
     strange = f"strange-{uuid.uuid4().hex}"
     assert client.post("/v1/feedback", json={"prediction_id": strange, "name": "x", "value": 1}).status_code == 202
-    wait_for(lambda: list((served.home / "tables/labels/deployment=_unknown").rglob("*.parquet")), "the labels")
+    wait_for(lambda: list((shared_harness.home / "tables/labels/deployment=_unknown").rglob("*.parquet")), "the labels")
 
 
 @pytest.mark.parametrize(

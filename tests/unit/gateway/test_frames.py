@@ -17,11 +17,11 @@ from helicline.gateway.worker.frames import RESULT, FrameReader, ProtocolError, 
 )
 def test_frames_survive_any_cutting_of_the_stream(frames, size):
     stream = b"".join(pack(kind, n, meta=meta, body=body) for n, (kind, meta, body) in enumerate(frames))
-    reader, found = FrameReader(), []
+    reader, decoded = FrameReader(), []
     for at in range(0, len(stream), size):
-        found.extend(reader.feed(stream[at : at + size]))
-    assert [(f.kind, f.meta, f.body) for f in found] == frames
-    assert [f.id for f in found] == list(range(len(frames)))
+        decoded.extend(reader.feed(stream[at : at + size]))
+    assert [(f.kind, f.meta, f.body) for f in decoded] == frames
+    assert [f.id for f in decoded] == list(range(len(frames)))
 
 
 def test_a_stream_of_something_else_is_garbled():

@@ -38,10 +38,10 @@ class Raw:
 
 
 @pytest.fixture
-def raw(served):
-    made = Raw(served.gateway.address)
-    yield made
-    made.close()
+def raw(shared_harness):
+    connection = Raw(shared_harness.gateway.address)
+    yield connection
+    connection.close()
 
 
 def post(body, path=URL, head=b"", host=b"localhost"):
@@ -56,8 +56,8 @@ def predictions(body):
 def test_pipelined_requests_are_answered_in_their_order(raw):
     bodies = [BODY, OTHER, BODY, OTHER] * 15
     raw.send(b"".join(map(post, bodies)) + b"GET /ping HTTP/1.1\r\nhost: localhost\r\n\r\n")
-    found = [predictions(raw.answer()[2]) for _ in bodies]
-    assert found == [[0], [2], [0], [2]] * 15
+    answers = [predictions(raw.answer()[2]) for _ in bodies]
+    assert answers == [[0], [2], [0], [2]] * 15
     assert raw.answer()[2] == b"\n"
 
 
@@ -120,9 +120,9 @@ def test_http_1_0_is_closed_after_the_answer(raw):
     assert raw.at_end()
 
 
-def test_a_client_that_leaves_in_the_middle_harms_nobody(served, client):
+def test_a_client_that_leaves_in_the_middle_harms_nobody(shared_harness, client):
     for _ in range(5):
-        leaving = Raw(served.gateway.address)
+        leaving = Raw(shared_harness.gateway.address)
         leaving.send(post(BODY) * 20 + post(BODY)[:40])
         leaving.close()
     assert client.post(URL, content=BODY).status_code == 200
@@ -174,8 +174,8 @@ def test_a_page_of_another_site_may_only_link_here(client, mode, status):
     assert client.get("/ping", headers=headers).status_code == status
 
 
-def test_its_own_origin_is_let_in(served, client):
-    assert client.get("/ping", headers={"origin": served.gateway.url}).status_code == 200
+def test_its_own_origin_is_let_in(shared_harness, client):
+    assert client.get("/ping", headers={"origin": shared_harness.gateway.url}).status_code == 200
 
 
 def test_a_missing_host_is_a_bad_request(raw):

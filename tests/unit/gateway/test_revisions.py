@@ -11,8 +11,8 @@ SUM = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]
 
 def test_a_model_that_cannot_be_unpickled_fails_with_the_reason_and_the_others_serve(harness):
     harness.deploy("good", "sums")
-    kept = harness.plane.desired
-    harness.plane.want([*kept.orders, harness.plane.order("bad", 1, "damaged")], [*kept.routes, route("bad", 1)])
+    desired = harness.plane.desired
+    harness.plane.want([*desired.orders, harness.plane.order("bad", 1, "damaged")], [*desired.routes, route("bad", 1)])
     assert "UnpicklingError" in harness.plane.until("bad", 1, "FAILED").reason
     answer = harness.client.post("/endpoints/bad/invocations", content=SUM)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -54,8 +54,8 @@ def test_the_worker_dies_with_the_gateway(harness):
     wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", "the worker's end")
 
 
-def test_a_proven_model_goes_the_fast_way_and_says_so(served):
-    reasons = {s.deployment: (s.fast_path, s.reason) for s in served.plane.observed.revisions}
+def test_a_proven_model_goes_the_fast_way_and_says_so(shared_harness):
+    reasons = {s.deployment: (s.fast_path, s.reason) for s in shared_harness.plane.observed.revisions}
     assert reasons["iris"] == (True, "matrix way, calls joined: shown equal on the input example")
     assert reasons["tensor"] == (True, "matrix way, calls joined: shown equal on the input example")
     assert reasons["mixed"] == (True, "frame way, calls joined: shown equal on the input example")
@@ -64,7 +64,7 @@ def test_a_proven_model_goes_the_fast_way_and_says_so(served):
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_one_bad_row_does_not_fail_the_calls_joined_with_it(served, rows):
+def test_one_bad_row_does_not_fail_the_calls_joined_with_it(shared_harness, rows):
     import asyncio
 
     import httpx
@@ -73,7 +73,7 @@ def test_one_bad_row_does_not_fail_the_calls_joined_with_it(served, rows):
     bad = {"dataframe_split": {"columns": ["a", "b"], "data": [[-1.0, 2.0]]}}
 
     async def ask():
-        async with httpx.AsyncClient(base_url=served.gateway.url, timeout=30, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=shared_harness.gateway.url, timeout=30, trust_env=False) as client:
             bodies = [bad if number % 8 == 3 else good for number in range(64)]
             return await asyncio.gather(*[client.post("/endpoints/picky/invocations", json=b) for b in bodies])
 

@@ -31,18 +31,18 @@ class Load:
             thread.start()
 
     def _ask(self, address):
-        found = {}
+        tally = {}
         connection = HTTPConnection(*address, timeout=60)
         while self._going:
             connection.request("POST", self._path, self._body, JSON)
             answer = connection.getresponse()
             outcome = (answer.status, answer.read())
-            found[outcome] = found.get(outcome, 0) + 1
+            tally[outcome] = tally.get(outcome, 0) + 1
             with self._lock:
                 self.answered += 1
         connection.close()
         with self._lock:
-            for outcome, count in found.items():
+            for outcome, count in tally.items():
                 self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
 
     def more(self, count):
@@ -75,20 +75,22 @@ class Rollout:
         self.harness.plane.applied(self.harness.reroute(changed))
 
     def counted(self, condition):
-        def found():
+        def matching_counts():
             counts = self.harness.counts("d", self.candidate, self.number)
             return counts if counts and condition(counts) else None
 
-        return wait_for(found, f"the counts; they are {self.harness.counts('d', self.candidate, self.number)}")
+        return wait_for(
+            matching_counts, f"the counts; they are {self.harness.counts('d', self.candidate, self.number)}"
+        )
 
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory):
     """One gateway with a deployment `d` of six revisions."""
-    made = GatewayHarness(tmp_path_factory.mktemp("zoo"))
-    made.deploy("d", "sums", "broken", "slow", "picky", "iris", "iris-next")
-    yield made
-    made.close()
+    own = GatewayHarness(tmp_path_factory.mktemp("zoo"))
+    own.deploy("d", "sums", "broken", "slow", "picky", "iris", "iris-next")
+    yield own
+    own.close()
 
 
 def ask(harness, body=SUM, **headers):
@@ -175,9 +177,9 @@ def test_a_deadline_ends_a_slow_call_with_504(zoo):
 def test_a_key_stays_with_its_variant_and_a_v2_parameter_is_a_key(zoo):
     Rollout(zoo, IRIS, SHIFTED, 5000)
     for key in ("ann", "bob", "cyd", "dan", "eve", "fay"):
-        one = ask(zoo, BODY, **{"x-assignment-key": key}).headers["x-served-by"]
+        revision = ask(zoo, BODY, **{"x-assignment-key": key}).headers["x-served-by"]
         infer = {"inputs": [TENSOR], "parameters": {"user_id": key}}
-        assert zoo.client.post("/v2/models/d/infer", json=infer).headers["x-served-by"] == one
+        assert zoo.client.post("/v2/models/d/infer", json=infer).headers["x-served-by"] == revision
 
 
 def test_a_pinned_version_takes_no_part_in_the_rollout(zoo):
