@@ -8,6 +8,7 @@ request is served only to a name of this server, and only if no page of another 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -40,11 +41,16 @@ def refusal(
     if host is None:
         return "no_host"
     host = host.lower()
-    match = _HOST.fullmatch(host)
-    if match is None or (match["name"] not in names and host not in names):
+    if not _is_named(host, names):
         return "unknown_host"
     if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
         return "foreign_origin"
     if not is_navigation and any(site in fetch_site for site in _OTHER_SITES):
         return "foreign_site"
     return None
+
+
+@lru_cache(maxsize=256)  # each call of the gateway passes here, mostly with the same Host
+def _is_named(host: str, names: frozenset[str]) -> bool:
+    match = _HOST.fullmatch(host)
+    return match is not None and (match["name"] in names or host in names)
