@@ -45,8 +45,8 @@ BODY, IDS = template()
 def export() -> bytes:
     """Return a request of spans that no server has seen."""
     body = BODY
-    for span_id in IDS:
-        body = body.replace(span_id, os.urandom(len(span_id)))
+    for sample_id in IDS:
+        body = body.replace(sample_id, os.urandom(len(sample_id)))
     head = request("POST", "/v1/traces", body, "application/x-protobuf")
     return head.replace(b"\r\n\r\n", b"\r\nx-mlflow-experiment-id: 0\r\n\r\n", 1)
 
