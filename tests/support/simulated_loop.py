@@ -24,7 +24,7 @@ from helicline.records.dataset import FileEntry
 from helicline.records.deployment import Guard, Observed, RevisionStatus, RolloutPlan, RolloutStep, VariantCounts
 from helicline.records.gate import Check, Evidence
 from helicline.records.loop import FINISHED, ApprovalRule, Cause, TriggerSpec
-from helicline.records.monitor import MonitorSpec, Window
+from helicline.records.monitor import Monitor, MonitorSpec, Window
 from helicline.records.pipeline import Completion, TaskSpec
 from helicline.registry import alias_of
 from helicline.registry.approvals import decide_request
@@ -158,6 +158,17 @@ class SimulatedLoop:
 
     # the monitor
 
+    def add_monitor(self) -> Monitor:
+        """Watch the deployment, beside the monitors of the loop."""
+        return self.store.write(
+            lambda tx: nouns.MONITORS.insert(
+                tx,
+                Monitor(
+                    deployment="churn", name=MONITOR.name, spec=MONITOR, loop="churn", created_at=tx.now, wake_at=tx.now
+                ),
+            )
+        )
+
     def alarm(self) -> None:
         """Raise the alert that two bad windows in a row raise."""
 
@@ -276,7 +287,7 @@ class SimulatedLoop:
                 "turns": [
                     (turn.number, turn.state, turn.model_version, turn.rollout, turn.champion) for turn in turned
                 ],
-                "legs": [[(leg.name, leg.outcome) for leg in turn.legs if leg.name != "data"] for turn in turned],
+                "legs": [[(leg.name, leg.result) for leg in turn.legs if leg.name != "data"] for turn in turned],
                 "runs": sorted((run.turn, run.state) for run in runs),
                 "versions": [(version.number, version.turn) for version in nouns.VERSIONS.select(tx)],
                 "rollouts": [

@@ -174,7 +174,7 @@ def list_turns(loop: str = "", *, limit: int = 20, json: bool = False) -> None:
 
 @turn_app.command(name="show")
 def show_turn(turn: str, *, json: bool = False) -> None:
-    """Show one turn whole: cause, legs with seconds, outcome. Example: `hl turn show churn~3`"""
+    """Show one turn whole: cause, legs with seconds, result. Example: `hl turn show churn~3`"""
     shown = connect().get(f"/turns/{turn}", Turn)
     if json:
         as_json(shown)

@@ -135,6 +135,8 @@ class Reconciler(bus.PeriodicTask):
         readings = guarding.read_guards(self.context.home, under_way, stages, label=label)
 
         def act(tx: Tx, row: Rollout) -> bool:
+            if row.version != under_way.version:
+                raise Stale("rollout", row.id, "changed while its evidence was gathered")
             return rollout.advance(tx, row, rollout.facts_of(tx, row, stages=stages, readings=readings))
 
         return self._move(act, nouns.ROLLOUTS, (under_way.deployment, under_way.number))

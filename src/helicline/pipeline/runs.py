@@ -97,6 +97,8 @@ def advance(tx: Tx, blobs: Blobs, run: PipelineRun) -> bool:
     steps = steps_of(tx, run.id)
     newest = attempts.newest_by_step(attempts.of_run(tx, run.id))
     move = decide(run, steps, newest, tx.now)
+    if move.kind == "ended":
+        return False
     if move.kind == "wait":
         if run.wake_at != move.wake_at:
             nouns.PIPELINE_RUNS.swap(tx, msgspec.structs.replace(run, wake_at=move.wake_at))
