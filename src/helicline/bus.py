@@ -11,13 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from helicline.errors import HeliclineError
+from helicline.errors import HeliclineError, Unavailable
 from helicline.records.event import Event
 from helicline.store.database import Store
 from helicline.store.rows import event as rows
 from helicline.store.unit import Reader, Tx
 
 log = logging.getLogger("helicline.bus")
+TRIES = 3
 
 
 class PeriodicTask(ABC):
@@ -67,7 +68,8 @@ def emit(tx: Tx, verb: str, noun: str, id: str, **detail: Any) -> Event:
 def consume(store: Store, consumer: str, handle: Callable[[Tx, Event], None], *, limit: int = 200) -> int:
     """Give each event after the consumer's cursor to `handle`, exactly once, and return how many.
 
-    The cursor moves in the same transaction as what `handle` writes, so a crash repeats nothing that was kept.
+    The cursor moves in the same transaction as what `handle` writes, so a crash repeats nothing that was kept. An event
+    that cannot be handled is tried again twice, then skipped with an event that says why: those behind it never wait.
     """
     pending = store.read(lambda tx: rows.after(tx, rows.cursor(tx, consumer), limit=limit))
 
@@ -81,8 +83,27 @@ def consume(store: Store, consumer: str, handle: Callable[[Tx, Event], None], *,
         return unit
 
     for event in pending:
-        store.write(deal(event), actor=f"consumer:{consumer}")
+        _deal_or_skip(store, consumer, event, deal(event))
     return len(pending)
+
+
+def _deal_or_skip(store: Store, consumer: str, event: Event, unit: Callable[[Tx], None]) -> None:
+    for _ in range(TRIES):
+        try:
+            store.write(unit, actor=f"consumer:{consumer}")
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.exception("%s cannot handle event %d (%s %s)", consumer, event.seq, event.noun, event.verb)
+            why = f"{type(error).__name__}: {error}"
+        else:
+            return
+
+    def skip(tx: Tx) -> None:
+        rows.move_cursor(tx, consumer, event.seq)
+        emit(tx, "skipped", "event", str(event.seq), consumer=consumer, why=why[:1000])
+
+    store.write(skip, actor=f"consumer:{consumer}")
 
 
 class ChainBreak(Exception):
@@ -94,7 +115,7 @@ class ChainBreak(Exception):
 
 
 def verify(tx: Reader) -> int:
-    """Walk the whole chain and return its length. Raises Break at the first event that does not hold."""
+    """Walk the whole chain and return its length. Raises ChainBreak at the first event that does not hold."""
     seq, previous = 0, ""
     while batch := rows.after(tx, seq, limit=2000):
         for event in batch:

@@ -32,12 +32,12 @@ class Interleaved(Reconciler):
 
     between = None
 
-    def _move(self, act, noun, key, *extra):
+    def _act_on(self, act, noun, key, *extra):
         between, row = self.between, self._read(lambda tx: noun.find(tx, *key))
         if between is not None and between[0] is noun and row is not None and between[1](row):
             self.between = None
             between[2]()
-        return super()._move(act, noun, key, *extra)
+        return super()._act_on(act, noun, key, *extra)
 
 
 VERBS = {

@@ -19,7 +19,6 @@ from helicline.loop import loops, task_specs, turns
 from helicline.loop.context import Context
 from helicline.loop.reconciler import Reconciler
 from helicline.monitor import alerting
-from helicline.pipeline import attempts
 from helicline.records.dataset import FileEntry
 from helicline.records.deployment import Guard, Observed, RevisionStatus, RolloutPlan, RolloutStep, VariantCounts
 from helicline.records.gate import Check, Evidence
@@ -46,7 +45,7 @@ PLAN = RolloutPlan(
 )
 SPEC = loop_spec(
     gates=(Check(kind="at_least", metric="accuracy", limit=0.8),),
-    approval=ApprovalRule(role="risk"),
+    approval=ApprovalRule(role="approver"),
     rollout=PLAN,
     triggers=(TriggerSpec(kind="alert", monitors=("performance",), cool_down_s=60.0, harvest=True),),
 )
@@ -187,17 +186,15 @@ class SimulatedLoop:
     # the worker
 
     def work(self) -> None:
-        for waiting in self.store.read(attempts.ready):
-            order = self.take(waiting)
+        while (order := self.take()) is not None:
             report = getattr(self, f"do_{order.task}")(order)
             self.store.write(lambda tx, o=order, r=report: task_specs.complete(tx, o.attempt, r), actor="worker")
 
-    def take(self, waiting: Any) -> TaskSpec:
-        def unit(tx: Tx) -> TaskSpec:
-            leased = attempts.lease(tx, waiting, worker="w", lease_s=LEASE_S)
-            return task_specs.task_spec_of(tx, leased, lease_s=LEASE_S)
+    def take(self) -> TaskSpec | None:
+        def write(unit: Any) -> Any:
+            return self.store.write(unit, actor="worker")
 
-        return self.store.write(unit, actor="worker")
+        return task_specs.lease_next(self.store.read, write, worker="w", lease_s=LEASE_S)
 
     def do_step(self, order: TaskSpec) -> Completion:
         assert order.step is not None

@@ -70,6 +70,22 @@ def record(context: Context, monitor: Monitor, subject: Subject | None, window: 
     return 1
 
 
+def postpone(tx: Tx, monitor: Monitor, why: str) -> None:
+    """Record that a window could not be judged, and why; the next one is judged when it is due."""
+    subject = subject_of(tx, monitor.deployment)
+    window = Window(
+        deployment=monitor.deployment,
+        monitor=monitor.name,
+        start=monitor.watched_until or monitor.created_at,
+        end=tx.now,
+        severity="insufficient_data",
+        row_count=0,
+        model_version=subject.revision.model_version if subject else 0,
+        reason=f"it could not be judged: {why}",
+    )
+    _keep(tx, monitor, subject, window)
+
+
 def _keep(tx: Tx, monitor: Monitor, subject: Subject | None, window: Window | None) -> None:
     if subject is not None and _serving_since(subject_of(tx, monitor.deployment)) != _serving_since(subject):
         raise Stale("monitor", monitor.id, "another revision began to serve while its window was judged")

@@ -32,7 +32,10 @@ class WebhookDispatcher(bus.PeriodicTask):
         for delivery in self.store.read(webhook.due):
             if self.stopping.is_set():
                 break
-            moved += self._try(delivery)
+            try:
+                moved += self._try(delivery)
+            except Exception:  # one delivery never stops the next one; it is due again after its claim
+                log.exception("webhook delivery %s cannot be sent", delivery.id)
         return moved
 
     def _try(self, delivery: Delivery) -> int:

@@ -231,6 +231,14 @@ def _fail(tx: Tx, rollout: Rollout, why: str) -> None:
     deployments.reroute(tx, f"{rollout.id} failed")
 
 
+def fail(tx: Tx, rollout: Rollout, why: str) -> None:
+    """End a rollout that cannot go on: all traffic goes to stable. One that has ended stays as it is."""
+    if rollout.state in deployments.LIVE:
+        _roll_back(tx, rollout, why)
+    elif rollout.state in deployments.ACTIVE:
+        _fail(tx, rollout, why)
+
+
 def _hold(tx: Tx, rollout: Rollout, why: str) -> None:
     later = tx.now + timedelta(seconds=CHECK_EVERY_S)
     nouns.ROLLOUTS.swap(tx, msgspec.structs.replace(rollout, state="PAUSED", wake_at=later, reason=why))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 import msgspec
 
+from helicline.errors import HeliclineError
 from helicline.records.event import Event
 from helicline.records.webhook import Delivery, Webhook
 from helicline.store.noun import column_value
@@ -13,6 +15,8 @@ from helicline.store.nouns import DELIVERIES, WEBHOOKS
 from helicline.store.rows import event as events
 from helicline.store.unit import Reader, Tx
 from helicline.webhook.message import NAMES, message
+
+log = logging.getLogger("helicline.webhook")
 
 CURSOR = "webhooks"  # of releases that heard of events after their commit
 ATTEMPTS = 8
@@ -34,7 +38,11 @@ def note(tx: Tx, event: Event) -> None:
     if (event.noun, event.verb) not in NAMES:
         return
     listening = [webhook for webhook in WEBHOOKS.select(tx) if webhook.status == "ACTIVE"]
-    payload = message(tx, event) if listening else None
+    try:
+        payload = message(tx, event) if listening else None
+    except (HeliclineError, LookupError, TypeError, ValueError):  # the change itself must not fail for what tells of it
+        log.exception("event %d (%s %s) cannot be told to webhooks", event.seq, event.noun, event.verb)
+        return
     if payload is None:
         return
     called, document = payload

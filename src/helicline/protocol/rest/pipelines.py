@@ -17,7 +17,6 @@ from helicline.protocol.rest.edge import NOTHING_NEW, Done, Edge, Page, bounded
 from helicline.protocol.rest.feed import Feed
 from helicline.records.pipeline import Attempt, Completion, PipelineRun, StepRun, TaskSpec
 from helicline.store import nouns
-from helicline.store.noun import Stale
 from helicline.store.unit import Tx
 
 MAX_LOG_BYTES = 64 << 20
@@ -108,35 +107,25 @@ async def lease_attempt(edge: Edge, feed: Feed, data: LeaseBody) -> Response[Tas
     end = asyncio.get_running_loop().time() + min(max(data.wait_s, 0), 30)
     while True:
         seq = feed.seq
-        order = await asyncio.to_thread(_try_lease, edge, data.worker)
+        task = await asyncio.to_thread(_try_lease, edge, data.worker)
         remaining_s = end - asyncio.get_running_loop().time()
-        if order is not None:
-            return Response(order)
+        if task is not None:
+            return Response(task)
         if remaining_s <= 0 or not await feed.wait(seq, remaining_s, nouns=("attempt",)):
             return Response(None, status_code=204)
 
 
 def _try_lease(edge: Edge, worker: str) -> TaskSpec | None:
-    lease_s = edge.context.settings.lease_s
-    for waiting in edge.read(lambda tx: attempts.ready(tx, limit=5)):
-
-        def unit(tx: Tx, attempt: Attempt = waiting) -> TaskSpec:
-            leased = attempts.lease(tx, attempt, worker=worker, lease_s=lease_s)
-            order = task_specs.task_spec_of(tx, leased, lease_s=lease_s)
-            return order if edge.context.settings.auth == "local" else _with_token(tx, order)
-
-        try:
-            return edge.write(unit)
-        except Stale:
-            continue  # another worker was faster
-    return None
+    settings = edge.context.settings
+    prepare = None if settings.auth == "local" else _with_token
+    return task_specs.lease_next(edge.read, edge.write, worker=worker, lease_s=settings.lease_s, prepare=prepare)
 
 
-def _with_token(tx: Tx, order: TaskSpec) -> TaskSpec:
+def _with_token(tx: Tx, task: TaskSpec) -> TaskSpec:
     """Give the task a secret of its own that may send results and nothing more, and ends with it."""
-    lifetime = timedelta(seconds=order.timeout_s + TOKEN_SLACK_S)
-    _, secret = access.mint(tx, f"attempt-{order.attempt}", role="contributor", lifetime=lifetime)
-    return msgspec.structs.replace(order, token=secret)
+    lifetime = timedelta(seconds=task.timeout_s + TOKEN_SLACK_S)
+    _, secret = access.mint(tx, f"attempt-{task.attempt}", role="contributor", lifetime=lifetime)
+    return msgspec.structs.replace(task, token=secret)
 
 
 @post("/attempts/{attempt_id:str}/heartbeat", sync_to_thread=True, status_code=200)
