@@ -58,13 +58,13 @@ def second_rollout(world, verb, *, at):
     world.until(lambda: world.is_over(1))
     world.clock.advance(120)
     world.alarm()
-    calls, given = itertools.count(1), []
+    calls, answers = itertools.count(1), []
 
     def act():
         try:
-            given.append(world.store.write(VERBS[verb], actor="ada"))
+            answers.append(world.store.write(VERBS[verb], actor="ada"))
         except HeliclineError as error:
-            given.append(error)
+            answers.append(error)
 
     world.reconciler = Interleaved(world.context, holder="server-x")
     world.clock.advance(20)
@@ -73,8 +73,8 @@ def second_rollout(world, verb, *, at):
         lambda row: row.number == 2 and row.state in deployments.ACTIVE and next(calls) == at,
         act,
     )
-    world.until(lambda: given)
-    return given[0]
+    world.until(lambda: answers)
+    return answers[0]
 
 
 @pytest.mark.parametrize("at", [1, 2, 4])

@@ -150,8 +150,8 @@ class SimulatedLoop:
                 continue
             for person in ("bo", "cy")[: request.people]:
                 self.store.write(
-                    lambda tx, open_request=request, who=person: decide_request(
-                        tx, open_request.id, person=who, role=open_request.role, approve=True
+                    lambda tx, open_request=request, person=person: decide_request(
+                        tx, open_request.id, person=person, role=open_request.role, approve=True
                     )
                 )
 
