@@ -26,7 +26,7 @@ from helicline.loop.context import Context
 from helicline.protocol.mlflow.app import MlflowApp
 from helicline.protocol.rest import admin, data, deployments, loops, models, pipelines, registry, runs, tracking, trash
 from helicline.protocol.rest.edge import Edge
-from helicline.protocol.rest.errors import Problem, bare, problem_of
+from helicline.protocol.rest.errors import Problem, http_problem, problem_of
 from helicline.protocol.rest.feed import Feed
 from helicline.records.access import Caller
 from helicline.server.document import api_document
@@ -160,7 +160,7 @@ def _domain_error(request: Request[Any, Any, Any], error: HeliclineError) -> Res
 
 
 def _bad_body(request: Request[Any, Any, Any], error: msgspec.ValidationError) -> Response[Problem]:
-    return _response(bare(400, str(error), code="invalid", request_id=_request_id(request)))
+    return _response(http_problem(400, str(error), code="invalid", request_id=_request_id(request)))
 
 
 def _framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
@@ -168,20 +168,24 @@ def _framework_error(request: Request[Any, Any, Any], error: HTTPException) -> R
         parts = [
             f"{entry.get('key', '')}: {entry.get('message', '')}" for entry in error.extra if isinstance(entry, dict)
         ]
-        return _response(bare(400, "; ".join(parts) or error.detail, code="invalid", request_id=_request_id(request)))
+        return _response(
+            http_problem(400, "; ".join(parts) or error.detail, code="invalid", request_id=_request_id(request))
+        )
     status = 400 if error.status_code == 422 else error.status_code
-    return _response(bare(status, error.detail or "", request_id=_request_id(request)))
+    return _response(http_problem(status, error.detail or "", request_id=_request_id(request)))
 
 
 def _unexpected_error(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     if isinstance(error, RecursionError):
-        return _response(bare(400, "the body is nested too deeply", code="invalid", request_id=_request_id(request)))
+        return _response(
+            http_problem(400, "the body is nested too deeply", code="invalid", request_id=_request_id(request))
+        )
     if isinstance(error, UnicodeError):
-        return _response(bare(400, "the request is not UTF-8", code="invalid", request_id=_request_id(request)))
+        return _response(http_problem(400, "the request is not UTF-8", code="invalid", request_id=_request_id(request)))
     request_id = _request_id(request)
     log.exception("request %s failed", request_id, exc_info=error)
     hint = f"The server's log has the details under request {request_id}."
-    return _response(bare(500, "something in Helicline failed", code="bug", hint=hint, request_id=request_id))
+    return _response(http_problem(500, "something in Helicline failed", code="bug", hint=hint, request_id=request_id))
 
 
 class Switch:

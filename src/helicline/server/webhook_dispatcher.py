@@ -55,5 +55,5 @@ class WebhookDispatcher(bus.PeriodicTask):
         except Conflict as error:  # never unsigned: the key may come back before the last try
             return webhook.Outcome(error=str(error))
         timestamp = str(epoch_ms(self.store.clock.now()) // 1000)
-        headers = send.headers(secret, delivery.id, timestamp, delivery.body)
+        headers = send.headers(secret, delivery.body, delivery_id=delivery.id, timestamp=timestamp)
         return send.post(target.url, delivery.body, headers, private=self.settings.webhook_private)

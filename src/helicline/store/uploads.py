@@ -1,8 +1,7 @@
-"""Uploads in parts: a client puts each part into the bucket by a signed URL, and the server makes a blob of them.
+"""Uploads in parts (note 0014): a client PUTs each part to a signed URL, and the server makes one blob of the parts.
 
-A blob is named by its content, so the server reads the parts once before it can name them. What is known of an upload
-lies beside its parts in the bucket (`uploads/<id>/`): any server of the home can end what another one began.
-See docs/decisions/0014-uploads-in-parts.md.
+A blob's name is the hash of its content, so the server reads all parts once. The state of an upload is an object
+beside its parts in the bucket (`uploads/<id>/`): any server of the home can finish an upload that another one began.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from helicline.store.blobs import BucketBlobs
 
 MOST_PARTS = 10_000
 LIFETIME = timedelta(hours=6)
-# an upload that nobody ended by then cannot be ended any more: its URLs have long expired
+# an older upload cannot be finished: its URLs expired long ago
 ABANDONED = timedelta(hours=24)
 RANGE = 8 << 20
 AHEAD = 4
@@ -34,7 +33,7 @@ ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
-    """What an upload is for; once its blob is kept, what came of it."""
+    """The target of an upload and, once it is finished, its blob."""
 
     path: str
     part_count: int
@@ -52,7 +51,7 @@ class PartUploads:
         self._fetchers = ThreadPoolExecutor(AHEAD, thread_name_prefix="helicline-parts")
 
     def begin(self, path: str, part_count: int) -> tuple[str, list[str]]:
-        """Return the new upload's id, and for each part the URL to PUT it to."""
+        """Return the new upload's id, and the URL to PUT each part to."""
         if not 1 <= part_count <= MOST_PARTS:
             raise Invalid("num_parts", part_count, f"1 to {MOST_PARTS}")
         upload_id = new_run_id()
@@ -63,12 +62,12 @@ class PartUploads:
     def finish(
         self, upload_id: str, path: str, etags: Mapping[int, str], *, limit: int | None = None
     ) -> tuple[str, int]:
-        """Return digest and size of the blob that the parts make; asked again, the same.
+        """Return digest and size of the blob made of the parts; a repeated call returns the same.
 
         Raises:
             NotFound: there is no such upload to this path.
-            Invalid: a part is missing, or is not the one that the client put there.
-            TooLarge: the parts are over `limit` bytes together; they are dropped.
+            Invalid: a part is missing, or differs from the one that the client uploaded.
+            TooLarge: the parts exceed `limit` bytes together; they are deleted.
         """
         key = (upload_id, path)
         with self._lock:
@@ -76,7 +75,7 @@ class PartUploads:
             first = future is None
             if future is None:
                 future = self._ending[key] = Future()
-        if not first:  # a client that lost patience asks again while its first request is still at work
+        if not first:  # after a timeout a client repeats the call while its first call is still running
             return future.result()
         try:
             future.set_result(self._finished(upload_id, path, etags, limit))
@@ -102,7 +101,7 @@ class PartUploads:
         return digest, size
 
     def _checked(self, upload_id: str, upload: Upload, etags: Mapping[int, str]) -> list[Any]:
-        """Return the parts in order, each as the client says it put it there."""
+        """Return the parts in order. Raises Invalid where one is missing or its ETag differs from the client's."""
         present = {entry["path"].rpartition("/")[2]: entry for page in self._below(upload_id) for entry in page}
         parts = []
         for number in range(1, upload.part_count + 1):
@@ -116,7 +115,7 @@ class PartUploads:
         return parts
 
     def _bytes_of(self, parts: Sequence[Any]) -> Iterator[bytes]:
-        """Yield the parts' bytes in order, a few pieces fetched ahead: one stream of a bucket is slow."""
+        """Yield the parts' bytes in order, with a few ranges fetched ahead: a single stream from a bucket is slow."""
         waiting: deque[Future[bytes]] = deque()
         for part in parts:
             for start in range(0, part["size"], RANGE):
@@ -131,7 +130,7 @@ class PartUploads:
         return bytes(obstore.get_range(self.store, key, start=start, end=end))
 
     def abort(self, upload_id: str, path: str) -> None:
-        """Drop the upload and its parts; what it became already stays."""
+        """Delete the upload and its parts; a finished blob stays."""
         self._read_upload(upload_id, path)
         self._drop(upload_id)
 
@@ -160,7 +159,7 @@ class PartUploads:
 
 
 def remove_abandoned(store: Any, now: datetime) -> int:
-    """Drop what is left of uploads that nobody ended; return how many bytes went."""
+    """Delete uploads that were not finished in time; return the number of freed bytes."""
     old = [entry for page in obstore.list(store, FOLDER) for entry in page if now - entry["last_modified"] > ABANDONED]
     if old:
         obstore.delete(store, [entry["path"] for entry in old])

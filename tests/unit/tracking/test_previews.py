@@ -9,7 +9,7 @@ import pytest
 
 from helicline.records.model import ArtifactFile
 from helicline.tracking.browse.files import diff_files, diff_text
-from helicline.tracking.browse.preview import MOST_TABLE, MOST_TEXT, preview
+from helicline.tracking.browse.preview import MAX_TEXT_BYTES, MOST_TABLE, preview
 
 
 def shown(path: str, content: bytes, size: int | None = None):
@@ -69,7 +69,7 @@ def test_a_kind_is_told_by_name_and_content(path: str, content: bytes, kind: str
 
 
 def test_text_that_is_cut_inside_a_character_is_still_text():
-    found = shown("a.txt", ("x" + "é" * MOST_TEXT).encode()[:MOST_TEXT], size=MOST_TEXT * 2)
+    found = shown("a.txt", ("x" + "é" * MAX_TEXT_BYTES).encode()[:MAX_TEXT_BYTES], size=MAX_TEXT_BYTES * 2)
     assert (found.kind, found.cut) == ("text", True)
 
 

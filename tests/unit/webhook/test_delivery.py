@@ -240,7 +240,7 @@ def test_a_name_that_changes_its_mind_gets_what_was_looked_at(monkeypatch, recei
 @pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["head", "body"])
 def test_a_receiver_that_answers_byte_by_byte_is_given_up(begin: bytes):
     with SlowReceiver(begin) as url:
-        outcome = send.post(url, "{}", {}, private=True, patience_s=0.3)
+        outcome = send.post(url, "{}", {}, private=True, timeout_s=0.3)
     assert (outcome.status, "within 0.3 s" in outcome.error) == (0, True)
 
 
@@ -248,7 +248,7 @@ def test_of_a_long_answer_only_the_beginning_is_read():
     endless = Receiver(lambda path, body: (200, b"x" * 3_000_000, "text/plain"))
     outcome = send.post(endless.url, "{}", {}, private=True)
     endless.close()
-    assert (outcome.status, len(outcome.body)) == (200, send.MAX_ANSWER)
+    assert (outcome.status, len(outcome.body)) == (200, send.MAX_ANSWER_BYTES)
 
 
 def test_a_claimed_delivery_is_not_tried_by_another_server(timed, courier, receiver):

@@ -1,8 +1,8 @@
-"""Points of a series packed as arrays: far smaller than rows, and read without looking at each.
+"""Blocks: points of one series packed as arrays, far smaller than rows (note 0010).
 
-A body is a header and three columns, little-endian. Times and steps are kept as differences from the smallest
-difference, in the narrowest width that holds them all: of a regular series nothing is left but the header.
-Values take four bytes each where that loses nothing, else eight.
+A body is a header and three columns, little-endian. Times and steps are stored as differences above the smallest
+difference, in the narrowest width that fits all: a series with constant differences needs the header alone.
+Values take four bytes each where that is lossless, else eight.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Points(NamedTuple):
         return len(self.values)
 
     def part(self, chosen: Any) -> Points:
-        """Return the points that a slice, a mask or positions choose."""
+        """Return the points that a slice, a mask or an array of positions selects."""
         return Points(self.timestamps_ms[chosen], self.steps[chosen], self.values[chosen])
 
 
@@ -49,7 +49,7 @@ def points_of(rows: Iterable[Sequence[Any]]) -> Points:
 
 
 def merged(parts: Sequence[Points]) -> Points:
-    """Return all points by timestamp, step, value, NaN as 0 but after it; what is there twice comes once."""
+    """Return all points by timestamp, step, value, without duplicates; NaN sorts as 0, after it."""
     if len(parts) == 1 and _rises(parts[0].timestamps_ms):
         return parts[0]
     joined = Points(*(np.concatenate(columns) for columns in zip(*parts, strict=True))) if parts else points_of([])
@@ -71,7 +71,7 @@ def _rises(column: Ints) -> bool:
 
 
 def pack(points: Points) -> bytes:
-    """Return the points as the body of a block, in the order given."""
+    """Return the points, in their order, as the body of a block."""
     with np.errstate(over="ignore"):
         narrow = points.values.astype(np.float32)
     lossless = np.array_equal(narrow.astype(np.float64), points.values, equal_nan=True)
@@ -89,10 +89,10 @@ def pack(points: Points) -> bytes:
 
 
 def _narrowed(column: Ints) -> tuple[int, int, npt.NDArray[Any] | None]:
-    """Return the first number, the smallest difference, and what each difference is above it (None: all alike)."""
+    """Return the first number, the smallest difference, and each difference above it (None: all are equal)."""
     if len(column) < 2:
         return (int(column[0]) if len(column) else 0), 0, None
-    # modulo 2**64, so that even the farthest numbers come back exactly
+    # modulo 2**64, so that the numbers are restored exactly even where a difference overflows
     differences = np.diff(column.view(np.uint64)).view(np.int64)
     low = int(differences.min())
     above = differences.view(np.uint64) - np.uint64(low % 2**64)

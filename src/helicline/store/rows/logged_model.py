@@ -53,7 +53,7 @@ LOGGED_MODEL_METRIC = sa.Table(
 
 
 def save(tx: Tx, model: LoggedModel) -> None:
-    """Write the model's own row; facts and metrics have functions of their own."""
+    """Write the model's own row; its parameters, tags and metrics have their own functions."""
     row = {
         "id": model.model_id,
         "experiment": int(model.experiment_id),
@@ -92,7 +92,7 @@ def drop_tag(tx: Tx, model_id: str, key: str) -> int:
 
 
 def add_metrics(tx: Tx, points: Sequence[MetricPoint]) -> None:
-    """Keep the points that name a model."""
+    """Store the points that name a model."""
     rows = [
         {
             "model": point.model_id,
@@ -175,7 +175,7 @@ def _metrics_of(tx: Reader, ids: list[str]) -> dict[str, tuple[MetricPoint, ...]
 
 
 def bare(row: sa.Row[Any]) -> LoggedModel:
-    """Return the model of the row, without what was logged to it."""
+    """Return the model of the row, without parameters, tags and metrics."""
     return _record(row, {}, ())
 
 

@@ -1,9 +1,8 @@
-"""Metric points of runs: the newest in the tail of their run, the rest by series, packed in blocks.
+"""Metric points of runs: new points in the tail of their run, all others in blocks by series.
 
-A series is one key of one run; its row holds the latest point, so that search never reads history. What is logged in
-small pieces is laid behind the run's tail, whatever its keys; many points of a series at once, and a tail that has
-grown, become blocks. An exact duplicate may be stored twice for a while: whoever reads gets it once. Layout and
-numbers: docs/decisions/0010-metric-storage.md.
+A series is one key of one run; its row holds the latest point, so that search never reads history. Small writes are
+appended to the run's tail, whatever their keys; many points of a series in one write become a block at once, and so
+does a tail that is long enough. An exact duplicate may be stored twice for a while; readers drop it. See note 0010.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ SERIES = sa.Table(
     sa.Column("step", sa.BigInteger, nullable=False),
     sa.Column("value", sa.Double, nullable=False),
     sa.Column("is_nan", sa.Boolean, nullable=False),
-    # blocks that are not full, since they were last packed
+    # blocks that are not full, since the series was last packed
     sa.Column("loose_count", sa.Integer, nullable=False),
     sa.UniqueConstraint("run", "key", name="uq_series_run_key"),
     sa.Index("ix_series_key_value", "key", "is_nan", "value", "run"),
-    sqlite_autoincrement=True,  # the id of a series that was deleted never comes again
+    sqlite_autoincrement=True,  # the id of a deleted series is never used again
 )
 METRIC_TAIL = sa.Table(
     "metric_tail",
@@ -59,13 +58,13 @@ METRIC_BLOCK = sa.Table(
     sa.Column("last_ms", sa.BigInteger, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
-AT_ONCE = 32  # so many points of a series in one write go into a block at once
-TAIL_ROWS, TAIL_POINTS = 512, 32_768  # a run's tail of so many is packed
-LOOKS = 32  # its points are counted whenever so many rows, or the points for so many, have been added
-LOOSE = 16  # so many loose blocks of a series are packed
+AT_ONCE = 32  # points of a series in one write that become a block at once
+TAIL_ROWS, TAIL_POINTS = 512, 32_768  # a run's tail with so many rows or points is packed
+LOOKS = 32  # its points are counted each time so many rows, or the points of so many average rows, were added
+LOOSE = 16  # loose blocks of a series that are packed
 MANY = 250  # rows of one INSERT
 TAIL = np.dtype([("series", "<i8"), ("timestamp_ms", "<i8"), ("step", "<i8"), ("value", "<f8")])
-# a block's number follows the greatest that its series has
+# the number of a new block follows the greatest one of its series
 _NEWEST = "(SELECT coalesce(max(number), 0) FROM metric_block WHERE series = ?)"
 _BLOCK_ROW = f"(?, {_NEWEST} + ?, ?, ?, ?, ?)"
 _TAIL_ROWS = (
@@ -79,7 +78,7 @@ Latest = tuple[str, float, int, int]  # key, value, milliseconds, step
 
 
 class PointPosition(NamedTuple):
-    """A point as it is ordered: NaN is 0, and after it."""
+    """A point in its sort order: NaN is 0 with `is_nan`, and so follows 0."""
 
     timestamp_ms: int
     step: int
@@ -88,7 +87,7 @@ class PointPosition(NamedTuple):
 
 
 class _Grown(NamedTuple):
-    """A series that a write added to."""
+    """A series to which a write has added points."""
 
     id: int
     run: str
@@ -109,20 +108,20 @@ def position_at(points: Points, at: int) -> PointPosition:
 
 
 def _rank(mark: PointPosition) -> tuple[int, int, float]:
-    """Return what decides which point is the latest; NaN ranks as 0."""
+    """Return the sort key by which the greatest point is the latest; NaN ranks as 0."""
     return (mark.step, mark.timestamp_ms, mark.value)
 
 
 def add(tx: Tx, batches: Iterable[tuple[str, Sequence[MetricPoint]]]) -> None:
-    """Keep the points of each run, and move the latest of their series forward."""
+    """Store the points of each run, and update the latest point of each series."""
     gathered: dict[tuple[str, str], list[PointPosition]] = {}
     for run_id, points in batches:
         for point in points:
             gathered.setdefault((run_id, point.key), []).append(position_of(point))
     tails: dict[str, list[tuple[Any, ...]]] = {}
-    # writers of one run take turns: each lays its row behind the last, and who packs has seen them all
+    # one writer per run: each appends after the last row, and a writer that packs sees all rows
     hold(tx, *(f"metrics:{run_id}" for run_id in {run_id for run_id, _ in gathered}))
-    # sorted, so that two units on PostgreSQL take the rows' locks in one order and cannot deadlock
+    # sorted, so that two units on PostgreSQL lock the rows in one order and cannot deadlock
     order = sorted(gathered)
     for start in range(0, len(order), MANY):
         _add_to_series(tx, {name: gathered[name] for name in order[start : start + MANY]}, tails)
@@ -132,7 +131,7 @@ def add(tx: Tx, batches: Iterable[tuple[str, Sequence[MetricPoint]]]) -> None:
 def _add_to_series(
     tx: Tx, marks: dict[tuple[str, str], list[PointPosition]], tails: dict[str, list[tuple[Any, ...]]]
 ) -> None:
-    """Keep what makes blocks, and leave the rest to the tails of the runs."""
+    """Store the points of each series that fill a block, and collect all others in `tails`."""
     blocks: list[tuple[int, Points]] = []
     crowded: list[int] = []
     for series in _grow(tx, marks):
@@ -152,7 +151,7 @@ def _add_to_series(
 
 
 def _add_to_tails(tx: Tx, tails: dict[str, list[tuple[Any, ...]]]) -> None:
-    """Lay the points of each run behind those of it that are in no block yet."""
+    """Append the points of each run to its tail."""
     into = f"metric_tail ({', '.join(METRIC_TAIL.c.keys())})"
     returning = "RETURNING run, number, point_count"
     rows = [(run, len(points), np.array(points, dtype=TAIL).tobytes()) for run, points in tails.items()]
@@ -181,7 +180,7 @@ def _columns(rows: np.ndarray[Any, Any]) -> Points:
 
 
 def _pack_tail(tx: Tx, run_id: str) -> None:
-    """Make blocks of the run's tail, one for each series."""
+    """Move the run's tail into blocks, one for each series."""
     tail = _tail(tx, run_id)
     tail = tail[np.argsort(tail["series"], kind="stable")]
     series, starts = np.unique(tail["series"], return_index=True)
@@ -199,7 +198,7 @@ def _pack_tail(tx: Tx, run_id: str) -> None:
 
 
 def _grow(tx: Tx, marks: dict[tuple[str, str], list[PointPosition]]) -> list[_Grown]:
-    """Make or move forward the series, and return them."""
+    """Insert or update the series, and return them."""
     rows: list[tuple[Any, ...]] = []
     for (run_id, key), points in marks.items():
         latest = points[0] if len(points) == 1 else max(points, key=_rank)
@@ -225,7 +224,7 @@ _MOVES_ON = (
 
 
 def _insert_blocks(tx: Tx, added: Iterable[tuple[int, Points]]) -> None:
-    """Keep the points of each series as blocks behind those that it has."""
+    """Store the points of each series as blocks after its existing blocks."""
     rows: list[tuple[Any, ...]] = []
     for series, points in added:
         for number, start in enumerate(range(0, points.total, FULL), 1):
@@ -236,7 +235,7 @@ def _insert_blocks(tx: Tx, added: Iterable[tuple[int, Points]]) -> None:
 
 
 def _insert(tx: Tx, into: str, rows: list[tuple[Any, ...]], *, row: str = "", end: str = "") -> list[Any]:
-    """Insert the rows by the driver itself, and return what they return: this is the hottest write there is."""
+    """Insert the rows on the driver's connection, and return the rows of RETURNING: the hottest write of the store."""
     inserted: list[Any] = []
     for start in range(0, len(rows), MANY):
         part = rows[start : start + MANY]
@@ -246,7 +245,7 @@ def _insert(tx: Tx, into: str, rows: list[tuple[Any, ...]], *, row: str = "", en
 
 
 def _insert_columns(tx: Tx, into: str, rows: list[tuple[Any, ...]]) -> list[Any]:
-    """Insert the rows, handed over column by column: PostgreSQL reads them far faster than rows of parameters."""
+    """Insert the rows column by column, which PostgreSQL reads far faster than parameters of rows."""
     return tx.run_text(f"INSERT INTO {into}", [list(column) for column in zip(*rows, strict=True)])
 
 
@@ -256,7 +255,7 @@ def _insert_sql(into: str, count: int, row: str, end: str, mark: str) -> str:
 
 
 def _pack(tx: Tx, series: int) -> None:
-    """Make full blocks of the series' loose ones, but for the last."""
+    """Replace the loose blocks of the series by full ones; the last may be loose again."""
     loose = sa.and_(METRIC_BLOCK.c.series == series, METRIC_BLOCK.c.point_count < FULL)
     points = merged([unpack(row.body) for row in tx.execute(sa.select(METRIC_BLOCK.c.body).where(loose))])
     tx.execute(METRIC_BLOCK.delete().where(loose))
@@ -266,7 +265,7 @@ def _pack(tx: Tx, series: int) -> None:
 
 
 def _in_tail(tx: Reader, series: int, *, since_ms: int | None = None, until_ms: int | None = None) -> Points:
-    """Return the points of the series that are in no block yet."""
+    """Return the points of the series that are not in a block."""
     run_id = tx.execute(sa.select(SERIES.c.run).where(SERIES.c.id == series)).scalar_one()
     tail = _tail(tx, run_id)
     chosen = tail["series"] == series
@@ -278,7 +277,7 @@ def _in_tail(tx: Reader, series: int, *, since_ms: int | None = None, until_ms: 
 
 
 def series_of(tx: Reader, run_id: str, keys: Sequence[str]) -> dict[str, int]:
-    """Return the ids of those series of the run that there are, by key."""
+    """Return the ids of the run's existing series, by key."""
     statement = sa.select(SERIES.c.key, SERIES.c.id).where(SERIES.c.run == run_id, SERIES.c.key.in_(keys))
     return {row.key: row.id for row in tx.execute(statement)}
 
@@ -294,7 +293,7 @@ def _blocks(*columns: Any) -> sa.Select[Any]:
 
 
 def page(tx: Reader, series: int, *, after: PointPosition | None, limit: int) -> tuple[Points, bool]:
-    """Return at most `limit` points that follow `after`, and whether more follow; costs what the page costs."""
+    """Return at most `limit` points that follow `after`, and whether more follow; reads only the blocks of the page."""
     block = METRIC_BLOCK.c
     heads = _blocks(block.number, block.point_count, block.first_ms, block.last_ms).where(block.series == series)
     if after is not None:
@@ -311,7 +310,7 @@ def page(tx: Reader, series: int, *, after: PointPosition | None, limit: int) ->
 
 
 def _windows(heads: Sequence[Any], limit: int) -> Iterator[tuple[list[int], int | None]]:
-    """Give ever more of the blocks, each time with the moment up to which they hold all there is (None: all)."""
+    """Yield growing sets of blocks, each with the time up to which the set is complete (None: all blocks)."""
     limit_count = limit + 1
     while True:
         count, until_ms = 0, None

@@ -1,4 +1,4 @@
-"""Runs, their parameters, tags and inputs, and the search over them."""
+"""Runs with their parameters, tags and inputs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RUN = sa.Table(
     sa.Column("artifact_uri", Exact, nullable=False),
 )
 _BROWSE = (RUN.c.experiment, RUN.c.lifecycle, RUN.c.start_ms.desc(), RUN.c.id)
-# SQLite looks at what the index holds before it fetches a run; PostgreSQL's index has no room for a long name
+# SQLite filters by the columns of the index before it fetches a run; an index entry of PostgreSQL is too small for names
 sa.Index("ix_run_browse", *_BROWSE, info={"only": "postgresql"}).ddl_if(dialect="postgresql")
 sa.Index("ix_run_scan", *_BROWSE, RUN.c.status, RUN.c.name, RUN.c.end_ms, info={"only": "sqlite"}).ddl_if(
     dialect="sqlite"
@@ -45,7 +45,7 @@ def _facts(name: str) -> sa.Table:
         sa.Column("run", Exact, primary_key=True),
         sa.Column("key", Exact, primary_key=True),
         sa.Column("value", Exact, nullable=False),
-        # the value's beginning: values may be too long for an index
+        # the beginning of the value: a whole value may be too long for an index
         sa.Column("head", Exact),
         sa.Index(f"ix_{name}_head", "key", "head", "run"),
         sqlite_with_rowid=False,
@@ -86,7 +86,7 @@ CONTEXT_TAG = "mlflow.data.context"
 
 
 def save(tx: Tx, run: Run) -> None:
-    """Write the run's own row; parameters, tags and metrics have functions of their own."""
+    """Write the run's own row; parameters, tags and metrics have their own functions."""
     row = {
         "id": run.run_id,
         "experiment": int(run.experiment_id),
@@ -101,7 +101,7 @@ def save(tx: Tx, run: Run) -> None:
     statement = insert_into(tx, RUN)
     changed = {name: statement.excluded[name] for name in row if name != "id"}
     tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed), row)
-    run_summary.drop(tx, [run.run_id])  # should somebody else have made it meanwhile
+    run_summary.drop(tx, [run.run_id])  # another transaction may have written it meanwhile
 
 
 def set_lifecycle_of_experiment(tx: Tx, experiment_id: str, lifecycle: str) -> None:
@@ -109,7 +109,7 @@ def set_lifecycle_of_experiment(tx: Tx, experiment_id: str, lifecycle: str) -> N
 
 
 def add_params(tx: Tx, run_id: str, params: dict[str, str]) -> dict[str, str]:
-    """Add the parameters that are new and return what now stands under all of these keys."""
+    """Add the new parameters, and return the stored value of each of these keys."""
     add_missing(tx, RUN_PARAM, _fact_rows(run_id, params))
     table = RUN_PARAM.c
     statement = sa.select(table.key, table.value).where(table.run == run_id, table.key.in_(list(params)))
@@ -135,7 +135,7 @@ def _fact_rows(run_id: str, values: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def add_input(tx: Tx, run: Run, dataset: DatasetInput) -> None:
-    """Link the run to the dataset; within an experiment the first of a name and digest is kept."""
+    """Link the run to the dataset; the first dataset of a name and digest in an experiment is stored."""
     identity = hashlib.sha256(msgspec.json.encode([run.experiment_id, dataset.name, dataset.digest])).hexdigest()
     fields = ("name", "digest", "source_type", "source", "schema", "profile")
     add_missing(tx, RUN_DATASET, [{"id": identity} | {name: getattr(dataset, name) for name in fields}])
@@ -149,7 +149,7 @@ def add_input(tx: Tx, run: Run, dataset: DatasetInput) -> None:
 
 
 def dataset_uses(tx: Reader, experiment_ids: Sequence[int], *, limit: int = 1000) -> list[tuple[str, str, str, str]]:
-    """Return (experiment id, name, digest, context) of the datasets that the experiments' runs used, once each."""
+    """Return each (experiment id, name, digest, context) of the datasets that the experiments' runs used."""
     joined = RUN_INPUT.join(RUN_DATASET, RUN_DATASET.c.id == RUN_INPUT.c.dataset).join(RUN, RUN.c.id == RUN_INPUT.c.run)
     columns = (RUN.c.experiment, RUN_DATASET.c.name, RUN_DATASET.c.digest, RUN_INPUT.c.context)
     statement = sa.select(*columns).select_from(joined).where(RUN.c.experiment.in_(experiment_ids)).distinct()
@@ -175,18 +175,18 @@ def find(tx: Reader, run_id: str) -> Run | None:
 
 
 def bare(tx: Reader, run_id: str) -> Run | None:
-    """Return the run without what was logged to it. In a unit of work it is held until the end, to be changed."""
+    """Return the run without its logged data. In a unit of work its row is locked for a change until the end."""
     statement = sa.select(RUN).where(RUN.c.id == run_id)
     if not isinstance(tx, Tx):
         row = tx.execute(statement).first()
     else:
         row = tx.execute(statement.with_for_update()).first()
-        run_summary.drop(tx, [run_id])  # once it is held: whoever made it meanwhile is done
+        run_summary.drop(tx, [run_id])  # after the lock, because its previous holder may have written a summary
     return None if row is None else record(row)
 
 
 def locked(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
-    """Return the stage of those runs that there are; they are held until the unit ends, to be added to."""
+    """Return the lifecycle stage of each existing run; the rows are locked for additions until the unit ends."""
     lock = " FOR SHARE" if tx.is_postgres else ""
     stages = f"SELECT id, lifecycle, status FROM run WHERE id IN {{ids}} ORDER BY id{lock}"
     rows = rows_among(tx, stages, sorted(run_ids))
@@ -195,7 +195,7 @@ def locked(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
 
 
 def filled(tx: Reader, rows: Sequence[Sequence[Any]]) -> list[Run]:
-    """Return the runs of these rows with all that was logged to them."""
+    """Return the runs of these rows with their logged data."""
     ids = [row[0] for row in rows]
     summaries = run_summary.find(tx, ids)
     missing = [run_id for run_id in ids if run_id not in summaries]
@@ -221,8 +221,8 @@ def _run_of(row: Sequence[Any], logged: run_summary.RunSummary, inputs: tuple[Da
 
 
 def _make_summaries(tx: Tx, groups: Sequence[Sequence[str]]) -> list[None]:
-    """Make summaries of those runs that are over, as things stand now: a bulk of lists of ids."""
-    lock = " FOR UPDATE SKIP LOCKED" if tx.is_postgres else ""  # who holds a run changes it
+    """Write the summaries of those runs that have ended: a bulk whose items are lists of ids."""
+    lock = " FOR UPDATE SKIP LOCKED" if tx.is_postgres else ""  # the holder of a lock is changing the run
     ids = sorted({run_id for some in groups for run_id in some})
     stand = rows_among(tx, f"SELECT id, status FROM run WHERE id IN {{ids}} ORDER BY id{lock}", ids)
     run_summary.save(tx, _logged(tx, [run_id for run_id, status in stand if status in run_summary.OVER]))
@@ -280,7 +280,7 @@ def _models_of(tx: Reader, ids: Sequence[str]) -> dict[tuple[str, str], list[Mod
 
 
 def record(row: Sequence[Any], **logged: Any) -> Run:
-    """Return the run of the row, with what was `logged` to it. Behind the columns there may be more in the row."""
+    """Return the run of the row, with its `logged` data. The row may have more columns after those of the run."""
     run_id, experiment, name, user, status, lifecycle, start_ms, end_ms, artifact_uri = row[: len(RUN.c)]
     return Run(
         run_id=run_id,

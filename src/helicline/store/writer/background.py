@@ -1,4 +1,4 @@
-"""Writes that no caller waits for: few at a time, and none for a while after a failure."""
+"""Writes that no caller waits for: at most a few queued, and a pause after a failure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAUSE_S = 60.0
 
 
 class BackgroundWrites:
-    """Queues jobs that only make later reads faster; a job is dropped while four wait, or after a failure."""
+    """Queues jobs that only make later reads faster; drops a job while four are queued, or during a pause."""
 
     def __init__(self, enqueue: Callable[[Job], None]) -> None:
         self._enqueue = enqueue
@@ -27,7 +27,7 @@ class BackgroundWrites:
         self._paused_until = 0.0
 
     def add(self, writes: Iterable[tuple[Bulk, Any]]) -> None:
-        """Queue an item for each bulk, as far as there are free places."""
+        """Queue an item for each bulk, until the queue is full."""
         for bulk, item in writes:
             if time.monotonic() < self._paused_until or not self._free_places.acquire(blocking=False):
                 return

@@ -14,7 +14,7 @@ import msgspec
 from helicline.errors import Invalid
 
 Kind = Literal["image", "table", "text", "json", "notebook", "binary"]
-MOST_TEXT, MOST_TABLE, MOST_PARQUET = 1 << 20, 8 << 20, 64 << 20
+MAX_TEXT_BYTES, MOST_TABLE, MOST_PARQUET = 1 << 20, 8 << 20, 64 << 20
 ROWS, COLUMNS, CELL = 200, 200, 500
 IMAGES = {
     ".png": "image/png",
@@ -50,16 +50,16 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-def most_bytes(path: str) -> int:
+def max_bytes(path: str) -> int:
     """Return how much of the file a preview looks at."""
     suffix = Path(path).suffix.lower()
     if suffix in IMAGES:
         return 0
-    return MOST_PARQUET if suffix == ".parquet" else MOST_TABLE if suffix in (".csv", ".tsv") else MOST_TEXT
+    return MOST_PARQUET if suffix == ".parquet" else MOST_TABLE if suffix in (".csv", ".tsv") else MAX_TEXT_BYTES
 
 
 def preview(path: str, content: bytes, *, size: int) -> Preview:
-    """Return the preview of a file whose first `most_bytes` are given; what cannot be read is told as such."""
+    """Return the preview of a file whose first `max_bytes` are given; what cannot be read is told as such."""
     suffix = Path(path).suffix.lower()
     cut = len(content) < size
     if suffix in IMAGES:
@@ -78,8 +78,8 @@ def preview(path: str, content: bytes, *, size: int) -> Preview:
 
 
 def _text(path: str, content: bytes, *, size: int, note: str = "") -> Preview:
-    cut = len(content) > MOST_TEXT or len(content) < size
-    text = _decoded(content[:MOST_TEXT])
+    cut = len(content) > MAX_TEXT_BYTES or len(content) < size
+    text = _decoded(content[:MAX_TEXT_BYTES])
     if text is None:
         return Preview(path=path, size=size, kind="binary", note=note)
     kind: Kind = "json" if path.lower().endswith(".json") else "text"

@@ -1,4 +1,4 @@
-"""Spans as packs of protobuf, as they came.
+"""Spans as packs of protobuf (note 0013).
 
 Revision ID: 0004
 Revises: 0003

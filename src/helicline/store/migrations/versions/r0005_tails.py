@@ -1,4 +1,4 @@
-"""Points that are in no block yet lie by run, in the order they came.
+"""Points that are not in a block are stored by run, in the order of arrival (note 0010).
 
 Revision ID: 0005
 Revises: 0004

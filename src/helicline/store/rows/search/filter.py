@@ -1,4 +1,4 @@
-"""Clauses as conditions on a run, with their values bound by name."""
+"""Filter clauses as SQL conditions on a run, with bound values."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from helicline.store.rows.search.query import ATTRIBUTES, TABLES, RunQuery, name
 from helicline.store.unit import Reader
 
 DATASET_COLUMNS = {"name": RUN_DATASET.c.name, "digest": RUN_DATASET.c.digest, "context": RUN_INPUT.c.context}
-# SQLite uses no index for a column with a plus before it
+# a plus before a column keeps SQLite from using an index for it
 PLUS_EXPERIMENT, PLUS_LIFECYCLE = (
     sa.literal_column(f"+run.{name}", RUN.c[name].type) for name in ("experiment", "lifecycle")
 )
 
 
 class Conditions(msgspec.Struct, frozen=True):
-    """The conditions that hold for the runs asked for.
+    """The conditions of a search for runs.
 
-    `among` says in which experiments and stages they are, `and_not_by_index` the same in words that let no index be
-    used for it.
+    `among` restricts experiments and lifecycle stages; `and_not_by_index` does the same without the use of an index.
     """
 
     conditions: list[sa.ColumnElement[bool]]
@@ -39,16 +38,16 @@ class Conditions(msgspec.Struct, frozen=True):
 
 
 def where(tx: Reader, query: RunQuery) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions for what looks at all runs that match."""
+    """Return the conditions for a statement that reads all matching runs."""
     return conditions_of(query, plan_of(tx, query), is_postgres=tx.is_postgres).all
 
 
 def conditions_of(
     query: RunQuery, plan: Plan, *, is_postgres: bool, run_id: sa.ColumnElement[Any] = RUN.c.id
 ) -> Conditions:
-    """Return the conditions; their values are bound by the names that `values_of` gives.
+    """Return the conditions; their values are bound by the names of `values_of`.
 
-    `run_id` is where the run's id is first at hand: what does not hold is found out before the run is fetched.
+    `run_id` is the column that has the run's id first, so that conditions are checked before the run is fetched.
     """
     terms = _Terms(run_id, is_postgres)
     satisfied = [
@@ -59,7 +58,7 @@ def conditions_of(
     if is_postgres:
         return Conditions(satisfied, among, among)
     not_by_index = _among(PLUS_EXPERIMENT, PLUS_LIFECYCLE, query)
-    # where the ids of few are at hand, no index of runs finds them sooner
+    # where few run ids come from the index of a clause, an index of runs does not help
     return Conditions(satisfied, not_by_index if any(plan.few) else among, not_by_index)
 
 
@@ -85,7 +84,7 @@ def _bound(column: sa.ColumnElement[Any], name: str, values: Sequence[Any]) -> l
 
 
 class _Terms(msgspec.Struct, frozen=True):
-    """Makes conditions of clauses, each with its value bound as `name`."""
+    """Builds conditions from clauses, each with its value bound as `name`."""
 
     run_id: sa.ColumnElement[Any]
     is_postgres: bool
@@ -112,7 +111,7 @@ class _Terms(msgspec.Struct, frozen=True):
         return rows.correlate(self.run_id.table).exists()
 
     def _of_row(self, table: sa.Table, clause: Clause, name: str) -> list[sa.ColumnElement[bool]]:
-        """Return what holds of the row with the clause's key, of which there is one a run."""
+        """Return the conditions on the row of the clause's key, of which a run has one."""
         if clause.op == "IS NOT NULL":
             return []
         if clause.entity == "metric":
@@ -122,7 +121,7 @@ class _Terms(msgspec.Struct, frozen=True):
         if clause.op != "=" or not isinstance(value, str):
             return [compared]
         begins = table.c.head == sa.bindparam(f"{name}_head", value[:HEAD], table.c.head.type)
-        # a shorter value is its own beginning; said once, PostgreSQL guesses better how many there are
+        # a shorter value equals its head; a second condition would spoil PostgreSQL's estimate of the row count
         return [begins] if len(value) < HEAD else [begins, compared]
 
     def _compare(self, column: sa.ColumnElement[Any], clause: Clause, name: str) -> sa.ColumnElement[bool]:
@@ -131,7 +130,7 @@ class _Terms(msgspec.Struct, frozen=True):
             return column.in_(listed) if clause.op == "IN" else column.not_in(listed)
         value = sa.bindparam(name, clause.value, column.type)
         if clause.op in ("LIKE", "ILIKE"):
-            # only % and _ are special on the wire; PostgreSQL would take a backslash for an escape
+            # only % and _ are special in MLflow's LIKE; PostgreSQL would treat a backslash as an escape
             escape = "" if self.is_postgres else None
             if clause.op == "LIKE":
                 return column.like(value, escape=escape)
@@ -144,7 +143,7 @@ class _Terms(msgspec.Struct, frozen=True):
 def _number_holds(clause: Clause, name: str) -> sa.ColumnElement[bool]:
     latest = metric.SERIES.c
     compared = latest.value.op(clause.op, is_comparison=True)(sa.bindparam(name, clause.value, sa.Double))
-    # NaN is unequal to every number and in no other relation to any
+    # NaN is unequal to every number, and all other comparisons with it are false
     if clause.op == "!=":
         return sa.or_(latest.is_nan == sa.true(), compared)
     return sa.and_(latest.is_nan == sa.false(), compared)

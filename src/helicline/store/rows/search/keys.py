@@ -1,4 +1,4 @@
-"""What was logged under which keys, and runs gathered by one of them."""
+"""The keys of metrics, parameters and tags, their values, and groups of runs by one of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEYS, GROUPS = 20_000, 500
 
 
 def names(tx: Reader, entity: str) -> list[str]:
-    """Return every key of that kind, by hopping through the index: the cost is that of the keys, not of the runs."""
+    """Return every key of that kind by a loose index scan, whose cost depends on the number of keys, not of runs."""
     table = TABLES[entity]
     hop = sa.select(sa.func.min(table.c.key).label("key")).cte(recursive=True)
     following = sa.select(sa.func.min(table.c.key)).where(table.c.key > hop.c.key).scalar_subquery()
@@ -30,7 +30,7 @@ def names(tx: Reader, entity: str) -> list[str]:
 
 
 def values(tx: Reader, entity: str, key: str, *, prefix: str, limit: int, looked_at: int = 5000) -> list[str]:
-    """Return values under the key that begin with `prefix`, found among the first few thousand of it."""
+    """Return values of the key that begin with `prefix`, among its first `scan_limit` rows."""
     table = TABLES[entity]
     some = sa.select(table.c.value).where(table.c.key == key).limit(looked_at).subquery()
     same = sa.func.substr(some.c.value, 1, len(prefix)) == prefix if prefix else sa.true()
@@ -39,7 +39,7 @@ def values(tx: Reader, entity: str, key: str, *, prefix: str, limit: int, looked
 
 
 def sampled(tx: Reader, query: RunQuery, *, sample: int) -> list[RunKey]:
-    """Return the keys of the newest runs that match, how many of these have each, and whether they differ in it."""
+    """Return the keys of the newest matching runs, with the number of runs that have each, and whether their values differ."""
     order = (RUN.c.start_ms.desc(), RUN.c.id)
     ids = [row.id for row in tx.execute(sa.select(RUN.c.id).where(*where(tx, query)).order_by(*order).limit(sample))]
     run_keys: list[RunKey] = []
@@ -61,7 +61,7 @@ def sampled(tx: Reader, query: RunQuery, *, sample: int) -> list[RunKey]:
 
 
 def groups(tx: Reader, query: RunQuery, *, by: tuple[str, str], metrics: Sequence[str]) -> tuple[list[RunGroup], int]:
-    """Return the largest groups of runs with the same value, None for those without one, and how many groups are."""
+    """Return the largest groups of runs with equal values (None: no value), and the number of all groups."""
     entity, key = by
     source: sa.FromClause = RUN
     if entity == "attribute":

@@ -1,4 +1,4 @@
-"""The runs of a search: pages that begin at a place in the order, and marks along the whole of it."""
+"""Pages of a search for runs (note 0011): runs from a position in the order on, and the positions of all pages."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Place = list[Any]
 def places(
     tx: Reader, query: RunQuery, *, start: Sequence[Any] | None, limit: int
 ) -> tuple[list[tuple[Any, ...]], Place | None]:
-    """Return the rows of `limit` runs from the place `start` on, and the place of the next one, None at the end.
+    """Return the rows of `limit` runs from the position `start` on, and the position of the next run, None at the end.
 
-    A row is a run's columns, and behind them its place.
+    A row has the run's columns, and after them its position.
     """
     rows: list[tuple[Any, ...]] = []
-    if tx.is_postgres:  # a plan for any values joins whole tables where one for these walks a little way
+    if tx.is_postgres:  # a generic plan joins whole tables where a plan for these values scans a short range
         tx.run_text("SET LOCAL plan_cache_mode = force_custom_plan")
     plan = plan_of(tx, query, limit=limit)
     shape, values = shape_of(query), values_of(query)
@@ -46,7 +46,7 @@ def places(
 
 
 class _Page(NamedTuple):
-    """A statement as the driver takes it: `names` tells in which order it wants its values, None: by name."""
+    """A compiled statement; `names` is the order of its values for the driver, None where they are passed by name."""
 
     sql: str
     constants: dict[str, Any]
@@ -65,7 +65,7 @@ def _to_walk(order: tuple[Sort, ...], plan: Plan) -> tuple[OrderRange, ...]:
 
 @lru_cache(1024)
 def _page(dialect: sa.Dialect, shape: RunQuery, plan: Plan, number: int, are_missing: tuple[bool, ...]) -> _Page:
-    """Return the statement for a page of that shape: to make one takes longer than to run it."""
+    """Return the compiled statement for pages of that shape; compilation takes longer than execution."""
     range_ = _to_walk(shape.order, plan)[number]
     conditions = conditions_of(shape, plan, is_postgres=dialect.name == "postgresql", run_id=range_.run_id)
     labelled = [key.label(f"k{at}") for at, (key, _) in enumerate(range_.keys)]
@@ -77,7 +77,7 @@ def _page(dialect: sa.Dialect, shape: RunQuery, plan: Plan, number: int, are_mis
     statement = statement.order_by(*in_order(range_.place_keys)).limit(sa.bindparam("limit", type_=sa.BigInteger))
     compiled = statement.compile(dialect=dialect)
     names = None if compiled.positiontup is None else tuple(compiled.positiontup)
-    # a value that is not given must be missed, and not be answered for by its sample
+    # a value that a caller forgets must raise an error, and not fall back to its sample
     constants = {name: value for name, value in compiled.params.items() if name not in values_of(shape)}
     return _Page(str(compiled), constants, names)
 
@@ -85,7 +85,7 @@ def _page(dialect: sa.Dialect, shape: RunQuery, plan: Plan, number: int, are_mis
 def runs_from(
     tx: Reader, query: RunQuery, *, start: Sequence[Any] | None, limit: int
 ) -> tuple[list[Run], Place | None]:
-    """Return whole runs from the place `start` on, and the place of the next one, None at the end."""
+    """Return whole runs from the position `start` on, and the position of the next run, None at the end."""
     rows, following = places(tx, query, start=start, limit=limit)
     return runs.filled(tx, rows), following
 
@@ -93,13 +93,13 @@ def runs_from(
 def rows_from(
     tx: Reader, query: RunQuery, *, columns: Sequence[tuple[str, str]], start: Sequence[Any] | None, limit: int
 ) -> tuple[list[RunRow], Place | None]:
-    """Return `limit` runs with the values of `columns` from the place `start` on, and the place of the next one."""
+    """Return `limit` runs with the values of `columns` from `start` on, and the position of the next run."""
     rows, following = places(tx, query, start=start, limit=limit)
     return _rows(tx, rows, columns), following
 
 
 def places_along(tx: Reader, query: RunQuery, *, every: int) -> tuple[int, list[list[Any]]]:
-    """Return how many runs there are, and the places of the first run and of each `every`-th after it."""
+    """Return the number of runs, and the positions of the first run and of each `every`-th after it."""
     order, conditions = whole_order(query.order), where(tx, query)
     keys = order.keys
     numbered = (
@@ -137,7 +137,7 @@ def _rows(tx: Reader, rows: Sequence[Sequence[Any]], columns: Sequence[tuple[str
 def _values(
     tx: Reader, ids: Sequence[str], columns: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str, str], float | str]:
-    """Return the values by (entity, key, run). NaN is told as text: JSON has no number for it."""
+    """Return the values by (entity, key, run). NaN is a string, because JSON has no number for it."""
     values: dict[tuple[str, str, str], float | str] = {}
     for entity in {entity for entity, _ in columns} if ids else ():
         table = TABLES[entity]

@@ -1,8 +1,8 @@
-"""How the runs of a question are found.
+"""How a search finds its runs (note 0011).
 
-PostgreSQL knows by its statistics whether a condition holds for a few runs or for most. SQLite does not, so there a
-metric, parameter or tag is probed first: what few runs satisfy is collected from its index and the runs are looked up;
-what many satisfy is checked run by run, in the order in which runs are asked for, until the page is full.
+PostgreSQL knows by its statistics whether few or most runs satisfy a condition. SQLite does not. So on SQLite a clause
+on a metric, parameter or tag is counted first, up to a limit: where few runs satisfy it, their ids are read from its
+index and the runs are looked up; else it is checked run by run in the sort order, until the page is full.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from helicline.store.rows.run import HEAD
 from helicline.store.rows.search.query import TABLES, RunQuery
 from helicline.store.unit import Reader
 
-UNKNOWN = {"!=", "LIKE", "ILIKE", "IS NULL"}  # no index tells how many rows satisfy these
+UNKNOWN = {"!=", "LIKE", "ILIKE", "IS NULL"}  # operators for which no index gives the number of rows
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """How the runs are found: which clauses few runs satisfy, and whether so few match that they can be sorted."""
+    """How to find the runs: which clauses few runs satisfy, and whether the matching runs are few enough to sort."""
 
     few: tuple[bool, ...]
     is_few: bool
 
 
 def plan_of(tx: Reader, query: RunQuery, *, limit: int = 1000) -> Plan:
-    """Return how to find the runs of a page of about `limit`."""
+    """Return the plan for a page of about `limit` runs."""
     if tx.is_postgres:
         return Plan((False,) * len(query.clauses), is_few=False)
     most = _most(tx, limit)
@@ -38,10 +38,10 @@ def plan_of(tx: Reader, query: RunQuery, *, limit: int = 1000) -> Plan:
 
 
 def _most(tx: Reader, limit: int) -> int:
-    """Return how many runs can be sorted for what it costs to walk an order until a page of `limit` is full.
+    """Return how many runs can be sorted at the cost of a scan that fills a page of `limit`.
 
-    With m of N runs satisfying, a page of k is found after about k N / m looks, and sorting costs m: they meet where
-    m is the root of k N.
+    Where m of N runs match, a scan finds a page of k runs after about k N / m checks, and sorting costs m: the costs are
+    equal where m is the square root of k N.
     """
     ((runs,),) = tx.run_text("SELECT max(rowid) FROM run")
     return isqrt(limit * (runs or 0)) + limit
@@ -54,7 +54,7 @@ def _are_few_among(tx: Reader, query: RunQuery, most: int) -> bool:
 
 
 def _are_few(tx: Reader, clause: Clause, most: int) -> bool:
-    """Tell by its index whether few rows satisfy the clause, as `filter` says what satisfies it."""
+    """Return whether few rows satisfy the clause by its index; `filter` defines what satisfies it."""
     if clause.entity not in TABLES or clause.op in UNKNOWN:
         return False
     table = TABLES[clause.entity].name

@@ -1,4 +1,4 @@
-"""What is asked of a search: which runs, in which order; its shape, and its values by name."""
+"""The query of a search for runs: experiments, lifecycle stages, filter clauses and order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TABLES = {"metric": metric.SERIES, "param": RUN_PARAM, "tag": RUN_TAG}
 
 
 class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs, in which order."""
+    """Which runs to find, and in which order."""
 
     experiments: tuple[int, ...]
     lifecycles: tuple[str, ...]
@@ -34,7 +34,7 @@ class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def shape_of(query: RunQuery) -> RunQuery:
-    """Return the question with samples for its values: questions of one shape have one statement."""
+    """Return the query with samples in place of its values: queries of one shape share one compiled statement."""
     return RunQuery(
         experiments=(0,) * len(query.experiments),
         lifecycles=("",) * len(query.lifecycles),
@@ -52,7 +52,7 @@ def _sample(value: Any) -> Any:
 
 
 def values_of(query: RunQuery) -> dict[str, Any]:
-    """Return what is bound in the conditions, by name."""
+    """Return the bound values of the query's conditions, by name."""
     values = named("experiment", query.experiments) | named("lifecycle", query.lifecycles)
     for at, clause in enumerate(query.clauses):
         name, value = f"clause_{at}", clause.value
