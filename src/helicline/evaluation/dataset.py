@@ -17,12 +17,12 @@ from helicline.records.run import Clause, Sort
 from helicline.store.noun import column_value
 from helicline.store.nouns import EVALUATION_DATASETS as DATASETS
 from helicline.store.nouns import EVALUATION_RECORDS as RECORDS
-from helicline.store.rows.experiment import hold
+from helicline.store.rows.experiment import lock_topics
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks, get_experiment, grammar
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, TEXT, Grammar, Kind, attribute
-from helicline.tracking.page_token import decode_token, encode_token, paged
-from helicline.tracking.search import checked_page, in_order
+from helicline.tracking.page_token import decode_token, encode_token, paginate
+from helicline.tracking.search import checked_page, sort_items
 
 USER_TAG = "mlflow.user"
 MAX_RECORDS = 10_000
@@ -85,13 +85,13 @@ def get_dataset(tx: Reader, dataset_id: str) -> EvaluationDataset:
 
 
 def _locked(tx: Tx, dataset_id: str) -> EvaluationDataset:
-    hold(tx, f"evaluation_dataset:{dataset_id}")
+    lock_topics(tx, f"evaluation_dataset:{dataset_id}")
     return get_dataset(tx, dataset_id)
 
 
 def delete_dataset(tx: Tx, dataset_id: str) -> None:
     """Remove the dataset with its records; one that is not there is fine."""
-    hold(tx, f"evaluation_dataset:{dataset_id}")
+    lock_topics(tx, f"evaluation_dataset:{dataset_id}")
     if DATASETS.find(tx, dataset_id) is None:
         return
     for record in RECORDS.select(tx, RECORDS.table.c.dataset == dataset_id):
@@ -141,10 +141,10 @@ def search_datasets(
         dataset
         for dataset in DATASETS.select(tx, order=(table.created_at.desc(), table.id))
         if (not within or within & set(dataset.experiments))
-        and all(grammar.holds(clause, _value(dataset, clause)) for clause in clauses)
+        and all(grammar.satisfies(clause, _value(dataset, clause)) for clause in clauses)
     ]
-    ordered = in_order(matching, order, _value)
-    return paged(ordered, limit=max_results, token=page_token, id_of=lambda dataset: dataset.id)
+    ordered = sort_items(matching, order, _value)
+    return paginate(ordered, limit=max_results, token=page_token, id_of=lambda dataset: dataset.id)
 
 
 def _value(dataset: EvaluationDataset, about: Clause | Sort) -> Any:

@@ -12,7 +12,7 @@ from helicline import bus
 from helicline.errors import Invalid, NotFound, Refused
 from helicline.records.evaluation import OnlineScoring, ScorerVersion
 from helicline.store.nouns import SCORERS
-from helicline.store.rows.experiment import hold
+from helicline.store.rows.experiment import lock_topics
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks
 from helicline.tracking.experiment import active_experiment
@@ -31,7 +31,7 @@ def register_scorer(tx: Tx, experiment_id: str, name: str, serialized: str) -> S
     except (msgspec.MsgspecError, RecursionError):
         raise Invalid("serialized_scorer", serialized[:100], "a JSON object") from None
     active_experiment(tx, experiment_id)
-    hold(tx, f"scorer:{experiment_id}/{name}")
+    lock_topics(tx, f"scorer:{experiment_id}/{name}")
     before = _versions(tx, experiment_id, name)
     fresh = ScorerVersion(
         experiment=experiment_id,
@@ -82,7 +82,7 @@ def newest_scorers(tx: Reader, experiment_ids: Sequence[str]) -> list[ScorerVers
 
 def delete_scorer(tx: Tx, experiment_id: str, name: str, number: int | None = None) -> None:
     """Remove one version of the scorer, or all of them."""
-    hold(tx, f"scorer:{experiment_id}/{name}")
+    lock_topics(tx, f"scorer:{experiment_id}/{name}")
     scorers = scorer_versions(tx, experiment_id, name)
     deleted = scorers if number is None else [get_scorer(tx, experiment_id, name, number)]
     for version in deleted:
@@ -98,7 +98,7 @@ def set_online_scoring(tx: Tx, experiment_id: str, name: str, *, sample_rate: fl
     """
     if not 0 <= sample_rate <= 1:
         raise Invalid("sample_rate", sample_rate, "0.0 to 1.0")
-    hold(tx, f"scorer:{experiment_id}/{name}")
+    lock_topics(tx, f"scorer:{experiment_id}/{name}")
     newest = get_scorer(tx, experiment_id, name)
     if sample_rate > 0:
         model = _model(msgspec.json.decode(newest.serialized, type=dict[str, Any]))

@@ -10,7 +10,7 @@ from helicline import bus
 from helicline.errors import Conflict, Invalid, NotFound, Refused
 from helicline.records.model import RegisteredModel
 from helicline.store.nouns import ALIASES, MODELS, VERSIONS
-from helicline.store.rows.experiment import hold
+from helicline.store.rows.experiment import lock_topics
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks
 
@@ -21,7 +21,7 @@ IS_PROMPT = "mlflow.prompt.is_prompt"
 def create_model(tx: Tx, name: str, *, tags: dict[str, str] | None = None, description: str = "") -> RegisteredModel:
     """Return the new model, without versions. Raises Conflict where the name is taken."""
     checked_model_name(name)
-    hold(tx, f"model:{name}")
+    lock_topics(tx, f"model:{name}")
     checked_tags = {key: checked_tag(key, value) for key, value in (tags or {}).items()}
     if MODELS.find(tx, name) is not None:
         raise Conflict("registered model", name, "exists already")
@@ -49,7 +49,7 @@ def get_model(tx: Reader, name: str) -> RegisteredModel:
 
 def locked_model(tx: Tx, name: str) -> RegisteredModel:
     """Return the model; no other unit changes it or its versions until this one ends."""
-    hold(tx, f"model:{name}")
+    lock_topics(tx, f"model:{name}")
     return get_model(tx, name)
 
 
@@ -65,7 +65,7 @@ def rename_model(tx: Tx, name: str, new_name: str) -> RegisteredModel:
     """Give the model another name; its versions and aliases follow. Raises Refused where an alias is protected."""
     checked_model_name(new_name, field="new_name")
     for topic in sorted({name, new_name}):
-        hold(tx, f"model:{topic}")
+        lock_topics(tx, f"model:{topic}")
     model = get_model(tx, name)
     if new_name == name:
         return model

@@ -13,8 +13,8 @@ from helicline.store.nouns import MODELS, VERSIONS
 from helicline.store.unit import Reader
 from helicline.tracking import grammar
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, Grammar, Kind, attribute
-from helicline.tracking.page_token import paged
-from helicline.tracking.search import checked_page, in_order
+from helicline.tracking.page_token import paginate
+from helicline.tracking.search import checked_page, sort_items
 
 TAGGED = {"tag": "tag", "tags": "tag", "attribute": "attribute", "attributes": "attribute", "attr": "attribute"}
 TIMES = attribute(NUMERIC, "creation_timestamp", is_number=True) | attribute(
@@ -59,15 +59,15 @@ def search_models(
         for model in sorted(MODELS.select(tx), key=lambda model: model.name)
         if (about_prompts or not model.is_prompt) and all(_model_holds(model, clause) for clause in clauses)
     ]
-    ordered = in_order(matching, order, _of_model)
-    return paged(ordered, limit=max_results, token=page_token, id_of=lambda model: model.name)
+    ordered = sort_items(matching, order, _of_model)
+    return paginate(ordered, limit=max_results, token=page_token, id_of=lambda model: model.name)
 
 
 def _model_holds(model: RegisteredModel, clause: Clause) -> bool:
     if (clause.entity, clause.key) == ("tag", IS_PROMPT):
         # clients ask for `!= 'true'` to see models, which carry no such tag at all
-        return grammar.holds(clause, "true" if model.is_prompt else "false")
-    return grammar.holds(clause, _of_model(model, clause))
+        return grammar.satisfies(clause, "true" if model.is_prompt else "false")
+    return grammar.satisfies(clause, _of_model(model, clause))
 
 
 def _of_model(model: RegisteredModel, about: Clause | Sort) -> Any:
@@ -99,11 +99,11 @@ def search_versions(
         for version in VERSIONS.select(tx, *where, order=(table.model, table.number.desc()))
         if not version.deleted
         and version.model not in prompts
-        and all(grammar.holds(clause, _of_version(version, clause)) for clause in clauses)
+        and all(grammar.satisfies(clause, _of_version(version, clause)) for clause in clauses)
     ]
     matching.sort(key=lambda version: (version.model, -version.number))
-    ordered = in_order(matching, order, _of_version)
-    return paged(ordered, limit=max_results, token=page_token, id_of=lambda version: version.id)
+    ordered = sort_items(matching, order, _of_version)
+    return paginate(ordered, limit=max_results, token=page_token, id_of=lambda version: version.id)
 
 
 def _of_version(version: ModelVersion, about: Clause | Sort) -> Any:

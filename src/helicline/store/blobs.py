@@ -115,8 +115,8 @@ class LocalBlobs:
     def has(self, digest: str) -> bool:
         """Return whether the blob exists, and record that it is used now, so that `unused` leaves it out for a while.
 
-        Syncs the folder first where the blob's name may not be on the disk yet (its writer is active, was killed, or its sync
-        failed): a client that learns that the blob exists does not send it again.
+        First syncs the folder where the blob's name may not be on the disk yet (its writer is active, was killed, or
+        its sync failed): a client that learns that the blob exists does not send it again.
         """
         target = self.path(digest)
         if not _touch(target):
@@ -278,7 +278,7 @@ class BucketBlobs:
         return self.cache.path(digest)
 
     @property
-    def signs(self) -> bool:
+    def can_sign(self) -> bool:
         """Whether this kind of bucket has signed URLs, by which clients read and write directly."""
         return isinstance(self.store, SIGNING_STORES)
 

@@ -15,10 +15,10 @@ from helicline.store.durable import make_folder, refuse_network
 def engine_of(url: str, pragmas: tuple[str, ...]) -> sa.Engine:
     """Return the engine of the database at `url`, sqlite:///path or postgresql://...; creates the folder of a file."""
     if not url.startswith("sqlite"):
-        plain = url.replace("postgres://", "postgresql://", 1)
-        if plain.startswith("postgresql://"):
-            plain = plain.replace("postgresql://", "postgresql+psycopg://", 1)
-        return sa.create_engine(plain, pool_size=16, max_overflow=16, pool_pre_ping=True)
+        sqlalchemy_url = url.replace("postgres://", "postgresql://", 1)
+        if sqlalchemy_url.startswith("postgresql://"):
+            sqlalchemy_url = sqlalchemy_url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return sa.create_engine(sqlalchemy_url, pool_size=16, max_overflow=16, pool_pre_ping=True)
     path = Path(url.removeprefix("sqlite:///"))
     make_folder(path.parent)
     refuse_network(path.parent)

@@ -35,12 +35,12 @@ def column_value(value: Any) -> Any:
 
 def _column_type(annotation: Any) -> sa.types.TypeEngine[Any]:
     arguments = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
-    plain = next(part for part in arguments if part is not type(None))
-    if plain is datetime:
+    base_type = next(part for part in arguments if part is not type(None))
+    if base_type is datetime:
         return sa.BigInteger()
-    if plain is bool:
+    if base_type is bool:
         return sa.Boolean()
-    if plain is int:
+    if base_type is int:
         return sa.BigInteger()
     return sa.Text()
 
@@ -118,11 +118,11 @@ class Noun(Generic[Record]):
         """
         key = [getattr(record, field) for field in self.key]
         expected: int = record.version  # type: ignore[attr-defined]
-        fresh = msgspec.structs.replace(record, version=expected + 1)
+        updated = msgspec.structs.replace(record, version=expected + 1)
         statement = self.table.update().where(self._where(key), self.table.c.version == expected)
-        if tx.execute(statement, self._row(fresh)).rowcount != 1:
+        if tx.execute(statement, self._row(updated)).rowcount != 1:
             raise Stale(self.name.replace("_", " "), self.label(key), "was changed by somebody else")
-        return fresh
+        return updated
 
     def put(self, tx: Tx, record: Record) -> Record:
         """Write the record without a check of its version: for rows with a single writer."""

@@ -19,7 +19,7 @@ from helicline.store.engine import run_text
 class Reader:
     """A consistent view of the database.
 
-    `background_writes` collects bulks, each with an item, for the writer to run after the view; no caller waits for them.
+    `background_writes` collects bulks, each with an item, for the writer to run after the view; no caller waits.
     """
 
     def __init__(self, connection: sa.Connection, now: datetime) -> None:

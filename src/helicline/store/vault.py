@@ -23,8 +23,8 @@ from helicline.settings import Settings
 from helicline.store import durable
 
 PREFIX = "sealed:1:"
-FILE = "secrets.key"
-NONCE = 12
+KEY_FILE = "secrets.key"
+NONCE_BYTES = 12
 
 
 class Vault:
@@ -44,7 +44,7 @@ class Vault:
         """Return the encrypted text, bound to the context `about`. An empty text stays empty."""
         if not text:
             return ""
-        nonce = secrets.token_bytes(NONCE)
+        nonce = secrets.token_bytes(NONCE_BYTES)
         return PREFIX + base64.b64encode(nonce + self._cipher().encrypt(nonce, text.encode(), about.encode())).decode()
 
     def open(self, stored: str, about: str) -> str:
@@ -57,10 +57,10 @@ class Vault:
             return stored
         try:
             raw = base64.b64decode(stored.removeprefix(PREFIX), validate=True)
-            return self._cipher().decrypt(raw[:NONCE], raw[NONCE:], about.encode()).decode()
+            return self._cipher().decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], about.encode()).decode()
         except (binascii.Error, InvalidTag, ValueError):
             why = "was sealed with another key, or was changed"
-            hint = f"Set it again, or bring back {FILE} or the setting secret_key."
+            hint = f"Set it again, or bring back {KEY_FILE} or the setting secret_key."
             raise Conflict("secret", about, why, hint) from None
 
     def is_sealed(self, stored: str) -> bool:
@@ -73,10 +73,10 @@ class Vault:
 
 def _key_of(home: Path) -> bytes:
     """Return the home's key, made at the first use (mode 0600)."""
-    path = home / FILE
+    path = home / KEY_FILE
     if not path.is_file():
         durable.make_folder(home, mode=0o700)
-        new_file = home / f".{FILE}.{secrets.token_hex(8)}"
+        new_file = home / f".{KEY_FILE}.{secrets.token_hex(8)}"
         with os.fdopen(os.open(new_file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             file.write(secrets.token_hex(32))
             file.flush()

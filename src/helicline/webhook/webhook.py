@@ -16,7 +16,7 @@ from helicline.store.nouns import DELIVERIES, WEBHOOKS
 from helicline.store.unit import Reader, Tx
 from helicline.store.vault import Vault
 from helicline.tracking import checks
-from helicline.tracking.page_token import paged
+from helicline.tracking.page_token import paginate
 from helicline.tracking.search import checked_page
 from helicline.webhook.address import checked_url
 from helicline.webhook.message import FIELDS
@@ -106,7 +106,7 @@ def list_webhooks(tx: Reader, *, max_results: int = 100, page_token: str = "") -
     checked_page("max_results", max_results, 1000)
     table = WEBHOOKS.table.c
     webhooks = WEBHOOKS.select(tx, order=(table.created_at.desc(), table.id))
-    return paged(webhooks, limit=max_results, token=page_token, id_of=lambda webhook: webhook.id)
+    return paginate(webhooks, limit=max_results, token=page_token, id_of=lambda webhook: webhook.id)
 
 
 def update_webhook(tx: Tx, webhook_id: str, changes: WebhookFields, *, private: bool, seal: Seal) -> Webhook:

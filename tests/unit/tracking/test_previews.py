@@ -9,7 +9,7 @@ import pytest
 
 from helicline.records.model import ArtifactFile
 from helicline.tracking.browse.files import diff_files, diff_text
-from helicline.tracking.browse.preview import MAX_TEXT_BYTES, MOST_TABLE, preview
+from helicline.tracking.browse.preview import MAX_TABLE_BYTES, MAX_TEXT_BYTES, preview
 
 
 def shown(path: str, content: bytes, size: int | None = None):
@@ -24,7 +24,7 @@ def test_a_csv_is_a_table_with_its_first_rows():
 
 
 def test_a_cut_csv_does_not_claim_to_know_its_rows():
-    found = shown("x.tsv", b"a\tb\n1\t2\n", size=MOST_TABLE * 2)
+    found = shown("x.tsv", b"a\tb\n1\t2\n", size=MAX_TABLE_BYTES * 2)
     assert (found.columns, found.row_count, found.cut) == (["a", "b"], None, True)
 
 

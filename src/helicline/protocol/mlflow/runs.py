@@ -322,5 +322,5 @@ async def log_model(request: Request) -> Any:
     missing = sorted({"artifact_path", "flavors", "utc_time_created", "run_id"} - set(document or ()))
     if not isinstance(document, dict) or missing:
         raise WireError("INVALID_PARAMETER_VALUE", f"Model json is missing mandatory fields: {missing}")
-    await request.write(lambda tx: tracking.note_model(tx, run_id, document))
+    await request.write(lambda tx: tracking.record_model(tx, run_id, document))
     return {}

@@ -13,7 +13,8 @@ from helicline.store.rows import artifact, event, experiment, logged_model, metr
 
 TABLES = (nouns, event, experiment, run, metric, artifact, logged_model, trace)
 HEAD = "0008"
-LOCK = 0x68656C69  # an advisory lock of PostgreSQL: of two servers that start at once, the second waits for the upgrade of the first
+# an advisory lock of PostgreSQL: of two servers that start at once, the second waits for the upgrade of the first
+LOCK = 0x68656C69
 
 
 def upgrade(store: Store) -> None:

@@ -35,17 +35,17 @@ def find(tx: Reader, path: str) -> ArtifactFile | None:
     return None if row is None else _file(row)
 
 
-def below(tx: Reader, root: str) -> list[ArtifactFile]:
+def find_below(tx: Reader, root: str) -> list[ArtifactFile]:
     """Return every file below the folder `root`, by path; the empty root is the whole space."""
-    return [_file(row) for row in tx.execute(sa.select(ARTIFACT).where(under(root)).order_by(ARTIFACT.c.path))]
+    return [_file(row) for row in tx.execute(sa.select(ARTIFACT).where(is_below(root)).order_by(ARTIFACT.c.path))]
 
 
 def remove(tx: Tx, path: str) -> int:
     """Delete the file `path`, or the folder with all files below it; return the number of files. Blobs stay."""
-    return int(tx.execute(ARTIFACT.delete().where(sa.or_(ARTIFACT.c.path == path, under(path)))).rowcount)
+    return int(tx.execute(ARTIFACT.delete().where(sa.or_(ARTIFACT.c.path == path, is_below(path)))).rowcount)
 
 
-def under(root: str) -> sa.ColumnElement[bool]:
+def is_below(root: str) -> sa.ColumnElement[bool]:
     """Return the condition that a file is below the folder at any depth; the empty root matches every file."""
     if not root:
         return sa.true()

@@ -30,14 +30,14 @@ EXPERIMENT = sa.Table(
 )
 
 
-def hold(tx: Tx, *topics: str) -> None:
-    """Block other units that lock one of the topics until this one ends. SQLite has a single writer and needs no lock."""
+def lock_topics(tx: Tx, *topics: str) -> None:
+    """Block other units that lock one of the topics until this one ends. SQLite needs no lock: it has one writer."""
     if tx.is_postgres and topics:
-        tx.run_text(_HOLD, [list(topics)])
+        tx.run_text(_LOCK_TOPICS, [list(topics)])
 
 
 # PostgreSQL takes the locks in the order of their keys, so that two units cannot deadlock
-_HOLD = (
+_LOCK_TOPICS = (
     "SELECT pg_advisory_xact_lock(key) FROM"
     " (SELECT hashtextextended(unnest(%s::text[]), 0) AS key ORDER BY key) AS ordered"
 )
@@ -55,7 +55,7 @@ def add_missing(tx: Tx, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None
 
 
 def next_id(tx: Tx) -> int:
-    hold(tx, "experiment")
+    lock_topics(tx, "experiment")
     return int(tx.execute(sa.select(sa.func.max(EXPERIMENT.c.id))).scalar() or 0) + 1
 
 
@@ -81,7 +81,7 @@ def find_by_name(tx: Reader, name: str) -> Experiment | None:
     return None if row is None else _record(row)
 
 
-def everything(tx: Reader, lifecycles: Sequence[str]) -> list[Experiment]:
+def find_all(tx: Reader, lifecycles: Sequence[str]) -> list[Experiment]:
     """Return all experiments in those lifecycle stages, newest first."""
     statement = sa.select(EXPERIMENT).where(EXPERIMENT.c.lifecycle.in_(lifecycles))
     rows = tx.execute(statement.order_by(EXPERIMENT.c.created_ms.desc(), EXPERIMENT.c.id))

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from helicline.records.run import MetricPoint, ModelOutput
 from helicline.store.noun import metadata
-from helicline.store.rows.among import rows_among
+from helicline.store.rows.by_ids import rows_by_ids
 from helicline.store.rows.experiment import Exact, insert_into
 from helicline.store.rows.metric import Latest
 from helicline.store.unit import Reader, Tx
@@ -27,8 +27,9 @@ RUN_SUMMARY = sa.Table(
     sqlite_with_rowid=False,
 )
 log = logging.getLogger("helicline.store")
-OVER = ("FINISHED", "FAILED", "KILLED")
-MOST_BYTES = 250_000  # of the summaries that one view requests, because other writes wait for them; a larger summary is never written
+ENDED_STATUSES = ("FINISHED", "FAILED", "KILLED")
+# of the summaries that one view requests, because other writes wait for them; a larger summary is never written
+MAX_BYTES = 250_000
 
 
 class RunSummary(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -62,7 +63,7 @@ _DECODER = msgspec.msgpack.Decoder(RunSummary)
 
 def find(tx: Reader, run_ids: Sequence[str]) -> dict[str, RunSummary]:
     """Return the summaries of those runs that have one."""
-    rows = rows_among(tx, "SELECT run, body FROM run_summary WHERE run IN {ids}", run_ids)
+    rows = rows_by_ids(tx, "SELECT run, body FROM run_summary WHERE run IN {ids}", run_ids)
     summaries = {}
     for run, body in rows:
         try:
@@ -74,7 +75,7 @@ def find(tx: Reader, run_ids: Sequence[str]) -> dict[str, RunSummary]:
 
 def drop(tx: Tx, run_ids: Iterable[str]) -> None:
     """Delete the summaries of runs that change."""
-    rows_among(tx, "DELETE FROM run_summary WHERE run IN {ids}", sorted(run_ids))
+    rows_by_ids(tx, "DELETE FROM run_summary WHERE run IN {ids}", sorted(run_ids))
 
 
 def request(tx: Reader, missing: Iterable[tuple[str, RunSummary]], make: Make) -> None:
@@ -82,7 +83,7 @@ def request(tx: Reader, missing: Iterable[tuple[str, RunSummary]], make: Make) -
     ids: list[str] = []
     size = 0
     for run_id, logged in missing:
-        if size + logged.size <= MOST_BYTES:
+        if size + logged.size <= MAX_BYTES:
             size += logged.size
             ids.append(run_id)
     if ids:

@@ -99,7 +99,6 @@ class GroupWriter(ABC):
             if isinstance(job.error, HeliclineError) and not isinstance(job.error, Bug):
                 # the frames of its traceback refer to the written data, and that refers to the error: only the garbage
                 # collector could free such a cycle
-                # the garbage collector would free
                 job.error.__traceback__ = job.error.__context__ = job.error.__cause__ = None
         settle(jobs)
         events = [event for job in jobs if job.error is None for event in job.emitted]

@@ -65,14 +65,14 @@ class SqliteWriter(GroupWriter):
         try:
             with connection.begin():
                 for bulk, jobs in groupby(group, key=lambda job: job.bulk):
-                    self._apply_neighbours(connection, bulk, jobs=list(jobs))
+                    self._apply_consecutive(connection, bulk, jobs=list(jobs))
         except Exception as error:
             log.error("commit failed: %s", error)
             for job in group:
                 job.error = error
             abandon(connection)
 
-    def _apply_neighbours(self, connection: sa.Connection, bulk: Bulk | None, *, jobs: list[Job]) -> None:
+    def _apply_consecutive(self, connection: sa.Connection, bulk: Bulk | None, *, jobs: list[Job]) -> None:
         """Run consecutive jobs of one bulk together, and one by one where that fails."""
         if bulk is not None and len(jobs) > 1:
             try:

@@ -29,7 +29,7 @@ MAX_LIFETIME_S = 7 * 24 * 3600
 
 def uploads_of(blobs: Blobs, settings: Settings) -> PartUploads | None:
     """Return the uploads in parts, or None where clients have no direct access to the bucket."""
-    if settings.presigned and isinstance(blobs, BucketBlobs) and blobs.signs:
+    if settings.presigned and isinstance(blobs, BucketBlobs) and blobs.can_sign:
         return PartUploads(blobs)
     return None
 

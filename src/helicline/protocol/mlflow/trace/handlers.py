@@ -139,15 +139,15 @@ async def search(request: Request) -> Any:
 async def delete(request: Request) -> Any:
     fields = request.fields
     experiment_id, ids = fields.required("experiment_id"), _ids(fields, "request_ids") or _ids(fields, "trace_ids")
-    before, most = fields.integer("max_timestamp_millis"), fields.integer("max_traces")
+    before, max_traces = fields.integer("max_timestamp_millis"), fields.integer("max_traces")
     if (before is None) == (not ids):
         raise Invalid("max_timestamp_millis", before, "exactly one of max_timestamp_millis and request_ids")
-    if ids and most is not None:
-        raise Invalid("max_traces", most, "`max_traces` can't be specified if `trace_ids` is specified.")
-    if most is not None and most < 1:
-        raise Invalid("max_traces", most, "a positive integer")
+    if ids and max_traces is not None:
+        raise Invalid("max_traces", max_traces, "`max_traces` can't be specified if `trace_ids` is specified.")
+    if max_traces is not None and max_traces < 1:
+        raise Invalid("max_traces", max_traces, "a positive integer")
     deleted_count = await request.write(
-        lambda tx: traces.delete_traces(tx, experiment_id, ids=ids, before_ms=before, most=most)
+        lambda tx: traces.delete_traces(tx, experiment_id, ids=ids, before_ms=before, max_count=max_traces)
     )
     return {"traces_deleted": deleted_count}
 

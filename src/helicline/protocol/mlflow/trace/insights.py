@@ -38,7 +38,7 @@ def _required_texts(fields: Fields, name: str) -> list[str]:
 
 async def metrics(request: Request) -> Any:
     fields = request.fields
-    query = traces.Measure(
+    query = traces.MeasureQuery(
         experiment_ids=_required_texts(fields, "experiment_ids"),
         view=_enum_name(fields, "view_type", VIEWS),
         metric=fields.required("metric_name"),
@@ -56,8 +56,8 @@ async def metrics(request: Request) -> Any:
 
 async def correlation(request: Request) -> Any:
     fields = request.fields
-    experiments, within = _required_texts(fields, "experiment_ids"), fields.text("base_filter")
+    experiments, base_filter = _required_texts(fields, "experiment_ids"), fields.text("base_filter")
     first, second = fields.required("filter_string1"), fields.required("filter_string2")
-    result = await request.read(lambda tx: traces.correlate(tx, experiments, first, second, within=within))
+    result = await request.read(lambda tx: traces.correlate(tx, experiments, first, second, base_filter=base_filter))
     values = msgspec.structs.asdict(result)
     return {name: value for name, value in values.items() if not math.isnan(value)}

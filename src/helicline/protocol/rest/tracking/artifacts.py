@@ -26,7 +26,7 @@ SAFE_HEADERS = {
 @get("/runs/{run_id:str}/artifacts", sync_to_thread=True)
 def list_files(edge: Edge, run_id: str, path: str = "") -> Page[Entry]:
     """The entries of a folder of the run's artifacts."""
-    return Page(edge.read(lambda tx: files.listing(tx, run_id, path)))
+    return Page(edge.read(lambda tx: files.list_files(tx, run_id, path)))
 
 
 @get("/runs/{run_id:str}/artifacts/preview", sync_to_thread=True)

@@ -41,7 +41,7 @@ def _text(edge: Edge, run_id: str, path: str) -> str | None:
         try:
             return files.file_of(tx, run_id, path)
         except NotFound:
-            files.home_of(tx, run_id)  # raises NotFound where the run itself does not exist
+            files.root_of(tx, run_id)  # raises NotFound where the run itself does not exist
             return None
 
     file = edge.read(find)

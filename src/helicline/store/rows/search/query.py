@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from helicline.records.run import Clause, Sort
 from helicline.store.rows import metric
-from helicline.store.rows.run import HEAD, RUN, RUN_PARAM, RUN_TAG
+from helicline.store.rows.run import HEAD_LENGTH, RUN, RUN_PARAM, RUN_TAG
 
 ATTRIBUTES: dict[str, sa.ColumnElement[Any]] = {
     "run_id": RUN.c.id,
@@ -47,23 +47,23 @@ def _sample(value: Any) -> Any:
     if isinstance(value, tuple):
         return ("",) * len(value)
     if isinstance(value, str):
-        return " " * HEAD if len(value) >= HEAD else ""
+        return " " * HEAD_LENGTH if len(value) >= HEAD_LENGTH else ""
     return value if value is None else 0.0
 
 
 def values_of(query: RunQuery) -> dict[str, Any]:
     """Return the bound values of the query's conditions, by name."""
-    values = named("experiment", query.experiments) | named("lifecycle", query.lifecycles)
-    for at, clause in enumerate(query.clauses):
-        name, value = f"clause_{at}", clause.value
+    values = numbered("experiment", query.experiments) | numbered("lifecycle", query.lifecycles)
+    for index, clause in enumerate(query.clauses):
+        name, value = f"clause_{index}", clause.value
         if isinstance(value, tuple):
-            values |= named(name, value)
+            values |= numbered(name, value)
         else:
             values[name] = value
             if isinstance(value, str):
-                values[f"{name}_head"] = value[:HEAD]
+                values[f"{name}_head"] = value[:HEAD_LENGTH]
     return values
 
 
-def named(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    return {f"{name}_{at}": value for at, value in enumerate(values)}
+def numbered(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    return {f"{name}_{index}": value for index, value in enumerate(values)}

@@ -10,15 +10,15 @@ from typing import Any
 
 from helicline.store.unit import Reader
 
-AT_ONCE = 250
+BATCH_SIZE = 250
 
 
-def rows_among(tx: Reader, sql: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+def rows_by_ids(tx: Reader, sql: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
     """Return the rows of `sql`, which has `{ids}` in the place of the list of ids."""
     rows: list[tuple[Any, ...]] = []
-    for start in range(0, len(ids), AT_ONCE):
-        some = ids[start : start + AT_ONCE]
-        rows += tx.run_text(_with_placeholders(sql, len(some), tx.placeholder), some)
+    for start in range(0, len(ids), BATCH_SIZE):
+        batch = ids[start : start + BATCH_SIZE]
+        rows += tx.run_text(_with_placeholders(sql, len(batch), tx.placeholder), batch)
     return rows
 
 
