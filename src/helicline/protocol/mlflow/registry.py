@@ -179,7 +179,7 @@ async def download_uri(request: Request) -> Any:
 async def set_version_tag(request: Request) -> Any:
     name, number = request.fields.required("name"), request.fields.version()
     key, value = request.fields.required("key"), request.fields.text("value")
-    await request.write(lambda tx: registry.tag_version(tx, name, number, key, value))
+    await request.write(lambda tx: registry.tag_version(tx, name, number, key=key, value=value))
     return {}
 
 

@@ -97,7 +97,7 @@ async def test(request: Request) -> Any:
         raise request.fields.invalid("event", event, f"one of {', '.join(webhooks.EVENTS)}")
     now = request.store.clock.now()
     body, delivery_id = msgspec.json.encode(webhooks.example(event, now)).decode(), str(uuid.uuid4())
-    secret = request.vault.open(webhook.secret, webhooks.about(webhook.id))
+    secret = request.vault.open(webhook.secret, webhooks.secret_context(webhook.id))
     headers = send.headers(secret, body, delivery_id=delivery_id, timestamp=str(epoch_ms(now) // 1000))
     private = request.settings.webhook_private
     outcome = await asyncio.to_thread(send.post, webhook.url, body, headers, private=private)

@@ -143,7 +143,7 @@ async def add_experiments(request: Request) -> Any:
     ids = request.fields.texts("experiment_ids")
     return {
         "dataset": as_wire(
-            await request.write(lambda tx: evaluation.place_dataset(tx, request.parts["dataset_id"], add=ids))
+            await request.write(lambda tx: evaluation.link_experiments(tx, request.parts["dataset_id"], add=ids))
         )
     }
 
@@ -152,6 +152,6 @@ async def remove_experiments(request: Request) -> Any:
     ids = request.fields.texts("experiment_ids")
     return {
         "dataset": as_wire(
-            await request.write(lambda tx: evaluation.place_dataset(tx, request.parts["dataset_id"], drop=ids))
+            await request.write(lambda tx: evaluation.link_experiments(tx, request.parts["dataset_id"], drop=ids))
         )
     }

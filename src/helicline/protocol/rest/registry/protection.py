@@ -12,7 +12,7 @@ from helicline import registry
 from helicline.errors import Invalid, Refused
 from helicline.protocol.rest.edge import Done, Edge, Page
 from helicline.records.model import Alias, PromotionRequest, RegisteredModel, RequestState
-from helicline.registry.approvals import CHANGED
+from helicline.registry.approvals import FILES_CHANGED
 from helicline.store import nouns
 from helicline.store.unit import Reader
 
@@ -142,7 +142,7 @@ def decide(edge: Edge, request_id: str, decision: str, data: DecideBody) -> Prom
         )
     )
     if request.state == "VOID":
-        raise Refused("approve", CHANGED, "The request is void; ask again for the version as it is now.")
+        raise Refused("approve", FILES_CHANGED, "The request is void; ask again for the version as it is now.")
     return request
 
 

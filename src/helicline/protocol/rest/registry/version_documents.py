@@ -46,7 +46,7 @@ def download_card(edge: Edge, name: str, number: int) -> Response[bytes]:
 @get("/models/{name:str}/diff", sync_to_thread=True)
 def diff_versions(edge: Edge, name: str, before: int, after: int) -> VersionsDiff:
     """How two versions differ: signature, files, parameters, metrics."""
-    return edge.read(lambda tx: registry.diff_versions(tx, edge.context.blobs, name, before, after))
+    return edge.read(lambda tx: registry.diff_versions(tx, edge.context.blobs, name, before=before, after=after))
 
 
 @get("/models/{name:str}/diff/text", sync_to_thread=True)
