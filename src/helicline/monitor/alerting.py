@@ -63,8 +63,8 @@ def worst(findings: Sequence[Finding]) -> list[Finding]:
 def _sentence(spec: MonitorSpec, window: Window) -> str:
     bad = worst(window.findings)
     named = ", ".join(f"{finding.column} {finding.statistic} {finding.value:.3f}" for finding in bad[:3])
-    others = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-    return f"{spec.kind} on {window.row_count} rows: {named}{others}"
+    suffix = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+    return f"{spec.kind} on {window.row_count} rows: {named}{suffix}"
 
 
 def _raise(tx: Tx, spec: MonitorSpec, window: Window) -> None:

@@ -113,10 +113,10 @@ def protect(tx: Tx, model: str, alias: str, *, role: str = "approver", people: i
     if not 1 <= people <= MAX_PEOPLE:
         raise Invalid("people", people, f"1 to {MAX_PEOPLE}")
     registered = locked_model(tx, model)
-    others = tuple(rule for rule in registered.protected if rule.alias != alias)
+    other_rules = tuple(rule for rule in registered.protected if rule.alias != alias)
     rule = Protection(alias=alias, role=role, people=people, set_by=tx.actor)
     bus.emit(tx, "protected", "alias", f"{model}@{alias}", role=role, people=people)
-    return MODELS.swap(tx, msgspec.structs.replace(registered, protected=(*others, rule), updated_at=tx.now))
+    return MODELS.swap(tx, msgspec.structs.replace(registered, protected=(*other_rules, rule), updated_at=tx.now))
 
 
 def unprotect(tx: Tx, model: str, alias: str) -> RegisteredModel:
@@ -124,10 +124,10 @@ def unprotect(tx: Tx, model: str, alias: str) -> RegisteredModel:
     registered = locked_model(tx, model)
     if protection_of(registered, alias) is None:
         raise NotFound("protected alias", f"{model}@{alias}")
-    others = tuple(rule for rule in registered.protected if rule.alias != alias)
+    other_rules = tuple(rule for rule in registered.protected if rule.alias != alias)
     bus.emit(tx, "unprotected", "alias", f"{model}@{alias}")
     void_requests(tx, model, alias, "the alias is no longer protected")
-    return MODELS.swap(tx, msgspec.structs.replace(registered, protected=others, updated_at=tx.now))
+    return MODELS.swap(tx, msgspec.structs.replace(registered, protected=other_rules, updated_at=tx.now))
 
 
 def protections(tx: Reader, model: str) -> tuple[Protection, ...]:
