@@ -44,16 +44,16 @@ def fill(url: str, points: int) -> None:
     tables = sa.MetaData()
     tables.reflect(engine, only=["series", "metric_block"])
     chance = np.random.default_rng(1)
-    at = np.arange(block.FULL, dtype=np.int64)
-    blocks = points // block.FULL
+    at = np.arange(block.BLOCK_POINTS, dtype=np.int64)
+    blocks = points // block.BLOCK_POINTS
     with engine.begin() as connection:
         for first in range(0, blocks, 500):
             rows = []
             for number in range(first, min(first + 500, blocks)):
-                body = block.pack(block.Points(BEGAN + at * 50, at, chance.random(block.FULL)))
+                body = block.pack(block.Points(BEGAN + at * 50, at, chance.random(block.BLOCK_POINTS)))
                 last = int(BEGAN + at[-1] * 50)
                 rows.append(
-                    {"series": 1_000_000 + number // 25, "number": number % 25 + 1, "point_count": block.FULL,
+                    {"series": 1_000_000 + number // 25, "number": number % 25 + 1, "point_count": block.BLOCK_POINTS,
                      "first_ms": BEGAN, "last_ms": last, "body": body}
                 )  # fmt: skip
             connection.execute(tables.tables["metric_block"].insert(), rows)

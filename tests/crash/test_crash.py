@@ -76,7 +76,7 @@ def test_a_stop_on_request_finishes_what_it_has_begun(tmp_path):
     server.stop()
 
 
-FULL = """
+BLOCK_POINTS = """
 import resource, sys
 limit = int(sys.argv.pop(1))
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
@@ -89,7 +89,7 @@ main()
 def test_a_full_disk_refuses_writes_in_words_and_recovers(tmp_path):
     """Files cannot grow over 3 MB: writes are refused with 507 or 503, reads go on, and more space heals it."""
     program = tmp_path / "full.py"
-    program.write_text(FULL)
+    program.write_text(BLOCK_POINTS)
     server = ServerProcess(tmp_path / "home", str(program), "3000000")
     server.start()
     writers = Writers(server)

@@ -34,7 +34,7 @@ CLOCKS = frozenset(
 )
 THEIR_FAULT = ("INTERNAL_ERROR", "BAD_REQUEST", "INVALID_STATE", None)
 # marks of one side's own: where spans lie is told always by us, once there are some by the stock server
-OURS_ALONE = frozenset({"mlflow.trace.spansLocation"})
+INTERNAL_KEYS = frozenset({"mlflow.trace.spansLocation"})
 # lists that mean sets
 SETS = frozenset(
     [
@@ -96,7 +96,7 @@ class ComparedServer:
         """Return the answer with every id as its name, and sets in order."""
         if isinstance(value, dict):
             inner = {
-                name: self.named(inner_value, name) for name, inner_value in value.items() if name not in OURS_ALONE
+                name: self.named(inner_value, name) for name, inner_value in value.items() if name not in INTERNAL_KEYS
             }
             if key == "data" and "metrics" in inner:  # the latest of each key; a history has an order
                 inner["metrics"] = sorted(inner["metrics"], key=lambda metric: json.dumps(metric, sort_keys=True))

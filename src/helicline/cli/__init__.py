@@ -1,1 +1,1 @@
-"""The command `helicline` (or `hl`): one file a noun, loaded when asked for."""
+"""The command `helicline` (or `hl`): one file for each noun, imported when its command runs."""

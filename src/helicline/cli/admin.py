@@ -15,15 +15,15 @@ from helicline.errors import Invalid
 token_app = App(name="token", help="Tokens for people and programs.")
 audit_app = App(name="audit", help="The audit trail.")
 config_app = App(name="config", help="The settings in force.")
-SECRET = ("token", "database", "secret_key")
+SECRET_SETTINGS = ("token", "database", "secret_key")
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-PART = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
+DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
 GC_TIMEOUT_S = 6 * 3600.0
 
 
 @token_app.command(name="create")
 def create_token(name: str, *, role: str = "viewer", days: int = 90, json: bool = False) -> None:
-    """Make a token; its secret is printed this once.
+    """Make a token; its secret is printed only once.
 
     Example: `hl token create ci --role contributor --days 30`
 
@@ -63,7 +63,7 @@ def revoke_token(token: str) -> None:
 
 @audit_app.command(name="verify")
 def verify_audit(*, json: bool = False) -> None:
-    """Walk the whole chain of events and say whether it holds. Example: `hl audit verify`"""
+    """Verify the hash chain of all events. Example: `hl audit verify`"""
     audit = connect().get("/audit", dict[str, Any])
     if json:
         as_json(audit)
@@ -91,7 +91,7 @@ def show_config(*, json: bool = False) -> None:
     """Show every setting, its value and where it comes from. Example: `hl config show`"""
     values = settings_file.origins()
     rows = [
-        (name, "(set)" if name in SECRET and value else value, origin)
+        (name, "(set)" if name in SECRET_SETTINGS and value else value, origin)
         for name, (value, origin) in sorted(values.items())
     ]
     if json:
@@ -109,30 +109,30 @@ def gc(
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
-    """Remove for good what was deleted: runs, experiments, logged models, versions, and the bytes nothing refers to.
+    """Remove deleted runs, experiments, logged models and versions permanently, with the blobs that nothing refers to.
 
-    What a living or deployed model version comes from stays, with the reason. Safe while the server works.
+    What a registered or deployed model version comes from stays, with the reason. Safe while the server runs.
 
     Example: `hl gc --older-than 30d --dry-run`
 
     Parameters
     ----------
     older_than
-        Only what was deleted so long ago: `30d`, `12h`, `1d12h30m`.
+        Only what was deleted at least so long ago: `30d`, `12h`, `1d12h30m`.
     run_ids
         Only these deleted runs, joined by commas.
     experiment_ids
-        Only these deleted experiments with all that is in them, joined by commas.
+        Only these deleted experiments with everything in them, joined by commas.
     grace
-        Bytes that were uploaded or asked for in this time stay: an upload may be under way.
+        Blobs that were uploaded or checked in this time stay: their upload may be in progress.
     dry_run
-        Remove nothing, and say what would go.
+        Remove nothing, and list what would be removed.
     """
     body = {
         "older_than_s": _seconds("older_than", older_than),
         "grace_s": _seconds("grace", grace),
-        "run_ids": _names(run_ids),
-        "experiment_ids": _names(experiment_ids),
+        "run_ids": _split_names(run_ids),
+        "experiment_ids": _split_names(experiment_ids),
         "dry_run": dry_run,
     }
     report = connect().send("POST", "/trash/empty", body=body, timeout_s=GC_TIMEOUT_S).json()
@@ -150,10 +150,10 @@ def gc(
 
 
 def _seconds(name: str, text: str) -> float:
-    if not re.fullmatch(f"({PART.pattern})+", text.strip()):
+    if not re.fullmatch(f"({DURATION_PART.pattern})+", text.strip()):
         raise Invalid(name, text, "a time like 30d, 12h or 1d12h30m")
-    return sum(float(number) * UNITS[unit] for number, unit in PART.findall(text))
+    return sum(float(number) * UNITS[unit] for number, unit in DURATION_PART.findall(text))
 
 
-def _names(text: str) -> list[str]:
+def _split_names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]

@@ -23,11 +23,11 @@ COMMANDS = {
     "down": ("helicline.cli.up:down", "Stop what `hl up` started.\n\nExample: `hl down`"),
     "doctor": (
         "helicline.cli.doctor:doctor",
-        "Say what is wrong here, and what to do about it.\n\nExample: `hl doctor`",
+        "Check this installation, and say what to do where a check fails.\n\nExample: `hl doctor`",
     ),
     "status": (
         "helicline.cli.status:status",
-        "Show where the circle stands, and what needs you.\n\nExample: `hl status`",
+        "Show the state of the loop, and what needs you.\n\nExample: `hl status`",
     ),
     "apply": ("helicline.cli.loop:apply", "Record the loops of a Python file.\n\nExample: `hl apply loop.py`"),
     "run": (
@@ -39,7 +39,7 @@ COMMANDS = {
     ),
     "why": (
         "helicline.cli.why:why",
-        "Walk one prediction back to everything behind it.\n\nExample: `hl why 0193a1c2-7b5e-7c3a-9f00-0123456789ab`",
+        "Show the origins of one prediction.\n\nExample: `hl why 0193a1c2-7b5e-7c3a-9f00-0123456789ab`",
     ),
     "rollback": ("helicline.cli.deploy:rollback", "Roll a deployment back at once.\n\nExample: `hl rollback churn`"),
     "approve": (
@@ -55,57 +55,57 @@ COMMANDS = {
     "runs": ("helicline.cli.runs:app", "Tracked runs, and why steps ran again."),
     "model": ("helicline.cli.model:app", "Registered models, versions and aliases."),
     "gate": ("helicline.cli.gate:app", "Checks, verdicts, waivers."),
-    "deploy": ("helicline.cli.deploy:app", "Deployments: where models answer."),
-    "rollout": ("helicline.cli.deploy:rollout_app", "The passage of traffic to a candidate."),
+    "deploy": ("helicline.cli.deploy:app", "Deployments: named places that answer predictions."),
+    "rollout": ("helicline.cli.deploy:rollout_app", "Rollouts: traffic moves to a candidate step by step."),
     "monitor": ("helicline.cli.monitor:app", "Monitors, windows and alerts."),
-    "trigger": ("helicline.cli.loop:trigger_app", "What begins turns by itself."),
-    "turn": ("helicline.cli.loop:turn_app", "Turns: one passage round the circle each."),
+    "trigger": ("helicline.cli.loop:trigger_app", "Triggers: what begins turns automatically."),
+    "turn": ("helicline.cli.loop:turn_app", "Turns: single passages round the loop."),
     "loop": ("helicline.cli.loop:app", "The loops that are recorded."),
-    "import": ("helicline.cli.transfer.command:import_app", "Bring in what another tool holds."),
-    "export": ("helicline.cli.transfer.command:export_app", "Give everything to another tool."),
+    "import": ("helicline.cli.transfer.command:import_app", "Import data from another tool."),
+    "export": ("helicline.cli.transfer.command:export_app", "Export data to another tool."),
     "gc": (
         "helicline.cli.admin:gc",
-        "Remove for good what was deleted.\n\nExample: `hl gc --older-than 30d --dry-run`",
+        "Remove deleted items permanently.\n\nExample: `hl gc --older-than 30d --dry-run`",
     ),
     "token": ("helicline.cli.admin:token_app", "Tokens for people and programs."),
     "audit": ("helicline.cli.admin:audit_app", "The audit trail."),
     "config": ("helicline.cli.admin:config_app", "The settings in force."),
 }
 
-for name, (home, summary) in COMMANDS.items():
-    app.command(home, name=name, help=summary)
+for name, (target, summary) in COMMANDS.items():
+    app.command(target, name=name, help=summary)
 RUNS_VERBS = frozenset({"ls", "show", "compare", "watch", "tail", "why-rerun"})
-SCRIPT = "run --"  # no word that anybody can type by itself
-app.command("helicline.cli.script:run_script", name=SCRIPT, show=False)
+SCRIPT_COMMAND = "run --"  # no word that a user can type as one argument
+app.command("helicline.cli.script:run_script", name=SCRIPT_COMMAND, show=False)
 
 
 def arguments_of(argv: Sequence[str]) -> list[str]:
-    """Return the arguments as the tree of commands takes them.
+    """Return the arguments for the tree of commands.
 
-    `run ... --` is a command of its own, and `run ls` is `runs ls` (who calls a loop `ls` turns it by a trigger).
+    `run ... --` is a command of its own, and `run ls` means `runs ls` (only a trigger can turn a loop of that name).
     """
     if argv[:1] != ["run"]:
         return list(argv)
     if "--" in argv:
-        return [SCRIPT, *argv[1:]]
+        return [SCRIPT_COMMAND, *argv[1:]]
     return ["runs" if argv[1:2] and argv[1] in RUNS_VERBS else "run", *argv[1:]]
 
 
 def main() -> None:
-    """Run the command line; one of our errors is a sentence and a hint, never a traceback."""
+    """Run the command line; a HeliclineError is printed as a sentence and a hint, without a traceback."""
     from helicline.errors import HeliclineError
 
     try:
         app(arguments_of(sys.argv[1:]))
     except HeliclineError as error:
-        from helicline.cli.show import complain
+        from helicline.cli.show import print_error
 
-        complain(error)
+        print_error(error)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # who reads has seen enough, as `head` has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the last flush would complain
+    except BrokenPipeError:  # the reader has closed the pipe, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit would fail
         sys.exit(141)
 
 

@@ -15,7 +15,7 @@ app = App(name="data", help="Versioned data: commit, list, diff, check out.")
 
 @app.command(name="commit")
 def commit(dataset: str, path: Path, *, ref: str = "main", message: str = "", json: bool = False) -> None:
-    """Commit a file or folder as a version; only what the server lacks is uploaded.
+    """Commit a file or folder as a version; only files that the server does not have are uploaded.
 
     Example: `hl data commit customers exports/ --message "July export"`
 

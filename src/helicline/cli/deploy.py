@@ -10,12 +10,12 @@ from helicline.cli.show import ago, as_json, connect, say, table
 from helicline.errors import Invalid
 from helicline.records.deployment import Rollout
 
-app = App(name="deploy", help="Deployments: where models answer.")
-rollout_app = App(name="rollout", help="Rollouts: the passage of traffic to a candidate.")
+app = App(name="deploy", help="Deployments: named places that answer predictions.")
+rollout_app = App(name="rollout", help="Rollouts: traffic moves to a candidate step by step.")
 
 
 def rollback(deployment: str, *, reason: str = "", json: bool = False) -> None:
-    """Roll back at once: the rollout under way, or else to the previous revision, which is kept warm.
+    """Roll back at once: the active rollout, or else to the previous revision, which is still loaded.
 
     Example: `hl rollback churn --reason "complaints from support"`
     """
@@ -139,5 +139,5 @@ def hold(deployment: str) -> None:
 
 @rollout_app.command(name="resume")
 def resume(deployment: str) -> None:
-    """Let a held rollout go on. Example: `hl rollout resume churn`"""
+    """Continue a held rollout. Example: `hl rollout resume churn`"""
     _act(deployment, "resume", {})

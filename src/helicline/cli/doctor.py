@@ -1,4 +1,4 @@
-"""`hl doctor`: what is wrong here, and what to do about it."""
+"""`hl doctor`: checks of this installation, each with the next step where it fails."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOW_DISK = 1 << 30
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing looked at: whether it is well, and the next step if it is not."""
+    """The result of one check, with the next step where it failed."""
 
     what: str
     ok: bool
@@ -31,7 +31,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def doctor(*, json: bool = False) -> None:
-    """Look at python, disk, home, ports, server, gateway, worker and the audit chain.
+    """Check python, disk, home, ports, server, gateway, worker and the audit chain.
 
     Example: `hl doctor`
     """
@@ -48,7 +48,7 @@ def doctor(*, json: bool = False) -> None:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Yield what was looked at."""
+    """Yield the result of each check."""
     home = settings.home_path
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding(what="python", ok=sys.version_info >= (3, 11), detail=version, next_step="Use Python 3.11 or newer.")

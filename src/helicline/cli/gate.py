@@ -16,9 +16,9 @@ app = App(name="gate", help="Gates: checks, verdicts, waivers.")
 
 def _decide(request: str, decision: str, *, by: str, reason: str) -> None:
     body = {"person": by, "reason": reason}
-    decided = connect().post(f"/promotion-requests/{request}/{decision}", PromotionRequest, body)
-    agreed = f"{len(decided.approvals)} of {decided.people}"
-    say(f"request {decided.id} for {decided.model}/{decided.number}: {decided.state}, {agreed}")
+    updated = connect().post(f"/promotion-requests/{request}/{decision}", PromotionRequest, body)
+    progress = f"{len(updated.approvals)} of {updated.people}"
+    say(f"request {updated.id} for {updated.model}/{updated.number}: {updated.state}, {progress}")
 
 
 def approve(request: str, *, by: str = "", reason: str = "") -> None:
@@ -53,7 +53,7 @@ def show_report(version: str, *, json: bool = False) -> None:
 
 @app.command(name="waive")
 def waive(version: str, check: str, *, by: str, reason: str) -> None:
-    """Let a version pass a check it failed, in a person's name; the loop goes on from there.
+    """Waive a failed check of a version, in a person's name; its turn continues.
 
     Example: `hl gate waive churn/7 at_least:auc --by "$USER" --reason "seasonal data, agreed in review"`
     """

@@ -11,7 +11,7 @@ from typing import Any
 from cyclopts import App
 
 from helicline.cli import loop_lines
-from helicline.cli.show import ago, as_json, complain, connect, say, span, table
+from helicline.cli.show import ago, as_json, connect, duration, print_error, say, table
 from helicline.errors import Invalid
 from helicline.records.loop import Loop, LoopSpec, Trigger, Turn
 from helicline.records.pipeline import CodeState
@@ -20,15 +20,15 @@ from helicline.sdk.client import Client
 from helicline.sdk.environment import capture
 
 app = App(name="loop", help="The loops that are recorded.")
-turn_app = App(name="turn", help="Turns: one passage round the circle each.")
-trigger_app = App(name="trigger", help="What begins turns by itself.")
+turn_app = App(name="turn", help="Turns: single passages round the loop.")
+trigger_app = App(name="trigger", help="Triggers: what begins turns automatically.")
 
 
 def load_loops(path: Path) -> list[Any]:
     """Return the hl.Loop objects that a Python file defines.
 
     Raises:
-        Invalid: there is no such file, it does not run, or it defines no loop.
+        Invalid: the file does not exist, does not run, or defines no loop.
     """
     from helicline.sdk.loop import Loop as LoopObject
 
@@ -64,7 +64,7 @@ def check_file(client: Client, path: Path) -> list[dict[str, Any]]:
     return problems + loop_lines.relative_code_paths(path)
 
 
-def _complain_of(problems: list[dict[str, Any]], path: Path, *, json: bool) -> None:
+def _print_problems(problems: list[dict[str, Any]], path: Path, *, json: bool) -> None:
     """Print each problem with its line and end the command, where there are any."""
     if not problems:
         return
@@ -73,12 +73,12 @@ def _complain_of(problems: list[dict[str, Any]], path: Path, *, json: bool) -> N
         raise SystemExit(1)
     for problem in problems:
         error = Invalid(problem["field"], problem["got"], problem["allowed"], problem["hint"])
-        complain(error, place=f"{path}:{problem['line']}" if problem["line"] else str(path))
+        print_error(error, place=f"{path}:{problem['line']}" if problem["line"] else str(path))
     raise SystemExit(1)
 
 
 def record(client: Client, path: Path) -> list[tuple[LoopSpec, dict[str, Any]]]:
-    """Upload the code behind a loop file and record its loops; return each spec with the server's answer."""
+    """Upload the code of a loop file and record its loops; return each spec with the server's answer."""
     loops = load_loops(path)
     content, files = code.bundle(path)
     state = CodeState(bundle=client.put_bytes(content), files=files, **code.git_state(path.resolve().parent))
@@ -98,7 +98,7 @@ def apply(file: Path = Path("loop.py"), *, check: bool = False, json: bool = Fal
         json: print JSON instead of text.
     """
     client = connect()
-    _complain_of(check_file(client, file), file, json=json)
+    _print_problems(check_file(client, file), file, json=json)
     if check:
         as_json({"problems": []}) if json else say(f"{file}: nothing speaks against it")
         return
@@ -142,7 +142,7 @@ ENDED = ("PROMOTED", "REJECTED", "ROLLED_BACK", "FAILED", "UNCHANGED", "CANCELLE
 
 
 def follow(client: Client, turn_id: str, *, quiet: bool = False) -> Turn:
-    """Print a turn's legs as they happen, until it ends."""
+    """Print the legs of a turn as they happen, and return the turn when it ends."""
     printed: set[tuple[str, bool]] = set()
     while True:
         turn = client.get(f"/turns/{turn_id}", Turn)
@@ -150,7 +150,7 @@ def follow(client: Client, turn_id: str, *, quiet: bool = False) -> Turn:
             key = (leg.name, leg.finished_at is not None)
             if key not in printed and not quiet:
                 printed.add(key)
-                text = f"{leg.result} in {span(leg.seconds)}" if leg.finished_at else f"began {leg.subject}"
+                text = f"{leg.result} in {duration(leg.seconds)}" if leg.finished_at else f"began {leg.subject}"
                 say(f"  {leg.name:9} {text}")
         if turn.state in ENDED:
             if not quiet:
@@ -202,7 +202,7 @@ def list_turns(loop: str = "", *, limit: int = 20, json: bool = False) -> None:
             turn.id,
             turn.state,
             turn.cause.sentence,
-            " ".join(f"{leg.name} {span(leg.seconds)}" for leg in turn.legs),
+            " ".join(f"{leg.name} {duration(leg.seconds)}" for leg in turn.legs),
             ago(turn.created_at),
         )
         for turn in turns
@@ -212,23 +212,23 @@ def list_turns(loop: str = "", *, limit: int = 20, json: bool = False) -> None:
 
 @turn_app.command(name="show")
 def show_turn(turn: str, *, json: bool = False) -> None:
-    """Show one turn whole: cause, legs with seconds, result. Example: `hl turn show churn~3`"""
-    shown = connect().get(f"/turns/{turn}", Turn)
+    """Show one turn: cause, legs with seconds, result. Example: `hl turn show churn~3`"""
+    detail = connect().get(f"/turns/{turn}", Turn)
     if json:
-        as_json(shown)
+        as_json(detail)
         return
-    say(f"[bold]{shown.id}[/] {shown.state}  {shown.result}")
-    say(f"cause: {shown.cause.sentence}")
+    say(f"[bold]{detail.id}[/] {detail.state}  {detail.result}")
+    say(f"cause: {detail.cause.sentence}")
     table(
         "",
         ("leg", "seconds", "outcome", "on"),
-        [(leg.name, span(leg.seconds), leg.result, leg.subject) for leg in shown.legs],
+        [(leg.name, duration(leg.seconds), leg.result, leg.subject) for leg in detail.legs],
     )
 
 
 @turn_app.command(name="cancel")
 def cancel_turn(turn: str, *, reason: str = "") -> None:
-    """Stop a turn, its pipeline run and its rollout. Example: `hl turn cancel churn~3`"""
+    """Cancel a turn, its pipeline run and its rollout. Example: `hl turn cancel churn~3`"""
     cancelled = connect().post(f"/turns/{turn}/cancel", Turn, {"reason": reason})
     say(f"{cancelled.id} {cancelled.state}")
 

@@ -55,7 +55,7 @@ def _row(detail: dict[str, Any]) -> tuple[Any, ...]:
 
 @app.command(name="register")
 def register(model: str, source: str, *, description: str = "", json: bool = False) -> None:
-    """Register a logged model as the next version; the model's loops then judge it.
+    """Register a logged model as the next version; the gates of the model's loops then judge it.
 
     Example: `hl model register churn models:/m-0123456789abcdef0123456789abcdef`
     """
@@ -69,12 +69,14 @@ def register(model: str, source: str, *, description: str = "", json: bool = Fal
 
 @app.command(name="point")
 def point(version: str, alias: str, *, by: str = "", reason: str = "") -> None:
-    """Point an alias to a version; a protected one asks people first. Example: `hl model point churn/7 challenger`
+    """Point an alias to a version; for a protected alias this opens a promotion request.
+
+    Example: `hl model point churn/7 challenger`
 
     Parameters
     ----------
     by
-        Who asks, where the alias is protected; with a token, the token's name does.
+        Who requests it, where the alias is protected; with a token, the token's name.
     """
     model, number = split_version(version)
     body = {"number": number, "person": by, "reason": reason}
@@ -84,7 +86,7 @@ def point(version: str, alias: str, *, by: str = "", reason: str = "") -> None:
 
 @app.command(name="request")
 def request(version: str, alias: str, *, by: str = "", reason: str = "", json: bool = False) -> None:
-    """Ask people to let a protected alias name a version; `hl approve` and `hl reject` answer.
+    """Request that a protected alias points to a version; people answer with `hl approve` and `hl reject`.
 
     Example: `hl model request churn/7 champion --by "$USER" --reason "2 points better on new data"`
     """
@@ -99,7 +101,7 @@ def request(version: str, alias: str, *, by: str = "", reason: str = "", json: b
 
 @app.command(name="protect")
 def protect(model: str, alias: str, *, role: str = "approver", people: int = 1) -> None:
-    """Let an alias move only when people other than the one who asks approve.
+    """Protect an alias: it moves only when people other than the requester approve.
 
     Example: `hl model protect churn champion --people 2`
     """
@@ -109,21 +111,21 @@ def protect(model: str, alias: str, *, role: str = "approver", people: int = 1) 
 
 @app.command(name="unprotect")
 def unprotect(model: str, alias: str) -> None:
-    """Let an alias move freely again. Example: `hl model unprotect churn champion`"""
+    """Remove the protection of an alias. Example: `hl model unprotect churn champion`"""
     connect().post(f"/models/{model}/aliases/{alias}/unprotect", RegisteredModel)
     say(f"{model}@{alias} moves freely")
 
 
 @app.command(name="card")
 def card(version: str, *, set: list[str] | None = None, json: bool = False) -> None:
-    """Print a version's card as Markdown, or fill fields of it in.
+    """Print a version's card as Markdown, or write fields of it.
 
     Example: `hl model card churn/7 --set intended_use="To rank customers who may leave"`
 
     Parameters
     ----------
     set
-        `field=text`: owner, intended_use, out_of_scope, limitations or ethics; an empty text takes it away.
+        `field=text`: owner, intended_use, out_of_scope, limitations or ethics; an empty text deletes the field.
     """
     model, number = split_version(version)
     path = f"/models/{model}/versions/{number}/card"
@@ -139,15 +141,15 @@ def card(version: str, *, set: list[str] | None = None, json: bool = False) -> N
 
 
 def _field(text: str) -> tuple[str, str]:
-    name, mark, value = text.partition("=")
-    if not mark:
+    name, separator, value = text.partition("=")
+    if not separator:
         raise Invalid("--set", text, "field=text")
     return name, value
 
 
 @app.command(name="diff")
 def diff(before: str, after: int, *, json: bool = False) -> None:
-    """Say how one version differs from another: signature, parameters, metrics, files.
+    """Show the difference of two versions: signature, parameters, metrics, files.
 
     Example: `hl model diff churn/6 7`
     """
@@ -180,7 +182,7 @@ def _number(value: float | None) -> str:
 
 @app.command(name="lineage")
 def lineage(version: str, *, json: bool = False) -> None:
-    """Say what a version comes from and where it went. Example: `hl model lineage churn/7`"""
+    """Show the origins of a version, and where it is used. Example: `hl model lineage churn/7`"""
     graph = connect().get("/lineage", dict[str, Any], noun="model_version", id=version)
     if json:
         as_json(graph)

@@ -51,7 +51,7 @@ def list_alerts(deployment: str = "", *, open: bool = False, json: bool = False)
 
 @app.command(name="acknowledge")
 def acknowledge(alert: str) -> None:
-    """Note that you know of an alert. Example: `hl monitor acknowledge churn!3`"""
+    """Record that you know of an alert. Example: `hl monitor acknowledge churn!3`"""
     acknowledged = connect().post(f"/alerts/{alert}/acknowledge", Alert)
     say(f"{acknowledged.id} {acknowledged.state} by {acknowledged.acknowledged_by}")
 

@@ -60,7 +60,7 @@ def _reason(step: dict[str, Any]) -> str:
 
 @app.command(name="cancel")
 def cancel(run: str) -> None:
-    """Stop a pipeline run. Example: `hl pipeline cancel 6f0c...`"""
+    """Cancel a pipeline run. Example: `hl pipeline cancel 6f0c...`"""
     cancelled = connect().post(f"/pipeline-runs/{run}/cancel", PipelineRun)
     say(f"{cancelled.id} {cancelled.state}")
 
@@ -72,7 +72,7 @@ def logs(run: str, step: str, *, follow: bool = False) -> None:
     Parameters
     ----------
     follow
-        Go on printing while the step runs.
+        Keep printing while the step runs.
     """
     client, offset = connect(), 0
     while True:

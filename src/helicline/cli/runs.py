@@ -16,9 +16,9 @@ from helicline.records.run import Run
 from helicline.sdk import runs
 from helicline.sdk.client import Client
 
-SHOWN = 20
-SHORT = 24
-SHORTEST, HEX = 4, frozenset("0123456789abcdef")
+DEFAULT_LIMIT = 20
+MAX_KEY_WIDTH = 24
+MIN_PREFIX_LENGTH, HEX = 4, frozenset("0123456789abcdef")
 app = App(name="runs", help="Tracked runs.")
 
 
@@ -37,18 +37,18 @@ def list_runs(
     Parameters
     ----------
     experiment
-        The id or the name of one experiment; every active one if left out.
+        The id or the name of an experiment; every active one by default.
     limit
-        At most so many; if left out, 20 are shown, and all are written to a file.
+        The greatest number of runs; by default 20 on the screen, and all in a file.
     to
         Write them to a `.csv` or `.parquet` file, with every metric, parameter and tag.
     """
     if limit is not None and limit < 1:
         raise Invalid("limit", limit, "1 or more")
-    most = limit if limit is not None else sys.maxsize if to else SHOWN
-    matching = runs.search(filter, experiment=experiment, order_by=order_by, limit=most, client=connect())
+    max_count = limit if limit is not None else sys.maxsize if to else DEFAULT_LIMIT
+    matching = runs.search(filter, experiment=experiment, order_by=order_by, limit=max_count, client=connect())
     if to:
-        say(f"{len(matching)} runs in {_saved(matching, to)}")
+        say(f"{len(matching)} runs in {_save(matching, to)}")
         return
     if json:
         as_json(matching)
@@ -57,37 +57,37 @@ def list_runs(
     table("", ("run", "name", "status", "metrics", "began"), rows, empty="No runs yet.")
 
 
-def _saved(selection: runs.Runs, to: str) -> Path:
+def _save(selection: runs.Runs, to: str) -> Path:
     try:
         return selection.save(to)
     except OSError as error:
         raise Invalid("to", to, f"a file that can be written ({error.strerror})") from None
 
 
-def _run_of(run_id: str, client: Client) -> Run:
-    """Return the run of an id, or of the beginning of one as lists show it."""
-    if len(run_id) >= SHORTEST and set(run_id) <= HEX and len(run_id) < 32:
-        like = runs.search(f"attributes.run_id LIKE '{run_id}%'", limit=2, client=client)
-        if len(like) == 1:
-            return like[0]
-        if like:
+def _find_run(run_id: str, client: Client) -> Run:
+    """Return the run with that id, or the only one whose id begins so."""
+    if len(run_id) >= MIN_PREFIX_LENGTH and set(run_id) <= HEX and len(run_id) < 32:
+        matches = runs.search(f"attributes.run_id LIKE '{run_id}%'", limit=2, client=client)
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
             raise Invalid("run_id", run_id, "the beginning of one run's id only")
     return runs.get(run_id, client=client)
 
 
-def _metrics(run: Run, most: int) -> str:
-    return " ".join(f"{_short(point.key)}={point.value:.4g}" for point in run.metrics[:most])
+def _metrics(run: Run, max_count: int) -> str:
+    return " ".join(f"{_shortened(point.key)}={point.value:.4g}" for point in run.metrics[:max_count])
 
 
-def _short(key: str) -> str:
-    """Return the key, of a long one its two ends: lists are read across, and the ends are what differs."""
-    return key if len(key) <= SHORT else f"{key[: SHORT // 2]}…{key[-SHORT // 2 + 1 :]}"
+def _shortened(key: str) -> str:
+    """Return the key; of a long key both ends, which distinguish it from others in a list."""
+    return key if len(key) <= MAX_KEY_WIDTH else f"{key[: MAX_KEY_WIDTH // 2]}…{key[-MAX_KEY_WIDTH // 2 + 1 :]}"
 
 
 @app.command(name="show")
 def show_run(run_id: str, *, json: bool = False) -> None:
     """Show a run's parameters, metrics and tags. Example: `hl runs show 0af3...`"""
-    run = _run_of(run_id, connect())
+    run = _find_run(run_id, connect())
     if json:
         as_json(run)
         return
@@ -100,11 +100,11 @@ def show_run(run_id: str, *, json: bool = False) -> None:
 
 @app.command(name="compare")
 def compare_runs(*run_ids: str, json: bool = False) -> None:
-    """Show what is not the same in these runs. Example: `hl runs compare 0af3... 71bc...`"""
+    """Show the differences of these runs. Example: `hl runs compare 0af3... 71bc...`"""
     if len(run_ids) < 2:
         raise Invalid("run_ids", len(run_ids), "two runs or more")
     client = connect()
-    compared = [_run_of(run_id, client) for run_id in run_ids]
+    compared = [_find_run(run_id, client) for run_id in run_ids]
     rows = runs.differences(compared)
     if json:
         as_json({name: dict(zip(run_ids, values, strict=True)) for name, values in rows})
@@ -117,7 +117,7 @@ def compare_runs(*run_ids: str, json: bool = False) -> None:
 def watch_run(run_id: str, *, every: float = 2.0) -> None:
     """Print a run's metrics as they change, until it ends. Example: `hl runs watch 0af3...`"""
     client, before = connect(), ""
-    run_id = _run_of(run_id, client).run_id
+    run_id = _find_run(run_id, client).run_id
     while True:
         run = runs.get(run_id, client=client)
         line = f"{run.status} {_metrics(run, 12)}"
@@ -131,24 +131,24 @@ def watch_run(run_id: str, *, every: float = 2.0) -> None:
 
 @app.command(name="tail")
 def tail_run(run_id: str, *, follow: bool = False) -> None:
-    """Print what a program wrote that `hl run --` began. Example: `hl runs tail 0af3... --follow`
+    """Print the output of a program that `hl run --` started. Example: `hl runs tail 0af3... --follow`
 
     Parameters
     ----------
     follow
-        Go on printing while the run goes on; what is new comes every few seconds.
+        Keep printing while the run is active; new output arrives every few seconds.
     """
-    client, shown = connect(), 0
-    run_id = _run_of(run_id, client).run_id
+    client, printed_length = connect(), 0
+    run_id = _find_run(run_id, client).run_id
     while True:
         run = runs.get(run_id, client=client)
-        place = run.artifact_uri.removeprefix("mlflow-artifacts:/")
-        log = client.wire_bytes(f"/api/2.0/mlflow-artifacts/artifacts/{place}/{LOG_FILE}")
+        path = run.artifact_uri.removeprefix("mlflow-artifacts:/")
+        log = client.wire_bytes(f"/api/2.0/mlflow-artifacts/artifacts/{path}/{LOG_FILE}")
         if log is None and not follow:
             raise NotFound("output of run", run_id)
-        sys.stdout.buffer.write((log or b"")[shown:])
+        sys.stdout.buffer.write((log or b"")[printed_length:])
         sys.stdout.buffer.flush()
-        shown = len(log or b"")
+        printed_length = len(log or b"")
         if not follow or run.status not in ("RUNNING", "SCHEDULED"):
             return
         time.sleep(1.0)
@@ -156,7 +156,7 @@ def tail_run(run_id: str, *, follow: bool = False) -> None:
 
 @app.command(name="why-rerun")
 def why_rerun(pipeline_run: str, *, json: bool = False) -> None:
-    """Say of each step of a pipeline run why it ran, or where its result was kept from.
+    """Show for each step of a pipeline run why it ran, or the run whose result was reused.
 
     Example: `hl runs why-rerun 6f0c...`
     """

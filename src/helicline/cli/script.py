@@ -1,8 +1,8 @@
-"""Any program as a tracked one: `hl run -- python train.py`.
+"""`hl run -- python train.py`: runs any program as a tracked one.
 
-The program is left as it is. Its environment names the server, and tags that the stock MLflow client puts on every run
-it makes (the variable MLFLOW_RUN_CONTEXT); what it prints is kept as a file of those runs. A program that has made none
-after a while gets a run of its own, with its output and how it ended; should it make one later, that one takes over.
+The program is not changed. Its environment has the address of the server, and tags that the stock MLflow client sets on
+every run (the variable MLFLOW_RUN_CONTEXT); its output is stored as a file of those runs. A program without a run after
+ten seconds gets a run of its own, with its output and exit code; this run is deleted if the program creates one later.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from helicline.ids import new_run_id
 from helicline.sdk.client import Client
 
 SCRIPT_TAG, LOG_FILE = "helicline.script", "output.log"
-EVERY_S, BYTES_A_SECOND = 3.0, 500_000
-MOST_LOG_BYTES = 50_000_000
-MOST_DATASETS = 50
-GRACE_S = 10.0
+UPLOAD_INTERVAL_S, BYTES_PER_SECOND = 3.0, 500_000
+MAX_LOG_BYTES = 50_000_000
+MAX_DATASETS = 50
+OWN_RUN_AFTER_S = 10.0
 
 
 def run_script(*command: str, name: str = "", experiment: str = "") -> None:
-    """Run a program; the runs it tracks know its code, its data and its output.
+    """Run a program; its tracked runs get its code state, its data and its output.
 
-    One that has tracked nothing after ten seconds gets a run of its own.
+    A program that has tracked nothing after ten seconds gets a run of its own.
 
     Example: `hl run --name "deeper trees" -- python train.py --depth 9`
 
@@ -61,7 +61,7 @@ def run_script(*command: str, name: str = "", experiment: str = "") -> None:
 
 
 class Script:
-    """One execution of a program, and the runs that it made."""
+    """One execution of a program, and its runs."""
 
     def __init__(self, client: Client, command: Sequence[str], *, name: str, experiment: str) -> None:
         self.client, self.command, self.name, self.experiment = client, list(command), name, experiment
@@ -69,9 +69,9 @@ class Script:
         self.began = time.time()
         self.tags = self._tags()
         self.log = bytearray()
-        self.sent = -1
-        self.own: dict[str, Any] | None = None
-        self.done = threading.Event()
+        self.sent_length = -1
+        self.own_run: dict[str, Any] | None = None
+        self.ended = threading.Event()
 
     def _tags(self) -> dict[str, str]:
         from helicline.sdk.code import git_state
@@ -88,14 +88,14 @@ class Script:
             tags |= {"helicline.git.dirty": "true"} if state["dirty"] else {}
         if self.name:
             tags["mlflow.runName"] = self.name
-        for summary in self.client.items("/datasets", dict[str, Any])[:MOST_DATASETS]:
+        for summary in self.client.items("/datasets", dict[str, Any])[:MAX_DATASETS]:
             name = summary["dataset"]["name"]
             heads = [ref["target"] for ref in summary["refs"] if ref["name"] == "main"]
             tags |= {f"helicline.data.{name}": f"{name}@{head}" for head in heads}
         return tags
 
     def environment(self) -> dict[str, str]:
-        """Return the program's environment: what it has, and where the server is."""
+        """Return the program's environment: the present one with the address of the server and the tags."""
         variables = {
             "MLFLOW_TRACKING_URI": self.client.url,
             "MLFLOW_RUN_CONTEXT": json.dumps(self.tags),
@@ -109,7 +109,7 @@ class Script:
         return {**os.environ, **variables}
 
     def run(self) -> int:
-        """Run the program to its end, show what it prints, and return its exit code."""
+        """Run the program to its end, copy its output to the terminal, and return its exit code."""
         try:
             process = subprocess.Popen(
                 self.command, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -118,59 +118,59 @@ class Script:
             raise Invalid("command", self.command[0], f"a program that can be run ({error.strerror})") from None
         assert process.stdout is not None
         before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-        keeper = threading.Thread(target=self._keep_sending, daemon=True)
-        keeper.start()
+        uploader = threading.Thread(target=self._upload_loop, daemon=True)
+        uploader.start()
         try:
             self._copy(process.stdout)
-        except KeyboardInterrupt:  # the program got it too, and may have things to finish
+        except KeyboardInterrupt:  # the program got the signal too, and may need time to finish
             self._copy(process.stdout)
         finally:
             code = process.wait()
             signal.signal(signal.SIGTERM, before)
-            self.done.set()
-            keeper.join()
+            self.ended.set()
+            uploader.join()
         return code if code >= 0 else 128 - code
 
     def _copy(self, output: IO[bytes]) -> None:
         while piece := os.read(output.fileno(), 65_536):
             sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
-            if len(self.log) < MOST_LOG_BYTES:
+            if len(self.log) < MAX_LOG_BYTES:
                 self.log += piece
 
-    def _keep_sending(self) -> None:
-        # each time the whole log is sent: the longer it is, the less often
-        while not self.done.wait(max(EVERY_S, len(self.log) / BYTES_A_SECOND)):
+    def _upload_loop(self) -> None:
+        # each upload sends the whole log, so a long log is sent less often
+        while not self.ended.wait(max(UPLOAD_INTERVAL_S, len(self.log) / BYTES_PER_SECOND)):
             try:
-                self._send_log(self._runs(wait_s=GRACE_S))
-            except Exception as error:  # the program's work goes on, whatever becomes of its log
+                self._send_log(self._runs(wait_s=OWN_RUN_AFTER_S))
+            except Exception as error:  # a failed upload must not stop the program
                 print(f"hl run: the log could not be sent: {error}", file=sys.stderr)
 
     def _send_log(self, runs: Sequence[dict[str, Any]]) -> None:
         content = bytes(self.log)
-        if not runs or len(content) == self.sent:
+        if not runs or len(content) == self.sent_length:
             return
         for run in runs:
-            place = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
-            self.client.wire("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{place}/{LOG_FILE}", content=content)
-        self.sent = len(content)
+            path = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
+            self.client.wire("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{path}/{LOG_FILE}", content=content)
+        self.sent_length = len(content)
 
     def _runs(self, wait_s: float) -> list[dict[str, Any]]:
-        """Return the program's runs; its own one where it has made none `wait_s` after its start."""
+        """Return the program's runs, or its own run where it has none `wait_s` after its start."""
         runs = self._program_runs()
-        if runs and self.own is not None:
-            self.client.wire("POST", "/api/2.0/mlflow/runs/delete", body={"run_id": self.own["info"]["run_id"]})
-            self.own = None
+        if runs and self.own_run is not None:
+            self.client.wire("POST", "/api/2.0/mlflow/runs/delete", body={"run_id": self.own_run["info"]["run_id"]})
+            self.own_run = None
         if runs or time.time() - self.began < wait_s:
             return runs
-        self.own = self.own or self._own_run()
-        return [self.own]
+        self.own_run = self.own_run or self._own_run()
+        return [self.own_run]
 
     def _program_runs(self) -> list[dict[str, Any]]:
-        own = "" if self.own is None else self.own["info"]["run_id"]
+        own_run = "" if self.own_run is None else self.own_run["info"]["run_id"]
         body = {
             "experiment_ids": [experiment["experiment_id"] for experiment in self._experiments()],
-            "filter": f"tags.`{SCRIPT_TAG}` = '{self.id}' AND attributes.run_id != '{own}'",
+            "filter": f"tags.`{SCRIPT_TAG}` = '{self.id}' AND attributes.run_id != '{own_run}'",
             "max_results": 1000,
         }
         runs: list[dict[str, Any]] = self.client.wire("POST", "/api/2.0/mlflow/runs/search", body=body).get("runs", [])
@@ -181,10 +181,10 @@ class Script:
         return list(page.get("experiments", []))
 
     def finish(self, code: int) -> list[str]:
-        """Send the rest of the log, end what the program left open, and return the ids of its runs."""
+        """Send the rest of the log, end the runs that are still active, and return their ids."""
         status = "FINISHED" if code == 0 else "KILLED" if code > 128 else "FAILED"
         runs = self._runs(wait_s=0)
-        self.sent = -1
+        self.sent_length = -1
         self._send_log(runs)
         for run in runs:
             run_id = run["info"]["run_id"]

@@ -1,4 +1,4 @@
-"""How commands print: a table for people, JSON for programs, errors as a sentence and a next step."""
+"""Output of commands: tables for people, JSON for programs, errors as a sentence and a next step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLOURS = {
 
 
 def connect() -> Client:
-    """Return a client of the server in force."""
+    """Return a client of the configured server."""
     return Client()
 
 
@@ -30,12 +30,12 @@ def as_json(value: Any) -> None:
 
 
 def coloured(text: str) -> str:
-    """Return a state with its colour, for rich."""
+    """Return a state with its colour as rich markup."""
     return f"[{COLOURS[text]}]{text}[/]" if text in COLOURS else text
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "") -> None:
-    """Print rows under their headings, or `empty` where there are none."""
+    """Print rows below their headings, or `empty` where there are none."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -44,13 +44,13 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     if not lines and empty:
         Console().print(escape(empty))
         return
-    shown = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    grid = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
-        shown.add_column(column, overflow="fold")
+        grid.add_column(column, overflow="fold")
     for line in lines:
         cells = ["" if cell is None else str(cell) for cell in line]
-        shown.add_row(*[coloured(cell) if cell in COLOURS else escape(cell) for cell in cells])
-    Console().print(shown)
+        grid.add_row(*[coloured(cell) if cell in COLOURS else escape(cell) for cell in cells])
+    Console().print(grid)
 
 
 def say(text: str) -> None:
@@ -60,8 +60,8 @@ def say(text: str) -> None:
     Console(highlight=False).print(text)
 
 
-def complain(error: HeliclineError, *, place: str = "") -> None:
-    """Print an error for a person, with the place (`file:line`) it is about."""
+def print_error(error: HeliclineError, *, place: str = "") -> None:
+    """Print an error to standard error, with the place (`file:line`) it is about."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -73,7 +73,7 @@ def complain(error: HeliclineError, *, place: str = "") -> None:
 
 
 def ago(moment: datetime | None) -> str:
-    """Return how long ago something was, in one unit."""
+    """Return the time since a moment, in one unit."""
     if moment is None:
         return ""
     seconds = max(0.0, (datetime.now(UTC) - moment).total_seconds())
@@ -83,8 +83,8 @@ def ago(moment: datetime | None) -> str:
     return f"{seconds:.0f} s ago"
 
 
-def span(seconds: float | None) -> str:
-    """Return a duration as people say it."""
+def duration(seconds: float | None) -> str:
+    """Return a duration in a readable unit."""
     if seconds is None:
         return ""
     if seconds < 60:

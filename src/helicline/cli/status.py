@@ -1,4 +1,4 @@
-"""`hl status`: the ring in the terminal."""
+"""`hl status`: the loop in the terminal."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ def _symbol(station: dict[str, Any]) -> str:
     return "[yellow]●[/]" if station["moving"] else "[green]○[/]"
 
 
-def ring(stations: list[dict[str, Any]]) -> str:
-    """Return the circle as text: each station's name with its state, and the arrows between them."""
+def diagram(stations: list[dict[str, Any]]) -> str:
+    """Return the loop as text: the name and state of each station, with arrows between them."""
     by_name = {station["name"]: station for station in stations}
 
-    def shown(name: str) -> str:
+    def labelled(name: str) -> str:
         return f"{_symbol(by_name[name])} {name}"
 
     return "\n".join(
         [
-            f"        ╭──────▶────── {shown('Data')} ──────▶──────╮",
-            f"    {shown('Retrain')}                         {shown('Train')}",
+            f"        ╭──────▶────── {labelled('Data')} ──────▶──────╮",
+            f"    {labelled('Retrain')}                         {labelled('Train')}",
             "        ▲                                  ▼",
-            f"    {shown('Watch')}                           {shown('Register')}",
+            f"    {labelled('Watch')}                           {labelled('Register')}",
             "        ▲                                  ▼",
-            f"        ╰────◀──── {shown('Serve')} ◀─── {shown('Gate')} ◀───╯",
+            f"        ╰────◀──── {labelled('Serve')} ◀─── {labelled('Gate')} ◀───╯",
         ]
     )
 
 
 def status(*, json: bool = False) -> None:
-    """Show where the circle stands, and what needs a person.
+    """Show the state of the loop, and what needs a person.
 
     Example: `hl status`
     """
@@ -41,7 +41,7 @@ def status(*, json: bool = False) -> None:
     if json:
         as_json(status_now)
         return
-    say(ring(status_now["stations"]) + "\n")
+    say(diagram(status_now["stations"]) + "\n")
     table("", ("station", "now"), [(station["name"], station["sentence"]) for station in status_now["stations"]])
     seen_s = status_now["gateway_seen_s"]
     say(f"\ngateway: {'not seen yet' if seen_s is None else f'reported {seen_s:.1f} s ago'}")

@@ -1,4 +1,4 @@
-"""Starts, restarts and stops the processes of one home: server, worker, gateway. One lock file a home."""
+"""The supervisor: starts, restarts and stops server, worker and gateway of one home, which it locks."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from helicline.errors import Conflict, Unavailable
 from helicline.settings import Settings
 from helicline.store.durable import make_folder
 
-READY_PATIENCE_S = 60.0
+READY_TIMEOUT_S = 60.0
 RESTART_MIN_S, RESTART_MAX_S = 0.2, 10.0
 
 
 class Child:
-    """One process under supervision, its log, and when it may be started again."""
+    """One supervised process, its log, and the time of its next restart."""
 
     def __init__(self, name: str, command: Sequence[str], *, log: Path, environment: dict[str, str]) -> None:
         self.name, self.command, self.log, self.environment = name, list(command), log, environment
@@ -40,9 +40,9 @@ class Child:
             )  # fmt: skip
         self.started = time.monotonic()
 
-    def ready_line(self, patience_s: float) -> str:
-        """Wait for the line "<name> ready ..." and return what follows. Raises Unavailable where it does not come."""
-        end, marker = time.monotonic() + patience_s, f"{self.name} ready "
+    def ready_line(self, timeout_s: float) -> str:
+        """Return the text after "<name> ready " in the log. Raises Unavailable where this line does not come."""
+        end, marker = time.monotonic() + timeout_s, f"{self.name} ready "
         while time.monotonic() < end:
             text = self.log.read_bytes()[self.offset :].decode(errors="replace")
             for line in text.splitlines():
@@ -57,7 +57,7 @@ class Child:
         )
 
     def tend(self) -> None:
-        """Start the process again if it ended, ever more slowly while it keeps ending at once."""
+        """Restart the process if it has ended; the wait grows while it ends quickly."""
         if self.process is None or self.process.poll() is None:
             return
         now = time.monotonic()
@@ -69,12 +69,12 @@ class Child:
             self.retry_at = 0.0
             self.start()
 
-    def stop(self, patience_s: float = 10.0) -> None:
+    def stop(self, timeout_s: float = 10.0) -> None:
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()
         try:
-            self.process.wait(patience_s)
+            self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -93,30 +93,30 @@ class Supervisor:
         self.token = ""
 
     def start(self) -> None:
-        """Start everything. Raises Conflict where this home runs already, Unavailable where a part does not start."""
+        """Start everything. Raises Conflict where this home is in use, Unavailable where a process does not start."""
         make_folder(self.home, mode=0o700)
         (self.home / "logs").mkdir(exist_ok=True)
         self._take_lock()
         try:
             server = self._child("server", ["-m", "helicline.server.main"])
-            url = self.urls["server"] = server.ready_line(READY_PATIENCE_S)
+            url = self.urls["server"] = server.ready_line(READY_TIMEOUT_S)
             self._pin_port(server, url)
             (self.home / "server.url").write_text(url)
             self.token = (self.home / "owner.token").read_text().strip()
             worker = ["-m", "helicline.engine.worker", "--server", url, "--slots", str(self.settings.worker_slots)]
             gateway = ["-m", "helicline.gateway", "--home", str(self.home), "--server", url]
             gateway += ["--host", self.settings.host, "--port", str(self.settings.gateway_port)]
-            front, hands = self._child("gateway", gateway), self._child("worker", worker)
-            self.urls["gateway"] = front.ready_line(READY_PATIENCE_S)
+            front, worker_process = self._child("gateway", gateway), self._child("worker", worker)
+            self.urls["gateway"] = front.ready_line(READY_TIMEOUT_S)
             (self.home / "gateway.url").write_text(self.urls["gateway"])
             front.command[-1] = self.urls["gateway"].rpartition(":")[2]
-            hands.ready_line(READY_PATIENCE_S)
+            worker_process.ready_line(READY_TIMEOUT_S)
         except BaseException:
             self.stop()
             raise
 
     def _pin_port(self, server: Child, url: str) -> None:
-        """A server that took a free port must come back to the same one after a restart."""
+        """Keep the port of a server that took a free one, so that it has the same port after a restart."""
         server.environment = {**server.environment, "HELICLINE_PORT": url.rpartition(":")[2]}
 
     def _take_lock(self) -> None:
@@ -144,25 +144,25 @@ class Supervisor:
         return child
 
     def tend(self) -> None:
-        """Look after the children until told to stop."""
+        """Restart ended processes until `stopping` is set."""
         while not self.stopping:
             for child in self.children:
                 child.tend()
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """Stop gateway and worker first, the server last, and let go of the home."""
+        """Stop gateway and worker first, the server last, and release the home."""
         self.stopping = True
         for child in reversed(self.children):
             child.stop()
-        for note in ("server.url", "gateway.url"):
-            (self.home / note).unlink(missing_ok=True)
+        for file_name in ("server.url", "gateway.url"):
+            (self.home / file_name).unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.close()
 
 
 def owner_of(home: Path) -> int:
-    """Return the process id of the supervisor that holds a home, 0 where none does."""
+    """Return the process id of the supervisor that has locked a home, 0 where there is none."""
     path = home / "lock"
     if not path.is_file():
         return 0

@@ -10,7 +10,7 @@ import time
 
 from helicline import settings as settings_file
 from helicline.cli.show import say
-from helicline.cli.supervisor import READY_PATIENCE_S, Supervisor, owner_of
+from helicline.cli.supervisor import READY_TIMEOUT_S, Supervisor, owner_of
 from helicline.errors import Unavailable
 from helicline.store.durable import make_folder
 
@@ -30,8 +30,8 @@ def up(*, detach: bool = False) -> None:
         return
     settings = settings_file.load()
     supervisor = Supervisor(settings)
-    for kind in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(kind, lambda *_: setattr(supervisor, "stopping", True))
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, lambda *_: setattr(supervisor, "stopping", True))
     supervisor.start()
     say(f"web UI and API  [bold]{supervisor.urls['server']}[/]   (MLFLOW_TRACKING_URI is the same)")
     say(f"predictions     [bold]{supervisor.urls['gateway']}[/]")
@@ -55,7 +55,7 @@ def _detach() -> None:
             [sys.executable, "-m", "helicline.cli.app", "up"],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, env=dict(os.environ),
         )  # fmt: skip
-    end = time.monotonic() + READY_PATIENCE_S
+    end = time.monotonic() + READY_TIMEOUT_S
     while not (home / "gateway.url").is_file():
         if child.poll() is not None or time.monotonic() > end:
             tail = "\n".join((home / "supervisor.log").read_text().splitlines()[-5:])

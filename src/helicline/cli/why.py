@@ -1,4 +1,4 @@
-"""`hl why`: the walk back from one prediction."""
+"""`hl why`: from one prediction back to its origins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from helicline.cli.show import as_json, connect, say
 
 
 def why(prediction_id: str, *, json: bool = False) -> None:
-    """Walk one prediction back to its version, run, code, environment, data, gates and people.
+    """Show the origins of one prediction: version, run, code, environment, data, gates and people.
 
     Example: `hl why 0193a1c2-7b5e-7c3a-9f00-0123456789ab`
     """
@@ -21,41 +21,41 @@ def why(prediction_id: str, *, json: bool = False) -> None:
 
 
 def lines(answer: dict[str, Any]) -> list[str]:
-    """Return the answer as lines with rich markup, one a thing that stands behind the prediction."""
+    """Return the answer as lines with rich markup, one for each origin of the prediction."""
     prediction, version = answer["prediction"], answer["version"]
     labels = ", ".join(f"{name}={value}" for name, value in prediction["labels"].items()) or "none yet"
-    shown = [
+    output = [
         f"[bold]prediction[/]  {prediction['prediction_id']} → {prediction['prediction']}   label: {labels}",
         f"[bold]served by[/]   {prediction['deployment']}#{prediction['served_by']} ({prediction['variant']}) "
         f"in {prediction['latency_us'] / 1000:.1f} ms at {prediction['at']}",
         f"[bold]version[/]     {version['model']}/{version['number']}   digest {version['digest'][:16]}",
     ]
     if answer["turn"]:
-        shown.append(f"[bold]turn[/]        {answer['turn']}: {answer['turn_cause']}")
+        output.append(f"[bold]turn[/]        {answer['turn']}: {answer['turn_cause']}")
     if answer["run"]:
-        shown.append(f"[bold]run[/]         {answer['run']['run_id']} {answer['run']['name']}")
+        output.append(f"[bold]run[/]         {answer['run']['run_id']} {answer['run']['name']}")
     if answer["code"]:
         state = answer["code"]
         commit = f"commit {state['commit'][:12]}{' (dirty)' if state['dirty'] else ''}, " if state["commit"] else ""
-        shown.append(f"[bold]code[/]        {commit}bundle {state['bundle'][:12]} ({', '.join(state['files'])})")
+        output.append(f"[bold]code[/]        {commit}bundle {state['bundle'][:12]} ({', '.join(state['files'])})")
     if answer["environment"]:
         packages = answer["environment"]["packages"]
         text = (
             f"python {answer['environment']['python']}, {len(packages)} packages, {answer['environment']['hash'][:12]}"
         )
-        shown.append(f"[bold]environment[/] {text}")
-    shown += [f"[bold]data[/]        {ref}" for ref in answer["datasets"].values()]
-    return [*shown, *_verdicts(answer)]
+        output.append(f"[bold]environment[/] {text}")
+    output += [f"[bold]data[/]        {ref}" for ref in answer["datasets"].values()]
+    return [*output, *_verdicts(answer)]
 
 
 def _verdicts(answer: dict[str, Any]) -> list[str]:
-    shown = []
+    output = []
     for verdict in (answer["report"] or {"verdicts": []})["verdicts"]:
         name = verdict["check"]["kind"] + (f":{verdict['check']['metric']}" if verdict["check"]["metric"] else "")
         by = f", waived by {verdict['waived_by']}: {verdict['waiver_reason']}" if verdict["waived_by"] else ""
-        shown.append(f"[bold]gate[/]        {name} {verdict['outcome']}: {verdict['reason']}{by}")
+        output.append(f"[bold]gate[/]        {name} {verdict['outcome']}: {verdict['reason']}{by}")
     decisions = (answer["request"] or {"approvals": []})["approvals"]
-    return shown + [
+    return output + [
         f"[bold]approval[/]    {decision['decision']} by {decision['person']} ({decision['role']}) at {decision['at']}"
         for decision in decisions
     ]

@@ -1,8 +1,8 @@
-"""A file tree as bytes: sorted shards under one root, so that equal trees have equal names.
+"""The manifest of a file tree: sorted shards below one root, so that equal trees have equal hashes (note 0003).
 
-Format 1. A shard is zstd-compressed JSON lines ``["path", size, "blake3"]`` sorted by path; it is cut after a path
-whose own BLAKE3 begins below 1/4096, so an edit changes one shard and leaves the rest shared. The root is JSON:
-format, totals and ``[first, last, count, shard]``. An entry may grow a fourth element (chunks of a large file)
+Format 1. A shard is zstd-compressed JSON lines ``["path", size, "blake3"]`` sorted by path; it ends after a path
+whose own BLAKE3 begins below 1/4096, so an edit changes one shard and all others stay shared. The root is JSON:
+format, totals and ``[first, last, count, shard]``. An entry may get a fourth element (chunks of a large file)
 without a new format.
 """
 
@@ -20,12 +20,12 @@ from helicline.records.dataset import FileEntry, TreeDiff
 from helicline.store.blobs import Blobs
 
 FORMAT = 1
-CUT = 4096
+MEAN_SHARD_LENGTH = 4096
 MAX_PATH = 1024
 
 
 class Root(msgspec.Struct, frozen=True, kw_only=True):
-    """The top of a tree."""
+    """The root of a tree."""
 
     format: int
     file_count: int
@@ -34,7 +34,7 @@ class Root(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def checked_path(path: str) -> str:
-    """Return `path` if it stays below the tree's root on every system.
+    """Return `path`. Raises Invalid where it could leave the tree's root on some system.
 
     Raises:
         Invalid: empty, absolute, with '..', '\\', control characters, a drive, or not in normal form.
@@ -50,7 +50,7 @@ def checked_path(path: str) -> str:
 
 
 def checked_entries(entries: Iterable[FileEntry]) -> list[FileEntry]:
-    """Return the entries sorted by path. Raises Invalid for a bad path, a bad size, or a path that comes twice."""
+    """Return the entries sorted by path. Raises Invalid for an invalid path or size, or a repeated path."""
     ordered = sorted(entries, key=lambda entry: entry.path)
     folded: set[str] = set()
     for entry in ordered:
@@ -64,9 +64,9 @@ def checked_entries(entries: Iterable[FileEntry]) -> list[FileEntry]:
 
 
 def write_tree(blobs: Blobs, entries: Sequence[FileEntry]) -> str:
-    """Store the shards and the root of sorted `entries`; return the root's hash, the name of the tree."""
+    """Store the shards and the root of sorted `entries`; return the root's hash, which identifies the tree."""
     shards = []
-    for group in _cut(entries):
+    for group in _split(entries):
         lines = b"\n".join(msgspec.json.encode(entry) for entry in group)
         digest, _ = blobs.put([zstandard.ZstdCompressor(level=3).compress(lines)])
         shards.append((group[0].path, group[-1].path, len(group), digest))
@@ -76,11 +76,11 @@ def write_tree(blobs: Blobs, entries: Sequence[FileEntry]) -> str:
     return digest
 
 
-def _cut(entries: Sequence[FileEntry]) -> Iterator[list[FileEntry]]:
+def _split(entries: Sequence[FileEntry]) -> Iterator[list[FileEntry]]:
     group: list[FileEntry] = []
     for entry in entries:
         group.append(entry)
-        if int.from_bytes(blake3(entry.path.encode()).digest()[:4], "big") < (1 << 32) // CUT:
+        if int.from_bytes(blake3(entry.path.encode()).digest()[:4], "big") < (1 << 32) // MEAN_SHARD_LENGTH:
             yield group
             group = []
     if group:
@@ -106,7 +106,7 @@ def read_tree(blobs: Blobs, root_hash: str) -> list[FileEntry]:
 
 
 def diff(blobs: Blobs, before: str, after: str) -> TreeDiff:
-    """Return what changed between two trees; shards that both share are not read."""
+    """Return the difference of two trees; shards in both are not read."""
     old_root, new_root = read_root(blobs, before), read_root(blobs, after)
     shared = {shard[3] for shard in old_root.shards} & {shard[3] for shard in new_root.shards}
     old = {

@@ -1,4 +1,4 @@
-"""Datasets, their versions and refs."""
+"""Datasets, dataset versions and refs: create, commit, resolve and point."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from helicline.store.noun import Stale
 from helicline.store.unit import Reader, Tx
 
 
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A tree whose bytes are all durable, ready to be named in a transaction."""
+class PreparedTree(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored manifest, ready to become a version in a transaction."""
 
     root_hash: str
     file_count: int
@@ -28,11 +28,11 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[tuple[str, str], ...]
 
 
-def prepare(blobs: Blobs, entries: Sequence[FileEntry]) -> Prepared:
-    """Check the entries and store their manifest. Do this outside of the transaction: it writes files.
+def prepare(blobs: Blobs, entries: Sequence[FileEntry]) -> PreparedTree:
+    """Check the entries and store their manifest, outside of a transaction because it writes files.
 
     Raises:
-        Invalid: no entries, a bad path, or a blob that was not uploaded before.
+        Invalid: no entries, an invalid path, or a blob that was not uploaded before.
     """
     ordered = tree.checked_entries(entries)
     if not ordered:
@@ -41,7 +41,7 @@ def prepare(blobs: Blobs, entries: Sequence[FileEntry]) -> Prepared:
     if missing:
         raise Invalid("files", missing[0], "files whose blobs were uploaded first", f"{len(missing)} are missing.")
     row_count, columns = _describe(blobs, ordered)
-    return Prepared(
+    return PreparedTree(
         root_hash=tree.write_tree(blobs, ordered),
         file_count=len(ordered),
         byte_count=sum(entry.size for entry in ordered),
@@ -51,7 +51,7 @@ def prepare(blobs: Blobs, entries: Sequence[FileEntry]) -> Prepared:
 
 
 def _describe(blobs: Blobs, entries: Sequence[FileEntry]) -> tuple[int | None, tuple[tuple[str, str], ...]]:
-    """Return rows and columns over the tree's Parquet files, (None, ()) where it holds none."""
+    """Return row count and columns of the tree's Parquet files, (None, ()) where it has none."""
     paths = [str(blobs.path(entry.hash)) for entry in entries if entry.path.endswith(".parquet")]
     if not paths:
         return None, ()
@@ -66,7 +66,7 @@ def _describe(blobs: Blobs, entries: Sequence[FileEntry]) -> tuple[int | None, t
 
 
 def create(tx: Tx, name: str, *, description: str = "") -> Dataset:
-    """Return the dataset, made now if it is new."""
+    """Return the dataset, created if it does not exist."""
     existing = nouns.DATASETS.find(tx, checked_name("dataset", name))
     if existing is not None:
         return existing
@@ -80,20 +80,20 @@ def create(tx: Tx, name: str, *, description: str = "") -> Dataset:
 def commit(
     tx: Tx,
     name: str,
-    prepared: Prepared,
+    prepared: PreparedTree,
     *,
     ref: str = "main",
     message: str = "",
     expected: str | None = None,
     turn: str = "",
 ) -> DatasetVersion:
-    """Record a version and move `ref` to it; a tree that is there already is not a new version.
+    """Return the version of the tree, and move `ref` to it; an existing tree makes no new version.
 
     Args:
-        expected: the version id `ref` must still point to ("" for a ref that must be new), None to not ask.
+        expected: the version id of `ref` before ("" for a new ref); None skips the check.
 
     Raises:
-        Stale: `ref` points elsewhere by now.
+        Stale: `ref` points to another version.
     """
     dataset = create(tx, name)
     head = nouns.DATASET_REFS.find(tx, name, checked_name("ref", ref))
@@ -108,7 +108,9 @@ def commit(
     return version
 
 
-def _insert(tx: Tx, dataset: Dataset, prepared: Prepared, *, parent: str, message: str, turn: str) -> DatasetVersion:
+def _insert(
+    tx: Tx, dataset: Dataset, prepared: PreparedTree, *, parent: str, message: str, turn: str
+) -> DatasetVersion:
     dataset = nouns.DATASETS.swap(tx, msgspec.structs.replace(dataset, last_sequence=dataset.last_sequence + 1))
     version = DatasetVersion(
         dataset=dataset.name,
@@ -141,7 +143,7 @@ def _move(tx: Tx, head: DatasetRef | None, *, name: str, ref: str, target: str) 
 
 
 def resolve(tx: Reader, spec: str) -> DatasetVersion:
-    """Return the version that `name`, `name@ref`, `name@v3` or `name@<12 hex>` stands for.
+    """Return the version of `name`, `name@ref`, `name@v3` or `name@<12 hex>`.
 
     Raises:
         NotFound: no such dataset, ref or version.

@@ -1,11 +1,11 @@
-"""What models are evaluated with."""
+"""Evaluation: datasets of examples, and scorers."""
 
 from helicline.evaluation.dataset import (
     create_dataset,
     delete_dataset,
     delete_records,
     get_dataset,
-    place_dataset,
+    link_experiments,
     records,
     search_datasets,
     tag_dataset,
@@ -28,9 +28,9 @@ __all__ = [
     "delete_scorer",
     "get_dataset",
     "get_scorer",
+    "link_experiments",
     "newest_scorers",
     "online_scoring",
-    "place_dataset",
     "records",
     "register_scorer",
     "scorer_versions",

@@ -1,4 +1,4 @@
-"""The verbs of evaluation datasets and their records."""
+"""Evaluation datasets and their records."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from helicline.records.run import Clause, Sort
 from helicline.store.noun import column_value
 from helicline.store.nouns import EVALUATION_DATASETS as DATASETS
 from helicline.store.nouns import EVALUATION_RECORDS as RECORDS
-from helicline.store.rows.experiment import hold
+from helicline.store.rows.experiment import lock_topics
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks, get_experiment, grammar
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, TEXT, Grammar, Kind, attribute
-from helicline.tracking.page_token import decode_token, encode_token, paged
-from helicline.tracking.search import checked_page, in_order
+from helicline.tracking.page_token import decode_token, encode_token, paginate
+from helicline.tracking.search import checked_page, sort_items
 
 USER_TAG = "mlflow.user"
 MAX_RECORDS = 10_000
@@ -47,7 +47,7 @@ GRAMMAR = Grammar(
 def create_dataset(
     tx: Tx, name: str, *, tags: dict[str, str] | None = None, experiments: Sequence[str] = ()
 ) -> EvaluationDataset:
-    """Return the new dataset, without records. Names may come more than once, as at the stock server."""
+    """Return the new dataset, without records. Names need not be unique, as on the stock server."""
     checks.checked_text("name", checks.checked_length("name", 255, name))
     checked_tags = _checked_tags(tags or {})
     user = checked_tags.get(USER_TAG, "")
@@ -84,14 +84,14 @@ def get_dataset(tx: Reader, dataset_id: str) -> EvaluationDataset:
     return dataset
 
 
-def _locked(tx: Tx, dataset_id: str) -> EvaluationDataset:
-    hold(tx, f"evaluation_dataset:{dataset_id}")
+def _lock(tx: Tx, dataset_id: str) -> EvaluationDataset:
+    lock_topics(tx, f"evaluation_dataset:{dataset_id}")
     return get_dataset(tx, dataset_id)
 
 
 def delete_dataset(tx: Tx, dataset_id: str) -> None:
-    """Remove the dataset with its records; one that is not there is fine."""
-    hold(tx, f"evaluation_dataset:{dataset_id}")
+    """Delete the dataset with its records; no error where it does not exist."""
+    lock_topics(tx, f"evaluation_dataset:{dataset_id}")
     if DATASETS.find(tx, dataset_id) is None:
         return
     for record in RECORDS.select(tx, RECORDS.table.c.dataset == dataset_id):
@@ -101,22 +101,24 @@ def delete_dataset(tx: Tx, dataset_id: str) -> None:
 
 
 def tag_dataset(tx: Tx, dataset_id: str, tags: dict[str, str | None]) -> None:
-    """Set the tags; one without a value goes."""
-    dataset = _locked(tx, dataset_id)
-    fresh = _checked_tags({key: value for key, value in tags.items() if value is not None})
-    merged = {key: value for key, value in (dataset.tags | fresh).items() if key not in tags or tags[key] is not None}
-    _swap(tx, dataset, tags=merged, updated_by=fresh.get(USER_TAG, dataset.updated_by))
+    """Set the tags; a tag with the value None is deleted."""
+    dataset = _lock(tx, dataset_id)
+    added = _checked_tags({key: value for key, value in tags.items() if value is not None})
+    merged = {key: value for key, value in (dataset.tags | added).items() if key not in tags or tags[key] is not None}
+    _swap(tx, dataset, tags=merged, updated_by=added.get(USER_TAG, dataset.updated_by))
 
 
-def place_dataset(tx: Tx, dataset_id: str, *, add: Sequence[str] = (), drop: Sequence[str] = ()) -> EvaluationDataset:
-    """Return the dataset, linked to experiments that are there and no longer to others."""
+def link_experiments(
+    tx: Tx, dataset_id: str, *, add: Sequence[str] = (), drop: Sequence[str] = ()
+) -> EvaluationDataset:
+    """Return the dataset after linking it to the experiments in `add` and unlinking those in `drop`."""
     for experiment_id in add:
         get_experiment(tx, experiment_id)
-    dataset = _locked(tx, dataset_id)
-    placed = tuple(
+    dataset = _lock(tx, dataset_id)
+    linked = tuple(
         experiment_id for experiment_id in dict.fromkeys((*dataset.experiments, *add)) if experiment_id not in drop
     )
-    return _swap(tx, dataset, experiments=placed)
+    return _swap(tx, dataset, experiments=linked)
 
 
 def _swap(tx: Tx, dataset: EvaluationDataset, **fields: Any) -> EvaluationDataset:
@@ -135,33 +137,33 @@ def search_datasets(
     """Return one page of datasets and the token of the next; newest first by default."""
     checked_page("max_results", max_results, 50_000)
     clauses, order = grammar.parse_filter(filter, GRAMMAR), grammar.parse_order(order_by, GRAMMAR)
-    within = set(experiments)
+    experiment_ids = set(experiments)
     table = DATASETS.table.c
     matching = [
         dataset
         for dataset in DATASETS.select(tx, order=(table.created_at.desc(), table.id))
-        if (not within or within & set(dataset.experiments))
-        and all(grammar.holds(clause, _value(dataset, clause)) for clause in clauses)
+        if (not experiment_ids or experiment_ids & set(dataset.experiments))
+        and all(grammar.satisfies(clause, _value(dataset, clause)) for clause in clauses)
     ]
-    ordered = in_order(matching, order, _value)
-    return paged(ordered, limit=max_results, token=page_token, id_of=lambda dataset: dataset.id)
+    ordered = sort_items(matching, order, _value)
+    return paginate(ordered, limit=max_results, token=page_token, id_of=lambda dataset: dataset.id)
 
 
-def _value(dataset: EvaluationDataset, about: Clause | Sort) -> Any:
-    if about.entity == "tag":
-        return dataset.tags.get(about.key)
-    if about.key in ("created_time", "last_update_time"):
-        return epoch_ms(dataset.created_at if about.key == "created_time" else dataset.updated_at)
+def _value(dataset: EvaluationDataset, term: Clause | Sort) -> Any:
+    if term.entity == "tag":
+        return dataset.tags.get(term.key)
+    if term.key in ("created_time", "last_update_time"):
+        return epoch_ms(dataset.created_at if term.key == "created_time" else dataset.updated_at)
     names = {"name": dataset.name, "created_by": dataset.created_by, "last_updated_by": dataset.updated_by}
-    return names[about.key]
+    return names[term.key]
 
 
 def upsert_records(tx: Tx, dataset_id: str, records: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    """Add the records, or change those whose inputs are there already; return how many of either."""
+    """Add the records, or merge them into those with equal inputs; return how many were added and how many merged."""
     if len(records) > MAX_RECORDS:
         raise Invalid("records", len(records), f"at most {MAX_RECORDS} in one request")
-    dataset = _locked(tx, dataset_id)
-    table, inserted, schema = RECORDS.table.c, 0, _copied(dataset.schema)
+    dataset = _lock(tx, dataset_id)
+    table, inserted, schema = RECORDS.table.c, 0, _copy_schema(dataset.schema)
     user = dataset.updated_by
     for number, record in enumerate(records):
         fields = _checked_record(record, f"records[{number}]")
@@ -169,11 +171,11 @@ def upsert_records(tx: Tx, dataset_id: str, records: Sequence[dict[str, Any]]) -
         inputs_hash = hashlib.sha256(msgspec.json.encode(fields["inputs"], order="deterministic")).hexdigest()
         before = RECORDS.select(tx, table.dataset == dataset_id, table.inputs_hash == inputs_hash, limit=1)
         if before:
-            RECORDS.swap(tx, _merged(before[0], record, fields, tx))
+            RECORDS.swap(tx, _merge(before[0], record, fields, tx))
         else:
-            RECORDS.insert(tx, _fresh(dataset_id, inputs_hash, fields, tx))
+            RECORDS.insert(tx, _new_record(dataset_id, inputs_hash, fields, tx))
             inserted += 1
-        _learn(schema, record)
+        _extend_schema(schema, record)
     changes = {"schema": schema, "record_count": dataset.record_count + inserted, "updated_by": user}
     _swap(tx, dataset, digest=_digest(dataset.name, epoch_ms(tx.now)), **changes)
     return inserted, len(records) - inserted
@@ -192,7 +194,7 @@ def _checked_record(record: dict[str, Any], path: str) -> dict[str, Any]:
     return fields
 
 
-def _fresh(dataset_id: str, inputs_hash: str, fields: dict[str, Any], tx: Tx) -> EvaluationRecord:
+def _new_record(dataset_id: str, inputs_hash: str, fields: dict[str, Any], tx: Tx) -> EvaluationRecord:
     user = fields["tags"].get(USER_TAG, "")
     return EvaluationRecord(
         dataset=dataset_id,
@@ -206,7 +208,7 @@ def _fresh(dataset_id: str, inputs_hash: str, fields: dict[str, Any], tx: Tx) ->
     )
 
 
-def _merged(before: EvaluationRecord, record: dict[str, Any], fields: dict[str, Any], tx: Tx) -> EvaluationRecord:
+def _merge(before: EvaluationRecord, record: dict[str, Any], fields: dict[str, Any], tx: Tx) -> EvaluationRecord:
     return msgspec.structs.replace(
         before,
         outputs=fields["outputs"] if "outputs" in record else before.outputs,
@@ -217,12 +219,12 @@ def _merged(before: EvaluationRecord, record: dict[str, Any], fields: dict[str, 
     )
 
 
-def _copied(schema: dict[str, Any]) -> dict[str, Any]:
+def _copy_schema(schema: dict[str, Any]) -> dict[str, Any]:
     return {name: dict(schema.get(name) or {}) for name in FIELDS} | {"version": "1.0"}
 
 
-def _learn(schema: dict[str, Any], record: dict[str, Any]) -> None:
-    """Note the type of each field that is new; the first one that is seen stands."""
+def _extend_schema(schema: dict[str, Any], record: dict[str, Any]) -> None:
+    """Add the type of each new field to the schema; the first type stays."""
     for name in FIELDS:
         if isinstance(value := record.get(name), dict):
             for key, inner in value.items():
@@ -240,7 +242,7 @@ def records(
     """Return one page of the dataset's records, oldest first, and the token of the next."""
     checked_page("max_results", max_results, 10_000)
     get_dataset(tx, dataset_id)
-    after = decode_token(page_token, _Place) if page_token else None
+    after = decode_token(page_token, _Position) if page_token else None
     table = RECORDS.table.c
     where = [table.dataset == dataset_id]
     if after is not None:
@@ -249,19 +251,19 @@ def records(
     if len(page_records) <= max_results:
         return page_records, ""
     last = page_records[max_results - 1]
-    return page_records[:max_results], encode_token(_Place(column_value(last.created_at), last.id))
+    return page_records[:max_results], encode_token(_Position(column_value(last.created_at), last.id))
 
 
-class _Place(NamedTuple):
-    """The last record of a page; the time is as its column keeps it."""
+class _Position(NamedTuple):
+    """A position: the last record of a page, with its time as in the column."""
 
     created_at: int
     id: str
 
 
 def delete_records(tx: Tx, dataset_id: str, ids: Sequence[str]) -> int:
-    """Remove the records that are there; return how many went."""
-    dataset = _locked(tx, dataset_id)
+    """Delete those of the records that exist; return their number."""
+    dataset = _lock(tx, dataset_id)
     record_ids = [record_id for record_id in dict.fromkeys(ids) if RECORDS.find(tx, dataset_id, record_id) is not None]
     for record_id in record_ids:
         RECORDS.delete(tx, dataset_id, record_id)

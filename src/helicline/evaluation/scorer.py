@@ -1,4 +1,4 @@
-"""The verbs of scorers: kept as their clients serialized them, never run here."""
+"""Scorers, stored as clients serialized them; this server never runs them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from helicline import bus
 from helicline.errors import Invalid, NotFound, Refused
 from helicline.records.evaluation import OnlineScoring, ScorerVersion
 from helicline.store.nouns import SCORERS
-from helicline.store.rows.experiment import hold
+from helicline.store.rows.experiment import lock_topics
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks
 from helicline.tracking.experiment import active_experiment
@@ -31,9 +31,9 @@ def register_scorer(tx: Tx, experiment_id: str, name: str, serialized: str) -> S
     except (msgspec.MsgspecError, RecursionError):
         raise Invalid("serialized_scorer", serialized[:100], "a JSON object") from None
     active_experiment(tx, experiment_id)
-    hold(tx, f"scorer:{experiment_id}/{name}")
+    lock_topics(tx, f"scorer:{experiment_id}/{name}")
     before = _versions(tx, experiment_id, name)
-    fresh = ScorerVersion(
+    added = ScorerVersion(
         experiment=experiment_id,
         name=name,
         number=before[-1].number + 1 if before else 1,
@@ -42,8 +42,8 @@ def register_scorer(tx: Tx, experiment_id: str, name: str, serialized: str) -> S
         created_at=tx.now,
         online=before[-1].online if before else None,
     )
-    bus.emit(tx, "registered", "scorer", f"{experiment_id}/{name}", number=fresh.number)
-    return SCORERS.insert(tx, fresh)
+    bus.emit(tx, "registered", "scorer", f"{experiment_id}/{name}", number=added.number)
+    return SCORERS.insert(tx, added)
 
 
 def _versions(tx: Reader, experiment_id: str, name: str) -> list[ScorerVersion]:
@@ -61,7 +61,7 @@ def scorer_versions(tx: Reader, experiment_id: str, name: str) -> list[ScorerVer
 
 
 def get_scorer(tx: Reader, experiment_id: str, name: str, number: int | None = None) -> ScorerVersion:
-    """Return one version of the scorer, the newest where none is named."""
+    """Return one version of the scorer, the newest by default."""
     scorers = scorer_versions(tx, experiment_id, name)
     if number is None:
         return scorers[-1]
@@ -81,8 +81,8 @@ def newest_scorers(tx: Reader, experiment_ids: Sequence[str]) -> list[ScorerVers
 
 
 def delete_scorer(tx: Tx, experiment_id: str, name: str, number: int | None = None) -> None:
-    """Remove one version of the scorer, or all of them."""
-    hold(tx, f"scorer:{experiment_id}/{name}")
+    """Delete one version of the scorer, or all of them."""
+    lock_topics(tx, f"scorer:{experiment_id}/{name}")
     scorers = scorer_versions(tx, experiment_id, name)
     deleted = scorers if number is None else [get_scorer(tx, experiment_id, name, number)]
     for version in deleted:
@@ -91,14 +91,14 @@ def delete_scorer(tx: Tx, experiment_id: str, name: str, number: int | None = No
 
 
 def set_online_scoring(tx: Tx, experiment_id: str, name: str, *, sample_rate: float, filter: str = "") -> ScorerVersion:
-    """Return the scorer's newest version with its sampling, which later versions take over.
+    """Return the scorer's newest version with its online scoring, which later versions inherit.
 
     Raises:
         Refused: the rate is over 0: scorers are code of users, which this server never runs.
     """
     if not 0 <= sample_rate <= 1:
         raise Invalid("sample_rate", sample_rate, "0.0 to 1.0")
-    hold(tx, f"scorer:{experiment_id}/{name}")
+    lock_topics(tx, f"scorer:{experiment_id}/{name}")
     newest = get_scorer(tx, experiment_id, name)
     if sample_rate > 0:
         model = _model(msgspec.json.decode(newest.serialized, type=dict[str, Any]))
@@ -112,7 +112,7 @@ def set_online_scoring(tx: Tx, experiment_id: str, name: str, *, sample_rate: fl
 
 
 def _model(serialized: dict[str, Any]) -> str:
-    """Return the model that a scorer asks, "" where it asks none."""
+    """Return the model that a scorer calls, "" where it calls none."""
     nested = (serialized.get("memory_augmented_judge_data") or {}).get("base_judge")
     if isinstance(nested, dict):
         return _model(nested)
@@ -123,7 +123,7 @@ def _model(serialized: dict[str, Any]) -> str:
 
 
 def online_scoring(tx: Reader, scorer_ids: Sequence[str]) -> list[ScorerVersion]:
-    """Return the newest version of each of the scorers that has a sampling."""
+    """Return the newest version of each of the scorers that has online scoring."""
     scorers = SCORERS.select(tx, SCORERS.table.c.scorer_id.in_(list(scorer_ids)))
     newest = {version.scorer_id: version for version in scorers}
     return [version for version in newest.values() if version.online is not None]

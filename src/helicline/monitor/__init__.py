@@ -1,1 +1,1 @@
-"""Monitors: profiles, windows, findings, and alerts as incidents."""
+"""Monitors: profiles, statistical tests, findings, and alerts."""

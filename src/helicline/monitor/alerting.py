@@ -1,4 +1,4 @@
-"""From windows to incidents: an alert needs several bad windows to open and several quiet ones to close."""
+"""Alerts from windows: an alert opens after several bad windows, and resolves after several quiet ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JUDGED = ("ok", "info", *BAD)
 def decide(
     spec: MonitorSpec, recent: Sequence[Window], alert: Alert | None
 ) -> Literal["raise", "update", "resolve", "quiet", "none"]:
-    """Return what the newest window means. `recent` are windows, newest first; unjudged ones do not count."""
+    """Return the action for the newest window. `recent` is newest first; windows without a verdict do not count."""
     judged = [window for window in recent if window.severity in JUDGED]
     if not judged:
         return "none"
@@ -54,7 +54,7 @@ def apply(tx: Tx, spec: MonitorSpec, window: Window, recent: Sequence[Window]) -
 
 
 def worst(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings that matter, the gravest first."""
+    """Return the findings with a bad severity, the most severe first."""
     rank = {"critical": 0, "warning": 1}
     bad = [finding for finding in findings if finding.severity in rank]
     return sorted(bad, key=lambda finding: (rank[finding.severity], -abs(finding.value)))
@@ -63,8 +63,8 @@ def worst(findings: Sequence[Finding]) -> list[Finding]:
 def _sentence(spec: MonitorSpec, window: Window) -> str:
     bad = worst(window.findings)
     named = ", ".join(f"{finding.column} {finding.statistic} {finding.value:.3f}" for finding in bad[:3])
-    more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-    return f"{spec.kind} on {window.row_count} rows: {named}{more}"
+    suffix = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+    return f"{spec.kind} on {window.row_count} rows: {named}{suffix}"
 
 
 def _raise(tx: Tx, spec: MonitorSpec, window: Window) -> None:
@@ -105,12 +105,12 @@ def _update(tx: Tx, alert: Alert, window: Window) -> None:
 
 
 def resolve(tx: Tx, alert: Alert, *, why: str) -> Alert:
-    """Close an incident."""
+    """Resolve the alert, and return it."""
     bus.emit(tx, "resolved", "alert", alert.id, why=why, monitor=alert.monitor, deployment=alert.deployment)
     return nouns.ALERTS.swap(tx, msgspec.structs.replace(alert, state="resolved", resolved_at=tx.now))
 
 
 def acknowledge(tx: Tx, alert: Alert, *, person: str) -> Alert:
-    """Note that a person knows of an incident."""
+    """Record that a person knows of the alert, and return it."""
     bus.emit(tx, "acknowledged", "alert", alert.id, person=person)
     return nouns.ALERTS.swap(tx, msgspec.structs.replace(alert, state="acknowledged", acknowledged_by=person))

@@ -1,7 +1,8 @@
-"""Drift of inputs: a column is drifted when the change is significant and material, both.
+"""Drift of inputs: a column has drifted when its change is both significant and material.
 
-Significance: chi-square homogeneity with its linear and quadratic components on ordered bins, joined by the Cauchy
-combination, Benjamini-Hochberg over columns. Materiality: debiased PSI, whose mean without drift is 0 at any size.
+Significance: chi-square homogeneity with its linear and quadratic components on ordered bins, combined by the Cauchy
+combination test, with Benjamini-Hochberg over columns. Materiality: debiased PSI, whose mean without drift is 0 at any
+sample size.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ TOP_CATEGORIES = 200
 
 
 def findings(spec: MonitorSpec, reference: Profile, window: Profile) -> list[Finding]:
-    """Return one finding a column that both profiles have, in the reference's order."""
+    """Return one finding for each column in both profiles, in the order of the reference."""
     names = [name for name in reference.columns if name in window.columns]
-    tested = [_tested(name, reference.columns[name], window.columns[name]) for name in names]
+    tested = [_test_column(name, reference.columns[name], window.columns[name]) for name in names]
     results = [result for result in tested if result is not None]
     significant = benjamini_hochberg([result.p_value or 0.0 for result in results], spec.q)
     return [
@@ -51,7 +52,7 @@ def _severity(spec: MonitorSpec, psi: float, *, is_significant: bool) -> Severit
     return "warning" if psi >= spec.threshold else "info"
 
 
-def _tested(name: str, reference: Column, window: Column) -> Finding | None:
+def _test_column(name: str, reference: Column, window: Column) -> Finding | None:
     if reference.kind != window.kind or reference.centre != window.centre or not reference.count or not window.count:
         return None
     is_ordered = reference.kind == "number"
@@ -68,8 +69,8 @@ def _tested(name: str, reference: Column, window: Column) -> Finding | None:
     )
 
 
-def _in_order(column: Column) -> tuple[Array, Array]:
-    """Return the column's numbers as places in the order of values, ascending, and their counts."""
+def _ranked_counts(column: Column) -> tuple[Array, Array]:
+    """Return the ranks of the column's number cells, ascending, and their counts."""
     keys, counts = column.cells
     keys, counts = keys[IS_NUMBER[keys]], counts[IS_NUMBER[keys]]
     ranks = RANK[keys]
@@ -78,19 +79,19 @@ def _in_order(column: Column) -> tuple[Array, Array]:
 
 
 def _ordered_bins(reference: Column, window: Column) -> tuple[Array, Array]:
-    """Return counts in at most ten bins of equal reference share; a value with more than its share is one bin."""
-    old, new = _in_order(reference), _in_order(window)
+    """Return the counts in at most ten bins of equal reference share; a value with a larger share is its own bin."""
+    old, new = _ranked_counts(reference), _ranked_counts(window)
     cumulative = np.cumsum(old[1])
     targets = cumulative[-1] * np.arange(1, BINS) / BINS
     cuts = np.unique(old[0][np.searchsorted(cumulative, targets)])
     starts = np.concatenate(([0], cuts + 1))
     starts = starts[starts < len(RANK)]
 
-    def counted(ranks: Array, counts: Array) -> Array:
+    def bin_counts(ranks: Array, counts: Array) -> Array:
         bins = np.searchsorted(starts, ranks, side="right") - 1
         return np.bincount(bins, weights=counts, minlength=len(starts)).astype(np.int64)
 
-    return counted(*old), counted(*new)
+    return bin_counts(*old), bin_counts(*new)
 
 
 def _category_bins(reference: Column, window: Column) -> tuple[Array, Array]:
@@ -102,15 +103,15 @@ def _category_bins(reference: Column, window: Column) -> tuple[Array, Array]:
 
 
 def debiased_psi(old: Array, new: Array) -> float:
-    """Return the population stability index minus its mean under no drift: (B - 1)(1/n + 1/m)."""
+    """Return the population stability index minus its mean without drift: (B - 1)(1/n + 1/m)."""
     bins, n, m = len(old), old.sum(), new.sum()
     p, q = (old + 0.5) / (n + bins / 2), (new + 0.5) / (m + bins / 2)
     return float(np.sum((p - q) * np.log(p / q)) - (bins - 1) * (1 / n + 1 / m))
 
 
 def combined_p(old: Array, new: Array, *, is_ordered: bool) -> float:
-    """Return one p-value of chi-square and, for ordered bins, of its 1-df parts for location and scale."""
-    old, new = _pooled(old, new)
+    """Return one p-value of chi-square and, for ordered bins, of its 1-df components for location and scale."""
+    old, new = _merge_bins(old, new)
     if len(old) < 2:
         return 1.0
     n, m = old.sum(), new.sum()
@@ -135,16 +136,16 @@ def _components(difference: Array, w: Array, h: float) -> list[float]:
     return components
 
 
-def _pooled(old: Array, new: Array) -> tuple[Array, Array]:
-    """Join neighbouring bins until every one expects at least five on the smaller side."""
+def _merge_bins(old: Array, new: Array) -> tuple[Array, Array]:
+    """Merge neighbouring bins until the expected count of each is at least five on the smaller side."""
     n, m = old.sum(), new.sum()
-    least = MIN_EXPECTED * (n + m) / max(min(n, m), 1)
+    min_total = MIN_EXPECTED * (n + m) / max(min(n, m), 1)
     groups: list[list[int]] = [[]]
     mass = 0.0
     for position, total in enumerate(old + new):
         groups[-1].append(position)
         mass += float(total)
-        if mass >= least:
+        if mass >= min_total:
             groups.append([])
             mass = 0.0
     last = groups.pop()
@@ -156,7 +157,7 @@ def _pooled(old: Array, new: Array) -> tuple[Array, Array]:
 
 
 def cauchy(values: Sequence[float]) -> float:
-    """Return the Cauchy combination of p-values, which may depend on each other."""
+    """Return the Cauchy combination of p-values, which need not be independent."""
     clipped = [min(max(value, 1e-300), 1 - 1e-12) for value in values]
     if min(clipped) < 1e-15:
         return min(1.0, min(clipped) * len(clipped))
@@ -166,7 +167,7 @@ def cauchy(values: Sequence[float]) -> float:
 
 def benjamini_hochberg(values: Sequence[float], q: float) -> list[bool]:
     """Return which hypotheses are rejected at false discovery rate q."""
-    order = sorted(range(len(values)), key=lambda at: values[at])
-    last = max((rank for rank, at in enumerate(order, 1) if values[at] <= q * rank / len(values)), default=0)
+    order = sorted(range(len(values)), key=lambda index: values[index])
+    last = max((rank for rank, index in enumerate(order, 1) if values[index] <= q * rank / len(values)), default=0)
     rejected = set(order[:last])
-    return [at in rejected for at in range(len(values))]
+    return [index in rejected for index in range(len(values))]

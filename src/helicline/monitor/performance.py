@@ -1,4 +1,4 @@
-"""Performance over the predictions whose labels came in."""
+"""Model performance over predictions with labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from helicline.errors import Invalid
 from helicline.records.monitor import Finding, MonitorSpec, Severity
 
 Columns = dict[str, np.ndarray[Any, Any]]
-Z = 3.0
+MAX_Z = 3.0
 CRITICAL_LOSS = 0.05
 METRICS = ("accuracy", "r2")
 
@@ -29,7 +29,7 @@ def chosen(rows: Columns, *, revision: int, since: datetime) -> Columns:
 def correct(predictions: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return 1.0 where prediction and label are the same text or the same number, else 0.0."""
     return np.array(
-        [_same(str(prediction), str(other)) for prediction, other in zip(predictions, labels, strict=True)], dtype=float
+        [_same(str(prediction), str(label)) for prediction, label in zip(predictions, labels, strict=True)], dtype=float
     )
 
 
@@ -43,24 +43,24 @@ def _same(prediction: str, label: str) -> bool:
 
 
 def findings(spec: MonitorSpec, rows: Columns) -> list[Finding]:
-    """Return the metric with how sure it is below what the monitor asks: bad only when significant and material."""
+    """Return a finding for the metric: bad only where it is significantly and materially below `at_least`."""
     if spec.metric not in METRICS:
         raise Invalid("performance metric", spec.metric, ", ".join(METRICS))
     if len(rows["label"]) < 2 or spec.at_least is None:
         return []
     value, spread = _accuracy(rows) if spec.metric == "accuracy" else _r2(rows)
-    below = (spec.at_least - value) / max(spread, 1e-9)
+    z_score = (spec.at_least - value) / max(spread, 1e-9)
     loss = (spec.at_least - value) / abs(spec.at_least) if spec.at_least else 0.0
     severity: Severity = "ok"
     if value < spec.at_least:
-        severity = "info" if below <= Z else "critical" if loss >= CRITICAL_LOSS else "warning"
+        severity = "info" if z_score <= MAX_Z else "critical" if loss >= CRITICAL_LOSS else "warning"
     return [
         Finding(
             column=spec.metric,
             statistic="value",
             value=value,
             threshold=spec.at_least,
-            p_value=0.5 * math.erfc(below / math.sqrt(2)),
+            p_value=0.5 * math.erfc(z_score / math.sqrt(2)),
             severity=severity,
             window_count=len(rows["label"]),
             reference_count=0,
@@ -72,11 +72,11 @@ def findings(spec: MonitorSpec, rows: Columns) -> list[Finding]:
 def _accuracy(rows: Columns) -> tuple[float, float]:
     hits = correct(rows["prediction"], rows["label"])
     rate, count = float(hits.mean()), len(hits)
-    smoothed = (hits.sum() + 1) / (count + 2)  # keeps the spread above 0 where all or none are right
+    smoothed = (hits.sum() + 1) / (count + 2)  # keeps the spread above 0 where all predictions are right, or all wrong
     return rate, math.sqrt(smoothed * (1 - smoothed) / count)
 
 
 def _r2(rows: Columns) -> tuple[float, float]:
-    truth, guess = rows["label"].astype(float), rows["prediction"].astype(float)
-    errors, total = (truth - guess) ** 2, float(((truth - truth.mean()) ** 2).mean()) or 1e-12
+    truth, predicted = rows["label"].astype(float), rows["prediction"].astype(float)
+    errors, total = (truth - predicted) ** 2, float(((truth - truth.mean()) ** 2).mean()) or 1e-12
     return 1 - float(errors.mean()) / total, float(errors.std()) / total / math.sqrt(len(errors))

@@ -1,8 +1,8 @@
-"""The profile kernel (LogGrid): exact counts on a grid that does not depend on the data.
+"""The profile (LogGrid): exact counts on a grid that does not depend on the data.
 
-The cell of a value is the upper 16 bits of float32(value - centre): sign, exponent, 7 bits of mantissa, so 128 cells
-an octave and a half-width of at most 0.39 % of the distance from the centre. Counts add up, so profiles of any windows
-merge by addition, bit for bit the same in whatever order. The centre is the reference's median, fixed with it.
+The cell of a value is the upper 16 bits of float32(value - centre): sign, exponent, 7 bits of mantissa, which makes 128
+cells per octave and a half-width of at most 0.39 % of the distance from the centre. Counts are additive, so profiles of
+windows merge by addition, with equal bits in any order. The centre is the reference's median, stored with it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 CELLS = 1 << 16
 BLOCK = 1 << 16
-FEW = 4096  # values that are sorted rather than counted over the whole grid
+MAX_SORTED = 4096  # so few values are sorted instead of counted over the whole grid
 MAX_CATEGORIES = 1000
 OTHER = "__other__"
 _KEYS = np.arange(CELLS, dtype=np.uint16)
 _NEGATIVE = _KEYS >= 0x8000
-# position of each cell in the order of its values: negative cells run backwards
+# rank of each cell in the order of its values: negative cells are in reverse
 RANK = np.where(_NEGATIVE, 0x7FFF - (_KEYS & 0x7FFF).astype(np.int64), 0x8000 + _KEYS.astype(np.int64))
 IS_NUMBER = (_KEYS & 0x7F80) != 0x7F80
 
@@ -43,19 +43,19 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cells(self) -> tuple[Array, Array]:
-        """The cells that were hit, as positions in the grid, and their counts."""
+        """The cells with counts, as positions in the grid, and their counts."""
         return np.frombuffer(self.keys, dtype="<u2"), np.frombuffer(self.counts, dtype="<i8")
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """The columns of some rows."""
+    """The counts of the columns of some rows."""
 
     row_count: int = 0
     columns: dict[str, Column] = {}
 
 
 def grid_of(values: Array, centre: float) -> Array:
-    """Return the cell counts of `values`; NaN and infinities land in cells of their own."""
+    """Return the cell counts of `values`; NaN and infinities have cells of their own."""
     counts = np.zeros(CELLS, dtype=np.int64)
     for start in range(0, len(values), BLOCK):
         counts += np.bincount(_cells(values[start : start + BLOCK], centre), minlength=CELLS)
@@ -64,13 +64,13 @@ def grid_of(values: Array, centre: float) -> Array:
 
 def _cells(values: Array, centre: float) -> Array:
     with np.errstate(over="ignore", invalid="ignore"):
-        moved = (values.astype(np.float64) - centre + 0.0).astype(np.float32)
-    return moved.view(np.uint32) >> 16
+        shifted = (values.astype(np.float64) - centre + 0.0).astype(np.float32)
+    return shifted.view(np.uint32) >> 16
 
 
-def _counted(values: Array, centre: float) -> tuple[Array, Array]:
-    """Return the cells that are hit and how often; a grid is looked through only where it is likely to be full."""
-    if len(values) < FEW:
+def _count_cells(values: Array, centre: float) -> tuple[Array, Array]:
+    """Return the cells with counts, and the counts; the whole grid is used only for many values."""
+    if len(values) < MAX_SORTED:
         return np.unique(_cells(values, centre), return_counts=True)
     grid = grid_of(values, centre)
     keys = np.flatnonzero(grid)
@@ -98,19 +98,19 @@ def _column(values: Any, centre: float | None) -> Column:
 
 def _numbers(present: Array, row_count: int, centre: float | None) -> Column:
     finite = present[np.isfinite(present)]
-    middle = float(np.median(finite)) if centre is None and len(finite) else (centre or 0.0)
-    keys, counts = _counted(present, middle)
-    return _packed(
+    own_centre = float(np.median(finite)) if centre is None and len(finite) else (centre or 0.0)
+    keys, counts = _count_cells(present, own_centre)
+    return _number_column(
         keys,
         counts,
-        centre=middle,
+        centre=own_centre,
         missing=row_count - len(finite),
         low=float(finite.min()) if len(finite) else None,
         high=float(finite.max()) if len(finite) else None,
     )
 
 
-def _packed(
+def _number_column(
     keys: Array, counts: Array, *, centre: float, missing: int, low: float | None, high: float | None
 ) -> Column:
     return Column(
@@ -126,30 +126,30 @@ def _packed(
 
 
 def _categories(values: list[str], row_count: int) -> Column:
-    categories = _topped(dict(Counter(values)))
+    categories = _limit_categories(dict(Counter(values)))
     return Column(kind="category", count=len(values), missing=row_count - len(values), categories=categories)
 
 
-def _topped(counts: dict[str, int]) -> dict[str, int]:
+def _limit_categories(counts: dict[str, int]) -> dict[str, int]:
     if len(counts) <= MAX_CATEGORIES:
         return counts
     ordered = sorted(counts, key=lambda name: (name == OTHER, -counts[name], name))
-    topped = {name: counts[name] for name in ordered[:MAX_CATEGORIES]}
-    topped[OTHER] = topped.get(OTHER, 0) + sum(counts[name] for name in ordered[MAX_CATEGORIES:])
-    return topped
+    limited = {name: counts[name] for name in ordered[:MAX_CATEGORIES]}
+    limited[OTHER] = limited.get(OTHER, 0) + sum(counts[name] for name in ordered[MAX_CATEGORIES:])
+    return limited
 
 
 def merged(profiles: Sequence[Profile]) -> Profile:
-    """Return the profile of all rows together. Columns with another centre than the first's are left out."""
+    """Return the profile of all rows together, without the parts of a column whose centre differs from the first."""
     parts: dict[str, list[Column]] = {}
     for profile in profiles:
         for name, column in profile.columns.items():
             parts.setdefault(name, []).append(column)
-    columns = {name: _added(columns) for name, columns in parts.items()}
+    columns = {name: _merge_columns(columns) for name, columns in parts.items()}
     return Profile(row_count=sum(profile.row_count for profile in profiles), columns=columns)
 
 
-def _added(columns: Sequence[Column]) -> Column:
+def _merge_columns(columns: Sequence[Column]) -> Column:
     first = columns[0]
     columns = [column for column in columns if (column.kind, column.centre) == (first.kind, first.centre)]
     if len(columns) == 1:
@@ -160,14 +160,14 @@ def _added(columns: Sequence[Column]) -> Column:
         for column in columns:
             names.update(column.categories)
         count = sum(column.count for column in columns)
-        return Column(kind="category", count=count, missing=missing, categories=_topped(dict(names)))
+        return Column(kind="category", count=count, missing=missing, categories=_limit_categories(dict(names)))
     keys, counts = (np.concatenate(arrays) for arrays in zip(*(column.cells for column in columns), strict=True))
-    cells, places = np.unique(keys, return_inverse=True)
-    summed = np.zeros(len(cells), dtype=np.int64)
-    np.add.at(summed, places, counts)
-    return _packed(
+    cells, positions = np.unique(keys, return_inverse=True)
+    totals = np.zeros(len(cells), dtype=np.int64)
+    np.add.at(totals, positions, counts)
+    return _number_column(
         cells,
-        summed,
+        totals,
         centre=first.centre,
         missing=missing,
         low=min((column.low for column in columns if column.low is not None), default=None),
@@ -185,5 +185,5 @@ def decode(content: bytes) -> Profile:
 
 
 def centres_of(profile: Profile) -> dict[str, float]:
-    """Return the centres that profiles to be compared with this one must use."""
+    """Return the centres for profiles that are to be compared with this one."""
     return {name: column.centre for name, column in profile.columns.items() if column.kind == "number"}

@@ -11,19 +11,21 @@ from helicline.monitor.profile import Array, Column, Profile
 from helicline.records.monitor import Finding, MonitorSpec, Severity
 
 MISSING_Z, MISSING_DIFFERENCE = 5.0, 0.02
-OUTSIDE_SHARE, WIDENED = 0.01, 0.10
+OUTSIDE_SHARE, RANGE_MARGIN = 0.01, 0.10
 STUCK_NOW, STUCK_BEFORE = 0.9, 0.6
 UNSEEN_SHARE = 0.01
 
 
 def findings(_spec: MonitorSpec, reference: Profile, window: Profile) -> list[Finding]:
-    """Return the findings of every column; a column that the window lacks is a critical one."""
+    """Return the findings of every column; a missing column is a critical one."""
     results: list[Finding] = []
     for name, old in reference.columns.items():
         new = window.columns.get(name)
         if new is None:
             results.append(
-                _finding(name, "absent", 1.0, "critical", reference=old, detail="the column did not come in")
+                _finding(
+                    name, "absent", value=1.0, severity="critical", reference=old, detail="the column did not come in"
+                )
             )
             continue
         results += _column(name, old, new)
@@ -40,7 +42,7 @@ def _column(name: str, old: Column, new: Column) -> Iterator[Finding]:
 
 
 def _finding(
-    name: str, statistic: str, value: float, severity: Severity, *, reference: Column, window: Column | None = None,
+    name: str, statistic: str, *, value: float, severity: Severity, reference: Column, window: Column | None = None,
     threshold: float = 0.0, detail: str = "",
 ) -> Finding:  # fmt: skip
     return Finding(
@@ -65,14 +67,23 @@ def _missing(name: str, old: Column, new: Column) -> Finding:
     severity: Severity = "critical" if is_bad else "ok"
     detail = f"{now:.1%} missing, {before:.1%} in the reference"
     return _finding(
-        name, "missing", now - before, severity, reference=old, window=new, threshold=MISSING_DIFFERENCE, detail=detail
+        name,
+        "missing",
+        value=now - before,
+        severity=severity,
+        reference=old,
+        window=new,
+        threshold=MISSING_DIFFERENCE,
+        detail=detail,
     )
 
 
 def _outside(name: str, old: Column, new: Column) -> Finding:
     if old.low is None or old.high is None or not new.count:
-        return _finding(name, "out_of_range", 0.0, "ok", reference=old, window=new, threshold=OUTSIDE_SHARE)
-    slack = WIDENED * max(old.high - old.low, 1e-9)
+        return _finding(
+            name, "out_of_range", value=0.0, severity="ok", reference=old, window=new, threshold=OUTSIDE_SHARE
+        )
+    slack = RANGE_MARGIN * max(old.high - old.low, 1e-9)
     keys, counts = new.cells
     values = _values(keys, old.centre)
     outside = counts[(values < old.low - slack) | (values > old.high + slack)].sum() / new.count
@@ -81,8 +92,8 @@ def _outside(name: str, old: Column, new: Column) -> Finding:
     return _finding(
         name,
         "out_of_range",
-        float(outside),
-        severity,
+        value=float(outside),
+        severity=severity,
         reference=old,
         window=new,
         threshold=OUTSIDE_SHARE,
@@ -91,7 +102,7 @@ def _outside(name: str, old: Column, new: Column) -> Finding:
 
 
 def _values(keys: Array, centre: float) -> Array:
-    """Return the value in the middle of each of the cells (NaN for the cells of NaN and infinities)."""
+    """Return the middle value of each cell, NaN for the cells of NaN and infinities."""
     with np.errstate(invalid="ignore"):
         middles = ((keys.astype(np.uint32) << 16) | 0x8000).view(np.float32).astype(np.float64) + centre
     middles[(keys & 0x7FFF) == 0] = centre
@@ -103,14 +114,18 @@ def _stuck(name: str, old: Column, new: Column) -> Finding:
     before = float(old.cells[1].max()) / old.count if old.count else 1.0
     severity: Severity = "critical" if now >= STUCK_NOW and before < STUCK_BEFORE else "ok"
     detail = f"one value is {now:.0%} of the window, {before:.0%} of the reference"
-    return _finding(name, "stuck", now, severity, reference=old, window=new, threshold=STUCK_NOW, detail=detail)
+    return _finding(
+        name, "stuck", value=now, severity=severity, reference=old, window=new, threshold=STUCK_NOW, detail=detail
+    )
 
 
 def _unseen(name: str, old: Column, new: Column) -> Finding:
     unseen = sum(count for value, count in new.categories.items() if value not in old.categories)
     singles = sum(1 for count in old.categories.values() if count == 1)
-    threshold = max(UNSEEN_SHARE, 5 * singles / max(old.count, 1))  # Good-Turing: how much unseen mass to expect
+    threshold = max(UNSEEN_SHARE, 5 * singles / max(old.count, 1))  # Good-Turing estimate of the share of unseen values
     share = unseen / new.count if new.count else 0.0
     severity: Severity = "warning" if share >= threshold and unseen >= 5 else "ok"
     detail = f"{share:.1%} in values the reference does not have"
-    return _finding(name, "unseen", share, severity, reference=old, window=new, threshold=threshold, detail=detail)
+    return _finding(
+        name, "unseen", value=share, severity=severity, reference=old, window=new, threshold=threshold, detail=detail
+    )

@@ -1,1 +1,1 @@
-"""Wire formats: translation and nothing else, one package a protocol."""
+"""Wire formats: one package for each protocol; each translates between the wire and records, and decides nothing."""

@@ -1,4 +1,4 @@
-"""Models, versions and aliases."""
+"""Registered models, versions, aliases, stages, protection and approvals."""
 
 from helicline.registry.alias import alias_of, aliases, number_at, point, unpoint
 from helicline.registry.approvals import decide_request, open_request, requests_of

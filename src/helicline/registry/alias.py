@@ -1,4 +1,4 @@
-"""The verbs of aliases: `digits@champion`."""
+"""Aliases such as `digits@champion`: point, unpoint and find."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from helicline import bus
 from helicline.errors import Invalid, NotFound, Refused
 from helicline.records.model import Alias
-from helicline.registry.model import UNPROTECT, get_model, locked_model
+from helicline.registry.model import UNPROTECT_HINT, get_model, locked_model
 from helicline.registry.version import get_version, newest
 from helicline.store.nouns import ALIASES
 from helicline.store.unit import Reader, Tx
@@ -20,9 +20,9 @@ VERSION_LIKE = re.compile(r"[vV]\d+")
 
 
 def point(tx: Tx, model: str, alias: str, number: int) -> Alias:
-    """Return the alias, which now names that version; pointing it where it points already emits nothing.
+    """Return the alias, which now points to that version; no event where it did before.
 
-    This moves it whoever asks. What people and clients ask for goes through `protect.point_or_ask`.
+    This ignores protection. Requests of people and clients go through `protect.point_or_ask`.
     """
     checked_alias(alias)
     locked_model(tx, model)
@@ -30,26 +30,26 @@ def point(tx: Tx, model: str, alias: str, number: int) -> Alias:
     before = ALIASES.find(tx, model, alias)
     if before is not None and before.number == number:
         return before
-    fresh = Alias(model=model, alias=alias, number=number, updated_at=tx.now, updated_by=tx.actor)
+    moved = Alias(model=model, alias=alias, number=number, updated_at=tx.now, updated_by=tx.actor)
     if before is None:
-        ALIASES.insert(tx, fresh)
+        ALIASES.insert(tx, moved)
     else:
-        fresh = ALIASES.swap(tx, msgspec.structs.replace(fresh, version=before.version))
+        moved = ALIASES.swap(tx, msgspec.structs.replace(moved, version=before.version))
     bus.emit(tx, "pointed", "alias", f"{model}@{alias}", number=number, previous=before.number if before else None)
-    return fresh
+    return moved
 
 
 def unpoint(tx: Tx, model: str, alias: str) -> None:
-    """Drop the alias; one that is not there is fine. Raises Refused where it is protected."""
-    spelled(alias)
+    """Delete the alias; no error where it does not exist. Raises Refused where it is protected."""
+    check_spelling(alias)
     registered = locked_model(tx, model)
     if any(rule.alias == alias for rule in registered.protected):
-        raise Refused("drop the alias", f"{model}@{alias} is protected", UNPROTECT)
+        raise Refused("drop the alias", f"{model}@{alias} is protected", UNPROTECT_HINT)
     drop(tx, model, alias)
 
 
 def drop(tx: Tx, model: str, alias: str) -> None:
-    """Drop the alias, protected or not."""
+    """Delete the alias, protected or not."""
     before = ALIASES.find(tx, model, alias)
     if before is None:
         return
@@ -58,7 +58,7 @@ def drop(tx: Tx, model: str, alias: str) -> None:
 
 
 def alias_of(tx: Reader, model: str, alias: str) -> int | None:
-    """Return the number that the alias names, None where there is no such alias. `latest` is the newest version."""
+    """Return the version number of the alias, or None where there is none. `latest` is the newest version."""
     if alias.lower() == "latest":
         version = newest(tx, model)
         return None if version is None else version.number
@@ -67,13 +67,13 @@ def alias_of(tx: Reader, model: str, alias: str) -> int | None:
 
 
 def aliases(tx: Reader, model: str) -> dict[str, int]:
-    """Return the model's aliases and the numbers they name."""
+    """Return the version numbers of the model's aliases."""
     return {alias.alias: alias.number for alias in ALIASES.select(tx, ALIASES.table.c.model == model)}
 
 
 def number_at(tx: Reader, model: str, alias: str) -> int:
-    """Return the number that the alias names. Raises NotFound where there is no such alias."""
-    spelled(alias)
+    """Return the version number of the alias. Raises NotFound where it does not exist."""
+    check_spelling(alias)
     get_model(tx, model)
     number = alias_of(tx, model, alias)
     if number is None:
@@ -82,8 +82,8 @@ def number_at(tx: Reader, model: str, alias: str) -> int:
 
 
 def checked_alias(alias: str) -> str:
-    """Return the alias if it may be pointed."""
-    spelled(alias)
+    """Return the alias. Raises Invalid for a malformed or reserved name."""
+    check_spelling(alias)
     if alias.lower() == "latest":
         raise Invalid("alias", alias, "'latest' alias name (case insensitive) is reserved")
     if VERSION_LIKE.fullmatch(alias):
@@ -91,8 +91,8 @@ def checked_alias(alias: str) -> str:
     return alias
 
 
-def spelled(alias: str) -> None:
-    """Refuse what could be no alias, reserved or not."""
+def check_spelling(alias: str) -> None:
+    """Raise Invalid for a malformed alias; reserved names pass."""
     if not alias:
         raise Invalid("alias", alias, "Registered model alias name cannot be empty.")
     if not NAME.fullmatch(alias):

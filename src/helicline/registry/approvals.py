@@ -1,4 +1,7 @@
-"""Requests to promote a version, and the people who decide on them: four eyes, bound to the digest."""
+"""Promotion requests, and the decisions of people about them: nobody approves a request of their own.
+
+An approval is bound to the digest of the version.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from helicline.registry.version import current_digest, get_version
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 
-CHANGED = "the version's files changed since it was asked"
+FILES_CHANGED = "the version's files changed since it was asked"
 
 
 def open_request(
     tx: Tx, version: ModelVersion, *, role: str, people: int, requested_by: str, turn: tuple[str, int] = ("", 0)
 ) -> PromotionRequest:
-    """Ask `people` people of `role` to let a version go on, as it was judged."""
+    """Return a new request: `people` people of `role` must approve the version as it was judged."""
     request = PromotionRequest(
         id=new_run_id()[:12],
         model=version.model,
@@ -34,24 +37,24 @@ def open_request(
         loop=turn[0],
         turn=turn[1],
     )
-    return _opened(tx, request)
+    return _open(tx, request)
 
 
 def ask_for_alias(
     tx: Tx, version: ModelVersion, rule: Protection, *, person: str, reason: str = "", move: StageMove | None = None
 ) -> PromotionRequest:
-    """Return the open request to let the alias name this version as it is now: the one there is, or a new one.
+    """Return the open request to let the alias point to this version as it is now; a new one where there is none.
 
-    With `move` the last approval makes that move, which brings the alias along.
+    With `move` the last approval changes the stage, and the alias with it.
     """
     digest = current_digest(tx, version)
     for request in requests_of(tx, version.model, number=version.number):
         if request.alias != rule.alias or request.state != "OPEN":
             continue
         if request.digest == digest and request.move == move:
-            return _joined(tx, request, person, reason)
-        _void(tx, request, CHANGED)
-    return _opened(
+            return _join(tx, request, person, reason)
+        _void(tx, request, FILES_CHANGED)
+    return _open(
         tx,
         PromotionRequest(
             id=new_run_id()[:12],
@@ -69,29 +72,29 @@ def ask_for_alias(
     )
 
 
-def _joined(tx: Tx, request: PromotionRequest, person: str, reason: str) -> PromotionRequest:
-    """Return the open request with one more who asks, and the first reason that was given."""
+def _join(tx: Tx, request: PromotionRequest, person: str, reason: str) -> PromotionRequest:
+    """Return the open request with one more requester, and with the first reason."""
     approved = {approval.person for approval in request.approvals}
     involved = {request.requested_by, *request.also_asked} | approved
-    fresh = msgspec.structs.replace(
+    updated = msgspec.structs.replace(
         request,
         also_asked=request.also_asked if person in involved else (*request.also_asked, person),
         reason=request.reason or reason[:2000],
     )
-    if fresh == request:
+    if updated == request:
         return request
-    bus.emit(tx, "joined", "promotion_request", request.id, person=person, reason=fresh.reason)
-    return nouns.REQUESTS.swap(tx, fresh)
+    bus.emit(tx, "joined", "promotion_request", request.id, person=person, reason=updated.reason)
+    return nouns.REQUESTS.swap(tx, updated)
 
 
 def void_requests(tx: Tx, model: str, alias: str, why: str) -> None:
-    """End the open requests for an alias that needs none any more."""
+    """Void the open requests for an alias that needs no approval any more."""
     for request in requests_of(tx, model):
         if request.alias == alias and request.state == "OPEN":
             _void(tx, request, why)
 
 
-def _opened(tx: Tx, request: PromotionRequest) -> PromotionRequest:
+def _open(tx: Tx, request: PromotionRequest) -> PromotionRequest:
     bus.emit(
         tx,
         "opened",
@@ -106,7 +109,7 @@ def _opened(tx: Tx, request: PromotionRequest) -> PromotionRequest:
 
 
 def requests_of(tx: Reader, model: str, *, number: int | None = None) -> list[PromotionRequest]:
-    """Return the requests for a model, or one version of it, newest first."""
+    """Return the requests for a model, or for one version of it, newest first."""
     requests = nouns.REQUESTS.select(tx, nouns.REQUESTS.table.c.model == model)
     matching = [request for request in requests if number is None or request.number == number]
     return sorted(matching, key=lambda request: request.created_at, reverse=True)
@@ -117,11 +120,11 @@ def decide_request(
 ) -> PromotionRequest:
     """Record one person's decision; the last approval of a request for an alias moves the alias.
 
-    Where the version's bytes are no longer those it was opened for, the request comes back VOID: nothing was decided.
+    Where the version's files have changed since the request, it is returned as VOID, without the decision.
 
     Raises:
-        Conflict: the request is decided, or the person decided already.
-        Refused: the person asked for it, or has another role.
+        Conflict: the request is decided, or the person has decided already.
+        Refused: the person has requested it, or has another role.
     """
     request = nouns.REQUESTS.get(tx, request_id)
     if request.state != "OPEN":
@@ -135,37 +138,37 @@ def decide_request(
     if role not in (request.role, "admin"):
         raise Refused("approve", f"{person} is {role}, not {request.role}")
     if current_digest(tx, get_version(tx, request.model, request.number)) != request.digest:
-        return _void(tx, request, CHANGED)
-    decided = Approval(person=person, role=role, decision="approve" if approve else "reject", at=tx.now, reason=reason)
-    return _record(tx, request, decided)
+        return _void(tx, request, FILES_CHANGED)
+    approval = Approval(person=person, role=role, decision="approve" if approve else "reject", at=tx.now, reason=reason)
+    return _record(tx, request, approval)
 
 
-def _record(tx: Tx, request: PromotionRequest, decided: Approval) -> PromotionRequest:
-    approvals = (*request.approvals, decided)
-    yes = sum(1 for approval in approvals if approval.decision == "approve")
-    state = "REJECTED" if decided.decision == "reject" else "APPROVED" if yes >= request.people else "OPEN"
+def _record(tx: Tx, request: PromotionRequest, approval: Approval) -> PromotionRequest:
+    approvals = (*request.approvals, approval)
+    approved_count = sum(1 for approval in approvals if approval.decision == "approve")
+    state = "REJECTED" if approval.decision == "reject" else "APPROVED" if approved_count >= request.people else "OPEN"
     bus.emit(
         tx,
-        f"{decided.decision}d" if decided.decision == "approve" else "rejected",
+        f"{approval.decision}d" if approval.decision == "approve" else "rejected",
         "promotion_request",
         request.id,
-        person=decided.person,
-        reason=decided.reason,
+        person=approval.person,
+        reason=approval.reason,
         state=state,
     )
-    fresh = nouns.REQUESTS.swap(tx, msgspec.structs.replace(request, approvals=approvals, state=state))
+    updated = nouns.REQUESTS.swap(tx, msgspec.structs.replace(request, approvals=approvals, state=state))
     if state == "APPROVED" and request.alias:
-        _carried_out(tx, request)
-    return fresh
+        _apply_request(tx, request)
+    return updated
 
 
-def _carried_out(tx: Tx, request: PromotionRequest) -> None:
+def _apply_request(tx: Tx, request: PromotionRequest) -> None:
     if request.move is None:
         point(tx, request.model, request.alias, request.number)
         return
     registered = get_model(tx, request.model)
     other_aliases = [rule.alias for rule in registered.protected if rule.alias != request.alias]
-    carry_out(tx, get_version(tx, request.model, request.number), request.move, but=other_aliases)
+    carry_out(tx, get_version(tx, request.model, request.number), request.move, except_aliases=other_aliases)
 
 
 def _void(tx: Tx, request: PromotionRequest, why: str) -> PromotionRequest:

@@ -1,4 +1,4 @@
-"""What people write on a version's card; the rest of the card is read from what was recorded."""
+"""The part of a version's card that people write; the rest comes from records."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ FIELDS = {
     "limitations": "Where it is known to fail, and for whom it is worse",
     "ethics": "Whom its mistakes hurt, and what was done about that",
 }
-MOST = 20_000
+MAX_LENGTH = 20_000
 
 
 def edit_card(tx: Tx, model: str, number: int, fields: Mapping[str, str]) -> ModelVersion:
-    """Write the fields given, an empty one away, and return the version."""
+    """Write the given fields, delete those with an empty text, and return the version."""
     for name, text in fields.items():
         if name not in FIELDS:
             raise Invalid("fields", name, f"one of {', '.join(FIELDS)}")
-        checks.checked_length(name, MOST, checks.checked_text(name, text))
+        checks.checked_length(name, MAX_LENGTH, checks.checked_text(name, text))
     locked_model(tx, model)
     version = get_version(tx, model, number)
     card = {name: text.strip() for name, text in (version.card | dict(fields)).items() if text.strip()}
@@ -39,9 +39,9 @@ def edit_card(tx: Tx, model: str, number: int, fields: Mapping[str, str]) -> Mod
 
 
 def earlier_card(tx: Reader, version: ModelVersion) -> dict[str, tuple[str, int]]:
-    """Return what the nearest earlier version says in each field that this one leaves empty, and its number."""
+    """Return, for each empty field of this version, the text and number of the nearest earlier version with one."""
     texts: dict[str, tuple[str, int]] = {}
-    for other in versions(tx, version.model):
-        if other.number < version.number:
-            texts |= {name: (text, other.number) for name, text in other.card.items()}
+    for earlier in versions(tx, version.model):
+        if earlier.number < version.number:
+            texts |= {name: (text, earlier.number) for name, text in earlier.card.items()}
     return {name: entry for name, entry in texts.items() if name not in version.card}

@@ -1,4 +1,4 @@
-"""How two versions of a model differ: what callers see, what lies in the files, what was measured."""
+"""The difference of two versions of a model: signature, files, parameters and metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from helicline.tracking.browse.files import FilesDiff, diff_files
 
 
 class ColumnChange(msgspec.Struct, frozen=True, kw_only=True):
-    """An input, output or parameter of the signature that differs; empty where one side has it not."""
+    """An input, output or parameter of the signature that differs; empty on a side without it."""
 
     part: str
     name: str
@@ -39,7 +39,7 @@ class MetricChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionsDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """Two versions side by side; `has_signatures` is false where one of them has none to compare."""
+    """The differences of two versions; `has_signatures` is false where one of them has no signature."""
 
     before: ModelVersion
     after: ModelVersion
@@ -50,18 +50,18 @@ class VersionsDiff(msgspec.Struct, frozen=True, kw_only=True):
     metrics: list[MetricChange]
 
 
-def diff_versions(tx: Reader, blobs: Blobs, model: str, before: int, after: int) -> VersionsDiff:
-    """Return how version `after` differs from `before`."""
+def diff_versions(tx: Reader, blobs: Blobs, model: str, *, before: int, after: int) -> VersionsDiff:
+    """Return the difference of version `after` to version `before`."""
     old, new = get_version(tx, model, before), get_version(tx, model, after)
-    shown, other = signature_of(tx, blobs, old), signature_of(tx, blobs, new)
+    before_signature, after_signature = signature_of(tx, blobs, old), signature_of(tx, blobs, new)
     runs = [tracking.get_run(tx, version.run_id) if version.run_id else None for version in (old, new)]
     params = [run.params if run else {} for run in runs]
     metrics = [{point.key: point.value for point in run.metrics} if run else {} for run in runs]
     return VersionsDiff(
         before=old,
         after=new,
-        has_signatures=shown is not None and other is not None,
-        signature=signature_changes(shown, other) if shown and other else [],
+        has_signatures=before_signature is not None and after_signature is not None,
+        signature=signature_changes(before_signature, after_signature) if before_signature and after_signature else [],
         files=diff_files(files(tx, old), files(tx, new)),
         params=[
             ValueChange(name=name, before=params[0].get(name, ""), after=params[1].get(name, ""))
@@ -76,7 +76,7 @@ def diff_versions(tx: Reader, blobs: Blobs, model: str, before: int, after: int)
 
 
 def signature_of(tx: Reader, blobs: Blobs, version: ModelVersion) -> Signature | None:
-    """Return the signature that the version's files tell; None where they tell none that can be read."""
+    """Return the signature in the version's files, or None where there is none or it cannot be parsed."""
     try:
         document = signature(read_mlmodel(tx, blobs, version))
     except HeliclineError as error:
@@ -87,21 +87,21 @@ def signature_of(tx: Reader, blobs: Blobs, version: ModelVersion) -> Signature |
 
 
 def signature_changes(before: Signature, after: Signature) -> list[ColumnChange]:
-    """Return every difference. Those that a caller of `before` would feel are marked as breaking."""
+    """Return every difference. Those that break callers of `before` have `breaks`."""
     changes = []
     for part in ("inputs", "outputs", "params"):
-        old = {_name(column, at): column for at, column in enumerate(getattr(before, part))}
-        new = {_name(column, at): column for at, column in enumerate(getattr(after, part))}
+        old = {_name(column, index): column for index, column in enumerate(getattr(before, part))}
+        new = {_name(column, index): column for index, column in enumerate(getattr(after, part))}
         for name in (*old, *(name for name in new if name not in old)):
             before_column, after_column = old.get(name), new.get(name)
             if before_column != after_column:
-                shown = tuple(describe_column(column) if column else "" for column in (before_column, after_column))
+                texts = tuple(describe_column(column) if column else "" for column in (before_column, after_column))
                 changes.append(
                     ColumnChange(
                         part=part,
                         name=name,
-                        before=shown[0],
-                        after=shown[1],
+                        before=texts[0],
+                        after=texts[1],
                         breaks=_breaks(part, before_column, after_column),
                     )
                 )
@@ -114,12 +114,12 @@ def _breaks(part: str, before: dict[str, Any] | None, after: dict[str, Any] | No
     return part != "params" or after is not None
 
 
-def _name(column: dict[str, Any], at: int) -> str:
-    return str(column.get("name", at))
+def _name(column: dict[str, Any], index: int) -> str:
+    return str(column.get("name", index))
 
 
 def describe_column(column: dict[str, Any]) -> str:
-    """Return a column's type in words, like `double, optional`."""
+    """Return a text for a column's type, like `double, optional`."""
     tensor = column.get("tensor-spec")
     kind = f"{tensor.get('dtype')} {tensor.get('shape')}" if isinstance(tensor, dict) else str(column.get("type", ""))
     return f"{kind}, optional" if column.get("required") is False else kind

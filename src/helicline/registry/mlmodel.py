@@ -1,4 +1,4 @@
-"""What a model's own MLmodel file says of it. The file is data: nothing in it is ever run here."""
+"""The MLmodel file of a version, parsed as data: nothing in it is executed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 class _NoAliases(yaml.SafeLoader):
-    """Refuses YAML aliases, with which a small file can stand for a document of any size."""
+    """A YAML loader that rejects aliases, by which a small file can expand to a document of any size."""
 
     def compose_node(self, parent: Any, index: int) -> Any:
         if self.check_event(yaml.events.AliasEvent):
@@ -27,7 +27,7 @@ class _NoAliases(yaml.SafeLoader):
 
 
 def read_mlmodel(tx: Reader, blobs: Blobs, version: ModelVersion) -> dict[str, Any]:
-    """Return the MLmodel file as a dict. Raises NotFound where the version has none, Invalid where it is no YAML."""
+    """Return the MLmodel file as a dict. Raises NotFound where the version has none, Invalid where it is not YAML."""
     file = next((file for file in files(tx, version) if file.path == NAME), None)
     if file is None:
         raise NotFound("MLmodel file", version.id)
@@ -48,7 +48,7 @@ def parse_mlmodel(content: bytes) -> dict[str, Any]:
 
 
 def signature(document: dict[str, Any]) -> Signature:
-    """Return the signature that the document holds as JSON strings; empty parts where it has none."""
+    """Return the signature, which the document has as JSON strings; missing parts are empty."""
     section = document.get("signature") or {}
     if not isinstance(section, dict):
         raise Invalid("signature", type(section).__name__, "a mapping")

@@ -1,4 +1,4 @@
-"""The verbs of registered models."""
+"""Registered models: create, find, describe, rename, tag and delete."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from helicline import bus
 from helicline.errors import Conflict, Invalid, NotFound, Refused
 from helicline.records.model import RegisteredModel
 from helicline.store.nouns import ALIASES, MODELS, VERSIONS
-from helicline.store.rows.experiment import hold
+from helicline.store.rows.experiment import lock_topics
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks
 
-UNPROTECT = "An administrator can lift the protection: hl model unprotect."
+UNPROTECT_HINT = "An administrator can lift the protection: hl model unprotect."
 IS_PROMPT = "mlflow.prompt.is_prompt"
 
 
 def create_model(tx: Tx, name: str, *, tags: dict[str, str] | None = None, description: str = "") -> RegisteredModel:
-    """Return the new model, without versions. Raises Conflict where the name is taken."""
+    """Return the new model, without versions. Raises Conflict where the name exists."""
     checked_model_name(name)
-    hold(tx, f"model:{name}")
+    lock_topics(tx, f"model:{name}")
     checked_tags = {key: checked_tag(key, value) for key, value in (tags or {}).items()}
     if MODELS.find(tx, name) is not None:
         raise Conflict("registered model", name, "exists already")
@@ -39,7 +39,7 @@ def create_model(tx: Tx, name: str, *, tags: dict[str, str] | None = None, descr
 
 
 def get_model(tx: Reader, name: str) -> RegisteredModel:
-    """Return the model. Raises NotFound where there is none."""
+    """Return the model. Raises NotFound where it does not exist."""
     checked_model_name(name)
     model = MODELS.find(tx, name)
     if model is None:
@@ -48,33 +48,33 @@ def get_model(tx: Reader, name: str) -> RegisteredModel:
 
 
 def locked_model(tx: Tx, name: str) -> RegisteredModel:
-    """Return the model; no other unit changes it or its versions until this one ends."""
-    hold(tx, f"model:{name}")
+    """Return the model, and block other units that change it or its versions until this one ends."""
+    lock_topics(tx, f"model:{name}")
     return get_model(tx, name)
 
 
 def describe_model(tx: Tx, name: str, description: str) -> RegisteredModel:
     model = locked_model(tx, name)
     text = checks.checked_text("description", description)
-    fresh = MODELS.swap(tx, msgspec.structs.replace(model, description=text, updated_at=tx.now))
+    updated = MODELS.swap(tx, msgspec.structs.replace(model, description=text, updated_at=tx.now))
     bus.emit(tx, "described", "registered_model", name)
-    return fresh
+    return updated
 
 
 def rename_model(tx: Tx, name: str, new_name: str) -> RegisteredModel:
-    """Give the model another name; its versions and aliases follow. Raises Refused where an alias is protected."""
+    """Rename the model with its versions and aliases. Raises Refused where an alias is protected."""
     checked_model_name(new_name, field="new_name")
     for topic in sorted({name, new_name}):
-        hold(tx, f"model:{topic}")
+        lock_topics(tx, f"model:{topic}")
     model = get_model(tx, name)
     if new_name == name:
         return model
-    _unprotected(model, "rename")
+    _check_unprotected(model, "rename")
     if MODELS.find(tx, new_name) is not None:
         raise Conflict("registered model", new_name, "exists already")
-    fresh = msgspec.structs.replace(model, name=new_name, updated_at=tx.now)
+    updated = msgspec.structs.replace(model, name=new_name, updated_at=tx.now)
     MODELS.delete(tx, name)
-    MODELS.insert(tx, fresh)
+    MODELS.insert(tx, updated)
     for version in VERSIONS.select(tx, VERSIONS.table.c.model == name):
         VERSIONS.delete(tx, name, version.number)
         VERSIONS.insert(tx, msgspec.structs.replace(version, model=new_name))
@@ -82,12 +82,12 @@ def rename_model(tx: Tx, name: str, new_name: str) -> RegisteredModel:
         ALIASES.delete(tx, name, alias.alias)
         ALIASES.insert(tx, msgspec.structs.replace(alias, model=new_name))
     bus.emit(tx, "renamed", "registered_model", new_name, previous=name)
-    return fresh
+    return updated
 
 
 def delete_model(tx: Tx, name: str) -> None:
-    """Remove the model with its versions and aliases for good; the artifacts stay. Refused for a protected alias."""
-    _unprotected(locked_model(tx, name), "delete")
+    """Delete the model, its versions and aliases permanently; artifacts stay. Raises Refused for a protected alias."""
+    _check_unprotected(locked_model(tx, name), "delete")
     for version in VERSIONS.select(tx, VERSIONS.table.c.model == name):
         VERSIONS.delete(tx, name, version.number)
     for alias in ALIASES.select(tx, ALIASES.table.c.model == name):
@@ -96,9 +96,9 @@ def delete_model(tx: Tx, name: str) -> None:
     bus.emit(tx, "deleted", "registered_model", name)
 
 
-def _unprotected(model: RegisteredModel, action: str) -> None:
+def _check_unprotected(model: RegisteredModel, action: str) -> None:
     if model.protected:
-        raise Refused(action, f"{model.name}@{model.protected[0].alias} is protected", UNPROTECT)
+        raise Refused(action, f"{model.name}@{model.protected[0].alias} is protected", UNPROTECT_HINT)
 
 
 def tag_model(tx: Tx, name: str, key: str, value: str) -> None:
@@ -111,7 +111,7 @@ def tag_model(tx: Tx, name: str, key: str, value: str) -> None:
 
 
 def untag_model(tx: Tx, name: str, key: str) -> None:
-    """Drop the tag; one that is not there is fine."""
+    """Delete the tag; no error where it does not exist."""
     model = locked_model(tx, name)
     if key not in model.tags:
         return
@@ -121,7 +121,7 @@ def untag_model(tx: Tx, name: str, key: str) -> None:
 
 
 def checked_model_name(name: str, field: str = "name") -> str:
-    """Return the name if it can stand in `models:/` URIs."""
+    """Return the name. Raises Invalid where it is not valid in a `models:/` URI."""
     if not name.strip():
         raise Invalid(field, name, f"Missing value for required parameter '{field}'.")
     if "/" in name or ":" in name:

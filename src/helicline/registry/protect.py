@@ -1,4 +1,4 @@
-"""Protected aliases: pointers that people move together, never one alone."""
+"""Protected aliases: an alias that moves only when other people approve."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from helicline.registry.version import current_digest, get_version
 from helicline.store.nouns import MODELS
 from helicline.store.unit import Reader, Tx
 
-MOST_PEOPLE = 20
-ELSEWHERE = "Bring another version to that stage first; other people must approve it."
+MAX_PEOPLE = 20
+STAGE_HINT = "Bring another version to that stage first; other people must approve it."
 
 
 def protected_by(request: PromotionRequest) -> Refused:
-    """Return the error that tells a client of the request that stands in its way."""
+    """Return the error for a client whose change needs the approval of this request."""
     missing = request.people - sum(1 for approval in request.approvals if approval.decision == "approve")
     people = "one person" if missing == 1 else f"{missing} people"
     return Refused(
@@ -34,10 +34,10 @@ def protected_by(request: PromotionRequest) -> Refused:
 def point_or_ask(
     tx: Tx, model: str, alias: str, number: int, *, person: str = "", reason: str = ""
 ) -> Alias | PromotionRequest:
-    """Return the alias, moved; or, where it is protected, the open request that people must approve first.
+    """Return the moved alias or, where it is protected, the open request that people must approve first.
 
-    A request is opened where there is none for this version as it is now. It must be committed before the caller is
-    told, so this returns it instead of raising: raise `protected_by(request)` after the unit of work.
+    Opens a request where there is none for this version as it is now. The request must be committed, so this function
+    returns it instead of raising; raise `protected_by(request)` after the unit of work.
     """
     rule = protection_of(locked_model(tx, model), checked_alias(alias))
     version = get_version(tx, model, number)
@@ -49,19 +49,19 @@ def point_or_ask(
 def move_to_stage(
     tx: Tx, model: str, number: int, stage: str, *, archive_others: bool = False
 ) -> ModelVersion | PromotionRequest:
-    """Return the version in its new stage; with `archive_others` those that stood there go to Archived.
+    """Return the version in its new stage; with `archive_others` other versions in that stage become Archived.
 
-    Where the stage's alias is protected and would then name this version, the answer is the open request that people
-    must approve first, as with `point_or_ask`. Raises Refused where a protected alias would name another one, or none.
+    Where the alias of the stage is protected and would point to this version, returns the open request that people must
+    approve first, as `point_or_ask` does. Raises Refused where a protected alias would point elsewhere, or nowhere.
     """
     move = stages.checked_move(stage, archive_others=archive_others)
     registered = locked_model(tx, model)
     version = get_version(tx, model, number)
     broken_rule = None
-    for alias, target in stages.shifts(tx, model, stages.changes(tx, version, move)).items():
+    for alias, target in stages.alias_moves(tx, model, stages.stage_changes(tx, version, move)).items():
         rule = protection_of(registered, alias)
         if rule is not None and target != number:
-            raise Refused(f"move version {number} to {move.stage}", f"{model}@{alias} is protected", ELSEWHERE)
+            raise Refused(f"move version {number} to {move.stage}", f"{model}@{alias} is protected", STAGE_HINT)
         broken_rule = broken_rule or rule
     if broken_rule is None:
         return stages.carry_out(tx, version, move)
@@ -69,26 +69,26 @@ def move_to_stage(
 
 
 def unmet(tx: Reader, version: ModelVersion, alias: str) -> Protection | None:
-    """Return the protection that keeps the alias from naming the version as it is now; None where nothing does."""
+    """Return the protection that forbids to point the alias to the version as it is now, or None."""
     rule = protection_of(get_model(tx, version.model), alias)
     if rule is None or alias_of(tx, version.model, alias) == version.number:
         return None
     digest = current_digest(tx, version)
-    consent = (
+    approved = (
         request
         for request in requests_of(tx, version.model, number=version.number)
         if request.state == "APPROVED" and request.alias in ("", alias) and request.digest == digest
     )
-    return None if any(agreed.role == rule.role and agreed.people >= rule.people for agreed in consent) else rule
+    return None if any(request.role == rule.role and request.people >= rule.people for request in approved) else rule
 
 
 def request_alias(
     tx: Tx, model: str, alias: str, number: int, *, person: str = "", reason: str = ""
 ) -> PromotionRequest:
-    """Return the open request to let a protected alias name the version.
+    """Return the open request to point a protected alias to the version.
 
     Raises:
-        Conflict: the alias is not protected, or names the version already.
+        Conflict: the alias is not protected, or points to the version already.
     """
     rule = protection_of(locked_model(tx, model), checked_alias(alias))
     if rule is None:
@@ -105,29 +105,29 @@ def protection_of(model: RegisteredModel, alias: str) -> Protection | None:
 
 
 def protect(tx: Tx, model: str, alias: str, *, role: str = "approver", people: int = 1) -> RegisteredModel:
-    """Return the model with the alias protected; who is asked to approve must hold a role that may."""
+    """Return the model with the alias protected. Raises Invalid for a role that cannot approve."""
     checked_alias(alias)
     if "approve" not in ROLES.get(role, frozenset()):
-        may = ", ".join(sorted(name for name, rights in ROLES.items() if "approve" in rights))
-        raise Invalid("role", role, f"a role that may approve: {may}")
-    if not 1 <= people <= MOST_PEOPLE:
-        raise Invalid("people", people, f"1 to {MOST_PEOPLE}")
+        allowed_roles = ", ".join(sorted(name for name, permissions in ROLES.items() if "approve" in permissions))
+        raise Invalid("role", role, f"a role that may approve: {allowed_roles}")
+    if not 1 <= people <= MAX_PEOPLE:
+        raise Invalid("people", people, f"1 to {MAX_PEOPLE}")
     registered = locked_model(tx, model)
-    rest = tuple(rule for rule in registered.protected if rule.alias != alias)
+    other_rules = tuple(rule for rule in registered.protected if rule.alias != alias)
     rule = Protection(alias=alias, role=role, people=people, set_by=tx.actor)
     bus.emit(tx, "protected", "alias", f"{model}@{alias}", role=role, people=people)
-    return MODELS.swap(tx, msgspec.structs.replace(registered, protected=(*rest, rule), updated_at=tx.now))
+    return MODELS.swap(tx, msgspec.structs.replace(registered, protected=(*other_rules, rule), updated_at=tx.now))
 
 
 def unprotect(tx: Tx, model: str, alias: str) -> RegisteredModel:
-    """Return the model with the alias free again. Raises NotFound where it was not protected."""
+    """Return the model without the protection of the alias. Raises NotFound where it is not protected."""
     registered = locked_model(tx, model)
     if protection_of(registered, alias) is None:
         raise NotFound("protected alias", f"{model}@{alias}")
-    rest = tuple(rule for rule in registered.protected if rule.alias != alias)
+    other_rules = tuple(rule for rule in registered.protected if rule.alias != alias)
     bus.emit(tx, "unprotected", "alias", f"{model}@{alias}")
     void_requests(tx, model, alias, "the alias is no longer protected")
-    return MODELS.swap(tx, msgspec.structs.replace(registered, protected=rest, updated_at=tx.now))
+    return MODELS.swap(tx, msgspec.structs.replace(registered, protected=other_rules, updated_at=tx.now))
 
 
 def protections(tx: Reader, model: str) -> tuple[Protection, ...]:

@@ -1,4 +1,4 @@
-"""Searches over registered models and their versions."""
+"""Searches for registered models and their versions."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from helicline.store.nouns import MODELS, VERSIONS
 from helicline.store.unit import Reader
 from helicline.tracking import grammar
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, Grammar, Kind, attribute
-from helicline.tracking.page_token import paged
-from helicline.tracking.search import checked_page, in_order
+from helicline.tracking.page_token import paginate
+from helicline.tracking.search import checked_page, sort_items
 
-TAGGED = {"tag": "tag", "tags": "tag", "attribute": "attribute", "attributes": "attribute", "attr": "attribute"}
+ENTITY_ALIASES = {"tag": "tag", "tags": "tag", "attribute": "attribute", "attributes": "attribute", "attr": "attribute"}
 TIMES = attribute(NUMERIC, "creation_timestamp", is_number=True) | attribute(
     NUMERIC, "last_updated_timestamp", "timestamp", is_number=True
 )
 MODEL_GRAMMAR = Grammar(
-    aliases=TAGGED,
+    aliases=ENTITY_ALIASES,
     kinds={"tag": Kind(ops=NULLABLE), "attribute": Kind(ops=LISTED, keys=attribute(LISTED, "name") | TIMES)},
 )
 VERSION_GRAMMAR = Grammar(
-    aliases=TAGGED,
+    aliases=ENTITY_ALIASES,
     kinds={
         "tag": Kind(ops=NULLABLE),
         "attribute": Kind(
@@ -49,7 +49,7 @@ def search_models(
     max_results: int = 100,
     page_token: str = "",
 ) -> tuple[list[RegisteredModel], str]:
-    """Return one page of models by name. Prompts are left out unless the filter speaks of the prompt tag."""
+    """Return one page of models by name. Prompts are excluded unless the filter has the prompt tag."""
     checked_page("max_results", max_results, 1000)
     clauses = grammar.parse_filter(filter, MODEL_GRAMMAR)
     order = grammar.parse_order(order_by, MODEL_GRAMMAR)
@@ -57,25 +57,25 @@ def search_models(
     matching = [
         model
         for model in sorted(MODELS.select(tx), key=lambda model: model.name)
-        if (about_prompts or not model.is_prompt) and all(_model_holds(model, clause) for clause in clauses)
+        if (about_prompts or not model.is_prompt) and all(_model_matches(model, clause) for clause in clauses)
     ]
-    ordered = in_order(matching, order, _of_model)
-    return paged(ordered, limit=max_results, token=page_token, id_of=lambda model: model.name)
+    ordered = sort_items(matching, order, _model_value)
+    return paginate(ordered, limit=max_results, token=page_token, id_of=lambda model: model.name)
 
 
-def _model_holds(model: RegisteredModel, clause: Clause) -> bool:
+def _model_matches(model: RegisteredModel, clause: Clause) -> bool:
     if (clause.entity, clause.key) == ("tag", IS_PROMPT):
-        # clients ask for `!= 'true'` to see models, which carry no such tag at all
-        return grammar.holds(clause, "true" if model.is_prompt else "false")
-    return grammar.holds(clause, _of_model(model, clause))
+        # clients filter by `!= 'true'` to get models, which do not have this tag
+        return grammar.satisfies(clause, "true" if model.is_prompt else "false")
+    return grammar.satisfies(clause, _model_value(model, clause))
 
 
-def _of_model(model: RegisteredModel, about: Clause | Sort) -> Any:
-    if about.entity == "tag":
-        return model.tags.get(about.key)
-    if about.key == "name":
+def _model_value(model: RegisteredModel, term: Clause | Sort) -> Any:
+    if term.entity == "tag":
+        return model.tags.get(term.key)
+    if term.key == "name":
         return model.name
-    return epoch_ms(model.created_at if about.key == "creation_timestamp" else model.updated_at)
+    return epoch_ms(model.created_at if term.key == "creation_timestamp" else model.updated_at)
 
 
 def search_versions(
@@ -99,17 +99,17 @@ def search_versions(
         for version in VERSIONS.select(tx, *where, order=(table.model, table.number.desc()))
         if not version.deleted
         and version.model not in prompts
-        and all(grammar.holds(clause, _of_version(version, clause)) for clause in clauses)
+        and all(grammar.satisfies(clause, _version_value(version, clause)) for clause in clauses)
     ]
     matching.sort(key=lambda version: (version.model, -version.number))
-    ordered = in_order(matching, order, _of_version)
-    return paged(ordered, limit=max_results, token=page_token, id_of=lambda version: version.id)
+    ordered = sort_items(matching, order, _version_value)
+    return paginate(ordered, limit=max_results, token=page_token, id_of=lambda version: version.id)
 
 
-def _of_version(version: ModelVersion, about: Clause | Sort) -> Any:
-    if about.entity == "tag":
-        return version.tags.get(about.key)
-    if about.key in ("creation_timestamp", "last_updated_timestamp"):
-        return epoch_ms(version.created_at if about.key == "creation_timestamp" else version.updated_at)
+def _version_value(version: ModelVersion, term: Clause | Sort) -> Any:
+    if term.entity == "tag":
+        return version.tags.get(term.key)
+    if term.key in ("creation_timestamp", "last_updated_timestamp"):
+        return epoch_ms(version.created_at if term.key == "creation_timestamp" else version.updated_at)
     names = {"name": "model", "version_number": "number", "source_path": "source", "current_stage": "stage"}
-    return getattr(version, names.get(about.key, about.key))
+    return getattr(version, names.get(term.key, term.key))

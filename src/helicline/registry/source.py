@@ -1,4 +1,4 @@
-"""Where a version's files come from: every source is resolved to a folder of our artifact store, or is refused."""
+"""Sources of model versions: each is resolved to a folder of the artifact store, or rejected."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from helicline.tracking.checks import checked_path, checked_ref
 
 EXTERNAL = frozenset({"s3", "gs", "wasbs", "abfss", "hdfs", "http", "https"})
 PROMPT_SOURCES = frozenset({"dummy-source", "prompt-template"})
-LOGGED = re.compile(r"m-[0-9a-f]{32}")
+MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """A source as resolved: `root` is empty where the files lie in a store that is not ours."""
+    """A resolved source: `root` is empty where the files are in another store."""
 
     source: str
     root: str
@@ -34,9 +34,9 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def resolve(tx: Reader, source: str, *, run_id: str = "", model_id: str = "") -> Origin:
-    """Return where `source` leads. Raises Invalid where it is not ours and not a plain URI of a known store.
+    """Return the resolved `source`. Raises Invalid where it is not in this store and not a plain URI of a known store.
 
-    A run or model that is named must hold the source, so that nobody's lineage can be claimed for other files.
+    A named run or model must contain the source, so that a version cannot claim a wrong lineage.
     """
     scheme = urlsplit(source).scheme if ":" in source else ""
     origin = Origin(
@@ -55,21 +55,23 @@ def resolve(tx: Reader, source: str, *, run_id: str = "", model_id: str = "") ->
 
 
 def check_claim(source: str, *, run_id: str, model_id: str) -> None:
-    """Refuse a source in our store of which the caller does not say whose it is, as the stock server does.
+    """Raise Invalid for a source in this store without its run or model, as the stock server does.
 
-    `resolve` finds out whether the run or model that is named holds it.
+    `resolve` checks that the named run or model contains it.
     """
-    named = "the model_id" if model_id else "the run_id"
+    parameter = "the model_id" if model_id else "the run_id"
     scheme = source.partition(":")[0].lower() if ":" in source else ""
     if scheme in ("runs", "models") and "://" in source:
         refuse(source, f"It names a host, which a {scheme}: source has not.")
     claimed = {"runs": bool(run_id) and not model_id, "mlflow-artifacts": bool(run_id or model_id)}
-    if scheme == "models" and LOGGED.fullmatch(re.sub(r"^models:/+", "", source)):
-        claimed["models"], named = bool(model_id), "the model_id"
+    if scheme == "models" and MODEL_ID.fullmatch(re.sub(r"^models:/+", "", source)):
+        claimed["models"], parameter = bool(model_id), "the model_id"
     if scheme in ("http", "https") and "/mlflow-artifacts/artifacts" in source:
         claimed[scheme] = False
     if not claimed.get(scheme, True):
-        refuse(source, f"{named} request parameter must identify the resource that contains the source.".capitalize())
+        refuse(
+            source, f"{parameter} request parameter must identify the resource that contains the source.".capitalize()
+        )
 
 
 def refuse(source: str, why: str) -> NoReturn:
@@ -77,29 +79,29 @@ def refuse(source: str, why: str) -> NoReturn:
 
 
 def _from_run(tx: Reader, origin: Origin) -> Origin:
-    matched = re.fullmatch(r"runs:/+([^/]+)/(.+)", origin.source)
-    if matched is None:
+    match = re.fullmatch(r"runs:/+([^/]+)/(.+)", origin.source)
+    if match is None:
         refuse(origin.source, "It should be runs:/<run_id>/<path>.")
-    run_id, path = matched[1], checked_path("source", matched[2].rstrip("/"))
+    run_id, path = match[1], checked_path("source", match[2].rstrip("/"))
     if origin.run_id and origin.run_id != run_id:
         refuse(origin.source, "To use a runs:/ source, the run_id request parameter has to be the same run.")
     run = tracking.get_run(tx, run_id)
     origin = msgspec.structs.replace(origin, run_id=run_id)
     for model in model_rows.of_run(tx, run_id):
-        # MLflow 3 keeps models beside the runs; their runs:/ address stays valid
+        # MLflow 3 stores models outside of runs; their runs:/ URI stays valid
         if model.name == path and (not origin.model_id or origin.model_id == model.model_id):
-            return _at(origin, model.artifact_uri, model_id=model.model_id)
-    return _at(origin, f"{run.artifact_uri}/{path}")
+            return _located(origin, model.artifact_uri, model_id=model.model_id)
+    return _located(origin, f"{run.artifact_uri}/{path}")
 
 
 def _from_model(tx: Reader, origin: Origin) -> Origin:
     rest = re.sub(r"^models:/+", "", origin.source)
-    if LOGGED.fullmatch(rest):
+    if MODEL_ID.fullmatch(rest):
         if origin.model_id and origin.model_id != rest:
             refuse(origin.source, "To use a models:/ source, the model_id request parameter has to be the same model.")
         model = tracking.get_logged_model(tx, rest)
         run_id = origin.run_id or model.source_run_id
-        return _at(msgspec.structs.replace(origin, run_id=run_id), model.artifact_uri, model_id=rest)
+        return _located(msgspec.structs.replace(origin, run_id=run_id), model.artifact_uri, model_id=rest)
     number = _number(tx, origin.source, rest)
     name = re.split("[/@]", rest)[0]
     version = VERSIONS.find(tx, name, number)
@@ -109,12 +111,12 @@ def _from_model(tx: Reader, origin: Origin) -> Origin:
 
 
 def _number(tx: Reader, source: str, rest: str) -> int:
-    if matched := re.fullmatch(r"([^/@]+)/([0-9]{1,9})", rest):
-        return int(matched[2])
-    if matched := re.fullmatch(r"([^/@]+)@([\w-]+)", rest):
-        alias = ALIASES.find(tx, matched[1], matched[2])
+    if match := re.fullmatch(r"([^/@]+)/([0-9]{1,9})", rest):
+        return int(match[2])
+    if match := re.fullmatch(r"([^/@]+)@([\w-]+)", rest):
+        alias = ALIASES.find(tx, match[1], match[2])
         if alias is None:
-            raise NotFound("alias", matched[2])
+            raise NotFound("alias", match[2])
         return alias.number
     refuse(source, "It should be models:/<model_id>, models:/<name>/<version> or models:/<name>@<alias>.")
 
@@ -123,24 +125,24 @@ def _from_store(tx: Reader, origin: Origin) -> Origin:
     if re.search(r"[?#;]", origin.source):
         refuse(origin.source, "No query, parameters or fragment may stand in it.")
     path = path_in_store(origin.source) or ""
-    homes = []
+    uris = []
     if origin.model_id:
-        homes.append(tracking.get_logged_model(tx, origin.model_id).artifact_uri)
+        uris.append(tracking.get_logged_model(tx, origin.model_id).artifact_uri)
     if origin.run_id:
-        homes.append(tracking.get_run(tx, origin.run_id).artifact_uri)
-        homes += [model.artifact_uri for model in model_rows.of_run(tx, origin.run_id)]
-    roots = [path_in_store(home) for home in homes]
-    if homes and not any(root and (path == root or path.startswith(root + "/")) for root in roots):
+        uris.append(tracking.get_run(tx, origin.run_id).artifact_uri)
+        uris += [model.artifact_uri for model in model_rows.of_run(tx, origin.run_id)]
+    roots = [path_in_store(uri) for uri in uris]
+    if uris and not any(root and (path == root or path.startswith(root + "/")) for root in roots):
         refuse(origin.source, "It has to be contained within the artifacts of the run_id or model_id given.")
     return msgspec.structs.replace(origin, root=path)
 
 
-def _at(origin: Origin, uri: str, *, model_id: str = "") -> Origin:
+def _located(origin: Origin, uri: str, *, model_id: str = "") -> Origin:
     return msgspec.structs.replace(origin, root=path_in_store(uri) or "", model_id=model_id or origin.model_id)
 
 
 def download_uri(tx: Reader, version: ModelVersion) -> str:
-    """Return where a client finds the version's files, in our store or in another one."""
+    """Return the URI of the version's files, in this store or in another one."""
     if version.artifact_root:
         return f"mlflow-artifacts:/{version.artifact_root}"
     if not version.source.startswith(("runs:", "models:")):
@@ -152,9 +154,9 @@ def download_uri(tx: Reader, version: ModelVersion) -> str:
 
 
 def digest_of(files: Sequence[ArtifactFile], uri: str) -> str:
-    """Return 32 hex digits that name the content: BLAKE3 over the sorted (path, hash) list.
+    """Return the digest of the content as 32 hex digits: BLAKE3 over the sorted (path, hash) list.
 
-    Where we hold no file (another store, or nothing uploaded yet) it names the URI instead.
+    Without files in this store (another store, or nothing uploaded yet) it is the digest of the URI.
     """
     content = sorted((file.path, file.hash) for file in files)
     return blake3(msgspec.json.encode(content if content else uri)).hexdigest()[:32]

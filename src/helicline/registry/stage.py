@@ -1,7 +1,8 @@
-"""Stages, as older clients know them: each of the two active ones keeps an alias on its newest version.
+"""Stages of older clients: each of the two active stages keeps an alias on its newest version.
 
-Several versions may stand at a stage; clients that ask for the stage get the highest number, and so does its alias
-(`production`, `staging`). What protects the alias so protects the stage. Pointing such an alias by hand moves no stage.
+Several versions may be in a stage; clients that ask for the stage get the highest number, and its alias
+(`production`, `staging`) points to it. So protection of the alias protects the stage. Moving such an alias directly
+changes no stage.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ ALIAS_OF = {"Staging": "staging", "Production": "production"}
 
 
 def checked_stage(stage: str) -> str:
-    """Return the stage in its one spelling, whatever the case it came in."""
-    known_stage = STAGES.get(stage.lower())
-    if known_stage is None:
+    """Return the stage in its canonical spelling; case is ignored."""
+    canonical = STAGES.get(stage.lower())
+    if canonical is None:
         allowed = ", ".join(STAGES.values())
         raise Invalid("stage", stage, f"Invalid Model Version stage: {stage}. Value must be one of {allowed}.")
-    return known_stage
+    return canonical
 
 
 def checked_move(stage: str, *, archive_others: bool) -> StageMove:
-    """Return the move if it can be made: only those of an active stage can be archived for it."""
+    """Return the move. Raises Invalid where others shall be archived for a stage that is not active."""
     canonical = checked_stage(stage)
     if archive_others and canonical not in ALIAS_OF:
         raise Invalid(
@@ -44,43 +45,43 @@ def checked_move(stage: str, *, archive_others: bool) -> StageMove:
     return StageMove(stage=canonical, archive_others=archive_others)
 
 
-def changes(tx: Reader, version: ModelVersion, move: StageMove) -> dict[int, str]:
-    """Return the new stage of each version that the move concerns."""
+def stage_changes(tx: Reader, version: ModelVersion, move: StageMove) -> dict[int, str]:
+    """Return the new stage of each version that the move changes."""
     siblings = versions.versions(tx, version.model) if move.archive_others else []
     archived = {other.number: "Archived" for other in siblings if other.stage == move.stage}
     return archived | {version.number: move.stage}
 
 
-def shifts(tx: Reader, model: str, changed: dict[int, str]) -> dict[str, int | None]:
-    """Return the aliases of stages that no longer name their stage's newest version, and where each should point."""
+def alias_moves(tx: Reader, model: str, new_stages: dict[int, str]) -> dict[str, int | None]:
+    """Return the stage aliases that no longer point to the newest version of their stage, with their new targets."""
     before = {version.number: version.stage for version in versions.versions(tx, model)}
-    after = before | changed
-    touched = {before.get(number, "None") for number in changed} | set(changed.values())
+    after = before | new_stages
+    affected = {before.get(number, "None") for number in new_stages} | set(new_stages.values())
     targets = {
-        alias: max((number for number, at in after.items() if at == stage), default=None)
+        alias: max((number for number, other_stage in after.items() if other_stage == stage), default=None)
         for stage, alias in ALIAS_OF.items()
-        if stage in touched
+        if stage in affected
     }
     return {alias: number for alias, number in targets.items() if alias_of(tx, model, alias) != number}
 
 
-def carry_out(tx: Tx, version: ModelVersion, move: StageMove, *, but: Collection[str] = ()) -> ModelVersion:
-    """Return the version at its new stage, with the aliases of stages where they belong, `but` for those named."""
-    changed = changes(tx, version, move)
-    moving = shifts(tx, version.model, changed)
-    for number, stage in changed.items():
-        _moved(tx, versions.get_version(tx, version.model, number), stage)
-    _shifted(tx, version.model, {alias: number for alias, number in moving.items() if alias not in but})
+def carry_out(tx: Tx, version: ModelVersion, move: StageMove, *, except_aliases: Collection[str] = ()) -> ModelVersion:
+    """Return the version in its new stage, after moving the stage aliases except those in `except_aliases`."""
+    new_stages = stage_changes(tx, version, move)
+    moves = alias_moves(tx, version.model, new_stages)
+    for number, stage in new_stages.items():
+        _set_stage(tx, versions.get_version(tx, version.model, number), stage)
+    _move_aliases(tx, version.model, {alias: number for alias, number in moves.items() if alias not in except_aliases})
     return versions.get_version(tx, version.model, version.number)
 
 
-def _moved(tx: Tx, version: ModelVersion, stage: str) -> None:
+def _set_stage(tx: Tx, version: ModelVersion, stage: str) -> None:
     VERSIONS.swap(tx, msgspec.structs.replace(version, stage=stage, updated_at=tx.now))
     bus.emit(tx, "moved", "model_version", version.id, stage=stage, previous=version.stage)
 
 
-def _shifted(tx: Tx, model: str, moving: dict[str, int | None]) -> None:
-    for alias, number in moving.items():
+def _move_aliases(tx: Tx, model: str, moves: dict[str, int | None]) -> None:
+    for alias, number in moves.items():
         if number is None:
             drop(tx, model, alias)
         else:
@@ -88,14 +89,14 @@ def _shifted(tx: Tx, model: str, moving: dict[str, int | None]) -> None:
 
 
 def delete_version(tx: Tx, model: str, number: int) -> None:
-    """Hide the version and drop its aliases; its stage is the next one's then. Refused under a protected alias."""
-    guarded = {rule.alias for rule in locked_model(tx, model).protected}
+    """Delete the version softly with its aliases, and move the alias of its stage. Refused for a protected alias."""
+    protected = {rule.alias for rule in locked_model(tx, model).protected}
     stage = versions.get_version(tx, model, number).stage
     versions.delete_version(tx, model, number)
     if stage in ALIAS_OF:
-        moving = shifts(tx, model, _standing(tx, model, stage))
-        _shifted(tx, model, {alias: target for alias, target in moving.items() if alias not in guarded})
+        moves = alias_moves(tx, model, _in_stage(tx, model, stage))
+        _move_aliases(tx, model, {alias: target for alias, target in moves.items() if alias not in protected})
 
 
-def _standing(tx: Reader, model: str, stage: str) -> dict[int, str]:
+def _in_stage(tx: Reader, model: str, stage: str) -> dict[int, str]:
     return {version.number: stage for version in versions.versions(tx, model) if version.stage == stage}

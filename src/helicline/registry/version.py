@@ -1,4 +1,4 @@
-"""The verbs of model versions."""
+"""Model versions: register, find, describe, tag and delete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from helicline.errors import NotFound, Refused
 from helicline.records.model import ArtifactFile, ModelVersion, RegisteredModel
 from helicline.registry import source as sources
 from helicline.registry.model import (
-    UNPROTECT,
+    UNPROTECT_HINT,
     checked_model_name,
     checked_tag,
     create_model,
@@ -38,12 +38,12 @@ def register(
 ) -> ModelVersion:
     """Return the model's next version, bound to the content of its files by `digest`.
 
-    A loop's model is made where it is missing; for others it must be there. See `source.resolve` for what is refused.
+    The model of a loop is created where it does not exist; others must exist. `source.resolve` rejects invalid sources.
     """
     if loop and MODELS.find(tx, model) is None:
         create_model(tx, model)
     registered = locked_model(tx, model)
-    origin = _origin(tx, registered, source, run_id=run_id, model_id=model_id)
+    origin = _resolve_origin(tx, registered, source, run_id=run_id, model_id=model_id)
     version = ModelVersion(
         model=model,
         number=registered.last_version + 1,
@@ -76,7 +76,7 @@ def register(
     return version
 
 
-def _origin(tx: Tx, model: RegisteredModel, source: str, *, run_id: str, model_id: str) -> sources.Origin:
+def _resolve_origin(tx: Tx, model: RegisteredModel, source: str, *, run_id: str, model_id: str) -> sources.Origin:
     if model.is_prompt:
         if source not in sources.PROMPT_SOURCES:
             sources.refuse(source, "A prompt has no files.")
@@ -85,7 +85,7 @@ def _origin(tx: Tx, model: RegisteredModel, source: str, *, run_id: str, model_i
 
 
 def _link(tx: Tx, version: ModelVersion) -> None:
-    """Tell the logged model where it is registered, in the tag that stock clients read."""
+    """Add the version to the tag of the logged model in which stock clients read its registrations."""
     if not version.model_id:
         return
     logged = tracking.get_logged_model(tx, version.model_id)
@@ -93,15 +93,15 @@ def _link(tx: Tx, version: ModelVersion) -> None:
         links = msgspec.json.decode(logged.tags.get(LINKS_TAG, "[]"), type=list[dict[str, object]])
     except msgspec.MsgspecError:
         links = []
-    link_key = (version.model, str(version.number))  # clients write the number as a number or as text
-    if link_key in {(str(link.get("name")), str(link.get("version"))) for link in links}:
+    registration = (version.model, str(version.number))  # some clients write the number as a number, some as text
+    if registration in {(str(link.get("name")), str(link.get("version"))) for link in links}:
         return
     links.append({"name": version.model, "version": version.number})
     tracking.tag_logged_model(tx, version.model_id, {LINKS_TAG: msgspec.json.encode(links).decode()})
 
 
 def get_version(tx: Reader, model: str, number: int) -> ModelVersion:
-    """Return the version; a deleted one is not found."""
+    """Return the version. Raises NotFound for a deleted one too."""
     checked_model_name(model)
     version = VERSIONS.find(tx, model, number) if 0 < number < checks.INT64 else None
     if version is None or version.deleted:
@@ -121,16 +121,16 @@ def newest(tx: Reader, model: str) -> ModelVersion | None:
 
 
 def latest_by_stage(candidates: list[ModelVersion]) -> list[ModelVersion]:
-    """Return of each stage the version with the highest number."""
-    best: dict[str, ModelVersion] = {}
+    """Return the version with the highest number of each stage."""
+    latest: dict[str, ModelVersion] = {}
     for version in candidates:
-        if version.stage not in best or version.number > best[version.stage].number:
-            best[version.stage] = version
-    return sorted(best.values(), key=lambda version: version.number)
+        if version.stage not in latest or version.number > latest[version.stage].number:
+            latest[version.stage] = version
+    return sorted(latest.values(), key=lambda version: version.number)
 
 
 def files(tx: Reader, version: ModelVersion) -> list[ArtifactFile]:
-    """Return the version's files; none where they lie in another store."""
+    """Return the version's files; none where they are in another store."""
     return _files(tx, version.artifact_root)
 
 
@@ -139,48 +139,48 @@ def _files(tx: Reader, root: str) -> list[ArtifactFile]:
 
 
 def current_digest(tx: Reader, version: ModelVersion) -> str:
-    """Return the digest of the files as they lie now; `version.digest` is that of the files at registration."""
+    """Return the digest of the present files; `version.digest` is that of the files at registration."""
     return sources.digest_of(files(tx, version), version.source)
 
 
 def describe_version(tx: Tx, model: str, number: int, description: str) -> ModelVersion:
     locked_model(tx, model)
     text = checks.checked_text("description", description)
-    fresh = _changed(tx, get_version(tx, model, number), description=text)
-    bus.emit(tx, "described", "model_version", fresh.id)
-    return fresh
+    updated = _update(tx, get_version(tx, model, number), description=text)
+    bus.emit(tx, "described", "model_version", updated.id)
+    return updated
 
 
-def tag_version(tx: Tx, model: str, number: int, key: str, value: str) -> None:
+def tag_version(tx: Tx, model: str, number: int, *, key: str, value: str) -> None:
     checked = checked_tag(key, value)
     locked_model(tx, model)
     version = get_version(tx, model, number)
-    _changed(tx, version, tags=version.tags | {key: checked})
+    _update(tx, version, tags=version.tags | {key: checked})
     bus.emit(tx, "tagged", "model_version", version.id, key=key)
 
 
 def untag_version(tx: Tx, model: str, number: int, key: str) -> None:
-    """Drop the tag; one that is not there is fine."""
+    """Delete the tag; no error where it does not exist."""
     locked_model(tx, model)
     version = get_version(tx, model, number)
     if key in version.tags:
-        _changed(tx, version, tags={tag: text for tag, text in version.tags.items() if tag != key})
+        _update(tx, version, tags={tag: text for tag, text in version.tags.items() if tag != key})
         bus.emit(tx, "untagged", "model_version", version.id, key=key)
 
 
 def delete_version(tx: Tx, model: str, number: int) -> None:
-    """Hide the version and drop its aliases; its number is never used again. Raises Refused under a protected alias."""
-    guarded = {rule.alias for rule in locked_model(tx, model).protected}
+    """Delete the version softly with its aliases; its number is never reused. Raises Refused for a protected alias."""
+    protected = {rule.alias for rule in locked_model(tx, model).protected}
     version = get_version(tx, model, number)
     for alias in ALIASES.select(tx, ALIASES.table.c.model == model, ALIASES.table.c.number == number):
-        if alias.alias in guarded:
-            raise Refused("delete", f"{model}@{alias.alias} is protected and names it", UNPROTECT)
-    _changed(tx, version, deleted=True, stage=DELETED_STAGE, description="", tags={})
+        if alias.alias in protected:
+            raise Refused("delete", f"{model}@{alias.alias} is protected and names it", UNPROTECT_HINT)
+    _update(tx, version, deleted=True, stage=DELETED_STAGE, description="", tags={})
     for alias in ALIASES.select(tx, ALIASES.table.c.model == model, ALIASES.table.c.number == number):
         ALIASES.delete(tx, model, alias.alias)
         bus.emit(tx, "unpointed", "alias", f"{model}@{alias.alias}", previous=number)
     bus.emit(tx, "deleted", "model_version", version.id)
 
 
-def _changed(tx: Tx, version: ModelVersion, **fields: object) -> ModelVersion:
+def _update(tx: Tx, version: ModelVersion, **fields: object) -> ModelVersion:
     return VERSIONS.swap(tx, msgspec.structs.replace(version, updated_at=tx.now, **fields))

@@ -1,1 +1,1 @@
-"""The control plane: assembly of the edges, authentication, the permission table, streams."""
+"""The control plane: the assembled application, authentication, the permission table, streams."""

@@ -1,4 +1,4 @@
-"""The control plane as one ASGI application: filter, our API, the MLflow wire, metrics, the web UI."""
+"""The control plane as one ASGI application: filter, REST API, MLflow protocol, metrics, web UI."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from helicline.loop.context import Context
 from helicline.protocol.mlflow.app import MlflowApp
 from helicline.protocol.rest import admin, data, deployments, loops, models, pipelines, registry, runs, tracking, trash
 from helicline.protocol.rest.edge import Edge
-from helicline.protocol.rest.errors import Problem, bare, problem_of
+from helicline.protocol.rest.errors import Problem, http_problem, problem_of
 from helicline.protocol.rest.feed import Feed
 from helicline.records.access import Caller
 from helicline.server.document import api_document
@@ -57,7 +57,7 @@ def get_openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 def make_api(context: Context, feed: Feed) -> Litestar:
-    """Return our own API. Raises Bug where a route has no row in the permission table, or a row no route."""
+    """Return the REST API. Raises Bug where the routes and the permission table do not match."""
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -78,7 +78,7 @@ def make_api(context: Context, feed: Feed) -> Litestar:
             "edge": Provide(edge, sync_to_thread=False),
             "feed": Provide(lambda: feed, sync_to_thread=False),
         },
-        guards=[allowed],
+        guards=[check_permission],
         exception_handlers={
             HeliclineError: _domain_error,
             msgspec.ValidationError: _bad_body,
@@ -90,16 +90,16 @@ def make_api(context: Context, feed: Feed) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="Helicline",
             version=helicline.__version__,
-            path="/_openapi",  # never reached: the document is served below /api/v1, unknown routes stay ours
+            path="/_openapi",  # unused: the document has a route of its own below /api/v1
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
-        on_app_init=[_quiet],
+        on_app_init=[_disable_logging],
     )
     check_table(app)
     return app
 
 
-def _quiet(config: AppConfig) -> AppConfig:
+def _disable_logging(config: AppConfig) -> AppConfig:
     config.logging_config = None
     return config
 
@@ -110,7 +110,7 @@ def template(path: str) -> str:
 
 
 def routes_of(app: Litestar) -> set[tuple[str, str]]:
-    """Return (method, path below /api/v1) of every route but OPTIONS, HEAD."""
+    """Return (method, path below /api/v1) of every route, without OPTIONS and HEAD."""
     return {
         (str(method), template(route.path).removeprefix(API))
         for route in app.routes
@@ -121,14 +121,14 @@ def routes_of(app: Litestar) -> set[tuple[str, str]]:
 
 
 def check_table(app: Litestar) -> None:
-    """Fail at start-up where routes and permissions do not match one to one."""
+    """Raise Bug where routes and permissions do not match one to one."""
     routes = routes_of(app)
     for method, path in sorted(routes ^ PERMISSIONS.keys()):
         raise Bug(f"route {method} {API}{path} is {'without a permission' if (method, path) in routes else 'gone'}")
 
 
-def allowed(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
-    """Let the request pass if its caller has the permission that the table asks for."""
+def check_permission(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Raise an error unless the caller has the permission of the route in the table."""
     method = str(connection.scope["method"])  # type: ignore[typeddict-item]
     path = template(str(connection.scope["path_template"])).removeprefix(API)
     permission = PERMISSIONS.get(("GET" if method in ("HEAD", "OPTIONS") else method, path), "admin")
@@ -136,7 +136,7 @@ def allowed(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteH
 
 
 def check(caller: Caller, permission: str) -> None:
-    """Raise where the caller may not do what needs `permission`."""
+    """Raise Unauthenticated or Refused where the caller does not have the permission."""
     if permission == "open" or caller.may(permission):
         return
     if not caller.role:
@@ -160,7 +160,7 @@ def _domain_error(request: Request[Any, Any, Any], error: HeliclineError) -> Res
 
 
 def _bad_body(request: Request[Any, Any, Any], error: msgspec.ValidationError) -> Response[Problem]:
-    return _response(bare(400, str(error), code="invalid", request_id=_request_id(request)))
+    return _response(http_problem(400, str(error), code="invalid", request_id=_request_id(request)))
 
 
 def _framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
@@ -168,24 +168,28 @@ def _framework_error(request: Request[Any, Any, Any], error: HTTPException) -> R
         parts = [
             f"{entry.get('key', '')}: {entry.get('message', '')}" for entry in error.extra if isinstance(entry, dict)
         ]
-        return _response(bare(400, "; ".join(parts) or error.detail, code="invalid", request_id=_request_id(request)))
+        return _response(
+            http_problem(400, "; ".join(parts) or error.detail, code="invalid", request_id=_request_id(request))
+        )
     status = 400 if error.status_code == 422 else error.status_code
-    return _response(bare(status, error.detail or "", request_id=_request_id(request)))
+    return _response(http_problem(status, error.detail or "", request_id=_request_id(request)))
 
 
 def _unexpected_error(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     if isinstance(error, RecursionError):
-        return _response(bare(400, "the body is nested too deeply", code="invalid", request_id=_request_id(request)))
+        return _response(
+            http_problem(400, "the body is nested too deeply", code="invalid", request_id=_request_id(request))
+        )
     if isinstance(error, UnicodeError):
-        return _response(bare(400, "the request is not UTF-8", code="invalid", request_id=_request_id(request)))
+        return _response(http_problem(400, "the request is not UTF-8", code="invalid", request_id=_request_id(request)))
     request_id = _request_id(request)
     log.exception("request %s failed", request_id, exc_info=error)
     hint = f"The server's log has the details under request {request_id}."
-    return _response(bare(500, "something in Helicline failed", code="bug", hint=hint, request_id=request_id))
+    return _response(http_problem(500, "something in Helicline failed", code="bug", hint=hint, request_id=request_id))
 
 
-class Switch:
-    """Sends a request to the application that speaks its protocol."""
+class ProtocolRouter:
+    """Routes each request to the application of its protocol."""
 
     def __init__(self, context: Context, api: App, mlflow: MlflowApp, web: WebUi) -> None:
         self.context, self.api, self.mlflow, self.web = context, api, mlflow, web
@@ -193,8 +197,10 @@ class Switch:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         if scope["type"] == "lifespan" or path.startswith(API + "/"):
-            limited = _limited(receive, self.context.settings.max_body_bytes) if path != f"{API}/blobs" else receive
-            await self.api(scope, limited, send)
+            limited_receive = (
+                _limit_body(receive, self.context.settings.max_body_bytes) if path != f"{API}/blobs" else receive
+            )
+            await self.api(scope, limited_receive, send)
         elif path == "/metrics":
             check(scope["state"]["caller"], "read")
             await exposition(self.context, send)
@@ -204,11 +210,11 @@ class Switch:
             await self.web(scope, receive, send)
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
-    """Refuse a body over `limit` bytes while it comes in, whatever its headers say."""
+def _limit_body(receive: Receive, limit: int) -> Receive:
+    """Return a receive function that fails once the body exceeds `limit` bytes, whatever its headers say."""
     received_bytes = 0
 
-    async def counted() -> Any:
+    async def receive_counted() -> Any:
         nonlocal received_bytes
         message = await receive()
         received_bytes += len(message.get("body", b""))
@@ -216,11 +222,11 @@ def _limited(receive: Receive, limit: int) -> Receive:
             raise HTTPException(status_code=413, detail=f"the body is over {limit} bytes")
         return message
 
-    return counted
+    return receive_counted
 
 
 async def refuse(error: HeliclineError, scope: Scope, send: Send) -> None:
-    """Answer a request that was not let in."""
+    """Send the answer to a request that was rejected."""
     problem = problem_of(error, scope["state"].get("request_id", ""))
     headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
     if problem.status == 401:
@@ -232,16 +238,16 @@ async def refuse(error: HeliclineError, scope: Scope, send: Send) -> None:
 def make_app(context: Context, feed: Feed) -> App:
     """Return the whole control plane."""
     mlflow = MlflowApp(context.store, context.blobs, context.settings)
-    switch = Switch(context, cast("App", make_api(context, feed)), mlflow, WebUi())
+    router = ProtocolRouter(context, cast("App", make_api(context, feed)), mlflow, WebUi())
 
-    async def refused(error: HeliclineError, scope: Scope, send: Send) -> None:
+    async def send_refusal(error: HeliclineError, scope: Scope, send: Send) -> None:
         await (mlflow.refuse if mlflow.handles(scope["path"]) else refuse)(error, scope, send)
 
-    return Filter(_guarded(switch), Authenticator(context.settings, context.store), refused)
+    return Filter(_with_error_answers(router), Authenticator(context.settings, context.store), send_refusal)
 
 
-def _guarded(app: App) -> App:
-    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+def _with_error_answers(app: App) -> App:
+    async def app_with_error_answers(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await app(scope, receive, send)
         except HeliclineError as error:
@@ -249,4 +255,4 @@ def _guarded(app: App) -> App:
                 raise
             await refuse(error, scope, send)
 
-    return guarded
+    return app_with_error_answers

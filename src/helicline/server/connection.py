@@ -1,4 +1,4 @@
-"""The HTTP connection of a client: the head of a response is sent in one packet with its body."""
+"""HTTP connections that send the head of a response in one packet with its body."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class BufferedHeadTransport:
-    """A transport that buffers the head of a response until its body follows, or until the next turn of the event loop.
+    """A transport that buffers the head of a response until its body follows, or until the next event loop iteration.
 
-    The ASGI server writes the two apart; sent together they cost one system call and one packet instead of two.
+    The ASGI server writes them separately; together they cost one system call and one packet instead of two.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -24,7 +24,7 @@ class BufferedHeadTransport:
     def write(self, data: bytes) -> None:
         if self._buffer:
             data, self._buffer = self._buffer + data, b""
-        elif data.startswith(b"HTTP/1.1 "):  # a body that begins so is buffered as well, which does no harm
+        elif data.startswith(b"HTTP/1.1 "):  # a body that begins with this text is buffered too, without harm
             self._buffer = data
             self._loop.call_soon(self._send_buffer)
             return

@@ -1,7 +1,7 @@
-"""What every request passes before any route sees it: the origin check, the method, and the caller's name and role.
+"""The filter in front of all routes: origin check, method, and the caller's name and role.
 
-Rules after `local` mode: without credentials only non-browser requests from this machine to a loopback name are served;
-a page in a browser must come from our own origin. See docs/security.md.
+In `local` mode, requests without credentials are served only if they come from this machine, to a loopback name, and
+not from a web page of another origin. See docs/security.md.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ READ_HEADERS = frozenset(
         b"transfer-encoding",
     }
 )
-LOCAL = Caller(name="local", role="admin")
+LOCAL_ADMIN = Caller(name="local", role="admin")
 
 
 def owner_token(home: Path) -> str:
-    """Return the secret that whoever can read the home's files may use, made at the first start (mode 0600)."""
+    """Return the secret for those who can read the home's files, created at the first start (mode 0600)."""
     path = home / "owner.token"
     if not path.is_file() or not path.stat().st_size:
         durable.make_folder(home, mode=0o700)
@@ -51,14 +51,14 @@ def owner_token(home: Path) -> str:
 
 
 class Authenticator:
-    """Decides whether a request is served, and in whose name."""
+    """Decides whether a request is served, and determines its caller."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self.settings, self.store = settings, store
         self.owner = owner_token(settings.home_path)
         self.names = origin.allowed_names(settings.allowed_hosts)
 
-    def admit(self, scope: Scope) -> Caller:
+    def authenticate(self, scope: Scope) -> Caller:
         """Return the caller. Raises Refused or Unauthenticated."""
         headers = _headers(scope)
         if scope["method"] not in METHODS:
@@ -69,20 +69,20 @@ class Authenticator:
         return self._caller(headers, scope)
 
     def _check_origin(self, headers: dict[str, list[str]], method: str) -> None:
-        sent = {name: ", ".join(values) for name, values in headers.items()}
+        joined = {name: ", ".join(values) for name, values in headers.items()}
         refusal = origin.refusal(
-            sent.get("host"),
-            sent.get("origin"),
+            joined.get("host"),
+            joined.get("origin"),
             names=self.names,
-            fetch_site=sent.get("sec-fetch-site", ""),
-            is_navigation=method == "GET" and sent.get("sec-fetch-mode") == "navigate",
+            fetch_site=joined.get("sec-fetch-site", ""),
+            is_navigation=method == "GET" and joined.get("sec-fetch-mode") == "navigate",
         )
         if refusal in ("no_host", "unknown_host"):
-            shown = sent.get("host", "")[:100] or "none"
+            host = joined.get("host", "")[:100] or "none"
             hint = "Add the name to the setting allowed_hosts if this server should answer to it."
-            raise Refused("serve this request", f"Host {shown!r} is not a name of this server", hint)
+            raise Refused("serve this request", f"Host {host!r} is not a name of this server", hint)
         if refusal == "foreign_origin":
-            raise Refused("serve this request", f"Origin {sent['origin'][:100]!r} is foreign")
+            raise Refused("serve this request", f"Origin {joined['origin'][:100]!r} is foreign")
         if refusal == "foreign_site":
             raise Refused("serve this request", "it comes from another site's page")
 
@@ -92,24 +92,24 @@ class Authenticator:
             return self._by_token(credentials[0])
         peer = (scope.get("client") or ("",))[0]
         if self.settings.auth == "local" and peer in ("127.0.0.1", "::1"):
-            return LOCAL
+            return LOCAL_ADMIN
         return Caller(name="anonymous", role="")
 
     def _by_token(self, header: str) -> Caller:
         secret = _secret(header)
         if secret and hmac.compare_digest(secret.encode(), self.owner.encode()):
-            return LOCAL
+            return LOCAL_ADMIN
         digest = hashlib.sha256(secret.encode()).hexdigest()
         column = nouns.TOKENS.table.c
         tokens, now = self.store.read(lambda tx: (nouns.TOKENS.select(tx, column.secret_sha256 == digest), tx.now))
-        live = [
+        valid = [
             token
             for token in tokens
             if token.revoked_at is None and (token.expires_at is None or token.expires_at > now)
         ]
-        if not live:
+        if not valid:
             raise Unauthenticated("serve this request", "the token is not known, expired or revoked", "hl token create")
-        return Caller(name=live[0].name, role=live[0].role)
+        return Caller(name=valid[0].name, role=valid[0].role)
 
 
 def _secret(header: str) -> str:
@@ -129,7 +129,7 @@ def _secret(header: str) -> str:
 
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
-    """Return the headers that decide on the request, by name."""
+    """Return the headers that the filter reads, by name."""
     headers: dict[str, list[str]] = {}
     for raw, value in scope["headers"]:
         if (name := raw.lower()) in READ_HEADERS:
@@ -138,7 +138,7 @@ def _headers(scope: Scope) -> dict[str, list[str]]:
 
 
 class Filter:
-    """The outermost ASGI application: admits a request, names it, and hands it on."""
+    """The outermost ASGI application: authenticates a request, gives it an id, and passes it on."""
 
     def __init__(
         self, app: App, authenticator: Authenticator, refuse: Callable[[HeliclineError, Scope, Send], Awaitable[None]]
@@ -150,26 +150,26 @@ class Filter:
             await self.app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
-        # a name to find the request by, and no secret
+        # identifies the request in logs; not a secret
         state["request_id"] = f"{random.getrandbits(128):032x}"
         try:
-            state["caller"] = self.authenticator.admit(scope)
+            state["caller"] = self.authenticator.authenticate(scope)
         except HeliclineError as error:
             await self.refuse(error, scope, send)
             return
-        added = () if _is_data(scope) else FOR_BROWSERS
+        added = () if _has_json_body(scope) else BROWSER_HEADERS
         await self.app(scope, receive, _with_headers(send, state["request_id"], extra=added))
 
 
-def _is_data(scope: Scope) -> bool:
-    """Tell whether the request brings JSON: no browser shows what is answered to that, or lets a foreign page send it.
+def _has_json_body(scope: Scope) -> bool:
+    """Return whether the body is JSON, in which case the answer needs no headers for browsers.
 
-    A form cannot send it, and a script of another origin must be allowed to first, which nobody is.
+    A form cannot send JSON, and a script of another origin needs a CORS permission, which this server never gives.
     """
     return any(name == b"content-type" and value.startswith(b"application/json") for name, value in scope["headers"])
 
 
-FOR_BROWSERS = [
+BROWSER_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),

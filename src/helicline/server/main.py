@@ -34,21 +34,21 @@ log = logging.getLogger("helicline.server")
 
 
 def open_context(settings: Settings) -> Context:
-    """Open the home's store and blobs, bringing the schema up to date."""
+    """Return the context of the home with its store and blobs, after migrating the schema."""
     home = settings.home_path
     make_folder(home, mode=0o700)
     store = Store(settings.database_url)
     upgrade(store)
-    store.write(lambda tx: webhook.seal_plain(tx, Vault.of(settings)))
-    store.write(webhook.note_unheard)
+    store.write(lambda tx: webhook.seal_unsealed(tx, Vault.of(settings)))
+    store.write(webhook.record_unread)
     return Context(store, open_blobs(settings.blobs, home), settings)
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Return the listening socket; port 0 takes a free one.
+    """Return the listening socket; port 0 selects a free port.
 
     Raises:
-        Invalid: the address is not a loopback one and no tokens are asked for.
+        Invalid: the address is not a loopback address, and `auth` does not require tokens.
     """
     if settings.auth not in ("local", "token"):
         raise Invalid("auth", settings.auth, "local or token")
@@ -64,7 +64,7 @@ def listen(settings: Settings) -> socket.socket:
 
 
 async def serve(context: Context, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT: requests under way are finished, the rest refused."""
+    """Serve until SIGTERM or SIGINT; then finish active requests and reject new ones."""
     feed = Feed()
     reconciler = Reconciler(context, holder=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     dispatcher = WebhookDispatcher(context.store, context.settings)
@@ -78,11 +78,11 @@ async def serve(context: Context, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        feed.close()  # long polls and streams end first, so that the graceful stop is a short one
+        feed.close()  # ends long polls and streams first, so that the graceful shutdown is short
         server.should_exit = True
 
-    for kind in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(kind, stop)
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop)
     threads = [
         threading.Thread(target=target.run, name=f"helicline-{name}", daemon=True)
         for name, target in (("reconciler", reconciler), ("webhook-dispatcher", dispatcher))
@@ -90,12 +90,12 @@ async def serve(context: Context, listener: socket.socket) -> None:
     for thread in threads:
         thread.start()
     address = listener.getsockname()
-    # what is there now stays, and an answer makes little garbage that counting references does not find
+    # objects of the start live on, and answers leave few reference cycles, so collections can be rare
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
     print(f"server ready http://{address[0]}:{address[1]}", flush=True)
     try:
-        await server._serve([listener])  # `serve` would take the signals for itself
+        await server._serve([listener])  # `serve` would install signal handlers of its own
     finally:
         reconciler.stop()
         dispatcher.stop()

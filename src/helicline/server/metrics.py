@@ -1,4 +1,4 @@
-"""Prometheus text (version 0.0.4) of the control plane's own state."""
+"""Prometheus metrics (text format 0.0.4) of the control plane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m helicline.server.openapi`: print the OpenAPI document of our API; the web UI takes its types from it."""
+"""`python -m helicline.server.openapi`: print the OpenAPI document, the source of the web UI's types."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from helicline.store.database import Store
 
 
 def document() -> str:
-    """Return the document as JSON with sorted keys; its bytes change only with the API."""
+    """Return the document as JSON with sorted keys, so that equal APIs have equal documents."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=folder)
         store = Store(settings.database_url)

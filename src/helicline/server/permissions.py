@@ -1,6 +1,6 @@
-"""The permission table: every route of our own API, and what a caller must be allowed to use it.
+"""The permission table: every route of the REST API, and the permission that its callers need.
 
-The MLflow wire has its own table of the same form in ``protocol/mlflow``. Start-up fails on a route without a row.
+The MLflow protocol has a table of the same form in ``protocol/mlflow``. A route without a row fails the start.
 """
 
 from __future__ import annotations

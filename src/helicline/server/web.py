@@ -1,4 +1,4 @@
-"""The web UI's files, and the one page shown where they were not built."""
+"""The files of the web UI, or a placeholder page where it was not built."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ code{background:#8882;padding:.1em .4em;border-radius:4px}</style>
 
 
 class WebUi:
-    """Serves the built files by exact name; every other path is a page of the single-page application."""
+    """Serves the built files by exact name; every other path gets the page of the single-page application."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-        # only names that exist at start are served, so no request path ever reaches the file system
+        # only files that exist at the start are served, so no request path reaches the file system
         self.files = {"/" + path.relative_to(folder).as_posix(): path for path in files}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
-            await _answer(send, 405, b"text/plain", b"Method not allowed\n")
+            await _answer(send, 405, kind=b"text/plain", body=b"Method not allowed\n")
             return
         path = self.files.get(scope["path"])
         if path is not None:
             kind = (mimetypes.guess_type(path.name)[0] or "application/octet-stream").encode()
             cache = b"public, max-age=31536000, immutable" if "/assets/" in scope["path"] else b"no-cache"
-            await _answer(send, 200, kind, path.read_bytes(), cache)
+            await _answer(send, 200, kind=kind, body=path.read_bytes(), cache=cache)
         elif scope["path"].startswith(("/api/", "/ajax-api/", "/assets/")):
-            await _answer(send, 404, b"text/html", b"<h1>Not found</h1>\n")
+            await _answer(send, 404, kind=b"text/html", body=b"<h1>Not found</h1>\n")
         else:
             index = self.files.get("/index.html")
-            await _answer(send, 200, b"text/html; charset=utf-8", index.read_bytes() if index else NOT_BUILT)
+            await _answer(send, 200, kind=b"text/html; charset=utf-8", body=index.read_bytes() if index else NOT_BUILT)
 
 
-async def _answer(send: Send, status: int, kind: bytes, body: bytes, cache: bytes = b"no-cache") -> None:
+async def _answer(send: Send, status: int, *, kind: bytes, body: bytes, cache: bytes = b"no-cache") -> None:
     headers = [
         (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),

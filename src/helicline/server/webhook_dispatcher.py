@@ -1,4 +1,4 @@
-"""Carries events to webhooks: notes them as they happen, sends in a thread of its own since receivers are slow."""
+"""The webhook dispatcher: records deliveries when events happen, and sends them in a thread of its own."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ PAUSE_S = 5.0
 
 
 class WebhookDispatcher(bus.PeriodicTask):
-    """Delivers at least once, whatever is killed when: a delivery is a row before anything is sent."""
+    """Delivers at least once, even after a crash: a delivery is committed before it is sent."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         super().__init__("webhook-dispatcher", pause_s=PAUSE_S)
         self.store, self.settings, self.vault = store, settings, Vault.of(settings)
-        store.event_hooks.append(webhook.note)
+        store.event_hooks.append(webhook.record_deliveries)
 
     def tick(self) -> int:
-        """Try what is due; return how much there was."""
-        moved = 0
+        """Attempt the due deliveries; return the number of attempts."""
+        attempted = 0
         for delivery in self.store.read(webhook.due):
             if self.stopping.is_set():
                 break
             try:
-                moved += self._try(delivery)
+                attempted += self._attempt(delivery)
             except Exception:  # one delivery never stops the next one; it is due again after its claim
                 log.exception("webhook delivery %s cannot be sent", delivery.id)
-        return moved
+        return attempted
 
-    def _try(self, delivery: Delivery) -> int:
+    def _attempt(self, delivery: Delivery) -> int:
         try:
             claimed = self.store.write(lambda tx: webhook.claim(tx, delivery), actor="webhook-dispatcher")
-        except Stale:  # another server took it
+        except Stale:  # another server has claimed it
             return 0
         if claimed is None:
             return 0
         delivery, target = claimed
-        outcome = self._sent(delivery, target)
+        outcome = self._send(delivery, target)
         settled = self.store.write(lambda tx: webhook.settle(tx, delivery, outcome), actor="webhook-dispatcher")
         if settled.state == "DEAD":
             log.warning("webhook %s: delivery %s is given up: %s", target.name, delivery.id, outcome.error)
         return 1
 
-    def _sent(self, delivery: Delivery, target: Webhook) -> webhook.Outcome:
+    def _send(self, delivery: Delivery, target: Webhook) -> webhook.Outcome:
         try:
-            secret = self.vault.open(target.secret, webhook.about(target.id))
-        except Conflict as error:  # never unsigned: the key may come back before the last try
+            secret = self.vault.open(target.secret, webhook.secret_context(target.id))
+        except Conflict as error:  # never send unsigned: the key may be restored before the last attempt
             return webhook.Outcome(error=str(error))
         timestamp = str(epoch_ms(self.store.clock.now()) // 1000)
-        headers = send.headers(secret, delivery.id, timestamp, delivery.body)
+        headers = send.headers(secret, delivery.body, delivery_id=delivery.id, timestamp=timestamp)
         return send.post(target.url, delivery.body, headers, private=self.settings.webhook_private)

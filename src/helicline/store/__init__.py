@@ -1,1 +1,1 @@
-"""SQL and bytes: one file a noun, plain functions."""
+"""The database and the blob store: one file for each noun, plain functions."""

@@ -1,9 +1,9 @@
-"""Blob reference markers: objects in a bucket that say who uses a blob, and who is about to remove it.
+"""Blob reference markers: objects in a bucket that record which blobs are used and which are being removed.
 
-A bucket has no "remove this unless it is used". So a process that relies on a blob first writes a marker that the blob
-is used, then looks for markers of removers; a remover first writes its marker, then looks whether the blob is used. Of
-two that meet at least one sees the other's marker: the remover gives up, or the user waits and then looks whether the
-blob still exists.
+A bucket has no "delete unless used" operation. So a process that relies on a blob first writes a marker that the blob
+is used, and then looks for markers of removals; a remover first writes its marker, and then looks whether the blob is
+used. If both run at once, at least one of them sees the other's marker: the remover gives up, or the user waits and
+then checks whether the blob still exists. See note 0015.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import obstore
 
-# a removal takes moments; a marker that is older belongs to a remover that was killed
+# a removal takes less than a second; an older marker belongs to a remover that was killed
 REMOVAL_TIMEOUT_S = 30.0
 POLL_S = 0.1
 RETENTION = timedelta(days=30)
@@ -30,11 +30,11 @@ class BlobMarkers:
         self.store = store
 
     def mark_used(self, digest: str) -> None:
-        """Mark the blob as used now."""
+        """Record that the blob is used now."""
         obstore.put(self.store, f"used/{digest}", b"")
 
     def is_used(self, digest: str, since: datetime) -> bool:
-        """Return whether the blob was marked as used since then."""
+        """Return whether the blob was used since then."""
         try:
             marker = obstore.head(self.store, f"used/{digest}")
         except FileNotFoundError:
@@ -42,13 +42,13 @@ class BlobMarkers:
         return bool(marker["last_modified"] >= since)
 
     def all_used(self, since: datetime) -> set[str]:
-        """Return the blobs that were marked as used since then: one listing instead of a request for each."""
+        """Return the blobs that were used since then, by one listing instead of a request for each blob."""
         pages = obstore.list(self.store, "used")
         return {entry["path"].rpartition("/")[2] for page in pages for entry in page if entry["last_modified"] >= since}
 
     @contextmanager
     def removal(self, digest: str) -> Iterator[None]:
-        """Mark the blob as about to be removed, each remover by a marker of its own."""
+        """Record, during the with block, that the blob is being removed; each remover has a marker of its own."""
         marker = f"doomed/{digest}/{uuid.uuid4().hex}"
         obstore.put(self.store, marker, b"")
         try:
@@ -64,7 +64,7 @@ class BlobMarkers:
             time.sleep(POLL_S)
 
     def tidy(self, since: datetime) -> None:
-        """Delete markers that are 30 days older than `since`: no garbage collection asks for them any more."""
+        """Delete markers that are 30 days older than `since`, which no garbage collection reads any more."""
         for folder in ("used", "doomed"):
             for page in obstore.list(self.store, folder):
                 old = [entry["path"] for entry in page if entry["last_modified"] < since - RETENTION]

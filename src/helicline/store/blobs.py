@@ -1,7 +1,7 @@
-"""Bytes by their content: a blob's name is the BLAKE3-256 of what it holds, so it can never change.
+"""The blob store: a blob's name is the BLAKE3-256 digest of its bytes, so it never changes.
 
-Local folders are written tmp -> fsync -> rename -> fsync of the folder; buckets (S3, GCS, Azure) through obstore with
-create-only puts. A blob is named in the database only after it is durable here.
+Local files are written by temporary file, fsync, rename and fsync of the folder (note 0017); buckets (S3, GCS, Azure)
+by obstore with create-only puts. The database refers to a blob only after the blob is durable.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from helicline.store.durable import make_folder, sync
 
 CHUNK = 1 << 20
 REMOVED_PREFIX = "discarded-"
-# a larger blob is uploaded in parts: as a whole it would have to fit into memory, and S3 takes 5 GB at most
+# a larger blob is uploaded in parts: a single upload must fit into memory, and S3 allows 5 GB at most
 MAX_SINGLE_UPLOAD = 64 << 20
 PART_BYTES, PARALLEL_PARTS = 16 << 20, 4
 SIGNING_STORES = (obstore.store.S3Store, obstore.store.GCSStore, obstore.store.AzureStore)
 
 
 class Blobs(Protocol):
-    """A store of blobs, local or in a bucket; `LocalBlobs` says what each method does."""
+    """A blob store, local or in a bucket; `LocalBlobs` documents each method."""
 
     def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]: ...
     def has(self, digest: str) -> bool: ...
@@ -60,7 +60,7 @@ class LocalBlobs:
         self._restore_removed()
 
     def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]:
-        """Store the bytes and return their digest and size. Raises Invalid over `limit` bytes, StorageFull."""
+        """Store the bytes and return their digest and size. Raises TooLarge over `limit` bytes, and StorageFull."""
         try:
             return self._put(chunks, limit)
         except OSError as error:
@@ -99,24 +99,24 @@ class LocalBlobs:
         try:
             os.rename(source, target)
             self._sync_names(target.parent)
-        except OSError:  # the name may exist without being on the disk
+        except OSError:  # the file has its new name, but the name may not be on the disk
             self._synced_folders.discard(target.parent.name)
             raise
         finally:
             self._being_written.discard(digest)
 
     def _sync_names(self, folder: Path) -> None:
-        """Sync the folder, so that its names survive a power cut, and the first time its own name as well."""
+        """Sync the folder, and the first time its parent too, so that the names survive a power cut."""
         sync(folder)
         if folder.name not in self._synced_folders:
             sync(self.folder)
             self._synced_folders.add(folder.name)
 
     def has(self, digest: str) -> bool:
-        """Return whether the blob exists, and mark it as used now, so that `unused` leaves it out for a while.
+        """Return whether the blob exists, and record that it is used now, so that `unused` leaves it out for a while.
 
-        Where its name may not be on the disk yet (its writer is still at work, was killed, or its sync failed) the
-        folder is synced first: a client that hears that the blob exists does not send it again.
+        First syncs the folder where the blob's name may not be on the disk yet (its writer is active, was killed, or
+        its sync failed): a client that learns that the blob exists does not send it again.
         """
         target = self.path(digest)
         if not _touch(target):
@@ -126,7 +126,7 @@ class LocalBlobs:
         return True
 
     def unused(self, since: datetime) -> Iterator[tuple[str, int]]:
-        """Yield digest and size of each blob that was neither put nor asked for since then."""
+        """Yield digest and size of each blob that was neither stored nor checked by `has` since then."""
         for folder in sorted(self.folder.glob("[0-9a-f][0-9a-f]")):
             for entry in os.scandir(folder):
                 status = entry.stat()
@@ -136,7 +136,7 @@ class LocalBlobs:
     def discard(self, digest: str, since: datetime) -> bool:
         """Remove the blob unless it was used since then; return whether it is removed.
 
-        `has` returns False from the first step on: no client is told of a blob that is about to be removed.
+        From the first step on `has` returns False, so that no client relies on a blob that is being removed.
         """
         path, removed = self.path(digest), self.folder / "tmp" / f"{REMOVED_PREFIX}{digest}"
         try:
@@ -150,14 +150,14 @@ class LocalBlobs:
         return True
 
     def _restore_removed(self) -> None:
-        """Restore the blobs of removals that were interrupted: they may have been used in the meantime."""
+        """Restore the blobs of interrupted removals, which may have been used since."""
         for removed in (self.folder / "tmp").glob(f"{REMOVED_PREFIX}*"):
             path = self.path(removed.name.removeprefix(REMOVED_PREFIX))
             path.parent.mkdir(exist_ok=True)
             os.rename(removed, path)
 
     def tidy(self, since: datetime) -> int:
-        """Remove partial files of uploads interrupted before then; return how many bytes are freed."""
+        """Delete temporary files of uploads that were interrupted before then; return the number of freed bytes."""
         freed_bytes = 0
         for partial in (self.folder / "tmp").iterdir():
             status = partial.stat()
@@ -167,7 +167,7 @@ class LocalBlobs:
         return freed_bytes
 
     def read(self, digest: str) -> Iterator[bytes]:
-        """Yield the bytes in pieces. Raises NotFound, before the first piece, where there is no such blob."""
+        """Yield the bytes in pieces. Raises NotFound, before the first piece, where the blob does not exist."""
         path = self.path(digest)
         if not path.is_file():
             raise NotFound("blob", digest)
@@ -179,7 +179,7 @@ class LocalBlobs:
 
 
 def _touch(path: Path) -> bool:
-    """Set the file's time to now; return False where there is no such file."""
+    """Set the file's time to now; return False where the file does not exist."""
     try:
         os.utime(path)
     except FileNotFoundError:
@@ -194,7 +194,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 
 class BucketBlobs:
-    """Blobs in a bucket, with a local folder as cache and staging place."""
+    """Blobs in a bucket; a local folder holds uploads in progress and a cache."""
 
     def __init__(self, url: str, cache: Path) -> None:
         self.store: Any = obstore.store.from_url(url)
@@ -205,13 +205,13 @@ class BucketBlobs:
 
     def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]:
         digest, size = self.cache.put(chunks, limit=limit)
-        # garbage collection may remove it at this moment: then it is uploaded again
+        # garbage collection may remove the blob at this moment; then upload it again
         while not self._upload(digest, size) and not self.has(digest):
             pass
         return digest, size
 
     def _upload(self, digest: str, size: int) -> bool:
-        """Upload the blob; return False where its key exists already, which then holds the same bytes."""
+        """Upload the blob; return False where its key exists already, with the same bytes."""
         key, path = self._key(digest), self.cache.path(digest)
         if size > MAX_SINGLE_UPLOAD:
             if self._head(digest) is not None:
@@ -278,12 +278,12 @@ class BucketBlobs:
         return self.cache.path(digest)
 
     @property
-    def signs(self) -> bool:
-        """Whether this kind of bucket has signed URLs, by which clients read and write it directly."""
+    def can_sign(self) -> bool:
+        """Whether this kind of bucket has signed URLs, by which clients read and write directly."""
         return isinstance(self.store, SIGNING_STORES)
 
     def signed(self, method: Literal["GET", "PUT"], keys: Sequence[str], *, lifetime: timedelta) -> list[str]:
-        """Return a signed URL for each key, which allows `method` on it until it expires."""
+        """Return a signed URL for each key, valid for `method` until it expires."""
         return list(obstore.sign(self.store, method, list(keys), lifetime))
 
     def signed_blob(self, digest: str, lifetime: timedelta) -> str:
@@ -297,7 +297,7 @@ class BucketBlobs:
 
 
 def open_blobs(url: str, home: Path) -> Blobs:
-    """Return the blob store of `url`: a bucket, or the home's own folder where it is empty."""
+    """Return the blob store at `url`, a bucket or a folder; the folder in the home where `url` is empty."""
     if "://" in url:
         return BucketBlobs(url, home / "blobs")
     return LocalBlobs(Path(url) if url else home / "blobs")

@@ -1,7 +1,7 @@
-"""The database of one home: units of work go to its writer, views read a snapshot of what is committed.
+"""The database of one home: units of work go to its writer, views read a snapshot of committed data.
 
-`Store` is the one face of both writers: `writer/sqlite.py` commits all waiting units together, `writer/postgres.py`
-runs them on a pool. Waiting items of one bulk are handed to one function together (`gather`).
+`Store` is the interface of both writers: `writer/sqlite.py` commits all waiting units together, `writer/postgres.py`
+runs them on a pool. Waiting items of one bulk are passed to one function together (`gather`).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ T = TypeVar("T")
 
 
 class Store:
-    """The database of one home. Open it once a process; `close` waits for the writes under way.
+    """The database of one home. Open it once per process; `close` waits for pending writes.
 
-    `event_hooks` are called within each unit that emits an event, `listeners` after its commit.
+    `event_hooks` are called inside each unit that emits an event, `listeners` after its commit.
     """
 
     pragmas: tuple[str, ...] = (
@@ -45,7 +45,7 @@ class Store:
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.url, self.clock = url, clock or SystemClock()
         self.engine = engine_of(url, self.pragmas)
-        # what a view reads first and last must fit together: points that move from a tail to a block, for example
+        # all reads of a view need one snapshot: points may move from a tail to a block between two reads
         self._snapshots = (
             self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
         )
@@ -53,7 +53,7 @@ class Store:
         self.event_hooks: list[EventHook] = []
         writer: type[GroupWriter] = self.sqlite_writer if self.is_sqlite else PostgresWriter
         self._writer = writer(self.engine, self.clock, event_hooks=self.event_hooks, listeners=self.listeners)
-        # for jobs whose future belongs to an event loop; not a method, since every write of a request passes here
+        # for jobs whose future belongs to an event loop; an attribute instead of a method because every write calls it
         self.enqueue: Callable[[Job], None] = self._writer.enqueue
         self._background = BackgroundWrites(self.enqueue)
 
@@ -70,7 +70,7 @@ class Store:
     def gather(self, bulk: Bulk, item: Any, *, actor: str = "system", request_id: str = "") -> Future[Any]:
         """Queue an item for `bulk`, which is called once with all items that wait for it.
 
-        The bulk returns a result for each item, in order, and writes nothing for an item that it refuses. The future
+        The bulk returns a result for each item, in order, and writes nothing for an item that it rejects. The future
         resolves as that of `submit` does.
         """
         future: Future[Any] = Future()
@@ -82,7 +82,7 @@ class Store:
         return self.submit(unit, actor=actor, request_id=request_id).result()
 
     def read(self, view: Callable[[Reader], T]) -> T:
-        """Run `view` on a snapshot of what is committed."""
+        """Run `view` on a snapshot of committed data, and return its value."""
         try:
             with self._snapshots.connect() as connection, connection.begin():
                 reader = Reader(connection, self.clock.now())

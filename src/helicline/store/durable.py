@@ -1,6 +1,6 @@
-"""Files and names that survive a power cut: fsync of a file for its bytes, fsync of its folder for its name.
+"""Durable files and names (note 0017): fsync of a file for its bytes, fsync of its folder for its name.
 
-Also the network file systems, on which a database is refused.
+Also rejects network file systems for the database.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ def sync(path: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Return once everything below the folder is on the disk, bytes and names."""
+    """Return once all files and folders below the folder are on the disk, bytes and names."""
     for path in [*folder.rglob("*"), folder]:
         sync(path)
 
 
 def make_folder(folder: Path, *, mode: int = 0o777) -> None:
-    """Make the folder and its missing parents, so that all of them survive a power cut."""
+    """Create the folder and its missing parents durably."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -36,13 +36,13 @@ def make_folder(folder: Path, *, mode: int = 0o777) -> None:
 
 
 def replace(partial: Path, target: Path) -> None:
-    """Rename a file whose bytes are already on the disk over the target, durably."""
+    """Rename a file whose bytes are already on the disk to `target`, durably."""
     partial.replace(target)
     sync(target.parent)
 
 
 def write(target: Path, content: bytes, *, mode: int = 0o666) -> None:
-    """Write the file atomically and durably: at any time it is either the old or the new one."""
+    """Write the file atomically and durably: at any time it has either the old or the new content."""
     partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     descriptor = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, mode)
     with os.fdopen(descriptor, "wb") as out:

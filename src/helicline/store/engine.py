@@ -1,4 +1,4 @@
-"""Connections to the database, and the statements that go to its driver directly."""
+"""Connections to the database, and statements that bypass SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from helicline.store.durable import make_folder, refuse_network
 
 
 def engine_of(url: str, pragmas: tuple[str, ...]) -> sa.Engine:
-    """Return the engine of the database at `url`, sqlite:///path or postgresql://...; a folder is made for a file."""
+    """Return the engine of the database at `url`, sqlite:///path or postgresql://...; creates the folder of a file."""
     if not url.startswith("sqlite"):
-        plain = url.replace("postgres://", "postgresql://", 1)
-        if plain.startswith("postgresql://"):
-            plain = plain.replace("postgresql://", "postgresql+psycopg://", 1)
-        return sa.create_engine(plain, pool_size=16, max_overflow=16, pool_pre_ping=True)
+        sqlalchemy_url = url.replace("postgres://", "postgresql://", 1)
+        if sqlalchemy_url.startswith("postgresql://"):
+            sqlalchemy_url = sqlalchemy_url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return sa.create_engine(sqlalchemy_url, pool_size=16, max_overflow=16, pool_pre_ping=True)
     path = Path(url.removeprefix("sqlite:///"))
     make_folder(path.parent)
     refuse_network(path.parent)
@@ -27,7 +27,7 @@ def engine_of(url: str, pragmas: tuple[str, ...]) -> sa.Engine:
         poolclass=sa.pool.QueuePool,
         pool_size=8,
         max_overflow=56,
-        pool_use_lifo=True,  # each connection has a cache of its own, so the last one used knows most
+        pool_use_lifo=True,  # each connection has a page cache of its own; the last one used has the most useful cache
         connect_args={"check_same_thread": False, "timeout": 30},
     )
     sa.event.listen(engine, "connect", lambda connection, _record: _set_up_sqlite(connection, pragmas))
@@ -36,7 +36,7 @@ def engine_of(url: str, pragmas: tuple[str, ...]) -> sa.Engine:
 
 
 def _begin(connection: sa.Connection) -> None:
-    # a transaction that will write must say so at its start: then it waits for its turn, and is not refused later
+    # a transaction that writes takes the write lock at its start: there it waits, while a later upgrade would fail
     writes = connection.get_execution_options().get("writes")
     if writes and driver_of(connection).in_transaction:  # by `begin_write`
         return
@@ -51,7 +51,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, pragmas: tuple[str, ...]) -> 
 
 
 def run_text(connection: sa.Connection, sql: str, *, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
-    """Run SQL by the driver itself, and return its rows; errors are the same as those of the engine."""
+    """Run SQL on the driver's connection, and return its rows; errors are those of the engine."""
     driver_error = connection.dialect.loaded_dbapi.Error
     try:
         cursor = driver_of(connection).execute(sql, values)
@@ -65,20 +65,20 @@ def driver_of(connection: sa.Connection) -> Any:
 
 
 def begin_write(connection: sa.Connection) -> None:
-    """Begin a transaction that may write, on SQLite, by the driver itself."""
+    """Begin a transaction that may write, on SQLite, on the driver's connection."""
     run_text(connection, "BEGIN IMMEDIATE")
 
 
 def commit_write(connection: sa.Connection) -> None:
-    """Commit what `begin_write` began, whether SQLAlchemy knows of a transaction or not."""
+    """Commit the transaction of `begin_write`, whether SQLAlchemy has used it or not."""
     if connection.in_transaction():
         connection.commit()
-    else:  # all statements went to the driver itself
+    else:  # all statements went to the driver directly
         run_text(connection, "COMMIT")
 
 
 def abandon(connection: sa.Connection) -> None:
-    """Roll back what is still open, so that the next group can begin (a full disk may have space again)."""
+    """Roll back an open transaction, so that the next group can begin (a full disk may have space again)."""
     connection.rollback()
     if driver_of(connection).in_transaction:
         driver_of(connection).rollback()

@@ -1,4 +1,4 @@
-"""Jobs of the database writer: a unit of work, the future of its caller, and the queue in which it waits."""
+"""Jobs of the database writer: a unit of work, the future of its caller, and the queue of waiting jobs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Result = tuple[AnyFuture, Any, BaseException | None]
 
 
 class Job:
-    """A waiting unit of work, or the waiting `item` of a bulk (`unit` then does this item alone).
+    """A waiting unit of work, or a waiting `item` of a bulk (`unit` then runs the bulk for this item alone).
 
     A job `in_background` shares no commit with a job that a caller waits for.
     """
@@ -58,7 +58,7 @@ class Job:
         self.settled = False
 
     def unit(self, tx: Tx) -> Any:
-        """Do this job alone, and return its value."""
+        """Run this job alone, and return its value."""
         if self._unit is not None:
             return self._unit(tx)
         assert self.bulk is not None
@@ -68,14 +68,14 @@ class Job:
         return result
 
     def starts(self) -> bool:
-        """Return whether the caller still waits; from now on the job cannot be cancelled."""
+        """Return whether the caller still waits; after this call the job cannot be cancelled."""
         if isinstance(self.future, asyncio.Future):
             return not self.future.cancelled()
         return self.future.set_running_or_notify_cancel()
 
 
 def settle(jobs: Iterable[Job]) -> None:
-    """Give each job's future its value or error; an event loop is woken once for all of its futures."""
+    """Set the value or error of each job's future; each event loop is woken once for all its futures."""
     by_loop: dict[asyncio.AbstractEventLoop, list[_Result]] = {}
     for job in jobs:
         job.settled = True
@@ -85,7 +85,7 @@ def settle(jobs: Iterable[Job]) -> None:
         else:
             _resolve([result])
     for loop, results in by_loop.items():
-        with suppress(RuntimeError):  # the loop is closed: no caller waits in it any more
+        with suppress(RuntimeError):  # the loop is closed, so no caller waits in it
             loop.call_soon_threadsafe(_resolve, results)
 
 
@@ -100,29 +100,29 @@ def _resolve(results: list[_Result]) -> None:
 
 
 class Inbox:
-    """A queue from many threads to one writer, which sleeps until as many jobs wait as it expects."""
+    """A queue from many threads to one writer, which sleeps until the expected number of jobs waits."""
 
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque()
-        self._wake_at: float = math.inf  # while the writer works it is not woken
+        self._wake_at: float = math.inf  # infinite while the writer works: nothing wakes it then
         self._closed = False
         self._lock = threading.Lock()
         self._wakeup = threading.Lock()
         self._wakeup.acquire()
 
     def put(self, job: Job) -> bool:
-        """Return whether the job is in the queue, from which it will be taken; False once the inbox is closed."""
+        """Return True once the job is in the queue, and False where the queue is closed."""
         with self._lock:
             if self._closed:
                 return False
             self._jobs.append(job)
-        # the writer sets its number before it counts the jobs, so one of the two threads sees that there are enough
+        # the writer sets `_wake_at` before it counts the jobs, so one of the two threads sees that enough jobs wait
         if len(self._jobs) >= self._wake_at:
             self._wake()
         return True
 
     def close(self) -> None:
-        """Take no more jobs; those in the queue can still be taken."""
+        """Accept no more jobs; queued jobs can still be taken."""
         with self._lock:
             self._closed = True
         self._wake()

@@ -1,7 +1,7 @@
-"""How a noun is kept: its key and the columns that are searched, beside the whole record as JSON.
+"""`Noun`, the table of a record type: its key and its indexed columns, beside the whole record as JSON.
 
-One declaration gives the table and the functions that read and write it, so no noun has a copy of them.
-Times are kept as microseconds since 1970 UTC, which both databases compare alike.
+One declaration gives the table and the functions that read and write it. Times are stored as microseconds since 1970
+UTC, which both databases compare alike.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ metadata = sa.MetaData()
 
 
 class Stale(Conflict):
-    """``Stale(noun, id, why)``: somebody else changed the row first; read it again and decide again."""
+    """``Stale(noun, id, why)``: another writer changed the row first; read it again and decide again."""
 
     code = "stale"
 
 
 def column_value(value: Any) -> Any:
-    """Return `value` as its column keeps it."""
+    """Return `value` in the form of its column."""
     return round(value.timestamp() * 1_000_000) if isinstance(value, datetime) else value
 
 
 def _column_type(annotation: Any) -> sa.types.TypeEngine[Any]:
     arguments = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
-    plain = next(part for part in arguments if part is not type(None))
-    if plain is datetime:
+    base_type = next(part for part in arguments if part is not type(None))
+    if base_type is datetime:
         return sa.BigInteger()
-    if plain is bool:
+    if base_type is bool:
         return sa.Boolean()
-    if plain is int:
+    if base_type is int:
         return sa.BigInteger()
     return sa.Text()
 
 
 class Noun(Generic[Record]):
-    """The table of one noun. `key` and `index` name attributes of the record that become columns."""
+    """The table of one noun. `key` and `index` name the attributes of the record that become columns."""
 
     def __init__(self, name: str, kind: type[Record], *, key: Sequence[str], index: Sequence[str] = ()) -> None:
         self.name, self.kind, self.key = name, kind, tuple(key)
@@ -74,12 +74,12 @@ class Noun(Generic[Record]):
         return "/".join(str(part) for part in key)
 
     def find(self, tx: Reader, *key: Any) -> Record | None:
-        """Return the record, or None where there is none."""
+        """Return the record, or None."""
         doc = tx.execute(sa.select(self.table.c.doc).where(self._where(key))).scalar()
         return None if doc is None else self._decoder.decode(doc)
 
     def get(self, tx: Reader, *key: Any) -> Record:
-        """Return the record. Raises NotFound where there is none."""
+        """Return the record. Raises NotFound where it does not exist."""
         record = self.find(tx, *key)
         if record is None:
             raise NotFound(self.name.replace("_", " "), self.label(key))
@@ -92,7 +92,7 @@ class Noun(Generic[Record]):
         order: Sequence[Any] = (),
         limit: int | None = None,
     ) -> list[Record]:
-        """Return the records that match, ordered by `order` or else by key."""
+        """Return the matching records, in the order of `order` or else of the key."""
         statement = sa.select(self.table.c.doc).where(*where)
         statement = statement.order_by(*(order or [self.table.c[field] for field in self.key]))
         if limit is not None:
@@ -103,7 +103,7 @@ class Noun(Generic[Record]):
         return int(tx.execute(sa.select(sa.func.count()).select_from(self.table).where(*where)).scalar() or 0)
 
     def insert(self, tx: Tx, record: Record) -> Record:
-        """Add the record. Raises Conflict where its key is taken."""
+        """Add the record. Raises Conflict where its key exists."""
         key = [getattr(record, field) for field in self.key]
         if self.find(tx, *key) is not None:
             raise Conflict(self.name.replace("_", " "), self.label(key), "exists already")
@@ -111,21 +111,21 @@ class Noun(Generic[Record]):
         return record
 
     def swap(self, tx: Tx, record: Record) -> Record:
-        """Write the record if nobody changed it since it was read; return it with its next version.
+        """Write the record unless it has changed since it was read; return it with its next version.
 
         Raises:
             Stale: the row's version is no longer `record.version`.
         """
         key = [getattr(record, field) for field in self.key]
         expected: int = record.version  # type: ignore[attr-defined]
-        fresh = msgspec.structs.replace(record, version=expected + 1)
+        updated = msgspec.structs.replace(record, version=expected + 1)
         statement = self.table.update().where(self._where(key), self.table.c.version == expected)
-        if tx.execute(statement, self._row(fresh)).rowcount != 1:
+        if tx.execute(statement, self._row(updated)).rowcount != 1:
             raise Stale(self.name.replace("_", " "), self.label(key), "was changed by somebody else")
-        return fresh
+        return updated
 
     def put(self, tx: Tx, record: Record) -> Record:
-        """Write the record whatever stands there: for rows that have one writer."""
+        """Write the record without a check of its version: for rows with a single writer."""
         key = [getattr(record, field) for field in self.key]
         tx.execute(self.table.delete().where(self._where(key)))
         tx.execute(self.table.insert(), self._row(record))

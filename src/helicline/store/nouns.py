@@ -1,4 +1,4 @@
-"""The tables of the platform's nouns, one declaration each (tracking has tables of its own shape)."""
+"""The tables of the nouns, one declaration each (tracking and traces have tables of their own form)."""
 
 from __future__ import annotations
 

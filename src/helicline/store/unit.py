@@ -1,7 +1,7 @@
-"""What a function that reads or writes the database is handed: a consistent view, or a unit of work in progress.
+"""`Reader` and `Tx`: the arguments of functions that read or write the database.
 
 `Store.read` makes a `Reader`, and `Store.write` a `Tx`: all writes of a unit of work are committed together, and
-acknowledged only after the commit. See docs/decisions/0001-single-writer-group-commit.md.
+acknowledged only after the commit. See note 0001.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from helicline.store.engine import run_text
 class Reader:
     """A consistent view of the database.
 
-    `background_writes` gathers bulks, each with an item, that the writer may do after the view; nobody waits for them.
+    `background_writes` collects bulks, each with an item, for the writer to run after the view; no caller waits.
     """
 
     def __init__(self, connection: sa.Connection, now: datetime) -> None:
@@ -30,7 +30,7 @@ class Reader:
         return self.connection.execute(statement, rows)
 
     def run_text(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
-        """Run SQL by the driver itself, and return its rows: for the most frequent statements only."""
+        """Run SQL on the driver's connection, and return its rows: only for the most frequent statements."""
         return run_text(self.connection, sql, values=values)
 
     @property
@@ -39,14 +39,14 @@ class Reader:
 
     @property
     def placeholder(self) -> str:
-        """What stands for a value in the SQL that `run_text` takes."""
+        """The placeholder of a value in the SQL of `run_text`."""
         return "%s" if self.is_postgres else "?"
 
 
 class Tx(Reader):
-    """A unit of work in progress. `actor` is who does it; `emitted` gathers its events.
+    """A unit of work in progress. `actor` is the caller's name; `emitted` collects the events.
 
-    Each of the `event_hooks` is called with each event within the unit; what a hook writes commits with the unit.
+    Each of the `event_hooks` is called with each event inside the unit; its writes commit with the unit.
     """
 
     def __init__(
@@ -65,5 +65,5 @@ class Tx(Reader):
 
 EventHook = Callable[[Tx, Event], None]
 Unit = Callable[[Tx], Any]
-# takes the items that wait together, and returns a result for each: a value, or the error that refuses the item
+# takes all waiting items, and returns a result for each: a value, or the error that rejects the item
 Bulk = Callable[[Tx, Sequence[Any]], Sequence[Any]]

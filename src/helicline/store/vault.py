@@ -1,7 +1,7 @@
-"""Secrets at rest: sealed with a key that lies beside the database, never in it.
+"""The vault (note 0016): secrets encrypted with a key that is stored outside of the database.
 
-Who reads the database or a dump of it reads no secret; who writes to it cannot move a secret elsewhere unnoticed.
-AES-GCM with a new_file nonce each: docs/decisions/0016-secrets-at-rest.md.
+A reader of the database or of its dump learns no secret, and a writer cannot move a secret to another record
+unnoticed. AES-256-GCM with a new random nonce for each secret.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from helicline.settings import Settings
 from helicline.store import durable
 
 PREFIX = "sealed:1:"
-FILE = "secrets.key"
-NONCE = 12
+KEY_FILE = "secrets.key"
+NONCE_BYTES = 12
 
 
 class Vault:
-    """Seals and opens secrets; the key is read when it is first needed, and made where there is none."""
+    """Encrypts and decrypts secrets; the key is read at the first use, and made where there is none."""
 
     def __init__(self, key: Callable[[], bytes]) -> None:
         self._key = key
@@ -41,52 +41,52 @@ class Vault:
         return cls(lambda: _key_of(settings.home_path))
 
     def seal(self, text: str, about: str) -> str:
-        """Return the text in the form that is stored, bound to what it is `about`. An empty text stays empty."""
+        """Return the encrypted text, bound to the context `about`. An empty text stays empty."""
         if not text:
             return ""
-        nonce = secrets.token_bytes(NONCE)
+        nonce = secrets.token_bytes(NONCE_BYTES)
         return PREFIX + base64.b64encode(nonce + self._cipher().encrypt(nonce, text.encode(), about.encode())).decode()
 
     def open(self, stored: str, about: str) -> str:
-        """Return the text; a text that was stored unsealed, before there was a vault, is returned as it is.
+        """Return the decrypted text; a text that was stored before there was a vault is returned unchanged.
 
         Raises:
-            Conflict: it was sealed with another key, for something else, or was changed.
+            Conflict: it was encrypted with another key or for another context, or was changed.
         """
         if not stored.startswith(PREFIX):
             return stored
         try:
             raw = base64.b64decode(stored.removeprefix(PREFIX), validate=True)
-            return self._cipher().decrypt(raw[:NONCE], raw[NONCE:], about.encode()).decode()
+            return self._cipher().decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], about.encode()).decode()
         except (binascii.Error, InvalidTag, ValueError):
             why = "was sealed with another key, or was changed"
-            hint = f"Set it again, or bring back {FILE} or the setting secret_key."
+            hint = f"Set it again, or bring back {KEY_FILE} or the setting secret_key."
             raise Conflict("secret", about, why, hint) from None
 
     def is_sealed(self, stored: str) -> bool:
         return not stored or stored.startswith(PREFIX)
 
     def _cipher(self) -> AESGCM:
-        # a key of any length becomes one of 256 bits, used for nothing else
+        # derives a key of 256 bits that has no other use
         return AESGCM(hmac.digest(self._key(), b"helicline vault 1", hashlib.sha256))
 
 
 def _key_of(home: Path) -> bytes:
-    """Return the home's key, made at the first need (mode 0600)."""
-    path = home / FILE
+    """Return the home's key, made at the first use (mode 0600)."""
+    path = home / KEY_FILE
     if not path.is_file():
         durable.make_folder(home, mode=0o700)
-        new_file = home / f".{FILE}.{secrets.token_hex(8)}"
+        new_file = home / f".{KEY_FILE}.{secrets.token_hex(8)}"
         with os.fdopen(os.open(new_file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             file.write(secrets.token_hex(32))
             file.flush()
             os.fsync(file.fileno())
         try:
-            os.link(new_file, path)  # completely or not at all, and never over a key that another process has just made
+            os.link(new_file, path)  # atomic, and never replaces a key that another process has just made
         except FileExistsError:
             pass
         finally:
             new_file.unlink()
-        # secrets sealed with it are soon durable: the key must survive a power cut as well
+        # secrets encrypted with it may soon be durable, so the key must survive a power cut
         durable.sync(home)
     return path.read_bytes().strip()

@@ -1,8 +1,8 @@
-"""Traces of what models and agents did, span by span."""
+"""Traces of models and agents, with spans, assessments and statistics."""
 
 from helicline.trace.arrival import arrivals
 from helicline.trace.correlation import Correlation, correlate
-from helicline.trace.measure import Aggregation, Measure, Point, measure
+from helicline.trace.measure import Aggregation, MeasureQuery, Point, measure
 from helicline.trace.search import search_traces
 from helicline.trace.trace import (
     add_spans,
@@ -21,7 +21,7 @@ from helicline.trace.trace import (
 __all__ = [
     "Aggregation",
     "Correlation",
-    "Measure",
+    "MeasureQuery",
     "Point",
     "add_spans",
     "arrivals",

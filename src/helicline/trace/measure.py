@@ -1,4 +1,4 @@
-"""Numbers over many traces, their spans or their assessments: counts, sums and percentiles, by name, state and time."""
+"""Statistics of traces, spans or assessments: counts, sums and percentiles, grouped by name, state and time."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from helicline.records.run import Clause, SpanRecord, TraceRecord
 from helicline.store.rows import trace as rows
 from helicline.store.unit import Reader
 from helicline.trace import usage
-from helicline.trace.search import CODES, SPAN_TYPE
+from helicline.trace.search import SPAN_TYPE, STATUS_CODES
 from helicline.trace.trace import LINKED_KEY, NAME_TAG, RUN_KEY, trace_spans
 from helicline.tracking.experiment import experiment_number
 
-COUNT, NUMBERS = frozenset({"COUNT"}), frozenset({"AVG", "MIN", "MAX", "PERCENTILE"})
-SUMS = NUMBERS | {"SUM"}
+COUNT_ONLY, NUMBER_AGGREGATIONS = frozenset({"COUNT"}), frozenset({"AVG", "MIN", "MAX", "PERCENTILE"})
+SUM_AGGREGATIONS = NUMBER_AGGREGATIONS | {"SUM"}
 COSTS = ("input_cost", "output_cost", "total_cost")
 TOKENS = (
     "input_tokens",
@@ -30,37 +30,37 @@ TOKENS = (
     "cache_read_input_tokens",
     "cache_creation_input_tokens",
 )
-# of each view: its metrics, with the aggregations and the dimensions that each of them takes
+# view -> metric -> its aggregations and dimensions
 METRICS: dict[str, dict[str, tuple[frozenset[str], tuple[str, ...]]]] = {
     "TRACES": {
-        "trace_count": (COUNT, ("trace_name", "trace_status")),
-        "session_count": (COUNT, ()),
-        "latency": (NUMBERS, ("trace_name",)),
+        "trace_count": (COUNT_ONLY, ("trace_name", "trace_status")),
+        "session_count": (COUNT_ONLY, ()),
+        "latency": (NUMBER_AGGREGATIONS, ("trace_name",)),
     }
-    | {name: (SUMS, ("trace_name",)) for name in TOKENS},
+    | {name: (SUM_AGGREGATIONS, ("trace_name",)) for name in TOKENS},
     "SPANS": {
-        "span_count": (COUNT, ("span_name", "span_type", "span_status", "span_model_name", "span_model_provider")),
-        "latency": (NUMBERS, ("span_name", "span_status")),
+        "span_count": (COUNT_ONLY, ("span_name", "span_type", "span_status", "span_model_name", "span_model_provider")),
+        "latency": (NUMBER_AGGREGATIONS, ("span_name", "span_status")),
     }
-    | {name: (SUMS, ("span_model_name", "span_model_provider")) for name in COSTS},
+    | {name: (SUM_AGGREGATIONS, ("span_model_name", "span_model_provider")) for name in COSTS},
     "ASSESSMENTS": {
-        "assessment_count": (COUNT, ("assessment_name", "assessment_value")),
-        "assessment_value": (NUMBERS, ("assessment_name",)),
+        "assessment_count": (COUNT_ONLY, ("assessment_name", "assessment_value")),
+        "assessment_value": (NUMBER_AGGREGATIONS, ("assessment_name",)),
     },
 }
 FILTER = re.compile(
     r"""\s*(trace|span|assessment)\.(\w+)(?:\.(`[^`]+`|"[^"]+"|'[^']+'|[^\s=]+))?\s*=\s*('[^']*'|"[^"]*")\s*"""
 )
-FILTERED = {
+FILTER_KEYS = {
     "trace": {"status": False, "tag": True, "metadata": True},
     "span": {"name": False, "status": False, "type": False},
     "assessment": {"name": False, "type": False},
 }
-AT_ONCE, MOST = 500, 50_000
+BATCH_SIZE, MAX_RESULTS = 500, 50_000
 
 
 class Aggregation(msgspec.Struct, frozen=True):
-    """How values become one; `percentile` of PERCENTILE is 0 to 100."""
+    """An aggregation of values; `percentile`, for PERCENTILE, is 0 to 100."""
 
     kind: str
     percentile: float | None = None
@@ -70,8 +70,8 @@ class Aggregation(msgspec.Struct, frozen=True):
         return self.kind if self.percentile is None else f"P{self.percentile}"
 
 
-class Measure(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked: one metric of a view, over a span of time, in groups."""
+class MeasureQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The query: one metric of a view in a period of time, by groups."""
 
     experiment_ids: Sequence[str]
     view: str
@@ -86,7 +86,7 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """The metric of one group."""
+    """The aggregated metric of one group."""
 
     metric_name: str
     dimensions: dict[str, str]
@@ -101,16 +101,16 @@ class _Filter(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """One trace, span or assessment: when it was, what it counts, and the names it goes by."""
+    """One trace, span or assessment: its time, the value of the metric, and its dimensions."""
 
     at_ms: int
     value: Any
     names: dict[str, str | None]
 
 
-def measure(tx: Reader, query: Measure) -> list[Point]:
-    """Return the metric of each group, by time and name. Raises Invalid for what the view does not have."""
-    filters = [_parsed(text, query.view) for text in query.filters]
+def measure(tx: Reader, query: MeasureQuery) -> list[Point]:
+    """Return the metric of each group, by time and name. Raises Invalid for a metric that the view does not have."""
+    filters = [_parse_filter(text, query.view) for text in query.filters]
     _check(query)
     groups: dict[tuple[Any, ...], list[Any]] = {} if query.interval_s or query.dimensions else {(): []}
     for row in _rows(tx, query, filters):
@@ -123,7 +123,7 @@ def measure(tx: Reader, query: Measure) -> list[Point]:
     return [point for point in points if point.values]
 
 
-def _check(query: Measure) -> None:
+def _check(query: MeasureQuery) -> None:
     if query.view not in METRICS:
         raise Invalid("view_type", query.view, f"one of {', '.join(METRICS)}")
     if query.metric not in METRICS[query.view]:
@@ -143,41 +143,43 @@ def _check(query: Measure) -> None:
         raise Invalid(
             "time_interval_seconds", query.interval_s, "a positive number, with start_time_ms and end_time_ms"
         )
-    if not 0 <= query.max_results <= MOST:
-        raise Invalid("max_results", query.max_results, f"0 to {MOST}")
+    if not 0 <= query.max_results <= MAX_RESULTS:
+        raise Invalid("max_results", query.max_results, f"0 to {MAX_RESULTS}")
 
 
-def _parsed(text: str, view: str) -> _Filter:
-    matched = FILTER.fullmatch(text)
-    if matched is None:
+def _parse_filter(text: str, view: str) -> _Filter:
+    match = FILTER.fullmatch(text)
+    if match is None:
         raise Invalid("filters", text, "one clause each, like trace.status = 'OK' or trace.tag.key = 'value'")
-    of, entity, key, value = matched.groups()
-    if FILTERED[of].get(entity) is not bool(key):
-        raise Invalid("filters", text, f"{of}. with {', '.join(FILTERED[of])}; tag and metadata with a key")
-    if of != "trace" and f"{of.upper()}S" != view:
-        raise Invalid("filters", text, f"filters of {of}s only with the view {of.upper()}S")
+    subject, entity, key, value = match.groups()
+    if FILTER_KEYS[subject].get(entity) is not bool(key):
+        raise Invalid(
+            "filters", text, f"{subject}. with {', '.join(FILTER_KEYS[subject])}; tag and metadata with a key"
+        )
+    if subject != "trace" and f"{subject.upper()}S" != view:
+        raise Invalid("filters", text, f"filters of {subject}s only with the view {subject.upper()}S")
     key = key or ""
-    return _Filter(of, entity, key[1:-1] if key[:1] in ("`", '"', "'") else key, value[1:-1])
+    return _Filter(subject, entity, key[1:-1] if key[:1] in ("`", '"', "'") else key, value[1:-1])
 
 
-def _rows(tx: Reader, query: Measure, filters: Sequence[_Filter]) -> Iterator[_Row]:
-    own = [condition for condition in filters if condition.view == "trace"]
-    inner = [condition for condition in filters if condition.view != "trace"]
-    # a span's cost belongs to the time of the span, everything else to that of its trace
+def _rows(tx: Reader, query: MeasureQuery, filters: Sequence[_Filter]) -> Iterator[_Row]:
+    trace_filters = [condition for condition in filters if condition.view == "trace"]
+    row_filters = [condition for condition in filters if condition.view != "trace"]
+    # a cost is selected by the time of its span, everything else by the time of its trace
     by_span = query.view == "SPANS" and query.metric in COSTS
     for batch in _batches(tx, query, any_time=by_span):
-        matching = [trace for trace in batch if all(_of_trace(trace, condition) for condition in own)]
-        for row in VIEWS[query.view](tx, query.metric, matching, inner):
-            if not by_span or _within(row.at_ms, query):
+        matching = [trace for trace in batch if all(_trace_matches(trace, condition) for condition in trace_filters)]
+        for row in VIEWS[query.view](tx, query.metric, matching, row_filters):
+            if not by_span or _in_period(row.at_ms, query):
                 yield row
 
 
-def _within(at_ms: int, query: Measure) -> bool:
+def _in_period(at_ms: int, query: MeasureQuery) -> bool:
     after = query.start_ms is None or at_ms >= query.start_ms
     return after and (query.end_ms is None or at_ms <= query.end_ms)
 
 
-def _batches(tx: Reader, query: Measure, *, any_time: bool) -> Iterator[list[TraceRecord]]:
+def _batches(tx: Reader, query: MeasureQuery, *, any_time: bool) -> Iterator[list[TraceRecord]]:
     bounds = {} if any_time else {">=": query.start_ms, "<=": query.end_ms}
     limits = [
         Clause(entity="attribute", key="timestamp_ms", op=op, value=value)
@@ -187,14 +189,14 @@ def _batches(tx: Reader, query: Measure, *, any_time: bool) -> Iterator[list[Tra
     experiments = [experiment_number(experiment_id) for experiment_id in query.experiment_ids]
     after: tuple[int, str] | None = None
     while True:
-        traces = rows.by_time(tx, experiments, limits, newest_first=False, after=after, most=AT_ONCE)
+        traces = rows.by_time(tx, experiments, limits, newest_first=False, after=after, max_count=BATCH_SIZE)
         yield traces
-        if len(traces) < AT_ONCE:
+        if len(traces) < BATCH_SIZE:
             return
         after = (traces[-1].timestamp_ms, traces[-1].trace_id)
 
 
-def _of_trace(trace: TraceRecord, condition: _Filter) -> bool:
+def _trace_matches(trace: TraceRecord, condition: _Filter) -> bool:
     metadata = trace.info.get("trace_metadata") or {}
     if condition.entity == "status":
         return trace.state == condition.value
@@ -222,11 +224,11 @@ def _spans(tx: Reader, metric: str, traces: Sequence[TraceRecord], filters: Sequ
     spans = trace_spans(tx, [trace.trace_id for trace in traces])
     for trace in traces:
         for span in spans.get(trace.trace_id, ()):
-            attributes = {key: usage.plain(value) for key, value in usage.attributes(span).items()}
+            attributes = {key: usage.decoded_value(value) for key, value in usage.attributes(span).items()}
             names = {
                 "span_name": str(span.body.get("name", "")),
                 "span_type": _text(attributes.get(SPAN_TYPE)),
-                "span_status": CODES.get((span.body.get("status") or {}).get("code", 0), "UNSET"),
+                "span_status": STATUS_CODES.get((span.body.get("status") or {}).get("code", 0), "UNSET"),
                 "span_model_name": _text(attributes.get("mlflow.llm.model")),
                 "span_model_provider": _text(attributes.get("mlflow.llm.provider")),
             }
@@ -246,11 +248,13 @@ def _assessments(tx: Reader, metric: str, traces: Sequence[TraceRecord], filters
     for trace in traces:
         for item in trace.info.get("assessments") or ():
             kind = "expectation" if "expectation" in item else "feedback"
-            own = {"name": item.get("assessment_name"), "type": kind}
-            if not item.get("valid", True) or any(own[condition.entity] != condition.value for condition in filters):
+            trace_filters = {"name": item.get("assessment_name"), "type": kind}
+            if not item.get("valid", True) or any(
+                trace_filters[condition.entity] != condition.value for condition in filters
+            ):
                 continue
             assessed = _value_of(item, kind)
-            names = {"assessment_name": own["name"], "assessment_value": json.dumps(_doubles(assessed))}
+            names = {"assessment_name": trace_filters["name"], "assessment_value": json.dumps(_doubles(assessed))}
             value = item.get("assessment_id") if metric == "assessment_count" else _score(assessed)
             yield _Row(trace.timestamp_ms, value, names)
 
@@ -270,7 +274,7 @@ def _value_of(item: dict[str, Any], kind: str) -> Any:
 
 
 def _doubles(value: Any) -> Any:
-    """Return the value as the wire keeps it, where every number is a double."""
+    """Return the value as MLflow stores it, with every number as a double."""
     if isinstance(value, dict):
         return {key: _doubles(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -279,7 +283,7 @@ def _doubles(value: Any) -> Any:
 
 
 def _score(value: Any) -> float | None:
-    """Return an assessment as a number: yes and no count as 1 and 0."""
+    """Return an assessment as a number: yes and no are 1 and 0."""
     if isinstance(value, str):
         return {"yes": 1.0, "no": 0.0}.get(value.strip().lower())
     return float(value) if isinstance(value, bool) else _number(value)
@@ -296,7 +300,7 @@ def _text(value: Any) -> str | None:
 
 
 def _document(value: Any, *, else_as_is: bool = False) -> Any:
-    """Return the JSON object that a text holds, an empty one where it holds none."""
+    """Return the JSON object in a text, or an empty one."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -305,12 +309,12 @@ def _document(value: Any, *, else_as_is: bool = False) -> Any:
     return value if isinstance(value, dict) or else_as_is else {}
 
 
-def _point(query: Measure, group: tuple[Any, ...], values: Sequence[Any]) -> Point:
+def _point(query: MeasureQuery, group: tuple[Any, ...], values: Sequence[Any]) -> Point:
     names = group[1:] if query.interval_s else group
     dimensions = dict(zip(query.dimensions, names, strict=True))
     if query.interval_s:
-        begun = datetime.fromtimestamp(group[0] / 1000, tz=UTC).isoformat()
-        dimensions = {"time_bucket": begun} | dimensions
+        start = datetime.fromtimestamp(group[0] / 1000, tz=UTC).isoformat()
+        dimensions = {"time_bucket": start} | dimensions
     if query.metric == "session_count":
         values = list(set(values))
     results = {aggregation.label: _aggregated(aggregation, values) for aggregation in query.aggregations}
@@ -332,8 +336,8 @@ def _aggregated(aggregation: Aggregation, values: Sequence[Any]) -> float | None
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float:
-    """Interpolate linearly between the two values around the place, as PERCENTILE_CONT does."""
-    place = share * (len(ordered) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return float(ordered[below] + (ordered[above] - ordered[below]) * (place - below))
+    """Return the linear interpolation between the two nearest values, as PERCENTILE_CONT does."""
+    position = share * (len(ordered) - 1)
+    lower = math.floor(position)
+    upper = min(lower + 1, len(ordered) - 1)
+    return float(ordered[lower] + (ordered[upper] - ordered[lower]) * (position - lower))

@@ -1,4 +1,4 @@
-"""Regular expressions that users send, matched in linear time whatever they are (RE2, by way of DuckDB)."""
+"""Regular expressions of users, matched in linear time (RE2, through DuckDB)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _engine() -> Any:
 
 
 def matching(values: Sequence[Any], pattern: str) -> list[bool]:
-    """Tell of each value whether the pattern matches somewhere in it; nothing matches a missing value.
+    """Return for each value whether the pattern occurs in it; a missing value never matches.
 
     Raises:
-        Invalid: the pattern is no RE2 expression.
+        Invalid: the pattern is not a valid RE2 expression.
     """
     import duckdb
 
@@ -38,4 +38,4 @@ def matching(values: Sequence[Any], pattern: str) -> list[bool]:
         rows = _engine().cursor().execute(statement, [pattern, texts or [None]]).fetchall()
     except duckdb.Error as error:
         raise Invalid("filter", pattern, f"a regular expression: {str(error).splitlines()[0]}") from None
-    return [bool(holds) for (holds,) in rows][: len(texts)]
+    return [bool(is_match) for (is_match,) in rows][: len(texts)]

@@ -1,8 +1,7 @@
-"""Spans as they are kept, and as they are read.
+"""Span packs: the stored form of spans, and their form for readers (note 0013).
 
-A pack is the protobuf of OTLP's ScopeSpans: the spans of one trace that arrived together, as they came. Packs that are
-laid end to end are a pack again. Who reads spans gets OTLP JSON in snake_case with base64 ids, as MLflow's clients
-read it. See docs/decisions/0013-spans-stay-protobuf.md.
+A pack is the protobuf of OTLP's ScopeSpans: the spans of one trace in one request, unchanged. The concatenation of
+packs is a pack too. Readers get OTLP JSON in snake_case with base64 ids, which MLflow's clients expect.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
 from helicline.records.run import SpanRecord
 
-SPECIAL = {math.inf: "Infinity", -math.inf: "-Infinity"}
+SPECIAL_FLOATS = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
 
-def packed(spans: Iterable[Span]) -> bytes:
+def pack_spans(spans: Iterable[Span]) -> bytes:
     pack: bytes = ScopeSpans(spans=spans).SerializeToString()
     return pack
 
 
-def unpacked(trace_id: str, packs: Iterable[bytes]) -> list[SpanRecord]:
-    """Return the spans by start; of a span that came more than once, the last one."""
+def unpack_spans(trace_id: str, packs: Iterable[bytes]) -> list[SpanRecord]:
+    """Return the spans by start time; of spans with equal ids, the last one."""
     by_id: dict[bytes, Span] = {}
     for pack in packs:
         for span in ScopeSpans.FromString(pack).spans:
@@ -36,7 +35,7 @@ def unpacked(trace_id: str, packs: Iterable[bytes]) -> list[SpanRecord]:
 
 
 def read_span(trace_id: str, span: Span) -> SpanRecord:
-    """Return the span as readers see it: what is unset is absent."""
+    """Return the span in the form for readers, without unset fields."""
     fields: tuple[tuple[str, Any], ...] = (
         ("trace_id", _b64(span.trace_id)),
         ("span_id", _b64(span.span_id)),
@@ -69,17 +68,17 @@ def _link(link: Span.Link) -> dict[str, Any]:
 
 
 def _pair(pair: KeyValue) -> dict[str, Any]:
-    return {"key": pair.key, "value": _any(pair.value)}
+    return {"key": pair.key, "value": _any_value(pair.value)}
 
 
-def _any(value: AnyValue) -> dict[str, Any]:
+def _any_value(value: AnyValue) -> dict[str, Any]:
     kind = value.WhichOneof("value")
     if kind == "string_value":
         return {"string_value": value.string_value}
     if kind == "double_value":
         return {"double_value": _finite(value.double_value)}
     if kind == "array_value":
-        return {"array_value": {"values": [_any(item) for item in value.array_value.values]}}
+        return {"array_value": {"values": [_any_value(item) for item in value.array_value.values]}}
     if kind == "kvlist_value":
         return {"kvlist_value": {"values": [_pair(pair) for pair in value.kvlist_value.values]}}
     if kind == "bytes_value":
@@ -88,7 +87,7 @@ def _any(value: AnyValue) -> dict[str, Any]:
 
 
 def _finite(value: float) -> float | str:
-    return "NaN" if math.isnan(value) else SPECIAL.get(value, value)
+    return "NaN" if math.isnan(value) else SPECIAL_FLOATS.get(value, value)
 
 
 def _b64(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The verbs of traces: an info document as the MLflow wire knows it, spans, tags and links."""
+"""Traces: the info document of the MLflow protocol, spans, tags and links to runs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from helicline.clock import epoch_ms, from_epoch_ms
 from helicline.errors import HeliclineError, Invalid, NotFound
 from helicline.records.run import Experiment, SpanRecord, TraceRecord
 from helicline.store.rows import trace as rows
-from helicline.store.rows.experiment import hold
+from helicline.store.rows.experiment import lock_topics
 from helicline.store.unit import Reader, Tx
 from helicline.trace import usage
 from helicline.trace.arrival import Arrival, checked_trace_id
-from helicline.trace.span import unpacked
+from helicline.trace.span import unpack_spans
 from helicline.tracking.checks import checked_key, checked_time
 from helicline.tracking.experiment import active_experiment, experiment_number
 
@@ -27,21 +27,21 @@ NAME_TAG = "mlflow.traceName"
 RUN_KEY = "mlflow.sourceRun"
 STATES = ("STATE_UNSPECIFIED", "OK", "ERROR", "IN_PROGRESS")
 ARTIFACT_TAG = "mlflow.artifactLocation"
-FIXED_TAGS = frozenset({LOCATION_TAG, ARTIFACT_TAG})
-LINKED_KEY = "linked_runs"  # of the info, like `derived` not for the wire
+SERVER_TAGS = frozenset({LOCATION_TAG, ARTIFACT_TAG})
+LINKED_KEY = "linked_runs"  # in the info, but internal, like `derived`
 DERIVED_KEY = "derived"
 
 
 def put_trace(tx: Tx, info: dict[str, Any]) -> TraceRecord:
-    """Keep what the client tells of a trace, before or after its spans; return what now stands."""
+    """Store the info that a client sends before or after the spans; return the merged record."""
     trace_id = checked_trace_id(str(info.get("trace_id") or f"tr-{uuid.uuid4().hex}"))
     location = (info.get("trace_location") or {}).get("mlflow_experiment") or {}
     experiment_id = str(location.get("experiment_id") or "")
     experiment = active_experiment(tx, experiment_id)
-    before = _locked(tx, trace_id)
+    before = _lock(tx, trace_id)
     if before is not None and before.experiment_id != experiment_id:
         raise Invalid("trace_id", trace_id, "an id that no other experiment uses")
-    own_tags = {ARTIFACT_TAG: _place(experiment, trace_id), LOCATION_TAG: "TRACKING_STORE"}
+    own_tags = {ARTIFACT_TAG: _artifact_location(experiment, trace_id), LOCATION_TAG: "TRACKING_STORE"}
     tags = (before.info.get("tags") or {}) if before else {}
     document = {key: value for key, value in info.items() if value is not None}
     document |= {
@@ -53,76 +53,93 @@ def put_trace(tx: Tx, info: dict[str, Any]) -> TraceRecord:
         for name in ("assessments", LINKED_KEY):
             if before.info.get(name):
                 document.setdefault(name, before.info[name])
-        document["trace_metadata"] = _sums(before.info) | (document.get("trace_metadata") or {})
-    return _saved(tx, experiment_id, document)
+        document["trace_metadata"] = _usage_metadata(before.info) | (document.get("trace_metadata") or {})
+    return _save(tx, experiment_id, document)
 
 
-def _sums(info: dict[str, Any]) -> dict[str, str]:
-    """Return what was summed up from the spans; a client that knows better says so."""
+def _usage_metadata(info: dict[str, Any]) -> dict[str, str]:
+    """Return the usage data that was computed from the spans."""
     metadata = info.get("trace_metadata") or {}
     return {key: metadata[key] for key in usage.KEYS if key in metadata}
 
 
 def add_spans(tx: Tx, items: Sequence[tuple[str, Sequence[Arrival]]]) -> list[HeliclineError | None]:
-    """Keep what each item's experiment gets; a trace that nobody announced is made from its spans.
+    """Store the spans of each item's experiment; a trace without an info from its client gets one from its spans.
 
-    A bulk (see `Store.gather`): all of an item is kept, or nothing and its outcome is the error.
+    A bulk (see `Store.gather`): each item is stored as a whole, or not at all with an error as its outcome.
     """
-    existing = _all_locked(tx, sorted({arrival.trace_id for _, arrived in items for arrival in arrived}))
-    homes = {trace_id: trace.experiment_id for trace_id, trace in existing.items()}
-    joined: dict[str, Arrival] = {}
-    outcomes = [_join(tx, joined, homes, experiment_id, arrived) for experiment_id, arrived in items]
+    existing = _lock_all(tx, sorted({arrival.trace_id for _, arrivals in items for arrival in arrivals}))
+    experiments = {trace_id: trace.experiment_id for trace_id, trace in existing.items()}
+    by_trace: dict[str, Arrival] = {}
+    outcomes = [
+        _add_arrivals(tx, experiment_id, arrivals, by_trace=by_trace, experiments=experiments)
+        for experiment_id, arrivals in items
+    ]
     rows.add_packs(
-        tx, {trace_id: arrival.pack for trace_id, arrival in joined.items()}, fresh=set(joined) - set(existing)
+        tx,
+        {trace_id: arrival.pack for trace_id, arrival in by_trace.items()},
+        new_traces=set(by_trace) - set(existing),
     )
-    records = (_record_of(tx, homes[trace_id], joined[trace_id], existing.get(trace_id)) for trace_id in sorted(joined))
+    records = (
+        _record_of(tx, experiments[trace_id], by_trace[trace_id], existing.get(trace_id))
+        for trace_id in sorted(by_trace)
+    )
     rows.save_all(tx, [record for record in records if record is not None])
     return outcomes
 
 
-def _join(
-    tx: Tx, joined: dict[str, Arrival], homes: dict[str, str], experiment_id: str, arrived: Sequence[Arrival]
+def _add_arrivals(
+    tx: Tx,
+    experiment_id: str,
+    arrivals: Sequence[Arrival],
+    *,
+    by_trace: dict[str, Arrival],
+    experiments: dict[str, str],
 ) -> HeliclineError | None:
-    """Add one item to what is kept, unless something of it is wrong."""
+    """Add the item to `by_trace` and return None, or return the error that rejects it."""
     try:
         active_experiment(tx, experiment_id)
-        for arrival in arrived:
-            if homes.get(arrival.trace_id, experiment_id) != experiment_id:
+        for arrival in arrivals:
+            if experiments.get(arrival.trace_id, experiment_id) != experiment_id:
                 raise Invalid("trace_id", arrival.trace_id, "a trace of this experiment")
     except HeliclineError as error:
         return error
-    for arrival in arrived:
-        homes[arrival.trace_id] = experiment_id
-        earlier = joined.get(arrival.trace_id)
-        joined[arrival.trace_id] = arrival if earlier is None else earlier.with_later(arrival)
+    for arrival in arrivals:
+        experiments[arrival.trace_id] = experiment_id
+        earlier = by_trace.get(arrival.trace_id)
+        by_trace[arrival.trace_id] = arrival if earlier is None else earlier.with_later(arrival)
     return None
 
 
 def _record_of(tx: Tx, experiment_id: str, arrival: Arrival, stored: TraceRecord | None) -> TraceRecord | None:
-    """Return the trace as its spans tell it, or None where they change nothing."""
-    if stored is None:  # a trace that is new has no other spans
-        sums = usage.summed(unpacked(arrival.trace_id, [arrival.pack])) if arrival.tells else {}
-        info = _derived(arrival.trace_id, experiment_id, arrival.start_ns, arrival.root, sums)
-        return _derived_record(tx, info, before=None, run_id=arrival.run_id)
+    """Return the trace's record with the data of the spans, or None where it does not change."""
+    if stored is None:  # a new trace has no other spans
+        metadata = usage.metadata_of(unpack_spans(arrival.trace_id, [arrival.pack])) if arrival.has_usage else {}
+        info = _info_from_spans(
+            arrival.trace_id, experiment_id, start_ns=arrival.start_ns, root=arrival.root, metadata=metadata
+        )
+        return _record_from_spans(tx, info, before=None, run_id=arrival.run_id)
     if stored.info.get(DERIVED_KEY):
         spans = trace_spans(tx, [arrival.trace_id])[arrival.trace_id]
         root = next((span for span in spans if not span.body.get("parent_span_id")), None)
-        info = _derived(arrival.trace_id, experiment_id, spans[0].start_ns, root, usage.summed(spans))
-        return _derived_record(tx, info, before=stored, run_id=arrival.run_id)
-    if arrival.tells and not _sums(stored.info):
-        sums = usage.summed(trace_spans(tx, [arrival.trace_id])[arrival.trace_id])
-        metadata = sums | (stored.info.get("trace_metadata") or {})
+        info = _info_from_spans(
+            arrival.trace_id, experiment_id, start_ns=spans[0].start_ns, root=root, metadata=usage.metadata_of(spans)
+        )
+        return _record_from_spans(tx, info, before=stored, run_id=arrival.run_id)
+    if arrival.has_usage and not _usage_metadata(stored.info):
+        added = usage.metadata_of(trace_spans(tx, [arrival.trace_id])[arrival.trace_id])
+        metadata = added | (stored.info.get("trace_metadata") or {})
         return _record(tx, experiment_id, stored.info | {"trace_metadata": metadata})
     return None
 
 
-def _all_locked(tx: Tx, trace_ids: Sequence[str]) -> dict[str, TraceRecord]:
-    """Return the traces that are there, each held until the end of the unit; the ids are in order."""
-    hold(tx, *(f"trace:{trace_id}" for trace_id in trace_ids))
+def _lock_all(tx: Tx, trace_ids: Sequence[str]) -> dict[str, TraceRecord]:
+    """Return the existing traces, locked until the end of the unit; the ids must be sorted."""
+    lock_topics(tx, *(f"trace:{trace_id}" for trace_id in trace_ids))
     return rows.find_all(tx, trace_ids)
 
 
-def _derived_record(tx: Tx, info: dict[str, Any], *, before: TraceRecord | None, run_id: str) -> TraceRecord:
+def _record_from_spans(tx: Tx, info: dict[str, Any], *, before: TraceRecord | None, run_id: str) -> TraceRecord:
     if before is not None:
         info["tags"] = info["tags"] | before.info.get("tags", {})
         info |= {key: before.info[key] for key in ("assessments", LINKED_KEY) if before.info.get(key)}
@@ -134,7 +151,7 @@ def _derived_record(tx: Tx, info: dict[str, Any], *, before: TraceRecord | None,
 def begin_trace(
     tx: Tx, experiment_id: str, *, timestamp_ms: int, metadata: dict[str, str], tags: dict[str, str]
 ) -> TraceRecord:
-    """Begin a trace as clients before MLflow 3 do; its spans will lie in a file at the place its tag names."""
+    """Start a trace of a client before MLflow 3; a tag names the artifact where that client stores the spans."""
     experiment = active_experiment(tx, experiment_id)
     trace_id = f"tr-{uuid.uuid4().hex}"
     info = {
@@ -143,64 +160,64 @@ def begin_trace(
         "request_time": _rfc3339(checked_time("timestamp_ms", timestamp_ms)),
         "state": "IN_PROGRESS",
         "trace_metadata": metadata,
-        "tags": tags | {ARTIFACT_TAG: _place(experiment, trace_id)},
+        "tags": tags | {ARTIFACT_TAG: _artifact_location(experiment, trace_id)},
     }
-    return _saved(tx, experiment_id, info)
+    return _save(tx, experiment_id, info)
 
 
-def _place(experiment: Experiment, trace_id: str) -> str:
+def _artifact_location(experiment: Experiment, trace_id: str) -> str:
     return f"{experiment.artifact_location.rstrip('/')}/traces/{trace_id}/artifacts"
 
 
 def end_trace(
     tx: Tx, trace_id: str, *, timestamp_ms: int, state: str, metadata: dict[str, str], tags: dict[str, str]
 ) -> TraceRecord:
-    """End a trace that `begin_trace` began; metadata and tags are added to what stands."""
-    _locked(tx, trace_id)
+    """End a trace of `begin_trace`; adds to its metadata and tags."""
+    _lock(tx, trace_id)
     before = get_trace(tx, trace_id)
-    took = checked_time("timestamp_ms", timestamp_ms) - before.timestamp_ms
+    duration_ms = checked_time("timestamp_ms", timestamp_ms) - before.timestamp_ms
     info = before.info | {
         "state": state,
-        "execution_duration": f"{max(0, took) / 1000:.3f}s",
+        "execution_duration": f"{max(0, duration_ms) / 1000:.3f}s",
         "trace_metadata": (before.info.get("trace_metadata") or {}) | metadata,
         "tags": (before.info.get("tags") or {}) | tags,
     }
-    return _saved(tx, before.experiment_id, info)
+    return _save(tx, before.experiment_id, info)
 
 
 def link_run(tx: Tx, trace_id: str, run_id: str) -> None:
-    """Let searches by the run find the trace; the run that made it stays in its metadata."""
-    _locked(tx, trace_id)
+    """Link the trace to a run, so that searches by the run find it; the metadata keeps the original run."""
+    _lock(tx, trace_id)
     change_trace(tx, trace_id, lambda info: info | {LINKED_KEY: sorted({*(info.get(LINKED_KEY) or []), run_id})})
 
 
-def _locked(tx: Tx, trace_id: str) -> TraceRecord | None:
-    hold(tx, f"trace:{trace_id}")
+def _lock(tx: Tx, trace_id: str) -> TraceRecord | None:
+    lock_topics(tx, f"trace:{trace_id}")
     return rows.find(tx, trace_id)
 
 
-def _derived(
-    trace_id: str, experiment_id: str, start: int, root: SpanRecord | None, sums: dict[str, str]
+def _info_from_spans(
+    trace_id: str, experiment_id: str, *, start_ns: int, root: SpanRecord | None, metadata: dict[str, str]
 ) -> dict[str, Any]:
-    """Return the info of a trace of which only spans are known; `derived` marks it until its client speaks."""
+    """Return the info of a trace that has only spans; the key `derived` marks it until its client sends an info."""
     info: dict[str, Any] = {
         "trace_id": trace_id,
         "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}},
-        "request_time": _rfc3339(start // 1_000_000),
+        "request_time": _rfc3339(start_ns // 1_000_000),
         "state": "IN_PROGRESS",
-        "trace_metadata": {"mlflow.trace_schema.version": "3"} | sums,
+        "trace_metadata": {"mlflow.trace_schema.version": "3"} | metadata,
         "tags": {LOCATION_TAG: "TRACKING_STORE"} | usage.trace_tags(root),
         DERIVED_KEY: True,
     }
     if root is not None:
         end = int(root.body.get("end_time_unix_nano", root.start_ns))
         failed = (root.body.get("status") or {}).get("code") == 2
-        info |= {"state": "ERROR" if failed else "OK", "execution_duration": f"{max(0, end - start) / 1e9:.3f}s"}
+        info |= {"state": "ERROR" if failed else "OK", "execution_duration": f"{max(0, end - start_ns) / 1e9:.3f}s"}
         info["tags"].setdefault(NAME_TAG, str(root.body.get("name", "")))
     return info
 
 
-def _saved(tx: Tx, experiment_id: str, info: dict[str, Any]) -> TraceRecord:
+def _save(tx: Tx, experiment_id: str, info: dict[str, Any]) -> TraceRecord:
     record = _record(tx, experiment_id, info)
     rows.save(tx, record)
     return record
@@ -213,14 +230,14 @@ def _record(tx: Tx, experiment_id: str, info: dict[str, Any]) -> TraceRecord:
     return TraceRecord(
         trace_id=info["trace_id"],
         experiment_id=experiment_id,
-        timestamp_ms=_millis(info, tx.now),
+        timestamp_ms=_request_time_ms(info, tx.now),
         duration_ms=_duration(info),
         state=state,
         info=info,
     )
 
 
-def _millis(info: dict[str, Any], now: datetime) -> int:
+def _request_time_ms(info: dict[str, Any], now: datetime) -> int:
     text = info.get("request_time")
     if text is None:
         return epoch_ms(now)
@@ -251,17 +268,17 @@ def get_trace(tx: Reader, trace_id: str) -> TraceRecord:
 
 
 def trace_spans(tx: Reader, trace_ids: Sequence[str]) -> dict[str, list[SpanRecord]]:
-    """Return each trace's spans by start."""
+    """Return each trace's spans by start time."""
     packs = rows.packs_of(tx, trace_ids)
-    return {trace_id: unpacked(trace_id, packs[trace_id]) for trace_id in packs}
+    return {trace_id: unpack_spans(trace_id, packs[trace_id]) for trace_id in packs}
 
 
 def change_trace(tx: Tx, trace_id: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> TraceRecord:
-    """Write the info that `change` makes of the present one."""
+    """Store the info that `change` returns for the present info."""
     trace = get_trace(tx, trace_id)
-    fresh = msgspec.structs.replace(trace, info=change(dict(trace.info)))
-    rows.save(tx, fresh)
-    return fresh
+    updated = msgspec.structs.replace(trace, info=change(dict(trace.info)))
+    rows.save(tx, updated)
+    return updated
 
 
 def tag_trace(tx: Tx, trace_id: str, tags: dict[str, str]) -> None:
@@ -272,26 +289,28 @@ def tag_trace(tx: Tx, trace_id: str, tags: dict[str, str]) -> None:
 
 
 def untag_trace(tx: Tx, trace_id: str, key: str) -> None:
-    _check_free(key)
+    _check_not_fixed(key)
     tags = get_trace(tx, trace_id).info.get("tags") or {}
     if key not in tags:
         raise NotFound("trace tag", key)
     change_trace(tx, trace_id, lambda info: info | {"tags": {tag: tags[tag] for tag in tags if tag != key}})
 
 
-def _check_free(key: str) -> None:
-    if key in FIXED_TAGS:
+def _check_not_fixed(key: str) -> None:
+    if key in SERVER_TAGS:
         raise Invalid("key", key, "a tag that is not the server's own")
 
 
 def _check_tag(key: str) -> None:
-    _check_free(key)
+    _check_not_fixed(key)
     checked_key("key", "key", key)
 
 
-def delete_traces(tx: Tx, experiment_id: str, *, ids: Sequence[str], before_ms: int | None, most: int | None) -> int:
-    """Delete the named traces, or the oldest until `before_ms`; return how many went."""
+def delete_traces(
+    tx: Tx, experiment_id: str, *, ids: Sequence[str], before_ms: int | None, max_count: int | None
+) -> int:
+    """Delete the named traces, or the oldest up to `before_ms`; return the number of deleted traces."""
     number = experiment_number(experiment_id)
     if before_ms is None:
         return rows.remove(tx, rows.ids_of(tx, number, ids))
-    return rows.remove(tx, rows.ids_until(tx, number, before_ms=before_ms, most=most))
+    return rows.remove(tx, rows.ids_until(tx, number, before_ms=before_ms, max_count=max_count))

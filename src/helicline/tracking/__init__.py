@@ -1,4 +1,4 @@
-"""Runs and all that is logged to them."""
+"""Experiments, runs, logged models and artifacts, with everything that is logged to them."""
 
 from helicline.tracking.artifact import artifact_files, delete_artifacts, get_artifact, list_artifacts, put_artifact
 from helicline.tracking.experiment import (
@@ -22,7 +22,7 @@ from helicline.tracking.log import (
     log_metrics,
     log_outputs,
     metric_history,
-    note_model,
+    record_model,
     untag_run,
 )
 from helicline.tracking.logged_model import (
@@ -64,8 +64,8 @@ __all__ = [
     "log_metrics",
     "log_outputs",
     "metric_history",
-    "note_model",
     "put_artifact",
+    "record_model",
     "rename_experiment",
     "restore_experiment",
     "restore_run",

@@ -1,4 +1,4 @@
-"""Artifacts: what lies where in our artifact space."""
+"""Artifacts: files under paths in the artifact space of this server."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from helicline.store.rows import artifact as rows
 from helicline.store.unit import Reader, Tx
 from helicline.tracking.checks import checked_path
 
-OURS = "mlflow-artifacts:"
+SCHEME = "mlflow-artifacts:"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A file or folder directly below a prefix; `path` is its name there."""
+    """A file or folder directly below a folder; `path` is relative to that folder."""
 
     path: str
     is_dir: bool
@@ -22,7 +22,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def put_artifact(tx: Tx, path: str, *, hash: str, size: int) -> None:
-    """Let `path` name the blob, which must be durable already."""
+    """Set the blob at `path`; the blob must be durable already."""
     rows.put(tx, checked_path("path", path), hash=hash, size=size)
 
 
@@ -34,7 +34,7 @@ def get_artifact(tx: Reader, path: str) -> ArtifactFile:
 
 
 def list_artifacts(tx: Reader, prefix: str) -> list[Entry]:
-    """Return what lies directly below the folder `prefix`, by name; nothing where it is a file."""
+    """Return the entries of the folder `prefix`, by name; none where it is a file."""
     entries: dict[str, Entry] = {}
     for file in artifact_files(tx, prefix):
         name, slash, _ = file.path.partition("/")
@@ -43,23 +43,23 @@ def list_artifacts(tx: Reader, prefix: str) -> list[Entry]:
 
 
 def artifact_files(tx: Reader, root: str) -> list[ArtifactFile]:
-    """Return every file below `root`, however deep, with its path relative to it."""
+    """Return every file below `root` at any depth, with paths relative to `root`."""
     if root:
         checked_path("path", root)
-    cut = len(root) + 1 if root else 0
-    return [msgspec.structs.replace(file, path=file.path[cut:]) for file in rows.below(tx, root)]
+    prefix_length = len(root) + 1 if root else 0
+    return [msgspec.structs.replace(file, path=file.path[prefix_length:]) for file in rows.find_below(tx, root)]
 
 
 def delete_artifacts(tx: Tx, path: str) -> int:
-    """Remove the file, or the folder with all below it; return how many files went."""
+    """Delete the file, or the folder with all files below it; return the number of files."""
     return rows.remove(tx, checked_path("path", path))
 
 
 def path_in_store(uri: str) -> str | None:
-    """Return the artifact path of a URI of ours, None where the URI lies elsewhere."""
-    if not uri.startswith(OURS):
+    """Return the artifact path of a URI of this server, or None for a URI of another store."""
+    if not uri.startswith(SCHEME):
         return None
-    rest = uri[len(OURS) :]
+    rest = uri[len(SCHEME) :]
     if rest.startswith("//"):
         rest = rest[2:].partition("/")[2]
     return checked_path("source", rest.strip("/"))

@@ -1,4 +1,4 @@
-"""What may be logged: names, lengths, times, and paths of artifacts. Every check returns what is to be kept."""
+"""Checks of logged data: names, lengths, times, and artifact paths. Every check returns the value to store."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from helicline.errors import Invalid
 KEY = re.compile(r"[/\w.\- :]*")
 RUN_ID = re.compile(r"[a-zA-Z0-9][\w-]{0,255}")
 INT64 = 2**63
-MAX_PATH = 2048  # bytes; PostgreSQL indexes no text of more than about 2700
-MAX_TIME_MS = 253_402_300_799_000  # the end of the year 9999, the last that a datetime can hold
+MAX_PATH = 2048  # in bytes; PostgreSQL cannot index texts longer than about 2700 bytes
+MAX_TIME_MS = 253_402_300_799_000  # the end of the year 9999, the maximum of datetime
 KEY_CHARACTERS = (
     "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:)"
     " and slashes (/)."
 )
 LOCATION_SCHEMES = ("mlflow-artifacts", "s3", "gs", "wasbs", "abfss", "hdfs", "http", "https", "file")
-# what some readers take for a device or a drive
-UNFIT = re.compile(r"(?i)(con|prn|aux|nul|com[1-9]|lpt[1-9])(\.[^/]*)?|[a-z]:")
+# device and drive names of Windows
+RESERVED_NAME = re.compile(r"(?i)(con|prn|aux|nul|com[1-9]|lpt[1-9])(\.[^/]*)?|[a-z]:")
 
 
 class TooLong(Invalid):
-    """``TooLong(field, got_length, allowed, limit)``: more characters than are kept."""
+    """``TooLong(field, got_length, allowed, limit)``: the text has more characters than the limit."""
 
     code = "too_long"
 
@@ -42,7 +42,7 @@ def checked_length(field: str, limit: int, text: str) -> str:
 
 
 def checked_text(field: str, text: str) -> str:
-    """Return text that both databases can keep: no NUL, no lone surrogate."""
+    """Return text that both databases can store: no NUL, no lone surrogate."""
     if "\0" in text:
         raise Invalid(field, text, "text without NUL characters")
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
@@ -51,7 +51,7 @@ def checked_text(field: str, text: str) -> str:
 
 
 def checked_key(field: str, label: str, key: str) -> str:
-    """Return the key of a metric, parameter or tag if it could also stand as a relative path."""
+    """Return the key of a metric, parameter or tag. Raises Invalid where it is not a normal relative path."""
     if not KEY.fullmatch(key):
         raise Invalid(field, key, KEY_CHARACTERS)
     normal = posixpath.normpath(key)
@@ -67,7 +67,7 @@ def checked_key(field: str, label: str, key: str) -> str:
 
 @lru_cache(4096)
 def is_plain_key(key: str) -> bool:
-    """Tell whether the key of a metric is acceptable; keys come again and again."""
+    """Return whether the key of a metric is valid; cached, because the same keys come again and again."""
     try:
         checked_key("key", "key", key)
     except Invalid:
@@ -83,7 +83,7 @@ def checked_ref(field: str, reference: str) -> str:
 
 
 def checked_run(field: str, run_id: str) -> str:
-    """Return the run's id if it could be one, whether there is such a run or not."""
+    """Return the run id. Raises Invalid for a malformed id; the run itself need not exist."""
     if not RUN_ID.fullmatch(run_id):
         raise Invalid(field, run_id, "an id: letters, digits, '_' and '-', at most 256")
     return run_id
@@ -102,12 +102,12 @@ def checked_int64(field: str, number: int) -> int:
 
 
 def checked_path(field: str, path: str) -> str:
-    """Return a relative artifact path that means the same to every reader, or raise Invalid."""
-    plain = _unquoted(path)
-    for form in {path, plain, unicodedata.normalize("NFKC", plain)}:
-        why = _wrong_with(form)
-        if why:
-            raise Invalid(field, path, f"Invalid path: {why}")
+    """Return a relative artifact path that has one meaning for every reader. Raises Invalid for others."""
+    unquoted = _unquoted(path)
+    for form in {path, unquoted, unicodedata.normalize("NFKC", unquoted)}:
+        problem = _problem(form)
+        if problem:
+            raise Invalid(field, path, f"Invalid path: {problem}")
     if len(path.encode()) > MAX_PATH:
         raise Invalid(field, path, f"Invalid path: it is longer than {MAX_PATH} bytes")
     return path
@@ -115,14 +115,14 @@ def checked_path(field: str, path: str) -> str:
 
 def _unquoted(text: str) -> str:
     for _ in range(8):
-        following = unquote(text, errors="replace")
-        if following == text:
+        decoded = unquote(text, errors="replace")
+        if decoded == text:
             return text
-        text = following
+        text = decoded
     return text
 
 
-def _wrong_with(path: str) -> str:
+def _problem(path: str) -> str:
     if not path or path.startswith("/") or "\\" in path or re.match(r"[A-Za-z]:", path):
         return "it must be relative, with '/' between its parts"
     if "#" in path or "\ufffd" in path:
@@ -130,7 +130,7 @@ def _wrong_with(path: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in path):
         return "it holds control characters"
     for part in path.split("/"):
-        if part in ("", ".", "..") or part.endswith((" ", ".")) or UNFIT.fullmatch(part):
+        if part in ("", ".", "..") or part.endswith((" ", ".")) or RESERVED_NAME.fullmatch(part):
             return f"{part!r} cannot stand in it"
         if len(part.encode()) > 255:
             return "one of its parts is longer than 255 bytes"
@@ -138,7 +138,7 @@ def _wrong_with(path: str) -> str:
 
 
 def checked_location(field: str, location: str) -> str:
-    """Return the artifact location of an experiment: empty, ours, or a store that clients write by themselves."""
+    """Return the artifact location of an experiment: empty, of this server, or of a store that clients access."""
     if len(location) > 2048:
         raise Invalid(
             field,

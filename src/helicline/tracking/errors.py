@@ -1,4 +1,4 @@
-"""The errors that only tracking raises."""
+"""The errors of tracking."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from helicline.errors import Conflict
 
 
 class ParamChanged(Conflict):
-    """``ParamChanged(run_id, key, why)``: a parameter is written once, and another value stands there."""
+    """``ParamChanged(run_id, key, why)``: the parameter has another value, and parameters cannot be changed."""
 
     code = "param_changed"
 
@@ -17,7 +17,7 @@ class ParamChanged(Conflict):
 
 
 class NotActive(Conflict):
-    """``NotActive(noun, name, state)``: it was deleted; restore it first."""
+    """``NotActive(noun, name, state)``: it is deleted and must be restored first."""
 
     code = "not_active"
 

@@ -1,4 +1,4 @@
-"""The verbs of experiments."""
+"""Experiments: create, find, rename, tag, delete and restore."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from helicline.tracking.errors import NotActive
 def create_experiment(
     tx: Tx, name: str, *, artifact_location: str = "", tags: dict[str, str] | None = None
 ) -> Experiment:
-    """Return the new experiment. Raises Conflict where the name is taken, by a deleted one too."""
+    """Return the new experiment. Raises Conflict where another one has the name, even a deleted one."""
     _checked_name(name)
     location = checks.checked_location("artifact_location", artifact_location)
     number = rows.next_id(tx)
@@ -40,7 +40,7 @@ def create_experiment(
 
 
 def ensure_experiment(tx: Tx, name: str) -> Experiment:
-    """Return the experiment of that name, made now if need be. Raises Conflict where it is deleted."""
+    """Return the experiment with that name, created if it does not exist. Raises Conflict where it is deleted."""
     experiment = rows.find_by_name(tx, name)
     if experiment is None:
         return create_experiment(tx, name)
@@ -56,7 +56,7 @@ def get_experiment(tx: Reader, experiment_id: str) -> Experiment:
 
 
 def experiment_number(experiment_id: str) -> int:
-    """Return the id as the number it is kept by."""
+    """Return the id as the number in the database."""
     if not re.fullmatch(r"-?[0-9]{1,18}", experiment_id, re.ASCII):
         raise Invalid(
             "experiment_id",
@@ -75,7 +75,7 @@ def get_experiment_by_name(tx: Reader, name: str) -> Experiment:
 
 
 def experiment_of(tx: Reader, reference: str) -> str:
-    """Return the id of the experiment of that id, or of that name if it is no number."""
+    """Return the id of the experiment with that id, or with that name if it is not a number."""
     if reference.isdecimal():
         return reference
     experiment = rows.find_by_name(tx, reference)
@@ -85,7 +85,7 @@ def experiment_of(tx: Reader, reference: str) -> str:
 
 
 def delete_experiment(tx: Tx, experiment_id: str) -> None:
-    """Hide the experiment and its runs; `restore_experiment` brings both back."""
+    """Delete the experiment and its runs softly; `restore_experiment` reverses it."""
     experiment = get_experiment(tx, experiment_id)
     if experiment.lifecycle == "deleted":
         raise NotFound("experiment", experiment_id)
@@ -108,17 +108,17 @@ def _set_lifecycle(tx: Tx, experiment: Experiment, lifecycle: Lifecycle) -> None
 
 def rename_experiment(tx: Tx, experiment_id: str, name: str) -> Experiment:
     _checked_name(name, field="new_name")
-    rows.hold(tx, "experiment")
+    rows.lock_topics(tx, "experiment")
     experiment = get_experiment(tx, experiment_id)
     if experiment.lifecycle != "active":
         raise Conflict("experiment", experiment_id, "is deleted, and cannot be renamed unless it is restored")
     other = rows.find_by_name(tx, name)
     if other is not None and other.experiment_id != experiment_id:
         raise Conflict("experiment", name, "exists already")
-    fresh = msgspec.structs.replace(experiment, name=name, updated_at=tx.now)
-    rows.save(tx, fresh)
+    renamed = msgspec.structs.replace(experiment, name=name, updated_at=tx.now)
+    rows.save(tx, renamed)
     bus.emit(tx, "renamed", "experiment", experiment_id, name=name, previous=experiment.name)
-    return fresh
+    return renamed
 
 
 def tag_experiment(tx: Tx, experiment_id: str, key: str, value: str) -> None:
@@ -137,7 +137,7 @@ def untag_experiment(tx: Tx, experiment_id: str, key: str) -> None:
 
 
 def active_experiment(tx: Reader, experiment_id: str) -> Experiment:
-    """Return the experiment if runs may be added to it."""
+    """Return the experiment. Raises NotActive where it is deleted."""
     return _active(get_experiment(tx, experiment_id))
 
 

@@ -1,4 +1,4 @@
-"""The grammar of search filters and orders: `clause (AND clause)*`, nothing else."""
+"""The grammar of search filters and sort orders: `clause (AND clause)*`, without parentheses or OR."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MAX_PATTERN = 4_000
 TOKEN = re.compile(
     r"""\s*(?:
       (?P<string>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*")
-    | (?P<tick>`[^`]*`)
+    | (?P<backtick>`[^`]*`)
     | (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
     | (?P<op><=|>=|!=|=|<|>)
-    | (?P<mark>[(),.])
+    | (?P<punctuation>[(),.])
     | (?P<word>[\w/:@-]+)
     )""",
     re.VERBOSE | re.DOTALL,
@@ -34,39 +34,39 @@ LISTED = TEXT | {"IN", "NOT IN"}
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be said of one entity: its operators, and its keys where they are not free."""
+    """The operators of one entity, and its keys where they are fixed."""
 
     ops: frozenset[str]
     is_number: bool = False
-    is_either: bool = False  # a number, or a quoted text
-    is_filter_only: bool = False  # a run has many of them, so they give no order
+    is_number_or_text: bool = False  # a number, or a quoted text
+    is_filter_only: bool = False  # a run has several of them, so they cannot be sorted by
     keys: dict[str, tuple[str, frozenset[str], bool]] = {}
 
 
 class Grammar(msgspec.Struct, frozen=True, kw_only=True):
-    """The entities of one search: alias -> entity, entity -> what may be said of it."""
+    """The entities of one search: alias -> entity, and entity -> its operators and keys."""
 
     aliases: dict[str, str]
     kinds: dict[str, Kind]
 
 
 def attribute(ops: frozenset[str], *names: str, is_number: bool = False, of: str = "") -> dict[str, Any]:
-    """Return the entries of `Kind.keys` for these spellings of one attribute."""
+    """Return the entries of `Kind.keys` for all spellings of one attribute."""
     return {name: (of or names[0], ops, is_number) for name in names}
 
 
 def parse_filter(text: str, grammar: Grammar) -> list[Clause]:
-    """Return the clauses of a filter. Raises Invalid, naming the filter, at the first thing that is not one."""
+    """Return the clauses of a filter. Raises Invalid at the first invalid clause."""
     if len(text) > MAX_FILTER:
         raise Invalid("filter", f"{len(text)} characters", f"at most {MAX_FILTER} characters")
     tokens = _tokens(text)
     if not tokens:
         return []
-    parser = _Parser(tokens, text, grammar)
+    parser = _Parser(tokens, text, grammar=grammar)
     clauses = [parser.clause()]
-    while not parser.done:
+    while not parser.at_end:
         parser.expect_word("AND")
-        if parser.done:  # nobody misses what a last AND would have joined; the stock server takes it too
+        if parser.at_end:  # a trailing AND is accepted, as by the stock server
             break
         clauses.append(parser.clause())
         if len(clauses) > MAX_CLAUSES:
@@ -75,18 +75,18 @@ def parse_filter(text: str, grammar: Grammar) -> list[Clause]:
 
 
 def parse_order(order_by: Sequence[str], grammar: Grammar) -> list[Sort]:
-    """Return the sort keys. Raises Invalid where one is unknown or comes twice."""
+    """Return the sort keys. Raises Invalid for an unknown or repeated key."""
     sorts: list[Sort] = []
     for text in order_by:
         tokens = _tokens(text, field="order_by")
         ascending = True
         if len(tokens) > 1 and tokens[-1][0] == "word" and tokens[-1][1].upper() in ("ASC", "DESC"):
             ascending = tokens.pop()[1].upper() == "ASC"
-        parser = _Parser(tokens, text, grammar, field="order_by")
+        parser = _Parser(tokens, text, grammar=grammar, field="order_by")
         entity, key = parser.comparison_key()
         if grammar.kinds[entity].is_filter_only:
             raise Invalid("order_by", text, f"Invalid identifier type {entity!r}")
-        if not parser.done:
+        if not parser.at_end:
             raise Invalid("order_by", text, f"Invalid ordering key in order_by clause {text!r}. `<key> [ASC|DESC]`")
         if any((sort.entity, sort.key) == (entity, key) for sort in sorts):
             raise Invalid("order_by", text, "`order_by` contains duplicate fields")
@@ -98,8 +98,8 @@ def _tokens(text: str, field: str = "filter") -> list[tuple[str, str]]:
     tokens: list[tuple[str, str]] = []
     at, end = 0, len(text.rstrip())
     while at < end:
-        if text[at] == "." and tokens:  # joins an entity to its key, even where the key is a number
-            tokens.append(("mark", "."))
+        if text[at] == "." and tokens:  # separates an entity from its key, even where the key begins with a digit
+            tokens.append(("punctuation", "."))
             at += 1
             continue
         match = TOKEN.match(text, at)
@@ -111,23 +111,23 @@ def _tokens(text: str, field: str = "filter") -> list[tuple[str, str]]:
 
 
 class _Parser:
-    def __init__(self, tokens: list[tuple[str, str]], text: str, grammar: Grammar, field: str = "filter") -> None:
+    def __init__(self, tokens: list[tuple[str, str]], text: str, *, grammar: Grammar, field: str = "filter") -> None:
         self.tokens, self.text, self.grammar, self.field = tokens, text, grammar, field
         self.at = 0
 
     @property
-    def done(self) -> bool:
+    def at_end(self) -> bool:
         return self.at >= len(self.tokens)
 
-    def wrong(self, expected: str) -> Invalid:
+    def error(self, expected: str) -> Invalid:
         near = " ".join(token for _, token in self.tokens[max(0, self.at - 2) : self.at + 3])
         return Invalid(
             self.field, self.text[:200], f"Invalid clause(s) in filter string: near {near!r}, wanted {expected}"
         )
 
     def take(self, expected: str) -> tuple[str, str]:
-        if self.done:
-            raise self.wrong(expected)
+        if self.at_end:
+            raise self.error(expected)
         self.at += 1
         return self.tokens[self.at - 1]
 
@@ -135,10 +135,10 @@ class _Parser:
         kind, token = self.take(word)
         if kind != "word" or token.upper() != word:
             self.at -= 1
-            raise self.wrong(word)
+            raise self.error(word)
 
     def peek(self, token: str) -> bool:
-        return not self.done and self.tokens[self.at][1].upper() == token
+        return not self.at_end and self.tokens[self.at][1].upper() == token
 
     def clause(self) -> Clause:
         entity, key = self.comparison_key()
@@ -150,8 +150,8 @@ class _Parser:
             raise Invalid(
                 self.field, op, f"Invalid comparator {op!r} for {entity} {key!r}: one of {', '.join(sorted(allowed))}"
             )
-        bare = not self.done and self.tokens[self.at][0] in ("number", "word")
-        if kind.is_either and bare and not op.startswith("IS"):
+        is_unquoted = not self.at_end and self.tokens[self.at][0] in ("number", "word")
+        if kind.is_number_or_text and is_unquoted and not op.startswith("IS"):
             return Clause(entity=entity, key=key, op=op, value=self.take("a value")[1])
         return Clause(entity=entity, key=key, op=op, value=self.value(op, entity, key, is_number=is_number))
 
@@ -182,12 +182,12 @@ class _Parser:
 
     def name(self) -> str:
         kind, token = self.take("a key")
-        if kind == "tick" or (kind == "string" and token[0] == '"'):
+        if kind == "backtick" or (kind == "string" and token[0] == '"'):
             return token[1:-1]
         if kind in ("word", "number"):
             return token
         self.at -= 1
-        raise self.wrong("a key")
+        raise self.error("a key")
 
     def operator(self) -> str:
         kind, token = self.take("an operator")
@@ -205,13 +205,13 @@ class _Parser:
             self.expect_word("NULL")
             return "IS NOT NULL" if negated else "IS NULL"
         self.at -= 1
-        raise self.wrong("an operator")
+        raise self.error("an operator")
 
     def value(self, op: str, entity: str, key: str, *, is_number: bool) -> Any:
         if op.startswith("IS"):
             return None
         if op in ("IN", "NOT IN"):
-            return self.listed()
+            return self.value_list()
         kind, token = self.take("a value")
         if is_number:
             text = token[1:-1] if kind == "string" and entity == "attribute" else token
@@ -241,22 +241,22 @@ class _Parser:
             return max(-(2**63), min(2**63 - 1, int(number)))
         return number
 
-    def listed(self) -> tuple[str, ...]:
+    def value_list(self) -> tuple[str, ...]:
         values = []
         if self.take("(")[1] != "(":
             self.at -= 1
-            raise self.wrong("a list in parentheses")
+            raise self.error("a list in parentheses")
         while True:
             kind, token = self.take("a quoted string")
             if kind != "string":
                 self.at -= 1
-                raise self.wrong("a list of quoted strings")
+                raise self.error("a list of quoted strings")
             values.append(_unquoted(token))
-            mark = self.take(") or ,")[1]
-            if mark == ")":
+            separator = self.take(") or ,")[1]
+            if separator == ")":
                 break
-            if mark != "," or len(values) > MAX_LIST:
-                raise self.wrong(f") or , and at most {MAX_LIST} values")
+            if separator != "," or len(values) > MAX_LIST:
+                raise self.error(f") or , and at most {MAX_LIST} values")
         return tuple(values)
 
 
@@ -266,25 +266,25 @@ def _unquoted(token: str) -> str:
 
 
 def like(text: str, pattern: str) -> bool:
-    """Tell whether SQL's LIKE holds, in time linear in the product of the lengths whatever the pattern."""
-    at = mark = 0
-    star, start = -1, 0
-    while at < len(text):
-        if mark < len(pattern) and pattern[mark] == "%":
-            star, start = mark, at
-            mark += 1
-        elif mark < len(pattern) and pattern[mark] in ("_", text[at]):
-            at, mark = at + 1, mark + 1
-        elif star >= 0:
+    """Return whether SQL's LIKE matches, in time proportional to the product of the lengths at most."""
+    text_at = pattern_at = 0
+    wildcard, start = -1, 0
+    while text_at < len(text):
+        if pattern_at < len(pattern) and pattern[pattern_at] == "%":
+            wildcard, start = pattern_at, text_at
+            pattern_at += 1
+        elif pattern_at < len(pattern) and pattern[pattern_at] in ("_", text[text_at]):
+            text_at, pattern_at = text_at + 1, pattern_at + 1
+        elif wildcard >= 0:
             start += 1
-            at, mark = start, star + 1
+            text_at, pattern_at = start, wildcard + 1
         else:
             return False
-    return not pattern[mark:].strip("%")
+    return not pattern[pattern_at:].strip("%")
 
 
-def holds(clause: Clause, value: Any) -> bool:
-    """Tell whether the clause holds of a value read from a record; None is a missing value."""
+def satisfies(clause: Clause, value: Any) -> bool:
+    """Return whether a value of a record satisfies the clause; None is a missing value."""
     if clause.op in ("IS NULL", "IS NOT NULL"):
         return (value is None) == (clause.op == "IS NULL")
     if value is None:

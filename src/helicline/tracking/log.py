@@ -1,4 +1,4 @@
-"""What is logged to a run: metrics, parameters, tags, inputs and outputs."""
+"""Logging to a run: metrics, parameters, tags, inputs and outputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from helicline.tracking.page_token import decode_token, encode_token
 from helicline.tracking.run import NAME_TAG, active_run, checked_tag
 
 MODELS_TAG = "mlflow.log-model.history"
-MODEL_FACTS = ("run_id", "artifact_path", "utc_time_created", "model_uuid")
+MODEL_FIELDS = ("run_id", "artifact_path", "utc_time_created", "model_uuid")
 MAX_MODELS_TEXT = 1_000_000
 DATASET_LIMITS = {"name": 500, "digest": 36, "source": 65_535, "schema": 1_048_575, "profile": 16_777_215}
 
@@ -36,13 +36,15 @@ def log_batch(
     params: dict[str, str] | None = None,
     tags: dict[str, str] | None = None,
 ) -> None:
-    """Keep all of it or, where one thing is not acceptable, nothing. Repeating the call changes nothing.
+    """Store all of it or, where anything is invalid, nothing. A repeated call changes nothing.
 
     Raises:
-        ParamChanged: a parameter has another value already.
+        ParamChanged: a parameter has another value.
     """
     points = checked_points(metrics)
-    checked_tags = {key: checked_tag(key, value, f"tags[{at}]") for at, (key, value) in enumerate((tags or {}).items())}
+    checked_tags = {
+        key: checked_tag(key, value, f"tags[{index}]") for index, (key, value) in enumerate((tags or {}).items())
+    }
     checked_params = _checked_params(params or {})
     run = active_run(tx, run_id)
     missing = _missing_model(tx, points)
@@ -56,20 +58,22 @@ def log_batch(
 
 
 def log_metrics(tx: Tx, batches: Sequence[tuple[str, Sequence[MetricPoint]]]) -> Sequence[NotFound | NotActive | None]:
-    """Keep points of many runs at once (a bulk of `Store.gather`); the points are checked already.
+    """Store points of many runs (a bulk of `Store.gather`); the points must be checked.
 
-    Returns for each (run_id, points) None, or why nothing of it was kept.
+    Returns for each (run_id, points) None, or the error where nothing of it was stored.
     """
-    stages = rows.locked(tx, {run_id for run_id, _ in batches})
-    outcomes = [_refusal(tx, run_id, points, stages) for run_id, points in batches]
-    accepted = [batch for batch, refused in zip(batches, outcomes, strict=True) if refused is None]
+    stages = rows.lock_runs(tx, {run_id for run_id, _ in batches})
+    errors = [_rejection(tx, run_id, points, stages) for run_id, points in batches]
+    accepted = [batch for batch, error in zip(batches, errors, strict=True) if error is None]
     metric.add(tx, accepted)
     for run_id, points in accepted:
         _log_model_metrics(tx, run_id, points)
-    return outcomes
+    return errors
 
 
-def _refusal(tx: Tx, run_id: str, points: Sequence[MetricPoint], stages: dict[str, str]) -> NotFound | NotActive | None:
+def _rejection(
+    tx: Tx, run_id: str, points: Sequence[MetricPoint], stages: dict[str, str]
+) -> NotFound | NotActive | None:
     if run_id not in stages:
         return NotFound("run", run_id)
     if stages[run_id] != "active":
@@ -116,15 +120,15 @@ def _rename(tx: Tx, run: Run, tags: dict[str, str]) -> None:
 
 
 def checked_points(points: Iterable[MetricPoint]) -> list[MetricPoint]:
-    """Return the points of a batch as they are kept. Raises Invalid."""
+    """Return the points of a batch in the form to store. Raises Invalid."""
     return [checked_point(point, number) for number, point in enumerate(points)]
 
 
 def checked_point(point: MetricPoint, number: int | None = None) -> MetricPoint:
-    """Return the point as it is kept: infinities become the largest finite numbers.
+    """Return the point in the form to store: infinities become the largest finite numbers.
 
     Raises:
-        Invalid: it names the field, that of the batch's point where there is a `number`.
+        Invalid: with the field, which includes `number`, the position in the batch, where there is one.
     """
     if not checks.is_plain_key(point.key):
         checks.checked_key(_field("name", number), "Metric name", point.key)
@@ -157,7 +161,7 @@ def log_inputs(tx: Tx, run_id: str, *, datasets: Sequence[DatasetInput] = (), mo
 
 
 def log_outputs(tx: Tx, run_id: str, models: Sequence[ModelOutput]) -> None:
-    """Link the run to the models that it made."""
+    """Link the run to the models that it produced."""
     active_run(tx, run_id)
     for model in models:
         checks.checked_int64("step", model.step)
@@ -177,15 +181,15 @@ def _checked_dataset(dataset: DatasetInput, path: str) -> DatasetInput:
     return dataset
 
 
-def note_model(tx: Tx, run_id: str, model: dict[str, Any]) -> None:
-    """Add the model to the list that the run's tag holds."""
+def record_model(tx: Tx, run_id: str, model: dict[str, Any]) -> None:
+    """Append the model to the list in a tag of the run."""
     active_run(tx, run_id)
-    noted = rows.tag(tx, run_id, MODELS_TAG)
+    stored = rows.find_tag(tx, run_id, MODELS_TAG)
     try:
-        models = msgspec.json.decode(noted or "[]", type=list[Any])
+        models = msgspec.json.decode(stored or "[]", type=list[Any])
     except msgspec.MsgspecError:
         models = []
-    facts = {key: model[key] for key in MODEL_FACTS if key in model}
+    facts = {key: model[key] for key in MODEL_FIELDS if key in model}
     flavors = model["flavors"] if isinstance(model["flavors"], dict) else {}
     facts["flavors"] = {
         name: {key: value for key, value in flavor.items() if key != "config"} if isinstance(flavor, dict) else flavor
@@ -198,19 +202,19 @@ def note_model(tx: Tx, run_id: str, model: dict[str, Any]) -> None:
 
 
 def dataset_uses(tx: Reader, experiment_ids: Sequence[str]) -> list[tuple[str, str, str, str]]:
-    """Return (experiment id, name, digest, context) of the datasets that the experiments' runs used, once each."""
+    """Return each (experiment id, name, digest, context) of the datasets that the experiments' runs used."""
     return rows.dataset_uses(tx, [experiment_number(experiment_id) for experiment_id in experiment_ids])
 
 
 def metric_history(
     tx: Reader, run_id: str, key: str, *, limit: int | None = None, page_token: str = ""
 ) -> tuple[Points, str]:
-    """Return points of one series by timestamp, step, value, and the token of the page that follows, "" at the end.
+    """Return points of one series by timestamp, step, value, and the token of the next page, "" at the end.
 
-    No points where the key was never logged; all of them without a limit.
+    Returns no points where the run has no such key, and all points without a limit.
     """
     after = decode_token(page_token, metric.PointPosition) if page_token else None
-    if rows.bare(tx, run_id) is None:
+    if rows.find_info(tx, run_id) is None:
         raise NotFound("run", run_id)
     series = metric.series_of(tx, run_id, [key]).get(key)
     if series is None:

@@ -1,4 +1,4 @@
-"""The verbs of logged models."""
+"""Logged models: create, find, finalize, tag and delete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from helicline.tracking.experiment import active_experiment
 
 STATUSES = ("LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED")
 MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
-BAD_NAME = re.compile(r"""[/:.%"']""")
+INVALID_NAME = re.compile(r"""[/:.%"']""")
 
 
 def create_logged_model(
@@ -29,22 +29,22 @@ def create_logged_model(
     facts: tuple[dict[str, str], dict[str, str]] = ({}, {}),
     model_id: str | None = None,
 ) -> LoggedModel:
-    """Return the new model, pending; `facts` are its (params, tags).
+    """Return the new model, with the status pending; `facts` are its (params, tags).
 
-    With `model_id` the call may be repeated: where the model is there already, it is returned as it is.
+    With `model_id` the call can be repeated: an existing model is returned unchanged.
     """
     if model_id is not None and (existing := rows.find(tx, model_id)) is not None:
         return existing
     experiment = active_experiment(tx, experiment_id)
     name = name or f"model-{uuid.uuid4().hex[:8]}"
-    if BAD_NAME.search(name):
+    if INVALID_NAME.search(name):
         raise Invalid(
             "name",
             name,
             f"Invalid model name ({name!r}) provided. Model name must be a non-empty string and cannot "
             "contain the following characters: ('/', ':', '.', '%', '\"', \"'\")",
         )
-    model_id = _fresh_id(model_id)
+    model_id = _new_id(model_id)
     model = LoggedModel(
         model_id=model_id,
         experiment_id=experiment_id,
@@ -64,7 +64,7 @@ def create_logged_model(
     return model
 
 
-def _fresh_id(requested: str | None) -> str:
+def _new_id(requested: str | None) -> str:
     if requested is None:
         return f"m-{uuid.uuid4().hex}"
     if not MODEL_ID.fullmatch(requested):
@@ -80,7 +80,7 @@ def _checked(facts: dict[str, str], field: str, limit: int) -> dict[str, str]:
 
 
 def get_logged_model(tx: Reader, model_id: str) -> LoggedModel:
-    """Return the model; a deleted one is not found."""
+    """Return the model. Raises NotFound for a deleted one too."""
     model = rows.find(tx, model_id)
     if model is None or model.lifecycle != "active":
         raise NotFound("logged model", model_id)
@@ -97,7 +97,7 @@ def finalize_logged_model(tx: Tx, model_id: str, status: str) -> LoggedModel:
 
 
 def delete_logged_model(tx: Tx, model_id: str) -> None:
-    """Hide the model; deleting twice is fine."""
+    """Delete the model softly; no error where it is deleted already."""
     model = _existing(tx, model_id)
     rows.save(tx, msgspec.structs.replace(model, lifecycle="deleted", updated_at=tx.now))
 
@@ -124,7 +124,7 @@ def untag_logged_model(tx: Tx, model_id: str, key: str) -> None:
 
 
 def add_logged_model_params(tx: Tx, model_id: str, params: dict[str, str]) -> None:
-    """Add the parameters that are new, to a deleted model too; those that stand are left."""
+    """Add the new parameters, to a deleted model too; existing parameters stay unchanged."""
     checked = _checked(params, "params", 6000)
     _existing(tx, model_id)
     rows.add_params(tx, model_id, checked)

@@ -1,6 +1,6 @@
-"""Page tokens: opaque to the client; inside is the place in an order at which the next page begins.
+"""Page tokens: opaque texts for clients, which hold the position in an order where the next page begins.
 
-A token holds values of that place, never a position alone, so what comes or goes meanwhile moves no page.
+A position is the values of the sort keys, not an offset, so that rows added or deleted meanwhile shift no page.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from helicline.errors import Invalid
 
 T = TypeVar("T")
 ALLOWED = "Invalid page token, use one that an earlier answer gave"
-_URL_SAFE = str.maketrans("+/", "-_")  # tokens of an earlier release had the other alphabet
+_URL_SAFE = str.maketrans("+/", "-_")  # an earlier release used the other alphabet of base64
 
 
-class OrderedPlace(msgspec.Struct, frozen=True, array_like=True):
-    """The values of an order's keys at a place, and the order they belong to."""
+class OrderedPosition(msgspec.Struct, frozen=True, array_like=True):
+    """A position: the values of the sort keys, and the order that they belong to."""
 
     order: list[str]
     values: list[int | float | str | None]
 
 
 class _PageEnd(msgspec.Struct, frozen=True):
-    """The id of the last item of a page, and how many items there were until then, in case that item is gone."""
+    """The id of the last item of a page, and the number of items up to it, in case that item is deleted."""
 
     after: str
     offset: int
 
 
-def encode_token(place: Any) -> str:
-    """Return the token of a place: a tuple or Struct that JSON can hold."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode()
+def encode_token(position: Any) -> str:
+    """Return the token of a position: a tuple or Struct that JSON can encode."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode()
 
 
 def decode_token(token: str, kind: type[T], *, field: str = "page_token") -> T:
-    """Return the place, of type `kind`, that a token holds. Raises Invalid, naming the field, for any other text."""
+    """Return the position, of type `kind`, in a token. Raises Invalid, with the field, for any other text."""
     try:
         return msgspec.json.decode(
             base64.b64decode(token.translate(_URL_SAFE), altchars=b"-_", validate=True), type=kind
@@ -49,35 +49,35 @@ def decode_token(token: str, kind: type[T], *, field: str = "page_token") -> T:
 
 
 def encode_ordered_token(order_by: Sequence[str], values: Sequence[Any]) -> str:
-    """Return the token of the place with these values of the order's keys."""
-    return encode_token(OrderedPlace(list(order_by), list(values)))
+    """Return the token of the position with these values of the sort keys."""
+    return encode_token(OrderedPosition(list(order_by), list(values)))
 
 
 def decode_ordered_token(
     token: str, order_by: Sequence[str], kinds: Sequence[type], *, field: str = "page_token"
 ) -> list[Any]:
-    """Return the values of the order's keys. Raises Invalid for a token that was given for another order."""
+    """Return the values of the sort keys. Raises Invalid for a token of another order."""
     allowed = f"{ALLOWED} for the same order"
     try:
-        place = decode_token(token, OrderedPlace, field=field)
+        position = decode_token(token, OrderedPosition, field=field)
     except Invalid:
         raise Invalid(field, token[:100], allowed) from None
-    is_known = len(place.values) == len(kinds) and all(map(_fits, place.values, kinds))
-    if not is_known or place.order != list(order_by):
+    is_valid = len(position.values) == len(kinds) and all(map(_has_type, position.values, kinds))
+    if not is_valid or position.order != list(order_by):
         raise Invalid(field, token[:100], allowed)
-    return place.values
+    return position.values
 
 
-def _fits(value: int | float | str | None, kind: type) -> bool:
+def _has_type(value: int | float | str | None, kind: type) -> bool:
     if value is None or kind is str:
         return value is None or isinstance(value, str)
     return isinstance(value, int | float if kind is float else int) and abs(value) < 2**63
 
 
-def paged(items: list[T], *, limit: int, token: str, id_of: Callable[[T], str]) -> tuple[list[T], str]:
-    """Return one page of `items` and the token of the next one, "" where nothing follows.
+def paginate(items: list[T], *, limit: int, token: str, id_of: Callable[[T], str]) -> tuple[list[T], str]:
+    """Return one page of `items` and the token of the next one, "" at the end.
 
-    A page begins after the item that ended the page before, whatever came or went in front of it meanwhile.
+    A page begins after the last item of the page before, even if items were added or deleted before it.
     """
     start = _start(items, token, id_of) if token else 0
     page = items[start : start + limit]
@@ -87,7 +87,7 @@ def paged(items: list[T], *, limit: int, token: str, id_of: Callable[[T], str]) 
 
 
 def _start(items: list[T], token: str, id_of: Callable[[T], str]) -> int:
-    place = decode_token(token, _PageEnd)
-    if not 0 <= place.offset < 2**31:
+    position = decode_token(token, _PageEnd)
+    if not 0 <= position.offset < 2**31:
         raise Invalid("page_token", token[:100], ALLOWED)
-    return next((number for number, item in enumerate(items, 1) if id_of(item) == place.after), place.offset)
+    return next((number for number, item in enumerate(items, 1) if id_of(item) == position.after), position.offset)

@@ -1,4 +1,4 @@
-"""Searches over experiments, runs and logged models."""
+"""Searches for experiments, runs and logged models."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from helicline.errors import Invalid
 from helicline.records.run import Clause, Experiment, LoggedModel, Run, Sort
 from helicline.store.rows import experiment as experiment_rows
 from helicline.store.rows import logged_model as model_rows
-from helicline.store.rows.search.order import kinds_of
+from helicline.store.rows.search.order import types_of
 from helicline.store.rows.search.page import runs_from
 from helicline.store.rows.search.query import RunQuery
 from helicline.store.unit import Reader
 from helicline.tracking import grammar
 from helicline.tracking.experiment import experiment_number
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, TEXT, Grammar, Kind, attribute
-from helicline.tracking.page_token import decode_ordered_token, encode_ordered_token, paged
+from helicline.tracking.page_token import decode_ordered_token, encode_ordered_token, paginate
 
 VIEWS = {"ACTIVE_ONLY": ("active",), "DELETED_ONLY": ("deleted",), "ALL": ("active", "deleted")}
 MAX_PAGE = 50_000
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def _aliases(**spellings: str) -> dict[str, str]:
-    return {alias: entity for entity, all_of in spellings.items() for alias in all_of.split()}
+    return {alias: entity for entity, names in spellings.items() for alias in names.split()}
 
 
 RUNS = Grammar(
@@ -100,11 +100,11 @@ def lifecycles(view: str) -> tuple[str, ...]:
     return VIEWS[view]
 
 
-def checked_page(field: str, size: int, most: int) -> int:
+def checked_page(field: str, size: int, max_size: int) -> int:
     if size < 1:
-        raise Invalid(field, size, f"It must be a positive integer of at most {most}")
-    if size > most:
-        raise Invalid(field, size, f"It must be at most {most}")
+        raise Invalid(field, size, f"It must be a positive integer of at most {max_size}")
+    if size > max_size:
+        raise Invalid(field, size, f"It must be at most {max_size}")
     return size
 
 
@@ -118,7 +118,7 @@ def search_runs(
     page_token: str = "",
     view: str = "ACTIVE_ONLY",
 ) -> tuple[list[Run], str]:
-    """Return one page of runs and the token of the next, "" at the end. Newest first where nothing else is asked."""
+    """Return one page of runs and the token of the next, "" at the end; newest first by default."""
     checked_page("max_results", max_results, MAX_PAGE)
     numbers = [experiment_number(experiment_id) for experiment_id in experiment_ids]
     if len(numbers) > grammar.MAX_LIST:
@@ -129,9 +129,9 @@ def search_runs(
         clauses=tuple(grammar.parse_filter(filter, RUNS)),
         order=tuple(grammar.parse_order(order_by, RUNS)),
     )
-    start = decode_ordered_token(page_token, order_by, kinds_of(query.order)) if page_token else None
-    runs, following = runs_from(tx, query, start=start, limit=max_results)
-    return runs, encode_ordered_token(order_by, following) if following is not None else ""
+    start = decode_ordered_token(page_token, order_by, types_of(query.order)) if page_token else None
+    runs, next_position = runs_from(tx, query, start=start, limit=max_results)
+    return runs, encode_ordered_token(order_by, next_position) if next_position is not None else ""
 
 
 def search_experiments(
@@ -149,19 +149,19 @@ def search_experiments(
     order = grammar.parse_order(order_by, EXPERIMENTS)
     matching = [
         experiment
-        for experiment in experiment_rows.everything(tx, lifecycles(view))
-        if all(grammar.holds(clause, _of_experiment(experiment, clause)) for clause in clauses)
+        for experiment in experiment_rows.find_all(tx, lifecycles(view))
+        if all(grammar.satisfies(clause, _experiment_value(experiment, clause)) for clause in clauses)
     ]
-    ordered = in_order(matching, order, _of_experiment)
-    return paged(ordered, limit=max_results, token=page_token, id_of=lambda experiment: experiment.experiment_id)
+    ordered = sort_items(matching, order, _experiment_value)
+    return paginate(ordered, limit=max_results, token=page_token, id_of=lambda experiment: experiment.experiment_id)
 
 
-def _of_experiment(experiment: Experiment, about: Clause | Sort) -> Any:
-    if about.entity == "tag":
-        return experiment.tags.get(about.key)
-    if about.key in ("creation_time", "last_update_time"):
-        return epoch_ms(experiment.created_at if about.key == "creation_time" else experiment.updated_at)
-    return getattr(experiment, about.key)
+def _experiment_value(experiment: Experiment, term: Clause | Sort) -> Any:
+    if term.entity == "tag":
+        return experiment.tags.get(term.key)
+    if term.key in ("creation_time", "last_update_time"):
+        return epoch_ms(experiment.created_at if term.key == "creation_time" else experiment.updated_at)
+    return getattr(experiment, term.key)
 
 
 def search_logged_models(
@@ -175,45 +175,45 @@ def search_logged_models(
 ) -> tuple[list[LoggedModel], str]:
     """Return one page of models and the token of the next; newest first by default.
 
-    `datasets` restricts which metrics count, as (name, digest) with "" for any; `window` is (page size, token).
+    `datasets` restricts the metrics to those of (name, digest), with "" for any digest; `window` is (page size, token).
     """
     checked_page("max_results", window[0], 1000)
     clauses = grammar.parse_filter(filter, MODELS)
     runs = [str(c.value) for c in clauses if c.key == "source_run_id" and c.op == "=" and c.entity == "attribute"]
     if runs:
-        within = set(experiment_ids)
-        models = [model for model in model_rows.of_run(tx, runs[0]) if model.experiment_id in within]
+        ids = set(experiment_ids)
+        models = [model for model in model_rows.of_run(tx, runs[0]) if model.experiment_id in ids]
     else:
         models = model_rows.of_experiments(tx, [experiment_number(number) for number in experiment_ids])
-    matching = [model for model in models if all(_model_holds(model, clause, datasets) for clause in clauses)]
-    ordered = in_order(matching, order, _of_model)
-    return paged(ordered, limit=window[0], token=window[1], id_of=lambda model: model.model_id)
+    matching = [model for model in models if all(_model_matches(model, clause, datasets) for clause in clauses)]
+    ordered = sort_items(matching, order, _model_value)
+    return paginate(ordered, limit=window[0], token=window[1], id_of=lambda model: model.model_id)
 
 
-def _model_holds(model: LoggedModel, clause: Clause, datasets: Sequence[tuple[str, str]]) -> bool:
+def _model_matches(model: LoggedModel, clause: Clause, datasets: Sequence[tuple[str, str]]) -> bool:
     if clause.entity != "metric":
-        return grammar.holds(clause, _of_model(model, clause))
+        return grammar.satisfies(clause, _model_value(model, clause))
     return any(
-        grammar.holds(clause, point.value)
+        grammar.satisfies(clause, point.value)
         for point in model.metrics
         if point.key == clause.key
         and (not datasets or any(point.dataset_name == n and d in ("", point.dataset_digest) for n, d in datasets))
     )
 
 
-def _of_model(model: LoggedModel, about: Clause | Sort) -> Any:
-    if about.entity == "metric":
-        points = [point for point in model.metrics if point.key == about.key]
+def _model_value(model: LoggedModel, term: Clause | Sort) -> Any:
+    if term.entity == "metric":
+        points = [point for point in model.metrics if point.key == term.key]
         return max(points, key=lambda point: (point.step, point.timestamp_ms)).value if points else None
-    if about.entity in ("param", "tag"):
-        return (model.params if about.entity == "param" else model.tags).get(about.key)
-    if about.key in ("creation_timestamp", "last_updated_timestamp"):
-        return epoch_ms(model.created_at if about.key == "creation_timestamp" else model.updated_at)
-    return getattr(model, about.key)
+    if term.entity in ("param", "tag"):
+        return (model.params if term.entity == "param" else model.tags).get(term.key)
+    if term.key in ("creation_timestamp", "last_updated_timestamp"):
+        return epoch_ms(model.created_at if term.key == "creation_timestamp" else model.updated_at)
+    return getattr(model, term.key)
 
 
-def in_order(items: list[T], order: Sequence[Sort], value_of: Callable[[T, Any], Any]) -> list[T]:
-    """Return `found` sorted by `order`, missing values last either way; ties keep their order."""
+def sort_items(items: list[T], order: Sequence[Sort], value_of: Callable[[T, Any], Any]) -> list[T]:
+    """Return `items` sorted by `order`, missing values last in both directions; equal items keep their order."""
 
     def compare(item: T, other: T) -> int:
         for sort in order:

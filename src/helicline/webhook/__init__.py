@@ -1,17 +1,17 @@
-"""Webhooks: others are told of what happens in the registry."""
+"""Webhooks: signed messages to other systems about events in the registry."""
 
 from helicline.webhook.address import checked_url, is_public
-from helicline.webhook.delivery import Outcome, claim, decide, due, note, note_unheard, settle
+from helicline.webhook.delivery import Outcome, claim, decide, due, record_deliveries, record_unread, settle
 from helicline.webhook.message import example
 from helicline.webhook.webhook import (
     EVENTS,
     WebhookFields,
-    about,
     create_webhook,
     delete_webhook,
     get_webhook,
     list_webhooks,
-    seal_plain,
+    seal_unsealed,
+    secret_context,
     update_webhook,
 )
 
@@ -19,7 +19,6 @@ __all__ = [
     "EVENTS",
     "Outcome",
     "WebhookFields",
-    "about",
     "checked_url",
     "claim",
     "create_webhook",
@@ -30,9 +29,10 @@ __all__ = [
     "get_webhook",
     "is_public",
     "list_webhooks",
-    "note",
-    "note_unheard",
-    "seal_plain",
+    "record_deliveries",
+    "record_unread",
+    "seal_unsealed",
+    "secret_context",
     "settle",
     "update_webhook",
 ]

@@ -1,4 +1,4 @@
-"""Where a webhook may lead: public addresses only, however they are spelled."""
+"""The check of webhook URLs: only public addresses, in whatever notation."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from helicline.errors import Invalid
 from helicline.tracking.checks import checked_length, checked_text
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-# more than `is_global` knows: provider metadata at 192.0.0.192, and ways to write an IPv4 address inside of an IPv6 one
-CLOSED = tuple(
+# `is_global` does not exclude these: metadata of providers (192.0.0.192), and IPv4 addresses inside of IPv6 ones
+NON_PUBLIC_NETWORKS = tuple(
     ipaddress.ip_network(network)
     for network in ("192.0.0.0/24", "100.64.0.0/10", "224.0.0.0/4", "240.0.0.0/4", "fec0::/10", "ff00::/8",
     "64:ff9b:1::/48",
                     "2001::/23", "fd00:ec2::/32")
 )  # fmt: skip
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
-INSIDE = ("localhost", "localhost.localdomain", "metadata", "metadata.google.internal", "instance-data")
-INSIDE_ENDINGS = (".localhost", ".internal", ".local", ".localdomain", ".home.arpa", ".lan")
-NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+INTERNAL_NAMES = ("localhost", "localhost.localdomain", "metadata", "metadata.google.internal", "instance-data")
+INTERNAL_SUFFIXES = (".localhost", ".internal", ".local", ".localdomain", ".home.arpa", ".lan")
+LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether the address is one that anybody on the internet has."""
+    """Return whether the address is public on the internet."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if inner is None and address in NAT64:
@@ -32,14 +32,14 @@ def is_public(address: Address) -> bool:
         if inner is not None:
             return is_public(inner)
     return address.is_global and not any(
-        address.version == network.version and address in network for network in CLOSED
+        address.version == network.version and address in network for network in NON_PUBLIC_NETWORKS
     )
 
 
 def checked_url(url: str, *, private: bool = False) -> str:
-    """Return the URL if something may be sent there; what its name resolves to is looked at when it is sent.
+    """Return the URL. Raises Invalid where it must not be called; its host name is resolved when a message is sent.
 
-    With `private` plain http and addresses of the own network are fine: for receivers beside the server.
+    With `private` plain http and private addresses are allowed, for receivers beside the server.
     """
     field = "url"
     checked_text(field, checked_length(field, 2048, url))
@@ -66,23 +66,23 @@ def checked_url(url: str, *, private: bool = False) -> str:
 def _check_host(field: str, url: str, host: str, *, private: bool) -> None:
     if not host:
         raise Invalid(field, url, "a URL that includes a hostname")
-    address = literal(host)
+    address = parse_address(host)
     if address is None:
         labels = host.removesuffix(".").split(".")
-        # what ends in a number is an address in one of the old spellings (127.1, 0x7f.1, 2130706433), never a name
+        # a last label that is a number makes an old IPv4 notation (127.1, 0x7f.1, 2130706433), never a name
         if re.fullmatch(r"[0-9]+|0[xX][0-9a-fA-F]*", labels[-1]):
             raise Invalid(field, url, f"host {host!r} is not a canonical IP address literal.")
-        if len(host) > 253 or not all(NAME.fullmatch(label) for label in labels):
+        if len(host) > 253 or not all(LABEL.fullmatch(label) for label in labels):
             raise Invalid(field, url, "a URL with a host name")
         name = host.removesuffix(".").lower()
-        if not private and (name in INSIDE or name.endswith(INSIDE_ENDINGS) or "." not in name):
+        if not private and (name in INTERNAL_NAMES or name.endswith(INTERNAL_SUFFIXES) or "." not in name):
             raise Invalid(field, url, "It must not lead to a non-public address.")
     elif not private and not is_public(address):
         raise Invalid(field, url, f"It must not lead to a non-public IP address. {host!r} is one.")
 
 
-def literal(host: str) -> Address | None:
-    """Return the address that the host is, None where it is a name."""
+def parse_address(host: str) -> Address | None:
+    """Return the address in the host, or None where the host is a name."""
     try:
         return ipaddress.ip_address(host.partition("%")[0] if ":" in host else host)
     except ValueError:

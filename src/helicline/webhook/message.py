@@ -1,4 +1,4 @@
-"""What webhooks are told: the same entities, actions and fields of data as from a stock MLflow server."""
+"""Messages of webhooks: the entities, actions and data fields of a stock MLflow server."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from helicline.records.event import Event
 from helicline.registry.model import IS_PROMPT
 from helicline.store.unit import Reader
 
-# what an event of ours is called where it is about a model, and where it is about a prompt
-NAMES = {
+# event of this project -> MLflow's event for a model, and for a prompt ("" for none)
+EVENT_NAMES = {
     ("registered_model", "created"): ("registered_model.created", "prompt.created"),
     ("registered_model", "tagged"): ("", "prompt_tag.set"),
     ("registered_model", "untagged"): ("", "prompt_tag.deleted"),
@@ -74,43 +74,43 @@ EXAMPLE: dict[str, Any] = {
     "window_start": 1_767_225_600_000,
 }
 PROMPT_TEXT = "mlflow.prompt.text"
-INTERNAL = {IS_PROMPT, "_mlflow_prompt_type"}  # of prompts, these tags are not told
+INTERNAL_TAGS = {IS_PROMPT, "_mlflow_prompt_type"}  # tags of prompts that messages leave out
 
 
 def message(tx: Reader, event: Event) -> tuple[str, dict[str, Any]] | None:
-    """Return what the event is called and the document that tells of it as things stand; None where nobody is told."""
-    if (event.noun, event.verb) not in NAMES:
+    """Return MLflow's name of the event and its document with present data, or None where MLflow has no such event."""
+    if (event.noun, event.verb) not in EVENT_NAMES:
         return None
     name, number, alias = _subject(event)
     try:
         is_prompt = registry.get_model(tx, name).is_prompt
     except NotFound:
         return None
-    called = NAMES[event.noun, event.verb][is_prompt]
-    if not called:
+    event_name = EVENT_NAMES[event.noun, event.verb][is_prompt]
+    if not event_name:
         return None
     facts = {"name": name, "version": str(number), "alias": alias, **_facts(tx, event, name, number)}
     if is_prompt and "tags" in facts:
-        tags = {key: value for key, value in facts["tags"].items() if key not in INTERNAL}
+        tags = {key: value for key, value in facts["tags"].items() if key not in INTERNAL_TAGS}
         if event.noun == "model_version":
             facts["template"] = tags.pop(PROMPT_TEXT, None)
         facts["tags"] = tags
-    return called, _document(called, event.at, facts)
+    return event_name, _document(event_name, event.at, facts)
 
 
-def example(called: str, at: datetime) -> dict[str, Any]:
-    """Return a document as an event that is called so has it, with made-up facts."""
-    return _document(called, at, EXAMPLE)
+def example(event_name: str, at: datetime) -> dict[str, Any]:
+    """Return an example document of an event."""
+    return _document(event_name, at, EXAMPLE)
 
 
-def _document(called: str, at: datetime, facts: Mapping[str, Any]) -> dict[str, Any]:
-    entity, _, action = called.partition(".")
-    data = {name: facts[name] for name in FIELDS[called]}
+def _document(event_name: str, at: datetime, facts: Mapping[str, Any]) -> dict[str, Any]:
+    entity, _, action = event_name.partition(".")
+    data = {name: facts[name] for name in FIELDS[event_name]}
     return {"entity": entity, "action": action, "timestamp": at.isoformat(), "data": data}
 
 
 def _subject(event: Event) -> tuple[str, int, str]:
-    """Return the model's name, the version's number (0 where it is not about one) and the alias."""
+    """Return the model's name, the version's number (0 without one) and the alias."""
     if event.noun == "alias":
         name, _, alias = event.id.rpartition("@")
         return name, int(event.detail.get("number") or 0), alias
@@ -126,9 +126,9 @@ def _facts(tx: Reader, event: Event, name: str, number: int) -> dict[str, Any]:
     key = str(event.detail.get("key", ""))
     if event.noun == "registered_model":
         model = registry.get_model(tx, name)
-        about: dict[str, Any] = {"tags": model.tags, "description": model.description}
+        data: dict[str, Any] = {"tags": model.tags, "description": model.description}
     else:
         version = registry.get_version(tx, name, number)
-        about = {"tags": version.tags, "description": version.description or None}
-        about |= {"source": version.source, "run_id": version.run_id or None}
-    return about | {"key": key, "value": about["tags"].get(key, "")}
+        data = {"tags": version.tags, "description": version.description or None}
+        data |= {"source": version.source, "run_id": version.run_id or None}
+    return data | {"key": key, "value": data["tags"].get(key, "")}

@@ -1,4 +1,4 @@
-"""The verbs of webhooks."""
+"""Webhooks: create, find, update and delete."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from helicline.store.nouns import DELIVERIES, WEBHOOKS
 from helicline.store.unit import Reader, Tx
 from helicline.store.vault import Vault
 from helicline.tracking import checks
-from helicline.tracking.page_token import paged
+from helicline.tracking.page_token import paginate
 from helicline.tracking.search import checked_page
 from helicline.webhook.address import checked_url
 from helicline.webhook.message import FIELDS
 
 NAME = re.compile(r"[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", re.ASCII)
 EVENTS = tuple(FIELDS)
-# takes a secret and what it is about, and returns it as it may be kept
+# takes a secret and its context, and returns the form to store
 Seal = Callable[[str, str], str]
 STATUSES = ("ACTIVE", "DISABLED")
 MAX_WEBHOOKS = 1000
 
 
 class WebhookFields(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller says of a webhook; None is what it does not say."""
+    """The fields of a webhook in a request; None means not given."""
 
     name: str | None = None
     url: str | None = None
@@ -41,32 +41,34 @@ class WebhookFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def create_webhook(tx: Tx, changes: WebhookFields, *, private: bool, seal: Seal) -> Webhook:
-    """Return the new webhook; with `private` it may lead to addresses of the own network. Its secret is kept sealed."""
+    """Return the new webhook, with an encrypted secret; `private` allows private addresses."""
     if WEBHOOKS.count(tx) >= MAX_WEBHOOKS:
         raise Invalid("webhooks", MAX_WEBHOOKS, f"at most {MAX_WEBHOOKS} in one server")
-    bare = Webhook(id=str(uuid.uuid4()), name="", url="", events=(), created_at=tx.now, updated_at=tx.now)
+    empty = Webhook(id=str(uuid.uuid4()), name="", url="", events=(), created_at=tx.now, updated_at=tx.now)
     fields = _checked({"name": "", "url": "", "events": ()} | _set_fields(changes), private=private)
-    webhook = msgspec.structs.replace(bare, **_sealed(fields, bare.id, seal))
+    webhook = msgspec.structs.replace(empty, **_with_sealed_secret(fields, empty.id, seal))
     bus.emit(tx, "created", "webhook", webhook.id, name=webhook.name, events=list(webhook.events))
     return WEBHOOKS.insert(tx, webhook)
 
 
-def _sealed(fields: dict[str, Any], webhook_id: str, seal: Seal) -> dict[str, Any]:
-    return fields | {"secret": seal(fields["secret"], about(webhook_id))} if "secret" in fields else fields
+def _with_sealed_secret(fields: dict[str, Any], webhook_id: str, seal: Seal) -> dict[str, Any]:
+    return fields | {"secret": seal(fields["secret"], secret_context(webhook_id))} if "secret" in fields else fields
 
 
-def about(webhook_id: str) -> str:
-    """Return what a webhook's secret is sealed for: nowhere else it can be opened."""
+def secret_context(webhook_id: str) -> str:
+    """Return the context to which a webhook's secret is bound; it can be decrypted for no other."""
     return f"webhook/{webhook_id}"
 
 
-def seal_plain(tx: Tx, vault: Vault) -> int:
-    """Seal the secrets that were kept before there was a vault; return how many."""
-    plain = [webhook for webhook in WEBHOOKS.select(tx) if not vault.is_sealed(webhook.secret)]
-    for webhook in plain:
-        WEBHOOKS.swap(tx, msgspec.structs.replace(webhook, secret=vault.seal(webhook.secret, about(webhook.id))))
+def seal_unsealed(tx: Tx, vault: Vault) -> int:
+    """Encrypt the secrets that were stored before there was a vault; return their number."""
+    unsealed = [webhook for webhook in WEBHOOKS.select(tx) if not vault.is_sealed(webhook.secret)]
+    for webhook in unsealed:
+        WEBHOOKS.swap(
+            tx, msgspec.structs.replace(webhook, secret=vault.seal(webhook.secret, secret_context(webhook.id)))
+        )
         bus.emit(tx, "sealed", "webhook", webhook.id)
-    return len(plain)
+    return len(unsealed)
 
 
 def _set_fields(changes: WebhookFields) -> dict[str, Any]:
@@ -106,19 +108,19 @@ def list_webhooks(tx: Reader, *, max_results: int = 100, page_token: str = "") -
     checked_page("max_results", max_results, 1000)
     table = WEBHOOKS.table.c
     webhooks = WEBHOOKS.select(tx, order=(table.created_at.desc(), table.id))
-    return paged(webhooks, limit=max_results, token=page_token, id_of=lambda webhook: webhook.id)
+    return paginate(webhooks, limit=max_results, token=page_token, id_of=lambda webhook: webhook.id)
 
 
 def update_webhook(tx: Tx, webhook_id: str, changes: WebhookFields, *, private: bool, seal: Seal) -> Webhook:
-    """Change what is told and leave the rest."""
+    """Change the given fields, and return the webhook."""
     webhook = get_webhook(tx, webhook_id)
-    fields = _sealed(_checked(_set_fields(changes), private=private), webhook_id, seal)
+    fields = _with_sealed_secret(_checked(_set_fields(changes), private=private), webhook_id, seal)
     bus.emit(tx, "changed", "webhook", webhook_id, fields=sorted(fields))
     return WEBHOOKS.swap(tx, msgspec.structs.replace(webhook, updated_at=tx.now, **fields))
 
 
 def delete_webhook(tx: Tx, webhook_id: str) -> None:
-    """Remove the webhook and what is still on its way to it."""
+    """Delete the webhook and its pending deliveries."""
     get_webhook(tx, webhook_id)
     for delivery in DELIVERIES.select(tx, DELIVERIES.table.c.webhook == webhook_id):
         DELIVERIES.delete(tx, delivery.id)

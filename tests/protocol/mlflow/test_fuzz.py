@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from helicline.protocol.mlflow.trace import otlp, otlp_json
 from helicline.protocol.mlflow.trace.otlp import MAX_NS, Malformed
 from helicline.trace import usage
-from helicline.trace.span import packed, read_span, unpacked
+from helicline.trace.span import pack_spans, read_span, unpack_spans
 
 TWO, THREE = "/api/2.0/mlflow", "/api/3.0/mlflow"
 often = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -294,6 +294,6 @@ def test_any_span_tree_is_summed_up_even_where_parents_go_in_a_circle(rows):
          "attributes": [{"key": "mlflow.chat.tokenUsage", "value": {"stringValue": json.dumps(expected)}}]}
         for number, parent, expected in rows
     ]}]}]}  # fmt: skip
-    pack = packed(otlp_json.spans_of(json.dumps(body).encode()))
-    for value in usage.summed(unpacked("t", [pack])).values():
+    pack = pack_spans(otlp_json.spans_of(json.dumps(body).encode()))
+    for value in usage.metadata_of(unpack_spans("t", [pack])).values():
         json.loads(value)

@@ -146,10 +146,10 @@ def test_a_secret_is_told_once_and_never_again(guarded):
         assert hashlib.sha256(token["secret"].encode()).hexdigest() not in answer.text
 
 
-UPLOADS = ("create", "complete", "abort")
+UPLOAD_THREADS = ("create", "complete", "abort")
 
 
-@pytest.mark.parametrize("verb", UPLOADS)
+@pytest.mark.parametrize("verb", UPLOAD_THREADS)
 @pytest.mark.parametrize("part", [{}, {"upload_id": "of-another", "parts": [{"part_number": 0, "etag": "x"}]}], ids=str)
 def test_uploads_in_parts_that_are_not_offered_cannot_be_entered_either(client, verb, part):
     answer = client.post(f"/api/2.0/mlflow-artifacts/mpu/{verb}/0/x/artifacts/a", json={"path": "a", **part})

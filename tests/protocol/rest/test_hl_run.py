@@ -87,8 +87,8 @@ def script(place, monkeypatch, tmp_path):
     import helicline as hl
     from helicline.cli import script
 
-    monkeypatch.setattr(script, "GRACE_S", 0.0)
-    monkeypatch.setattr(script, "EVERY_S", 0.1)
+    monkeypatch.setattr(script, "OWN_RUN_AFTER_S", 0.0)
+    monkeypatch.setattr(script, "UPLOAD_INTERVAL_S", 0.1)
     monkeypatch.chdir(tmp_path)
     gate = tmp_path / "gate"
     # the program looks for the file every 50 ms, since it has no other way to be told

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helicline.cli.app import RUNS_VERBS, SCRIPT, arguments_of
+from helicline.cli.app import RUNS_VERBS, SCRIPT_COMMAND, arguments_of
 
 ROOT = Path(__file__).parents[3]
 _spec = importlib.util.spec_from_file_location("generate_pages", ROOT / "docs" / "generate.py")
@@ -53,7 +53,7 @@ def test_run_knows_the_verbs_of_runs_too():
     assert {f"runs {verb}" for verb in RUNS_VERBS} == {name for name in COMMANDS if name.startswith("runs ")}
     assert arguments_of(["run", "ls", "--json"]) == ["runs", "ls", "--json"]
     assert arguments_of(["run", "churn"]) == ["run", "churn"]
-    assert arguments_of(["run", "--", "ls"]) == [SCRIPT, "--", "ls"]
+    assert arguments_of(["run", "--", "ls"]) == [SCRIPT_COMMAND, "--", "ls"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from helicline.cli.transfer.traces import _filed_as_otlp
+from helicline.cli.transfer.traces import _otlp_of_file_span
 from helicline.protocol.mlflow.trace import otlp_json
 from helicline.trace.span import read_span
 
@@ -53,7 +53,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("version", SPELLINGS)
 def test_a_span_of_a_file_is_read_whoever_wrote_it(version):
-    document = {"resourceSpans": [{"scopeSpans": [{"spans": [_filed_as_otlp(SPELLINGS[version], "tr-mine")]}]}]}
+    document = {"resourceSpans": [{"scopeSpans": [{"spans": [_otlp_of_file_span(SPELLINGS[version], "tr-mine")]}]}]}
     (span,) = otlp_json.spans_of(json.dumps(document).encode())
     body = read_span("tr-mine", span).body
     assert (body["trace_id"], body["span_id"], body["parent_span_id"]) == (b64(TRACE), b64(SPAN), b64(PARENT))
@@ -73,9 +73,9 @@ def test_a_span_of_a_file_is_read_whoever_wrote_it(version):
 
 
 def test_where_a_trace_is_called_by_an_id_of_its_spans_they_have_it():
-    assert _filed_as_otlp(BEFORE_3, f"tr-{'7f' * 16}")["traceId"] == "7f" * 16
+    assert _otlp_of_file_span(BEFORE_3, f"tr-{'7f' * 16}")["traceId"] == "7f" * 16
 
 
 def test_a_root_has_no_parent():
     root = SPELLINGS["3"] | {"parent_span_id": None}
-    assert _filed_as_otlp(root, "tr-mine")["parentSpanId"] == ""
+    assert _otlp_of_file_span(root, "tr-mine")["parentSpanId"] == ""

@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from helicline.protocol.mlflow.trace import otlp, otlp_json
-from helicline.trace.span import packed, unpacked
+from helicline.trace.span import pack_spans, unpack_spans
 
 
 def as_protobuf(kind, depth):
@@ -35,7 +35,7 @@ ENCODINGS = [(otlp.spans_of, as_protobuf), (otlp_json.spans_of, as_json)]
 @pytest.mark.parametrize(("kind", "deepest"), [("lists", 47), ("pairs", 31)])
 def test_the_deepest_is_the_same_in_both_encodings(read, build, kind, deepest):
     spans = read(build(kind, deepest))
-    (record,) = unpacked("tr-1", [packed(spans)])
+    (record,) = unpack_spans("tr-1", [pack_spans(spans)])
     assert json.dumps(record.body).count("values") == deepest
     with pytest.raises(otlp.Malformed):
         read(build(kind, deepest + 1))

@@ -46,7 +46,7 @@ def context(store: Store, blobs: LocalBlobs, tmp_path) -> Context:
 
 
 def test_two_versions_differ_in_what_callers_see_and_what_was_measured(context: Context):
-    diff = context.store.read(lambda tx: registry.diff_versions(tx, context.blobs, "churn", 1, 2))
+    diff = context.store.read(lambda tx: registry.diff_versions(tx, context.blobs, "churn", before=1, after=2))
     assert [(change.name, change.before, change.after, change.breaks) for change in diff.signature] == [
         ("x", "double", "long", True), ("y", "", "double", True)
     ]  # fmt: skip
@@ -72,7 +72,7 @@ def test_versions_without_a_signature_are_not_said_to_have_the_same(context: Con
         registry.register(tx, "churn", source=f"runs:/{run.run_id}/m")
 
     context.store.write(unit)
-    diff = context.store.read(lambda tx: registry.diff_versions(tx, context.blobs, "churn", 1, 3))
+    diff = context.store.read(lambda tx: registry.diff_versions(tx, context.blobs, "churn", before=1, after=3))
     assert (diff.has_signatures, diff.signature) == (False, [])
 
 

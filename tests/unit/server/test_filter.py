@@ -8,7 +8,7 @@ import pytest
 
 from helicline.errors import Refused, Unauthenticated
 from helicline.records.access import Token
-from helicline.server.filter import FOR_BROWSERS, Authenticator, Filter
+from helicline.server.filter import BROWSER_HEADERS, Authenticator, Filter
 from helicline.settings import Settings
 from helicline.store import nouns
 from helicline.store.database import Store
@@ -30,15 +30,15 @@ def scope(method="GET", host="127.0.0.1:7070", client="127.0.0.1", **headers):
     return {"type": "http", "method": method, "path": "/", "headers": pairs, "client": (client, 1)}
 
 
-def admit(store, request_scope, **settings):
-    return Authenticator(Settings(**settings), store).admit(request_scope)
+def authenticate(store, request_scope, **settings):
+    return Authenticator(Settings(**settings), store).authenticate(request_scope)
 
 
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "127.0.0.1:7070", "localhost:1", "LOCALHOST", "[::1]", "[::1]:7070", "hl.example:80"]
 )
 def test_our_own_names_are_served(one_store, host):
-    assert admit(one_store, scope(host=host), allowed_hosts="hl.example").name == "local"
+    assert authenticate(one_store, scope(host=host), allowed_hosts="hl.example").name == "local"
 
 
 @pytest.mark.parametrize(
@@ -52,14 +52,14 @@ def test_our_own_names_are_served(one_store, host):
 )  # fmt: skip
 def test_a_name_that_could_be_rebound_is_refused(one_store, host):
     with pytest.raises(Refused, match="not a name of this server"):
-        admit(one_store, scope(host=host))
+        authenticate(one_store, scope(host=host))
 
 
 def test_two_hosts_are_refused(one_store):
     request_scope = scope()
     request_scope["headers"].append((b"Host", b"127.0.0.1"))
     with pytest.raises(Refused):
-        admit(one_store, request_scope)
+        authenticate(one_store, request_scope)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -70,12 +70,12 @@ def test_two_hosts_are_refused(one_store):
 )  # fmt: skip
 def test_a_page_of_another_origin_is_refused_whatever_the_method(one_store, method, origin):
     with pytest.raises(Refused, match="foreign"):
-        admit(one_store, scope(method, origin=origin))
+        authenticate(one_store, scope(method, origin=origin))
 
 
 def test_our_own_page_is_served(one_store):
     request_scope = scope("POST", origin="http://127.0.0.1:7070", sec_fetch_site="same-origin", sec_fetch_mode="cors")
-    assert admit(one_store, request_scope).role == "admin"
+    assert authenticate(one_store, request_scope).role == "admin"
 
 
 @pytest.mark.parametrize(
@@ -92,26 +92,26 @@ def test_our_own_page_is_served(one_store):
 def test_another_sites_page_may_link_here_and_nothing_more(one_store, method, site, mode, served):
     request_scope = scope(method, sec_fetch_site=site, sec_fetch_mode=mode)
     if served:
-        assert admit(one_store, request_scope).name == "local"
+        assert authenticate(one_store, request_scope).name == "local"
     else:
         with pytest.raises(Refused):
-            admit(one_store, request_scope)
+            authenticate(one_store, request_scope)
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "get", "FOO"])
 def test_a_strange_method_is_refused(one_store, method):
     with pytest.raises(Refused):
-        admit(one_store, scope(method))
+        authenticate(one_store, scope(method))
 
 
 def test_a_request_that_two_servers_would_read_differently_is_refused(one_store):
     with pytest.raises(Refused, match="both"):
-        admit(one_store, scope("POST", content_length="4", transfer_encoding="chunked"))
+        authenticate(one_store, scope("POST", content_length="4", transfer_encoding="chunked"))
 
 
 def test_other_machines_and_token_mode_need_a_token(one_store):
-    assert admit(one_store, scope(client="10.0.0.7")).role == ""
-    assert admit(one_store, scope(), auth="token").role == ""
+    assert authenticate(one_store, scope(client="10.0.0.7")).role == ""
+    assert authenticate(one_store, scope(), auth="token").role == ""
 
 
 def keep(store, secret, **more):
@@ -122,13 +122,13 @@ def keep(store, secret, **more):
 
 def test_a_token_gives_its_name_and_role(one_store):
     keep(one_store, "s3cret")
-    caller = admit(one_store, scope(authorization="Bearer s3cret", client="10.0.0.7"), auth="token")
+    caller = authenticate(one_store, scope(authorization="Bearer s3cret", client="10.0.0.7"), auth="token")
     assert (caller.name, caller.role, caller.may("read"), caller.may("write")) == ("ci", "viewer", True, False)
 
 
 def test_the_stock_clients_password_is_a_token(one_store):
     keep(one_store, "s3cret")
-    assert admit(one_store, scope(authorization="Basic Y2k6czNjcmV0")).name == "ci"
+    assert authenticate(one_store, scope(authorization="Basic Y2k6czNjcmV0")).name == "ci"
 
 
 @pytest.mark.parametrize(
@@ -137,14 +137,14 @@ def test_the_stock_clients_password_is_a_token(one_store):
 def test_what_is_no_token_is_refused_even_in_local_mode(one_store, header):
     keep(one_store, "s3cret")
     with pytest.raises(Unauthenticated):
-        admit(one_store, scope(authorization=header))
+        authenticate(one_store, scope(authorization=header))
 
 
 @pytest.mark.parametrize("more", [{"expires_at": NOW}, {"revoked_at": NOW - timedelta(days=1)}])
 def test_an_expired_or_revoked_token_is_refused(one_store, more):
     keep(one_store, "s3cret", **more)
     with pytest.raises(Unauthenticated):
-        admit(one_store, scope(authorization="Bearer s3cret"))
+        authenticate(one_store, scope(authorization="Bearer s3cret"))
 
 
 @pytest.mark.parametrize(
@@ -172,5 +172,5 @@ def test_browsers_are_told_how_to_treat_an_answer_unless_none_could_show_it(one_
     asyncio.run(Filter(app, Authenticator(Settings(), one_store), refuse)(request_scope, None, keep))
     names = [name for name, _ in sent[0]["headers"]]
     assert (b"x-request-id" in names, names.count(b"x-frame-options")) == (True, 1)
-    assert {name for name, _ in FOR_BROWSERS} <= {*names} or not is_told
+    assert {name for name, _ in BROWSER_HEADERS} <= {*names} or not is_told
     assert (b"x-content-type-options" in names) == is_told

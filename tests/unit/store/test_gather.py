@@ -84,7 +84,7 @@ def test_items_that_wait_for_a_lock_do_not_hold_up_the_others(store):
     locked_run, free_run = (store.write(lambda tx: tracking.create_run(tx, "0")).run_id for _ in range(2))
     point = MetricPoint(key="k", value=1.0, timestamp_ms=1)
     gate, locked = threading.Event(), threading.Event()
-    store.submit(lambda tx: (rows.bare(tx, locked_run), locked.set(), gate.wait(30)))
+    store.submit(lambda tx: (rows.find_info(tx, locked_run), locked.set(), gate.wait(30)))
     assert locked.wait(20)
     late = store.gather(tracking.log_metrics, (locked_run, [point]))
     for _ in range(3):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from helicline.errors import Conflict
 from helicline.settings import Settings
-from helicline.store.vault import FILE, PREFIX, Vault
+from helicline.store.vault import KEY_FILE, PREFIX, Vault
 
 VAULT = Vault(lambda: b"key")
 
@@ -55,7 +55,7 @@ def test_the_key_of_a_home_is_made_once_and_for_its_owner_alone(tmp_path):
         sealed = list(pool.map(lambda number: Vault.of(settings).seal(str(number), "a"), range(32)))
     assert [Vault.of(settings).open(secret, "a") for secret in sealed] == [str(number) for number in range(32)]
     files = [path for path in (tmp_path / "home").iterdir()]
-    assert [(path.name, path.stat().st_mode & 0o777) for path in files] == [(FILE, 0o600)]
+    assert [(path.name, path.stat().st_mode & 0o777) for path in files] == [(KEY_FILE, 0o600)]
 
 
 def test_nothing_is_made_where_nothing_is_sealed(tmp_path):

@@ -187,7 +187,7 @@ def points(values) -> Points:
 
 
 def line(values, **window):
-    return line_of(points(values), run_id="r", key="m", window=Window(**window), began=window.pop("began", 0))
+    return line_of(points(values), run_id="r", key="m", window=Window(**window), start_ms=window.pop("began", 0))
 
 
 def test_few_points_come_back_as_they_are():

@@ -32,7 +32,7 @@ def put(tx, uri: str, path: str, text: str) -> None:
 
 
 def names(store, run_id: str, path: str = "") -> list[tuple[str, bool]]:
-    return [(entry.path, entry.is_dir) for entry in store.read(lambda tx: files.listing(tx, run_id, path))]
+    return [(entry.path, entry.is_dir) for entry in store.read(lambda tx: files.list_files(tx, run_id, path))]
 
 
 def test_a_model_is_a_folder_of_the_run_that_made_it(store):

@@ -9,7 +9,7 @@ import pytest
 
 from helicline.records.model import ArtifactFile
 from helicline.tracking.browse.files import diff_files, diff_text
-from helicline.tracking.browse.preview import MOST_TABLE, MOST_TEXT, preview
+from helicline.tracking.browse.preview import MAX_TABLE_BYTES, MAX_TEXT_BYTES, preview
 
 
 def shown(path: str, content: bytes, size: int | None = None):
@@ -24,7 +24,7 @@ def test_a_csv_is_a_table_with_its_first_rows():
 
 
 def test_a_cut_csv_does_not_claim_to_know_its_rows():
-    preview = shown("x.tsv", b"a\tb\n1\t2\n", size=MOST_TABLE * 2)
+    preview = shown("x.tsv", b"a\tb\n1\t2\n", size=MAX_TABLE_BYTES * 2)
     assert (preview.columns, preview.row_count, preview.cut) == (["a", "b"], None, True)
 
 
@@ -69,7 +69,7 @@ def test_a_kind_is_told_by_name_and_content(path: str, content: bytes, kind: str
 
 
 def test_text_that_is_cut_inside_a_character_is_still_text():
-    preview = shown("a.txt", ("x" + "é" * MOST_TEXT).encode()[:MOST_TEXT], size=MOST_TEXT * 2)
+    preview = shown("a.txt", ("x" + "é" * MAX_TEXT_BYTES).encode()[:MAX_TEXT_BYTES], size=MAX_TEXT_BYTES * 2)
     assert (preview.kind, preview.cut) == ("text", True)
 
 

@@ -95,7 +95,7 @@ CHANGES = {
         tx, run_id, datasets=[msgspec.structs.replace(DATASET, digest="d2")], model_ids=[]
     ),
     "output": lambda tx, run_id: tracking.log_outputs(tx, run_id, [ModelOutput(model_id=a_model(tx), step=3)]),
-    "model of an older client": lambda tx, run_id: tracking.note_model(
+    "model of an older client": lambda tx, run_id: tracking.record_model(
         tx, run_id, {"artifact_path": "m", "flavors": {}, "utc_time_created": "x", "run_id": run_id}
     ),
     "status": lambda tx, run_id: tracking.update_run(tx, run_id, status="RUNNING"),
@@ -167,7 +167,7 @@ def test_a_run_that_changed_since_it_was_missed_gets_the_summary_of_now(store):
 
 
 def test_of_a_huge_page_only_some_summaries_are_made_at_once(store, monkeypatch):
-    monkeypatch.setattr(run_summary, "MOST_BYTES", 250)
+    monkeypatch.setattr(run_summary, "MAX_BYTES", 250)
     for at in range(5):
         finished(store, params={f"p{number}": str(at) for number in range(2)})
     assert len(searched(store)) == 5
@@ -179,7 +179,7 @@ def test_of_a_huge_page_only_some_summaries_are_made_at_once(store, monkeypatch)
 
 
 def test_a_run_too_long_for_a_summary_does_not_stand_in_the_way(store, monkeypatch):
-    monkeypatch.setattr(run_summary, "MOST_BYTES", 250)
+    monkeypatch.setattr(run_summary, "MAX_BYTES", 250)
     small = finished(store)
     finished(store, params={"long": "x" * 300})
     assert [run.params.get("long", "") for run in searched(store)] == ["x" * 300, ""]

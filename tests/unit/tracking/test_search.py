@@ -177,7 +177,7 @@ def test_pages_follow_each_other_without_gap_or_overlap(filled: Store):
     assert collected == "dcba"
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     at: int
     id: str
 
@@ -185,12 +185,12 @@ class Place(NamedTuple):
 @pytest.mark.parametrize("token", ["x", "e30=", "WzFd", "WyJhIiwiYiJd", "é", "eyJvZmZzZXQiOiAxZTk5fQ=="])
 def test_a_page_token_that_we_never_gave_is_refused(token: str):
     with pytest.raises(Invalid):
-        decode_token(token, Place)
+        decode_token(token, Position)
 
 
 def test_a_page_token_holds_its_place():
-    place = Place(2**60, "ü")
-    assert decode_token(encode_token(place), Place) == place
+    place = Position(2**60, "ü")
+    assert decode_token(encode_token(place), Position) == place
 
 
 def test_deleted_runs_are_found_only_when_asked_for(filled: Store):

@@ -56,7 +56,7 @@ def register(store, name: str = "churn", *, prompt: bool = False) -> None:
     def unit(tx) -> None:
         registry.create_model(tx, name, tags=tags)
         registry.register(tx, name, source=source)
-        registry.tag_version(tx, name, 1, "k", "v")
+        registry.tag_version(tx, name, 1, key="k", value="v")
         registry.untag_version(tx, name, 1, "k")
         registry.point(tx, name, "champion", 1)
         registry.unpoint(tx, name, "champion")
@@ -99,7 +99,7 @@ def test_what_is_told_is_how_it_stood_when_it_happened(timed, courier, receiver)
     subscribe(timed, webhook_request(receiver, "model_version_tag.set", "prompt_version.created"))
     register(timed)
     for value in ("one", "two"):
-        timed.write(lambda tx, value=value: registry.tag_version(tx, "churn", 1, "k", value))
+        timed.write(lambda tx, value=value: registry.tag_version(tx, "churn", 1, key="k", value=value))
     tags = {"mlflow.prompt.is_prompt": "true", "mlflow.prompt.text": "Hi {{name}}", "team": "red"}
     timed.write(lambda tx: registry.create_model(tx, "greet", tags={"mlflow.prompt.is_prompt": "true"}))
     timed.write(lambda tx: registry.register(tx, "greet", source="dummy-source", tags=tags))
@@ -119,7 +119,7 @@ def test_what_happens_at_the_same_time_is_told_in_the_order_of_its_commits(timed
     register(timed)
     for number in range(10):
         units = [
-            timed.submit(lambda tx, value=f"{number}.{at}": registry.tag_version(tx, "churn", 1, "k", value))
+            timed.submit(lambda tx, value=f"{number}.{at}": registry.tag_version(tx, "churn", 1, key="k", value=value))
             for at in range(4)
         ]
         for unit in units:
@@ -137,8 +137,8 @@ def test_what_a_release_with_a_cursor_had_not_heard_is_told(timed, receiver):
     register(timed, "unheard")
     subscribe(timed, webhook_request(receiver, "registered_model.created"))
     courier = WebhookDispatcher(timed, Settings(webhook_private=True, secret_key=KEY))
-    assert timed.write(webhook.note_unheard) > 0
-    assert timed.write(webhook.note_unheard) == 0
+    assert timed.write(webhook.record_unread) > 0
+    assert timed.write(webhook.record_unread) == 0
     run(courier)
     assert [document["data"]["name"] for document in documents(receiver)] == ["unheard"]
 
@@ -240,7 +240,7 @@ def test_a_name_that_changes_its_mind_gets_what_was_looked_at(monkeypatch, recei
 @pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["head", "body"])
 def test_a_receiver_that_answers_byte_by_byte_is_given_up(begin: bytes):
     with SlowReceiver(begin) as url:
-        outcome = send.post(url, "{}", {}, private=True, patience_s=0.3)
+        outcome = send.post(url, "{}", {}, private=True, timeout_s=0.3)
     assert (outcome.status, "within 0.3 s" in outcome.error) == (0, True)
 
 
@@ -248,7 +248,7 @@ def test_of_a_long_answer_only_the_beginning_is_read():
     endless = Receiver(lambda path, body: (200, b"x" * 3_000_000, "text/plain"))
     outcome = send.post(endless.url, "{}", {}, private=True)
     endless.close()
-    assert (outcome.status, len(outcome.body)) == (200, send.MAX_ANSWER)
+    assert (outcome.status, len(outcome.body)) == (200, send.MAX_ANSWER_BYTES)
 
 
 def test_a_claimed_delivery_is_not_tried_by_another_server(timed, courier, receiver):
@@ -289,7 +289,7 @@ def test_a_secret_lies_sealed_in_the_database(timed, receiver):
     )
     docs = timed.read(lambda tx: [row.doc for row in tx.execute(WEBHOOKS.table.select())])
     assert not any(secret in doc for secret in (SECRET, "other") for doc in docs)
-    assert [VAULT.open(stored.secret, webhook.about(hook.id)) for stored in (hook, changed)] == [SECRET, "other"]
+    assert [VAULT.open(stored.secret, webhook.secret_context(hook.id)) for stored in (hook, changed)] == [SECRET, "other"]
 
 
 def test_secrets_from_before_are_sealed_at_the_start(timed, receiver):
@@ -301,10 +301,10 @@ def test_secrets_from_before_are_sealed_at_the_start(timed, receiver):
             seal=lambda text, _: text,
         )
     )
-    assert timed.write(lambda tx: webhook.seal_plain(tx, VAULT)) == 1
-    assert timed.write(lambda tx: webhook.seal_plain(tx, VAULT)) == 0
+    assert timed.write(lambda tx: webhook.seal_unsealed(tx, VAULT)) == 1
+    assert timed.write(lambda tx: webhook.seal_unsealed(tx, VAULT)) == 0
     secret = timed.read(lambda tx: webhook.get_webhook(tx, hook.id)).secret
-    assert (SECRET in secret, VAULT.open(secret, webhook.about(hook.id))) == (False, SECRET)
+    assert (SECRET in secret, VAULT.open(secret, webhook.secret_context(hook.id))) == (False, SECRET)
 
 
 def test_with_another_key_nothing_is_sent_and_the_reason_is_kept(timed, receiver):

@@ -2641,7 +2641,7 @@ export interface components {
         };
         /**
          * Problem
-         * @description An error as a client sees it: what happened, which field, and the next step.
+         * @description An error as a client gets it: what happened, which field, and the next step.
          */
         Problem: {
             code: string;

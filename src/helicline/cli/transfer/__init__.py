@@ -1,1 +1,1 @@
-"""Copies of a whole MLflow: into Helicline, and out of it again, over MLflow's own REST wire on both sides."""
+"""Copies of a whole MLflow server into Helicline, and from Helicline, by MLflow's REST API on both sides."""

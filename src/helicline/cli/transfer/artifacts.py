@@ -1,4 +1,4 @@
-"""Files of runs and logged models, streamed from the one server to the other."""
+"""Files of runs and logged models, streamed from one server to the other."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from helicline.cli.transfer.tracker import STORE, Tracker
 from helicline.errors import Invalid
 
 
-class Place(NamedTuple):
-    """Whose files they are (`run` or `model`, its id) and the URI below which they lie."""
+class FileOwner(NamedTuple):
+    """The owner of files (`run` or `model`, and its id) and the URI of their folder."""
 
     kind: str
     id: str
     uri: str
 
 
-def files(server: Tracker, place: Place, folder: str = "") -> Iterator[tuple[str, int]]:
+def files(server: Tracker, owner: FileOwner, folder: str = "") -> Iterator[tuple[str, int]]:
     """Yield the path and size of every file below the folder."""
-    if place.kind == "run":
-        entries = list(server.listed("/artifacts/list", "files", run_id=place.id, path=folder))
+    if owner.kind == "run":
+        entries = list(server.get_pages("/artifacts/list", "files", run_id=owner.id, path=folder))
     else:
-        path = f"/logged-models/{place.id}/artifacts/directories"
-        entries = list(server.listed(path, "files", artifact_directory_path=folder))
+        path = f"/logged-models/{owner.id}/artifacts/directories"
+        entries = list(server.get_pages(path, "files", artifact_directory_path=folder))
     for entry in entries:
         if entry.get("is_dir"):
-            yield from files(server, place, entry["path"])
+            yield from files(server, owner, entry["path"])
         else:
             yield entry["path"], int(entry.get("file_size", 0))
 
 
-def copy_files(job: Job, source: Place, target: Place) -> None:
-    """Copy the files that the destination lacks or has in another size."""
+def copy_files(job: Job, source: FileOwner, target: FileOwner) -> None:
+    """Copy the files that the destination does not have, or has with another size."""
     pending = list(files(job.source, source))
     if not pending:
         return
@@ -49,15 +49,15 @@ def copy_files(job: Job, source: Place, target: Place) -> None:
 
 
 def root_of(uri: str) -> str | None:
-    """Return the path below the server's own artifact store; None where files lie elsewhere."""
+    """Return the path in the server's own artifact store, or None where the files are elsewhere."""
     parts = urlsplit(uri)
     return parts.path.strip("/") if parts.scheme == "mlflow-artifacts" else None
 
 
-def _pieces(server: Tracker, place: Place, path: str) -> Iterator[bytes]:
-    root = root_of(place.uri)
+def _pieces(server: Tracker, owner: FileOwner, path: str) -> Iterator[bytes]:
+    root = root_of(owner.uri)
     if root is not None:
         return server.pieces(f"{STORE}/{quote(f'{root}/{path}')}")
-    if place.kind == "run":  # files that lie elsewhere: the server fetches them for us
-        return server.pieces("/get-artifact", run_uuid=place.id, path=path)
-    return server.pieces(f"/ajax-api/2.0/mlflow/logged-models/{place.id}/artifacts/files", artifact_file_path=path)
+    if owner.kind == "run":  # the source server reads files in another store for us
+        return server.pieces("/get-artifact", run_uuid=owner.id, path=path)
+    return server.pieces(f"/ajax-api/2.0/mlflow/logged-models/{owner.id}/artifacts/files", artifact_file_path=path)

@@ -1,4 +1,4 @@
-"""What was copied from where to where: a file of lines that a later run reads to go on where this one stopped."""
+"""The checkpoint of a copy: a file of copied items and their ids, by which a repeated copy continues."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import msgspec
 from blake3 import blake3
 
 
-class Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An item of the source, the id it got, and whether all of it is there; `gone` takes earlier lines back."""
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An item of the source, its id at the destination, and its state; `is_removed` cancels earlier lines."""
 
     kind: str
     source: str
@@ -20,7 +20,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Checkpoint:
-    """The copy's memory. Written before the next item begins; a line cut short by a crash does not count."""
+    """The copied items. Each line is written before the next item begins; an incomplete last line is ignored."""
 
     def __init__(self, folder: Path, source: str, target: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -31,17 +31,17 @@ class Checkpoint:
         content = self.path.read_bytes() if self.path.is_file() else b""
         complete = content[: content.rfind(b"\n") + 1]
         for text in complete.splitlines():
-            self._take(msgspec.json.decode(text, type=Line))
+            self._apply(msgspec.json.decode(text, type=Entry))
         self._file = self.path.open("r+b" if content else "wb")
         self._file.truncate(len(complete))
         self._file.seek(len(complete))
 
-    def note(self, kind: str, source: str, target: str = "", *, done: bool = False) -> None:
-        self._write(Line(kind, source, target, done=done))
+    def record(self, kind: str, source: str, target: str = "", *, done: bool = False) -> None:
+        self._write(Entry(kind, source, target, done=done))
 
     def forget(self, kind: str, source: str) -> None:
-        """Take back what is noted of the item, so that the next run copies it again."""
-        self._write(Line(kind, source, is_removed=True))
+        """Remove the item, so that the next copy includes it again."""
+        self._write(Entry(kind, source, is_removed=True))
 
     def is_done(self, kind: str, source: str) -> bool:
         return (kind, source) in self._done
@@ -49,19 +49,19 @@ class Checkpoint:
     def close(self) -> None:
         self._file.close()
 
-    def _write(self, line: Line) -> None:
+    def _write(self, entry: Entry) -> None:
         with self._lock:
-            self._take(line)
-            self._file.write(msgspec.json.encode(line) + b"\n")
+            self._apply(entry)
+            self._file.write(msgspec.json.encode(entry) + b"\n")
             self._file.flush()
 
-    def _take(self, line: Line) -> None:
-        key = (line.kind, line.source)
-        if line.is_removed:
+    def _apply(self, entry: Entry) -> None:
+        key = (entry.kind, entry.source)
+        if entry.is_removed:
             self.targets.pop(key, None)
             self._done.discard(key)
             return
-        if line.target:
-            self.targets[key] = line.target
-        if line.done:
+        if entry.target:
+            self.targets[key] = entry.target
+        if entry.done:
             self._done.add(key)

@@ -1,4 +1,4 @@
-"""`hl import mlflow` and `hl export mlflow`: one copy, in either direction."""
+"""`hl import mlflow` and `hl export mlflow`: the same copy in both directions."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-import_app = App(name="import", help="Bring in what another tool holds.")
-export_app = App(name="export", help="Give everything to another tool.")
+import_app = App(name="import", help="Import data from another tool.")
+export_app = App(name="export", help="Export data to another tool.")
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a copy came to; `counts` has the source's and the destination's number of each kind."""
+    """The result of a copy; `counts` has the number of each kind at the source and at the destination."""
 
     source: str
     destination: str
@@ -39,21 +39,21 @@ class Report(msgspec.Struct, frozen=True):
 
 @import_app.command(name="mlflow")
 def import_mlflow(uri: str, *, artifacts: Path | None = None, json: bool = False) -> None:
-    """Copy a whole MLflow into this server, and count both sides; run it again to go on where it stopped.
+    """Copy a whole MLflow server into this server, and compare both sides; a repeated call continues.
 
     Experiments, runs with their metric histories and files, models, versions, aliases, prompts, traces, evaluation
-    datasets and scorers come over; runs, models and traces keep their ids. Webhooks do not: their secrets stay where
-    they are. Example: `hl import mlflow http://127.0.0.1:5000`
+    datasets and scorers are copied; runs, models and traces keep their ids. Webhooks are not: their secrets cannot be
+    read. Example: `hl import mlflow http://127.0.0.1:5000`
 
     Parameters
     ----------
     uri
-        A tracking server, a database file as sqlite:///mlflow.db, or a folder as ./mlruns (both are read through the
-        stock server, if installed).
+        A tracking server, a database file as sqlite:///mlflow.db, or a folder as ./mlruns (both are read by the
+        stock server, if it is installed).
     artifacts
-        With a database: the folder its server kept artifacts in. Left out: mlartifacts beside the file.
+        With a database: the artifact folder of its server. Default: mlartifacts beside the file.
     """
-    from helicline.cli.transfer.database import is_local, served
+    from helicline.cli.transfer.database import is_local, stock_server
 
     with ExitStack() as stack:
         client = stack.enter_context(closing(connect()))
@@ -61,17 +61,17 @@ def import_mlflow(uri: str, *, artifacts: Path | None = None, json: bool = False
         helicline.check()
         if not is_local(uri) and not uri.startswith(("http://", "https://")):
             raise Invalid("URI", uri, "http://HOST:PORT, https://HOST:PORT, sqlite:///FILE or a folder")
-        url = stack.enter_context(served(uri, artifacts=artifacts)) if is_local(uri) else uri
+        url = stack.enter_context(stock_server(uri, artifacts=artifacts)) if is_local(uri) else uri
         mlflow = stack.enter_context(closing(Tracker(url)))
-        _run(mlflow, helicline, name=uri if is_local(uri) else mlflow.shown, json=json)
+        _run(mlflow, helicline, name=uri if is_local(uri) else mlflow.display_url, json=json)
 
 
 @export_app.command(name="mlflow")
 def export_mlflow(destination: str, *, json: bool = False) -> None:
-    """Copy everything the MLflow wire shows into another MLflow server, and count both sides.
+    """Copy everything in the MLflow API of this server to another MLflow server, and compare both sides.
 
-    Run it again to go on where it stopped. A stock server gives runs and models its own ids; the tag
-    helicline.source_id keeps ours. Example: `hl export mlflow http://127.0.0.1:5000`
+    A repeated call continues. A stock server gives runs and models new ids; the tag helicline.source_id keeps ours.
+    Example: `hl export mlflow http://127.0.0.1:5000`
 
     Parameters
     ----------
@@ -83,41 +83,41 @@ def export_mlflow(destination: str, *, json: bool = False) -> None:
         helicline = stack.enter_context(closing(Tracker(client.url, client.headers)))
         helicline.check()
         mlflow = stack.enter_context(closing(Tracker(destination)))
-        _run(helicline, mlflow, name=helicline.shown, json=json)
+        _run(helicline, mlflow, name=helicline.display_url, json=json)
 
 
 def _run(source: Tracker, target: Tracker, *, name: str, json: bool) -> None:
     from helicline.cli.transfer.verify import verify
 
-    if source.shown == target.shown:
-        raise Invalid("URI", source.shown, "another server than the one it is copied to")
+    if source.display_url == target.display_url:
+        raise Invalid("URI", source.display_url, "another server than the one it is copied to")
     source.check()
     target.check()
     folder = settings.load().home_path / "transfers"
-    with closing(Checkpoint(folder, name, target.shown)) as checkpoint, _bars(quiet=json) as bars:
-        job = Job(source, target, checkpoint, bars)
+    with closing(Checkpoint(folder, name, target.display_url)) as checkpoint, _bars(quiet=json) as bars:
+        job = Job(source, target, checkpoint=checkpoint, progress=bars)
         _copy(job)
         counts = verify(job)
-    report = Report(name, target.shown, counts, job.problems)
+    report = Report(name, target.display_url, counts, job.problems)
     as_json(report) if json else _show(report)
     if report.problems:
         sys.exit(1)
 
 
 def _copy(job: Job) -> None:
-    """Copy everything: what others point to comes first, and deleted experiments are deleted last."""
+    """Copy everything: referenced items come first, and deleted experiments are deleted last."""
     from helicline.cli.transfer import evaluation, models, runs, traces
 
     runs.copy_experiments(job)
     _count(job)
     for source_id, target_id in job.experiments.items():
         runs.recover(job, target_id)
-        job.side_by_side(lambda run: runs.copy_run(job, run), runs.runs_of(job.source, source_id))
+        job.in_parallel(lambda run: runs.copy_run(job, run), runs.runs_of(job.source, source_id))
         for model in models.models_of(job.source, source_id):
             models.copy_model(job, model)
     for source_id in job.experiments:
-        job.side_by_side(lambda run: runs.end_run(job, run), runs.runs_of(job.source, source_id))
-        job.side_by_side(lambda info: traces.copy_trace(job, info), traces.traces_of(job.source, source_id))
+        job.in_parallel(lambda run: runs.end_run(job, run), runs.runs_of(job.source, source_id))
+        job.in_parallel(lambda info: traces.copy_trace(job, info), traces.traces_of(job.source, source_id))
         evaluation.copy_scorers(job, source_id)
     evaluation.copy_datasets(job)
     models.copy_registry(job)
@@ -125,7 +125,7 @@ def _copy(job: Job) -> None:
 
 
 def _count(job: Job) -> None:
-    """Say how much there is to do of what takes long."""
+    """Announce the number of runs and traces to the progress display."""
     from helicline.cli.transfer import runs, traces
 
     for source_id in job.experiments:
@@ -149,10 +149,10 @@ def _show(report: Report) -> None:
 
 
 class Bars:
-    """A line on the terminal for each kind; it stands still at the end of what is expected of it."""
+    """A progress bar for each kind on the terminal; it stays visible at the end."""
 
-    def __init__(self, shown: RichProgress) -> None:
-        self._shown, self._lock = shown, threading.Lock()
+    def __init__(self, display_url: RichProgress) -> None:
+        self._shown, self._lock = display_url, threading.Lock()
         self._lines: dict[str, TaskID] = {}
         self._totals: Counter[str] = Counter()
 
@@ -169,10 +169,10 @@ class Bars:
 
 @contextmanager
 def _bars(*, quiet: bool) -> Iterator[Bars]:
-    """Show on standard error how far the copy is."""
+    """Show the progress of the copy on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description:<18}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as shown:
-        yield Bars(shown)
+    with Progress(*columns, console=Console(stderr=True), disable=quiet) as display_url:
+        yield Bars(display_url)

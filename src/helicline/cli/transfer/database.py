@@ -1,4 +1,4 @@
-"""A stock MLflow's SQLite file or `mlruns` folder, read through the stock server on a copy: neither is ever changed."""
+"""A stock MLflow's SQLite file or `mlruns` folder, served by the stock server from a copy."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ HINT = (
 
 
 def is_local(uri: str) -> bool:
-    """Tell whether the URI names a file or folder here, and no server."""
+    """Return whether the URI is a local file or folder, and not a server."""
     return uri.startswith(("sqlite:///", "file:")) or "://" not in uri
 
 
 @contextmanager
-def served(uri: str, *, artifacts: Path | None = None) -> Iterator[str]:
-    """Give the address of a server that shows the database or folder; it is stopped at the end."""
+def stock_server(uri: str, *, artifacts: Path | None = None) -> Iterator[str]:
+    """Yield the address of a server with the data of the database or folder; it is stopped at the end."""
     path = _path(uri)
     if importlib.util.find_spec("mlflow") is None:
         raise Unavailable("mlflow", "it is not installed, and reading its files takes its server", HINT)
@@ -46,7 +46,7 @@ def served(uri: str, *, artifacts: Path | None = None) -> Iterator[str]:
         folder_of_artifacts = artifacts or path.parent / "mlartifacts"
         if artifacts is not None or path.is_file():
             _check_artifacts(folder_of_artifacts, folder / "copy.db")
-        process, url = _started(folder, path.parent, folder_of_artifacts)
+        process, url = _start(folder, path.parent, folder_of_artifacts)
         _wait(process, url, folder / "log")
         yield url
     finally:
@@ -56,8 +56,8 @@ def served(uri: str, *, artifacts: Path | None = None) -> Iterator[str]:
 
 
 def _path(uri: str) -> Path:
-    plain = unquote(urlsplit(uri).path) if uri.startswith("file:") else uri.removeprefix("sqlite:///")
-    path = Path(plain).expanduser().resolve()
+    path_text = unquote(urlsplit(uri).path) if uri.startswith("file:") else uri.removeprefix("sqlite:///")
+    path = Path(path_text).expanduser().resolve()
     if not (path.is_file() if uri.startswith("sqlite:///") else path.is_dir()):
         allowed = "http://HOST:PORT, a file that exists as sqlite:///mlflow.db, or a folder that exists as ./mlruns"
         raise Invalid("URI", uri, allowed)
@@ -65,20 +65,20 @@ def _path(uri: str) -> Path:
 
 
 def _copy_folder(path: Path, folder: Path) -> None:
-    """Make a database of what MLflow kept as files, by its own tool."""
+    """Convert MLflow's file store to a database, by MLflow's own tool."""
     if not any(path.glob("*/meta.yaml")):
         raise Invalid("URI", str(path), "a folder of MLflow (this one has no experiments in it)")
     command = [sys.executable, "-m", "mlflow", "migrate-filestore", "--no-progress", "--source", str(path)]
-    done = subprocess.run(
+    result = subprocess.run(
         [*command, "--target", f"sqlite:///{folder / 'copy.db'}"],
         env=os.environ | QUIET,
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        last = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["it said nothing"]
-        raise Unavailable("mlflow migrate-filestore", last[0], "Look at the folder with mlflow.")
+    if result.returncode:
+        last_line = (result.stdout + result.stderr).strip().splitlines()[-1:] or ["it said nothing"]
+        raise Unavailable("mlflow migrate-filestore", last_line[0], "Look at the folder with mlflow.")
 
 
 def _copy(path: Path, target: Path) -> None:
@@ -95,7 +95,7 @@ def _copy(path: Path, target: Path) -> None:
 
 
 def _check_artifacts(folder: Path, database: Path) -> None:
-    """Refuse a folder that is not there, which would look like runs without files, where a server kept them."""
+    """Raise Invalid where the server's artifact folder does not exist, which would look like runs without files."""
     if folder.is_dir():
         return
     with closing(sqlite3.connect(database)) as copy:
@@ -105,7 +105,7 @@ def _check_artifacts(folder: Path, database: Path) -> None:
         raise Invalid("artifacts", str(folder), "the folder that the database's server kept artifacts in", hint)
 
 
-def _started(folder: Path, place: Path, artifacts: Path) -> tuple[subprocess.Popen[bytes], str]:
+def _start(folder: Path, place: Path, artifacts: Path) -> tuple[subprocess.Popen[bytes], str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -114,11 +114,11 @@ def _started(folder: Path, place: Path, artifacts: Path) -> tuple[subprocess.Pop
     server += ["--backend-store-uri", database, "--artifacts-destination", str(artifacts)]
     environment = os.environ | QUIET | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (folder / "log").open("wb") as log:
-        # the copy of an older release's database is brought up to date first
+        # upgrades the schema of an older release in the copy
         subprocess.run(
             [*mlflow, "db", "upgrade", database], cwd=place, env=environment, stdout=log, stderr=log, check=False
         )
-        # -P: what lies in that folder is no code of ours
+        # -P: modules in that folder are not ours, and must not be imported
         guard = [sys.executable, "-P", "-m", "helicline.cli.transfer.guard", str(folder)]
         process = subprocess.Popen(
             guard + server, cwd=place, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log,
@@ -135,12 +135,14 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
                 return
         except httpx.TransportError:
             time.sleep(0.2)
-    last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-    raise Unavailable("the stock mlflow server", f"it does not come up: {last[0]}", "Look at the database with mlflow.")
+    last_line = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+    raise Unavailable(
+        "the stock mlflow server", f"it does not come up: {last_line[0]}", "Look at the database with mlflow."
+    )
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Let go of the guard, which stops the server."""
+    """Close the pipe of the guard, which then stops the server."""
     assert process.stdin is not None
     process.stdin.close()
     process.wait()

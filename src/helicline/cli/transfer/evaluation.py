@@ -1,4 +1,4 @@
-"""Evaluation datasets with their records, and the versions of scorers."""
+"""Evaluation datasets with their records, and versions of scorers."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 import msgspec
 
-from helicline.cli.transfer.job import Job, parts
+from helicline.cli.transfer.job import Job, batches
 from helicline.cli.transfer.tracker import Tracker
 from helicline.errors import Invalid, NotFound
 
 V3 = "/api/3.0/mlflow"
-RECORD = ("inputs", "outputs", "expectations", "tags", "source")
-RECORDS_AT_ONCE = 500
+RECORD_FIELDS = ("inputs", "outputs", "expectations", "tags", "source")
+RECORD_BATCH = 500
 
 
 def datasets_of(server: Tracker) -> dict[str, dict[str, Any]]:
-    """Return the datasets by name; a server that knows none, as those before MLflow 3.4, has none."""
+    """Return the datasets by name; none for a server without datasets, as before MLflow 3.4."""
     try:
         datasets = list(server.pages("/datasets/search", "datasets", {"max_results": 50}, api=V3))
     except (NotFound, Invalid):
@@ -38,27 +38,27 @@ def records_of(server: Tracker, dataset_id: str) -> Iterator[dict[str, Any]]:
 def copy_datasets(job: Job) -> None:
     existing = datasets_of(job.target)
     for name, dataset in datasets_of(job.source).items():
-        with job.trying("evaluation dataset", name):
+        with job.reporting_errors("evaluation dataset", name):
             _copy_dataset(job, dataset, existing.get(name))
         job.step("evaluation sets")
 
 
 def _copy_dataset(job: Job, dataset: dict[str, Any], copy: dict[str, Any] | None) -> None:
-    places = [
+    experiment_ids = [
         job.experiments[experiment_id]
         for experiment_id in dataset.get("experiment_ids", [])
         if experiment_id in job.experiments
     ]
     if copy is None:
-        body = {"name": dataset["name"], "experiment_ids": places, "tags": dataset.get("tags") or "{}"}
+        body = {"name": dataset["name"], "experiment_ids": experiment_ids, "tags": dataset.get("tags") or "{}"}
         copy = job.target.post("/datasets/create", body, api=V3)["dataset"]
-    # a record whose inputs are there already is the same one
+    # records with equal inputs are merged, so a repeated copy adds nothing
     records = [
-        {key: record[key] for key in RECORD if key in record}
+        {key: record[key] for key in RECORD_FIELDS if key in record}
         for record in records_of(job.source, dataset["dataset_id"])
     ]
-    for some in parts(records, RECORDS_AT_ONCE):
-        body = {"records": msgspec.json.encode(some).decode()}
+    for batch in batches(records, RECORD_BATCH):
+        body = {"records": msgspec.json.encode(batch).decode()}
         job.target.post(f"/datasets/{copy['dataset_id']}/records", body, api=V3)
 
 
@@ -80,7 +80,7 @@ def copy_scorers(job: Job, experiment_id: str) -> None:
     target_id = job.experiments[experiment_id]
     existing = scorers_of(job.target, target_id)
     for name, versions in scorers_of(job.source, experiment_id).items():
-        with job.trying("scorer", name):
+        with job.reporting_errors("scorer", name):
             for version in versions[len(existing.get(name, ())) :]:
                 text = {"name": name, "serialized_scorer": version["serialized_scorer"]}
                 job.target.post("/scorers/register", {"experiment_id": target_id, **text}, api=V3)

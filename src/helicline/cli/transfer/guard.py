@@ -1,7 +1,7 @@
-"""`python -m helicline.cli.transfer.guard FOLDER COMMAND ...`: runs a server for as long as its starter lives.
+"""`python -m helicline.cli.transfer.guard FOLDER COMMAND ...`: runs a server while its parent process lives.
 
-Standard input is a pipe from the starter, which ends when it closes it, and also when it is killed. Then the server is
-stopped with all its processes, and the folder that it worked in removed.
+Standard input is a pipe from the parent, which ends when the parent closes it or is killed. Then the guard stops the
+server with all its processes, and removes its folder.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import sys
 import threading
 from contextlib import suppress
 
-PATIENCE_S = 15
+TIMEOUT_S = 15
 
 
 def stop(server: subprocess.Popen[bytes]) -> None:
-    """Ask the server and its processes to end, and after a while make them."""
-    for kind in (signal.SIGTERM, signal.SIGKILL):
+    """Stop the server and its processes: SIGTERM, and SIGKILL after a timeout."""
+    for signal_number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
-            os.killpg(server.pid, kind)
+            os.killpg(server.pid, signal_number)
         with suppress(subprocess.TimeoutExpired):
-            server.wait(timeout=PATIENCE_S)
+            server.wait(timeout=TIMEOUT_S)
             return
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     def end_with_server() -> None:
         code = server.wait()
         if not ending.is_set():
-            os._exit(code)  # the main thread waits for the starter
+            os._exit(code)  # the main thread waits for the parent
 
     threading.Thread(target=end_with_server, daemon=True).start()
     sys.stdin.buffer.read()

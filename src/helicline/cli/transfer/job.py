@@ -1,4 +1,4 @@
-"""One copy under way: its two servers, its journal, what it could not do, and where ids lead."""
+"""The state of one copy: its two servers, its checkpoint, its problems, and the new ids."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ THREADS = 4
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What could not be copied, or is not the same on both sides."""
+    """An item that could not be copied, or that differs between the sides."""
 
     kind: str
     name: str
@@ -28,17 +28,17 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Progress(Protocol):
-    """Who is told how far a copy has come."""
+    """A display of the progress of a copy."""
 
     def step(self, kind: str) -> None:
-        """One item of the kind is done."""
+        """Count one finished item of the kind."""
 
     def expect(self, kind: str, count: int) -> None:
-        """So many more items of the kind there are."""
+        """Add to the expected number of items of the kind."""
 
 
 class Job:
-    def __init__(self, source: Tracker, target: Tracker, checkpoint: Checkpoint, progress: Progress) -> None:
+    def __init__(self, source: Tracker, target: Tracker, *, checkpoint: Checkpoint, progress: Progress) -> None:
         self.source, self.target, self.checkpoint = source, target, checkpoint
         self.step, self.expect = progress.step, progress.expect
         self.experiments: dict[str, str] = {}
@@ -48,7 +48,7 @@ class Job:
         self._lock = threading.Lock()
 
     def target_of(self, kind: str, source_id: str) -> str:
-        """Return the id that a run or model has at the destination; its own where it is not known there."""
+        """Return the id of a run or model at the destination, or its own where it is not copied."""
         return self.checkpoint.targets.get((kind, source_id), source_id)
 
     def report(self, kind: str, name: str, why: str) -> None:
@@ -56,8 +56,8 @@ class Job:
             self.problems.append(Problem(kind, name, why))
 
     @contextmanager
-    def trying(self, kind: str, name: str) -> Iterator[None]:
-        """Report what refuses this item and go on; a server that is gone ends the copy."""
+    def reporting_errors(self, kind: str, name: str) -> Iterator[None]:
+        """Record an error about this item as a problem; an unavailable server ends the copy."""
         try:
             yield
         except Unavailable:
@@ -65,18 +65,18 @@ class Job:
         except HeliclineError as error:
             self.report(kind, name, error.sentence)
 
-    def side_by_side(self, act: Callable[[Any], None], items: Iterator[Any]) -> None:
-        """Do the items on a few threads, a bounded number ahead; the first error ends it."""
+    def in_parallel(self, process: Callable[[Any], None], items: Iterator[Any]) -> None:
+        """Process the items on a few threads, with a bounded queue; the first error ends it."""
         with ThreadPoolExecutor(THREADS) as pool:
-            waiting: list[Any] = []
+            pending: list[Any] = []
             for item in items:
-                waiting.append(pool.submit(act, item))
-                if len(waiting) >= THREADS * 4:
-                    waiting.pop(0).result()
-            for future in waiting:
+                pending.append(pool.submit(process, item))
+                if len(pending) >= THREADS * 4:
+                    pending.pop(0).result()
+            for future in pending:
                 future.result()
 
 
-def parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from helicline.cli.transfer.artifacts import Place, copy_files
-from helicline.cli.transfer.job import SOURCE_TAG, Job, parts
+from helicline.cli.transfer.artifacts import FileOwner, copy_files
+from helicline.cli.transfer.job import SOURCE_TAG, Job, batches
 from helicline.cli.transfer.tracker import ID_HEADER, Tracker
 from helicline.errors import NotFound
 
@@ -15,7 +15,7 @@ HISTORY_PAGE = 10_000
 
 
 def experiments_of(server: Tracker) -> list[dict[str, Any]]:
-    """Return every experiment, the deleted ones too."""
+    """Return every experiment, deleted ones too."""
     return list(server.pages("/experiments/search", "experiments", {"max_results": 1000, "view_type": "ALL"}))
 
 
@@ -25,30 +25,30 @@ def runs_of(server: Tracker, experiment_id: str) -> Iterator[dict[str, Any]]:
 
 
 def copy_experiments(job: Job) -> None:
-    """Make the experiments that are lacking, by name; deleted ones are active until the end of the copy."""
+    """Create missing experiments, by name; deleted ones stay active until the end of the copy."""
     experiments = experiments_of(job.source)
     job.expect("experiments", len(experiments))
     for experiment in experiments:
         name, source_id = experiment["name"], experiment["experiment_id"]
-        with job.trying("experiment", name):
-            job.experiments[source_id] = _ensured(job, experiment)
+        with job.reporting_errors("experiment", name):
+            job.experiments[source_id] = _ensure(job, experiment)
             job.names[source_id] = name
             if experiment.get("lifecycle_stage") == "deleted":
                 job.deleted.add(source_id)
         job.step("experiments")
 
 
-def _ensured(job: Job, experiment: dict[str, Any]) -> str:
+def _ensure(job: Job, experiment: dict[str, Any]) -> str:
     name, tags = experiment["name"], experiment.get("tags", [])
     try:
-        experiment_there = job.target.get("/experiments/get-by-name", experiment_name=name)["experiment"]
+        existing = job.target.get("/experiments/get-by-name", experiment_name=name)["experiment"]
     except NotFound:
         created = job.target.post("/experiments/create", {"name": name, "tags": tags})
         return str(created["experiment_id"])
-    target_id = str(experiment_there["experiment_id"])
-    if experiment_there.get("lifecycle_stage") == "deleted":
+    target_id = str(existing["experiment_id"])
+    if existing.get("lifecycle_stage") == "deleted":
         job.target.post("/experiments/restore", {"experiment_id": target_id})
-    present = {tag["key"]: tag["value"] for tag in experiment_there.get("tags", [])}
+    present = {tag["key"]: tag["value"] for tag in existing.get("tags", [])}
     for tag in tags:
         if present.get(tag["key"]) != tag["value"]:
             job.target.post("/experiments/set-experiment-tag", {"experiment_id": target_id, **tag})
@@ -57,30 +57,30 @@ def _ensured(job: Job, experiment: dict[str, Any]) -> str:
 
 def delete_experiments(job: Job) -> None:
     for source_id in job.deleted & set(job.experiments):
-        with job.trying("experiment", job.names[source_id]):
+        with job.reporting_errors("experiment", job.names[source_id]):
             job.target.post("/experiments/delete", {"experiment_id": job.experiments[source_id]})
 
 
 def recover(job: Job, target_experiment: str) -> None:
-    """Find the runs and models that an earlier copy made but did not note, where the destination gives its own ids."""
+    """Find runs and models that an earlier copy created without a note, at a destination that gives new ids."""
     if job.target.keeps_ids:
         return
     condition = f"tags.`{SOURCE_TAG}` != ''"
     query = {"experiment_ids": [target_experiment], "filter": condition, "max_results": 50}
     for run in job.target.pages("/runs/search", "runs", query | {"run_view_type": "ALL"}):
-        _recovered(job, "run", run["info"]["run_id"], run["data"])
+        _record_recovered(job, "run", target_id=run["info"]["run_id"], tagged=run["data"])
     for model in job.target.pages("/logged-models/search", "models", query):
-        _recovered(job, "model", model["info"]["model_id"], model["info"])
+        _record_recovered(job, "model", target_id=model["info"]["model_id"], tagged=model["info"])
 
 
-def _recovered(job: Job, kind: str, target_id: str, tagged: dict[str, Any]) -> None:
+def _record_recovered(job: Job, kind: str, *, target_id: str, tagged: dict[str, Any]) -> None:
     source_id = next(tag["value"] for tag in tagged["tags"] if tag["key"] == SOURCE_TAG)
     if (kind, source_id) not in job.checkpoint.targets:
-        job.checkpoint.note(kind, source_id, target_id)
+        job.checkpoint.record(kind, source_id, target_id)
 
 
 def copy_run(job: Job, run: dict[str, Any]) -> None:
-    """Copy everything but the run's end and its links to models, which may not be there yet."""
+    """Copy the run without its end and its links to models, which may not be copied yet."""
     info, data = run["info"], run.get("data", {})
     run_id = info["run_id"]
     if not job.checkpoint.is_done("run", run_id):
@@ -90,21 +90,21 @@ def copy_run(job: Job, run: dict[str, Any]) -> None:
 
 def _copy_logged(job: Job, info: dict[str, Any], data: dict[str, Any]) -> None:
     run_id = info["run_id"]
-    with job.trying("run", run_id):
-        target = _created(job, info, data.get("tags", []))
+    with job.reporting_errors("run", run_id):
+        target = _create(job, info, data.get("tags", []))
         if target["info"].get("lifecycle_stage") == "deleted":
             job.target.post("/runs/restore", {"run_id": target["info"]["run_id"]})
         target_id, uri = target["info"]["run_id"], target["info"]["artifact_uri"]
-        _set_lacking_tags(job, data.get("tags", []), target)
-        for some in parts(data.get("params", []), 100):
-            job.target.post("/runs/log-batch", {"run_id": target_id, "params": some})
+        _set_missing_tags(job, data.get("tags", []), target)
+        for batch in batches(data.get("params", []), 100):
+            job.target.post("/runs/log-batch", {"run_id": target_id, "params": batch})
         for metric in data.get("metrics", []):
-            for some in parts(list(history(job.source, run_id, metric["key"])), 1000):
-                job.target.post("/runs/log-batch", {"run_id": target_id, "metrics": some})
-        copy_files(job, Place("run", run_id, info["artifact_uri"]), Place("run", target_id, uri))
+            for batch in batches(list(history(job.source, run_id, metric["key"])), 1000):
+                job.target.post("/runs/log-batch", {"run_id": target_id, "metrics": batch})
+        copy_files(job, FileOwner("run", run_id, info["artifact_uri"]), FileOwner("run", target_id, uri))
 
 
-def _created(job: Job, info: dict[str, Any], tags: list[dict[str, str]]) -> Any:
+def _create(job: Job, info: dict[str, Any], tags: list[dict[str, str]]) -> Any:
     run_id = info["run_id"]
     if (target_id := job.checkpoint.targets.get(("run", run_id))) is not None:
         return job.target.get("/runs/get", run_id=target_id)["run"]
@@ -116,32 +116,34 @@ def _created(job: Job, info: dict[str, Any], tags: list[dict[str, str]]) -> Any:
         "run_name": info.get("run_name", ""),
         "user_id": info.get("user_id", ""),
         "start_time": info.get("start_time", 0),
-        "tags": [_renamed(job, tag) for tag in copied_tags],
+        "tags": [_with_target_parent(job, tag) for tag in copied_tags],
     }
     created = job.target.post("/runs/create", body, **{ID_HEADER: run_id})["run"]
-    job.checkpoint.note("run", run_id, created["info"]["run_id"])
+    job.checkpoint.record("run", run_id, created["info"]["run_id"])
     return created
 
 
-def _set_lacking_tags(job: Job, tags: list[dict[str, str]], target: dict[str, Any]) -> None:
-    """Set what a run that was there already does not have."""
+def _set_missing_tags(job: Job, tags: list[dict[str, str]], target: dict[str, Any]) -> None:
+    """Set the tags that an existing run does not have."""
     present = {tag["key"]: tag.get("value", "") for tag in target.get("data", {}).get("tags", [])}
-    copied_tags = [_renamed(job, tag) for tag in tags if tag["key"] not in (SOURCE_TAG, "mlflow.runName")]
+    copied_tags = [_with_target_parent(job, tag) for tag in tags if tag["key"] not in (SOURCE_TAG, "mlflow.runName")]
     missing = [tag for tag in copied_tags if present.get(tag["key"]) != tag["value"]]
-    for some in parts(missing, 100):
-        job.target.post("/runs/log-batch", {"run_id": target["info"]["run_id"], "tags": some})
+    for batch in batches(missing, 100):
+        job.target.post("/runs/log-batch", {"run_id": target["info"]["run_id"], "tags": batch})
 
 
-def _renamed(job: Job, tag: dict[str, str]) -> dict[str, str]:
-    """Let a child point to its parent by the id that it has over there, where that is known already."""
+def _with_target_parent(job: Job, tag: dict[str, str]) -> dict[str, str]:
+    """Return the tag, with the parent's id at the destination where it is known."""
     if tag["key"] in ("mlflow.parentRunId", "mlflow.rootRunId"):
         return {"key": tag["key"], "value": job.target_of("run", tag["value"])}
     return {"key": tag["key"], "value": tag.get("value", "")}
 
 
 def history(server: Tracker, run_id: str, key: str) -> Iterator[dict[str, Any]]:
-    """Yield the points of a series as log-batch takes them."""
-    points = server.listed("/metrics/get-history", "metrics", run_id=run_id, metric_key=key, max_results=HISTORY_PAGE)
+    """Yield the points of a series in the form of log-batch."""
+    points = server.get_pages(
+        "/metrics/get-history", "metrics", run_id=run_id, metric_key=key, max_results=HISTORY_PAGE
+    )
     for point in points:
         yield {"key": key, "value": point.get("value", 0.0)} | {
             name: int(point.get(name, 0)) for name in ("timestamp", "step")
@@ -149,24 +151,24 @@ def history(server: Tracker, run_id: str, key: str) -> Iterator[dict[str, Any]]:
 
 
 def end_run(job: Job, run: dict[str, Any]) -> None:
-    """Link the run with its datasets and models, give it its state, and note it as done unless it goes on."""
+    """Link the run with its datasets and models, set its status, and note it as done unless it is active."""
     info, run_id = run["info"], run["info"]["run_id"]
     if job.checkpoint.is_done("run", run_id):
         job.step("runs finished")
         return
-    with job.trying("run", run_id):
+    with job.reporting_errors("run", run_id):
         target_id = job.checkpoint.targets[("run", run_id)]
         _link(job, run, target_id)
         for tag in run["data"].get("tags", []):
-            if (fresh := _renamed(job, tag)) != tag:
-                job.target.post("/runs/set-tag", {"run_id": target_id, **fresh})
+            if (updated := _with_target_parent(job, tag)) != tag:
+                job.target.post("/runs/set-tag", {"run_id": target_id, **updated})
         if info.get("status") != "RUNNING" or info.get("end_time"):
-            ended = {"end_time": info["end_time"]} if info.get("end_time") else {}
-            job.target.post("/runs/update", {"run_id": target_id, "status": info["status"], **ended})
+            end = {"end_time": info["end_time"]} if info.get("end_time") else {}
+            job.target.post("/runs/update", {"run_id": target_id, "status": info["status"], **end})
         if info.get("lifecycle_stage") == "deleted":
             job.target.post("/runs/delete", {"run_id": target_id})
         if info.get("status") not in UNFINISHED:
-            job.checkpoint.note("run", run_id, target_id, done=True)
+            job.checkpoint.record("run", run_id, target_id, done=True)
     job.step("runs finished")
 
 

@@ -107,7 +107,9 @@ def _traces(experiment_id: str) -> Iterator[Callable[[Tx], Counter[str]]]:
         root = path_in_store(experiment.artifact_location)
         for trace_id in ids:
             _drop_folder(tx, f"{root}/traces/{trace_id}" if root else "")
-        return Counter(trace=trace.delete_traces(tx, experiment_id, ids=ids, before_ms=None, most=None) if ids else 0)
+        return Counter(
+            trace=trace.delete_traces(tx, experiment_id, ids=ids, before_ms=None, max_count=None) if ids else 0
+        )
 
     while more:
         yield unit

@@ -70,7 +70,7 @@ def still(tx: Tx, items: Sequence[Item]) -> list[Item]:
 
 def _may_go(tx: Tx, item: Item, in_use: Sequence[ModelVersion]) -> bool:
     if item.noun == "run":
-        run = run_rows.bare(tx, item.id)
+        run = run_rows.find_info(tx, item.id)
         return run is not None and run.lifecycle == "deleted" and not _run(run, in_use).why
     if item.noun == "logged_model":
         model = model_rows.find(tx, item.id)
@@ -96,7 +96,7 @@ def _is_gone(tx: Tx, model: LoggedModel) -> bool:
 
 def _experiments(tx: Reader, selection: Selection, until: datetime, *, named: bool) -> list[Experiment]:
     if not named:
-        deleted = experiments.everything(tx, ["deleted"])
+        deleted = experiments.find_all(tx, ["deleted"])
         return [experiment for experiment in deleted if experiment.updated_at <= until]
     selected = [tracking.get_experiment(tx, experiment_id) for experiment_id in selection.experiment_ids]
     for experiment in selected:
@@ -129,9 +129,7 @@ def _check(field: str, item_id: str, *, deleted: bool, old: bool) -> None:
 def _deleted_at(tx: Reader, runs: Sequence[Run]) -> dict[str, datetime]:
     """Return when each run was deleted: by itself, or with its experiment."""
     by_itself = trash_rows.last_deleted(tx, "run", [run.run_id for run in runs])
-    with_all = {
-        experiment.experiment_id: experiment.updated_at for experiment in experiments.everything(tx, ["deleted"])
-    }
+    with_all = {experiment.experiment_id: experiment.updated_at for experiment in experiments.find_all(tx, ["deleted"])}
     # what no event tells of is as young as can be
     return {run.run_id: by_itself.get(run.run_id) or with_all.get(run.experiment_id, tx.now) for run in runs}
 

@@ -1,1 +1,1 @@
-"""The MLflow wire: what the stock client speaks, translated to the rooms' verbs and back."""
+"""The MLflow protocol: requests of the MLflow client, translated to functions of the rooms, and their answers."""

@@ -1,4 +1,4 @@
-"""The MLflow wire as an ASGI application."""
+"""The MLflow protocol as an ASGI application."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from helicline.protocol.mlflow import errors, fields, runs
 from helicline.protocol.mlflow.artifact import files, multipart
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.request import Request, Response, Services
-from helicline.protocol.mlflow.routes import PLAIN, PREFIXES, ROUTES, Handler, Table
+from helicline.protocol.mlflow.routes import PLAIN, PREFIXES, ROUTES, Handler, RouteTable
 from helicline.protocol.mlflow.trace import ingest
 from helicline.records.access import Caller
 from helicline.settings import Settings
@@ -20,10 +20,14 @@ from helicline.store.blobs import Blobs
 from helicline.store.database import Store
 from helicline.store.vault import Vault
 
-OURS = (*(prefix + "/" for prefix in PREFIXES), "/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
-HOT = frozenset({runs.log_metric, runs.log_batch})  # they look at the body themselves first
-ALONE = frozenset(path for _, path, _, _ in PLAIN)
-JSON = (("content-type", "application/json"),)
+PATH_PREFIXES = (
+    *(prefix + "/" for prefix in PREFIXES),
+    "/api/2.0/mlflow-artifacts/",
+    "/ajax-api/2.0/mlflow-artifacts/",
+)
+BODY_HANDLERS = frozenset({runs.log_metric, runs.log_batch})  # these parse the body themselves
+PLAIN_PATHS = frozenset(path for _, path, _, _ in PLAIN)
+JSON_HEADERS = (("content-type", "application/json"),)
 NOT_FOUND = Response(
     status=404,
     headers=(("content-type", "text/html; charset=utf-8"),),
@@ -33,15 +37,15 @@ NOT_FOUND = Response(
 
 
 class MlflowApp:
-    """Speaks MLflow's REST. Host, Origin and authentication are looked at before a request comes here."""
+    """The ASGI application of the MLflow REST API. The server checks Host, Origin and token before it calls it."""
 
     def __init__(self, store: Store, blobs: Blobs, settings: Settings) -> None:
         self.services = Services(store, blobs, settings, Vault.of(settings), multipart.uploads_of(blobs, settings))
-        self.table = Table(ROUTES)
+        self.table = RouteTable(ROUTES)
 
     def handles(self, path: str) -> bool:
-        """Tell whether the path belongs to this wire; unknown ones below its prefixes do, and are 404 here."""
-        return path in ALONE or path.startswith(OURS)
+        """Return whether the path is one of MLflow; unknown paths below its prefixes are, and get 404 here."""
+        return path in PLAIN_PATHS or path.startswith(PATH_PREFIXES)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -50,8 +54,8 @@ class MlflowApp:
         await _send(response, send)
 
     async def refuse(self, error: HeliclineError, _scope: Any, send: Any) -> None:
-        """Answer a request that was not let in, in the words that this wire's clients read."""
-        response = _failed(error)
+        """Send the answer to a request that the server rejected, in MLflow's error format."""
+        response = _error_response(error)
         await _send(
             Response(status=response.status, body=response.body, headers=(*response.headers, ("connection", "close"))),
             send,
@@ -63,17 +67,19 @@ class MlflowApp:
             return NOT_FOUND
         permission, handler, parts = match
         try:
-            request = self._call(scope, parts)
+            request = self._request(scope, parts)
             _check(request.caller, permission, f"{scope['method']} {scope['path']}")
-            await _fill(request, handler, scope, receive)
+            await _read_input(request, handler, scope, receive)
             answer = await handler(request)
         except files.ClientGone:
             return Response(status=400)
         except Exception as error:
-            return _failed(error)
-        return answer if isinstance(answer, Response) else Response(body=msgspec.json.encode(answer), headers=JSON)
+            return _error_response(error)
+        return (
+            answer if isinstance(answer, Response) else Response(body=msgspec.json.encode(answer), headers=JSON_HEADERS)
+        )
 
-    def _call(self, scope: Any, parts: dict[str, str]) -> Request:
+    def _request(self, scope: Any, parts: dict[str, str]) -> Request:
         state = scope.get("state") or {}
         caller = state.get("caller") or Caller(name="local", role="admin")
         _check_path(scope)
@@ -94,15 +100,17 @@ def _check(caller: Caller, permission: str, path: str) -> None:
     raise Refused(path, f"{caller.name} may not {permission}")
 
 
-def _failed(error: Exception) -> Response:
+def _error_response(error: Exception) -> Response:
     status, body = errors.as_wire(error)
     return Response(
-        status=status, body=body, headers=(*JSON, ("www-authenticate", "Bearer")) if status == 401 else JSON
+        status=status,
+        body=body,
+        headers=(*JSON_HEADERS, ("www-authenticate", "Bearer")) if status == 401 else JSON_HEADERS,
     )
 
 
 def _check_path(scope: Any) -> None:
-    """The server decodes the path leniently; bytes that are no UTF-8 must not become other characters."""
+    """Reject a path that is not UTF-8: the server decodes it leniently, which would replace the invalid bytes."""
     raw = scope.get("raw_path") or scope["path"].encode()
     if b"%" not in raw and raw.isascii() and b"\0" not in raw:
         return
@@ -116,8 +124,8 @@ def _check_path(scope: Any) -> None:
         raise WireError("INVALID_PARAMETER_VALUE", "Invalid value for parameter 'path': it holds a NUL character.")
 
 
-async def _fill(request: Request, handler: Handler, scope: Any, receive: Any) -> None:
-    """Read the request into the call, save a body that the handler streams by itself."""
+async def _read_input(request: Request, handler: Handler, scope: Any, receive: Any) -> None:
+    """Read query or body into the request; the upload handler reads its body itself, as a stream."""
     if scope["method"] == "GET":
         request.fields = fields.of_query(scope["query_string"])
     elif handler is files.upload:
@@ -132,7 +140,7 @@ async def _fill(request: Request, handler: Handler, scope: Any, receive: Any) ->
                 "INVALID_PARAMETER_VALUE",
                 f"Bad Request. Content-Type header is not one of the supported types: application/json. Got {kind!r}.",
             )
-        if handler not in HOT:
+        if handler not in BODY_HANDLERS:
             request.parse()
 
 

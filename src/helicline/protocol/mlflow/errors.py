@@ -1,4 +1,4 @@
-"""What each of our errors is on the MLflow wire: the code, the status, and the text that clients match."""
+"""The table of errors of the MLflow protocol: code, status and message. Clients match the messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STATUS = {
     "INVALID_PARAMETER_VALUE": 400,
     "BAD_REQUEST": 400,
     "RESOURCE_ALREADY_EXISTS": 400,
-    # the stock server says 500 here, and its client then retries a hopeless request for minutes
+    # the stock server answers 500, and its client then retries for minutes a request that cannot succeed
     "INVALID_STATE": 400,
     "RESOURCE_DOES_NOT_EXIST": 404,
     "UNAUTHENTICATED": 401,
@@ -41,7 +41,7 @@ STATUS = {
     "RESOURCE_EXHAUSTED": 507,
     "INTERNAL_ERROR": 500,
 }
-MISSING = {
+NOT_FOUND_MESSAGES = {
     "experiment": "No Experiment with id={name} exists",
     "experiment by name": "Could not find experiment with name '{name}'",
     "experiment tag": "No tag with name: {name} in experiment with id {hint}",
@@ -59,12 +59,12 @@ MISSING = {
     "upload": "No such upload: '{name}'. {hint}",
     "artifact": "No such artifact: '{name}'",
 }
-TAKEN = {
+EXISTS_MESSAGES = {
     "experiment": "Experiment(name={name}) already exists",
     "registered model": "Registered Model (name={name}) already exists.",
 }
-# what begins like this says all there is to say: clients match it from its first word
-WHOLE = (
+# a message that begins so is complete: clients match it from its first word
+COMPLETE_MESSAGES = (
     "'artifact_location' ",
     "'latest' alias ",
     "Both 'run_name' ",
@@ -76,7 +76,7 @@ WHOLE = (
 
 
 class WireError(HeliclineError):
-    """``WireError(code, message)``: an error that only this wire knows, in its own words."""
+    """``WireError(code, message)``: an error of the MLflow protocol that no room raises."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)
@@ -92,7 +92,7 @@ def missing(field: str) -> NoReturn:
 
 
 def as_wire(error: BaseException) -> tuple[int, bytes]:
-    """Return the status and the JSON body that tell the client of `error`."""
+    """Return the HTTP status and the JSON body for `error`."""
     code, message = _code_and_message(error)
     if STATUS[code] == 500:
         log.error("unexpected error", exc_info=error)
@@ -125,7 +125,7 @@ def _missing(error: NotFound) -> tuple[str, str]:
     if error.noun == "model version":
         name, _, number = error.name.rpartition("/")
         return "RESOURCE_DOES_NOT_EXIST", f"Model Version (name={name}, version={number}) not found"
-    text = MISSING.get(error.noun)
+    text = NOT_FOUND_MESSAGES.get(error.noun)
     return "RESOURCE_DOES_NOT_EXIST", text.format(name=error.name, hint=error.hint) if text else str(error)
 
 
@@ -136,8 +136,8 @@ def _conflict(error: Conflict) -> tuple[str, str]:
         return "INVALID_PARAMETER_VALUE", f"The {error.noun} {error.name} {error.why}."
     if isinstance(error, Stale):
         return "RESOURCE_CONFLICT", str(error)
-    if error.why == "exists already" and error.noun in TAKEN:
-        return "RESOURCE_ALREADY_EXISTS", TAKEN[error.noun].format(name=error.name)
+    if error.why == "exists already" and error.noun in EXISTS_MESSAGES:
+        return "RESOURCE_ALREADY_EXISTS", EXISTS_MESSAGES[error.noun].format(name=error.name)
     return "INVALID_STATE", str(error)
 
 
@@ -146,11 +146,11 @@ def _invalid(error: Invalid) -> tuple[str, str]:
         return "REQUEST_TOO_LARGE", str(error)
     if isinstance(error, TooLong):
         return "INVALID_PARAMETER_VALUE", f"'{error.field}' exceeds the maximum length of {error.limit} characters"
-    if error.allowed.startswith(WHOLE):
+    if error.allowed.startswith(COMPLETE_MESSAGES):
         return "INVALID_PARAMETER_VALUE", error.allowed
-    shown = json.dumps(error.got)
-    if len(shown) > 300:
-        shown = shown[:297] + "..."
-    then = ". " if error.allowed.startswith("It must be") else ": "
-    message = f"Invalid value {shown} for parameter '{error.field}' supplied{then}{error.allowed}"
+    got = json.dumps(error.got)
+    if len(got) > 300:
+        got = got[:297] + "..."
+    separator = ". " if error.allowed.startswith("It must be") else ": "
+    message = f"Invalid value {got} for parameter '{error.field}' supplied{separator}{error.allowed}"
     return "INVALID_PARAMETER_VALUE", message

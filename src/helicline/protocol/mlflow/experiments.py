@@ -1,4 +1,4 @@
-"""Experiments on the wire."""
+"""Experiments in the MLflow protocol."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 from helicline import tracking
 from helicline.clock import epoch_ms
 from helicline.protocol.mlflow.errors import WireError, missing
-from helicline.protocol.mlflow.request import Request, pairs, pruned
+from helicline.protocol.mlflow.request import Request, non_empty, pairs
 from helicline.records.run import Experiment
 
 MAX_EXPERIMENTS = 20
 
 
 def as_wire(experiment: Experiment) -> dict[str, Any]:
-    return pruned(
+    return non_empty(
         experiment_id=experiment.experiment_id,
         name=experiment.name,
         artifact_location=experiment.artifact_location,
@@ -60,18 +60,18 @@ async def search(request: Request) -> Any:
             view=fields.text("view_type") or "ACTIVE_ONLY",
         )
     )
-    return pruned(experiments=[as_wire(experiment) for experiment in experiments], next_page_token=token)
+    return non_empty(experiments=[as_wire(experiment) for experiment in experiments], next_page_token=token)
 
 
 async def search_datasets(request: Request) -> Any:
-    """Answer which datasets the runs of up to 20 experiments used, and for what."""
+    """Answer the datasets that the runs of up to 20 experiments used, with their contexts."""
     ids = request.fields.texts("experiment_ids")
     if not 0 < len(ids) <= MAX_EXPERIMENTS:
         how = "at least one experiment_id" if not ids else f"at most {MAX_EXPERIMENTS} experiment_ids, got {len(ids)}"
         raise WireError("INVALID_PARAMETER_VALUE", f"SearchDatasets request must specify {how}.")
     uses = await request.read(lambda tx: tracking.dataset_uses(tx, ids))
     names = ("experiment_id", "name", "digest", "context")
-    return pruned(dataset_summaries=[pruned(**dict(zip(names, use, strict=True))) for use in uses])
+    return non_empty(dataset_summaries=[non_empty(**dict(zip(names, use, strict=True))) for use in uses])
 
 
 async def delete(request: Request) -> Any:

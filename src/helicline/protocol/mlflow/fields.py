@@ -1,4 +1,4 @@
-"""The fields of a request, whichever way they came, checked and typed. Every complaint names its field."""
+"""The fields of a request, from its JSON body or its query string, checked and typed. Every error names its field."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.tracking.checks import checked_int64, checked_text, checked_time
 
 T = TypeVar("T")
-SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+SPECIAL_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 MAX_DEPTH = 100
 
 
 def of_body(body: bytes) -> Fields:
-    """Return the fields of a JSON body; none for an empty one.
+    """Return the fields of a JSON body; no fields for an empty body.
 
     Raises:
-        WireError: the body is not a JSON object that both databases could keep.
+        WireError: the body is not a JSON object, or holds text that a database cannot store.
     """
     if not body:
         return Fields({})
@@ -35,7 +35,7 @@ def of_body(body: bytes) -> Fields:
         if isinstance(document, str):  # old clients encode twice
             document = msgspec.json.decode(document)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        _name_the_surrogate(body)
+        _raise_for_surrogate(body)
         raise WireError("INVALID_PARAMETER_VALUE", f"The request body is not valid JSON: {error}") from None
     if not isinstance(document, dict):
         raise WireError("INVALID_PARAMETER_VALUE", "The request body must be a JSON object.")
@@ -44,7 +44,7 @@ def of_body(body: bytes) -> Fields:
 
 
 def of_query(query: bytes) -> Fields:
-    """Return the fields of a query string; a key that comes more than once is a list."""
+    """Return the fields of a query string; a key that occurs more than once has a list."""
     try:
         pairs = parse_qs(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=10_000)
     except (UnicodeDecodeError, ValueError):
@@ -54,8 +54,8 @@ def of_query(query: bytes) -> Fields:
     return Fields(document)
 
 
-def _name_the_surrogate(body: bytes) -> None:
-    """The fast decoder refuses lone surrogates without saying where; the slow one lets us look."""
+def _raise_for_surrogate(body: bytes) -> None:
+    """Raise Invalid with the path of a lone surrogate: msgspec rejects it without a position, so parse with `json`."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -64,7 +64,7 @@ def _name_the_surrogate(body: bytes) -> None:
 
 
 def check_texts(value: Any, path: str, depth: int = 0) -> None:
-    """Refuse text that not both databases could keep, wherever in the document it stands."""
+    """Raise Invalid for text that SQLite or PostgreSQL cannot store, anywhere in the document."""
     if depth > MAX_DEPTH:
         raise Invalid(path[:100], "deep nesting", f"at most {MAX_DEPTH} levels")
     if isinstance(value, str):
@@ -80,37 +80,37 @@ def check_texts(value: Any, path: str, depth: int = 0) -> None:
 
 
 class Fields:
-    """A JSON object or query string, read by field. Missing and null are alike, and a missing string is ""."""
+    """A JSON object or query string, read by field. A null field counts as missing, and a missing string is ""."""
 
     def __init__(self, document: Mapping[str, Any], path: str = "") -> None:
         self.document, self.path = document, path
 
-    def _label(self, name: str) -> str:
+    def label(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
 
     def raw(self, name: str) -> Any:
-        """Return the value as it came, under its snake_case or its camelCase name, or None."""
+        """Return the unchecked value of the field, under its snake_case or its camelCase name, or None."""
         camel = re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
         if camel != name and camel in self.document:
             if name in self.document:
-                raise Invalid(self._label(name), camel, f"one of {name!r} and {camel!r}, not both")
+                raise Invalid(self.label(name), camel, f"one of {name!r} and {camel!r}, not both")
             return self.document[camel]
         return self.document.get(name)
 
     def has(self, name: str) -> bool:
         return self.raw(name) is not None
 
-    def wrong(self, name: str, value: Any, expected: str) -> Invalid:
+    def invalid(self, name: str, value: Any, expected: str) -> Invalid:
         shown = value if isinstance(value, str | int | float | bool) else type(value).__name__
         return Invalid(
-            self._label(name),
+            self.label(name),
             shown,
             f" Hint: Value was of type '{type(value).__name__}'. See the API docs for more information about request"
             f" parameters. Wanted: {expected}.",
         )
 
     def text(self, name: str, *, also: str = "") -> str:
-        """Return the string, "" where there is none; `also` is an older name of the same field."""
+        """Return the string, or "" where the field is missing; `also` is an older name of the field."""
         value = self.raw(name)
         if value is None and also:
             value = self.raw(also)
@@ -119,21 +119,21 @@ class Fields:
         if isinstance(value, list) and value and all(item == value[0] for item in value):
             value = value[0]
         if not isinstance(value, str):
-            raise self.wrong(name, value, "a string")
+            raise self.invalid(name, value, "a string")
         return value
 
     def required(self, name: str, *, also: str = "") -> str:
-        """Return the string; "" counts as missing."""
+        """Return the string. Raises WireError where it is missing or ""."""
         value = self.text(name, also=also)
         if not value:
-            missing(self._label(name))
+            missing(self.label(name))
         return value
 
     def filter(self, name: str = "filter") -> str:
-        """Return the filter; one that is not empty and yet says nothing is a mistake."""
+        """Return the filter. Raises Invalid where it consists of spaces."""
         text = self.text(name)
         if text and not text.strip():
-            raise Invalid(self._label(name), text, f"Invalid filter '{text}'. Could not be parsed.")
+            raise Invalid(self.label(name), text, f"Invalid filter '{text}'. Could not be parsed.")
         return text
 
     def integer(self, name: str, default: int | None = None) -> int | None:
@@ -145,21 +145,21 @@ class Fields:
         if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise self.wrong(name, value, "an integer")
-        return checked_int64(self._label(name), value)
+            raise self.invalid(name, value, "an integer")
+        return checked_int64(self.label(name), value)
 
     def number(self, name: str) -> float:
-        """Return the required number; NaN and the infinities come as strings."""
+        """Return the required number; NaN and the infinities are strings in JSON."""
         value = self.raw(name)
         if value is None:
-            missing(self._label(name))
+            missing(self.label(name))
         if isinstance(value, str):
             try:
-                value = SPECIAL[value] if value in SPECIAL else float(value)
+                value = SPECIAL_FLOATS[value] if value in SPECIAL_FLOATS else float(value)
             except ValueError:
-                raise self.wrong(name, value, "a valid double (64-bit floating point)") from None
+                raise self.invalid(name, value, "a valid double (64-bit floating point)") from None
         if not isinstance(value, int | float) or isinstance(value, bool):
-            raise self.wrong(name, value, "a valid double (64-bit floating point)")
+            raise self.invalid(name, value, "a valid double (64-bit floating point)")
         try:
             return float(value)
         except OverflowError:
@@ -171,15 +171,15 @@ class Fields:
             return value.lower() == "true"
         if value is None or isinstance(value, bool):
             return default if value is None else value
-        raise self.wrong(name, value, "a boolean")
+        raise self.invalid(name, value, "a boolean")
 
     def time(self, name: str) -> datetime | None:
-        """Return the moment of an epoch-milliseconds field."""
+        """Return the time of a field in epoch milliseconds."""
         millis = self.integer(name)
-        return None if millis is None else from_epoch_ms(checked_time(self._label(name), millis))
+        return None if millis is None else from_epoch_ms(checked_time(self.label(name), millis))
 
     def version(self) -> int:
-        """Return the number of a model's version, which comes as text or as a number."""
+        """Return the number of a model version, which clients send as text or as a number."""
         value = self.raw("version")
         if isinstance(value, int) and not isinstance(value, bool):
             return value
@@ -189,14 +189,14 @@ class Fields:
         return int(text)
 
     def texts(self, name: str) -> list[str]:
-        """Return the list of strings; one value alone is a list of one."""
+        """Return the list of strings; a single string counts as a list of one."""
         value = self.raw(name)
         if value is None:
             return []
         values = value if isinstance(value, list) else [value]
         for item in values:
             if not isinstance(item, str):
-                raise self.wrong(name, item, "a list of strings")
+                raise self.invalid(name, item, "a list of strings")
         return values
 
     def objects(self, name: str) -> list[Fields]:
@@ -204,22 +204,22 @@ class Fields:
         if value is None:
             return []
         if not isinstance(value, list):
-            raise self.wrong(name, value, "a list of objects")
+            raise self.invalid(name, value, "a list of objects")
         objects = []
         for number, item in enumerate(value):
             if not isinstance(item, dict):
-                raise self.wrong(f"{name}[{number}]", item, "an object")
-            objects.append(Fields(item, f"{self._label(name)}[{number}]"))
+                raise self.invalid(f"{name}[{number}]", item, "an object")
+            objects.append(Fields(item, f"{self.label(name)}[{number}]"))
         return objects
 
     def object(self, name: str) -> Fields:
         value = self.raw(name)
         if value is not None and not isinstance(value, dict):
-            raise self.wrong(name, value, "an object")
-        return Fields(value or {}, self._label(name))
+            raise self.invalid(name, value, "an object")
+        return Fields(value or {}, self.label(name))
 
     def pairs(self, name: str) -> dict[str, str]:
-        """Return a list of {key, value} as a dict; of a key that comes twice the last counts."""
+        """Return a list of {key, value} as a dict; the last of equal keys counts."""
         return {item.required("key"): item.text("value") for item in self.objects(name)}
 
     def list_of(self, name: str, read: Callable[[Fields], T]) -> list[T]:

@@ -1,4 +1,4 @@
-"""Logged models on the wire."""
+"""Logged models in the MLflow protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from helicline.clock import epoch_ms
 from helicline.errors import Conflict
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.fields import Fields
-from helicline.protocol.mlflow.request import Request, pairs, pruned
+from helicline.protocol.mlflow.request import Request, non_empty, pairs
 from helicline.protocol.mlflow.runs import ID_HEADER, points_as_wire
 from helicline.records.run import LoggedModel, Sort
 from helicline.registry.version import LINKS_TAG
@@ -19,7 +19,7 @@ from helicline.tracking.search import MODELS
 
 
 def as_wire(model: LoggedModel) -> dict[str, Any]:
-    info = pruned(
+    info = non_empty(
         model_id=model.model_id,
         experiment_id=model.experiment_id,
         name=model.name,
@@ -32,7 +32,7 @@ def as_wire(model: LoggedModel) -> dict[str, Any]:
         tags=pairs(model.tags),
         registrations=_registrations(model),
     )
-    data = pruned(params=pairs(model.params), metrics=points_as_wire(model.metrics))
+    data = non_empty(params=pairs(model.params), metrics=points_as_wire(model.metrics))
     return {"info": info, "data": data}
 
 
@@ -102,7 +102,7 @@ async def search(request: Request) -> Any:
             tx, experiments, filter=text, order=order, datasets=datasets, window=window
         )
     )
-    return pruned(models=[as_wire(model) for model in models], next_page_token=token)
+    return non_empty(models=[as_wire(model) for model in models], next_page_token=token)
 
 
 def _sort(item: Fields) -> Sort:

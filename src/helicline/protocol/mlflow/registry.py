@@ -1,4 +1,4 @@
-"""The registry on the wire. Prompts ride on it: they are registered models with a tag."""
+"""The model registry in the MLflow protocol. Prompts are registered models with a tag."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from helicline import registry
 from helicline.clock import epoch_ms
 from helicline.errors import NotFound
 from helicline.protocol.mlflow.errors import WireError
-from helicline.protocol.mlflow.request import Request, pairs, pruned
+from helicline.protocol.mlflow.request import Request, non_empty, pairs
 from helicline.records.model import ModelVersion, PromotionRequest, RegisteredModel
 from helicline.store.unit import Reader, Tx
 
 
 def version_as_wire(version: ModelVersion, aliases: dict[str, int]) -> dict[str, Any]:
-    return pruned(
+    return non_empty(
         name=version.model,
         version=str(version.number),
         creation_timestamp=epoch_ms(version.created_at),
@@ -34,7 +34,7 @@ def version_as_wire(version: ModelVersion, aliases: dict[str, int]) -> dict[str,
 def model_as_wire(tx: Reader, model: RegisteredModel) -> dict[str, Any]:
     aliases = registry.aliases(tx, model.name)
     latest = registry.latest_by_stage(registry.versions(tx, model.name))
-    return pruned(
+    return non_empty(
         name=model.name,
         creation_timestamp=epoch_ms(model.created_at),
         last_updated_timestamp=epoch_ms(model.updated_at),
@@ -89,8 +89,8 @@ async def search_models(request: Request) -> Any:
     size = fields.integer("max_results", 100) or 0
 
     def view(tx: Reader) -> dict[str, Any]:
-        models, following = registry.search_models(tx, filter=text, order_by=order, max_results=size, page_token=token)
-        return pruned(registered_models=[model_as_wire(tx, model) for model in models], next_page_token=following)
+        models, next_token = registry.search_models(tx, filter=text, order_by=order, max_results=size, page_token=token)
+        return non_empty(registered_models=[model_as_wire(tx, model) for model in models], next_page_token=next_token)
 
     return await request.read(view)
 
@@ -117,7 +117,7 @@ async def latest_versions(request: Request) -> Any:
         latest = registry.latest_by_stage(registry.versions(tx, name))
         return [_with_aliases(tx, version) for version in latest if not stages or version.stage in stages]
 
-    return pruned(model_versions=await request.read(view))
+    return non_empty(model_versions=await request.read(view))
 
 
 async def create_version(request: Request) -> Any:
@@ -159,12 +159,12 @@ async def search_versions(request: Request) -> Any:
     size = fields.integer("max_results", 200_000) or 0
 
     def view(tx: Reader) -> dict[str, Any]:
-        versions, following = registry.search_versions(
+        versions, next_token = registry.search_versions(
             tx, filter=text, order_by=order, max_results=size, page_token=token
         )
         aliases = {name: registry.aliases(tx, name) for name in {version.model for version in versions}}
         items = [version_as_wire(version, aliases[version.model]) for version in versions]
-        return pruned(model_versions=items, next_page_token=following)
+        return non_empty(model_versions=items, next_page_token=next_token)
 
     return await request.read(view)
 
@@ -179,7 +179,7 @@ async def download_uri(request: Request) -> Any:
 async def set_version_tag(request: Request) -> Any:
     name, number = request.fields.required("name"), request.fields.version()
     key, value = request.fields.required("key"), request.fields.text("value")
-    await request.write(lambda tx: registry.tag_version(tx, name, number, key, value))
+    await request.write(lambda tx: registry.tag_version(tx, name, number, key=key, value=value))
     return {}
 
 
@@ -198,7 +198,7 @@ async def transition_stage(request: Request) -> Any:
         return moved if isinstance(moved, PromotionRequest) else _with_aliases(tx, moved)
 
     answer = await request.write(move)
-    if isinstance(answer, PromotionRequest):  # which is kept, though the client is refused
+    if isinstance(answer, PromotionRequest):  # the request stays recorded, though the client gets an error
         raise registry.protected_by(answer)
     return {"model_version": answer}
 
@@ -206,7 +206,7 @@ async def transition_stage(request: Request) -> Any:
 async def set_alias(request: Request) -> Any:
     name, alias, number = request.fields.required("name"), request.fields.required("alias"), request.fields.version()
     moved = await request.write(lambda tx: registry.point_or_ask(tx, name, alias, number))
-    if isinstance(moved, PromotionRequest):  # which is kept, though the client is refused
+    if isinstance(moved, PromotionRequest):  # the request stays recorded, though the client gets an error
         raise registry.protected_by(moved)
     return {}
 

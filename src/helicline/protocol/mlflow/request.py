@@ -1,4 +1,4 @@
-"""One request as its handler sees it, and the answers a handler may give."""
+"""The request as its handler gets it, and the responses a handler may return."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from helicline.store.vault import Vault
 
 T = TypeVar("T")
 D = TypeVar("D")
-# as the server has read them: the names are in small letters
+# the server has put the names in lower case
 Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that is not JSON, or not 200. A `stream` goes out piece by piece."""
+    """A response that is not JSON, or whose status is not 200. A `stream` is sent piece by piece."""
 
     status: int = 200
     body: bytes = b""
@@ -35,7 +35,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request:
-    """A request: its fields, the path's parameters, and the way to the store."""
+    """A request: its fields, its path parameters, its caller, and access to the store."""
 
     def __init__(
         self, *, services: Services, caller: Caller, request_id: str, parts: dict[str, str], headers: Headers
@@ -48,7 +48,7 @@ class Request:
         self.receive: Callable[[], Awaitable[Any]] | None = None
 
     def header(self, name: str, default: D) -> str | D:
-        """Return what the header of that name, in small letters, says, the default where there is none."""
+        """Return the last header of that lower-case name, or the default."""
         key, result = name.encode(), None
         for header_name, value in self._headers:
             if header_name == key:
@@ -56,37 +56,37 @@ class Request:
         return default if result is None else result.decode("latin-1")
 
     def media_type(self, default: str = "") -> str:
-        """Return what the body says it is, without parameters."""
+        """Return the media type of the body, without parameters."""
         return self.header("content-type", default).partition(";")[0].strip().lower()
 
     def parse(self) -> Fields:
-        """Return the fields of the JSON body."""
+        """Parse the JSON body, and return its fields."""
         self.fields = fields.of_body(self.body)
         return self.fields
 
-    async def gather(self, bulk: Bulk, item: Any) -> Any:
-        """Hand the item to the bulk, and return its outcome once it is durable."""
-        return await self._done(None, bulk=bulk, item=item)
+    async def write_bulk(self, bulk: Bulk, item: Any) -> Any:
+        """Queue the item for the bulk, and return its result once it is durable."""
+        return await self._enqueue(None, bulk=bulk, item=item)
 
     async def write(self, unit: Callable[[Tx], T]) -> T:
-        """Run the unit and return its value once it is durable."""
-        value: T = await self._done(unit)
+        """Queue the unit of work, and return its value once it is durable."""
+        value: T = await self._enqueue(unit)
         return value
 
-    async def _done(self, unit: Unit | None, **of_bulk: Any) -> Any:
+    async def _enqueue(self, unit: Unit | None, **bulk_fields: Any) -> Any:
         future = asyncio.get_running_loop().create_future()
-        self.store.enqueue(Job(unit, future, actor=self.caller.name, request_id=self.request_id, **of_bulk))
+        self.store.enqueue(Job(unit, future, actor=self.caller.name, request_id=self.request_id, **bulk_fields))
         try:
             return await future
         finally:
-            del future  # an error's frame would hold it, and it the error
+            del future  # a reference cycle of future, error and traceback would keep this frame alive
 
     async def read(self, view: Callable[[Reader], T]) -> T:
         return await asyncio.to_thread(self.store.read, view)
 
 
 class Services(msgspec.Struct, frozen=True):
-    """What the edge stands on; `uploads` where clients may go to the bucket themselves."""
+    """What the handlers use; `uploads` is None where clients have no direct access to the bucket."""
 
     store: Store
     blobs: Blobs
@@ -95,13 +95,13 @@ class Services(msgspec.Struct, frozen=True):
     uploads: PartUploads | None = None
 
 
-def pruned(**fields: Any) -> dict[str, Any]:
-    """Return the fields that are set: on this wire what is empty is absent."""
+def non_empty(**fields: Any) -> dict[str, Any]:
+    """Return the fields that are not empty: MLflow leaves out empty fields; numbers stay."""
     return {name: value for name, value in fields.items() if value or isinstance(value, int | float)}
 
 
 class Pair(msgspec.Struct, frozen=True, gc=False):
-    """A parameter or tag as the wire has it."""
+    """A parameter or tag in MLflow's JSON."""
 
     key: str
     value: str

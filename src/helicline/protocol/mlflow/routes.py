@@ -1,4 +1,4 @@
-"""Every route of this wire, with the permission it asks for."""
+"""The routes of the MLflow protocol, each with the permission it requires."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ MLFLOW: tuple[Route, ...] = (
     ("DELETE", "/webhooks/{webhook_id}", "admin", webhooks.delete),
     ("POST", "/webhooks/{webhook_id}/test", "admin", webhooks.test),
 )
-# on 3.0 only
+# in version 3.0 of the API only
 EVALUATION: tuple[Route, ...] = (
     ("POST", "/datasets/create", "write", datasets.create),
     ("POST", "/datasets/search", "read", datasets.search),
@@ -138,7 +138,7 @@ EVALUATION: tuple[Route, ...] = (
     ("PUT", "/scorers/online-config", "write", scorers.set_online),
     ("GET", "/scorers/online-configs", "read", scorers.online),
 )
-# on 3.0 only: the same paths on 2.0 are the older API of LEGACY
+# in version 3.0 of the API only: in 2.0 the same paths are LEGACY
 TRACES: tuple[Route, ...] = (
     ("POST", "/traces", "write", traces.start),
     ("GET", "/traces/get", "read", traces.get),
@@ -159,7 +159,7 @@ LEGACY: tuple[Route, ...] = (
     ("PATCH", "/traces/{trace_id}", "write", legacy.end),
     ("GET", "/traces/{trace_id}/info", "read", legacy.get),
 )
-TRACES_EITHER: tuple[Route, ...] = (
+TRACES_BOTH: tuple[Route, ...] = (
     ("POST", "/traces/delete-traces", "write", traces.delete),
     ("POST", "/traces/link-to-run", "write", traces.link_to_run),
     ("POST", "/traces/link-prompts", "write", traces.link_prompts),
@@ -185,7 +185,7 @@ PLAIN: tuple[Route, ...] = (
 )
 
 
-def _below(prefixes: tuple[str, ...], routes: tuple[Route, ...]) -> tuple[Route, ...]:
+def _prefixed(prefixes: tuple[str, ...], routes: tuple[Route, ...]) -> tuple[Route, ...]:
     return tuple(
         (method, prefix + path, permission, handler)
         for prefix in prefixes
@@ -194,18 +194,18 @@ def _below(prefixes: tuple[str, ...], routes: tuple[Route, ...]) -> tuple[Route,
 
 
 ROUTES: tuple[Route, ...] = (
-    *_below(PREFIXES, MLFLOW),
-    *_below(PREFIXES, TRACES_EITHER),
-    *_below(("/api/3.0/mlflow", "/ajax-api/3.0/mlflow"), EVALUATION),
-    *_below(("/api/3.0/mlflow", "/ajax-api/3.0/mlflow"), TRACES),
-    *_below(("/api/2.0/mlflow", "/ajax-api/2.0/mlflow"), LEGACY),
-    *_below(("/api/2.0", "/ajax-api/2.0"), ARTIFACTS),
+    *_prefixed(PREFIXES, MLFLOW),
+    *_prefixed(PREFIXES, TRACES_BOTH),
+    *_prefixed(("/api/3.0/mlflow", "/ajax-api/3.0/mlflow"), EVALUATION),
+    *_prefixed(("/api/3.0/mlflow", "/ajax-api/3.0/mlflow"), TRACES),
+    *_prefixed(("/api/2.0/mlflow", "/ajax-api/2.0/mlflow"), LEGACY),
+    *_prefixed(("/api/2.0", "/ajax-api/2.0"), ARTIFACTS),
     *PLAIN,
 )
 
 
-class Table:
-    """The routes, ready for look-up: exact paths in a dict, patterns in a list."""
+class RouteTable:
+    """The routes for look-up by path: exact paths in a dict, patterns in a list."""
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
         self.exact: dict[str, dict[str, tuple[Permission, Handler]]] = {}
@@ -217,13 +217,13 @@ class Table:
                 self.exact.setdefault(path, {})[method] = (permission, handler)
 
     def find(self, method: str, path: str) -> tuple[Permission, Handler, dict[str, str]] | None:
-        """Return the route's permission, handler and path parameters, None where there is no such route."""
+        """Return the route's permission, handler and path parameters, or None where there is no such route."""
         if (verbs := self.exact.get(path)) is not None:
             route = verbs.get(method)
             return None if route is None else (*route, {})
         for pattern, verb, permission, handler in self.patterns:
-            if verb == method and (matched := pattern.fullmatch(path)):
-                return permission, handler, matched.groupdict()
+            if verb == method and (match := pattern.fullmatch(path)):
+                return permission, handler, match.groupdict()
         return None
 
 

@@ -1,4 +1,4 @@
-"""Runs, and what is logged to them, on the wire."""
+"""Runs and logging in the MLflow protocol."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from helicline.errors import Conflict
 from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.protocol.mlflow.fields import Fields
 from helicline.protocol.mlflow.metric.points import log_batch_of, log_metric_of
-from helicline.protocol.mlflow.request import Pair, Request, pairs, pruned
+from helicline.protocol.mlflow.request import Pair, Request, non_empty, pairs
 from helicline.records.run import DatasetInput, MetricPoint, ModelOutput, Run
 from helicline.tracking.checks import checked_key, checked_run
 
 STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 MAX_BATCH_TEXT = 1_000_000
-ID_HEADER = "x-helicline-id"  # the id that a run or model should have: copies of another server keep theirs
+ID_HEADER = "x-helicline-id"  # the id of the new run or model, so that `hl import` keeps the ids of another server
 
 
 class WireInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -52,7 +52,7 @@ def info_as_wire(run: Run) -> WireInfo:
 
 
 class WireMetric(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A point as the wire has it; NaN is text, and what is empty is absent."""
+    """A point in MLflow's JSON; NaN is a string, and empty fields are left out."""
 
     key: str
     value: float | str
@@ -65,7 +65,7 @@ class WireMetric(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 def points_as_wire(points: Iterable[MetricPoint]) -> list[WireMetric]:
-    """Return the points; most have no NaN and no model, and a page of runs has thousands of them."""
+    """Return the points for the wire. A page of runs has thousands, so the usual point takes a shorter path."""
     return [
         _point_as_wire(point)
         if point.value != point.value or point.model_id or point.run_id
@@ -103,11 +103,11 @@ class WireRun(msgspec.Struct, frozen=True):
 def as_wire(run: Run) -> WireRun:
     inputs, outputs = {}, {}
     if run.inputs or run.model_inputs or run.model_outputs:
-        inputs = pruned(
+        inputs = non_empty(
             dataset_inputs=[_input_as_wire(dataset) for dataset in run.inputs],
             model_inputs=[{"model_id": model_id} for model_id in run.model_inputs],
         )
-        outputs = pruned(
+        outputs = non_empty(
             model_outputs=[
                 {"model_id": model_output.model_id, "step": model_output.step} for model_output in run.model_outputs
             ]
@@ -118,8 +118,8 @@ def as_wire(run: Run) -> WireRun:
 
 def _input_as_wire(dataset: DatasetInput) -> dict[str, Any]:
     fields = ("name", "digest", "source_type", "source", "schema", "profile")
-    body = pruned(**{name: getattr(dataset, name) for name in fields})
-    return pruned(tags=pairs(dataset.tags), dataset=body)
+    body = non_empty(**{name: getattr(dataset, name) for name in fields})
+    return non_empty(tags=pairs(dataset.tags), dataset=body)
 
 
 async def create(request: Request) -> Any:
@@ -157,7 +157,7 @@ async def update(request: Request) -> Any:
     if isinstance(status, int) and 1 <= status <= len(STATUSES):
         status = STATUSES[status - 1]
     if status is not None and status not in STATUSES:
-        raise fields.wrong("status", status, f"one of {', '.join(STATUSES)}")
+        raise fields.invalid("status", status, f"one of {', '.join(STATUSES)}")
     end, name = fields.time("end_time"), fields.text("run_name") or None
     run = await request.write(lambda tx: tracking.update_run(tx, run_id, status=status, end_time=end, name=name))
     return {"run_info": info_as_wire(run)}
@@ -189,13 +189,13 @@ async def search(request: Request) -> Any:
             view=fields.text("run_view_type") or "ACTIVE_ONLY",
         )
     )
-    return pruned(runs=[as_wire(run) for run in runs], next_page_token=token)
+    return non_empty(runs=[as_wire(run) for run in runs], next_page_token=token)
 
 
 def _point(fields: Fields) -> MetricPoint:
     timestamp = fields.integer("timestamp")
     if timestamp is None:
-        missing(fields._label("timestamp"))
+        missing(fields.label("timestamp"))
     if fields.has("dataset_name") != fields.has("dataset_digest"):
         raise WireError(
             "INVALID_PARAMETER_VALUE", "Both dataset_name and dataset_digest must be provided if one is provided"
@@ -212,19 +212,19 @@ def _point(fields: Fields) -> MetricPoint:
 
 
 async def log_metric(request: Request) -> Any:
-    usual = log_metric_of(request.body)
-    if usual is None:
+    decoded = log_metric_of(request.body)
+    if decoded is None:
         fields = request.parse()
         run_id, point = _run_id(fields), _point(fields)
     else:
-        run_id, point = usual.run_id, usual
-    await request.gather(tracking.log_metrics, (run_id, [tracking.checked_point(point)]))
+        run_id, point = decoded.run_id, decoded
+    await request.write_bulk(tracking.log_metrics, (run_id, [tracking.checked_point(point)]))
     return {}
 
 
 async def log_parameter(request: Request) -> Any:
     run_id, key, value = _run_id(request.fields), request.fields.required("key"), request.fields.text("value")
-    checked_key("key", "Param key", key)  # in a batch it would be called by its number
+    checked_key("key", "Param key", key)  # `log_batch` would name the field by its position
     await request.write(lambda tx: tracking.log_batch(tx, run_id, params={key: value}))
     return {}
 
@@ -249,11 +249,11 @@ async def log_batch(request: Request) -> Any:
             f"Batched logging API requests must be at most {MAX_BATCH_TEXT} bytes,"
             f" got a request of size {len(request.body)}.",
         )
-    usual = log_batch_of(request.body)
-    if usual is None:
+    decoded = log_batch_of(request.body)
+    if decoded is None:
         return await _log_anything(request)
-    _check_sizes(usual.metrics, (), ())
-    await request.gather(tracking.log_metrics, (usual.run_id, tracking.checked_points(usual.metrics)))
+    _check_sizes(decoded.metrics, (), ())
+    await request.write_bulk(tracking.log_metrics, (decoded.run_id, tracking.checked_points(decoded.metrics)))
     return {}
 
 
@@ -264,16 +264,16 @@ async def _log_anything(request: Request) -> Any:
     _check_sizes(metrics, params, tags)
     keys = [param.required("key") for param in params]
     if len(set(keys)) != len(keys):
-        twice = sorted({key for key in keys if keys.count(key) > 1})
+        duplicates = sorted({key for key in keys if keys.count(key) > 1})
         raise WireError(
             "INVALID_PARAMETER_VALUE",
-            f"Duplicate parameter keys have been submitted: {twice}. Please ensure the request contains only one"
+            f"Duplicate parameter keys have been submitted: {duplicates}. Please ensure the request contains only one"
             " param value per param key.",
         )
     points = [_point(metric) for metric in metrics]
-    named, tagged = fields.pairs("params"), fields.pairs("tags")
+    param_values, tag_values = fields.pairs("params"), fields.pairs("tags")
     checked_run("run_id", run_id)
-    await request.write(lambda tx: tracking.log_batch(tx, run_id, metrics=points, params=named, tags=tagged))
+    await request.write(lambda tx: tracking.log_batch(tx, run_id, metrics=points, params=param_values, tags=tag_values))
     return {}
 
 
@@ -313,7 +313,7 @@ async def log_outputs(request: Request) -> Any:
 
 
 async def log_model(request: Request) -> Any:
-    """Note a model in the run's tag, as clients before MLflow 3 do."""
+    """Record a logged model in a tag of the run, as clients before MLflow 3 do."""
     run_id, text = _run_id(request.fields), request.fields.required("model_json")
     try:
         document = msgspec.json.decode(text)
@@ -322,5 +322,5 @@ async def log_model(request: Request) -> Any:
     missing = sorted({"artifact_path", "flavors", "utc_time_created", "run_id"} - set(document or ()))
     if not isinstance(document, dict) or missing:
         raise WireError("INVALID_PARAMETER_VALUE", f"Model json is missing mandatory fields: {missing}")
-    await request.write(lambda tx: tracking.note_model(tx, run_id, document))
+    await request.write(lambda tx: tracking.record_model(tx, run_id, document))
     return {}

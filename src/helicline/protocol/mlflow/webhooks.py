@@ -1,4 +1,4 @@
-"""Webhooks on the wire. A secret goes in and never comes out."""
+"""Webhooks in the MLflow protocol. No answer contains a secret."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import msgspec
 from helicline import webhook as webhooks
 from helicline.clock import epoch_ms
 from helicline.protocol.mlflow.fields import Fields
-from helicline.protocol.mlflow.request import Request, pruned
+from helicline.protocol.mlflow.request import Request, non_empty
 from helicline.protocol.webhook import send
 from helicline.records.webhook import Webhook
 
 
 def as_wire(webhook: Webhook) -> dict[str, Any]:
-    return pruned(
+    return non_empty(
         webhook_id=webhook.id,
         name=webhook.name,
         url=webhook.url,
@@ -64,8 +64,8 @@ async def create(request: Request) -> Any:
 
 async def listing(request: Request) -> Any:
     size, token = request.fields.integer("max_results") or 100, request.fields.text("page_token")
-    records, following = await request.read(lambda tx: webhooks.list_webhooks(tx, max_results=size, page_token=token))
-    return pruned(webhooks=[as_wire(webhook) for webhook in records], next_page_token=following)
+    records, next_token = await request.read(lambda tx: webhooks.list_webhooks(tx, max_results=size, page_token=token))
+    return non_empty(webhooks=[as_wire(webhook) for webhook in records], next_page_token=next_token)
 
 
 async def get(request: Request) -> Any:
@@ -90,16 +90,16 @@ async def delete(request: Request) -> Any:
 
 
 async def test(request: Request) -> Any:
-    """Send an example of an event now, and answer how that went."""
+    """Send an example of an event now, and answer the result of the request."""
     webhook = await request.read(lambda tx: webhooks.get_webhook(tx, request.parts["webhook_id"]))
     event = _event(request.fields.object("event")) if request.fields.has("event") else webhook.events[0]
     if event not in webhooks.EVENTS:
-        raise request.fields.wrong("event", event, f"one of {', '.join(webhooks.EVENTS)}")
+        raise request.fields.invalid("event", event, f"one of {', '.join(webhooks.EVENTS)}")
     now = request.store.clock.now()
     body, delivery_id = msgspec.json.encode(webhooks.example(event, now)).decode(), str(uuid.uuid4())
-    secret = request.vault.open(webhook.secret, webhooks.about(webhook.id))
-    headers = send.headers(secret, delivery_id, str(epoch_ms(now) // 1000), body)
+    secret = request.vault.open(webhook.secret, webhooks.secret_context(webhook.id))
+    headers = send.headers(secret, body, delivery_id=delivery_id, timestamp=str(epoch_ms(now) // 1000))
     private = request.settings.webhook_private
     outcome = await asyncio.to_thread(send.post, webhook.url, body, headers, private=private)
-    wire = pruned(response_status=outcome.status or None, response_body=outcome.body, error_message=outcome.error)
+    wire = non_empty(response_status=outcome.status or None, response_body=outcome.body, error_message=outcome.error)
     return {"result": wire | {"success": 200 <= outcome.status < 300}}

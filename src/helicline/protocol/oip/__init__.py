@@ -1,1 +1,1 @@
-"""Open Inference Protocol V2 (REST, JSON): the shapes that any inference client speaks."""
+"""Open Inference Protocol V2 (REST, JSON), which inference clients of several vendors use."""

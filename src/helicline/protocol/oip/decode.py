@@ -1,4 +1,4 @@
-"""The JSON infer request -> named tensors -> what a model's signature takes."""
+"""Decodes a JSON infer request to named tensors, and these to the inputs of a model's signature."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DTYPES = {
     "BYTES": "object",
 }
 _DATATYPES = {name: datatype for datatype, name in DTYPES.items()}
-_COLUMN_TAKES = {
+_COLUMN_ACCEPTS = {
     "double": ("FP64", "FP32", "FP16", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32"),
     "float": ("FP32", "FP64", "FP16", "INT8", "INT16", "INT32", "UINT8", "UINT16"),
     "long": ("INT64", "INT8", "INT16", "INT32", "UINT8", "UINT16", "UINT32"),
@@ -38,7 +38,7 @@ _COLUMN_TAKES = {
     "datetime": ("BYTES",),
     "binary": ("BYTES",),
 }
-_SHOWN = {"double": "FP64", "float": "FP32", "long": "INT64", "integer": "INT32", "boolean": "BOOL"}
+_COLUMN_DATATYPES = {"double": "FP64", "float": "FP32", "long": "INT64", "integer": "INT32", "boolean": "BOOL"}
 _RESERVED = {"content_type", "headers", "binary_data_output", "timeout", "priority", "prediction_id"} | {
     "sequence_id",
     "sequence_start",
@@ -50,7 +50,7 @@ _RESERVED = {"content_type", "headers", "binary_data_output", "timeout", "priori
 
 @dataclass(slots=True)
 class InputTensor:
-    """One tensor as sent: `flat` is row major."""
+    """One input tensor; `flat` holds its values in row-major order."""
 
     name: str
     datatype: str
@@ -66,7 +66,7 @@ class InputTensor:
         return math.prod(self.shape[1:])
 
     def array(self) -> np.ndarray[Any, Any]:
-        """Return the tensor as an array; null in a float tensor is NaN."""
+        """Return the tensor as an array; null in a float tensor becomes NaN."""
         values = [math.nan if v is None else v for v in self.flat] if None in self.flat else self.flat
         try:
             return np.array(values, dtype=DTYPES[self.datatype]).reshape(self.shape)
@@ -85,7 +85,7 @@ class InferRequest:
 
 
 def read(body: bytes) -> InferRequest:
-    """Return the request of a JSON body.
+    """Return the infer request of a JSON body.
 
     Raises:
         Invalid: malformed JSON, a wrong shape, datatype or value; the message names the tensor.
@@ -96,7 +96,7 @@ def read(body: bytes) -> InferRequest:
     tensors = payload.get("inputs")
     if type(tensors) is not list or not tensors:
         raise Invalid("inputs", tensors, "a non-empty list of tensors")
-    inputs = [_tensor(tensor, place) for place, tensor in enumerate(tensors)]
+    inputs = [_tensor(tensor, index) for index, tensor in enumerate(tensors)]
     if len({tensor.name for tensor in inputs}) != len(inputs):
         raise Invalid("inputs", [tensor.name for tensor in inputs], "tensors with distinct names")
     request_id = payload.get("id")
@@ -124,12 +124,12 @@ def _outputs(outputs: Any) -> list[str]:
     return [output["name"] for output in outputs]
 
 
-def _tensor(document: Any, place: int) -> InputTensor:
+def _tensor(document: Any, index: int) -> InputTensor:
     if type(document) is not dict:
-        raise Invalid(f"inputs[{place}]", document, "an object {name, shape, datatype, data}")
+        raise Invalid(f"inputs[{index}]", document, "an object {name, shape, datatype, data}")
     name, datatype, shape = document.get("name"), document.get("datatype"), document.get("shape")
     if type(name) is not str or not name:
-        raise Invalid(f"inputs[{place}].name", name, "non-empty text")
+        raise Invalid(f"inputs[{index}].name", name, "non-empty text")
     if type(datatype) is not str or datatype not in DTYPES:
         raise Invalid(f"inputs.{name}.datatype", datatype, f"one of {', '.join(DTYPES)}")
     if type(shape) is not list or not shape or any(type(n) is not int or n < 0 for n in shape):
@@ -175,7 +175,7 @@ def _check_values(flat: list[Any], name: str, *, datatype: str) -> None:
 
 
 def rows_for(request: InferRequest, signature: Signature) -> list[Row]:
-    """Return the rows for a tabular signature: one tensor a column, or one matrix of all columns.
+    """Return the rows for a signature of columns: from one tensor per column, or from one matrix of all columns.
 
     Raises:
         Invalid: a tensor is missing, unknown, or has the wrong datatype or shape.
@@ -199,13 +199,15 @@ def _matrix_rows(tensor: InputTensor, columns: tuple[Column, ...]) -> list[Row]:
         raise Invalid(f"inputs.{tensor.name}.shape", list(tensor.shape), f"[-1, {width}], a column each")
     for column in columns:
         _check_column(column, tensor)
-    return [tensor.flat[at : at + width] for at in range(0, len(tensor.flat), width)]
+    return [tensor.flat[start : start + width] for start in range(0, len(tensor.flat), width)]
 
 
 def _column_values(column: Column, tensor: InputTensor | None, *, count: int) -> list[Any]:
     if tensor is None:
         if column.required:
-            raise Invalid(f"inputs.{column.name}", None, f"a tensor of type {_SHOWN.get(column.type, 'BYTES')}")
+            raise Invalid(
+                f"inputs.{column.name}", None, f"a tensor of type {_COLUMN_DATATYPES.get(column.type, 'BYTES')}"
+            )
         return [None] * count
     _check_column(column, tensor)
     if tensor.width != 1 or tensor.rows != count:
@@ -214,14 +216,16 @@ def _column_values(column: Column, tensor: InputTensor | None, *, count: int) ->
 
 
 def _check_column(column: Column, tensor: InputTensor) -> None:
-    takes = _COLUMN_TAKES.get(column.type, ("BYTES",))
-    if tensor.datatype not in takes:
+    accepted = _COLUMN_ACCEPTS.get(column.type, ("BYTES",))
+    if tensor.datatype not in accepted:
         where = f"column {column.name!r} (tensor {tensor.name!r})"
-        raise Invalid(where, tensor.datatype, f"{_SHOWN.get(column.type, 'BYTES')} (the signature says {column.type})")
+        raise Invalid(
+            where, tensor.datatype, f"{_COLUMN_DATATYPES.get(column.type, 'BYTES')} (the signature says {column.type})"
+        )
 
 
 def arrays_for(request: InferRequest, signature: Signature) -> dict[str, np.ndarray[Any, Any]]:
-    """Return arrays by tensor name for a tensor signature (its one unnamed tensor has the name '').
+    """Return arrays by tensor name for a signature of tensors; an unnamed tensor has the name ''.
 
     Raises:
         Invalid: a tensor is missing, unknown, or has the wrong datatype or shape.
@@ -242,7 +246,7 @@ def arrays_for(request: InferRequest, signature: Signature) -> dict[str, np.ndar
 def _checked_array(tensor: InputTensor, expected: Tensor) -> np.ndarray[Any, Any]:
     shape = tensor.shape
     if len(shape) != len(expected.shape) or any(
-        want not in (-1, size) for size, want in zip(shape, expected.shape, strict=True)
+        expected_size not in (-1, size) for size, expected_size in zip(shape, expected.shape, strict=True)
     ):
         raise Invalid(f"inputs.{tensor.name}.shape", list(shape), str(list(expected.shape)))
     array = tensor.array()

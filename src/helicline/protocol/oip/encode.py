@@ -1,4 +1,4 @@
-"""Model outputs -> the JSON infer response."""
+"""Encodes model outputs as the JSON infer response."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from helicline.protocol.oip.decode import DTYPES
 from helicline.protocol.scoring.encode import jsonable
 
-_OF_DTYPE = {name: datatype for datatype, name in DTYPES.items() if name != "object"}
+_DATATYPES = {name: datatype for datatype, name in DTYPES.items() if name != "object"}
 
 
 def datatype_of(dtype: np.dtype[Any]) -> str:
-    """Return the protocol's name of a NumPy dtype; what it does not know is BYTES."""
-    return _OF_DTYPE.get(dtype.name, "BYTES")
+    """Return the protocol's name of a NumPy dtype; BYTES for every dtype that it does not define."""
+    return _DATATYPES.get(dtype.name, "BYTES")
 
 
 def output_tensors(output: Any, names: list[str]) -> list[dict[str, Any]]:
@@ -49,7 +49,7 @@ def _text(value: Any) -> str:
 
 
 def infer_response(head: dict[str, Any], output: Any, *, names: list[str], requested: list[str]) -> bytes:
-    """Return the body: `head` (model_name, id, parameters, ...) and the outputs asked for (all if none)."""
+    """Return the body: `head` (model_name, id, parameters, ...) and the requested outputs, or all outputs."""
     tensors = output_tensors(output, names)
     if requested:
         tensors = [tensor for tensor in tensors if tensor["name"] in requested]

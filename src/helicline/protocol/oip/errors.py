@@ -1,4 +1,4 @@
-"""The one error shape of the protocol: any status outside 2xx with `{"error": "..."}`."""
+"""The error body of the protocol: `{"error": "..."}` with any status outside 2xx."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import json
 
 
 def oip_error(message: str) -> bytes:
-    """Return the body of a refusal."""
+    """Return the body of an error."""
     return json.dumps({"error": message}).encode()

@@ -1,4 +1,4 @@
-"""What the server and a model say of themselves, from the model's signature."""
+"""The metadata of the server and of a model, from the model's signature."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from helicline.protocol.oip.encode import datatype_of
 from helicline.protocol.scoring.signature import Column, Signature, Tensor
 
-_OF_COLUMN = {"boolean": "BOOL", "integer": "INT32", "long": "INT64", "float": "FP32", "double": "FP64"}
+_COLUMN_DATATYPES = {"boolean": "BOOL", "integer": "INT32", "long": "INT64", "float": "FP32", "double": "FP64"}
 
 
 def server_metadata(version: str) -> bytes:
-    """Return the answer of `GET /v2`."""
+    """Return the body of the answer to `GET /v2`."""
     return json.dumps({"name": "helicline", "version": version, "extensions": ["parameters"]}).encode()
 
 
 def model_metadata(name: str, versions: list[str], *, signature: Signature) -> bytes:
-    """Return the answer of `GET /v2/models/{name}`."""
-    inputs = _of(signature.columns, signature.tensors, unnamed="input-0")
-    outputs = _of(signature.output_columns, signature.output_tensors, unnamed="output-1")
+    """Return the body of the answer to `GET /v2/models/{name}`."""
+    inputs = _tensors(signature.columns, signature.tensors, unnamed="input-0")
+    outputs = _tensors(signature.output_columns, signature.output_tensors, unnamed="output-1")
     body = {
         "name": name,
         "versions": versions,
@@ -31,16 +31,16 @@ def model_metadata(name: str, versions: list[str], *, signature: Signature) -> b
 
 
 def output_names(signature: Signature) -> list[str]:
-    """Return the names that answers give their tensors, in the order of the signature."""
-    return [t["name"] for t in _of(signature.output_columns, signature.output_tensors, unnamed="output-1")]
+    """Return the names of the output tensors, in the order of the signature."""
+    return [t["name"] for t in _tensors(signature.output_columns, signature.output_tensors, unnamed="output-1")]
 
 
-def _of(columns: tuple[Column, ...], tensors: tuple[Tensor, ...], *, unnamed: str) -> list[dict[str, Any]]:
+def _tensors(columns: tuple[Column, ...], tensors: tuple[Tensor, ...], *, unnamed: str) -> list[dict[str, Any]]:
     return [_column(column, unnamed) for column in columns] + [_tensor(tensor, unnamed) for tensor in tensors]
 
 
 def _column(column: Column, unnamed: str) -> dict[str, Any]:
-    datatype = _OF_COLUMN.get(column.type, "BYTES")
+    datatype = _COLUMN_DATATYPES.get(column.type, "BYTES")
     return {"name": column.name or unnamed, "datatype": datatype, "shape": [-1, 1]}
 
 

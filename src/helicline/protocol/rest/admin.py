@@ -1,4 +1,4 @@
-"""Status, events, tokens, the walk back and the harvest's rows over HTTP."""
+"""Status, events, tokens, the origin of a prediction and labelled rows over HTTP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from helicline import bus
 from helicline.errors import Invalid
 from helicline.loop import access, status
 from helicline.loop.walk import why
-from helicline.protocol.rest.edge import Edge, Page, bounded
+from helicline.protocol.rest.edge import Edge, Page, checked_limit
 from helicline.protocol.rest.feed import Feed
 from helicline.records.access import Token
 from helicline.records.event import Event
@@ -35,7 +35,7 @@ class TokenBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class TokenMade(msgspec.Struct, frozen=True, kw_only=True):
-    """A new token; the secret is shown this once and kept nowhere."""
+    """A new token with its secret; the secret is not stored and cannot be shown again."""
 
     id: str
     name: str
@@ -61,20 +61,20 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 
 @get("/status", sync_to_thread=True)
 def get_status(edge: Edge) -> status.Status:
-    """The ring: every station's counts, and what needs a person."""
+    """Counts for each part of the loop, and what needs a person."""
     return edge.read(lambda tx: status.read(tx, version=helicline.__version__))
 
 
 @get("/events", sync_to_thread=True)
 def list_events(edge: Edge, noun: str = "", id: str = "", before: int = 0, limit: int = 100) -> Page[Event]:
     """Events, newest first."""
-    page = edge.read(lambda tx: events.latest(tx, noun=noun, id=id, before=before, limit=bounded(limit)))
+    page = edge.read(lambda tx: events.latest(tx, noun=noun, id=id, before=before, limit=checked_limit(limit)))
     return Page(page, str(page[-1].seq) if len(page) == limit else "")
 
 
 @get("/audit", sync_to_thread=True)
 def verify_audit(edge: Edge) -> Audit:
-    """Walk the whole chain of events and say whether it holds."""
+    """Verify the hash chain of all events."""
     try:
         return Audit(ok=True, events=edge.read(bus.verify))
     except bus.ChainBreak as broken:
@@ -83,7 +83,7 @@ def verify_audit(edge: Edge) -> Audit:
 
 @get("/stream", media_type="text/event-stream")
 async def stream(edge: Edge, feed: Feed, after: int = -1) -> Stream:
-    """Server-sent events: `{seq, noun, id, verb}` of every change after `after` (now, if left out)."""
+    """Server-sent events: `{seq, noun, id, verb, at}` of every change after `after` (default: now)."""
     return Stream(
         _live(feed, feed.seq if after < 0 else after),
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
@@ -105,13 +105,13 @@ async def _live(feed: Feed, seq: int) -> AsyncIterator[bytes]:
 
 @get("/why/{prediction_id:str}", sync_to_thread=True)
 def get_why(edge: Edge, prediction_id: str) -> why.Answer:
-    """What stands behind one prediction: version, run, code, environment, data, gates, people."""
+    """The origin of one prediction: version, run, code, environment, data, gates, people."""
     return why.why(edge.context, prediction_id)
 
 
 @get("/deployments/{name:str}/labelled", sync_to_thread=True, media_type="application/vnd.apache.parquet")
 def get_labelled(edge: Edge, name: str, label: str = "label", since_ms: int = 0) -> Response[bytes]:
-    """Production rows whose label came in, as Parquet: the model's inputs and the label."""
+    """Predictions whose label has arrived, as Parquet: the model's inputs and the label."""
     edge.read(lambda tx: nouns.DEPLOYMENTS.get(tx, name))
     with NamedTemporaryFile(suffix=".parquet", dir=edge.context.home) as target:
         path = Path(target.name)
@@ -121,7 +121,7 @@ def get_labelled(edge: Edge, name: str, label: str = "label", since_ms: int = 0)
     return Response(body, headers=headers)
 
 
-def _shown(token: Token) -> TokenShown:
+def _without_secret(token: Token) -> TokenShown:
     return TokenShown(
         id=token.id,
         name=token.name,
@@ -134,7 +134,7 @@ def _shown(token: Token) -> TokenShown:
 
 @post("/tokens", sync_to_thread=True)
 def create_token(edge: Edge, data: TokenBody) -> TokenMade:
-    """Make a token; its secret is in this answer and nowhere else."""
+    """Make a token; only this answer contains its secret."""
     if not 1 <= data.days <= 3650:
         raise Invalid("days", data.days, "1 to 3650")
     token, secret = edge.write(
@@ -145,14 +145,14 @@ def create_token(edge: Edge, data: TokenBody) -> TokenMade:
 
 @get("/tokens", sync_to_thread=True)
 def list_tokens(edge: Edge) -> Page[TokenShown]:
-    """Every token without its secret."""
-    return Page([_shown(token) for token in edge.read(nouns.TOKENS.select)])
+    """Every token, without its secret."""
+    return Page([_without_secret(token) for token in edge.read(nouns.TOKENS.select)])
 
 
 @post("/tokens/{token_id:str}/revoke", sync_to_thread=True, status_code=200)
 def revoke_token(edge: Edge, token_id: str) -> TokenShown:
     """End a token at once."""
-    return _shown(edge.write(lambda tx: access.revoke(tx, token_id)))
+    return _without_secret(edge.write(lambda tx: access.revoke(tx, token_id)))
 
 
 ROUTES = [

@@ -12,13 +12,13 @@ from litestar import Request, get, post, put
 from litestar.response import Stream
 
 from helicline.data import tree, versions
-from helicline.protocol.rest.edge import Edge, Page, bounded
+from helicline.protocol.rest.edge import Edge, Page, checked_limit
 from helicline.records.dataset import Dataset, DatasetRef, DatasetVersion, FileEntry, TreeDiff
 from helicline.store.blobs import Blobs, checked_digest
 
 
 class CommitBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Files by path, whose blobs were uploaded before, as a new version that `ref` then points to."""
+    """Files by path, whose blobs were uploaded before; they become a new version, and `ref` points to it."""
 
     files: list[FileEntry]
     ref: str = "main"
@@ -62,7 +62,7 @@ def list_datasets(edge: Edge) -> Page[DatasetSummary]:
 @get("/datasets/{name:str}/versions", sync_to_thread=True)
 def list_versions(edge: Edge, name: str, limit: int = 200) -> Page[DatasetVersion]:
     """The versions of a dataset, newest first."""
-    return Page(edge.read(lambda tx: versions.versions(tx, name, limit=bounded(limit))))
+    return Page(edge.read(lambda tx: versions.versions(tx, name, limit=checked_limit(limit))))
 
 
 @get("/datasets/{name:str}/versions/{point:str}", sync_to_thread=True)
@@ -104,13 +104,13 @@ def point_ref(edge: Edge, name: str, ref: str, data: PointBody) -> DatasetRef:
 
 @post("/blobs/missing", sync_to_thread=True, status_code=200)
 def missing_blobs(edge: Edge, data: MissingBody) -> MissingBody:
-    """Those of the given hashes that the store does not have yet."""
+    """Those of the given hashes that the store does not have."""
     return MissingBody([digest for digest in data.hashes if not edge.context.blobs.has(digest)])
 
 
 @put("/blobs", status_code=201)
 async def put_blob(request: Request[Any, Any, Any], edge: Edge) -> BlobKept:
-    """Keep the body as a blob; answered after it is durable."""
+    """Store the body as a blob; the answer comes after it is durable."""
     limit = edge.context.settings.max_upload_bytes
     digest, size = await receive(request.stream(), edge.context.blobs, limit=limit)
     return BlobKept(hash=digest, size=size)
@@ -123,31 +123,31 @@ def get_blob(edge: Edge, digest: str) -> Stream:
 
 
 async def receive(stream: AsyncIterator[bytes], blobs: Blobs, *, limit: int) -> tuple[str, int]:
-    """Store a body as it comes in, never more than a few pieces of it in memory."""
+    """Store a request body as a blob while it arrives; at most 16 pieces are in memory."""
     pieces: queue.Queue[bytes | None] = queue.Queue(maxsize=16)
 
-    def received() -> Iterator[bytes]:
+    def body_pieces() -> Iterator[bytes]:
         while (piece := pieces.get()) is not None:
             yield piece
 
-    keeping = asyncio.ensure_future(asyncio.to_thread(blobs.put, received(), limit=limit))
+    upload = asyncio.ensure_future(asyncio.to_thread(blobs.put, body_pieces(), limit=limit))
     try:
         async for piece in stream:
-            while not keeping.done():
+            while not upload.done():
                 try:
                     pieces.put_nowait(piece)
                     break
                 except queue.Full:
                     await asyncio.sleep(0.001)
-            if keeping.done():
+            if upload.done():
                 break
     finally:
-        await _close(pieces, keeping)
-    return await keeping
+        await _close(pieces, upload)
+    return await upload
 
 
-async def _close(pieces: queue.Queue[bytes | None], keeping: asyncio.Future[tuple[str, int]]) -> None:
-    while not keeping.done():
+async def _close(pieces: queue.Queue[bytes | None], upload: asyncio.Future[tuple[str, int]]) -> None:
+    while not upload.done():
         try:
             pieces.put_nowait(None)
             return

@@ -1,4 +1,4 @@
-"""Deployments, rollouts and the gateway's side of them over HTTP."""
+"""Deployments and rollouts over HTTP, and the endpoints of the gateway."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from litestar import Response, get, post, put
 
 from helicline.errors import Conflict, NotFound
 from helicline.loop import guarding
-from helicline.protocol.rest.edge import NOTHING_NEW, Done, Edge, Page, bounded
+from helicline.protocol.rest.edge import NO_CHANGE_RESPONSES, Done, Edge, Page, checked_limit
 from helicline.protocol.rest.feed import Feed
 from helicline.records.deployment import (
     Deployment,
@@ -32,7 +32,7 @@ from helicline.store.unit import Reader, Tx
 
 
 class DeploymentDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """A deployment with everything its page shows."""
+    """A deployment with its revisions, rollouts, counts and gateways."""
 
     deployment: Deployment
     revisions: list[Revision]
@@ -44,7 +44,7 @@ class DeploymentDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeployBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Roll a model version out, by the plan or at once."""
+    """A model version to deploy, with a rollout plan or at once."""
 
     model: str
     number: int
@@ -80,13 +80,13 @@ def list_deployments(edge: Edge) -> Page[DeploymentDetail]:
 
 @get("/deployments/{name:str}", sync_to_thread=True)
 def get_deployment(edge: Edge, name: str) -> DeploymentDetail:
-    """One deployment: revisions, the rollout under way with its guards, counts as the gateway reports them."""
+    """One deployment: revisions, the active rollout with its guards, counts as the gateway reports them."""
     return edge.read(lambda tx: _detail(tx, name))
 
 
 @post("/deployments/{name:str}/rollouts", sync_to_thread=True)
 def start_rollout(edge: Edge, name: str, data: DeployBody) -> Rollout:
-    """Start to roll a version out (at once if no plan is given); 409 while another rollout is under way."""
+    """Start a rollout of a version (at once if no plan is given); 409 while another rollout is active."""
     at_once = RolloutPlan(steps=(RolloutStep(weight_bp=10000, min_requests=0, min_s=0.0, max_s=0.0),))
 
     def unit(tx: Tx) -> Rollout:
@@ -99,7 +99,7 @@ def start_rollout(edge: Edge, name: str, data: DeployBody) -> Rollout:
 
 @post("/deployments/{name:str}/rollback", sync_to_thread=True, status_code=200)
 def roll_back(edge: Edge, name: str, data: ReasonBody) -> DeploymentDetail:
-    """Roll back: the rollout under way if there is one, else to the previous revision, which is warm."""
+    """Roll back the active rollout, or else return to the previous revision, which is still loaded."""
 
     def unit(tx: Tx) -> None:
         if nouns.DEPLOYMENTS.find(tx, name) is None:
@@ -127,13 +127,13 @@ def advance(edge: Edge, name: str, data: ReasonBody) -> Rollout:
 
 @post("/deployments/{name:str}/hold", sync_to_thread=True, status_code=200)
 def hold(edge: Edge, name: str) -> Rollout:
-    """Keep the weights as they are; guards still roll back."""
+    """Keep the weights as they are; guards can still roll back."""
     return edge.write(lambda tx: rollout.hold(tx, name))
 
 
 @post("/deployments/{name:str}/resume", sync_to_thread=True, status_code=200)
 def resume(edge: Edge, name: str) -> Rollout:
-    """Let a held rollout go on."""
+    """Continue a held rollout."""
     return edge.write(lambda tx: rollout.resume(tx, name))
 
 
@@ -141,12 +141,12 @@ def resume(edge: Edge, name: str) -> Rollout:
 def list_predictions(edge: Edge, name: str, limit: int = 50) -> Page[Prediction]:
     """The newest logged predictions."""
     edge.read(lambda tx: nouns.DEPLOYMENTS.get(tx, name))
-    return Page(predictions.recent(edge.context.home, name, bounded(limit)))
+    return Page(predictions.recent(edge.context.home, name, checked_limit(limit)))
 
 
-@get("/gateway/desired", responses=NOTHING_NEW)
+@get("/gateway/desired", responses=NO_CHANGE_RESPONSES)
 async def get_desired(edge: Edge, feed: Feed, after: int = -1, wait_s: float = 20.0) -> Response[Desired | None]:
-    """What gateways should do, once its generation is after `after`; 204 when nothing changed within `wait_s`."""
+    """The desired state of gateways once its generation is after `after`; 204 when nothing changed within `wait_s`."""
     end = asyncio.get_running_loop().time() + min(max(wait_s, 0.0), 30.0)
     while True:
         seq = feed.seq
@@ -160,11 +160,11 @@ async def get_desired(edge: Edge, feed: Feed, after: int = -1, wait_s: float = 2
 
 @put("/gateway/observed", sync_to_thread=True, status_code=200)
 def put_observed(edge: Edge, data: Observed) -> Done:
-    """Take in what a gateway reports of its revisions and counts."""
+    """Record what a gateway reports of its revisions and counts."""
     try:
         edge.write(lambda tx: deployments.observe(tx, data))
     except Conflict:
-        edge.write(lambda tx: deployments.observe(tx, data))  # two reports met; the second try sees the first
+        edge.write(lambda tx: deployments.observe(tx, data))  # two reports met; the second attempt reads the first
     return Done()
 
 

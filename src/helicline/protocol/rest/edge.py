@@ -1,4 +1,4 @@
-"""What every handler of our API is given: the context, who asks, and units of work in that name."""
+"""What every handler of `/api/v1` gets: the context, the caller, and units of work in the caller's name."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from helicline.records.access import Caller
 from helicline.store.unit import Reader, Tx
 
 T = TypeVar("T")
-# for the document: what a route that waits answers where its time ran out
-NOTHING_NEW = {204: ResponseSpec(None, description="Nothing new within `wait_s`", generate_examples=False)}
+# for the OpenAPI document: the answer of a route that waits, after `wait_s`
+NO_CHANGE_RESPONSES = {204: ResponseSpec(None, description="Nothing new within `wait_s`", generate_examples=False)}
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """A page of a list, and where the next one begins ("" at the end)."""
+    """A page of a list, and the token of the next page ("" at the end)."""
 
     items: list[T]
     next: str = ""
 
 
 class Done(msgspec.Struct, frozen=True):
-    """An action was carried out."""
+    """The answer of an action without a value."""
 
     ok: bool = True
 
 
 class Edge:
-    """One request's view of the server."""
+    """Access of one request to the store, in the name of its caller."""
 
     def __init__(self, context: Context, caller: Caller, request_id: str) -> None:
         self.context, self.caller, self.request_id = context, caller, request_id
@@ -43,10 +43,10 @@ class Edge:
         return self.context.store.write(unit, actor=self.caller.name, request_id=self.request_id)
 
 
-def bounded(limit: int, *, most: int = 1000) -> int:
-    """Return `limit` if it can be a page size. Raises Invalid otherwise."""
+def checked_limit(limit: int, *, max_limit: int = 1000) -> int:
+    """Return `limit` if it is a valid page size. Raises Invalid otherwise."""
     from helicline.errors import Invalid
 
-    if not 1 <= limit <= most:
-        raise Invalid("limit", limit, f"1 to {most}")
+    if not 1 <= limit <= max_limit:
+        raise Invalid("limit", limit, f"1 to {max_limit}")
     return limit

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents, one table."""
+"""The table of errors as RFC 9457 problem documents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATUS: dict[str, int] = {
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An error as a client sees it: what happened, which field, and the next step."""
+    """An error as a client gets it: what happened, which field, and the next step."""
 
     title: str
     status: int
@@ -37,13 +37,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def status_of(kind: type[errors.HeliclineError]) -> int:
-    """Return the status of an error's own code, or else that of the nearest class above it in the tree."""
+    """Return the HTTP status for the error's code, or for the nearest base class that has one."""
     codes = (getattr(ancestor, "code", "") for ancestor in kind.__mro__)
     return next((STATUS[code] for code in codes if code in STATUS), 500)
 
 
 def problem_of(error: errors.HeliclineError, request_id: str = "") -> Problem:
-    """Return the problem document of one of our errors."""
+    """Return the problem document of an error."""
     return Problem(
         title=error.code.replace("_", " ").capitalize(),
         status=status_of(type(error)),
@@ -56,8 +56,8 @@ def problem_of(error: errors.HeliclineError, request_id: str = "") -> Problem:
     )
 
 
-def bare(status: int, detail: str, *, code: str = "", hint: str = "", request_id: str = "") -> Problem:
-    """Return a problem that comes from the edge itself: a route that does not exist, a body that is not JSON."""
+def http_problem(status: int, detail: str, *, code: str = "", hint: str = "", request_id: str = "") -> Problem:
+    """Return a problem of the HTTP layer itself: a route that does not exist, a body that is not JSON."""
     title = {
         400: "Invalid",
         401: "Unauthenticated",

@@ -1,4 +1,4 @@
-"""What was just committed, for those who wait: long polls and the live stream."""
+"""The newest committed events, for long polls and the live stream."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Sequence
 
 from helicline.records.event import Event
 
-KEPT = 2000
+MAX_EVENTS = 2000
 
 
 class Feed:
-    """The newest events, and a way to sleep until one of a kind comes. Filled from the store's writer thread."""
+    """The newest events in memory, and a way to wait for the next one. The store's writer thread fills it."""
 
     def __init__(self) -> None:
         self.seq = 0
         self.closed = False
-        self._recent: deque[Event] = deque(maxlen=KEPT)
+        self._recent: deque[Event] = deque(maxlen=MAX_EVENTS)
         self._waiting: set[asyncio.Future[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -25,11 +25,11 @@ class Feed:
         self._loop = loop
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Take in committed events; called from any thread."""
+        """Add committed events; safe to call from any thread."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._take, list(events))
+            self._loop.call_soon_threadsafe(self._add, list(events))
 
-    def _take(self, events: list[Event]) -> None:
+    def _add(self, events: list[Event]) -> None:
         self._recent.extend(events)
         self.seq = max([self.seq, *(event.seq for event in events)])
         for waiter in self._waiting:
@@ -37,15 +37,15 @@ class Feed:
                 waiter.set_result(None)
 
     def close(self) -> None:
-        """Let everybody who waits go."""
+        """End every wait."""
         self.closed = True
-        self._take([])
+        self._add([])
 
     def after(self, seq: int, nouns: Sequence[str] = ()) -> list[Event]:
         return [event for event in self._recent if event.seq > seq and (not nouns or event.noun in nouns)]
 
     async def wait(self, seq: int, timeout_s: float, *, nouns: Sequence[str] = ()) -> bool:
-        """Return True once an event after `seq` (of those nouns) was committed, False at the timeout."""
+        """Return True once an event after `seq` (of those nouns) is committed, False at the timeout."""
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout_s
         while not self.after(seq, nouns):

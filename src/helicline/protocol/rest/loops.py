@@ -12,7 +12,7 @@ from helicline.errors import NotFound
 from helicline.loop import loops, turns, watching
 from helicline.loop.spec_checks import Problem, problems_of
 from helicline.monitor import alerting
-from helicline.protocol.rest.edge import Edge, Page, bounded
+from helicline.protocol.rest.edge import Edge, Page, checked_limit
 from helicline.records.loop import Cause, Loop, LoopSpec, Trigger, Turn
 from helicline.records.model import PromotionRequest
 from helicline.records.monitor import Alert, Monitor, Window
@@ -30,7 +30,7 @@ class LoopDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Turn a loop once."""
+    """The body of a request to begin a turn."""
 
     harvest: bool = False
     reason: str = ""
@@ -52,7 +52,7 @@ class MonitorDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 @post("/loops", sync_to_thread=True, status_code=200)
 def apply_loop(edge: Edge, data: LoopSpec) -> loops.Applied:
-    """Record a loop; the same spec again changes nothing. The answer names what changed."""
+    """Record a loop and answer what changed; an equal spec changes nothing."""
     return edge.write(lambda tx: loops.apply(tx, data))
 
 
@@ -91,7 +91,7 @@ def get_loop(edge: Edge, name: str) -> LoopDetail:
 
 @post("/loops/{name:str}/turns", sync_to_thread=True)
 def begin_turn(edge: Edge, name: str, data: RunBody) -> Turn:
-    """Begin a turn by hand; 409 while one that trains is under way."""
+    """Begin a turn by hand; 409 while another turn that trains is active."""
     sentence = data.reason or f"{edge.caller.name} ran it"
     cause = Cause(kind="person", subject=edge.caller.name, sentence=sentence)
     return edge.write(lambda tx: turns.begin(tx, _loop(tx, name), cause, harvest=data.harvest))
@@ -112,7 +112,7 @@ def list_turns(edge: Edge, loop: str = "", limit: int = 100) -> Page[Turn]:
     return Page(
         edge.read(
             lambda tx: nouns.TURNS.select(
-                tx, *where, order=[column.created_at.desc(), column.number.desc()], limit=bounded(limit)
+                tx, *where, order=[column.created_at.desc(), column.number.desc()], limit=checked_limit(limit)
             )
         )
     )
@@ -126,24 +126,24 @@ def get_turn(edge: Edge, turn_id: str) -> Turn:
 
 @post("/turns/{turn_id:str}/cancel", sync_to_thread=True, status_code=200)
 def cancel_turn(edge: Edge, turn_id: str, data: CancelBody) -> Turn:
-    """Stop a turn and what it has under way."""
+    """Stop a turn and its active work."""
     return edge.write(lambda tx: turns.cancel(tx, turns.find(tx, turn_id), reason=data.reason))
 
 
 @post("/triggers/{loop:str}/{name:str}/mute", sync_to_thread=True, status_code=200)
 def mute_trigger(edge: Edge, loop: str, name: str, data: MuteBody) -> Trigger:
-    """Stop a trigger from beginning turns, or let it again."""
+    """Mute a trigger, so that it begins no turns, or unmute it."""
     return edge.write(lambda tx: loops.mute(tx, loop, name, muted=data.muted))
 
 
 @get("/monitors", sync_to_thread=True)
 def list_monitors(edge: Edge, deployment: str = "", windows: int = 60) -> Page[MonitorDetail]:
     """Monitors with their newest windows (oldest first) and their open alert."""
-    most, column = bounded(windows), nouns.MONITORS.table.c
+    max_windows, column = checked_limit(windows), nouns.MONITORS.table.c
     where = [column.deployment == deployment] if deployment else []
 
     def detail_of(tx: Reader, monitor: Monitor) -> MonitorDetail:
-        newest = watching.latest_windows(tx, monitor.deployment, monitor.name, limit=most)
+        newest = watching.latest_windows(tx, monitor.deployment, monitor.name, limit=max_windows)
         return MonitorDetail(
             monitor=monitor,
             windows=newest[::-1],
@@ -161,7 +161,9 @@ def list_alerts(
     column = nouns.ALERTS.table.c
     where = ([column.deployment == deployment] if deployment else []) + ([column.state == in_state] if in_state else [])
     return Page(
-        edge.read(lambda tx: nouns.ALERTS.select(tx, *where, order=[column.opened_at.desc()], limit=bounded(limit)))
+        edge.read(
+            lambda tx: nouns.ALERTS.select(tx, *where, order=[column.opened_at.desc()], limit=checked_limit(limit))
+        )
     )
 
 
@@ -180,7 +182,7 @@ def get_alert(edge: Edge, alert_id: str) -> Alert:
 
 @post("/alerts/{alert_id:str}/acknowledge", sync_to_thread=True, status_code=200)
 def acknowledge(edge: Edge, alert_id: str) -> Alert:
-    """Note that you know of it."""
+    """Record that the caller knows of the alert."""
     return edge.write(lambda tx: alerting.acknowledge(tx, _alert(tx, alert_id), person=edge.caller.name))
 
 

@@ -11,7 +11,7 @@ from litestar.response import Stream
 
 from helicline.gate import reports
 from helicline.protocol.rest.edge import Edge, Page
-from helicline.protocol.rest.registry.protection import person_of
+from helicline.protocol.rest.registry.protection import acting_person
 from helicline.records.gate import GateReport
 from helicline.records.model import Alias, ArtifactFile, ModelVersion, PromotionRequest, RegisteredModel
 from helicline.registry import current_digest, files, get_version, register, requests_of, versions
@@ -26,7 +26,7 @@ class ModelSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """A version with everything its page shows. `changed` says that its files are not those that were registered."""
+    """A version with aliases, verdicts, approvals and files. `changed`: its files differ from the registered ones."""
 
     version: ModelVersion
     aliases: list[str]
@@ -79,18 +79,18 @@ def list_model_versions(edge: Edge, name: str) -> Page[VersionDetail]:
     def view(tx: Reader) -> list[VersionDetail]:
         nouns.MODELS.get(tx, name)
         ordered = sorted(versions(tx, name), key=lambda version: -version.number)
-        return [_detail(tx, version, files_too=False) for version in ordered if not version.deleted]
+        return [_detail(tx, version, with_files=False) for version in ordered if not version.deleted]
 
     return Page(edge.read(view))
 
 
 @get("/models/{name:str}/versions/{number:int}", sync_to_thread=True)
 def get_model_version(edge: Edge, name: str, number: int) -> VersionDetail:
-    """One version: verdicts, approvals, files, where it serves."""
-    return edge.read(lambda tx: _detail(tx, get_version(tx, name, number), files_too=True))
+    """One version: verdicts, approvals, files, and the deployments that serve it."""
+    return edge.read(lambda tx: _detail(tx, get_version(tx, name, number), with_files=True))
 
 
-def _detail(tx: Reader, version: ModelVersion, *, files_too: bool) -> VersionDetail:
+def _detail(tx: Reader, version: ModelVersion, *, with_files: bool) -> VersionDetail:
     requests = requests_of(tx, version.model, number=version.number)
     return VersionDetail(
         version=version,
@@ -98,8 +98,8 @@ def _detail(tx: Reader, version: ModelVersion, *, files_too: bool) -> VersionDet
         report=nouns.REPORTS.find(tx, version.model, version.number),
         request=requests[0] if requests else None,
         deployments=_serving(tx, version),
-        files=files(tx, version) if files_too else [],
-        changed=files_too and current_digest(tx, version) != version.digest,
+        files=files(tx, version) if with_files else [],
+        changed=with_files and current_digest(tx, version) != version.digest,
     )
 
 
@@ -115,7 +115,7 @@ def _serving(tx: Reader, version: ModelVersion) -> list[str]:
 
 @post("/models/{name:str}/versions", sync_to_thread=True)
 def register_version(edge: Edge, name: str, data: RegisterBody) -> ModelVersion:
-    """Register a logged model as the next version; the model's loops then judge it."""
+    """Register a logged model as the next version; the gates of the model's loops then judge it."""
     return edge.write(
         lambda tx: register(tx, name, source=data.source, run_id=data.run_id, description=data.description)
     )
@@ -146,8 +146,8 @@ def get_report(edge: Edge, name: str, number: int) -> GateReport:
 
 @post("/gates/{name:str}/{number:int}/waive", sync_to_thread=True, status_code=200)
 def waive(edge: Edge, name: str, number: int, data: WaiveBody) -> GateReport:
-    """Let a version pass a check in a person's name; the loop goes on from there."""
-    person = person_of(edge, data.person)
+    """Waive a check of a version in a person's name; its turn continues."""
+    person = acting_person(edge, data.person)
     return edge.write(lambda tx: reports.waive(tx, name, number, check=data.check, person=person, reason=data.reason))
 
 

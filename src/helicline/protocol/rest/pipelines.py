@@ -1,4 +1,4 @@
-"""Pipeline runs, their steps, logs and attempts over HTTP, and what workers ask for."""
+"""Pipeline runs with steps, logs and attempts over HTTP, and the endpoints of workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from litestar import Request, Response, get, post
 from helicline.errors import Invalid
 from helicline.loop import access, task_specs
 from helicline.pipeline import attempts, runs
-from helicline.protocol.rest.edge import NOTHING_NEW, Done, Edge, Page, bounded
+from helicline.protocol.rest.edge import NO_CHANGE_RESPONSES, Done, Edge, Page, checked_limit
 from helicline.protocol.rest.feed import Feed
 from helicline.records.pipeline import Attempt, Completion, PipelineRun, StepRun, TaskSpec
 from helicline.store import nouns
@@ -43,7 +43,7 @@ class Beat(msgspec.Struct, frozen=True):
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a step ran or did not: the reason, and the components of its cache key."""
+    """The reason why a step ran or was cached, and the components of its cache key."""
 
     step: str
     state: str
@@ -58,7 +58,9 @@ def list_pipeline_runs(edge: Edge, pipeline: str = "", limit: int = 50) -> Page[
     where = [column.pipeline == pipeline] if pipeline else []
     return Page(
         edge.read(
-            lambda tx: nouns.PIPELINE_RUNS.select(tx, *where, order=[column.created_at.desc()], limit=bounded(limit))
+            lambda tx: nouns.PIPELINE_RUNS.select(
+                tx, *where, order=[column.created_at.desc()], limit=checked_limit(limit)
+            )
         )
     )
 
@@ -77,7 +79,7 @@ def get_pipeline_run(edge: Edge, run_id: str) -> RunDetail:
 
 @get("/pipeline-runs/{run_id:str}/why", sync_to_thread=True)
 def why_rerun(edge: Edge, run_id: str) -> Page[Why]:
-    """For each step: cached from where, or which component of its key changed."""
+    """For each step: the run whose result was reused, or the component of the cache key that changed."""
     edge.read(lambda tx: nouns.PIPELINE_RUNS.get(tx, run_id))
     steps = edge.read(lambda tx: runs.steps_of(tx, run_id))
     return Page(
@@ -95,13 +97,13 @@ def why_rerun(edge: Edge, run_id: str) -> Page[Why]:
 
 @post("/pipeline-runs/{run_id:str}/cancel", sync_to_thread=True, status_code=200)
 def cancel_run(edge: Edge, run_id: str) -> PipelineRun:
-    """Stop a run: its leased steps are told, the rest are ended."""
+    """Cancel a run: workers learn it by their heartbeats, waiting steps end at once."""
     return edge.write(lambda tx: runs.cancel(tx, run_id))
 
 
-@post("/attempts/lease", status_code=200, responses=NOTHING_NEW)
+@post("/attempts/lease", status_code=200, responses=NO_CHANGE_RESPONSES)
 async def lease_attempt(edge: Edge, feed: Feed, data: LeaseBody) -> Response[TaskSpec | None]:
-    """Wait for a task and take it; 204 when there was none within `wait_s`."""
+    """Lease a task, and wait for one up to `wait_s`; 204 when there was none."""
     if not data.worker:
         raise Invalid("worker", data.worker, "a name")
     end = asyncio.get_running_loop().time() + min(max(data.wait_s, 0), 30)
@@ -122,7 +124,7 @@ def _try_lease(edge: Edge, worker: str) -> TaskSpec | None:
 
 
 def _with_token(tx: Tx, task: TaskSpec) -> TaskSpec:
-    """Give the task a secret of its own that may send results and nothing more, and ends with it."""
+    """Return the task with a token of its own, which can only send results and expires with the task."""
     lifetime = timedelta(seconds=task.timeout_s + TOKEN_SLACK_S)
     _, secret = access.mint(tx, f"attempt-{task.attempt}", role="contributor", lifetime=lifetime)
     return msgspec.structs.replace(task, token=secret)
@@ -130,14 +132,14 @@ def _with_token(tx: Tx, task: TaskSpec) -> TaskSpec:
 
 @post("/attempts/{attempt_id:str}/heartbeat", sync_to_thread=True, status_code=200)
 def beat(edge: Edge, attempt_id: str, data: BeatBody) -> Beat:
-    """Lengthen a lease; the answer says whether to stop. 409 for a stale fence."""
+    """Extend a lease; the answer says whether to stop. 409 for a stale fence."""
     lease_s = edge.context.settings.lease_s
     return Beat(edge.write(lambda tx: attempts.heartbeat(tx, attempt_id, fence=data.fence, lease_s=lease_s)))
 
 
 @post("/attempts/{attempt_id:str}/complete", sync_to_thread=True, status_code=200)
 def complete(edge: Edge, attempt_id: str, data: Completion) -> Done:
-    """Report how a task ended: outputs, cache entry and state commit together, once."""
+    """Record the end of a task: outputs, cache entry and state commit together, once."""
     edge.write(lambda tx: task_specs.complete(tx, attempt_id, data))
     return Done()
 
@@ -151,7 +153,7 @@ def _log_path(edge: Edge, attempt_id: str) -> Path:
 
 @post("/attempts/{attempt_id:str}/log", status_code=200)
 async def append_log(request: Request[Any, Any, Any], edge: Edge, attempt_id: str, offset: int) -> Done:
-    """Append output at `offset`; sending the same piece twice changes nothing."""
+    """Append output at `offset`; a repeated piece changes nothing."""
     piece = await request.body()
     path = await asyncio.to_thread(_log_path, edge, attempt_id)
     await asyncio.to_thread(_write_at, path, offset, piece)
@@ -169,7 +171,7 @@ def _write_at(path: Path, offset: int, piece: bytes) -> None:
 
 @get("/attempts/{attempt_id:str}/log", sync_to_thread=True, media_type="text/plain")
 def read_log(edge: Edge, attempt_id: str, offset: int = 0) -> Response[bytes]:
-    """The output of an attempt from `offset` on; header `X-Next-Offset` says where to go on."""
+    """The output of an attempt from `offset` on; the header `X-Next-Offset` is the next offset."""
     path = _log_path(edge, attempt_id)
     piece = b""
     if path.exists():

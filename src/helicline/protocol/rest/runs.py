@@ -1,10 +1,10 @@
-"""Experiments and runs over HTTP, for the UI and the CLI (clients log over the MLflow wire)."""
+"""Experiments and runs over HTTP, for the UI and the CLI (clients log by the MLflow protocol)."""
 
 from __future__ import annotations
 
 from litestar import get
 
-from helicline.protocol.rest.edge import Edge, Page, bounded
+from helicline.protocol.rest.edge import Edge, Page, checked_limit
 from helicline.records.run import Experiment, Run
 from helicline.store.unit import Reader
 from helicline.tracking import experiment_of, get_run, search_experiments, search_runs
@@ -25,9 +25,9 @@ def search(
     limit: int = 100,
     after: str = "",
 ) -> Page[Run]:
-    """Runs that match an MLflow filter, a page at a time; `order_by` like `metrics.accuracy DESC`.
+    """Runs that match an MLflow filter, by page; `order_by` like `metrics.accuracy DESC`.
 
-    `experiment` is an id, or a name that is no number.
+    `experiment` is an id, or a name that is not a number.
     """
 
     def view(tx: Reader) -> Page[Run]:
@@ -37,7 +37,7 @@ def search(
             else [candidate.experiment_id for candidate in search_experiments(tx)[0]]
         )
         runs, token = search_runs(
-            tx, ids, filter=filter, order_by=(order_by,), max_results=bounded(limit), page_token=after
+            tx, ids, filter=filter, order_by=(order_by,), max_results=checked_limit(limit), page_token=after
         )
         return Page(runs, token or "")
 

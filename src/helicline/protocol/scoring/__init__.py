@@ -1,1 +1,1 @@
-"""The MLflow scoring shapes: what `/invocations` takes and answers."""
+"""The MLflow scoring protocol: what `/invocations` takes and answers."""

@@ -1,7 +1,7 @@
-"""JSON bodies of the MLflow scoring shapes -> rows in the order of the signature.
+"""Decodes JSON bodies of the MLflow scoring protocol to rows in the order of the signature.
 
-`rows` is strict: it answers None whenever anything is out of the ordinary (null, NaN, text for a number,
-`params`), and the caller then takes the slow way, which knows every rule and words every error.
+`RowReader.rows` is the fast path: it answers None whenever anything is unusual (null, NaN, text for a number,
+`params`), and the caller then takes the slow path, which handles every rule and explains every error.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _ACCEPTS: dict[str, frozenset[type]] = {
     "string": frozenset((str,)),
     "datetime": frozenset((str,)),
 }
-_EXACT = 2**53
+_MAX_EXACT_INT = 2**53
 
 
 def parse(body: bytes) -> Any:
-    """Return the JSON value of `body`; NaN and Infinity are let through, as MLflow does.
+    """Return the JSON value of `body`; NaN and Infinity are accepted, as by MLflow.
 
     Raises:
         Invalid: not UTF-8, not JSON, nested too deeply, or text with lone surrogates.
@@ -74,7 +74,7 @@ def format_of(payload: dict[str, Any]) -> str:
 
 
 class RowReader:
-    """Reads rows of one signature; built once when the model is loaded."""
+    """Decodes rows of one signature; built once when the model is loaded."""
 
     def __init__(self, signature: Signature) -> None:
         self.columns = signature.columns
@@ -90,7 +90,7 @@ class RowReader:
         self.able = bool(self.accepts) and all(column.required for column in self.columns)
 
     def rows(self, payload: dict[str, Any]) -> list[Row] | None:
-        """Return the rows of a plain request, or None if it needs the slow way."""
+        """Return the rows of a usual request, or None where the slow path must decode it."""
         if not self.able or len(payload) != 1:
             return None
         name, value = next(iter(payload.items()))
@@ -123,7 +123,7 @@ class RowReader:
                 return False
             if type(value) is float and not math.isfinite(value):
                 return False
-            if type(value) is int and not -_EXACT <= value <= _EXACT:
+            if type(value) is int and not -_MAX_EXACT_INT <= value <= _MAX_EXACT_INT:
                 return False
         return True
 
@@ -137,11 +137,11 @@ class RowReader:
             return data
         if len({*map(str, names)}) != len(names) or any(len(row) != len(names) for row in data if type(row) is list):
             return None
-        places = {name: place for place, name in enumerate(names)}
-        if any(name not in places for name in self.names) or any(type(row) is not list for row in data):
+        indexes = {name: index for index, name in enumerate(names)}
+        if any(name not in indexes for name in self.names) or any(type(row) is not list for row in data):
             return None
-        order = [places[name] for name in self.names]
-        return [[row[place] for place in order] for row in data]
+        order = [indexes[name] for name in self.names]
+        return [[row[index] for index in order] for row in data]
 
     def _records(self, value: Any) -> list[Row] | None:
         if self.tensor is not None or type(value) is not list:
@@ -173,21 +173,21 @@ def _total(row: Row) -> float:
 
 
 def explain(columns: tuple[Column, ...], rows: list[dict[str, Any]]) -> Invalid | None:
-    """Return the first thing wrong with `rows` under the signature, naming column, got and expected."""
-    for place, row in enumerate(rows):
+    """Return the first error in `rows` under the signature, with column, value and expected type, or None."""
+    for index, row in enumerate(rows):
         missing = [c.name for c in columns if c.required and c.name not in row]
         if missing:
             extra = sorted(set(row) - {c.name for c in columns})
-            also = f"; not in the signature: {', '.join(extra[:20])}" if extra else ""
+            extra_text = f"; not in the signature: {', '.join(extra[:20])}" if extra else ""
             return Invalid(
-                f"column {missing[0]!r}", "nothing" + also, f"a value of type {_type_of(columns, missing[0])}"
+                f"column {missing[0]!r}", "nothing" + extra_text, f"a value of type {_type_of(columns, missing[0])}"
             )
         for column in columns:
             value = row.get(column.name)
             if value is None and not column.required:
                 continue
             if type(value) not in _ACCEPTS.get(column.type, frozenset((type(value),))):
-                return Invalid(f"row {place}, column {column.name!r}", value, column.type)
+                return Invalid(f"row {index}, column {column.name!r}", value, column.type)
     return None
 
 
@@ -207,9 +207,9 @@ def records_of(payload: dict[str, Any]) -> list[dict[str, Any]]:
         columns, data = (value.get("columns"), value.get("data")) if isinstance(value, dict) else (None, None)
         if not isinstance(columns, list) or not isinstance(data, list):
             raise Invalid(name, type(value).__name__, 'an object {"columns": [...], "data": [[...], ...]}')
-        for place, row in enumerate(data):
+        for index, row in enumerate(data):
             if not isinstance(row, list) or len(row) != len(columns):
-                raise Invalid(f"{name}.data[{place}]", row, f"a list of {len(columns)} values")
+                raise Invalid(f"{name}.data[{index}]", row, f"a list of {len(columns)} values")
         return [dict(zip(columns, row, strict=True)) for row in data]
     if isinstance(value, dict):
         lists = {key: part if isinstance(part, list) else [part] for key, part in value.items()}
@@ -222,7 +222,7 @@ def records_of(payload: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def tensor_rows(payload: dict[str, Any], tensor: Tensor) -> Any:
-    """Return the nested list given as `inputs` or `instances` for a model that takes one tensor."""
+    """Return the nested list under `inputs` or `instances`, for a model that takes one tensor."""
     name = format_of(payload)
     if name not in ("inputs", "instances"):
         raise Invalid("body", name, f"inputs or instances: a list shaped {list(tensor.shape)}")

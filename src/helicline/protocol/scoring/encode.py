@@ -1,4 +1,4 @@
-"""Model outputs -> the JSON bodies of the MLflow scoring shapes, and their errors."""
+"""Encodes model outputs as JSON bodies of the MLflow scoring protocol."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 
 
 def answer(output: Any) -> bytes:
-    """Return `{"predictions": ...}`; NaN is written as the bare token NaN, as MLflow does."""
+    """Return `{"predictions": ...}`; NaN is the bare token NaN, as in MLflow."""
     return b'{"predictions": ' + dumps(output) + b"}"
 
 
 def dumps(output: Any) -> bytes:
     """Return the JSON of any model output: arrays as lists, frames as records, bytes as base64."""
-    return json.dumps(jsonable(output), default=_plain).encode()
+    return json.dumps(jsonable(output), default=_jsonable_value).encode()
 
 
 def jsonable(output: Any) -> Any:
-    """Return `output` with the outermost array or frame turned into lists."""
+    """Return `output` with the outermost array or frame as lists."""
     if isinstance(output, np.ndarray):
-        return _plain(output)
+        return _jsonable_value(output)
     if hasattr(output, "to_frame"):
         return output.to_frame().to_dict(orient="records")
     if hasattr(output, "to_dict") and hasattr(output, "columns"):
@@ -31,7 +31,7 @@ def jsonable(output: Any) -> Any:
     return output
 
 
-def _plain(value: Any) -> Any:
+def _jsonable_value(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         if value.dtype.kind == "M":
             return np.datetime_as_string(value).tolist()

@@ -1,4 +1,4 @@
-"""How refusals look in the scoring shapes: `{"error_code": ..., "message": ...}`, V1: `{"error": ...}`."""
+"""Error bodies: `{"error_code": ..., "message": ...}` of the scoring protocol, `{"error": ...}` of V1."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _CODES = {
 
 
 def scoring_error(status: int, message: str) -> bytes:
-    """Return the body MLflow's clients expect of a refusal."""
+    """Return the body of an error as MLflow's clients expect it."""
     return json.dumps({"error_code": _CODES.get(status, "BAD_REQUEST"), "message": message}).encode()
 
 
 def v1_error(message: str) -> bytes:
-    """Return the body of a refusal in the V1 (TensorFlow Serving) shape."""
+    """Return the body of an error in the V1 (TensorFlow Serving) protocol."""
     return json.dumps({"error": message}).encode()

@@ -1,4 +1,4 @@
-"""The signature of a saved model, read from the `MLmodel` file (given as parsed YAML)."""
+"""The signature of a saved model, from its `MLmodel` file (as parsed YAML)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What the model takes and gives; all empty when it was saved without a signature."""
+    """The inputs, outputs and parameters of a model; all empty when it was saved without a signature."""
 
     columns: tuple[Column, ...] = ()
     tensors: tuple[Tensor, ...] = ()
@@ -49,7 +49,7 @@ class Signature:
 
     @property
     def tabular(self) -> bool:
-        """Whether every input is a required, named scalar column: what the row decoder understands."""
+        """Whether every input is a named scalar column, as `RowReader` requires."""
         return bool(self.columns) and all(c.name and c.type in SCALAR for c in self.columns)
 
     @property
@@ -58,7 +58,7 @@ class Signature:
 
     @property
     def matrix(self) -> Tensor | None:
-        """Return the one unnamed numeric tensor of rows of fixed width, if that is what the model takes."""
+        """Return the tensor where the model takes one unnamed numeric matrix of fixed width, else None."""
         if len(self.tensors) != 1:
             return None
         tensor = self.tensors[0]

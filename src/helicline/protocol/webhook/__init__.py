@@ -1,1 +1,1 @@
-"""The wire of webhooks: signed POSTs to addresses that were looked at."""
+"""Webhooks: signed POSTs to checked addresses."""

@@ -1,4 +1,4 @@
-"""The schema, step by step: `upgrade` brings a database to the present revision."""
+"""The schema as a chain of revisions: `upgrade` brings a database to the newest one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from helicline.store.rows import artifact, event, experiment, logged_model, metr
 
 TABLES = (nouns, event, experiment, run, metric, artifact, logged_model, trace)
 HEAD = "0008"
-LOCK = 0x68656C69  # of PostgreSQL: two servers that start at once upgrade one after the other
+# an advisory lock of PostgreSQL: of two servers that start at once, the second waits for the upgrade of the first
+LOCK = 0x68656C69
 
 
 def upgrade(store: Store) -> None:
-    """Bring the store's database to the newest schema; nothing is done where it is there already.
+    """Bring the store's database to the newest schema; does nothing where it has that schema.
 
     Raises:
-        Invalid: the database was written by a newer version.
+        Invalid: a newer version of Helicline wrote the database.
     """
     with store.engine.connect() as connection:
         if revision_of(connection) == HEAD:
@@ -32,14 +33,14 @@ def upgrade(store: Store) -> None:
 
 
 def revision_of(connection: sa.Connection) -> str:
-    """Return the revision that the database stands at, "" where it was never migrated."""
+    """Return the revision of the database, "" where it has no schema."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return ""
     return str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() or "")
 
 
 def _migrate(connection: sa.Connection, to: str = "head") -> None:
-    # imported here: a start on a database that is up to date need not load it
+    # imported here because a start with a current database does not need it
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError

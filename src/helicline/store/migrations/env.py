@@ -1,4 +1,4 @@
-"""What alembic runs: the revisions, on the connection that `upgrade` hands it."""
+"""The script that alembic runs: the revisions, on the connection of `upgrade`."""
 
 from alembic import context
 

@@ -1,1 +1,1 @@
-"""One file a noun: the SQL of that noun as functions of a transaction."""
+"""The SQL of each noun as functions of a transaction, one file for each noun."""

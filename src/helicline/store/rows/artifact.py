@@ -1,4 +1,4 @@
-"""Artifacts: a path in our artifact space, and the blob that lies there."""
+"""Artifacts: a path in the artifact space of this server, and the blob at that path."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ARTIFACT = sa.Table(
 
 
 def put(tx: Tx, path: str, *, hash: str, size: int) -> None:
-    """Let `path` be that blob, whatever it was before."""
+    """Set the blob at `path`, and replace an earlier one."""
     row = {"path": path, "hash": hash, "size": size, "created_ms": epoch_ms(tx.now)}
     statement = insert_into(tx, ARTIFACT)
     changed = {name: statement.excluded[name] for name in ("hash", "size", "created_ms")}
@@ -35,21 +35,21 @@ def find(tx: Reader, path: str) -> ArtifactFile | None:
     return None if row is None else _file(row)
 
 
-def below(tx: Reader, root: str) -> list[ArtifactFile]:
-    """Return every file under the folder `root`, by path; the empty root is everything."""
-    return [_file(row) for row in tx.execute(sa.select(ARTIFACT).where(under(root)).order_by(ARTIFACT.c.path))]
+def find_below(tx: Reader, root: str) -> list[ArtifactFile]:
+    """Return every file below the folder `root`, by path; the empty root is the whole space."""
+    return [_file(row) for row in tx.execute(sa.select(ARTIFACT).where(is_below(root)).order_by(ARTIFACT.c.path))]
 
 
 def remove(tx: Tx, path: str) -> int:
-    """Drop the file `path` or the folder and all under it; return how many files went. The blobs stay."""
-    return int(tx.execute(ARTIFACT.delete().where(sa.or_(ARTIFACT.c.path == path, under(path)))).rowcount)
+    """Delete the file `path`, or the folder with all files below it; return the number of files. Blobs stay."""
+    return int(tx.execute(ARTIFACT.delete().where(sa.or_(ARTIFACT.c.path == path, is_below(path)))).rowcount)
 
 
-def under(root: str) -> sa.ColumnElement[bool]:
-    """Return the condition that a file lies below the folder, however deep; the empty root is everything."""
+def is_below(root: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a file is below the folder at any depth; the empty root matches every file."""
     if not root:
         return sa.true()
-    # '0' follows '/': a range of the primary key, where LIKE would need its wildcards escaped
+    # '0' follows '/' in ASCII: a range of the primary key needs no escaping, as LIKE would
     return sa.and_(ARTIFACT.c.path > root + "/", ARTIFACT.c.path < root + "0")
 
 

@@ -1,4 +1,4 @@
-"""The table of events and its chain."""
+"""The table of events and its hash chain."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ _DECODER = msgspec.json.Decoder(Event)
 
 
 def chained(event: Event, previous_hash: str) -> Event:
-    """Return the event with its hash: SHA-256 over its canonical JSON, which holds the previous hash."""
+    """Return the event with its hash: SHA-256 over its canonical JSON, which contains the previous hash."""
     bare = msgspec.structs.replace(event, previous_hash=previous_hash, hash="")
     return msgspec.structs.replace(bare, hash=hashlib.sha256(msgspec.json.encode(bare, order="sorted")).hexdigest())
 
 
 def append(tx: Tx, *, verb: str, noun: str, id: str, detail: dict[str, Any]) -> Event:
-    """Add the next event of the chain; the head row's lock keeps `seq` without gaps on PostgreSQL too."""
+    """Append the next event to the chain; the lock of the head row keeps `seq` without gaps on PostgreSQL too."""
     locked = sa.select(HEAD.c.seq, HEAD.c.hash).where(HEAD.c.id == 1).with_for_update()
     head = tx.execute(locked).first()
     if head is None:
-        # two first writers must meet at one row, or both would begin the chain
+        # two first writers must lock one row, or each would begin a chain
         insert = postgresql.insert if tx.is_postgres else sqlite.insert
         tx.execute(insert(HEAD).values(id=1, seq=0, hash="").on_conflict_do_nothing())
         head = tx.execute(locked).one()
@@ -72,7 +72,7 @@ def after(tx: Reader, seq: int, *, limit: int = 1000) -> list[Event]:
 
 
 def latest(tx: Reader, *, noun: str = "", id: str = "", limit: int = 100, before: int = 0) -> list[Event]:
-    """Return the newest events first, of one noun or one thing where named."""
+    """Return the newest events first; `noun` and `id` restrict them."""
     statement = sa.select(EVENT.c.doc).order_by(EVENT.c.seq.desc()).limit(limit)
     if noun:
         statement = statement.where(EVENT.c.noun == noun)
@@ -90,7 +90,7 @@ def head(tx: Reader) -> tuple[int, str]:
 
 
 def cursor(tx: Reader, consumer: str) -> int:
-    """Return the last seq that `consumer` has dealt with."""
+    """Return the last seq that `consumer` has processed."""
     return int(tx.execute(sa.select(CURSOR.c.seq).where(CURSOR.c.consumer == consumer)).scalar() or 0)
 
 

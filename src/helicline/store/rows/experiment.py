@@ -1,4 +1,4 @@
-"""Experiments, and the exact-text column and the lock that the tracking tables share."""
+"""Experiments, and the column type and the locks that the tracking tables share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from helicline.records.run import Experiment
 from helicline.store.noun import metadata
 from helicline.store.unit import Reader, Tx
 
-# compared and sorted by bytes on both databases: SQLite does so by itself, PostgreSQL only in the C collation
+# compared and sorted by bytes in both databases: SQLite's default; PostgreSQL needs the C collation
 Exact = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 EXPERIMENT = sa.Table(
@@ -30,32 +30,32 @@ EXPERIMENT = sa.Table(
 )
 
 
-def hold(tx: Tx, *topics: str) -> None:
-    """Let no other unit that holds one of the topics run until this one ends. SQLite has a single writer anyway."""
+def lock_topics(tx: Tx, *topics: str) -> None:
+    """Block other units that lock one of the topics until this one ends. SQLite needs no lock: it has one writer."""
     if tx.is_postgres and topics:
-        tx.run_text(_HOLD, [list(topics)])
+        tx.run_text(_LOCK_TOPICS, [list(topics)])
 
 
-# the smaller key first, whoever asks, so that two units never wait for each other
-_HOLD = (
+# PostgreSQL takes the locks in the order of their keys, so that two units cannot deadlock
+_LOCK_TOPICS = (
     "SELECT pg_advisory_xact_lock(key) FROM"
     " (SELECT hashtextextended(unnest(%s::text[]), 0) AS key ORDER BY key) AS ordered"
 )
 
 
 def insert_into(tx: Reader, table: sa.Table) -> Any:
-    """Return the dialect's INSERT, which knows ON CONFLICT."""
+    """Return the dialect's INSERT, which has ON CONFLICT."""
     return postgresql.insert(table) if tx.is_postgres else sqlite.insert(table)
 
 
 def add_missing(tx: Tx, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert the rows whose key is not there yet; leave the others as they are."""
+    """Insert the rows whose key does not exist; leave existing rows unchanged."""
     if rows:
         tx.execute(insert_into(tx, table).on_conflict_do_nothing(), list(rows))
 
 
 def next_id(tx: Tx) -> int:
-    hold(tx, "experiment")
+    lock_topics(tx, "experiment")
     return int(tx.execute(sa.select(sa.func.max(EXPERIMENT.c.id))).scalar() or 0) + 1
 
 
@@ -81,8 +81,8 @@ def find_by_name(tx: Reader, name: str) -> Experiment | None:
     return None if row is None else _record(row)
 
 
-def everything(tx: Reader, lifecycles: Sequence[str]) -> list[Experiment]:
-    """Return all experiments in those stages, newest first."""
+def find_all(tx: Reader, lifecycles: Sequence[str]) -> list[Experiment]:
+    """Return all experiments in those lifecycle stages, newest first."""
     statement = sa.select(EXPERIMENT).where(EXPERIMENT.c.lifecycle.in_(lifecycles))
     rows = tx.execute(statement.order_by(EXPERIMENT.c.created_ms.desc(), EXPERIMENT.c.id))
     return [_record(row) for row in rows]

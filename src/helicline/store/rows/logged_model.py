@@ -53,7 +53,7 @@ LOGGED_MODEL_METRIC = sa.Table(
 
 
 def save(tx: Tx, model: LoggedModel) -> None:
-    """Write the model's own row; facts and metrics have functions of their own."""
+    """Write the model's own row; its parameters, tags and metrics have their own functions."""
     row = {
         "id": model.model_id,
         "experiment": int(model.experiment_id),
@@ -92,7 +92,7 @@ def drop_tag(tx: Tx, model_id: str, key: str) -> int:
 
 
 def add_metrics(tx: Tx, points: Sequence[MetricPoint]) -> None:
-    """Keep the points that name a model."""
+    """Store the points that name a model."""
     rows = [
         {
             "model": point.model_id,
@@ -113,7 +113,7 @@ def add_metrics(tx: Tx, points: Sequence[MetricPoint]) -> None:
 
 def find(tx: Reader, model_id: str) -> LoggedModel | None:
     """Return the model, deleted or not."""
-    models = _filled(tx, tx.execute(sa.select(LOGGED_MODEL).where(LOGGED_MODEL.c.id == model_id)).all())
+    models = _load(tx, tx.execute(sa.select(LOGGED_MODEL).where(LOGGED_MODEL.c.id == model_id)).all())
     return models[0] if models else None
 
 
@@ -121,17 +121,17 @@ def of_run(tx: Reader, run_id: str) -> list[LoggedModel]:
     """Return the run's models that are not deleted, newest first."""
     table = LOGGED_MODEL.c
     statement = sa.select(LOGGED_MODEL).where(table.run == run_id, table.lifecycle == "active")
-    return _filled(tx, tx.execute(statement.order_by(table.created_ms.desc(), table.id)).all())
+    return _load(tx, tx.execute(statement.order_by(table.created_ms.desc(), table.id)).all())
 
 
 def of_experiments(tx: Reader, experiment_ids: Iterable[int]) -> list[LoggedModel]:
     """Return the experiments' models that are not deleted, newest first."""
     table = LOGGED_MODEL.c
     statement = sa.select(LOGGED_MODEL).where(table.experiment.in_(list(experiment_ids)), table.lifecycle == "active")
-    return _filled(tx, tx.execute(statement.order_by(table.created_ms.desc(), table.id)).all())
+    return _load(tx, tx.execute(statement.order_by(table.created_ms.desc(), table.id)).all())
 
 
-def _filled(tx: Reader, rows: Sequence[sa.Row[Any]]) -> list[LoggedModel]:
+def _load(tx: Reader, rows: Sequence[sa.Row[Any]]) -> list[LoggedModel]:
     models: list[LoggedModel] = []
     for start in range(0, len(rows), 500):
         page = rows[start : start + 500]
@@ -174,8 +174,8 @@ def _metrics_of(tx: Reader, ids: list[str]) -> dict[str, tuple[MetricPoint, ...]
     return {model: tuple(points) for model, points in by_model.items()}
 
 
-def bare(row: sa.Row[Any]) -> LoggedModel:
-    """Return the model of the row, without what was logged to it."""
+def info_of(row: sa.Row[Any]) -> LoggedModel:
+    """Return the model of the row, without parameters, tags and metrics."""
     return _record(row, {}, ())
 
 

@@ -1,9 +1,8 @@
-"""Metric points of runs: the newest in the tail of their run, the rest by series, packed in blocks.
+"""Metric points of runs: new points in the tail of their run, all others in blocks by series.
 
-A series is one key of one run; its row holds the latest point, so that search never reads history. What is logged in
-small pieces is laid behind the run's tail, whatever its keys; many points of a series at once, and a tail that has
-grown, become blocks. An exact duplicate may be stored twice for a while: whoever reads gets it once. Layout and
-numbers: docs/decisions/0010-metric-storage.md.
+A series is one key of one run; its row holds the latest point, so that search never reads history. Small writes are
+appended to the run's tail, whatever their keys; many points of a series in one write become a block at once, and so
+does a tail that is long enough. An exact duplicate may be stored twice for a while; readers drop it. See note 0010.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ import sqlalchemy as sa
 
 from helicline.records.run import MetricPoint
 from helicline.store.noun import metadata
-from helicline.store.rows.among import by_run, rows_among
-from helicline.store.rows.block import FULL, Points, merged, pack, points_of, unpack
-from helicline.store.rows.experiment import Exact, hold
+from helicline.store.rows.block import BLOCK_POINTS, Points, merged, pack, points_of, unpack
+from helicline.store.rows.by_ids import by_run, rows_by_ids
+from helicline.store.rows.experiment import Exact, lock_topics
 from helicline.store.unit import Reader, Tx
 
 SERIES = sa.Table(
@@ -34,11 +33,11 @@ SERIES = sa.Table(
     sa.Column("step", sa.BigInteger, nullable=False),
     sa.Column("value", sa.Double, nullable=False),
     sa.Column("is_nan", sa.Boolean, nullable=False),
-    # blocks that are not full, since they were last packed
+    # blocks that are not full, since the series was last packed
     sa.Column("loose_count", sa.Integer, nullable=False),
     sa.UniqueConstraint("run", "key", name="uq_series_run_key"),
     sa.Index("ix_series_key_value", "key", "is_nan", "value", "run"),
-    sqlite_autoincrement=True,  # the id of a series that was deleted never comes again
+    sqlite_autoincrement=True,  # the id of a deleted series is never used again
 )
 METRIC_TAIL = sa.Table(
     "metric_tail",
@@ -59,15 +58,15 @@ METRIC_BLOCK = sa.Table(
     sa.Column("last_ms", sa.BigInteger, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
-AT_ONCE = 32  # so many points of a series in one write go into a block at once
-TAIL_ROWS, TAIL_POINTS = 512, 32_768  # a run's tail of so many is packed
-LOOKS = 32  # its points are counted whenever so many rows, or the points for so many, have been added
-LOOSE = 16  # so many loose blocks of a series are packed
-MANY = 250  # rows of one INSERT
-TAIL = np.dtype([("series", "<i8"), ("timestamp_ms", "<i8"), ("step", "<i8"), ("value", "<f8")])
-# a block's number follows the greatest that its series has
-_NEWEST = "(SELECT coalesce(max(number), 0) FROM metric_block WHERE series = ?)"
-_BLOCK_ROW = f"(?, {_NEWEST} + ?, ?, ?, ?, ?)"
+MIN_BLOCK_POINTS = 32  # points of a series in one write that become a block at once
+MAX_TAIL_ROWS, MAX_TAIL_POINTS = 512, 32_768  # a run's tail with so many rows or points is packed
+COUNT_INTERVAL = 32  # its points are counted each time so many rows, or the points of so many average rows, were added
+MAX_LOOSE_BLOCKS = 16  # loose blocks of a series that are packed
+BATCH_ROWS = 250  # rows of one INSERT
+TAIL_DTYPE = np.dtype([("series", "<i8"), ("timestamp_ms", "<i8"), ("step", "<i8"), ("value", "<f8")])
+# the number of a new block follows the greatest one of its series
+_LAST_NUMBER = "(SELECT coalesce(max(number), 0) FROM metric_block WHERE series = ?)"
+_BLOCK_ROW = f"(?, {_LAST_NUMBER} + ?, ?, ?, ?, ?)"
 _TAIL_ROWS = (
     "SELECT run, (SELECT coalesce(max(number), 0) + 1 FROM metric_tail AS t WHERE t.run = new.run), point_count, body"
     " FROM unnest(%s::text[], %s::int[], %s::bytea[]) AS new (run, point_count, body)"
@@ -79,7 +78,7 @@ Latest = tuple[str, float, int, int]  # key, value, milliseconds, step
 
 
 class PointPosition(NamedTuple):
-    """A point as it is ordered: NaN is 0, and after it."""
+    """A point in its sort order: NaN is 0 with `is_nan`, and so follows 0."""
 
     timestamp_ms: int
     step: int
@@ -87,8 +86,8 @@ class PointPosition(NamedTuple):
     is_nan: bool
 
 
-class _Grown(NamedTuple):
-    """A series that a write added to."""
+class _UpdatedSeries(NamedTuple):
+    """A series to which a write has added points."""
 
     id: int
     run: str
@@ -108,61 +107,61 @@ def position_at(points: Points, at: int) -> PointPosition:
     return PointPosition(int(points.timestamps_ms[at]), int(points.steps[at]), 0.0 if is_nan else value, is_nan)
 
 
-def _rank(mark: PointPosition) -> tuple[int, int, float]:
-    """Return what decides which point is the latest; NaN ranks as 0."""
-    return (mark.step, mark.timestamp_ms, mark.value)
+def _rank(position: PointPosition) -> tuple[int, int, float]:
+    """Return the sort key by which the greatest point is the latest; NaN ranks as 0."""
+    return (position.step, position.timestamp_ms, position.value)
 
 
 def add(tx: Tx, batches: Iterable[tuple[str, Sequence[MetricPoint]]]) -> None:
-    """Keep the points of each run, and move the latest of their series forward."""
-    gathered: dict[tuple[str, str], list[PointPosition]] = {}
+    """Store the points of each run, and update the latest point of each series."""
+    by_series: dict[tuple[str, str], list[PointPosition]] = {}
     for run_id, points in batches:
         for point in points:
-            gathered.setdefault((run_id, point.key), []).append(position_of(point))
+            by_series.setdefault((run_id, point.key), []).append(position_of(point))
     tails: dict[str, list[tuple[Any, ...]]] = {}
-    # writers of one run take turns: each lays its row behind the last, and who packs has seen them all
-    hold(tx, *(f"metrics:{run_id}" for run_id in {run_id for run_id, _ in gathered}))
-    # sorted, so that two units on PostgreSQL take the rows' locks in one order and cannot deadlock
-    order = sorted(gathered)
-    for start in range(0, len(order), MANY):
-        _add_to_series(tx, {name: gathered[name] for name in order[start : start + MANY]}, tails)
+    # one writer per run: each appends after the last row, and a writer that packs sees all rows
+    lock_topics(tx, *(f"metrics:{run_id}" for run_id in {run_id for run_id, _ in by_series}))
+    # sorted, so that two units on PostgreSQL lock the rows in one order and cannot deadlock
+    order = sorted(by_series)
+    for start in range(0, len(order), BATCH_ROWS):
+        _add_to_series(tx, {name: by_series[name] for name in order[start : start + BATCH_ROWS]}, tails)
     _add_to_tails(tx, tails)
 
 
 def _add_to_series(
-    tx: Tx, marks: dict[tuple[str, str], list[PointPosition]], tails: dict[str, list[tuple[Any, ...]]]
+    tx: Tx, positions: dict[tuple[str, str], list[PointPosition]], tails: dict[str, list[tuple[Any, ...]]]
 ) -> None:
-    """Keep what makes blocks, and leave the rest to the tails of the runs."""
+    """Store the points of each series that fill a block, and collect all others in `tails`."""
     blocks: list[tuple[int, Points]] = []
-    crowded: list[int] = []
-    for series in _grow(tx, marks):
+    to_pack: list[int] = []
+    for series in _upsert_series(tx, positions):
         rows = [
             (point.timestamp_ms, point.step, math.nan if point.is_nan else point.value)
-            for point in marks[series.run, series.key]
+            for point in positions[series.run, series.key]
         ]
-        if len(rows) >= AT_ONCE:
+        if len(rows) >= MIN_BLOCK_POINTS:
             blocks.append((series.id, merged([points_of(rows)])))
         else:
             tails.setdefault(series.run, []).extend((series.id, *row) for row in rows)
-        if series.loose_count >= LOOSE:
-            crowded.append(series.id)
+        if series.loose_count >= MAX_LOOSE_BLOCKS:
+            to_pack.append(series.id)
     _insert_blocks(tx, blocks)
-    for series_id in crowded:
+    for series_id in to_pack:
         _pack(tx, series_id)
 
 
 def _add_to_tails(tx: Tx, tails: dict[str, list[tuple[Any, ...]]]) -> None:
-    """Lay the points of each run behind those of it that are in no block yet."""
+    """Append the points of each run to its tail."""
     into = f"metric_tail ({', '.join(METRIC_TAIL.c.keys())})"
     returning = "RETURNING run, number, point_count"
-    rows = [(run, len(points), np.array(points, dtype=TAIL).tobytes()) for run, points in tails.items()]
+    rows = [(run, len(points), np.array(points, dtype=TAIL_DTYPE).tobytes()) for run, points in tails.items()]
     if tx.is_postgres and rows:
-        laid = _insert_columns(tx, f"{into} {_TAIL_ROWS} {returning}", rows)
+        inserted = _insert_columns(tx, f"{into} {_TAIL_ROWS} {returning}", rows)
     else:
-        laid = _insert(tx, into, [(row[0], *row) for row in rows], row=_TAIL_ROW, end=returning)
-    for run_id, number, count in laid:
-        may_be_long = number % LOOKS == 0 or count >= TAIL_POINTS // LOOKS
-        if number >= TAIL_ROWS or (may_be_long and _tail_points(tx, run_id) >= TAIL_POINTS):
+        inserted = _insert(tx, into, [(row[0], *row) for row in rows], row=_TAIL_ROW, end=returning)
+    for run_id, number, count in inserted:
+        may_be_long = number % COUNT_INTERVAL == 0 or count >= MAX_TAIL_POINTS // COUNT_INTERVAL
+        if number >= MAX_TAIL_ROWS or (may_be_long and _tail_points(tx, run_id) >= MAX_TAIL_POINTS):
             _pack_tail(tx, run_id)
 
 
@@ -173,15 +172,15 @@ def _tail_points(tx: Tx, run_id: str) -> int:
 
 def _tail(tx: Reader, run_id: str) -> np.ndarray[Any, Any]:
     statement = sa.select(METRIC_TAIL.c.body).where(METRIC_TAIL.c.run == run_id).order_by(METRIC_TAIL.c.number)
-    return np.frombuffer(b"".join(bytes(row.body) for row in tx.execute(statement)), dtype=TAIL)
+    return np.frombuffer(b"".join(bytes(row.body) for row in tx.execute(statement)), dtype=TAIL_DTYPE)
 
 
 def _columns(rows: np.ndarray[Any, Any]) -> Points:
-    return Points(*(np.ascontiguousarray(rows[name]) for name in TAIL.names[1:]))  # type: ignore[index]
+    return Points(*(np.ascontiguousarray(rows[name]) for name in TAIL_DTYPE.names[1:]))  # type: ignore[index]
 
 
 def _pack_tail(tx: Tx, run_id: str) -> None:
-    """Make blocks of the run's tail, one for each series."""
+    """Move the run's tail into blocks, one for each series."""
     tail = _tail(tx, run_id)
     tail = tail[np.argsort(tail["series"], kind="stable")]
     series, starts = np.unique(tail["series"], return_index=True)
@@ -189,33 +188,33 @@ def _pack_tail(tx: Tx, run_id: str) -> None:
     tx.execute(METRIC_TAIL.delete().where(METRIC_TAIL.c.run == run_id))
     ids = series.tolist()
     _insert_blocks(tx, zip(ids, parts, strict=True))
-    for start in range(0, len(ids), MANY):
-        some = SERIES.c.id.in_(ids[start : start + MANY])
-        loose = SERIES.update().where(some).values(loose_count=SERIES.c.loose_count + 1)
-        grown: Any = tx.execute(loose.returning(SERIES.c.id, SERIES.c.loose_count)).all()
-        for series_id, count in grown:
-            if count >= LOOSE:
+    for start in range(0, len(ids), BATCH_ROWS):
+        condition = SERIES.c.id.in_(ids[start : start + BATCH_ROWS])
+        loose = SERIES.update().where(condition).values(loose_count=SERIES.c.loose_count + 1)
+        updated: Any = tx.execute(loose.returning(SERIES.c.id, SERIES.c.loose_count)).all()
+        for series_id, count in updated:
+            if count >= MAX_LOOSE_BLOCKS:
                 _pack(tx, series_id)
 
 
-def _grow(tx: Tx, marks: dict[tuple[str, str], list[PointPosition]]) -> list[_Grown]:
-    """Make or move forward the series, and return them."""
+def _upsert_series(tx: Tx, positions: dict[tuple[str, str], list[PointPosition]]) -> list[_UpdatedSeries]:
+    """Insert or update the series, and return them."""
     rows: list[tuple[Any, ...]] = []
-    for (run_id, key), points in marks.items():
+    for (run_id, key), points in positions.items():
         latest = points[0] if len(points) == 1 else max(points, key=_rank)
-        in_block = len(points) >= AT_ONCE
+        in_block = len(points) >= MIN_BLOCK_POINTS
         rows.append((run_id, key, *latest, 1 if in_block else 0))
     if tx.is_postgres:
-        inserted = _insert_columns(tx, f"{_INTO_SERIES} SELECT * FROM unnest({_AS_COLUMNS}) {_MOVES_ON}", rows)
+        inserted = _insert_columns(tx, f"{_INTO_SERIES} SELECT * FROM unnest({_SERIES_ARRAYS}) {_ON_CONFLICT}", rows)
     else:
-        inserted = _insert(tx, _INTO_SERIES, rows, end=_MOVES_ON)
-    return [_Grown._make(row) for row in inserted]
+        inserted = _insert(tx, _INTO_SERIES, rows, end=_ON_CONFLICT)
+    return [_UpdatedSeries._make(row) for row in inserted]
 
 
 _IS_LATER = "(excluded.step, excluded.timestamp_ms, excluded.value) > (series.step, series.timestamp_ms, series.value)"
 _INTO_SERIES = f"series (run, key, {', '.join(PointPosition._fields)}, loose_count)"
-_AS_COLUMNS = ", ".join(f"%s::{kind}[]" for kind in ("text", "text", "bigint", "bigint", "float8", "bool", "int"))
-_MOVES_ON = (
+_SERIES_ARRAYS = ", ".join(f"%s::{kind}[]" for kind in ("text", "text", "bigint", "bigint", "float8", "bool", "int"))
+_ON_CONFLICT = (
     "ON CONFLICT (run, key) DO UPDATE SET "
     + ", ".join(
         f"{name} = CASE WHEN {_IS_LATER} THEN excluded.{name} ELSE series.{name} END" for name in PointPosition._fields
@@ -224,61 +223,61 @@ _MOVES_ON = (
 )
 
 
-def _insert_blocks(tx: Tx, added: Iterable[tuple[int, Points]]) -> None:
-    """Keep the points of each series as blocks behind those that it has."""
+def _insert_blocks(tx: Tx, new_points: Iterable[tuple[int, Points]]) -> None:
+    """Store the points of each series as blocks after its existing blocks."""
     rows: list[tuple[Any, ...]] = []
-    for series, points in added:
-        for number, start in enumerate(range(0, points.total, FULL), 1):
-            part = points.part(slice(start, start + FULL))
+    for series, points in new_points:
+        for number, start in enumerate(range(0, points.total, BLOCK_POINTS), 1):
+            part = points.part(slice(start, start + BLOCK_POINTS))
             times = int(part.timestamps_ms[0]), int(part.timestamps_ms[-1])
             rows.append((series, series, number, part.total, *times, pack(part)))
     _insert(tx, f"metric_block ({', '.join(METRIC_BLOCK.c.keys())})", rows, row=_BLOCK_ROW)
 
 
 def _insert(tx: Tx, into: str, rows: list[tuple[Any, ...]], *, row: str = "", end: str = "") -> list[Any]:
-    """Insert the rows by the driver itself, and return what they return: this is the hottest write there is."""
+    """Insert the rows on the driver's connection, and return the rows of RETURNING: the hottest write of the store."""
     inserted: list[Any] = []
-    for start in range(0, len(rows), MANY):
-        part = rows[start : start + MANY]
+    for start in range(0, len(rows), BATCH_ROWS):
+        part = rows[start : start + BATCH_ROWS]
         sql = _insert_sql(into, len(part), row or f"({', '.join('?' * len(part[0]))})", end, tx.placeholder)
         inserted += tx.run_text(sql, tuple(itertools.chain.from_iterable(part)))
     return inserted
 
 
 def _insert_columns(tx: Tx, into: str, rows: list[tuple[Any, ...]]) -> list[Any]:
-    """Insert the rows, handed over column by column: PostgreSQL reads them far faster than rows of parameters."""
+    """Insert the rows column by column, which PostgreSQL reads far faster than parameters of rows."""
     return tx.run_text(f"INSERT INTO {into}", [list(column) for column in zip(*rows, strict=True)])
 
 
 @lru_cache(1024)
-def _insert_sql(into: str, count: int, row: str, end: str, mark: str) -> str:
-    return f"INSERT INTO {into} VALUES {', '.join([row.replace('?', mark)] * count)} {end}"
+def _insert_sql(into: str, count: int, row: str, end: str, position: str) -> str:
+    return f"INSERT INTO {into} VALUES {', '.join([row.replace('?', position)] * count)} {end}"
 
 
 def _pack(tx: Tx, series: int) -> None:
-    """Make full blocks of the series' loose ones, but for the last."""
-    loose = sa.and_(METRIC_BLOCK.c.series == series, METRIC_BLOCK.c.point_count < FULL)
+    """Replace the loose blocks of the series by full ones; the last may be loose again."""
+    loose = sa.and_(METRIC_BLOCK.c.series == series, METRIC_BLOCK.c.point_count < BLOCK_POINTS)
     points = merged([unpack(row.body) for row in tx.execute(sa.select(METRIC_BLOCK.c.body).where(loose))])
     tx.execute(METRIC_BLOCK.delete().where(loose))
     _insert_blocks(tx, [(series, points)])
-    counts = {"loose_count": 1 if points.total % FULL else 0}
+    counts = {"loose_count": 1 if points.total % BLOCK_POINTS else 0}
     tx.execute(SERIES.update().where(SERIES.c.id == series).values(**counts))
 
 
 def _in_tail(tx: Reader, series: int, *, since_ms: int | None = None, until_ms: int | None = None) -> Points:
-    """Return the points of the series that are in no block yet."""
+    """Return the points of the series that are not in a block."""
     run_id = tx.execute(sa.select(SERIES.c.run).where(SERIES.c.id == series)).scalar_one()
     tail = _tail(tx, run_id)
-    chosen = tail["series"] == series
+    selection = tail["series"] == series
     if since_ms is not None:
-        chosen &= tail["timestamp_ms"] >= since_ms
+        selection &= tail["timestamp_ms"] >= since_ms
     if until_ms is not None:
-        chosen &= tail["timestamp_ms"] <= until_ms
-    return _columns(tail[chosen])
+        selection &= tail["timestamp_ms"] <= until_ms
+    return _columns(tail[selection])
 
 
 def series_of(tx: Reader, run_id: str, keys: Sequence[str]) -> dict[str, int]:
-    """Return the ids of those series of the run that there are, by key."""
+    """Return the ids of the run's existing series, by key."""
     statement = sa.select(SERIES.c.key, SERIES.c.id).where(SERIES.c.run == run_id, SERIES.c.key.in_(keys))
     return {row.key: row.id for row in tx.execute(statement)}
 
@@ -294,7 +293,7 @@ def _blocks(*columns: Any) -> sa.Select[Any]:
 
 
 def page(tx: Reader, series: int, *, after: PointPosition | None, limit: int) -> tuple[Points, bool]:
-    """Return at most `limit` points that follow `after`, and whether more follow; costs what the page costs."""
+    """Return at most `limit` points that follow `after`, and whether more follow; reads only the blocks of the page."""
     block = METRIC_BLOCK.c
     heads = _blocks(block.number, block.point_count, block.first_ms, block.last_ms).where(block.series == series)
     if after is not None:
@@ -311,29 +310,29 @@ def page(tx: Reader, series: int, *, after: PointPosition | None, limit: int) ->
 
 
 def _windows(heads: Sequence[Any], limit: int) -> Iterator[tuple[list[int], int | None]]:
-    """Give ever more of the blocks, each time with the moment up to which they hold all there is (None: all)."""
-    limit_count = limit + 1
+    """Yield growing sets of blocks, each with the time up to which the set is complete (None: all blocks)."""
+    wanted_count = limit + 1
     while True:
         count, until_ms = 0, None
         for head in heads:
             count += head.point_count
-            if count >= limit_count:
+            if count >= wanted_count:
                 until_ms = head.last_ms
                 break
-        chosen = [head for head in heads if until_ms is None or head.first_ms <= until_ms]
-        if len(chosen) == len(heads):
+        selection = [head for head in heads if until_ms is None or head.first_ms <= until_ms]
+        if len(selection) == len(heads):
             until_ms = None
-        yield [head.number for head in chosen], until_ms
-        limit_count *= 2
+        yield [head.number for head in selection], until_ms
+        wanted_count *= 2
 
 
-def _after(points: Points, mark: PointPosition | None) -> Points:
-    if mark is None:
+def _after(points: Points, position: PointPosition | None) -> Points:
+    if position is None:
         return points
-    beyond = points.timestamps_ms > mark.timestamp_ms
-    for at in (points.timestamps_ms == mark.timestamp_ms).nonzero()[0]:
-        beyond[at] = position_at(points, at) > mark
-    return points.part(beyond)
+    is_after = points.timestamps_ms > position.timestamp_ms
+    for at in (points.timestamps_ms == position.timestamp_ms).nonzero()[0]:
+        is_after[at] = position_at(points, at) > position
+    return points.part(is_after)
 
 
 _LATEST = "SELECT run, key, timestamp_ms, step, value, is_nan FROM series WHERE run IN {ids} ORDER BY run, key"
@@ -343,5 +342,5 @@ def latest_of(tx: Reader, run_ids: Sequence[str]) -> dict[str, list[Latest]]:
     """Return the latest points of each run, by key."""
     return {
         run: [(key, math.nan if is_nan else value, at, step) for _, key, at, step, value, is_nan in points]
-        for run, points in by_run(rows_among(tx, _LATEST, run_ids))
+        for run, points in by_run(rows_by_ids(tx, _LATEST, run_ids))
     }

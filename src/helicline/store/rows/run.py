@@ -1,4 +1,4 @@
-"""Runs, their parameters, tags and inputs, and the search over them."""
+"""Runs with their parameters, tags and inputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from helicline.clock import epoch_ms, from_epoch_ms
 from helicline.records.run import DatasetInput, ModelOutput, Run
 from helicline.store.noun import metadata
 from helicline.store.rows import metric, run_summary
-from helicline.store.rows.among import by_run, rows_among
+from helicline.store.rows.by_ids import by_run, rows_by_ids
 from helicline.store.rows.experiment import Exact, add_missing, insert_into
 from helicline.store.unit import Reader, Tx
 
@@ -31,7 +31,7 @@ RUN = sa.Table(
     sa.Column("artifact_uri", Exact, nullable=False),
 )
 _BROWSE = (RUN.c.experiment, RUN.c.lifecycle, RUN.c.start_ms.desc(), RUN.c.id)
-# SQLite looks at what the index holds before it fetches a run; PostgreSQL's index has no room for a long name
+# SQLite filters by the index before it fetches a run; PostgreSQL's index entries are too small for long names
 sa.Index("ix_run_browse", *_BROWSE, info={"only": "postgresql"}).ddl_if(dialect="postgresql")
 sa.Index("ix_run_scan", *_BROWSE, RUN.c.status, RUN.c.name, RUN.c.end_ms, info={"only": "sqlite"}).ddl_if(
     dialect="sqlite"
@@ -45,7 +45,7 @@ def _facts(name: str) -> sa.Table:
         sa.Column("run", Exact, primary_key=True),
         sa.Column("key", Exact, primary_key=True),
         sa.Column("value", Exact, nullable=False),
-        # the value's beginning: values may be too long for an index
+        # the beginning of the value: a whole value may be too long for an index
         sa.Column("head", Exact),
         sa.Index(f"ix_{name}_head", "key", "head", "run"),
         sqlite_with_rowid=False,
@@ -81,12 +81,12 @@ RUN_MODEL = sa.Table(
     sa.Column("model", Exact, primary_key=True),
     sa.Column("step", sa.BigInteger, nullable=False),
 )
-HEAD = 60
+HEAD_LENGTH = 60
 CONTEXT_TAG = "mlflow.data.context"
 
 
 def save(tx: Tx, run: Run) -> None:
-    """Write the run's own row; parameters, tags and metrics have functions of their own."""
+    """Write the run's own row; parameters, tags and metrics have their own functions."""
     row = {
         "id": run.run_id,
         "experiment": int(run.experiment_id),
@@ -101,7 +101,7 @@ def save(tx: Tx, run: Run) -> None:
     statement = insert_into(tx, RUN)
     changed = {name: statement.excluded[name] for name in row if name != "id"}
     tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed), row)
-    run_summary.drop(tx, [run.run_id])  # should somebody else have made it meanwhile
+    run_summary.drop(tx, [run.run_id])  # another transaction may have written it meanwhile
 
 
 def set_lifecycle_of_experiment(tx: Tx, experiment_id: str, lifecycle: str) -> None:
@@ -109,7 +109,7 @@ def set_lifecycle_of_experiment(tx: Tx, experiment_id: str, lifecycle: str) -> N
 
 
 def add_params(tx: Tx, run_id: str, params: dict[str, str]) -> dict[str, str]:
-    """Add the parameters that are new and return what now stands under all of these keys."""
+    """Add the new parameters, and return the stored value of each of these keys."""
     add_missing(tx, RUN_PARAM, _fact_rows(run_id, params))
     table = RUN_PARAM.c
     statement = sa.select(table.key, table.value).where(table.run == run_id, table.key.in_(list(params)))
@@ -131,11 +131,14 @@ def drop_tag(tx: Tx, run_id: str, key: str) -> int:
 
 
 def _fact_rows(run_id: str, values: dict[str, str]) -> list[dict[str, Any]]:
-    return [{"run": run_id, "key": key, "value": value, "head": value[:HEAD]} for key, value in sorted(values.items())]
+    return [
+        {"run": run_id, "key": key, "value": value, "head": value[:HEAD_LENGTH]}
+        for key, value in sorted(values.items())
+    ]
 
 
 def add_input(tx: Tx, run: Run, dataset: DatasetInput) -> None:
-    """Link the run to the dataset; within an experiment the first of a name and digest is kept."""
+    """Link the run to the dataset; the first dataset of a name and digest in an experiment is stored."""
     identity = hashlib.sha256(msgspec.json.encode([run.experiment_id, dataset.name, dataset.digest])).hexdigest()
     fields = ("name", "digest", "source_type", "source", "schema", "profile")
     add_missing(tx, RUN_DATASET, [{"id": identity} | {name: getattr(dataset, name) for name in fields}])
@@ -149,15 +152,15 @@ def add_input(tx: Tx, run: Run, dataset: DatasetInput) -> None:
 
 
 def dataset_uses(tx: Reader, experiment_ids: Sequence[int], *, limit: int = 1000) -> list[tuple[str, str, str, str]]:
-    """Return (experiment id, name, digest, context) of the datasets that the experiments' runs used, once each."""
-    joined = RUN_INPUT.join(RUN_DATASET, RUN_DATASET.c.id == RUN_INPUT.c.dataset).join(RUN, RUN.c.id == RUN_INPUT.c.run)
+    """Return each (experiment id, name, digest, context) of the datasets that the experiments' runs used."""
+    tables = RUN_INPUT.join(RUN_DATASET, RUN_DATASET.c.id == RUN_INPUT.c.dataset).join(RUN, RUN.c.id == RUN_INPUT.c.run)
     columns = (RUN.c.experiment, RUN_DATASET.c.name, RUN_DATASET.c.digest, RUN_INPUT.c.context)
-    statement = sa.select(*columns).select_from(joined).where(RUN.c.experiment.in_(experiment_ids)).distinct()
+    statement = sa.select(*columns).select_from(tables).where(RUN.c.experiment.in_(experiment_ids)).distinct()
     rows = tx.execute(statement.order_by(*columns).limit(limit))
     return [(str(row.experiment), row.name, row.digest, row.context) for row in rows]
 
 
-def tag(tx: Reader, run_id: str, key: str) -> str | None:
+def find_tag(tx: Reader, run_id: str, key: str) -> str | None:
     statement = sa.select(RUN_TAG.c.value).where(RUN_TAG.c.run == run_id, RUN_TAG.c.key == key)
     value = tx.execute(statement).scalar()
     return None if value is None else str(value)
@@ -170,40 +173,40 @@ def link_models(tx: Tx, run_id: str, kind: str, models: Sequence[ModelOutput]) -
 
 def find(tx: Reader, run_id: str) -> Run | None:
     """Return the whole run, deleted or not."""
-    runs = filled(tx, tx.execute(sa.select(RUN).where(RUN.c.id == run_id)).all())
+    runs = load(tx, tx.execute(sa.select(RUN).where(RUN.c.id == run_id)).all())
     return runs[0] if runs else None
 
 
-def bare(tx: Reader, run_id: str) -> Run | None:
-    """Return the run without what was logged to it. In a unit of work it is held until the end, to be changed."""
+def find_info(tx: Reader, run_id: str) -> Run | None:
+    """Return the run without its logged data. In a unit of work its row is locked for a change until the end."""
     statement = sa.select(RUN).where(RUN.c.id == run_id)
     if not isinstance(tx, Tx):
         row = tx.execute(statement).first()
     else:
         row = tx.execute(statement.with_for_update()).first()
-        run_summary.drop(tx, [run_id])  # once it is held: whoever made it meanwhile is done
+        run_summary.drop(tx, [run_id])  # after the lock, because its previous holder may have written a summary
     return None if row is None else record(row)
 
 
-def locked(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
-    """Return the stage of those runs that there are; they are held until the unit ends, to be added to."""
-    lock = " FOR SHARE" if tx.is_postgres else ""
-    stages = f"SELECT id, lifecycle, status FROM run WHERE id IN {{ids}} ORDER BY id{lock}"
-    rows = rows_among(tx, stages, sorted(run_ids))
-    run_summary.drop(tx, [run for run, _, status in rows if status in run_summary.OVER])
+def lock_runs(tx: Tx, run_ids: Iterable[str]) -> dict[str, str]:
+    """Return the lifecycle stage of each existing run; the rows are locked for additions until the unit ends."""
+    suffix = " FOR SHARE" if tx.is_postgres else ""
+    stages = f"SELECT id, lifecycle, status FROM run WHERE id IN {{ids}} ORDER BY id{suffix}"
+    rows = rows_by_ids(tx, stages, sorted(run_ids))
+    run_summary.drop(tx, [run for run, _, status in rows if status in run_summary.ENDED_STATUSES])
     return {run: stage for run, stage, _ in rows}
 
 
-def filled(tx: Reader, rows: Sequence[Sequence[Any]]) -> list[Run]:
-    """Return the runs of these rows with all that was logged to them."""
+def load(tx: Reader, rows: Sequence[Sequence[Any]]) -> list[Run]:
+    """Return the runs of these rows with their logged data."""
     ids = [row[0] for row in rows]
     summaries = run_summary.find(tx, ids)
     missing = [run_id for run_id in ids if run_id not in summaries]
     if missing:
-        read = _logged(tx, missing)
-        summaries |= read
-        over = (row[0] for row in rows if row[4] in run_summary.OVER and row[0] in read)
-        run_summary.request(tx, ((run_id, read[run_id]) for run_id in over), _make_summaries)
+        logged = _logged(tx, missing)
+        summaries |= logged
+        ended = (row[0] for row in rows if row[4] in run_summary.ENDED_STATUSES and row[0] in logged)
+        run_summary.request(tx, ((run_id, logged[run_id]) for run_id in ended), _make_summaries)
     inputs = _inputs_of(tx, ids)
     return [_run_of(row, summaries[row[0]], tuple(inputs.get(row[0], ()))) for row in rows]
 
@@ -221,11 +224,11 @@ def _run_of(row: Sequence[Any], logged: run_summary.RunSummary, inputs: tuple[Da
 
 
 def _make_summaries(tx: Tx, groups: Sequence[Sequence[str]]) -> list[None]:
-    """Make summaries of those runs that are over, as things stand now: a bulk of lists of ids."""
-    lock = " FOR UPDATE SKIP LOCKED" if tx.is_postgres else ""  # who holds a run changes it
-    ids = sorted({run_id for some in groups for run_id in some})
-    stand = rows_among(tx, f"SELECT id, status FROM run WHERE id IN {{ids}} ORDER BY id{lock}", ids)
-    run_summary.save(tx, _logged(tx, [run_id for run_id, status in stand if status in run_summary.OVER]))
+    """Write the summaries of those runs that have ended: a bulk whose items are lists of ids."""
+    suffix = " FOR UPDATE SKIP LOCKED" if tx.is_postgres else ""  # the holder of a lock is changing the run
+    ids = sorted({run_id for group in groups for run_id in group})
+    statuses = rows_by_ids(tx, f"SELECT id, status FROM run WHERE id IN {{ids}} ORDER BY id{suffix}", ids)
+    run_summary.save(tx, _logged(tx, [run_id for run_id, status in statuses if status in run_summary.ENDED_STATUSES]))
     return [None] * len(groups)
 
 
@@ -245,7 +248,7 @@ def _logged(tx: Reader, ids: Sequence[str]) -> dict[str, run_summary.RunSummary]
 
 
 def _facts_of(tx: Reader, table: str, ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    facts = rows_among(tx, f"SELECT run, key, value FROM {table} WHERE run IN {{ids}} ORDER BY run, key", ids)
+    facts = rows_by_ids(tx, f"SELECT run, key, value FROM {table} WHERE run IN {{ids}} ORDER BY run, key", ids)
     return {run: {key: value for _, key, value in rows} for run, rows in by_run(facts)}
 
 
@@ -258,7 +261,7 @@ _MODELS = "SELECT run, kind, model, step FROM run_model WHERE run IN {ids} ORDER
 
 def _inputs_of(tx: Reader, ids: Sequence[str]) -> dict[str, list[DatasetInput]]:
     inputs: dict[str, list[DatasetInput]] = {}
-    for run, tags, name, digest, source_type, source, schema, profile in rows_among(tx, _INPUTS, ids):
+    for run, tags, name, digest, source_type, source, schema, profile in rows_by_ids(tx, _INPUTS, ids):
         dataset = DatasetInput(
             name=name,
             digest=digest,
@@ -274,13 +277,13 @@ def _inputs_of(tx: Reader, ids: Sequence[str]) -> dict[str, list[DatasetInput]]:
 
 def _models_of(tx: Reader, ids: Sequence[str]) -> dict[tuple[str, str], list[ModelOutput]]:
     models: dict[tuple[str, str], list[ModelOutput]] = {}
-    for run, kind, model, step in rows_among(tx, _MODELS, ids):
+    for run, kind, model, step in rows_by_ids(tx, _MODELS, ids):
         models.setdefault((run, kind), []).append(ModelOutput(model_id=model, step=step))
     return models
 
 
 def record(row: Sequence[Any], **logged: Any) -> Run:
-    """Return the run of the row, with what was `logged` to it. Behind the columns there may be more in the row."""
+    """Return the run of the row, with its `logged` data. The row may have more columns after those of the run."""
     run_id, experiment, name, user, status, lifecycle, start_ms, end_ms, artifact_uri = row[: len(RUN.c)]
     return Run(
         run_id=run_id,

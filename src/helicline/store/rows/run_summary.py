@@ -1,8 +1,7 @@
-"""Run summary rows: one row holds all that was logged to a finished run, so a page of runs reads one row a run.
+"""Run summary rows (note 0018): one row holds the data logged to an ended run, so a page of runs reads one row each.
 
-A summary is a copy of other rows, never the only one. Each unit of work that changes those rows drops the summary; the
-next reader that misses it has it written again, after its own answer. Runs under way have none: they change too often.
-See docs/decisions/0018-run-summary-rows.md.
+A summary is a copy of other rows. Each unit of work that changes those rows deletes the summary; the next reader that
+misses it requests a new one, which is written after the reader's answer. Active runs have none: they change too often.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 
 from helicline.records.run import MetricPoint, ModelOutput
 from helicline.store.noun import metadata
-from helicline.store.rows.among import rows_among
+from helicline.store.rows.by_ids import rows_by_ids
 from helicline.store.rows.experiment import Exact, insert_into
 from helicline.store.rows.metric import Latest
 from helicline.store.unit import Reader, Tx
@@ -28,14 +27,15 @@ RUN_SUMMARY = sa.Table(
     sqlite_with_rowid=False,
 )
 log = logging.getLogger("helicline.store")
-OVER = ("FINISHED", "FAILED", "KILLED")
-MOST_BYTES = 250_000  # of the summaries that one view has made: writers wait for it; a longer one is never made
+ENDED_STATUSES = ("FINISHED", "FAILED", "KILLED")
+# of the summaries that one view requests, because other writes wait for them; a larger summary is never written
+MAX_BYTES = 250_000
 
 
 class RunSummary(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a run has besides its own row and its datasets, which are long and shared by many runs.
+    """The logged data of a run, without its datasets, which are long and shared by many runs.
 
-    A release that changes this, or ModelOutput, empties the table in its migration.
+    A release that changes this struct, or ModelOutput, empties the table in its migration.
     """
 
     metrics: tuple[Latest, ...] = ()
@@ -46,7 +46,7 @@ class RunSummary(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def size(self) -> int:
-        """About how many bytes the summary will take."""
+        """Estimated size in bytes of the encoded summary."""
         texts = sum(len(key) + len(value) for facts in (self.params, self.tags) for key, value in facts.items())
         return 40 * (1 + len(self.metrics)) + texts
 
@@ -55,35 +55,35 @@ class RunSummary(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return tuple([MetricPoint(*latest) for latest in self.metrics])
 
 
-# what makes summaries of runs: a bulk, whose items are lists of ids
+# writes summaries of runs: a bulk, whose items are lists of ids
 Make = Callable[[Tx, Sequence[Sequence[str]]], list[None]]
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(RunSummary)
 
 
 def find(tx: Reader, run_ids: Sequence[str]) -> dict[str, RunSummary]:
-    """Return what was logged to those of the runs that have a summary."""
-    rows = rows_among(tx, "SELECT run, body FROM run_summary WHERE run IN {ids}", run_ids)
+    """Return the summaries of those runs that have one."""
+    rows = rows_by_ids(tx, "SELECT run, body FROM run_summary WHERE run IN {ids}", run_ids)
     summaries = {}
     for run, body in rows:
         try:
             summaries[run] = _DECODER.decode(body)
-        except msgspec.MsgspecError as error:  # the rows say it, too, and a new one is made of them
+        except msgspec.MsgspecError as error:  # the other rows hold the same data; a new summary is made of them
             log.warning("the summary of run %s cannot be read: %s", run, error)
     return summaries
 
 
 def drop(tx: Tx, run_ids: Iterable[str]) -> None:
-    """Forget the summaries of runs that change."""
-    rows_among(tx, "DELETE FROM run_summary WHERE run IN {ids}", sorted(run_ids))
+    """Delete the summaries of runs that change."""
+    rows_by_ids(tx, "DELETE FROM run_summary WHERE run IN {ids}", sorted(run_ids))
 
 
 def request(tx: Reader, missing: Iterable[tuple[str, RunSummary]], make: Make) -> None:
-    """Have summaries made for some of these runs, once the view has been answered."""
+    """Queue the writing of summaries for some of these runs, after the view has ended."""
     ids: list[str] = []
     size = 0
     for run_id, logged in missing:
-        if size + logged.size <= MOST_BYTES:
+        if size + logged.size <= MAX_BYTES:
             size += logged.size
             ids.append(run_id)
     if ids:
@@ -95,7 +95,7 @@ def encoded(logged: RunSummary) -> bytes:
 
 
 def save(tx: Tx, summaries: dict[str, RunSummary]) -> None:
-    """Keep what was logged to each run as its summary."""
+    """Store the logged data of each run as its summary."""
     if summaries:
         statement = insert_into(tx, RUN_SUMMARY)
         replaced = statement.on_conflict_do_update(index_elements=["run"], set_={"body": statement.excluded.body})

@@ -1,4 +1,4 @@
-"""Traces, and the packs of their spans (see helicline.trace.span)."""
+"""Traces, and the packs of their spans (note 0013; `helicline.trace.span` reads them)."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ PACK = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
-AT_ONCE = 500
-LIMITS = {"timestamp_ms": TRACE.c.timestamp_ms, "status": TRACE.c.state}
-COMPARED: dict[str, Callable[[Any, Any], sa.ColumnElement[bool]]] = {
+BATCH_SIZE = 500
+LIMIT_COLUMNS = {"timestamp_ms": TRACE.c.timestamp_ms, "status": TRACE.c.state}
+OPERATORS: dict[str, Callable[[Any, Any], sa.ColumnElement[bool]]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -52,7 +52,7 @@ def save(tx: Tx, trace: TraceRecord) -> None:
 
 
 def save_all(tx: Tx, traces: Sequence[TraceRecord]) -> None:
-    """Keep the traces, each under an id of its own."""
+    """Store the traces, each under its own id."""
     rows = [
         {
             "id": trace.trace_id,
@@ -70,25 +70,25 @@ def save_all(tx: Tx, traces: Sequence[TraceRecord]) -> None:
 
 @functools.cache
 def _upsert(*, is_postgres: bool) -> Any:
-    """Return the statement that keeps traces; it takes longer to build than to run."""
+    """Return the statement that stores traces; building it takes longer than running it."""
     statement = (postgresql.insert if is_postgres else sqlite.insert)(TRACE)
     changed = {column.name: statement.excluded[column.name] for column in TRACE.c if not column.primary_key}
     return statement.on_conflict_do_update(index_elements=["id"], set_=changed)
 
 
-def add_packs(tx: Tx, packs: Mapping[str, bytes], *, fresh: Container[str]) -> None:
-    """Keep each trace's new pack behind those that it has; a `fresh` trace has none. The traces are held."""
-    added = []
+def add_packs(tx: Tx, packs: Mapping[str, bytes], *, new_traces: Container[str]) -> None:
+    """Append the new pack of each trace; a `new_traces` trace has none yet. The rows of the traces are locked."""
+    rows = []
     for trace_id, body in packs.items():
-        number = 0 if trace_id in fresh else _next_number(tx, trace_id, body)
+        number = 0 if trace_id in new_traces else _next_number(tx, trace_id, body)
         if number is not None:
-            added.append({"trace": trace_id, "number": number, "body": body})
-    if added:
-        tx.execute(PACK.insert(), added)
+            rows.append({"trace": trace_id, "number": number, "body": body})
+    if rows:
+        tx.execute(PACK.insert(), rows)
 
 
 def _next_number(tx: Tx, trace_id: str, body: bytes) -> int | None:
-    """Return the pack's number, or None if it is there: a request that comes again adds nothing."""
+    """Return the pack's number, or None where an equal pack exists: a repeated request adds nothing."""
     same = sa.func.count().filter(PACK.c.body == body)
     row: Any = tx.execute(sa.select(sa.func.max(PACK.c.number), same).where(PACK.c.trace == trace_id)).one()
     last, exists = row
@@ -103,11 +103,11 @@ def find(tx: Reader, trace_id: str) -> TraceRecord | None:
 
 
 def find_all(tx: Tx, trace_ids: Sequence[str]) -> dict[str, TraceRecord]:
-    """Return the traces that are there, locked until the end of the unit."""
+    """Return the existing traces, locked until the end of the unit."""
     traces: dict[str, TraceRecord] = {}
-    for start in range(0, len(trace_ids), AT_ONCE):
-        some = TRACE.c.id.in_(trace_ids[start : start + AT_ONCE])
-        statement = sa.select(TRACE).where(some).order_by(TRACE.c.id).with_for_update()
+    for start in range(0, len(trace_ids), BATCH_SIZE):
+        batch = TRACE.c.id.in_(trace_ids[start : start + BATCH_SIZE])
+        statement = sa.select(TRACE).where(batch).order_by(TRACE.c.id).with_for_update()
         traces |= {row.id: _record(row) for row in tx.execute(statement)}
     return traces
 
@@ -119,9 +119,9 @@ def by_time(
     *,
     newest_first: bool,
     after: tuple[int, str] | None,
-    most: int,
+    max_count: int,
 ) -> list[TraceRecord]:
-    """Return the experiments' traces by time, those of one time by id, from behind `after` on.
+    """Return the experiments' traces by time and id, those after the position `after`.
 
     `limits` are comparisons of the columns in LIMITS.
     """
@@ -130,57 +130,57 @@ def by_time(
     statement = statement.where(*(_holds(limit) for limit in limits))
     if after is not None:
         time, trace_id = after
-        beyond, behind = (at <= time, at < time) if newest_first else (at >= time, at > time)
-        statement = statement.where(beyond, behind | (key > trace_id))
-    ordered = statement.order_by(at.desc() if newest_first else at, key).limit(most)
+        at_or_after, is_after = (at <= time, at < time) if newest_first else (at >= time, at > time)
+        statement = statement.where(at_or_after, is_after | (key > trace_id))
+    ordered = statement.order_by(at.desc() if newest_first else at, key).limit(max_count)
     return [_record(row) for row in tx.execute(ordered)]
 
 
 def _holds(limit: Clause) -> sa.ColumnElement[bool]:
-    column = LIMITS[limit.key]
-    # a bound of 1.5 ms must not become one of 2 ms
+    column = LIMIT_COLUMNS[limit.key]
+    # a bound of 1.5 ms must not be rounded to 2 ms
     kind = sa.Double() if isinstance(limit.value, float | int) else column.type
-    return COMPARED[limit.op](column, sa.literal(limit.value, kind))
+    return OPERATORS[limit.op](column, sa.literal(limit.value, kind))
 
 
 def is_limit(clause: Clause) -> bool:
-    """Tell whether `by_time` can take the clause."""
-    return clause.entity == "attribute" and clause.key in LIMITS and clause.op in COMPARED
+    """Return whether `by_time` can evaluate the clause."""
+    return clause.entity == "attribute" and clause.key in LIMIT_COLUMNS and clause.op in OPERATORS
 
 
-def ids_until(tx: Reader, experiment: int, *, before_ms: int, most: int | None) -> list[str]:
-    """Return the oldest traces of the experiment that are no younger than `before_ms`."""
+def ids_until(tx: Reader, experiment: int, *, before_ms: int, max_count: int | None) -> list[str]:
+    """Return the oldest traces of the experiment, up to the time `before_ms`."""
     statement = sa.select(TRACE.c.id).where(TRACE.c.experiment == experiment, TRACE.c.timestamp_ms <= before_ms)
-    return list(tx.execute(statement.order_by(TRACE.c.timestamp_ms, TRACE.c.id.desc()).limit(most)).scalars())
+    return list(tx.execute(statement.order_by(TRACE.c.timestamp_ms, TRACE.c.id.desc()).limit(max_count)).scalars())
 
 
 def ids_of(tx: Reader, experiment: int, trace_ids: Sequence[str]) -> list[str]:
-    """Return those of the traces that the experiment has."""
+    """Return those of the traces that are in the experiment."""
     ids: list[str] = []
-    for start in range(0, len(trace_ids), AT_ONCE):
-        some = TRACE.c.id.in_(trace_ids[start : start + AT_ONCE])
-        ids += tx.execute(sa.select(TRACE.c.id).where(some, TRACE.c.experiment == experiment)).scalars()
+    for start in range(0, len(trace_ids), BATCH_SIZE):
+        batch = TRACE.c.id.in_(trace_ids[start : start + BATCH_SIZE])
+        ids += tx.execute(sa.select(TRACE.c.id).where(batch, TRACE.c.experiment == experiment)).scalars()
     return ids
 
 
 def packs_of(tx: Reader, trace_ids: Sequence[str]) -> dict[str, list[bytes]]:
-    """Return each trace's packs of spans as they came."""
+    """Return each trace's packs of spans in the order of their arrival."""
     packs: dict[str, list[bytes]] = {}
-    for start in range(0, len(trace_ids), AT_ONCE):
-        some = PACK.c.trace.in_(trace_ids[start : start + AT_ONCE])
-        rows: Any = tx.execute(sa.select(PACK).where(some).order_by(PACK.c.trace, PACK.c.number)).all()
+    for start in range(0, len(trace_ids), BATCH_SIZE):
+        batch = PACK.c.trace.in_(trace_ids[start : start + BATCH_SIZE])
+        rows: Any = tx.execute(sa.select(PACK).where(batch).order_by(PACK.c.trace, PACK.c.number)).all()
         for trace_id, _, body in rows:
             packs.setdefault(trace_id, []).append(bytes(body))
     return packs
 
 
 def remove(tx: Tx, trace_ids: Sequence[str]) -> int:
-    """Delete the traces and their spans; return how many traces went."""
+    """Delete the traces and their spans; return the number of deleted traces."""
     removed_count = 0
-    for start in range(0, len(trace_ids), AT_ONCE):
-        some = trace_ids[start : start + AT_ONCE]
-        tx.execute(PACK.delete().where(PACK.c.trace.in_(some)))
-        removed_count += int(tx.execute(TRACE.delete().where(TRACE.c.id.in_(some))).rowcount)
+    for start in range(0, len(trace_ids), BATCH_SIZE):
+        batch = trace_ids[start : start + BATCH_SIZE]
+        tx.execute(PACK.delete().where(PACK.c.trace.in_(batch)))
+        removed_count += int(tx.execute(TRACE.delete().where(TRACE.c.id.in_(batch))).rowcount)
     return removed_count
 
 

@@ -1,4 +1,4 @@
-"""What lies in the trash, and the rows that go when it is emptied."""
+"""Deleted runs, models and experiments, and their permanent removal (note 0015)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from helicline.records.run import LoggedModel, Run
 from helicline.store.noun import metadata
 from helicline.store.rows import logged_model as models
 from helicline.store.rows import run as runs
-from helicline.store.rows.artifact import ARTIFACT, under
+from helicline.store.rows.artifact import ARTIFACT, is_below
 from helicline.store.rows.event import EVENT
 from helicline.store.rows.experiment import EXPERIMENT
 from helicline.store.rows.logged_model import LOGGED_MODEL, LOGGED_MODEL_FACT, LOGGED_MODEL_METRIC
@@ -24,61 +24,61 @@ from helicline.store.rows.run import RUN, RUN_DATASET, RUN_INPUT, RUN_MODEL, RUN
 from helicline.store.rows.trace import TRACE
 from helicline.store.unit import Reader, Tx
 
-AT_ONCE = 500
-# a name in a document that could be a blob's: what merely looks like one is kept too
+BATCH_SIZE = 500
+# text in a document that could be a digest; its blob is kept even if the text is something else
 DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
 def deleted_runs(tx: Reader) -> list[Run]:
-    """Return the runs that are deleted, without what was logged to them."""
+    """Return the deleted runs, without their logged data."""
     return [runs.record(row) for row in tx.execute(sa.select(RUN).where(RUN.c.lifecycle == "deleted"))]
 
 
 def runs_of(tx: Reader, experiment_id: str) -> list[Run]:
-    """Return all runs of the experiment, without what was logged to them."""
+    """Return all runs of the experiment, without their logged data."""
     return [runs.record(row) for row in tx.execute(sa.select(RUN).where(RUN.c.experiment == int(experiment_id)))]
 
 
 def deleted_models(tx: Reader) -> list[LoggedModel]:
     statement = sa.select(LOGGED_MODEL).where(LOGGED_MODEL.c.lifecycle == "deleted")
-    return [models.bare(row) for row in tx.execute(statement)]
+    return [models.info_of(row) for row in tx.execute(statement)]
 
 
 def models_of(tx: Reader, experiment_id: str) -> list[LoggedModel]:
     """Return all logged models of the experiment, deleted or not."""
     statement = sa.select(LOGGED_MODEL).where(LOGGED_MODEL.c.experiment == int(experiment_id))
-    return [models.bare(row) for row in tx.execute(statement)]
+    return [models.info_of(row) for row in tx.execute(statement)]
 
 
 def last_deleted(tx: Reader, noun: str, ids: Sequence[str]) -> dict[str, datetime]:
-    """Return when each of them was deleted last, as the events tell it."""
+    """Return the time of the last deletion of each id, from the events."""
     times: dict[str, datetime] = {}
-    for start in range(0, len(ids), AT_ONCE):
+    for start in range(0, len(ids), BATCH_SIZE):
         column = EVENT.c
-        named = (column.noun == noun, column.verb == "deleted", column.id.in_(ids[start : start + AT_ONCE]))
-        for (doc,) in tx.execute(sa.select(column.doc).where(*named).order_by(column.seq)):
+        conditions = (column.noun == noun, column.verb == "deleted", column.id.in_(ids[start : start + BATCH_SIZE]))
+        for (doc,) in tx.execute(sa.select(column.doc).where(*conditions).order_by(column.seq)):
             event = msgspec.json.decode(doc, type=Event)
             times[event.id] = event.at
     return times
 
 
 def remove_run(tx: Tx, run_id: str) -> None:
-    """Remove the run with all that was logged to it; its artifacts are another matter."""
-    runs.bare(tx, run_id)
+    """Remove the run with its logged data; its artifacts are removed separately."""
+    runs.find_info(tx, run_id)
     series = sa.select(SERIES.c.id).where(SERIES.c.run == run_id)
     used = [row.dataset for row in tx.execute(sa.select(RUN_INPUT.c.dataset).where(RUN_INPUT.c.run == run_id))]
     tx.execute(METRIC_BLOCK.delete().where(METRIC_BLOCK.c.series.in_(series)))
     for table in (METRIC_TAIL, SERIES, RUN_PARAM, RUN_TAG, RUN_INPUT, RUN_MODEL):
         tx.execute(table.delete().where(table.c.run == run_id))
     tx.execute(RUN.delete().where(RUN.c.id == run_id))
-    elsewhere = sa.exists().where(RUN_INPUT.c.dataset == RUN_DATASET.c.id)
-    tx.execute(RUN_DATASET.delete().where(RUN_DATASET.c.id.in_(used), ~elsewhere))
+    is_used = sa.exists().where(RUN_INPUT.c.dataset == RUN_DATASET.c.id)
+    tx.execute(RUN_DATASET.delete().where(RUN_DATASET.c.id.in_(used), ~is_used))
 
 
 def remove_model(tx: Tx, model_id: str) -> None:
-    """Remove the logged model with its parameters, tags, metrics and the links of runs to it."""
+    """Remove the logged model with its parameters, tags and metrics, and the links of runs to it."""
     linked = tx.execute(RUN_MODEL.delete().where(RUN_MODEL.c.model == model_id).returning(RUN_MODEL.c.run))
-    runs.locked(tx, {row.run for row in linked})
+    runs.lock_runs(tx, {row.run for row in linked})
     for table in (LOGGED_MODEL_FACT, LOGGED_MODEL_METRIC):
         tx.execute(table.delete().where(table.c.model == model_id))
     tx.execute(LOGGED_MODEL.delete().where(LOGGED_MODEL.c.id == model_id))
@@ -89,7 +89,7 @@ def remove_experiment(tx: Tx, experiment_id: str) -> None:
 
 
 def traces_of(tx: Reader, experiment_id: str, *, limit: int) -> list[str]:
-    """Return ids of traces of the experiment, so many at most."""
+    """Return at most `limit` ids of traces of the experiment."""
     statement = sa.select(TRACE.c.id).where(TRACE.c.experiment == int(experiment_id)).limit(limit)
     return [row.id for row in tx.execute(statement)]
 
@@ -100,11 +100,11 @@ def trace_count(tx: Reader, experiment_id: str) -> int:
 
 
 def named_digests(tx: Reader, *, without: Sequence[str] = ()) -> Iterator[str]:
-    """Yield every blob that a record names: artifacts, but not those below `without`, and whatever a document holds."""
-    files = sa.select(ARTIFACT.c.hash).where(*(~under(root) for root in without))
+    """Yield every digest in the database: of artifacts, except below the folders `without`, and in any document."""
+    files = sa.select(ARTIFACT.c.hash).where(*(~is_below(root) for root in without))
     yield from (row.hash for row in _streamed(tx, files))
     for table in metadata.sorted_tables:
-        # events tell what was; all else with a document tells what is
+        # an event describes the past; every other document describes the present
         if "doc" in table.c and table is not EVENT:
             for row in _streamed(tx, sa.select(table.c.doc)):
                 yield from DIGEST.findall(row.doc)

@@ -1,1 +1,1 @@
-"""How units of work are committed: by one thread on SQLite, by a small pool on PostgreSQL."""
+"""The writers: they commit units of work, on SQLite in one thread, on PostgreSQL in a small pool."""

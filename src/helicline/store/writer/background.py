@@ -1,4 +1,4 @@
-"""Writes that no caller waits for: few at a time, and none for a while after a failure."""
+"""Writes that no caller waits for: at most a few queued, and a pause after a failure."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ PAUSE_S = 60.0
 
 
 class BackgroundWrites:
-    """Queues jobs that only make later reads faster; a job is dropped while four wait, or after a failure."""
+    """Queues jobs that only make later reads faster; drops a job while four are queued, or during a pause."""
 
     def __init__(self, enqueue: Callable[[Job], None]) -> None:
         self._enqueue = enqueue
-        self._free_places = threading.BoundedSemaphore(MAX_QUEUED)
+        self._free_slots = threading.BoundedSemaphore(MAX_QUEUED)
         self._paused_until = 0.0
 
     def add(self, writes: Iterable[tuple[Bulk, Any]]) -> None:
-        """Queue an item for each bulk, as far as there are free places."""
+        """Queue an item for each bulk, until the queue is full."""
         for bulk, item in writes:
-            if time.monotonic() < self._paused_until or not self._free_places.acquire(blocking=False):
+            if time.monotonic() < self._paused_until or not self._free_slots.acquire(blocking=False):
                 return
             future: Future[Any] = Future()
             future.add_done_callback(self._done)
@@ -41,7 +41,7 @@ class BackgroundWrites:
                 future.set_exception(error)
 
     def _done(self, future: Future[Any]) -> None:
-        self._free_places.release()
+        self._free_slots.release()
         error = future.exception()
         if error is not None and not isinstance(error, Unavailable):
             self._paused_until = time.monotonic() + PAUSE_S

@@ -1,4 +1,4 @@
-"""Errors of a database driver, and which of them the caller sees under another name."""
+"""Translation of the errors of a database driver to errors of this project."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FULL_DISK = ("disk is full", "No space left", "disk I/O error")
 
 
 def translated(error: BaseException) -> BaseException:
-    """Return the error as a caller should see it: storage trouble by its own name, ours as it is."""
+    """Return the error for the caller: storage errors as HeliclineError, others unchanged."""
     if isinstance(error, HeliclineError):
         return error
     text = str(getattr(error, "orig", error))
@@ -24,20 +24,20 @@ def translated(error: BaseException) -> BaseException:
         return Invalid("value", text.partition("\n")[0], "text without NUL, and whole numbers of at most 64 bits")
     if isinstance(error, sa.exc.OperationalError):
         return Unavailable("the database", text)
-    if isinstance(error, StopIteration):  # a future cannot hold it
+    if isinstance(error, StopIteration):  # a future rejects StopIteration
         return RuntimeError("a unit of work raised StopIteration")
     return error
 
 
 def is_conflict(error: Exception) -> bool:
-    """Return whether a unit failed only because another ran at the same time; SQLite's one writer never sees that."""
+    """Return whether a concurrent unit caused the error; SQLite has one writer and so no such errors."""
     if isinstance(error, HeliclineError):
         return error.code == "stale"
     return getattr(getattr(error, "orig", None), "sqlstate", "") in RETRIED_STATES
 
 
 def root_error(error: Exception) -> Exception:
-    """Return the earliest database error in the chain; the later ones only say that the savepoint is missing."""
+    """Return the earliest database error in the chain; later ones only say that the savepoint is missing."""
     earlier: BaseException | None = error
     while earlier is not None:
         if isinstance(earlier, sa.exc.DBAPIError):

@@ -1,4 +1,4 @@
-"""What both writers share: a queue, the thread that commits what waits in it together, and the acknowledgement."""
+"""`GroupWriter`, the common part of both writers: a queue, a thread that commits waiting jobs, and acknowledgement."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Listener = Callable[[list[Event]], None]
 
 
 class GroupWriter(ABC):
-    """Commits queued jobs in groups, in a thread of its own: one fsync serves many units.
+    """Commits queued jobs in groups, in a thread of its own: one fsync serves many units (note 0001).
 
     A job is acknowledged after its commit; then the listeners are called with its events.
     """
@@ -50,10 +50,10 @@ class GroupWriter(ABC):
 
     @abstractmethod
     def _commit(self, group: list[Job]) -> None:
-        """Commit and acknowledge the jobs; an error that is raised here fails those not yet acknowledged."""
+        """Commit and acknowledge the jobs; an error raised here fails those not yet acknowledged."""
 
     def _write_loop(self) -> None:
-        # callers that were just answered write again soon: to wait for them costs less than the commits that it saves
+        # callers that were just answered write again soon: waiting for them costs less than the commits that it saves
         sizes, commit_s = (1, 1), 0.0
         while group := self._inbox.take(
             expected_count=max(sizes), linger_s=min(2 * commit_s, MAX_LINGER_S), limit=MAX_GROUP
@@ -97,8 +97,8 @@ class GroupWriter(ABC):
         for job in jobs:
             job.error = job.error and translated(job.error)
             if isinstance(job.error, HeliclineError) and not isinstance(job.error, Bug):
-                # the frames of its traceback hold what was to be written, and that holds the error: a cycle that only
-                # the garbage collector would free
+                # the frames of its traceback refer to the written data, and that refers to the error: only the garbage
+                # collector could free such a cycle
                 job.error.__traceback__ = job.error.__context__ = job.error.__cause__ = None
         settle(jobs)
         events = [event for job in jobs if job.error is None for event in job.emitted]
@@ -106,7 +106,7 @@ class GroupWriter(ABC):
             for listener in self._listeners:
                 try:
                     listener(events)
-                except Exception:  # the commit stands, and the writer goes on
+                except Exception:  # the commit stands, and the writer continues
                     log.exception("a listener failed")
 
 

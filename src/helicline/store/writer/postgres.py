@@ -1,4 +1,4 @@
-"""The writer of a PostgreSQL database: units run side by side on a small pool, bulks in the thread of the queue."""
+"""The writer for PostgreSQL: units run concurrently on a small pool, bulks in the thread of the queue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BULK_LOCK_TIMEOUT_MS = 200
 
 
 class PostgresWriter(GroupWriter):
-    """Commits each unit in a transaction of its own, again where it met another one."""
+    """Commits each unit in a transaction of its own, and repeats it after a conflict."""
 
     def __init__(
         self, engine: sa.Engine, clock: Clock, *, event_hooks: Sequence[EventHook], listeners: Sequence[Listener]
@@ -51,7 +51,7 @@ class PostgresWriter(GroupWriter):
         self._acknowledge([job])
 
     def _commit(self, group: list[Job]) -> None:
-        """Commit each bulk with all of its items in one transaction, those in the background last."""
+        """Commit each bulk with all of its items in one transaction, background jobs last."""
         waiting = sorted((job for job in group if job.starts()), key=lambda job: (job.in_background, id(job.bulk)))
         for _, jobs in groupby(waiting, key=lambda job: job.bulk):
             self._commit_bulk(list(jobs))
@@ -61,7 +61,7 @@ class PostgresWriter(GroupWriter):
         assert bulk is not None
 
         def act(connection: sa.Connection) -> None:
-            # a run that another transaction has locked must not stop what is logged to all other runs
+            # the lock on one run must not delay the logging to all other runs
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BULK_LOCK_TIMEOUT_MS}")
             self._apply_bulk(connection, bulk, jobs=jobs)
 
@@ -72,7 +72,7 @@ class PostgresWriter(GroupWriter):
             self._pool.submit(self._run_alone, job)
 
     def _commit_with_retries(self, act: Callable[[sa.Connection], None]) -> BaseException | None:
-        """Commit what `act` does, again after a conflict with another unit; return the error where it fails."""
+        """Commit the work of `act`, and repeat it after a conflict; return the error where it fails."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 with self._engine.begin() as connection:

@@ -1,7 +1,6 @@
-"""The writer of a SQLite database: one thread commits every waiting unit in one transaction.
+"""The writer for SQLite: one thread commits all waiting units in one transaction.
 
-Each unit has a savepoint of its own, so that one that fails leaves the others. See
-docs/decisions/0001-single-writer-group-commit.md and 0010-metric-storage.md.
+Each unit has its own savepoint, so that a failing unit does not affect the others. See notes 0001 and 0010.
 """
 
 from __future__ import annotations
@@ -36,18 +35,18 @@ class SqliteWriter(GroupWriter):
         self._commit_group(self._connection, [job for job in group if job.in_background])
 
     def _commit_group(self, connection: sa.Connection, waiting: list[Job]) -> None:
-        """Run every unit, commit once, then acknowledge: never before the commit."""
+        """Run every unit, commit once, then acknowledge."""
         group = [job for job in waiting if job.starts()]
         if group and not self._commit_at_once(connection, group):
             self._commit_by_savepoints(connection, group)
         self._acknowledge(group)
 
     def _commit_at_once(self, connection: sa.Connection, group: list[Job]) -> bool:
-        """Commit one unit, or one bulk, without savepoints; False where the group needs them."""
+        """Commit one unit, or one bulk, without savepoints; return False where the group needs them."""
         bulk = group[0].bulk
         if len(group) > 1 and (bulk is None or any(job.bulk is not bulk for job in group)):
             return False
-        begin_write(connection)  # where this fails savepoints would fail as well
+        begin_write(connection)  # an error here would occur with savepoints too
         try:
             if bulk is None:
                 self._apply(connection, group[0])
@@ -66,15 +65,15 @@ class SqliteWriter(GroupWriter):
         try:
             with connection.begin():
                 for bulk, jobs in groupby(group, key=lambda job: job.bulk):
-                    self._apply_neighbours(connection, bulk, jobs=list(jobs))
+                    self._apply_consecutive(connection, bulk, jobs=list(jobs))
         except Exception as error:
             log.error("commit failed: %s", error)
             for job in group:
                 job.error = error
             abandon(connection)
 
-    def _apply_neighbours(self, connection: sa.Connection, bulk: Bulk | None, *, jobs: list[Job]) -> None:
-        """Run neighbouring jobs of one bulk together, and each alone where that fails."""
+    def _apply_consecutive(self, connection: sa.Connection, bulk: Bulk | None, *, jobs: list[Job]) -> None:
+        """Run consecutive jobs of one bulk together, and one by one where that fails."""
         if bulk is not None and len(jobs) > 1:
             try:
                 with connection.begin_nested():
@@ -93,6 +92,6 @@ class SqliteWriter(GroupWriter):
 
 
 def _check_in_transaction(connection: sa.Connection, error: Exception) -> None:
-    """Raise where SQLite has rolled back the whole group by itself, as it does on a full disk."""
+    """Raise the error where SQLite has rolled back the whole group, as it does on a full disk."""
     if not driver_of(connection).in_transaction:
         raise root_error(error)

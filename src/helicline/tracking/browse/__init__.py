@@ -1,4 +1,4 @@
-"""What the pages of runs ask for: tables, keys, groups, charts."""
+"""The functions behind the pages of runs: tables, keys, groups, charts."""
 
 from helicline.tracking.browse.edit import archive_runs, edit_tags, restore_runs
 from helicline.tracking.browse.series import AXES, Line, lines

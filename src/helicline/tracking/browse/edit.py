@@ -1,4 +1,4 @@
-"""What people change on the pages of runs: archive, restore, tags and the note."""
+"""Edits of runs by people: archive, restore, tags and the note."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from helicline.tracking import checks, log
 from helicline.tracking.log import log_batch
 from helicline.tracking.run import active_run, delete_run, get_run, restore_run
 
-MOST_RUNS, MOST_TAGS, MOST_TAG = 1000, 100, 8000
-NOTE = "mlflow.note.content"
+MAX_RUNS, MAX_TAGS, MAX_TAG_LENGTH = 1000, 100, 8000
+NOTE_TAG = "mlflow.note.content"
 
 
 def archive_runs(tx: Tx, run_ids: Sequence[str]) -> int:
-    """Hide the runs, all or none; those that are hidden already are fine. Return how many were asked for."""
-    for run_id in _few(run_ids):
+    """Archive the runs, all or none; archived runs stay so. Return the number of runs in the call."""
+    for run_id in _checked_ids(run_ids):
         delete_run(tx, run_id)
     return len(run_ids)
 
 
 def restore_runs(tx: Tx, run_ids: Sequence[str]) -> int:
-    """Bring the runs back, all or none. Raises NotActive where an experiment itself is archived."""
-    for run_id in _few(run_ids):
+    """Restore the runs, all or none. Raises NotActive where the experiment of a run is archived."""
+    for run_id in _checked_ids(run_ids):
         restore_run(tx, run_id)
     return len(run_ids)
 
 
-def _few(run_ids: Sequence[str]) -> list[str]:
-    if not 1 <= len(run_ids) <= MOST_RUNS:
-        raise Invalid("run_ids", len(run_ids), f"1 to {MOST_RUNS} runs at once")
+def _checked_ids(run_ids: Sequence[str]) -> list[str]:
+    if not 1 <= len(run_ids) <= MAX_RUNS:
+        raise Invalid("run_ids", len(run_ids), f"1 to {MAX_RUNS} runs at once")
     return sorted(set(run_ids))
 
 
 def edit_tags(tx: Tx, run_id: str, *, put: Mapping[str, str], drop: Sequence[str] = ()) -> Run:
-    """Return the run with tags written and dropped by a person. Unlike a client's, a long value is refused, not cut."""
-    if len(put) + len(drop) > MOST_TAGS:
-        raise Invalid("tags", len(put) + len(drop), f"at most {MOST_TAGS} at once")
+    """Return the run after writing and deleting tags. A long value raises Invalid, where a client's is truncated."""
+    if len(put) + len(drop) > MAX_TAGS:
+        raise Invalid("tags", len(put) + len(drop), f"at most {MAX_TAGS} at once")
     for key, value in put.items():
         if not key.strip():
             raise Invalid("tags", key, "a key that is not empty")
-        checks.checked_length(f"the value of {key[:80]}", MOST_TAG, value)
+        checks.checked_length(f"the value of {key[:80]}", MAX_TAG_LENGTH, value)
     active_run(tx, run_id)
     log_batch(tx, run_id, tags=dict(put))
     tags = get_run(tx, run_id).tags

@@ -1,4 +1,4 @@
-"""What a file holds, as data that a page can show: nothing in it is run, unpickled or followed here."""
+"""Previews: the content of a file as data for a page. Nothing in the file is executed, unpickled or followed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import msgspec
 from helicline.errors import Invalid
 
 Kind = Literal["image", "table", "text", "json", "notebook", "binary"]
-MOST_TEXT, MOST_TABLE, MOST_PARQUET = 1 << 20, 8 << 20, 64 << 20
-ROWS, COLUMNS, CELL = 200, 200, 500
+MAX_TEXT_BYTES, MAX_TABLE_BYTES, MAX_PARQUET_BYTES = 1 << 20, 8 << 20, 64 << 20
+MAX_ROWS, MAX_COLUMNS, MAX_CELL_LENGTH = 200, 200, 500
 IMAGES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -28,7 +28,7 @@ IMAGES = {
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell of a notebook: its source and what it printed, as text."""
+    """A cell of a notebook: its source and its output, as text."""
 
     kind: str
     source: str
@@ -36,7 +36,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """What to show of a file. `cut` says that the file holds more than is shown."""
+    """The data to show for a file. `cut`: the file has more than is shown."""
 
     path: str
     size: int
@@ -50,16 +50,18 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-def most_bytes(path: str) -> int:
-    """Return how much of the file a preview looks at."""
+def max_bytes(path: str) -> int:
+    """Return how many bytes of the file a preview needs."""
     suffix = Path(path).suffix.lower()
     if suffix in IMAGES:
         return 0
-    return MOST_PARQUET if suffix == ".parquet" else MOST_TABLE if suffix in (".csv", ".tsv") else MOST_TEXT
+    return (
+        MAX_PARQUET_BYTES if suffix == ".parquet" else MAX_TABLE_BYTES if suffix in (".csv", ".tsv") else MAX_TEXT_BYTES
+    )
 
 
 def preview(path: str, content: bytes, *, size: int) -> Preview:
-    """Return the preview of a file whose first `most_bytes` are given; what cannot be read is told as such."""
+    """Return the preview of a file from its first `max_bytes` bytes; an invalid file is shown as text with a note."""
     suffix = Path(path).suffix.lower()
     cut = len(content) < size
     if suffix in IMAGES:
@@ -78,8 +80,8 @@ def preview(path: str, content: bytes, *, size: int) -> Preview:
 
 
 def _text(path: str, content: bytes, *, size: int, note: str = "") -> Preview:
-    cut = len(content) > MOST_TEXT or len(content) < size
-    text = _decoded(content[:MOST_TEXT])
+    cut = len(content) > MAX_TEXT_BYTES or len(content) < size
+    text = _decoded(content[:MAX_TEXT_BYTES])
     if text is None:
         return Preview(path=path, size=size, kind="binary", note=note)
     kind: Kind = "json" if path.lower().endswith(".json") else "text"
@@ -89,9 +91,9 @@ def _text(path: str, content: bytes, *, size: int, note: str = "") -> Preview:
 def _decoded(content: bytes) -> str | None:
     if b"\0" in content:
         return None
-    for missing in range(4):  # the cut may fall inside a character
+    for dropped in range(4):  # the end may be inside a character
         try:
-            return content[: len(content) - missing].decode()
+            return content[: len(content) - dropped].decode()
         except UnicodeDecodeError:
             continue
     return None
@@ -102,48 +104,48 @@ def _delimited(path: str, content: bytes, *, size: int, delimiter: str) -> Previ
     if text is None:
         return _text(path, content, size=size)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    head = next(reader, [])
+    header = next(reader, [])
     rows: list[list[str]] = []
     count = 0
     for row in reader:
         count += 1
-        if count <= ROWS:
-            rows.append([cell[:CELL] for cell in row[:COLUMNS]])
+        if count <= MAX_ROWS:
+            rows.append([cell[:MAX_CELL_LENGTH] for cell in row[:MAX_COLUMNS]])
     is_complete = len(content) == size
-    columns = [name[:CELL] for name in head[:COLUMNS]]
+    columns = [name[:MAX_CELL_LENGTH] for name in header[:MAX_COLUMNS]]
     return Preview(
         path=path, size=size, kind="table", columns=columns, rows=rows,
-        row_count=count if is_complete else None, cut=not is_complete or count > ROWS or len(head) > COLUMNS,
+        row_count=count if is_complete else None, cut=not is_complete or count > MAX_ROWS or len(header) > MAX_COLUMNS,
     )  # fmt: skip
 
 
 def _parquet(path: str, content: bytes, *, size: int) -> Preview:
     if len(content) < size:
-        note = f"Files over {MOST_PARQUET >> 20} MB are not opened here; download it."
+        note = f"Files over {MAX_PARQUET_BYTES >> 20} MB are not opened here; download it."
         return Preview(path=path, size=size, kind="binary", note=note)
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
         file.write(content)
         file.flush()
-        # the file's path is given as a value, and nothing else can be reached from this connection
+        # the path is a parameter, and this connection has no other access
         with duckdb.connect(
             config={"threads": 1, "memory_limit": "256MB", "autoinstall_known_extensions": False}
         ) as db:
             try:
-                result = db.execute("SELECT * FROM read_parquet(?) LIMIT ?", [file.name, ROWS])
-                columns = [str(described[0]) for described in result.description or []]
-                rows = [[_cell(value) for value in row[:COLUMNS]] for row in result.fetchall()]
-                counted = db.execute("SELECT count(*) FROM read_parquet(?)", [file.name]).fetchone()
+                result = db.execute("SELECT * FROM read_parquet(?) LIMIT ?", [file.name, MAX_ROWS])
+                columns = [str(column[0]) for column in result.description or []]
+                rows = [[_cell(value) for value in row[:MAX_COLUMNS]] for row in result.fetchall()]
+                count_row = db.execute("SELECT count(*) FROM read_parquet(?)", [file.name]).fetchone()
             except duckdb.Error as error:
                 raise ValueError(str(error).replace(file.name, path)) from None
-    count = int(counted[0]) if counted else 0
+    count = int(count_row[0]) if count_row else 0
     return Preview(
-        path=path, size=size, kind="table", columns=columns[:COLUMNS], rows=rows, row_count=count,
-        cut=count > ROWS or len(columns) > COLUMNS,
+        path=path, size=size, kind="table", columns=columns[:MAX_COLUMNS], rows=rows, row_count=count,
+        cut=count > MAX_ROWS or len(columns) > MAX_COLUMNS,
     )  # fmt: skip
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else str(value)[:CELL]
+    return "" if value is None else str(value)[:MAX_CELL_LENGTH]
 
 
 class _Output(msgspec.Struct):
@@ -163,22 +165,28 @@ class _Notebook(msgspec.Struct):
 
 
 def _notebook(path: str, content: bytes, *, size: int) -> Preview:
-    """Return cells and their plain-text outputs; HTML, images and scripts inside a notebook are left out."""
+    """Return the cells with their plain-text output, without HTML, images and scripts."""
     document = msgspec.json.decode(content, type=_Notebook)
     cells = [
-        Cell(kind=cell.cell_type[:20], source=_joined(cell.source), output="".join(map(_printed, cell.outputs)))
+        Cell(
+            kind=cell.cell_type[:20], source=_joined_text(cell.source), output="".join(map(_output_text, cell.outputs))
+        )
         for cell in document.cells
     ]
     return Preview(path=path, size=size, kind="notebook", cells=cells)
 
 
-def _printed(output: _Output) -> str:
+def _output_text(output: _Output) -> str:
     plain = output.data.get("text/plain", "")
-    parts = [_joined(output.text), _joined(plain) if isinstance(plain, str | list) else "", "\n".join(output.traceback)]
+    parts = [
+        _joined_text(output.text),
+        _joined_text(plain) if isinstance(plain, str | list) else "",
+        "\n".join(output.traceback),
+    ]
     return "".join(parts)[:20_000]
 
 
-def _joined(text: Any) -> str:
+def _joined_text(text: Any) -> str:
     return text if isinstance(text, str) else "".join(part for part in text if isinstance(part, str))
 
 

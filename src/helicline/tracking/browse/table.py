@@ -1,4 +1,4 @@
-"""The runs table: pages by place, so that no page costs more the further down it lies, and nothing is skipped."""
+"""The runs table: pages by position in the order, so that all pages cost the same and skip no run (note 0011)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import msgspec
 from helicline.errors import Invalid
 from helicline.records.run import RunGroup, RunKey, RunRow
 from helicline.store.rows.search import keys as run_keys
-from helicline.store.rows.search.order import kinds_of
-from helicline.store.rows.search.page import places_along, rows_from
+from helicline.store.rows.search.order import types_of
+from helicline.store.rows.search.page import page_positions, rows_from
 from helicline.store.rows.search.query import TABLES, RunQuery
 from helicline.store.unit import Reader
 from helicline.tracking import grammar
@@ -18,16 +18,16 @@ from helicline.tracking.experiment import experiment_number, experiment_of
 from helicline.tracking.page_token import decode_ordered_token, encode_ordered_token
 from helicline.tracking.search import RUNS, lifecycles, search_experiments
 
-MOST_ROWS, MOST_COLUMNS, MOST_TOKENS = 500, 200, 5_000
+MAX_ROWS, MAX_COLUMNS, MAX_TOKENS = 500, 200, 5_000
 SAMPLE = 500
-COUNTED = {"metric", "param", "tag"}
-GROUPED = {"param", "tag", "attribute"}
+VALUE_ENTITIES = {"metric", "param", "tag"}
+GROUP_ENTITIES = {"param", "tag", "attribute"}
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs are asked for, in the words of the filter grammar.
+    """Which runs to return, in the grammar of filters.
 
-    `experiment` is an id, or a name that is no number; none means every active one.
+    `experiment` is an id, or a name that is not a number; "" means every active experiment.
     """
 
     experiment: str = ""
@@ -37,13 +37,12 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def query_of(tx: Reader, query: Query) -> RunQuery:
-    """Return the query as the store takes it. Raises Invalid, naming the field, where it cannot be read."""
+    """Return the query for the store. Raises Invalid, with the field, for an invalid filter or order."""
     if query.experiment:
         experiments: tuple[int, ...] = (experiment_number(experiment_of(tx, query.experiment)),)
     else:
         experiments = tuple(
-            int(found_experiment.experiment_id)
-            for found_experiment in search_experiments(tx, max_results=grammar.MAX_LIST)[0]
+            int(experiment.experiment_id) for experiment in search_experiments(tx, max_results=grammar.MAX_LIST)[0]
         )
     return RunQuery(
         experiments=experiments,
@@ -57,28 +56,28 @@ def rows(
     tx: Reader, query: Query, *, columns: Sequence[str] = (), after: str = "", limit: int = 200
 ) -> tuple[list[RunRow], str]:
     """Return the runs from the page token `after` on, with the values of `columns`, and the token of the next page."""
-    if not 1 <= limit <= MOST_ROWS:
-        raise Invalid("limit", limit, f"1 to {MOST_ROWS}")
+    if not 1 <= limit <= MAX_ROWS:
+        raise Invalid("limit", limit, f"1 to {MAX_ROWS}")
     run_query = query_of(tx, query)
-    kinds = kinds_of(run_query.order)
+    kinds = types_of(run_query.order)
     start = decode_ordered_token(after, query.order_by, kinds, field="after") if after else None
-    items, following = rows_from(tx, run_query, columns=columns_of(columns), start=start, limit=limit)
-    return items, encode_ordered_token(query.order_by, following) if following is not None else ""
+    items, next_position = rows_from(tx, run_query, columns=columns_of(columns), start=start, limit=limit)
+    return items, encode_ordered_token(query.order_by, next_position) if next_position is not None else ""
 
 
 def page_tokens(tx: Reader, query: Query, *, every: int) -> tuple[int, list[str]]:
-    """Return how many runs match, and the token of every page of `every` runs: any of them can be asked for at once."""
-    if not 10 <= every <= MOST_ROWS:
-        raise Invalid("every", every, f"10 to {MOST_ROWS}")
-    total, places = places_along(tx, query_of(tx, query), every=every)
-    return total, [encode_ordered_token(query.order_by, place) for place in places[:MOST_TOKENS]]
+    """Return the number of matching runs, and the tokens of all pages of `every` runs, for access to any page."""
+    if not 10 <= every <= MAX_ROWS:
+        raise Invalid("every", every, f"10 to {MAX_ROWS}")
+    total, positions = page_positions(tx, query_of(tx, query), every=every)
+    return total, [encode_ordered_token(query.order_by, position) for position in positions[:MAX_TOKENS]]
 
 
 def columns_of(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the columns as (entity, key): `metrics.loss` is `("metric", "loss")`, whatever the key's characters."""
-    if len(names) > MOST_COLUMNS:
-        raise Invalid("column", len(names), f"at most {MOST_COLUMNS} columns")
-    return [_column("column", name, COUNTED) for name in names]
+    """Return the columns as (entity, key): `metrics.loss` is `("metric", "loss")`; a key may have any characters."""
+    if len(names) > MAX_COLUMNS:
+        raise Invalid("column", len(names), f"at most {MAX_COLUMNS} columns")
+    return [_column("column", name, VALUE_ENTITIES) for name in names]
 
 
 def _column(field: str, name: str, allowed: set[str]) -> tuple[str, str]:
@@ -93,8 +92,8 @@ def _column(field: str, name: str, allowed: set[str]) -> tuple[str, str]:
 
 
 def keys(tx: Reader, query: Query) -> list[RunKey]:
-    """Return every key there is: those of the newest matching runs first, the most frequent before the rare."""
-    sample = run_keys.sampled(tx, query_of(tx, query), sample=SAMPLE)
+    """Return every key: first those of the newest matching runs by frequency, then all others."""
+    sample = run_keys.sample_keys(tx, query_of(tx, query), sample=SAMPLE)
     names = {(key.entity, key.name) for key in sample}
     rest = [
         RunKey(entity=entity, name=name)
@@ -106,7 +105,7 @@ def keys(tx: Reader, query: Query) -> list[RunKey]:
 
 
 def values(tx: Reader, key: str, *, prefix: str = "", limit: int = 30) -> list[str]:
-    """Return values that runs have under a parameter or a tag, for completion."""
+    """Return values of a parameter or tag, for completion."""
     if not 1 <= limit <= 200:
         raise Invalid("limit", limit, "1 to 200")
     entity, name = _column("key", key, {"param", "tag"})
@@ -114,6 +113,6 @@ def values(tx: Reader, key: str, *, prefix: str = "", limit: int = 30) -> list[s
 
 
 def groups(tx: Reader, query: Query, *, by: str, metrics: Sequence[str] = ()) -> tuple[list[RunGroup], int]:
-    """Return the runs gathered by a parameter, tag or attribute, with the span of each metric, and the group count."""
-    names = [_column("column", metric, {"metric"})[1] for metric in metrics[:MOST_COLUMNS]]
-    return run_keys.groups(tx, query_of(tx, query), by=_column("by", by, GROUPED), metrics=names)
+    """Return groups of runs by a parameter, tag or attribute with the range of each metric, and their number."""
+    names = [_column("column", metric, {"metric"})[1] for metric in metrics[:MAX_COLUMNS]]
+    return run_keys.groups(tx, query_of(tx, query), by=_column("by", by, GROUP_ENTITIES), metrics=names)

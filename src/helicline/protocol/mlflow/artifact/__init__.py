@@ -1,1 +1,1 @@
-"""Artifacts on the wire: through the server, past it at the bucket, and behind links."""
+"""Artifacts in the MLflow protocol: through the server, directly from the bucket, and by links to single files."""

@@ -1,4 +1,4 @@
-"""Artifacts through the server: streamed both ways, whatever their size."""
+"""Upload, download and listing of artifacts through the server; bodies of any size are streamed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from urllib.parse import quote
 from helicline import tracking
 from helicline.errors import Invalid, NotFound, TooLarge
 from helicline.protocol.mlflow.errors import WireError
-from helicline.protocol.mlflow.request import Request, Response, pruned
+from helicline.protocol.mlflow.request import Request, Response, non_empty
 from helicline.records.model import ArtifactFile
 from helicline.store.unit import Reader
 from helicline.tracking.artifact import Entry, path_in_store
 from helicline.tracking.checks import checked_path
 
-# a slow upload holds a thread for as long as it takes: these threads are for nothing else
-UPLOADS = ThreadPoolExecutor(16, thread_name_prefix="helicline-upload")
-STALLED_S = 120
-TEXTS = (
+# a slow upload blocks a thread until it ends, so uploads have threads of their own
+UPLOAD_THREADS = ThreadPoolExecutor(16, thread_name_prefix="helicline-upload")
+STALL_TIMEOUT_S = 120
+TEXT_SUFFIXES = (
     ".txt",
     ".log",
     ".py",
@@ -41,7 +41,7 @@ TEXT_NAMES = ("MLmodel", "MLproject", "Dockerfile", "README", "LICENSE")
 
 
 class ClientGone(Exception):
-    """The client hung up before the body was whole."""
+    """The client disconnected before the body was complete."""
 
 
 def _path(request: Request) -> str:
@@ -56,7 +56,7 @@ async def upload(request: Request) -> Any:
     loop = asyncio.get_running_loop()
     try:
         digest, size = await loop.run_in_executor(
-            UPLOADS, lambda: request.blobs.put(_pieces(request, loop), limit=limit)
+            UPLOAD_THREADS, lambda: request.blobs.put(_pieces(request, loop), limit=limit)
         )
     except Invalid as error:
         raise TooLarge(error.field, error.got, error.allowed) from None
@@ -65,12 +65,12 @@ async def upload(request: Request) -> Any:
 
 
 def _pieces(request: Request, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
-    """Pull the body out of the event loop piece by piece, no faster than the disk takes it."""
+    """Yield the body in pieces, each read from the event loop when the blob store asks for it."""
     assert request.receive is not None
     more = True
     while more:
         try:
-            message = asyncio.run_coroutine_threadsafe(_next(request.receive), loop).result(STALLED_S)
+            message = asyncio.run_coroutine_threadsafe(_receive(request.receive), loop).result(STALL_TIMEOUT_S)
         except TimeoutError:
             raise ClientGone from None
         if message["type"] == "http.disconnect":
@@ -79,17 +79,17 @@ def _pieces(request: Request, loop: asyncio.AbstractEventLoop) -> Iterator[bytes
         yield message.get("body", b"")
 
 
-async def _next(receive: Any) -> Any:
+async def _receive(receive: Any) -> Any:
     return await receive()
 
 
 async def download(request: Request) -> Any:
     path = _path(request)
-    return await sent(request, await request.read(lambda tx: find(tx, path)))
+    return await file_response(request, await request.read(lambda tx: find(tx, path)))
 
 
-async def sent(request: Request, file: ArtifactFile) -> Response:
-    """Return the file as an attachment: no browser shows it as a page of ours."""
+async def file_response(request: Request, file: ArtifactFile) -> Response:
+    """Return the file as an attachment, so that no browser shows it as a page of this server."""
     name = file.path.rpartition("/")[2]
     headers = (
         ("content-type", content_type(name)),
@@ -99,11 +99,11 @@ async def sent(request: Request, file: ArtifactFile) -> Response:
         ("content-security-policy", "sandbox; default-src 'none'"),
     )
     pieces = await asyncio.to_thread(request.blobs.read, file.hash)
-    return Response(headers=headers, stream=_flow(pieces))
+    return Response(headers=headers, stream=_stream(pieces))
 
 
 def find(tx: Reader, path: str) -> ArtifactFile:
-    """Return the file. Raises Invalid where the path is that of a directory."""
+    """Return the file. Raises Invalid where the path is a directory."""
     try:
         return tracking.get_artifact(tx, path)
     except NotFound:
@@ -112,14 +112,14 @@ def find(tx: Reader, path: str) -> ArtifactFile:
         raise
 
 
-async def _flow(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _stream(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     while piece := await asyncio.to_thread(next, pieces, b""):
         yield piece
 
 
 def content_type(name: str) -> str:
-    """Return the type to serve a file as: nothing that a browser would run."""
-    if name in TEXT_NAMES or name.lower().endswith(TEXTS):
+    """Return the content type of a file; a type that a browser would execute becomes plain text."""
+    if name in TEXT_NAMES or name.lower().endswith(TEXT_SUFFIXES):
         return "text/plain; charset=utf-8"
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
@@ -136,25 +136,25 @@ def _entry(entry: Entry, prefix: str = "") -> dict[str, Any]:
 
 
 async def of_run(request: Request) -> Any:
-    """Answer `artifacts/list`: what lies in a run's own folder, paths relative to it."""
+    """Answer `artifacts/list`: the entries of a run's artifact folder, with paths relative to it."""
     run_id, path = request.fields.required("run_id", also="run_uuid"), request.fields.text("path").rstrip("/")
     run = await request.read(lambda tx: tracking.get_run(tx, run_id))
-    return await _below(request, run.artifact_uri, path)
+    return await _list_folder(request, run.artifact_uri, path)
 
 
 async def of_model(request: Request) -> Any:
     path = request.fields.text("artifact_directory_path").rstrip("/")
     model = await request.read(lambda tx: tracking.get_logged_model(tx, request.parts["model_id"]))
-    return await _below(request, model.artifact_uri, path)
+    return await _list_folder(request, model.artifact_uri, path)
 
 
-async def _below(request: Request, uri: str, path: str) -> Any:
+async def _list_folder(request: Request, uri: str, path: str) -> Any:
     root = path_in_store(uri)
     if root is None:
         raise WireError("INVALID_PARAMETER_VALUE", f"The artifacts lie at {uri}, which clients read by themselves.")
     folder = f"{root}/{checked_path('path', path)}" if path else root
     entries = await request.read(lambda tx: tracking.list_artifacts(tx, folder))
-    return pruned(root_uri=uri, files=[_entry(entry, path) for entry in entries])
+    return non_empty(root_uri=uri, files=[_entry(entry, path) for entry in entries])
 
 
 async def delete(request: Request) -> Any:

@@ -1,11 +1,11 @@
-"""Links to single files, as pages, notebooks and older clients hold them: `/get-artifact?run_id=...&path=...`."""
+"""Links to single files, as in notebooks and older clients: `/get-artifact?run_id=...&path=...`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from helicline import registry, tracking
-from helicline.protocol.mlflow.artifact.files import find, sent
+from helicline.protocol.mlflow.artifact.files import file_response, find
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.request import Request
 from helicline.records.model import ArtifactFile
@@ -14,7 +14,7 @@ from helicline.tracking.artifact import path_in_store
 from helicline.tracking.checks import checked_path
 
 
-def _below(tx: Reader, uri: str, path: str) -> ArtifactFile:
+def _file_below(tx: Reader, uri: str, path: str) -> ArtifactFile:
     root = path_in_store(uri)
     if root is None:
         raise WireError("INVALID_PARAMETER_VALUE", f"The artifacts lie at {uri}, which clients read by themselves.")
@@ -27,8 +27,8 @@ def _path(request: Request, name: str = "path") -> str:
 
 async def of_run(request: Request) -> Any:
     run_id, path = request.fields.required("run_id", also="run_uuid"), _path(request)
-    return await sent(
-        request, await request.read(lambda tx: _below(tx, tracking.get_run(tx, run_id).artifact_uri, path))
+    return await file_response(
+        request, await request.read(lambda tx: _file_below(tx, tracking.get_run(tx, run_id).artifact_uri, path))
     )
 
 
@@ -36,12 +36,12 @@ async def of_version(request: Request) -> Any:
     name, number, path = request.fields.required("name"), request.fields.version(), _path(request)
 
     def view(tx: Reader) -> ArtifactFile:
-        return _below(tx, registry.download_uri(tx, registry.get_version(tx, name, number)), path)
+        return _file_below(tx, registry.download_uri(tx, registry.get_version(tx, name, number)), path)
 
-    return await sent(request, await request.read(view))
+    return await file_response(request, await request.read(view))
 
 
 async def of_logged_model(request: Request) -> Any:
     model_id, path = request.parts["model_id"], _path(request, "artifact_file_path")
-    file = await request.read(lambda tx: _below(tx, tracking.get_logged_model(tx, model_id).artifact_uri, path))
-    return await sent(request, file)
+    file = await request.read(lambda tx: _file_below(tx, tracking.get_logged_model(tx, model_id).artifact_uri, path))
+    return await file_response(request, file)

@@ -1,7 +1,7 @@
-"""Artifacts past the server: parts that a client PUTs into the bucket, and downloads from there.
+"""Artifacts directly from and to the bucket: the client PUTs parts to signed URLs, and downloads by signed URLs.
 
-Where blobs are local files, or the setting `presigned` is off, every route says so with the stock server's words; its
-client then sends and fetches through the server.
+Where blobs are local files, or the setting `presigned` is off, every route answers as the stock server does without
+such a bucket; the client then uses the routes of `files`. See note 0014.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from helicline import tracking
 from helicline.protocol.mlflow.artifact.files import find
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.fields import Fields
-from helicline.protocol.mlflow.request import Request, pruned
+from helicline.protocol.mlflow.request import Request, non_empty
 from helicline.settings import Settings
 from helicline.store.blobs import Blobs, BucketBlobs
 from helicline.store.uploads import PartUploads
 from helicline.tracking.artifact import path_in_store
 from helicline.tracking.checks import checked_path
 
-# a large file is fetched in many requests, each with this URL
-DOWNLOAD = timedelta(minutes=15)
-LONGEST_S = 7 * 24 * 3600
+# the client downloads a large file by many requests, each with this URL
+DOWNLOAD_URL_LIFETIME = timedelta(minutes=15)
+MAX_LIFETIME_S = 7 * 24 * 3600
 
 
 def uploads_of(blobs: Blobs, settings: Settings) -> PartUploads | None:
-    """Return the uploads in parts, None where clients cannot or shall not go to the bucket."""
-    if settings.presigned and isinstance(blobs, BucketBlobs) and blobs.signs:
+    """Return the uploads in parts, or None where clients have no direct access to the bucket."""
+    if settings.presigned and isinstance(blobs, BucketBlobs) and blobs.can_sign:
         return PartUploads(blobs)
     return None
 
@@ -40,21 +40,21 @@ def _uploads(request: Request, action: str) -> PartUploads:
     return request.uploads
 
 
-def _target(request: Request) -> str:
-    """Return the artifact's path: the folder that the URL names, and the name of the client's local file."""
+def _artifact_path(request: Request) -> str:
+    """Return the artifact's path: the folder in the URL, and the file name of the client's local path."""
     name = re.split(r"[/\\]", request.fields.required("path"))[-1]
     return checked_path("path", f"{request.parts['path'].strip('/')}/{name}")
 
 
 async def create(request: Request) -> Any:
     uploads = _uploads(request, "Multipart upload")
-    path, count = _target(request), request.fields.integer("num_parts", 1) or 0
+    path, count = _artifact_path(request), request.fields.integer("num_parts", 1) or 0
     upload_id, urls = await asyncio.to_thread(uploads.begin, path, count)
     headers = uploads.blobs.upload_headers
     return {
         "upload_id": upload_id,
         "credentials": [
-            pruned(url=url, part_number=number, headers=headers) for number, url in enumerate(urls, start=1)
+            non_empty(url=url, part_number=number, headers=headers) for number, url in enumerate(urls, start=1)
         ],
     }
 
@@ -64,9 +64,9 @@ def _etag(fields: Fields) -> tuple[int, str]:
 
 
 async def complete(request: Request) -> Any:
-    """Name the artifact once its parts are one blob; a client that asks again is told the same."""
+    """Make one blob of the parts and record the artifact; a repeated call gets the same answer."""
     uploads = _uploads(request, "Multipart upload")
-    path, upload_id = _target(request), request.fields.required("upload_id")
+    path, upload_id = _artifact_path(request), request.fields.required("upload_id")
     etags, limit = dict(request.fields.list_of("parts", _etag)), request.settings.max_upload_bytes
     digest, size = await asyncio.to_thread(uploads.finish, upload_id, path, etags, limit=limit)
     await request.write(lambda tx: tracking.put_artifact(tx, path, hash=digest, size=size))
@@ -75,7 +75,7 @@ async def complete(request: Request) -> Any:
 
 async def abort(request: Request) -> Any:
     uploads = _uploads(request, "Multipart upload")
-    await asyncio.to_thread(uploads.abort, request.fields.required("upload_id"), _target(request))
+    await asyncio.to_thread(uploads.abort, request.fields.required("upload_id"), _artifact_path(request))
     return {}
 
 
@@ -83,11 +83,11 @@ async def presigned(request: Request) -> Any:
     uploads = _uploads(request, "Multipart download")
     path = checked_path("path", request.parts["path"])
     file = await request.read(lambda tx: find(tx, path))
-    return {"url": uploads.blobs.signed_blob(file.hash, DOWNLOAD), "headers": {}, "file_size": file.size}
+    return {"url": uploads.blobs.signed_blob(file.hash, DOWNLOAD_URL_LIFETIME), "headers": {}, "file_size": file.size}
 
 
 async def upload_url(request: Request) -> Any:
-    """Refuse: nobody would tell us when such an upload is done, so it could never be named."""
+    """Reject the request: the server would not learn that such an upload has ended, and could not record it."""
     fields = request.fields
     run_id, model_id, path = fields.text("run_id"), fields.text("model_id"), fields.required("path")
     if bool(run_id) == bool(model_id):
@@ -98,12 +98,12 @@ async def upload_url(request: Request) -> Any:
 
 
 async def download_url(request: Request) -> Any:
-    """Answer the address of one file of a run, at the bucket."""
+    """Answer a signed URL of one file of a run."""
     fields = request.fields
     run_id, path = fields.required("run_id"), checked_path("path", fields.required("path"))
-    seconds = fields.integer("expiration", int(DOWNLOAD.total_seconds())) or 0
-    if not 1 <= seconds <= LONGEST_S:
-        message = f"expiration must be between 1 and {LONGEST_S} seconds (got {seconds})."
+    seconds = fields.integer("expiration", int(DOWNLOAD_URL_LIFETIME.total_seconds())) or 0
+    if not 1 <= seconds <= MAX_LIFETIME_S:
+        message = f"expiration must be between 1 and {MAX_LIFETIME_S} seconds (got {seconds})."
         raise WireError("INVALID_PARAMETER_VALUE", message)
     run = await request.read(lambda tx: tracking.get_run(tx, run_id))
     root = path_in_store(run.artifact_uri)

@@ -1,1 +1,1 @@
-"""Evaluation on the MLflow wire: datasets of examples, and scorers."""
+"""Evaluation in the MLflow protocol: evaluation datasets and scorers."""

@@ -1,4 +1,4 @@
-"""Evaluation datasets on the wire; tags, schema, profile and records are JSON in strings there."""
+"""Evaluation datasets in the MLflow protocol; tags, schema, profile and records are JSON inside strings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from helicline import evaluation
 from helicline.clock import epoch_ms
 from helicline.protocol.mlflow.fields import Fields, check_texts
-from helicline.protocol.mlflow.request import Request, pruned
+from helicline.protocol.mlflow.request import Request, non_empty
 from helicline.records.evaluation import EvaluationDataset, EvaluationRecord
 
 
@@ -18,7 +18,7 @@ def _text(value: Any) -> str:
 
 
 def as_wire(dataset: EvaluationDataset) -> dict[str, Any]:
-    return pruned(
+    return non_empty(
         dataset_id=dataset.id,
         name=dataset.name,
         digest=dataset.digest,
@@ -36,7 +36,7 @@ def as_wire(dataset: EvaluationDataset) -> dict[str, Any]:
 def record_as_wire(record: EvaluationRecord) -> dict[str, Any]:
     source = record.source
     data = source.get("source_data") if isinstance(source.get("source_data"), dict) else {}
-    wire = pruned(
+    wire = non_empty(
         dataset_record_id=record.id,
         dataset_id=record.dataset,
         expectations=record.expectations,
@@ -53,12 +53,12 @@ def record_as_wire(record: EvaluationRecord) -> dict[str, Any]:
 
 
 def _decoded(fields: Fields, name: str, kind: Any) -> Any:
-    """Return the JSON that stands in the string field, as `kind`."""
+    """Return the JSON of a string field, as `kind`."""
     text = fields.text(name)
     try:
         value = msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise fields.wrong(name, text[:100], f"JSON: {error}") from None
+        raise fields.invalid(name, text[:100], f"JSON: {error}") from None
     check_texts(value, name)
     return value
 
@@ -94,7 +94,7 @@ async def search(request: Request) -> Any:
             page_token=fields.text("page_token"),
         )
     )
-    return pruned(datasets=[as_wire(dataset) for dataset in datasets], next_page_token=token)
+    return non_empty(datasets=[as_wire(dataset) for dataset in datasets], next_page_token=token)
 
 
 async def set_tags(request: Request) -> Any:
@@ -121,10 +121,10 @@ async def upsert_records(request: Request) -> Any:
 
 async def get_records(request: Request) -> Any:
     size, token = request.fields.integer("max_results") or 1000, request.fields.text("page_token")
-    records, following = await request.read(
+    records, next_token = await request.read(
         lambda tx: evaluation.records(tx, request.parts["dataset_id"], max_results=size, page_token=token)
     )
-    return pruned(records=_text([record_as_wire(record) for record in records]), next_page_token=following)
+    return non_empty(records=_text([record_as_wire(record) for record in records]), next_page_token=next_token)
 
 
 async def delete_records(request: Request) -> Any:
@@ -136,14 +136,14 @@ async def delete_records(request: Request) -> Any:
 
 async def experiment_ids(request: Request) -> Any:
     dataset = await request.read(lambda tx: evaluation.get_dataset(tx, request.parts["dataset_id"]))
-    return pruned(experiment_ids=list(dataset.experiments))
+    return non_empty(experiment_ids=list(dataset.experiments))
 
 
 async def add_experiments(request: Request) -> Any:
     ids = request.fields.texts("experiment_ids")
     return {
         "dataset": as_wire(
-            await request.write(lambda tx: evaluation.place_dataset(tx, request.parts["dataset_id"], add=ids))
+            await request.write(lambda tx: evaluation.link_experiments(tx, request.parts["dataset_id"], add=ids))
         )
     }
 
@@ -152,6 +152,6 @@ async def remove_experiments(request: Request) -> Any:
     ids = request.fields.texts("experiment_ids")
     return {
         "dataset": as_wire(
-            await request.write(lambda tx: evaluation.place_dataset(tx, request.parts["dataset_id"], drop=ids))
+            await request.write(lambda tx: evaluation.link_experiments(tx, request.parts["dataset_id"], drop=ids))
         )
     }

@@ -1,4 +1,4 @@
-"""Scorers on the wire."""
+"""Scorers in the MLflow protocol."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from helicline import evaluation, trace, tracking
 from helicline.clock import epoch_ms
 from helicline.protocol.mlflow.errors import WireError, missing
-from helicline.protocol.mlflow.request import Request, pruned
+from helicline.protocol.mlflow.request import Request, non_empty
 from helicline.records.evaluation import ScorerVersion
 from helicline.store.unit import Reader
 
@@ -39,10 +39,10 @@ async def register(request: Request) -> Any:
 
 
 async def newest(request: Request) -> Any:
-    """Answer the newest version of each scorer, of the experiments that are named or of all that are active."""
+    """Answer the newest version of each scorer of the named experiments, or of all active ones."""
     fields = request.fields
-    experiment_id, many = fields.text("experiment_id"), fields.texts("experiment_ids")
-    if experiment_id and many:
+    experiment_id, requested_ids = fields.text("experiment_id"), fields.texts("experiment_ids")
+    if experiment_id and requested_ids:
         raise WireError("INVALID_PARAMETER_VALUE", "Cannot specify both 'experiment_id' and 'experiment_ids'.")
 
     def view(tx: Reader) -> list[ScorerVersion]:
@@ -51,10 +51,10 @@ async def newest(request: Request) -> Any:
         active, _ = tracking.search_experiments(tx, max_results=50_000)
         active_ids = [experiment.experiment_id for experiment in active]
         return evaluation.newest_scorers(
-            tx, [experiment_id for experiment_id in active_ids if not many or experiment_id in many]
+            tx, [experiment_id for experiment_id in active_ids if not requested_ids or experiment_id in requested_ids]
         )
 
-    return pruned(scorers=[as_wire(scorer) for scorer in await request.read(view)])
+    return non_empty(scorers=[as_wire(scorer) for scorer in await request.read(view)])
 
 
 async def versions(request: Request) -> Any:
@@ -84,7 +84,7 @@ def _online(scorer: ScorerVersion) -> dict[str, Any]:
         "sample_rate": scorer.online.sample_rate,
         "experiment_id": scorer.experiment,
     }
-    return config | pruned(filter_string=scorer.online.filter)
+    return config | non_empty(filter_string=scorer.online.filter)
 
 
 async def set_online(request: Request) -> Any:
@@ -101,7 +101,7 @@ async def set_online(request: Request) -> Any:
 
 
 async def online(request: Request) -> Any:
-    """Answer which of the scorers judge traces by themselves; clients ask whenever they list scorers."""
+    """Answer the online scoring of the named scorers; the client's `list_scorers` calls this."""
     ids = request.fields.texts("scorer_ids")
     if not ids:
         missing("scorer_ids")

@@ -1,1 +1,1 @@
-"""Metric points on the wire: how they come in fast, and how histories go out."""
+"""Metrics in the MLflow protocol: fast decoding of logged points, and histories."""

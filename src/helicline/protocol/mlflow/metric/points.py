@@ -1,4 +1,4 @@
-"""The hottest bodies of this wire, decoded straight to records; whatever is unusual about one is left to `fields`."""
+"""The fast path of `log-metric` and `log-batch`: usual bodies become records directly; `fields` decodes others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ B = TypeVar("B", bound="LogMetric | LogBatch")
 
 
 class WirePoint(MetricPoint, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """A metric point as clients send it."""
+    """A metric point in MLflow's JSON."""
 
     timestamp_ms: int = msgspec.field(name="timestamp")
 
@@ -33,16 +33,16 @@ _LOG_METRIC, _LOG_BATCH = msgspec.json.Decoder(LogMetric), msgspec.json.Decoder(
 
 
 def log_metric_of(body: bytes) -> LogMetric | None:
-    """Return the one point of a usual body, None where it is anything else."""
-    return _usual(_LOG_METRIC, body)
+    """Return the point of a usual body, or None where `fields` must decode the body."""
+    return _decode(_LOG_METRIC, body)
 
 
 def log_batch_of(body: bytes) -> LogBatch | None:
-    """Return the points of a body that holds nothing but points, None where it is anything else."""
-    return _usual(_LOG_BATCH, body)
+    """Return the points of a body that has only points, or None where `fields` must decode the body."""
+    return _decode(_LOG_BATCH, body)
 
 
-def _usual(decoder: msgspec.json.Decoder[B], body: bytes) -> B | None:
+def _decode(decoder: msgspec.json.Decoder[B], body: bytes) -> B | None:
     if b"\\u0000" in body:
         return None
     try:
@@ -50,5 +50,5 @@ def _usual(decoder: msgspec.json.Decoder[B], body: bytes) -> B | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     points = decoded.metrics if isinstance(decoded, LogBatch) else [decoded]
-    plain = all(point.key and not (point.dataset_name or point.dataset_digest or point.model_id) for point in points)
-    return decoded if plain and RUN_ID.fullmatch(decoded.run_id) else None
+    usual = all(point.key and not (point.dataset_name or point.dataset_digest or point.model_id) for point in points)
+    return decoded if usual and RUN_ID.fullmatch(decoded.run_id) else None

@@ -1,1 +1,1 @@
-"""Traces on the MLflow wire: version 3 of its API, and the spans that its client sends as OTLP."""
+"""Traces in the MLflow protocol: version 3 of its API, the older API, and spans as OTLP."""

@@ -1,4 +1,4 @@
-"""Assessments of traces on the wire: feedback and expectations, kept with the trace."""
+"""Assessments of traces: feedback and expectations, stored with the trace."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ async def create(request: Request) -> Any:
     overridden = fields.text("overrides")
 
     def added(info: dict[str, Any]) -> dict[str, Any]:
-        others_kept = [
+        existing = [
             item | {"valid": False} if item.get("assessment_id") == overridden else item
             for item in info.get("assessments") or []
         ]
-        return info | {"assessments": [*others_kept, assessment]}
+        return info | {"assessments": [*existing, assessment]}
 
     await request.write(lambda tx: traces.change_trace(tx, trace_id, added))
     return {"assessment": assessment}
@@ -51,7 +51,7 @@ async def get(request: Request) -> Any:
 async def update(request: Request) -> Any:
     trace_id, assessment_id = request.parts["trace_id"], request.parts["assessment_id"]
     fields = request.fields.object("assessment")
-    # one comma string of camelCase names
+    # a comma-separated string of camelCase names
     names = [re.sub(r"([A-Z])", r"_\1", name).lower() for name in request.fields.text("update_mask").split(",") if name]
     for name in names:
         if name not in CHANGEABLE:
@@ -60,16 +60,18 @@ async def update(request: Request) -> Any:
     changes = {name: fields.raw(name) for name in names if fields.has(name)} | {"last_update_time": now}
 
     def changed(info: dict[str, Any]) -> dict[str, Any]:
-        fresh = _find(info, assessment_id) | changes
-        rest = info["assessments"]
-        return info | {"assessments": [fresh if item.get("assessment_id") == assessment_id else item for item in rest]}
+        updated = _find(info, assessment_id) | changes
+        assessments = info["assessments"]
+        return info | {
+            "assessments": [updated if item.get("assessment_id") == assessment_id else item for item in assessments]
+        }
 
     trace = await request.write(lambda tx: traces.change_trace(tx, trace_id, changed))
     return {"assessment": _find(trace.info, assessment_id)}
 
 
 async def delete(request: Request) -> Any:
-    """Drop the assessment; one that is not there is fine."""
+    """Delete the assessment; no error where it does not exist."""
     trace_id, assessment_id = request.parts["trace_id"], request.parts["assessment_id"]
 
     def without(info: dict[str, Any]) -> dict[str, Any]:

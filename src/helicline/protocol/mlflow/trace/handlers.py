@@ -1,4 +1,4 @@
-"""Traces on the wire."""
+"""Traces in version 3 of the MLflow API."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from helicline import trace as traces
 from helicline.errors import Invalid, NotFound
 from helicline.protocol.mlflow.errors import missing
 from helicline.protocol.mlflow.fields import Fields
-from helicline.protocol.mlflow.request import Request, pruned
+from helicline.protocol.mlflow.request import Request, non_empty
 from helicline.records.run import TraceRecord
 from helicline.store.unit import Reader, Tx
 
-OURS_ALONE = ("derived", "linked_runs")
-WAITS = 30
-WAIT_S = 0.1
+INTERNAL_KEYS = ("derived", "linked_runs")
+MAX_POLLS = 30
+POLL_S = 0.1
 SIZE_STATS = "mlflow.trace.sizeStats"
-FINALIZED = "mlflow.trace.infoFinalized"  # the client has told of the trace; spans may still come
+FINALIZED = "mlflow.trace.infoFinalized"  # the client has sent the trace's metadata; spans may still follow
 
 
 def info_as_wire(trace: TraceRecord) -> dict[str, Any]:
-    return pruned(**{key: value for key, value in trace.info.items() if key not in OURS_ALONE})
+    return non_empty(**{key: value for key, value in trace.info.items() if key not in INTERNAL_KEYS})
 
 
 def _text_map(fields: Fields, name: str) -> dict[str, str]:
     values = fields.object(name).document
     for key, value in values.items():
         if not isinstance(value, str):
-            raise fields.object(name).wrong(key, value, "a string")
+            raise fields.object(name).invalid(key, value, "a string")
     return dict(values)
 
 
@@ -40,8 +40,8 @@ async def start(request: Request) -> Any:
         missing("trace.trace_info")
     metadata = _text_map(fields, "trace_metadata") | {FINALIZED: "true"}
     info = dict(fields.document) | {"tags": _text_map(fields, "tags"), "trace_metadata": metadata}
-    located = fields.object("trace_location").object("mlflow_experiment").required("experiment_id")
-    info["trace_location"] = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": located}}
+    experiment_id = fields.object("trace_location").object("mlflow_experiment").required("experiment_id")
+    info["trace_location"] = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}}
     info["trace_id"] = fields.required("trace_id")
     fields.objects("assessments")
     for name in ("client_request_id", "request_preview", "response_preview", "state", "request_time"):
@@ -56,13 +56,13 @@ async def get_info(request: Request) -> Any:
 
 
 async def get(request: Request) -> Any:
-    """Answer the whole trace; unless a partial one is allowed, wait a little for spans that are on their way."""
+    """Answer the trace with its spans; unless `allow_partial` is set, wait up to 3 s for missing spans."""
     trace_id, partial = request.fields.required("trace_id"), request.fields.flag("allow_partial", default=True)
-    for _ in range(WAITS):
+    for _ in range(MAX_POLLS):
         trace = (await request.read(lambda tx: _with_spans(tx, [trace_id])))[0]
         if partial or _is_complete(trace):
             return {"trace": trace}
-        await asyncio.sleep(WAIT_S)
+        await asyncio.sleep(POLL_S)
     raise NotFound("trace", trace_id)
 
 
@@ -88,21 +88,21 @@ async def batch_get(request: Request) -> Any:
     ids = _ids(request.fields, "trace_ids")
 
     def view(tx: Reader) -> list[dict[str, Any]]:
-        return [_with_spans(tx, [trace_id])[0] for trace_id in ids if _is_there(tx, trace_id)]
+        return [_with_spans(tx, [trace_id])[0] for trace_id in ids if _exists(tx, trace_id)]
 
-    return pruned(traces=await request.read(view))
+    return non_empty(traces=await request.read(view))
 
 
 async def batch_infos(request: Request) -> Any:
     ids = _ids(request.fields, "trace_ids")
 
     def view(tx: Reader) -> list[dict[str, Any]]:
-        return [info_as_wire(traces.get_trace(tx, trace_id)) for trace_id in ids if _is_there(tx, trace_id)]
+        return [info_as_wire(traces.get_trace(tx, trace_id)) for trace_id in ids if _exists(tx, trace_id)]
 
-    return pruned(trace_infos=await request.read(view))
+    return non_empty(trace_infos=await request.read(view))
 
 
-def _is_there(tx: Reader, trace_id: str) -> bool:
+def _exists(tx: Reader, trace_id: str) -> bool:
     try:
         traces.get_trace(tx, trace_id)
     except NotFound:
@@ -119,33 +119,35 @@ def _ids(fields: Fields, name: str) -> list[str]:
 
 async def search(request: Request) -> Any:
     fields = request.fields
-    places = [place.object("mlflow_experiment").required("experiment_id") for place in fields.objects("locations")]
+    location_ids = [
+        place.object("mlflow_experiment").required("experiment_id") for place in fields.objects("locations")
+    ]
     size = fields.integer("max_results", 100) or 0
     records, token = await request.read(
         lambda tx: traces.search_traces(
             tx,
-            places or fields.texts("experiment_ids"),
+            location_ids or fields.texts("experiment_ids"),
             filter=fields.filter(),
             order_by=fields.texts("order_by"),
             max_results=size,
             page_token=fields.text("page_token"),
         )
     )
-    return pruned(traces=[info_as_wire(trace) for trace in records], next_page_token=token)
+    return non_empty(traces=[info_as_wire(trace) for trace in records], next_page_token=token)
 
 
 async def delete(request: Request) -> Any:
     fields = request.fields
     experiment_id, ids = fields.required("experiment_id"), _ids(fields, "request_ids") or _ids(fields, "trace_ids")
-    before, most = fields.integer("max_timestamp_millis"), fields.integer("max_traces")
+    before, max_traces = fields.integer("max_timestamp_millis"), fields.integer("max_traces")
     if (before is None) == (not ids):
         raise Invalid("max_timestamp_millis", before, "exactly one of max_timestamp_millis and request_ids")
-    if ids and most is not None:
-        raise Invalid("max_traces", most, "`max_traces` can't be specified if `trace_ids` is specified.")
-    if most is not None and most < 1:
-        raise Invalid("max_traces", most, "a positive integer")
+    if ids and max_traces is not None:
+        raise Invalid("max_traces", max_traces, "`max_traces` can't be specified if `trace_ids` is specified.")
+    if max_traces is not None and max_traces < 1:
+        raise Invalid("max_traces", max_traces, "a positive integer")
     deleted_count = await request.write(
-        lambda tx: traces.delete_traces(tx, experiment_id, ids=ids, before_ms=before, most=most)
+        lambda tx: traces.delete_traces(tx, experiment_id, ids=ids, before_ms=before, max_count=max_traces)
     )
     return {"traces_deleted": deleted_count}
 
@@ -177,10 +179,10 @@ async def link_to_run(request: Request) -> Any:
 
 async def link_prompts(request: Request) -> Any:
     trace_id = request.fields.required("trace_id")
-    named = [
+    prompts = [
         {"name": item.required("name"), "version": item.required("version")}
         for item in request.fields.objects("prompt_versions")
     ]
-    text = msgspec.json.encode(named).decode()
+    text = msgspec.json.encode(prompts).decode()
     await request.write(lambda tx: traces.tag_trace(tx, trace_id, {"mlflow.linkedPrompts": text}))
     return {}

@@ -1,4 +1,4 @@
-"""Traces as clients before MLflow 3 speak of them: begun, ended, and searched on 2.0; their spans are a file."""
+"""The trace API of clients before MLflow 3: start, end and search; such a client stores the spans as an artifact."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Any
 
 from helicline import trace as traces
 from helicline.protocol.mlflow.errors import missing
-from helicline.protocol.mlflow.request import Request, pairs, pruned
+from helicline.protocol.mlflow.request import Request, non_empty, pairs
 from helicline.records.run import TraceRecord
 
 STATES = {"OK": "OK", "ERROR": "ERROR", "IN_PROGRESS": "IN_PROGRESS", "TRACE_STATUS_UNSPECIFIED": "STATE_UNSPECIFIED"}
-NUMBERS = ("TRACE_STATUS_UNSPECIFIED", "OK", "ERROR", "IN_PROGRESS")
+STATUS_NAMES = ("TRACE_STATUS_UNSPECIFIED", "OK", "ERROR", "IN_PROGRESS")
 
 
 def as_wire(trace: TraceRecord) -> dict[str, Any]:
     info = trace.info
-    wire = pruned(
+    wire = non_empty(
         request_id=trace.trace_id,
         experiment_id=trace.experiment_id,
         request_metadata=pairs(info.get("trace_metadata") or {}),
@@ -43,12 +43,12 @@ async def end(request: Request) -> Any:
     fields, trace_id = request.fields, request.parts["trace_id"]
     metadata, tags, status = fields.pairs("request_metadata"), fields.pairs("tags"), fields.raw("status")
     timestamp = fields.integer("timestamp_ms", 0) or 0
-    if isinstance(status, int) and not isinstance(status, bool) and 0 <= status < len(NUMBERS):
-        status = NUMBERS[status]
+    if isinstance(status, int) and not isinstance(status, bool) and 0 <= status < len(STATUS_NAMES):
+        status = STATUS_NAMES[status]
     if status is None:
-        status = NUMBERS[0]
-    if status not in NUMBERS:
-        raise fields.wrong("status", status, f"one of {', '.join(NUMBERS)}")
+        status = STATUS_NAMES[0]
+    if status not in STATUS_NAMES:
+        raise fields.invalid("status", status, f"one of {', '.join(STATUS_NAMES)}")
     trace = await request.write(
         lambda tx: traces.end_trace(
             tx, trace_id, timestamp_ms=timestamp, state=STATES[status], metadata=metadata, tags=tags
@@ -76,4 +76,4 @@ async def search(request: Request) -> Any:
             page_token=fields.text("page_token"),
         )
     )
-    return pruned(traces=[as_wire(trace) for trace in records], next_page_token=token)
+    return non_empty(traces=[as_wire(trace) for trace in records], next_page_token=token)

@@ -1,4 +1,4 @@
-"""Spans of an OTLP request in protobuf, and what must hold for spans of every encoding."""
+"""Spans of an OTLP request in protobuf, and the checks for spans of both encodings (note 0012)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 
 
 class Malformed(ValueError):
-    """The bytes are no request of spans."""
+    """The bytes are not a valid OTLP request."""
 
 
 def spans_of(body: bytes) -> list[Span]:
-    """Return every span of an ExportTraceServiceRequest. Raises Malformed; all or nothing.
+    """Return every span of an ExportTraceServiceRequest. Raises Malformed where any of them is invalid.
 
-    The parser itself refuses attributes that are nested deeper than about forty lists.
+    The protobuf parser rejects attributes that are nested deeper than about forty lists.
     """
     request = ExportTraceServiceRequest()
     try:
@@ -31,7 +31,7 @@ def spans_of(body: bytes) -> list[Span]:
 
 
 def check(number: int, span: Span) -> None:
-    """Refuse a span that no reader could take. Raises Malformed."""
+    """Raise Malformed where an id is missing, a time exceeds 63 bits, or text holds NUL."""
     if len(span.trace_id) != 16 or span.trace_id == _NO_TRACE:
         raise Malformed("trace_id is not 16 bytes that are not all zero")
     if len(span.span_id) != 8 or span.span_id == _NO_SPAN:

@@ -1,4 +1,4 @@
-"""Spans of an OTLP request in JSON: ids are hex there, 64-bit numbers are strings, enums are numbers or names."""
+"""Spans of an OTLP request in JSON: ids are hex, 64-bit numbers are strings, enums are numbers or names."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from helicline.protocol.mlflow.trace.otlp import Malformed, check
 
 T = TypeVar("T")
-KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
-CODES = ("UNSET", "OK", "ERROR")
-# messages within one another, as the parser of protobuf counts them: 47 lists, or 31 lists of pairs
+SPAN_KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+STATUS_CODES = ("UNSET", "OK", "ERROR")
+# nesting of messages as protobuf's parser counts it: 47 lists, or 31 lists of pairs
 MAX_DEPTH = 94
-NUMBERS = {"NaN", "Infinity", "-Infinity"}
+SPECIAL_DOUBLES = {"NaN", "Infinity", "-Infinity"}
 
 
 def spans_of(body: bytes) -> list[Span]:
-    """Return every span of an ExportTraceServiceRequest in JSON. Raises Malformed; all or nothing."""
+    """Return every span of an ExportTraceServiceRequest in JSON. Raises Malformed where any of them is invalid."""
     try:
         document = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -62,7 +62,7 @@ def _objects(item: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _id(item: dict[str, Any], name: str) -> str:
-    """Return the id in base64, as protobuf's own JSON has it."""
+    """Return the id in base64, as protobuf's JSON mapping requires."""
     text = _get(item, name)
     if text in (None, ""):
         return ""
@@ -109,7 +109,7 @@ def _span(item: dict[str, Any]) -> Span:
         "parent_span_id": _id(item, "parentSpanId"),
         "trace_state": _text(item, "traceState"),
         "name": _text(item, "name"),
-        "kind": _enum(item, "kind", KINDS),
+        "kind": _enum(item, "kind", SPAN_KINDS),
         "flags": _number(item, "flags", high=2**32),
         "start_time_unix_nano": _number(item, "startTimeUnixNano"),
         "end_time_unix_nano": _number(item, "endTimeUnixNano"),
@@ -118,7 +118,7 @@ def _span(item: dict[str, Any]) -> Span:
         "links": _list_of(item, "links", _link),
     }
     if (status := _get(item, "status")) is not None:
-        body["status"] = {"message": _text(_object(status), "message"), "code": _enum(status, "code", CODES)}
+        body["status"] = {"message": _text(_object(status), "message"), "code": _enum(status, "code", STATUS_CODES)}
     span = Span()
     try:
         ParseDict(body, span, max_recursion_depth=2 * MAX_DEPTH)
@@ -127,13 +127,13 @@ def _span(item: dict[str, Any]) -> Span:
     return span
 
 
-def _list_of(item: dict[str, Any], name: str, read: Callable[[dict[str, Any]], T]) -> list[T]:
-    return [read(element) for element in _objects(item, name)]
+def _list_of(item: dict[str, Any], name: str, decode: Callable[[dict[str, Any]], T]) -> list[T]:
+    return [decode(element) for element in _objects(item, name)]
 
 
 def _event(item: dict[str, Any]) -> dict[str, Any]:
-    at = _number(item, "timeUnixNano")
-    return {"name": _text(item, "name"), "time_unix_nano": at, "attributes": _pairs(item, 0)}
+    time_unix_nano = _number(item, "timeUnixNano")
+    return {"name": _text(item, "name"), "time_unix_nano": time_unix_nano, "attributes": _pairs(item, 0)}
 
 
 def _link(item: dict[str, Any]) -> dict[str, Any]:
@@ -142,12 +142,12 @@ def _link(item: dict[str, Any]) -> dict[str, Any]:
 
 def _pairs(item: dict[str, Any], depth: int, name: str = "attributes") -> list[dict[str, Any]]:
     return [
-        {"key": _text(pair, "key"), "value": _any(_object(_get(pair, "value") or {}), depth)}
+        {"key": _text(pair, "key"), "value": _any_value(_object(_get(pair, "value") or {}), depth)}
         for pair in _objects(item, name)
     ]
 
 
-def _any(value: dict[str, Any], depth: int) -> dict[str, Any]:
+def _any_value(value: dict[str, Any], depth: int) -> dict[str, Any]:
     if depth > MAX_DEPTH:
         raise Malformed("attributes nested too deep")
     if (text := _get(value, "stringValue")) is not None:
@@ -161,7 +161,11 @@ def _any(value: dict[str, Any], depth: int) -> dict[str, Any]:
     if (number := _get(value, "doubleValue")) is not None:
         return {"double_value": _double(number)}
     if (array := _get(value, "arrayValue")) is not None:
-        return {"array_value": {"values": [_any(element, depth + 2) for element in _objects(_object(array), "values")]}}
+        return {
+            "array_value": {
+                "values": [_any_value(element, depth + 2) for element in _objects(_object(array), "values")]
+            }
+        }
     if (pairs := _get(value, "kvlistValue")) is not None:
         return {"kvlist_value": {"values": _pairs(_object(pairs), depth + 3, "values")}}
     if (data := _get(value, "bytesValue")) is not None:
@@ -170,7 +174,7 @@ def _any(value: dict[str, Any], depth: int) -> dict[str, Any]:
 
 
 def _double(value: Any) -> float | str:
-    if isinstance(value, str) and value in NUMBERS:
+    if isinstance(value, str) and value in SPECIAL_DOUBLES:
         return value
     try:
         number = float(value)

@@ -1,4 +1,4 @@
-"""The registry's pages over HTTP: protected aliases, requests, cards, lineage, differences."""
+"""The registry over HTTP: protected aliases, promotion requests, cards, lineage, differences."""
 
 from helicline.protocol.rest.registry import protection, version_documents
 

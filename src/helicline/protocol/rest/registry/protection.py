@@ -1,4 +1,4 @@
-"""Aliases and promotion requests over HTTP: who may move a pointer, and who must agree."""
+"""Aliases and promotion requests over HTTP: who may move an alias, and who must approve."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from helicline import registry
 from helicline.errors import Invalid, Refused
 from helicline.protocol.rest.edge import Done, Edge, Page
 from helicline.records.model import Alias, PromotionRequest, RegisteredModel, RequestState
-from helicline.registry.approvals import CHANGED
+from helicline.registry.approvals import FILES_CHANGED
 from helicline.store import nouns
 from helicline.store.unit import Reader
 
 
 class PointBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The version to point to; who asks and why stand on the request where the alias is protected."""
+    """The version to point to; person and reason are recorded in the promotion request of a protected alias."""
 
     number: int
     person: str = ""
@@ -44,15 +44,15 @@ class DecideBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class ModelDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """A model with its pointers and the requests for it, newest first."""
+    """A model with its aliases and promotion requests, newest first."""
 
     model: RegisteredModel
     aliases: list[Alias]
     requests: list[PromotionRequest]
 
 
-def person_of(edge: Edge, claimed: str) -> str:
-    """Return in whose name this is done: the token's; a local caller without one must say it."""
+def acting_person(edge: Edge, claimed: str) -> str:
+    """Return the name of the acting person: the token's; a local caller without a token names it in the request."""
     if edge.caller.name != "local":
         if claimed and claimed != edge.caller.name:
             raise Invalid("person", claimed, f"{edge.caller.name}, whose token this is")
@@ -62,7 +62,7 @@ def person_of(edge: Edge, claimed: str) -> str:
 
 @get("/models/{name:str}", sync_to_thread=True)
 def get_model(edge: Edge, name: str) -> ModelDetail:
-    """A model: its aliases, which of them are protected, and the requests to move them."""
+    """A model: its aliases, which of them are protected, and its promotion requests."""
 
     def view(tx: Reader) -> ModelDetail:
         model = registry.get_model(tx, name)
@@ -77,8 +77,8 @@ def get_model(edge: Edge, name: str) -> ModelDetail:
 
 @post("/models/{name:str}/aliases/{alias:str}", sync_to_thread=True, status_code=200)
 def point_alias(edge: Edge, name: str, alias: str, data: PointBody) -> Alias:
-    """Point an alias to a version; 403 that names the promotion request where the alias is protected."""
-    person = person_of(edge, data.person)
+    """Point an alias to a version; a protected alias gives 403 with the id of the promotion request."""
+    person = acting_person(edge, data.person)
     result = edge.write(
         lambda tx: registry.point_or_ask(tx, name, alias, data.number, person=person, reason=data.reason)
     )
@@ -89,7 +89,7 @@ def point_alias(edge: Edge, name: str, alias: str, data: PointBody) -> Alias:
 
 @post("/models/{name:str}/aliases/{alias:str}/drop", sync_to_thread=True, status_code=200)
 def drop_alias(edge: Edge, name: str, alias: str) -> Done:
-    """Drop an alias; 403 where it is protected."""
+    """Delete an alias; 403 where it is protected."""
     edge.write(lambda tx: registry.unpoint(tx, name, alias))
     return Done()
 
@@ -102,7 +102,7 @@ def protect(edge: Edge, name: str, alias: str, data: ProtectBody) -> RegisteredM
 
 @post("/models/{name:str}/aliases/{alias:str}/unprotect", sync_to_thread=True, status_code=200)
 def unprotect(edge: Edge, name: str, alias: str) -> RegisteredModel:
-    """Let an alias move freely again."""
+    """Remove the protection of an alias."""
     return edge.write(lambda tx: registry.unprotect(tx, name, alias))
 
 
@@ -120,8 +120,8 @@ def list_requests(
 
 @post("/promotion-requests", sync_to_thread=True)
 def ask(edge: Edge, data: AskBody) -> PromotionRequest:
-    """Ask people to let a protected alias name a version; the open request where there is one."""
-    person = person_of(edge, data.person)
+    """Request that a protected alias points to a version; answers the open request where there is one."""
+    person = acting_person(edge, data.person)
     return edge.write(
         lambda tx: registry.request_alias(tx, data.model, data.alias, data.number, person=person, reason=data.reason)
     )
@@ -129,10 +129,10 @@ def ask(edge: Edge, data: AskBody) -> PromotionRequest:
 
 @post("/promotion-requests/{request_id:str}/{decision:str}", sync_to_thread=True, status_code=200)
 def decide(edge: Edge, request_id: str, decision: str, data: DecideBody) -> PromotionRequest:
-    """Approve or reject a request, in the name of the token or of `person` on a local server."""
+    """Approve or reject a request, in the name of the token, or of `person` on a local server."""
     if decision not in ("approve", "reject"):
         raise Invalid("decision", decision, "approve or reject")
-    person = person_of(edge, data.person).strip()
+    person = acting_person(edge, data.person).strip()
     if not person:
         raise Invalid("person", person, "the name of the person who decides")
     role = edge.caller.role
@@ -142,7 +142,7 @@ def decide(edge: Edge, request_id: str, decision: str, data: DecideBody) -> Prom
         )
     )
     if request.state == "VOID":
-        raise Refused("approve", CHANGED, "The request is void; ask again for the version as it is now.")
+        raise Refused("approve", FILES_CHANGED, "The request is void; ask again for the version as it is now.")
     return request
 
 

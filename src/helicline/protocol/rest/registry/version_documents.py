@@ -1,4 +1,4 @@
-"""A version's papers over HTTP: its card, what it comes from and what came of it, how it differs from another."""
+"""A version's card, its lineage, and its difference to another version, over HTTP."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from helicline.tracking.browse.files import diff_text
 
 
 class CardBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What people wrote, by field; an empty text takes a field away."""
+    """Texts by field; an empty text deletes a field."""
 
     fields: dict[str, str]
 
 
 @get("/models/{name:str}/versions/{number:int}/card", sync_to_thread=True)
 def get_card(edge: Edge, name: str, number: int) -> Card:
-    """A version's card: what was recorded, what people wrote, and what is still to be filled in."""
+    """A version's card: recorded facts, texts of people, and the fields that are still empty."""
     return edge.read(lambda tx: read_card(edge.context, tx, name, number))
 
 
@@ -46,12 +46,12 @@ def download_card(edge: Edge, name: str, number: int) -> Response[bytes]:
 @get("/models/{name:str}/diff", sync_to_thread=True)
 def diff_versions(edge: Edge, name: str, before: int, after: int) -> VersionsDiff:
     """How two versions differ: signature, files, parameters, metrics."""
-    return edge.read(lambda tx: registry.diff_versions(tx, edge.context.blobs, name, before, after))
+    return edge.read(lambda tx: registry.diff_versions(tx, edge.context.blobs, name, before=before, after=after))
 
 
 @get("/models/{name:str}/diff/text", sync_to_thread=True)
 def diff_file(edge: Edge, name: str, before: int, after: int, path: str) -> TextDiff:
-    """How a text file differs between two versions; where one has it not, it is empty there."""
+    """How a text file differs between two versions; a version without the file counts as empty."""
 
     def find(tx: Reader, number: int) -> ArtifactFile | None:
         members = registry.files(tx, registry.get_version(tx, name, number))
@@ -64,7 +64,7 @@ def diff_file(edge: Edge, name: str, before: int, after: int, path: str) -> Text
 
 @get("/lineage", sync_to_thread=True)
 def get_lineage(edge: Edge, noun: str, id: str) -> Lineage:
-    """What a dataset version, run, model version or deployment comes from, and what came of it."""
+    """The origins of a dataset version, run, model version or deployment, and its results."""
     return edge.read(lambda tx: lineage(tx, noun, id))
 
 

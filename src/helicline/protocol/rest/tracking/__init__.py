@@ -1,4 +1,4 @@
-"""The pages of runs over HTTP: tables, charts, artifacts, edits, comparison."""
+"""Runs over HTTP: table, charts, artifacts, edits, comparison."""
 
 from helicline.protocol.rest.tracking import artifacts, compare, edit, series, table
 

@@ -1,4 +1,4 @@
-"""The files of a run over HTTP. What users uploaded is never served in a form that a browser would run."""
+"""The artifacts of a run over HTTP. No answer has a content type that a browser would execute."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from helicline.records.model import ArtifactFile
 from helicline.store.blobs import CHUNK
 from helicline.tracking.artifact import Entry
 from helicline.tracking.browse import files
-from helicline.tracking.browse.preview import Preview, checked_kind, most_bytes, preview
+from helicline.tracking.browse.preview import Preview, checked_kind, max_bytes, preview
 
-SAFE = {
+SAFE_HEADERS = {
     "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -25,39 +25,39 @@ SAFE = {
 
 @get("/runs/{run_id:str}/artifacts", sync_to_thread=True)
 def list_files(edge: Edge, run_id: str, path: str = "") -> Page[Entry]:
-    """What lies directly below a folder of the run's artifacts."""
-    return Page(edge.read(lambda tx: files.listing(tx, run_id, path)))
+    """The entries of a folder of the run's artifacts."""
+    return Page(edge.read(lambda tx: files.list_files(tx, run_id, path)))
 
 
 @get("/runs/{run_id:str}/artifacts/preview", sync_to_thread=True)
 def show_file(edge: Edge, run_id: str, path: str) -> Preview:
-    """A file as data to show: a table's first rows, text, a notebook's cells; never markup."""
+    """A file as data to show: the first rows of a table, text, the cells of a notebook; never markup."""
     file = edge.read(lambda tx: files.file_of(tx, run_id, path))
-    return preview(path, head(edge, file, most_bytes(path)), size=file.size)
+    return preview(path, first_bytes(edge, file, max_bytes(path)), size=file.size)
 
 
 @get("/runs/{run_id:str}/artifacts/image", sync_to_thread=True)
 def show_image(edge: Edge, run_id: str, path: str) -> Stream:
-    """An image to embed; opened by itself it is sandboxed, so that a script in it stays dead."""
+    """An image to embed; the answer is sandboxed, so that a script inside it does not run."""
     kind = checked_kind(path)
     file = edge.read(lambda tx: files.file_of(tx, run_id, path))
-    return Stream(edge.context.blobs.read(file.hash), media_type=kind, headers=SAFE)
+    return Stream(edge.context.blobs.read(file.hash), media_type=kind, headers=SAFE_HEADERS)
 
 
 @get("/runs/{run_id:str}/artifacts/download", sync_to_thread=True, media_type="application/octet-stream")
 def download(edge: Edge, run_id: str, path: str) -> Stream:
-    """The bytes of a file, to be saved."""
+    """The bytes of a file, as an attachment."""
     file = edge.read(lambda tx: files.file_of(tx, run_id, path))
     name = quote(path.rpartition("/")[2])
-    headers = {**SAFE, "Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+    headers = {**SAFE_HEADERS, "Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
     return Stream(edge.context.blobs.read(file.hash), headers=headers)
 
 
-def head(edge: Edge, file: ArtifactFile, most: int) -> bytes:
-    """Return the first bytes of a file, at most `most`."""
-    if not most:
+def first_bytes(edge: Edge, file: ArtifactFile, max_count: int) -> bytes:
+    """Return the first bytes of a file, at most `max_bytes`."""
+    if not max_count:
         return b""
-    return b"".join(islice(edge.context.blobs.read(file.hash), -(-most // CHUNK)))[:most]
+    return b"".join(islice(edge.context.blobs.read(file.hash), -(-max_count // CHUNK)))[:max_count]
 
 
 ROUTES = [list_files, show_file, show_image, download]

@@ -1,4 +1,4 @@
-"""How two runs differ in their files, over HTTP."""
+"""The difference of the artifacts of two runs, over HTTP."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from litestar import get
 
 from helicline.errors import Invalid, NotFound
 from helicline.protocol.rest.edge import Edge
-from helicline.protocol.rest.tracking.artifacts import head
+from helicline.protocol.rest.tracking.artifacts import first_bytes
 from helicline.records.model import ArtifactFile
 from helicline.store.unit import Reader
 from helicline.tracking.browse import files
-from helicline.tracking.browse.preview import MOST_TEXT, preview
+from helicline.tracking.browse.preview import MAX_TEXT_BYTES, preview
 
 
 class TextDiff(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ def diff_files(edge: Edge, before: str, after: str) -> files.FilesDiff:
 
 @get("/runs/diff/text", sync_to_thread=True)
 def diff_text(edge: Edge, before: str, after: str, path: str) -> TextDiff:
-    """How a text file differs between two runs; where one has it not, it is empty there."""
+    """How a text file differs between two runs; a run without the file counts as empty."""
     texts = [_text(edge, run_id, path) for run_id in (before, after)]
     if texts == [None, None]:
         raise NotFound("artifact", path, "Neither of the two runs has it.")
@@ -41,7 +41,7 @@ def _text(edge: Edge, run_id: str, path: str) -> str | None:
         try:
             return files.file_of(tx, run_id, path)
         except NotFound:
-            files.home_of(tx, run_id)  # the run itself must be there
+            files.root_of(tx, run_id)  # raises NotFound where the run itself does not exist
             return None
 
     file = edge.read(find)
@@ -49,13 +49,13 @@ def _text(edge: Edge, run_id: str, path: str) -> str | None:
 
 
 def text_of(edge: Edge, file: ArtifactFile) -> str:
-    """Return a file as text. Raises Invalid where it is none, or is too long to compare."""
-    if file.size > MOST_TEXT:
-        raise Invalid("path", file.path, f"text of at most {MOST_TEXT >> 20} MB")
-    shown = preview("x.txt", head(edge, file, MOST_TEXT), size=file.size)
-    if shown.kind != "text":
+    """Return the text of a file. Raises Invalid where it is not text, or too long to compare."""
+    if file.size > MAX_TEXT_BYTES:
+        raise Invalid("path", file.path, f"text of at most {MAX_TEXT_BYTES >> 20} MB")
+    text_preview = preview("x.txt", first_bytes(edge, file, MAX_TEXT_BYTES), size=file.size)
+    if text_preview.kind != "text":
         raise Invalid("path", file.path, "a text file")
-    return shown.text
+    return text_preview.text
 
 
 ROUTES = [diff_files, diff_text]

@@ -1,4 +1,4 @@
-"""What people change of runs over HTTP: archive, restore, tags and the note."""
+"""Edits of runs over HTTP: archive, restore, tags and the note."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class TagsBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Tags to write and to drop; the note is the tag `mlflow.note.content`."""
+    """Tags to write and to delete; the note is the tag `mlflow.note.content`."""
 
     put: dict[str, str] = {}
     drop: list[str] = []
@@ -27,19 +27,19 @@ class TagsBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 @post("/runs/archive", sync_to_thread=True, status_code=200)
 def archive(edge: Edge, data: RunIds) -> Changed:
-    """Hide runs, all or none; `restore` brings them back."""
+    """Archive runs, all or none; `restore` reverses it."""
     return Changed(edge.write(lambda tx: browse.archive_runs(tx, data.run_ids)))
 
 
 @post("/runs/restore", sync_to_thread=True, status_code=200)
 def restore(edge: Edge, data: RunIds) -> Changed:
-    """Bring archived runs back, all or none."""
+    """Restore archived runs, all or none."""
     return Changed(edge.write(lambda tx: browse.restore_runs(tx, data.run_ids)))
 
 
 @post("/runs/{run_id:str}/tags", sync_to_thread=True, status_code=200)
 def edit_tags(edge: Edge, run_id: str, data: TagsBody) -> Run:
-    """Write and drop tags of a run."""
+    """Write and delete tags of a run."""
     return edge.write(lambda tx: browse.edit_tags(tx, run_id, put=data.put, drop=data.drop))
 
 

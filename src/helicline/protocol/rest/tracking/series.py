@@ -1,4 +1,4 @@
-"""Metric histories for charts over HTTP."""
+"""Metric histories over HTTP, for charts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def series(
     low: Annotated[float | None, Parameter(query="from")] = None,
     high: Annotated[float | None, Parameter(query="to")] = None,
 ) -> Page[Line]:
-    """Lines of several runs and keys at once, a bucket a pixel or two: least, greatest and last value of each."""
-    known_axis = next((name for name in AXES if name == axis), None)
-    if known_axis is None:
+    """Lines of several runs and keys: for each bucket the least, greatest and last value."""
+    checked_axis = next((name for name in AXES if name == axis), None)
+    if checked_axis is None:
         raise Invalid("axis", axis, f"one of {', '.join(AXES)}")
-    window = Window(axis=known_axis, buckets=buckets, low=low, high=high)
+    window = Window(axis=checked_axis, buckets=buckets, low=low, high=high)
     return Page(edge.read(lambda tx: lines(tx, run, key, window)))
 
 

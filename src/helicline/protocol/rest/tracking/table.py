@@ -1,4 +1,4 @@
-"""The runs table over HTTP: pages, page tokens, keys, values for completion, groups."""
+"""The runs table over HTTP: rows, page tokens, keys, values for completion, groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VIEWS = {"active": "ACTIVE_ONLY", "archived": "DELETED_ONLY", "all": "ALL"}
 
 
 class Marks(msgspec.Struct, frozen=True, kw_only=True):
-    """How many runs match, and the page token at which each page of `every` runs begins."""
+    """How many runs match, and the page tokens of all pages of `every` runs."""
 
     total: int
     every: int
@@ -23,13 +23,13 @@ class Marks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Groups(msgspec.Struct, frozen=True, kw_only=True):
-    """The largest groups, and how many there are in all."""
+    """The largest groups, and the number of all groups."""
 
     items: list[RunGroup]
     group_count: int
 
 
-def _query(experiment: str, filter: str, order_by: str, view: str) -> browse.Query:
+def _query(experiment: str, filter: str, *, view: str, order_by: str = "") -> browse.Query:
     if view not in VIEWS:
         raise Invalid("view", view, f"one of {', '.join(VIEWS)}")
     order = (order_by,) if order_by else ()
@@ -48,7 +48,7 @@ def table(
     limit: int = 200,
 ) -> Page[RunRow]:
     """Runs as rows with the values of each `column` (like `metrics.loss`), from a page token on."""
-    query = _query(experiment, filter, order_by, view)
+    query = _query(experiment, filter, view=view, order_by=order_by)
     items, following = edge.read(lambda tx: browse.rows(tx, query, columns=column or (), after=after, limit=limit))
     return Page(items, following)
 
@@ -57,21 +57,21 @@ def table(
 def marks(
     edge: Edge, experiment: str = "", filter: str = "", order_by: str = NEWEST, view: str = "active", every: int = 200
 ) -> Marks:
-    """Where each page of `every` runs begins, so that a table can be scrolled to any place at once."""
-    query = _query(experiment, filter, order_by, view)
+    """The page tokens of all pages of `every` runs, so that a table can scroll to any position at once."""
+    query = _query(experiment, filter, view=view, order_by=order_by)
     total, tokens = edge.read(lambda tx: browse.page_tokens(tx, query, every=every))
     return Marks(total=total, every=every, marks=tokens)
 
 
 @get("/runs/keys", sync_to_thread=True)
 def keys(edge: Edge, experiment: str = "", filter: str = "", view: str = "active") -> Page[RunKey]:
-    """Every key of metrics, parameters and tags; those of the newest matching runs first."""
-    return Page(edge.read(lambda tx: browse.keys(tx, _query(experiment, filter, "", view))))
+    """Every key of metrics, parameters and tags; keys of the newest matching runs come first."""
+    return Page(edge.read(lambda tx: browse.keys(tx, _query(experiment, filter, view=view))))
 
 
 @get("/runs/values", sync_to_thread=True)
 def values(edge: Edge, key: str, prefix: str = "", limit: int = 30) -> Page[str]:
-    """Values that runs have under a parameter or tag, like `params.solver`."""
+    """Values of a parameter or tag, like `params.solver`, that begin with `prefix`."""
     return Page(edge.read(lambda tx: browse.values(tx, key, prefix=prefix, limit=limit)))
 
 
@@ -84,8 +84,8 @@ def groups(
     view: str = "active",
     column: list[str] | None = None,
 ) -> Groups:
-    """Runs gathered by a parameter, tag or attribute, with least, mean and greatest of each metric `column`."""
-    query = _query(experiment, filter, "", view)
+    """Groups of runs by a parameter, tag or attribute, with least, mean and greatest of each metric `column`."""
+    query = _query(experiment, filter, view=view)
     items, count = edge.read(lambda tx: browse.groups(tx, query, by=by, metrics=column or ()))
     return Groups(items=items, group_count=count)
 

@@ -26,7 +26,7 @@ EXPERIMENT = ("id", "name", "location", "lifecycle", "created_ms", "updated_ms",
 
 
 def _noun(name: str, key: Columns, index: Columns) -> None:
-    """Make the table of a noun: its key, the columns that are searched, and the record as JSON."""
+    """Create the table of a noun: its key, the indexed columns, and the record as JSON."""
     columns = [sa.Column(field, kind, primary_key=True, autoincrement=False) for field, kind in key.items()]
     columns += [sa.Column(field, kind) for field, kind in index.items()]
     columns += [sa.Column("version", INT, nullable=False), sa.Column("doc", TEXT, nullable=False)]
@@ -44,7 +44,7 @@ def _rows(
     unique: tuple[str, ...] = (),
     rowid: bool = True,
 ) -> None:
-    """Make a table of rows: its key, and the values it keeps."""
+    """Create a table of rows: its key, and its other columns."""
     columns = [sa.Column(field, kind, primary_key=True, autoincrement=False) for field, kind in key.items()]
     columns += [
         sa.Column(field, kind, nullable=field in nullable, unique=field in unique or None)
@@ -185,7 +185,7 @@ def _runs() -> None:
 
 
 def _default_experiment() -> None:
-    """Add experiment 0, which the stock client logs to where none is named."""
+    """Add experiment 0, the default of the stock client."""
     now = time.time_ns() // 1_000_000
     table = sa.table("experiment", *(sa.column(name) for name in EXPERIMENT))
     values = (0, "Default", "mlflow-artifacts:/0", "active", now, now, "{}")

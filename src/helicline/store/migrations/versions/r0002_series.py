@@ -1,4 +1,4 @@
-"""Metric points by series, and blocks of points; beginnings of parameters and tags for their index.
+"""Metric points by series, and blocks of points; heads of parameters and tags for their index.
 
 Revision ID: 0002
 Revises: 0001

@@ -1,4 +1,4 @@
-"""Spans as packs of protobuf, as they came.
+"""Spans as packs of protobuf (note 0013).
 
 Revision ID: 0004
 Revises: 0003
@@ -21,7 +21,7 @@ branch_labels = None
 depends_on = None
 
 EXACT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-AT_ONCE = 200
+BATCH_SIZE = 200
 
 
 def upgrade() -> None:
@@ -38,7 +38,7 @@ def upgrade() -> None:
     for trace, rows in groupby(spans, key=lambda row: row.trace):
         pack = ParseDict({"spans": [json.loads(row.body) for row in rows]}, ScopeSpans())
         packs.append({"trace": trace, "number": 0, "body": pack.SerializeToString()})
-        if len(packs) == AT_ONCE:
+        if len(packs) == BATCH_SIZE:
             connection.execute(table.insert(), packs)
             packs = []
     if packs:

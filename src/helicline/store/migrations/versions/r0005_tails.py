@@ -1,4 +1,4 @@
-"""Points that are in no block yet lie by run, in the order they came.
+"""Points that are not in a block are stored by run, in the order of arrival (note 0010).
 
 Revision ID: 0005
 Revises: 0004
@@ -20,7 +20,7 @@ depends_on = None
 
 EXACT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 TAIL = np.dtype([("series", "<i8"), ("timestamp_ms", "<i8"), ("step", "<i8"), ("value", "<f8")])
-AT_ONCE = 4096
+BATCH_SIZE = 4096
 
 
 def upgrade() -> None:
@@ -37,10 +37,10 @@ def upgrade() -> None:
         "SELECT series.run, point.series, point.timestamp_ms, point.step, point.value, point.is_nan"
         " FROM metric_point AS point JOIN series ON series.id = point.series ORDER BY series.run, point.series"
     )
-    points: Any = connection.execute(every, execution_options={"yield_per": AT_ONCE})
+    points: Any = connection.execute(every, execution_options={"yield_per": BATCH_SIZE})
     for run, rows in groupby(points, key=lambda row: row.run):
         number = 0
-        while part := list(islice(rows, AT_ONCE)):
+        while part := list(islice(rows, BATCH_SIZE)):
             number += 1
             points = [(row[1], row[2], row[3], float("nan") if row.is_nan else row.value) for row in part]
             body = np.array(points, dtype=TAIL).tobytes()

@@ -1,4 +1,4 @@
-"""On SQLite the index that runs are browsed by holds what they are most often filtered by as well.
+"""On SQLite the index for the order of runs also covers the columns of the most frequent filters.
 
 Revision ID: 0006
 Revises: 0005

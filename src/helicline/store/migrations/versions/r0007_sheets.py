@@ -1,4 +1,4 @@
-"""What was logged to a run that is over, in one piece.
+"""The data logged to an ended run, as one row (note 0018).
 
 Revision ID: 0007
 Revises: 0006

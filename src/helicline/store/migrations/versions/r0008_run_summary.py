@@ -1,4 +1,4 @@
-"""The table of run summaries has its name, and what a turn or a leg came to is its result.
+"""Renames the table run_sheet to run_summary, and the outcome of a turn and of a leg to result.
 
 Revision ID: 0008
 Revises: 0007

@@ -1,1 +1,1 @@
-"""Search over runs: filters, orders, pages by place, and what keys there are."""
+"""Search for runs: filters, orders, pages by position, and keys (note 0011)."""

@@ -1,4 +1,4 @@
-"""What was logged under which keys, and runs gathered by one of them."""
+"""The keys of metrics, parameters and tags, their values, and groups of runs by one of them."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from helicline.store.rows.search.query import ATTRIBUTES, TABLES, RunQuery
 from helicline.store.unit import Reader
 
 RUN = runs.RUN
-KEYS, GROUPS = 20_000, 500
+MAX_KEYS, MAX_GROUPS = 20_000, 500
 
 
 def names(tx: Reader, entity: str) -> list[str]:
-    """Return every key of that kind, by hopping through the index: the cost is that of the keys, not of the runs."""
+    """Return every key of that kind by a loose index scan, whose cost depends on the number of keys, not of runs."""
     table = TABLES[entity]
-    hop = sa.select(sa.func.min(table.c.key).label("key")).cte(recursive=True)
-    following = sa.select(sa.func.min(table.c.key)).where(table.c.key > hop.c.key).scalar_subquery()
-    hop = hop.union_all(sa.select(following).where(hop.c.key.is_not(None)))
-    rows = tx.execute(sa.select(hop.c.key).where(hop.c.key.is_not(None)).limit(KEYS))
+    scan = sa.select(sa.func.min(table.c.key).label("key")).cte(recursive=True)
+    next_key = sa.select(sa.func.min(table.c.key)).where(table.c.key > scan.c.key).scalar_subquery()
+    scan = scan.union_all(sa.select(next_key).where(scan.c.key.is_not(None)))
+    rows = tx.execute(sa.select(scan.c.key).where(scan.c.key.is_not(None)).limit(MAX_KEYS))
     return [row.key for row in rows]
 
 
-def values(tx: Reader, entity: str, key: str, *, prefix: str, limit: int, looked_at: int = 5000) -> list[str]:
-    """Return values under the key that begin with `prefix`, found among the first few thousand of it."""
+def values(tx: Reader, entity: str, key: str, *, prefix: str, limit: int, scan_limit: int = 5000) -> list[str]:
+    """Return values of the key that begin with `prefix`, among its first `scan_limit` rows."""
     table = TABLES[entity]
-    some = sa.select(table.c.value).where(table.c.key == key).limit(looked_at).subquery()
-    same = sa.func.substr(some.c.value, 1, len(prefix)) == prefix if prefix else sa.true()
-    statement = sa.select(some.c.value).where(same).distinct().order_by(some.c.value).limit(limit)
+    scanned = sa.select(table.c.value).where(table.c.key == key).limit(scan_limit).subquery()
+    has_prefix = sa.func.substr(scanned.c.value, 1, len(prefix)) == prefix if prefix else sa.true()
+    statement = sa.select(scanned.c.value).where(has_prefix).distinct().order_by(scanned.c.value).limit(limit)
     return [str(value) for (value,) in tx.execute(statement)]
 
 
-def sampled(tx: Reader, query: RunQuery, *, sample: int) -> list[RunKey]:
-    """Return the keys of the newest runs that match, how many of these have each, and whether they differ in it."""
+def sample_keys(tx: Reader, query: RunQuery, *, sample: int) -> list[RunKey]:
+    """Return the keys of the newest matching runs, the number of runs with each, and whether their values differ."""
     order = (RUN.c.start_ms.desc(), RUN.c.id)
     ids = [row.id for row in tx.execute(sa.select(RUN.c.id).where(*where(tx, query)).order_by(*order).limit(sample))]
     run_keys: list[RunKey] = []
@@ -47,7 +47,7 @@ def sampled(tx: Reader, query: RunQuery, *, sample: int) -> list[RunKey]:
         seen_count = sa.func.count().label("seen_count")
         differs = (sa.func.min(table.c.value) != sa.func.max(table.c.value)).label("differs")
         statement = sa.select(table.c.key, seen_count, differs).where(table.c.run.in_(ids)).group_by(table.c.key)
-        rows = tx.execute(statement.order_by(seen_count.desc(), table.c.key).limit(KEYS)).all() if ids else []
+        rows = tx.execute(statement.order_by(seen_count.desc(), table.c.key).limit(MAX_KEYS)).all() if ids else []
         run_keys += [
             RunKey(
                 entity=entity,
@@ -61,7 +61,7 @@ def sampled(tx: Reader, query: RunQuery, *, sample: int) -> list[RunKey]:
 
 
 def groups(tx: Reader, query: RunQuery, *, by: tuple[str, str], metrics: Sequence[str]) -> tuple[list[RunGroup], int]:
-    """Return the largest groups of runs with the same value, None for those without one, and how many groups are."""
+    """Return the largest groups of runs with equal values (None: no value), and the number of all groups."""
     entity, key = by
     source: sa.FromClause = RUN
     if entity == "attribute":
@@ -75,7 +75,7 @@ def groups(tx: Reader, query: RunQuery, *, by: tuple[str, str], metrics: Sequenc
     count = sa.func.count().label("runs")
     counted = sa.select(base.c.value, count, sa.func.max(base.c.start_ms).label("newest")).group_by(base.c.value)
     total = int(tx.execute(sa.select(sa.func.count()).select_from(counted.subquery())).scalar_one())
-    rows = tx.execute(counted.order_by(count.desc(), base.c.value).limit(GROUPS)).all()
+    rows = tx.execute(counted.order_by(count.desc(), base.c.value).limit(MAX_GROUPS)).all()
     spans = _spans(tx, base, metrics) if metrics else {}
     run_groups = [
         RunGroup(

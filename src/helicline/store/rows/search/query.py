@@ -1,4 +1,4 @@
-"""What is asked of a search: which runs, in which order; its shape, and its values by name."""
+"""The query of a search for runs: experiments, lifecycle stages, filter clauses and order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from helicline.records.run import Clause, Sort
 from helicline.store.rows import metric
-from helicline.store.rows.run import HEAD, RUN, RUN_PARAM, RUN_TAG
+from helicline.store.rows.run import HEAD_LENGTH, RUN, RUN_PARAM, RUN_TAG
 
 ATTRIBUTES: dict[str, sa.ColumnElement[Any]] = {
     "run_id": RUN.c.id,
@@ -25,7 +25,7 @@ TABLES = {"metric": metric.SERIES, "param": RUN_PARAM, "tag": RUN_TAG}
 
 
 class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs, in which order."""
+    """Which runs to find, and in which order."""
 
     experiments: tuple[int, ...]
     lifecycles: tuple[str, ...]
@@ -34,7 +34,7 @@ class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def shape_of(query: RunQuery) -> RunQuery:
-    """Return the question with samples for its values: questions of one shape have one statement."""
+    """Return the query with samples in place of its values: queries of one shape share one compiled statement."""
     return RunQuery(
         experiments=(0,) * len(query.experiments),
         lifecycles=("",) * len(query.lifecycles),
@@ -47,23 +47,23 @@ def _sample(value: Any) -> Any:
     if isinstance(value, tuple):
         return ("",) * len(value)
     if isinstance(value, str):
-        return " " * HEAD if len(value) >= HEAD else ""
+        return " " * HEAD_LENGTH if len(value) >= HEAD_LENGTH else ""
     return value if value is None else 0.0
 
 
 def values_of(query: RunQuery) -> dict[str, Any]:
-    """Return what is bound in the conditions, by name."""
-    values = named("experiment", query.experiments) | named("lifecycle", query.lifecycles)
-    for at, clause in enumerate(query.clauses):
-        name, value = f"clause_{at}", clause.value
+    """Return the bound values of the query's conditions, by name."""
+    values = numbered("experiment", query.experiments) | numbered("lifecycle", query.lifecycles)
+    for index, clause in enumerate(query.clauses):
+        name, value = f"clause_{index}", clause.value
         if isinstance(value, tuple):
-            values |= named(name, value)
+            values |= numbered(name, value)
         else:
             values[name] = value
             if isinstance(value, str):
-                values[f"{name}_head"] = value[:HEAD]
+                values[f"{name}_head"] = value[:HEAD_LENGTH]
     return values
 
 
-def named(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    return {f"{name}_{at}": value for at, value in enumerate(values)}
+def numbered(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    return {f"{name}_{index}": value for index, value in enumerate(values)}

@@ -1,4 +1,4 @@
-"""Rows of many runs at once, read by the driver itself: what search answers with is made of nothing else."""
+"""Rows of many runs in few statements, read on the driver's connection: the hot path of search."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 
 from helicline.store.unit import Reader
 
-AT_ONCE = 250
+BATCH_SIZE = 250
 
 
-def rows_among(tx: Reader, sql: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Return the rows of `sql`, which says `{ids}` where the list of ids belongs."""
+def rows_by_ids(tx: Reader, sql: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return the rows of `sql`, which has `{ids}` in the place of the list of ids."""
     rows: list[tuple[Any, ...]] = []
-    for start in range(0, len(ids), AT_ONCE):
-        some = ids[start : start + AT_ONCE]
-        rows += tx.run_text(_with_placeholders(sql, len(some), tx.placeholder), some)
+    for start in range(0, len(ids), BATCH_SIZE):
+        batch = ids[start : start + BATCH_SIZE]
+        rows += tx.run_text(_with_placeholders(sql, len(batch), tx.placeholder), batch)
     return rows
 
 
 def by_run(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Iterator[tuple[Any, ...]]]]:
-    """Return the rows run by run; they are in the order of their runs, and those come first in them."""
+    """Yield (run id, rows) for rows that are sorted by run and whose first column is the run id."""
     return groupby(rows, itemgetter(0))
 
 
