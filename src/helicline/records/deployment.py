@@ -49,6 +49,7 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     pid: int = 0
     ready_at: datetime | None = None
+    probes: int = 0
     version: int = 1
 
     @property
@@ -65,7 +66,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RevisionSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server asks of the gateway: keep this revision loaded."""
+    """What the server asks of the gateway: keep this revision loaded; another count of `probes`: load it anew."""
 
     deployment: str
     revision: int
@@ -74,6 +75,7 @@ class RevisionSpec(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     archive_path: str
     centres: dict[str, float] = {}
+    probes: int = 0
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
