@@ -2021,7 +2021,7 @@ export interface components {
         };
         /**
          * FileEntry
-         * @description One file of a tree: path relative to its root, size, BLAKE3-256 hex of its bytes.
+         * @description One file of a tree: path relative to its root, size, BLAKE3-256 of its bytes in hex.
          */
         FileEntry: [
             string,
