@@ -33,20 +33,20 @@ class Place:
         self.root = f"0/{self.run}/artifacts"
 
     def put(self, body: bytes) -> None:
-        self._asked("PUT", f"{API}/{self.root}/many/{next(numbers)}", body=body)
+        self._response("PUT", f"{API}/{self.root}/many/{next(numbers)}", body=body)
 
     def fetch(self, name: str) -> None:
-        self._asked("GET", f"{API}/{self.root}/{name}")
+        self._response("GET", f"{API}/{self.root}/{name}")
 
     def listed(self) -> None:
-        self._asked("GET", f"/api/2.0/mlflow/artifacts/list?run_id={self.run}&path=thousand")
+        self._response("GET", f"/api/2.0/mlflow/artifacts/list?run_id={self.run}&path=thousand")
 
     def filled(self) -> "Place":
         for name, body in (("small", SMALL), ("large", LARGE), *((f"thousand/{at}", b"x") for at in range(1000))):
-            self._asked("PUT", f"{API}/{self.root}/{name}", body=body)
+            self._response("PUT", f"{API}/{self.root}/{name}", body=body)
         return self
 
-    def _asked(self, method: str, path: str, body: bytes | None = None) -> None:
+    def _response(self, method: str, path: str, body: bytes | None = None) -> None:
         answer = self.http.request(method, self.server.url + path, body=body)
         if answer.status != 200:
             raise RuntimeError(f"{method} {path}: {answer.status} {answer.data[:200]!r}")

@@ -145,7 +145,7 @@ class Story:
     def first_turn(self) -> str:
         self.hl("apply", "loop.py")
         turn = json.loads(self.hl("run", "digits", "--json"))
-        _expect(turn["state"] == "PROMOTED", f"the first turn ended {turn['state']}: {turn['outcome']}")
+        _expect(turn["state"] == "PROMOTED", f"the first turn ended {turn['state']}: {turn['result']}")
         report = self.get(f"/gates/digits/{turn['model_version']}")
         return f"digits/1 is champion, accuracy {report['evidence']['metrics']['accuracy']:.3f}"
 
@@ -178,7 +178,7 @@ class Story:
 
     def retrain(self) -> str:
         turn = self.until("the second turn", lambda: self._ended(2))
-        _expect(turn["state"] == "PROMOTED", f"turn 2 ended {turn['state']}: {turn['outcome']}")
+        _expect(turn["state"] == "PROMOTED", f"turn 2 ended {turn['state']}: {turn['result']}")
         _expect(turn["cause"]["kind"] == "alert", f"turn 2 was caused by {turn['cause']}")
         steps = self.client.items(f"/pipeline-runs/{turn['pipeline_run']}/why", dict[str, Any])
         cached = [step["step"] for step in steps if step["state"] == "CACHED"]
@@ -213,7 +213,7 @@ class Story:
         )
         _expect(done.returncode == 0, done.stderr[-800:])
         turn = self.until("the gate's verdict", lambda: self._ended(3))
-        _expect(turn["state"] == "REJECTED", f"turn 3 is {turn['state']}: {turn['outcome']}")
+        _expect(turn["state"] == "REJECTED", f"turn 3 is {turn['state']}: {turn['result']}")
         verdicts = self.get("/gates/digits/3")["verdicts"]
         return "digits/3 stopped: " + "; ".join(
             verdict["reason"] for verdict in verdicts if verdict["outcome"] == "fail"
@@ -230,7 +230,7 @@ class Story:
         turn = self.until("the rollback", lambda: (self.turn(3) or {}).get("state") == "ROLLED_BACK" and self.turn(3))
         assert self.traffic is not None
         _expect(self.traffic.failed == 0, f"{self.traffic.failed} requests failed: {self.traffic.first_failure}")
-        return f"waived by {PERSON}; rolled back by itself: {turn['outcome']}"
+        return f"waived by {PERSON}; rolled back by itself: {turn['result']}"
 
     def why(self) -> str:
         assert self.traffic is not None
@@ -286,7 +286,7 @@ class Story:
 
     def turn_table(self) -> Table:
         table = Table(title="Turns", title_justify="left", header_style="bold", box=None, pad_edge=False)
-        for column in ("turn", "cause", "legs", "verdicts", "outcome"):
+        for column in ("turn", "cause", "legs", "verdicts", "result"):
             table.add_column(column, overflow="fold")
         for turn in reversed(self.client.items("/turns", dict[str, Any], loop="digits")):
             table.add_row(
@@ -294,7 +294,7 @@ class Story:
                 turn["cause"]["sentence"],
                 "\n".join(f"{leg['name']} {_seconds(leg)}" for leg in turn["legs"]),
                 self._verdicts(turn["model_version"]),
-                f"{turn['state']}: {turn['outcome']}",
+                f"{turn['state']}: {turn['result']}",
             )
         return table
 

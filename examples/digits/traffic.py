@@ -31,7 +31,7 @@ class Traffic:
         self.first_failure = ""
         self._chance = np.random.default_rng(11)
         self._http = urllib3.PoolManager(maxsize=CALLS, timeout=20, retries=False)
-        self._known: queue.SimpleQueue[tuple[float, str, str, int]] = queue.SimpleQueue()
+        self._labelled: queue.SimpleQueue[tuple[float, str, str, int]] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=act, daemon=True) for act in (self._send_scans, self._send_labels)]
 
@@ -57,10 +57,10 @@ class Traffic:
                 pixels = aged(pixels, self._chance) if self.old_scanner else pixels
                 key = f"clerk-{self._chance.integers(KEYS)}"
                 self.sent += 1
-                pool.submit(self._one, self.sent, pixels, int(self.scans.future_labels[at]), key)
+                pool.submit(self._call, self.sent, pixels, int(self.scans.future_labels[at]), key)
                 next_at = max(next_at + 1 / RATE, time.monotonic() - 0.25)
 
-    def _one(self, number: int, pixels: np.ndarray, label: int, key: str) -> None:
+    def _call(self, number: int, pixels: np.ndarray, label: int, key: str) -> None:
         path, body = self._question(number, pixels)
         headers, answer = self._post(path, body, {"X-Assignment-Key": key})
         if answer is None:
@@ -69,7 +69,7 @@ class Traffic:
         version = headers["X-Model-Version"]
         self.by_version[version] += 1
         self.right.append(int(predicted) == label)
-        self._known.put((time.monotonic() + LABEL_DELAY_S, headers["X-Prediction-Id"], version, label))
+        self._labelled.put((time.monotonic() + LABEL_DELAY_S, headers["X-Prediction-Id"], version, label))
 
     def _question(self, number: int, pixels: np.ndarray) -> tuple[str, dict]:
         """Every second call speaks the Open Inference Protocol, the others MLflow's."""
@@ -83,7 +83,7 @@ class Traffic:
         """Tell the gateway the truth about each prediction, somewhat later."""
         while not self._stop.is_set():
             try:
-                due, prediction_id, version, label = self._known.get(timeout=0.2)
+                due, prediction_id, version, label = self._labelled.get(timeout=0.2)
             except queue.Empty:
                 continue
             time.sleep(max(0.0, due - time.monotonic()))

@@ -11,13 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from helicline.errors import HeliclineError
+from helicline.errors import HeliclineError, Unavailable
 from helicline.records.event import Event
 from helicline.store.database import Store
 from helicline.store.rows import event as rows
 from helicline.store.unit import Reader, Tx
 
 log = logging.getLogger("helicline.bus")
+MAX_ATTEMPTS = 3
 
 
 class PeriodicTask(ABC):
@@ -67,7 +68,8 @@ def emit(tx: Tx, verb: str, noun: str, id: str, **detail: Any) -> Event:
 def consume(store: Store, consumer: str, handle: Callable[[Tx, Event], None], *, limit: int = 200) -> int:
     """Call `handle` for each event after the consumer's cursor, exactly once, and return the number of events.
 
-    The cursor moves in the same transaction as the writes of `handle`, so a crash repeats no committed event.
+    The cursor moves in the same transaction as the writes of `handle`, so a crash repeats no committed event. An event
+    that fails is tried three times in all, and then skipped with an event that says why, so that it blocks no other.
     """
     pending = store.read(lambda tx: rows.after(tx, rows.cursor(tx, consumer), limit=limit))
 
@@ -81,8 +83,27 @@ def consume(store: Store, consumer: str, handle: Callable[[Tx, Event], None], *,
         return unit
 
     for event in pending:
-        store.write(unit_for(event), actor=f"consumer:{consumer}")
+        _handle_or_skip(store, consumer, event, unit_for(event))
     return len(pending)
+
+
+def _handle_or_skip(store: Store, consumer: str, event: Event, unit: Callable[[Tx], None]) -> None:
+    for _ in range(MAX_ATTEMPTS):
+        try:
+            store.write(unit, actor=f"consumer:{consumer}")
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.exception("%s cannot handle event %d (%s %s)", consumer, event.seq, event.noun, event.verb)
+            why = f"{type(error).__name__}: {error}"
+        else:
+            return
+
+    def skip(tx: Tx) -> None:
+        rows.move_cursor(tx, consumer, event.seq)
+        emit(tx, "skipped", "event", str(event.seq), consumer=consumer, why=why[:1000])
+
+    store.write(skip, actor=f"consumer:{consumer}")
 
 
 class ChainBreak(Exception):

@@ -42,7 +42,7 @@ loop = hl.Loop(
     "flowers",
     pipeline=flowers,
     gates=[hl.at_least("accuracy", 0.8), hl.compatible()],
-    approval=hl.approval(role="risk", people=1),
+    approval=hl.approval(role="approver", people=1),
     rollout=hl.canary(10, 50, 100, guard=hl.max_error_rate(0.5), min_requests=100_000, min_time="1h", max_time="2h"),
     monitors=[hl.drift(window="1s", min_rows=40)],
     triggers=[hl.every("week")],

@@ -118,7 +118,7 @@ def failures(shop):
 
 @pytest.mark.parametrize("how", ENDINGS)
 def test_a_turn_says_how_its_step_failed(failures, how):
-    assert f"step make: {ENDINGS[how]}" in failures[how]["outcome"] or ENDINGS[how] in failures[how]["outcome"]
+    assert f"step make: {ENDINGS[how]}" in failures[how]["result"] or ENDINGS[how] in failures[how]["result"]
 
 
 def test_what_a_step_prints_can_be_read_while_and_after_it_runs(shop, failures):
@@ -143,7 +143,7 @@ def test_a_task_that_cannot_be_started_says_so(shop):
     pipeline = msgspec.structs.replace(spec.pipeline, code=without)
     shop.client.post("/loops", dict, msgspec.structs.replace(spec, pipeline=pipeline))
     shop.client.post("/loops/lost/turns", dict, {})
-    assert "it could not be started: No blob named" in shop.turn("lost", "FAILED")["outcome"]
+    assert "it could not be started: No blob named" in shop.turn("lost", "FAILED")["result"]
 
 
 def test_a_cancelled_turn_stops_its_process(shop):

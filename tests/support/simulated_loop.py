@@ -19,12 +19,11 @@ from helicline.loop import loops, task_specs, turns
 from helicline.loop.context import Context
 from helicline.loop.reconciler import Reconciler
 from helicline.monitor import alerting
-from helicline.pipeline import attempts
 from helicline.records.dataset import FileEntry
 from helicline.records.deployment import Guard, Observed, RevisionStatus, RolloutPlan, RolloutStep, VariantCounts
 from helicline.records.gate import Check, Evidence
 from helicline.records.loop import FINISHED, ApprovalRule, Cause, TriggerSpec
-from helicline.records.monitor import MonitorSpec, Window
+from helicline.records.monitor import Monitor, MonitorSpec, Window
 from helicline.records.pipeline import Completion, TaskSpec
 from helicline.registry import alias_of
 from helicline.registry.approvals import decide_request
@@ -46,7 +45,7 @@ PLAN = RolloutPlan(
 )
 SPEC = loop_spec(
     gates=(Check(kind="at_least", metric="accuracy", limit=0.8),),
-    approval=ApprovalRule(role="risk"),
+    approval=ApprovalRule(role="approver"),
     rollout=PLAN,
     triggers=(TriggerSpec(kind="alert", monitors=("performance",), cool_down_s=60.0, harvest=True),),
 )
@@ -151,12 +150,23 @@ class SimulatedLoop:
                 continue
             for person in ("bo", "cy")[: request.people]:
                 self.store.write(
-                    lambda tx, open_request=request, who=person: decide_request(
-                        tx, open_request.id, person=who, role=open_request.role, approve=True
+                    lambda tx, open_request=request, person=person: decide_request(
+                        tx, open_request.id, person=person, role=open_request.role, approve=True
                     )
                 )
 
     # the monitor
+
+    def add_monitor(self) -> Monitor:
+        """Watch the deployment, beside the monitors of the loop."""
+        return self.store.write(
+            lambda tx: nouns.MONITORS.insert(
+                tx,
+                Monitor(
+                    deployment="churn", name=MONITOR.name, spec=MONITOR, loop="churn", created_at=tx.now, wake_at=tx.now
+                ),
+            )
+        )
 
     def alarm(self) -> None:
         """Raise the alert that two bad windows in a row raise."""
@@ -176,17 +186,15 @@ class SimulatedLoop:
     # the worker
 
     def work(self) -> None:
-        for waiting in self.store.read(attempts.ready):
-            order = self.take(waiting)
+        while (order := self.take()) is not None:
             report = getattr(self, f"do_{order.task}")(order)
             self.store.write(lambda tx, o=order, r=report: task_specs.complete(tx, o.attempt, r), actor="worker")
 
-    def take(self, waiting: Any) -> TaskSpec:
-        def unit(tx: Tx) -> TaskSpec:
-            leased = attempts.lease(tx, waiting, worker="w", lease_s=LEASE_S)
-            return task_specs.task_spec_of(tx, leased, lease_s=LEASE_S)
+    def take(self) -> TaskSpec | None:
+        def write(unit: Any) -> Any:
+            return self.store.write(unit, actor="worker")
 
-        return self.store.write(unit, actor="worker")
+        return task_specs.lease_next(self.store.read, write, worker="w", lease_s=LEASE_S)
 
     def do_step(self, order: TaskSpec) -> Completion:
         assert order.step is not None
@@ -276,7 +284,7 @@ class SimulatedLoop:
                 "turns": [
                     (turn.number, turn.state, turn.model_version, turn.rollout, turn.champion) for turn in turned
                 ],
-                "legs": [[(leg.name, leg.outcome) for leg in turn.legs if leg.name != "data"] for turn in turned],
+                "legs": [[(leg.name, leg.result) for leg in turn.legs if leg.name != "data"] for turn in turned],
                 "runs": sorted((run.turn, run.state) for run in runs),
                 "versions": [(version.number, version.turn) for version in nouns.VERSIONS.select(tx)],
                 "rollouts": [

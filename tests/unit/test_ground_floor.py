@@ -25,19 +25,23 @@ SAMPLES = [
 ]
 
 
-@pytest.mark.parametrize("error", SAMPLES, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("error", SAMPLES, ids=lambda sample: type(sample).__name__)
 def test_an_error_crosses_processes_unchanged(error):
     back = pickle.loads(pickle.dumps(error))
     assert (type(back), str(back), back.args, back.hint) == (type(error), str(error), error.args, error.hint)
 
 
-@pytest.mark.parametrize("error", SAMPLES, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("error", SAMPLES, ids=lambda sample: type(sample).__name__)
 def test_an_error_is_a_sentence(error):
     assert re.fullmatch(r"[\w].*\.", error.sentence)
 
 
 def test_every_error_has_a_code_of_its_own():
-    kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, HeliclineError)]
+    kinds = [
+        error_class
+        for error_class in vars(errors).values()
+        if isinstance(error_class, type) and issubclass(error_class, HeliclineError)
+    ]
     assert len({kind.code for kind in kinds}) == len(kinds)
 
 
@@ -63,11 +67,11 @@ def test_a_name_that_could_be_a_path_is_refused(name):
 def test_prediction_ids_are_version_seven_and_rise_with_time():
     import uuid
 
-    first, *rest = [ids.new_prediction_id() for _ in range(100)]
+    first, *later_ids = [ids.new_prediction_id() for _ in range(100)]
     assert uuid.UUID(first).version == 7
     assert uuid.UUID(first).variant == uuid.RFC_4122
-    assert all(later[:13] >= first[:13] for later in rest)
-    assert len({first, *rest}) == 100
+    assert all(later[:13] >= first[:13] for later in later_ids)
+    assert len({first, *later_ids}) == 100
 
 
 def test_run_ids_are_thirty_two_hex_digits():
@@ -96,9 +100,9 @@ def test_later_sources_of_a_setting_win(tmp_path):
 
 def test_each_setting_says_where_it_comes_from(tmp_path):
     (tmp_path / settings.FILE).write_text("port = 1\n")
-    found = settings.origins(tmp_path, {"HELICLINE_HOME": "/x", "HELICLINE_OTHER": "1", "PATH": "y"})
-    assert found["port"] == (1, str(tmp_path / settings.FILE))
-    assert (found["home"], found["auth"]) == (("/x", "HELICLINE_HOME"), ("local", "default"))
+    origins = settings.origins(tmp_path, {"HELICLINE_HOME": "/x", "HELICLINE_OTHER": "1", "PATH": "y"})
+    assert origins["port"] == (1, str(tmp_path / settings.FILE))
+    assert (origins["home"], origins["auth"]) == (("/x", "HELICLINE_HOME"), ("local", "default"))
 
 
 @pytest.mark.parametrize("text", ["prot = 1", 'port = "x"', "port = [1]", "port ="])

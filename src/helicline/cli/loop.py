@@ -10,7 +10,8 @@ from typing import Any
 
 from cyclopts import App
 
-from helicline.cli.show import ago, as_json, connect, duration, say, table
+from helicline.cli import loop_lines
+from helicline.cli.show import ago, as_json, connect, duration, print_error, say, table
 from helicline.errors import Invalid
 from helicline.records.loop import Loop, LoopSpec, Trigger, Turn
 from helicline.records.pipeline import CodeState
@@ -49,6 +50,33 @@ def load_loops(path: Path) -> list[Any]:
     return loops
 
 
+def check_file(client: Client, path: Path) -> list[dict[str, Any]]:
+    """Return all that cannot work in the loops of a file, each problem with its line; nothing is recorded."""
+    loops, environment = load_loops(path), capture()
+    problems: list[dict[str, Any]] = []
+    for loop in loops:
+        spec = loop.spec(state=CodeState(bundle=""), environment=environment)
+        answer = client.post("/loops/check", dict[str, Any], spec)["items"]
+        problems += [
+            {"loop": loop.name, "line": loop_lines.line_of(path, problem["field"], spec), **problem}
+            for problem in answer
+        ]
+    return problems + loop_lines.relative_code_paths(path)
+
+
+def _complain_of(problems: list[dict[str, Any]], path: Path, *, json: bool) -> None:
+    """Print each problem with its line and end the command, where there are any."""
+    if not problems:
+        return
+    if json:
+        as_json({"problems": problems})
+        raise SystemExit(1)
+    for problem in problems:
+        error = Invalid(problem["field"], problem["got"], problem["allowed"], problem["hint"])
+        print_error(error, place=f"{path}:{problem['line']}" if problem["line"] else str(path))
+    raise SystemExit(1)
+
+
 def record(client: Client, path: Path) -> list[tuple[LoopSpec, dict[str, Any]]]:
     """Upload the code of a loop file and record its loops; return each spec with the server's answer."""
     loops = load_loops(path)
@@ -59,12 +87,22 @@ def record(client: Client, path: Path) -> list[tuple[LoopSpec, dict[str, Any]]]:
     return [(spec, client.post("/loops", dict[str, Any], spec)) for spec in specs]
 
 
-def apply(file: Path = Path("loop.py"), *, json: bool = False) -> None:
-    """Record the loops of a Python file: idempotent, versioned, diffed.
+def apply(file: Path = Path("loop.py"), *, check: bool = False, json: bool = False) -> None:
+    """Record the loops of a Python file: idempotent, versioned, diffed. What cannot work is refused with its line.
 
     Example: `hl apply loop.py`
+
+    Args:
+        file: the Python file that defines the loops.
+        check: only tell what cannot work, all of it at once; record nothing.
+        json: print JSON instead of text.
     """
-    answers = record(connect(), file)
+    client = connect()
+    _complain_of(check_file(client, file), file, json=json)
+    if check:
+        as_json({"problems": []}) if json else say(f"{file}: nothing speaks against it")
+        return
+    answers = record(client, file)
     if json:
         as_json([answer for _, answer in answers])
         return

@@ -60,13 +60,14 @@ def say(text: str) -> None:
     Console(highlight=False).print(text)
 
 
-def print_error(error: HeliclineError) -> None:
-    """Print an error to standard error."""
+def print_error(error: HeliclineError, *, place: str = "") -> None:
+    """Print an error to standard error, after its place (`file:line`) if there is one."""
     from rich.console import Console
     from rich.markup import escape
 
     console = Console(stderr=True, highlight=False)
-    console.print(f"[red]error[/] {escape(error.sentence)}")
+    where = f"{escape(place)}: " if place else ""
+    console.print(f"[red]error[/] {where}{escape(error.sentence)}")
     if error.hint:
         console.print(f"      {escape(error.hint)}")
 

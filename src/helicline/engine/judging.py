@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from helicline.engine.step import open_table
+from helicline.engine.step import open_dataset, open_table
 from helicline.errors import Invalid
 from helicline.gate.paired import compare, measure
 from helicline.monitor import profile
 from helicline.records.gate import Comparison, Evidence
-from helicline.records.pipeline import Completion, JudgeSpec, TaskSpec
+from helicline.records.pipeline import Completion, JudgeSpec, TableSource, TaskSpec
 from helicline.sdk.client import Client
 from helicline.sdk.handles import Table
 
@@ -51,7 +51,7 @@ def run_judge(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     """Measure both models and profile the reference; the server turns the evidence into verdicts."""
     spec = task.judge
     assert spec is not None
-    holdout = open_table(spec.holdout, client, scratch / "holdout").pandas()
+    holdout = _open(client, spec.holdout, scratch / "holdout").pandas()
     truth, rows = _split(holdout, spec.label)
     candidate = Judged(_fetch(client, spec.model, spec.candidate, scratch / "candidate"))
     champion = Judged(_fetch(client, spec.model, spec.champion, scratch / "champion")) if spec.champion else None
@@ -94,7 +94,7 @@ def _evidence(
         latency_ms=_latency(candidate, rows),
         champion_latency_ms=_latency(champion, rows) if champion else {},
         signature_changes=signature_changes(champion.signature, candidate.signature) if champion else None,
-        holdout_digest=task.holdout.digest,
+        holdout_digest=task.holdout.output.digest,
         champion_number=task.champion,
     )
 
@@ -157,6 +157,10 @@ def _columns(schema: Any) -> dict[str, tuple[str, bool]]:
 
 
 def _reference(client: Client, spec: JudgeSpec, scratch: Path) -> profile.Profile:
-    table: Table = open_table(spec.reference, client, scratch / "reference")
+    table = _open(client, spec.reference, scratch / "reference")
     columns = {name: values for name, values in table.numpy().items() if name != spec.label}
     return profile.build(columns)
+
+
+def _open(client: Client, source: TableSource, folder: Path) -> Table:
+    return open_dataset(source.dataset, client, folder) if source.dataset else open_table(source.output, client, folder)

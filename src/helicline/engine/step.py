@@ -25,7 +25,7 @@ from helicline.sdk.handles import Artifact, Metrics, Model, Table, write_parquet
 
 
 def run_step(task: TaskSpec, client: Client, scratch: Path) -> Completion:
-    """Run the step of an order and return its report.
+    """Run the step of a task and return its report.
 
     Raises:
         Invalid: the function did not return what it declares. Anything that the function itself raises.
@@ -66,11 +66,12 @@ def _input(task: TaskSpec, name: str, output: Output, *, client: Client, scratch
     source = task.step.inputs[name]
     folder = scratch / "inputs" / name
     if source.dataset:
-        return _dataset(task.datasets[source.dataset], client, folder)
+        return open_dataset(task.datasets[source.dataset], client, folder)
     return OPENERS[task.step.input_kinds[name]](output, client, folder)
 
 
-def _dataset(ref: str, client: Client, folder: Path) -> Table:
+def open_dataset(ref: str, client: Client, folder: Path) -> Table:
+    """Return the tables of a dataset version as one."""
     name, _, point = ref.partition("@")
     entries = client.items(f"/datasets/{name}/versions/{point}/files", FileEntry)
     parquet = [entry for entry in entries if entry.path.endswith(".parquet")]

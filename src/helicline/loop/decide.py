@@ -41,8 +41,9 @@ class TurnMove(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide(turn: Turn, facts: TurnFacts, now: datetime) -> TurnMove:
-    """Return the turn's next move."""
-    return RULES[turn.state](turn, facts)
+    """Return the turn's next move; a turn that has ended waits for ever."""
+    rule = RULES.get(turn.state)
+    return rule(turn, facts) if rule else TurnMove(kind="wait", why=f"it is {turn.state}")
 
 
 def _task(facts: TurnFacts, start: TurnMove, label: str) -> TurnMove | None:

@@ -6,19 +6,15 @@ from typing import Any
 
 import msgspec
 from blake3 import blake3
-from croniter import croniter
 
 from helicline import bus
 from helicline.errors import Conflict, Invalid
-from helicline.ids import checked_name
-from helicline.monitor import performance
-from helicline.records.loop import Loop, LoopSpec, Trigger, TriggerSpec
+from helicline.loop.spec_checks import next_due, problems_of
+from helicline.records.loop import Loop, LoopSpec, Trigger
 from helicline.records.monitor import Monitor, MonitorSpec
 from helicline.serving import deployments
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
-
-LONGEST_S = 366 * 86_400.0
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,13 +28,13 @@ def apply(tx: Tx, spec: LoopSpec) -> Applied:
     """Record a loop; the same spec again changes nothing.
 
     Raises:
-        Invalid: a name cannot be one, the pipeline has no steps, or a number or a schedule makes no sense.
+        Invalid: it cannot work as it is; `spec_checks.problems_of` tells all of it.
         Conflict: its deployment serves another model.
     """
-    checked_name("loop", spec.name)
-    if not spec.pipeline.steps or spec.pipeline.candidate is None:
-        raise Invalid("pipeline", spec.pipeline.name, "a pipeline with steps that returns a candidate")
-    _check(tx, spec)
+    problems = problems_of(tx, spec)
+    if problems:
+        first = problems[0]
+        raise Invalid(first.field, first.got, first.allowed, first.hint)
     digest = blake3(msgspec.json.encode(spec, order="sorted")).hexdigest()
     existing = nouns.LOOPS.find(tx, spec.name)
     if existing is not None and existing.spec_hash == digest:
@@ -50,39 +46,6 @@ def apply(tx: Tx, spec: LoopSpec) -> Applied:
     _set_triggers(tx, spec)
     bus.emit(tx, "applied", "loop", spec.name, spec_version=loop.spec_version, changes=list(changes))
     return Applied(loop=loop, changes=changes)
-
-
-def _check(tx: Reader, spec: LoopSpec) -> None:
-    """Raise Invalid for what a reconciler could only stumble over later."""
-    checked_name("model", spec.model)
-    checked_name("deployment", spec.deployment)
-    for part in ("gates", "monitors", "triggers"):
-        names = [part_spec.name for part_spec in getattr(spec, part)]
-        if len(set(names)) != len(names):
-            raise Invalid(part, ", ".join(names), "each at most once")
-    if spec.approval is not None:
-        _within("approval people", spec.approval.people, 1, 100)
-    for rollout_step in spec.rollout.steps:
-        _within("rollout weight_bp", rollout_step.weight_bp, 1, 10_000)
-        _within("rollout min_s", rollout_step.min_s, 0, LONGEST_S)
-        _within("rollout max_s", rollout_step.max_s, 0, LONGEST_S)
-    for monitor in spec.monitors:
-        _within("monitor window_s", monitor.window_s, 0.1, LONGEST_S)
-        _within("monitor persist", monitor.persist, 1, 100)
-        _within("monitor of", monitor.of, monitor.persist, 100)
-        if monitor.kind == "performance" and monitor.metric not in performance.METRICS:
-            raise Invalid("performance metric", monitor.metric, ", ".join(performance.METRICS))
-    for trigger in spec.triggers:
-        _within("trigger cool_down_s", trigger.cool_down_s, 0, LONGEST_S)
-        next_due(tx, trigger)
-    for step in spec.pipeline.steps:
-        _within(f"step {step.name} timeout_s", step.timeout_s, 0.001, LONGEST_S)
-        _within(f"step {step.name} retries", step.retries, 0, 1000)
-
-
-def _within(field: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise Invalid(field, value, f"{low:g} to {high:g}")
 
 
 def _write(tx: Tx, existing: Loop | None, spec: LoopSpec, digest: str) -> Loop:
@@ -149,23 +112,13 @@ def _set_triggers(tx: Tx, spec: LoopSpec) -> None:
     existing = {trigger.name: trigger for trigger in triggers(tx, spec.name)}
     for trigger_spec in spec.triggers:
         trigger = existing.pop(trigger_spec.name, None)
-        due = next_due(tx, trigger_spec)
+        due = next_due(tx.now, trigger_spec)
         if trigger is None:
             nouns.TRIGGERS.insert(tx, Trigger(loop=spec.name, name=trigger_spec.name, spec=trigger_spec, wake_at=due))
         elif trigger.spec != trigger_spec:
             nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, spec=trigger_spec, wake_at=due))
     for trigger in existing.values():
         nouns.TRIGGERS.delete(tx, trigger.loop, trigger.name)
-
-
-def next_due(tx: Reader, spec: TriggerSpec) -> Any:
-    """Return when a schedule is next due after now, None for other kinds. Raises Invalid where it never is."""
-    if spec.kind != "schedule":
-        return None
-    try:
-        return croniter(spec.cron, tx.now).get_next(type(tx.now))
-    except ValueError as error:
-        raise Invalid("cron", spec.cron, "five cron fields that name a day there is", str(error)) from None
 
 
 def triggers(tx: Reader, loop: str) -> list[Trigger]:

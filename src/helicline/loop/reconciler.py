@@ -5,20 +5,21 @@ and applies the move in one transaction. It may be killed at any instruction and
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from helicline import bus
-from helicline.errors import HeliclineError
+from helicline.errors import HeliclineError, Unavailable
 from helicline.loop import guarding, triggers, turns, watching
 from helicline.loop.context import Context
 from helicline.pipeline import attempts, runs
 from helicline.records.deployment import Rollout
 from helicline.records.lease import Lease
-from helicline.records.monitor import Monitor
 from helicline.serving import deployments, rollout
 from helicline.store import nouns
 from helicline.store.noun import Stale, column_value
@@ -27,6 +28,7 @@ from helicline.store.unit import Reader, Tx
 log = logging.getLogger("helicline.loop")
 LEASE = "reconciler"
 LEASE_S = 10.0
+MAX_FAILURES = 3  # of one row in a row: then the row itself fails, with the reason
 
 
 class Reconciler(bus.PeriodicTask):
@@ -36,6 +38,7 @@ class Reconciler(bus.PeriodicTask):
         super().__init__("reconciler", pause_s=context.settings.tick_s)
         self.context, self.holder = context, holder
         self.fence = 0
+        self._failures: Counter[tuple[str, tuple[Any, ...]]] = Counter()
 
     def tick(self) -> int:
         """Make every move that is due, each in its own transaction, and return how many were made."""
@@ -48,9 +51,11 @@ class Reconciler(bus.PeriodicTask):
         for turn in self._read(turns.open_turns):
             moved += self._move(turns.advance, nouns.TURNS, (turn.loop, turn.number))
         for under_way in self._read(self._due_rollouts):
-            moved += self._safely(self._move_rollout, under_way)
+            key = (under_way.deployment, under_way.number)
+            moved += self._safely(nouns.ROLLOUTS, key, partial(self._move_rollout, under_way))
         for monitor in self._read(watching.due):
-            moved += self._safely(self._look, monitor)
+            key = (monitor.deployment, monitor.name)
+            moved += self._safely(nouns.MONITORS, key, partial(watching.look, self.context, monitor))
         for trigger in self._read(self._due_triggers):
             moved += self._move(triggers.advance, nouns.TRIGGERS, (trigger.loop, trigger.name))
         return moved
@@ -82,32 +87,54 @@ class Reconciler(bus.PeriodicTask):
         return self.context.store.write(unit, actor="helicline")
 
     def _move(self, act: Callable[..., bool], noun: Any, key: tuple[Any, ...], *extra: Any) -> int:
-        """Read the row again inside of the transaction and make its move; a row that changed meanwhile waits a tick."""
+        return self._safely(noun, key, partial(self._act_on, act, noun, key, *extra))
+
+    def _act_on(self, act: Callable[..., bool], noun: Any, key: tuple[Any, ...], *extra: Any) -> int:
+        """Read the row again inside of the transaction and make its move. Raises Stale where it changed meanwhile."""
 
         def unit(tx: Tx) -> bool:
             self._check_fence(tx)
             return act(tx, *extra, noun.get(tx, *key))
 
+        return int(self._write(unit))
+
+    def _safely(self, noun: Any, key: tuple[Any, ...], act: Callable[[], int]) -> int:
+        """Act on one row. Its trouble is logged, keeps no other row from moving, and fails the row if it stays."""
+        name = f"{noun.name} {noun.label(key)}"
         try:
-            return int(self._write(unit))
+            moved = act()
         except Stale:
             return 0
-        except HeliclineError as error:
-            log.warning("%s %s cannot move: %s", noun.name, noun.label(key), error)
+        except Unavailable as error:  # the database, not the row
+            log.warning("%s waits: %s", name, error)
             return 0
-
-    def _look(self, monitor: Monitor) -> int:
-        return watching.look(self.context, monitor)
-
-    def _safely(self, act: Callable[[Any], int], row: Any) -> int:
-        """Act on one row; its trouble is logged and keeps no other row from moving."""
-        try:
-            return act(row)
         except HeliclineError as error:
-            log.warning("%s cannot move: %s", row.id, error)
-        except Exception:
-            log.exception("%s cannot move", row.id)
+            log.warning("%s cannot move: %s", name, error)
+            self._count_failure(noun, key, str(error))
+        except Exception as error:
+            log.exception("%s cannot move", name)
+            self._count_failure(noun, key, f"Helicline could not move it: {type(error).__name__}: {error}")
+        else:
+            self._failures.pop((noun.name, key), None)
+            return moved
         return 0
+
+    def _count_failure(self, noun: Any, key: tuple[Any, ...], why: str) -> None:
+        self._failures[noun.name, key] += 1
+        if self._failures[noun.name, key] < MAX_FAILURES:
+            return
+        del self._failures[noun.name, key]
+
+        def unit(tx: Tx) -> None:
+            self._check_fence(tx)
+            row = noun.find(tx, *key)
+            if row is not None:
+                FAILED[noun.name](tx, row, why)
+
+        try:
+            self._write(unit)
+        except HeliclineError as error:
+            log.error("%s %s could not even be failed: %s", noun.name, noun.label(key), error)
 
     def _check_fence(self, tx: Tx) -> None:
         lease = nouns.LEASES.find(tx, LEASE)
@@ -135,6 +162,17 @@ class Reconciler(bus.PeriodicTask):
         readings = guarding.read_guards(self.context.home, under_way, stages, label=label)
 
         def act(tx: Tx, row: Rollout) -> bool:
+            if row.version != under_way.version:
+                raise Stale("rollout", row.id, "changed while its evidence was gathered")
             return rollout.advance(tx, row, rollout.facts_of(tx, row, stages=stages, readings=readings))
 
-        return self._move(act, nouns.ROLLOUTS, (under_way.deployment, under_way.number))
+        return self._act_on(act, nouns.ROLLOUTS, (under_way.deployment, under_way.number))
+
+
+FAILED: dict[str, Callable[[Tx, Any, str], object]] = {
+    nouns.PIPELINE_RUNS.name: runs.fail,
+    nouns.TURNS.name: turns.fail,
+    nouns.ROLLOUTS.name: rollout.fail,
+    nouns.MONITORS.name: watching.postpone,
+    nouns.TRIGGERS.name: triggers.postpone,
+}

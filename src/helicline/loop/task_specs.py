@@ -2,22 +2,69 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from helicline.data import versions
-from helicline.errors import Invalid, NotFound
+from helicline.errors import HeliclineError, Invalid, NotFound, Unavailable
 from helicline.gate import reports
 from helicline.loop import turns
 from helicline.pipeline import attempts, runs
 from helicline.pipeline.decide import inputs_of
 from helicline.records.gate import Evidence
 from helicline.records.loop import Loop, Turn
-from helicline.records.pipeline import Attempt, Completion, HarvestSpec, JudgeSpec, PipelineRun, TaskSpec
+from helicline.records.pipeline import Attempt, Completion, HarvestSpec, JudgeSpec, PipelineRun, TableSource, TaskSpec
 from helicline.registry import alias_of, get_version
 from helicline.store import nouns
+from helicline.store.noun import Stale
 from helicline.store.unit import Reader, Tx
+
+log = logging.getLogger("helicline.loop")
+
+
+def lease_next(
+    read: Callable[[Callable[[Reader], Any]], Any],
+    write: Callable[[Callable[[Tx], Any]], Any],
+    *,
+    worker: str,
+    lease_s: float,
+    prepare: Callable[[Tx, TaskSpec], TaskSpec] | None = None,
+) -> TaskSpec | None:
+    """Lease the oldest task that waits to a worker; None where none does.
+
+    A task that cannot be prepared fails that attempt, with the reason, and the next one is looked at.
+    `prepare` adds to the spec within the unit of work that leases it.
+    """
+    for waiting in read(lambda tx: attempts.ready(tx, limit=5)):
+
+        def unit(tx: Tx, attempt: Attempt = waiting) -> TaskSpec:
+            leased = attempts.lease(tx, attempt, worker=worker, lease_s=lease_s)
+            task = task_spec_of(tx, leased, lease_s=lease_s)
+            return prepare(tx, task) if prepare else task
+
+        try:
+            task: TaskSpec = write(unit)
+        except Unavailable:
+            raise
+        except Stale:
+            continue  # another worker was faster
+        except HeliclineError as error:
+            _refuse(write, waiting, str(error))
+        except Exception as error:  # whatever one task is made of, the next one can be leased
+            log.exception("attempt %s cannot be leased", waiting.id)
+            _refuse(write, waiting, f"Helicline could not prepare it: {type(error).__name__}: {error}")
+        else:
+            return task
+    return None
+
+
+def _refuse(write: Callable[[Callable[[Tx], Any]], Any], waiting: Attempt, why: str) -> None:
+    with contextlib.suppress(Stale):  # another worker met the same
+        write(lambda tx: attempts.refuse(tx, waiting, why))
 
 
 def task_spec_of(tx: Reader, attempt: Attempt, *, lease_s: float) -> TaskSpec:
@@ -68,10 +115,10 @@ def judged_run(tx: Reader, loop: Loop, turn: Turn) -> PipelineRun:
 
 def _judge_spec(tx: Reader, loop: Loop, turn: Turn) -> JudgeSpec:
     run = judged_run(tx, loop, turn)
-    holdout = turns.candidate_output(tx, run, "holdout")
-    reference = turns.candidate_output(tx, run, "reference")
+    holdout, reference = (_table_source(tx, run, part) for part in ("holdout", "reference"))
     if holdout is None or reference is None:
-        raise Invalid(f"pipeline {run.pipeline}", "no hold-out", "hl.candidate(model, holdout=...)")
+        allowed = "a candidate with a hold-out, or with metrics that the pipeline reports"
+        raise Invalid(f"pipeline {run.pipeline}", "no hold-out", allowed, "hl.candidate(model, holdout=...)")
     return JudgeSpec(
         model=loop.spec.model,
         candidate=turn.model_version,
@@ -80,6 +127,13 @@ def _judge_spec(tx: Reader, loop: Loop, turn: Turn) -> JudgeSpec:
         reference=reference,
         label=loop.spec.label,
     )
+
+
+def _table_source(tx: Reader, run: PipelineRun, part: str) -> TableSource | None:
+    source, output = turns.candidate_source(run, part), turns.candidate_output(tx, run, part)
+    if source is None or output is None:
+        return None
+    return TableSource(output=output, dataset=run.inputs[source.dataset] if source.dataset else "")
 
 
 def _harvest_spec(tx: Reader, loop: Loop, turn: Turn) -> HarvestSpec:

@@ -8,12 +8,14 @@ import msgspec
 
 from helicline import bus
 from helicline.loop import loops, turns
+from helicline.loop.spec_checks import next_due
 from helicline.records.event import Event
 from helicline.records.loop import Cause, Loop, Trigger
 from helicline.store import nouns
 from helicline.store.unit import Tx
 
 CONSUMER = "triggers"
+REST_S = 60.0
 
 
 def hear(tx: Tx, event: Event) -> None:
@@ -55,10 +57,14 @@ def _arm_new_data(tx: Tx, event: Event) -> None:
             source.dataset for step in loop.spec.pipeline.steps for source in step.inputs.values() if source.dataset
         }
         for trigger in loops.triggers(tx, loop.name):
-            if trigger.spec.kind == "new_data" and event.id in (
-                {trigger.spec.dataset} if trigger.spec.dataset else reads
-            ):
+            awaited = {_with_ref(trigger.spec.dataset)} if trigger.spec.dataset else reads
+            if trigger.spec.kind == "new_data" and event.id in awaited:
                 _arm(tx, trigger, version.ref)
+
+
+def _with_ref(dataset: str) -> str:
+    """Return the dataset as events name it: `customers` means `customers@main`."""
+    return dataset if "@" in dataset else f"{dataset}@main"
 
 
 def _judge_by_hand(tx: Tx, event: Event) -> None:
@@ -90,11 +96,18 @@ def advance(tx: Tx, trigger: Trigger) -> bool:
         pending="",
         last_fired_at=tx.now,
         last_turn=turn.number,
-        wake_at=loops.next_due(tx, trigger.spec),
+        wake_at=next_due(tx.now, trigger.spec),
     )
     nouns.TRIGGERS.swap(tx, fired)
     bus.emit(tx, "fired", "trigger", f"{loop.name}/{trigger.name}", turn=turn.id, subject=cause.subject)
     return True
+
+
+def postpone(tx: Tx, trigger: Trigger, why: str) -> None:
+    """Let a trigger that could not begin its turn rest for a while; the reason is an event."""
+    bus.emit(tx, "failed", "trigger", f"{trigger.loop}/{trigger.name}", why=why[:1000])
+    later = tx.now + timedelta(seconds=REST_S)
+    nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, wake_at=later))
 
 
 def _blocked_by_quality(tx: Tx, loop: Loop, trigger: Trigger) -> bool:

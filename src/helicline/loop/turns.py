@@ -9,12 +9,13 @@ import msgspec
 
 from helicline import bus
 from helicline.errors import Conflict, NotFound
+from helicline.gate import reports
 from helicline.loop.decide import TurnFacts, TurnMove, decide
 from helicline.pipeline import attempts, runs
-from helicline.records.gate import GateReport
+from helicline.records.gate import Evidence, GateReport
 from helicline.records.loop import FINISHED, ApprovalRule, Cause, Leg, Loop, Turn
 from helicline.records.model import ModelVersion
-from helicline.records.pipeline import Output, PipelineRun
+from helicline.records.pipeline import Output, PipelineRun, Source
 from helicline.registry import alias_of, get_version, register, unmet
 from helicline.registry.approvals import open_request
 from helicline.serving import deployments, rollout
@@ -178,10 +179,18 @@ def _train(tx: Tx, loop: Loop, turn: Turn, move: TurnMove) -> None:
 
 def candidate_output(tx: Reader, run: PipelineRun, part: str) -> Output | None:
     """Return the output that the pipeline named as its candidate's `part`: model, metrics, holdout or reference."""
-    source = getattr(run.spec.candidate, part) if run.spec.candidate else None
+    source = candidate_source(run, part)
     if source is None:
         return None
+    if source.dataset:
+        return runs.dataset_outputs(tx, run)[source.dataset]
     return runs.output_of(runs.steps_of(tx, run.id), source.step, source.output)
+
+
+def candidate_source(run: PipelineRun, part: str) -> Source | None:
+    """Return where the candidate's `part` comes from; None where the pipeline named none."""
+    source: Source | None = getattr(run.spec.candidate, part) if run.spec.candidate else None
+    return source
 
 
 def _register(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
@@ -221,6 +230,13 @@ def _origin_run(tx: Reader, model: Output) -> str:
 
 def _judge(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
     version = get_version(tx, loop.spec.model, turn.model_version)
+    legs = _named(_leg(tx, turn, "gate", result=version.id), version.id)
+    reported = _reported_alone(tx, turn)
+    if reported is not None:
+        champion = alias_of(tx, loop.spec.model, "champion") or 0
+        reports.record(tx, version, loop.spec.gates, Evidence(metrics=reported, champion_number=champion))
+        _save(tx, turn, state="GATING", legs=legs)
+        return
     attempt = attempts.create(
         tx,
         "judge",
@@ -230,8 +246,16 @@ def _judge(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
         subject=version.id,
         number=_tries(tx, turn) + 1,
     )
-    legs = _named(_leg(tx, turn, "gate", result=version.id), version.id)
     _save(tx, turn, state="GATING", attempt=attempt.id, legs=legs)
+
+
+def _reported_alone(tx: Reader, turn: Turn) -> dict[str, float] | None:
+    """Return the metrics of a pipeline that reports some and names no rows to judge on: no worker has to judge it."""
+    run = nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None
+    if run is None or candidate_source(run, "holdout") is not None:
+        return None
+    metrics = candidate_output(tx, run, "metrics")
+    return dict(metrics.values) if metrics is not None and metrics.values else None
 
 
 def _reject(tx: Tx, _loop: Loop, turn: Turn, move: TurnMove) -> None:
@@ -299,6 +323,16 @@ def cancel(tx: Tx, turn: Turn, *, reason: str) -> Turn:
         attempts.cancel(tx, attempt)
     _end(tx, loop, turn, TurnMove(kind="end", state="CANCELLED", why=reason or "cancelled by hand"))
     return nouns.TURNS.get(tx, turn.loop, turn.number)
+
+
+def fail(tx: Tx, turn: Turn, why: str) -> None:
+    """End a turn that cannot go on, with the reason. One that has ended stays as it is."""
+    if turn.state in FINISHED:
+        return
+    attempt = nouns.ATTEMPTS.find(tx, turn.attempt) if turn.attempt else None
+    if attempt is not None:
+        attempts.cancel(tx, attempt)
+    _end(tx, nouns.LOOPS.get(tx, turn.loop), turn, TurnMove(kind="end", state="FAILED", why=why))
 
 
 def find(tx: Reader, turn_id: str) -> Turn:

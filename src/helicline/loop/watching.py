@@ -55,18 +55,40 @@ def subject_of(tx: Reader, name: str) -> Subject | None:
 
 
 def look(context: Context, monitor: Monitor) -> int:
-    """Judge the monitor's newest window; return 1 if it was kept, 0 if the monitor changed meanwhile."""
+    """Judge the monitor's newest window; return 1 if it was kept, 0 if something changed meanwhile."""
     now = context.store.clock.now()
     subject = context.store.read(lambda tx: subject_of(tx, monitor.deployment))
-    window = _judged(context, monitor, subject, now) if subject else None
+    return record(context, monitor, subject, _judged(context, monitor, subject, now) if subject else None)
+
+
+def record(context: Context, monitor: Monitor, subject: Subject | None, window: Window | None) -> int:
+    """Keep a window; return 0 where the monitor, or what serves, changed since its evidence was read."""
     try:
-        context.store.write(lambda tx: _keep(tx, monitor, window), actor="helicline")
+        context.store.write(lambda tx: _keep(tx, monitor, subject, window), actor="helicline")
     except Stale:
         return 0
     return 1
 
 
-def _keep(tx: Tx, monitor: Monitor, window: Window | None) -> None:
+def postpone(tx: Tx, monitor: Monitor, why: str) -> None:
+    """Record that a window could not be judged, and why; the next one is judged when it is due."""
+    subject = subject_of(tx, monitor.deployment)
+    window = Window(
+        deployment=monitor.deployment,
+        monitor=monitor.name,
+        start=monitor.watched_until or monitor.created_at,
+        end=tx.now,
+        severity="insufficient_data",
+        row_count=0,
+        model_version=subject.revision.model_version if subject else 0,
+        reason=f"it could not be judged: {why}",
+    )
+    _keep(tx, monitor, subject, window)
+
+
+def _keep(tx: Tx, monitor: Monitor, subject: Subject | None, window: Window | None) -> None:
+    if subject is not None and _serving_since(subject_of(tx, monitor.deployment)) != _serving_since(subject):
+        raise Stale("monitor", monitor.id, "another revision began to serve while its window was judged")
     later = tx.now + timedelta(seconds=monitor.spec.window_s)
     nouns.MONITORS.swap(tx, msgspec.structs.replace(monitor, wake_at=later, watched_until=tx.now))
     if window is None:
@@ -79,6 +101,10 @@ def _keep(tx: Tx, monitor: Monitor, window: Window | None) -> None:
     # windows of another model version say nothing about this one, for better or worse
     same = [earlier for earlier in recent if earlier.model_version == window.model_version]
     alerting.apply(tx, monitor.spec, window, same)
+
+
+def _serving_since(subject: Subject | None) -> tuple[int, datetime] | None:
+    return (subject.revision.number, subject.since) if subject else None
 
 
 def _is_idle(window: Window) -> bool:

@@ -57,6 +57,13 @@ def lease(tx: Tx, attempt: Attempt, *, worker: str, lease_s: float) -> Attempt:
     return leased
 
 
+def refuse(tx: Tx, attempt: Attempt, error: str) -> Attempt:
+    """End an attempt that no worker can be given, with the reason."""
+    refused = nouns.ATTEMPTS.swap(tx, msgspec.structs.replace(attempt, state="FAILED", error=error, finished_at=tx.now))
+    bus.emit(tx, "ended", "attempt", attempt.id, state="FAILED", error=error[:500])
+    return refused
+
+
 def heartbeat(tx: Tx, attempt_id: str, *, fence: int, lease_s: float) -> bool:
     """Lengthen the lease; return whether the worker should stop the task. Raises Conflict for a stale fence."""
     attempt = leased(tx, attempt_id, fence)

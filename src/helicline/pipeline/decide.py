@@ -11,6 +11,7 @@ from helicline.records.pipeline import Attempt, Output, PipelineRun, StepRun, St
 
 DONE = frozenset({"CACHED", "SUCCEEDED"})
 ENDED = frozenset({"CACHED", "SUCCEEDED", "FAILED", "UPSTREAM_FAILED", "CANCELLED"})
+RUN_ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 LOST_BUDGET = 3
 BACKOFF_S, BACKOFF_MAX_S = 1.0, 600.0
 
@@ -18,7 +19,9 @@ BACKOFF_S, BACKOFF_MAX_S = 1.0, 600.0
 class PipelineMove(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to do to a run."""
 
-    kind: Literal["start", "retry", "fail_step", "skip", "cancel_step", "finish", "cancelled", "failed", "wait"]
+    kind: Literal[
+        "ended", "start", "retry", "fail_step", "skip", "cancel_step", "finish", "cancelled", "failed", "wait"
+    ]
     step: str = ""
     why: str = ""
     wake_at: datetime | None = None
@@ -43,6 +46,8 @@ def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Atte
 
     `attempts` holds the newest attempt of each step that has one.
     """
+    if run.state in RUN_ENDED:
+        return PipelineMove(kind="ended")
     if run.state == "CANCELLING":
         return _cancel(steps, attempts)
     for spec in run.spec.steps:

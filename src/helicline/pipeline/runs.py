@@ -97,6 +97,8 @@ def advance(tx: Tx, blobs: Blobs, run: PipelineRun) -> bool:
     steps = steps_of(tx, run.id)
     newest = attempts.newest_by_step(attempts.of_run(tx, run.id))
     move = decide(run, steps, newest, tx.now)
+    if move.kind == "ended":
+        return False
     if move.kind == "wait":
         if run.wake_at != move.wake_at:
             nouns.PIPELINE_RUNS.swap(tx, msgspec.structs.replace(run, wake_at=move.wake_at))
@@ -222,8 +224,10 @@ def _cancel_step(tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, move: Pi
     _end_step("CANCELLED")(tx, blobs, run, step, move)
 
 
-def _end_run(state: str, status: RunStatus) -> Callable[[Tx, Blobs, PipelineRun, StepRun | None, PipelineMove], None]:
-    def act(tx: Tx, _blobs: Blobs, run: PipelineRun, _step: StepRun | None, move: PipelineMove) -> None:
+def _end_run(
+    state: str, status: RunStatus
+) -> Callable[[Tx, Blobs | None, PipelineRun, StepRun | None, PipelineMove], None]:
+    def act(tx: Tx, _blobs: Blobs | None, run: PipelineRun, _step: StepRun | None, move: PipelineMove) -> None:
         _touch(tx, run, state=state, error=move.why, wake_at=None, finished_at=tx.now)
         update_run(tx, run.run_id, status=status, end_time=tx.now)
         bus.emit(tx, "ended", "pipeline_run", run.id, state=state, error=move.why[:500], loop=run.loop, turn=run.turn)
@@ -252,6 +256,18 @@ def cancel(tx: Tx, pipeline_run: str) -> PipelineRun:
         return run
     bus.emit(tx, "cancelling", "pipeline_run", run.id)
     return _touch(tx, run, state="CANCELLING")
+
+
+def fail(tx: Tx, run: PipelineRun, why: str) -> None:
+    """End a run that cannot go on: its attempts are stopped, its open steps cancelled. An ended run stays as it is."""
+    if run.state not in OPEN_STATES:
+        return
+    for attempt in attempts.of_run(tx, run.id):
+        attempts.cancel(tx, attempt)
+    for step in steps_of(tx, run.id).values():
+        if step.state not in ENDED:
+            nouns.STEP_RUNS.swap(tx, msgspec.structs.replace(step, state="CANCELLED", error=why, finished_at=tx.now))
+    _end_run("FAILED", "FAILED")(tx, None, run, None, PipelineMove(kind="failed", why=why))
 
 
 def complete_step(tx: Tx, attempt: Attempt, completion: Completion) -> None:

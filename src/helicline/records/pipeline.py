@@ -183,14 +183,21 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     harvest: HarvestSpec | None = None
 
 
+class TableSource(msgspec.Struct, frozen=True, kw_only=True):
+    """A table for a task: an output of a step, or all tables of a pinned dataset version (`name@version`)."""
+
+    output: Output
+    dataset: str = ""
+
+
 class JudgeSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The comparison of a candidate with the champion on the same hold-out rows, and the profile of the reference."""
 
     model: str
     candidate: int
     champion: int
-    holdout: Output
-    reference: Output
+    holdout: TableSource
+    reference: TableSource
     label: str
 
 

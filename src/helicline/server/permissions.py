@@ -81,6 +81,7 @@ PERMISSIONS: dict[tuple[str, str], Permission] = {
     ("GET", "/gateway/desired"): "gateway",
     ("PUT", "/gateway/observed"): "gateway",
     ("POST", "/loops"): "write",
+    ("POST", "/loops/check"): "read",
     ("GET", "/loops"): "read",
     ("GET", "/loops/{name}"): "read",
     ("POST", "/loops/{name}/turns"): "write",

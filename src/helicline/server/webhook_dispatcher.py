@@ -32,7 +32,10 @@ class WebhookDispatcher(bus.PeriodicTask):
         for delivery in self.store.read(webhook.due):
             if self.stopping.is_set():
                 break
-            attempted += self._attempt(delivery)
+            try:
+                attempted += self._attempt(delivery)
+            except Exception:  # does not block the next delivery; this one is due again after its claim
+                log.exception("webhook delivery %s cannot be sent", delivery.id)
         return attempted
 
     def _attempt(self, delivery: Delivery) -> int:

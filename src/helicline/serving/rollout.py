@@ -40,12 +40,14 @@ class RolloutFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RolloutMove(msgspec.Struct, frozen=True, kw_only=True):
-    kind: Literal["wait", "step", "promote", "roll_back", "fail", "hold", "resume"]
+    kind: Literal["ended", "wait", "step", "promote", "roll_back", "fail", "hold"]
     why: str = ""
 
 
 def decide(rollout: Rollout, facts: RolloutFacts, now: datetime) -> RolloutMove:
     """Return what to do next. Only a failed guard rolls back; nothing advances on no data."""
+    if rollout.state not in deployments.ACTIVE:
+        return RolloutMove(kind="ended", why=f"it is {rollout.state}")
     if rollout.state == "PREPARING":
         return _prepare(rollout, facts, now)
     failed = next((reading for reading in facts.readings if reading.outcome == "fail"), None)
@@ -165,8 +167,10 @@ def facts_of(
 
 
 def advance(tx: Tx, rollout: Rollout, facts: RolloutFacts) -> bool:
-    """Make the rollout's next move; return False where it waits."""
+    """Make the rollout's next move; return False where it waits or has ended."""
     move = decide(rollout, facts, tx.now)
+    if move.kind == "ended":
+        return False
     rollout = _with_readings(rollout, facts.readings)
     ACTIONS[move.kind](tx, rollout, move.why)
     return move.kind != "wait"
@@ -225,6 +229,14 @@ def _roll_back(tx: Tx, rollout: Rollout, why: str) -> None:
 def _fail(tx: Tx, rollout: Rollout, why: str) -> None:
     _end(tx, rollout, state="FAILED", verb="failed", why=why)
     deployments.reroute(tx, f"{rollout.id} failed")
+
+
+def fail(tx: Tx, rollout: Rollout, why: str) -> None:
+    """End a rollout that cannot go on: all traffic goes to stable. One that has ended stays as it is."""
+    if rollout.state in deployments.LIVE:
+        _roll_back(tx, rollout, why)
+    elif rollout.state in deployments.ACTIVE:
+        _fail(tx, rollout, why)
 
 
 def _hold(tx: Tx, rollout: Rollout, why: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 import msgspec
 
+from helicline.errors import HeliclineError
 from helicline.records.event import Event
 from helicline.records.webhook import Delivery, Webhook
 from helicline.store.noun import column_value
@@ -13,6 +15,8 @@ from helicline.store.nouns import DELIVERIES, WEBHOOKS
 from helicline.store.rows import event as events
 from helicline.store.unit import Reader, Tx
 from helicline.webhook.message import EVENT_NAMES, message
+
+log = logging.getLogger("helicline.webhook")
 
 CURSOR = "webhooks"  # of earlier releases, which read events after their commit
 MAX_ATTEMPTS = 8
@@ -34,7 +38,16 @@ def record_deliveries(tx: Tx, event: Event) -> None:
     if (event.noun, event.verb) not in EVENT_NAMES:
         return
     active = [webhook for webhook in WEBHOOKS.select(tx) if webhook.status == "ACTIVE"]
-    payload = message(tx, event) if active else None
+    try:
+        payload = message(tx, event) if active else None
+    except (
+        HeliclineError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ):  # a message that cannot be made must not fail the change
+        log.exception("event %d (%s %s) cannot be told to webhooks", event.seq, event.noun, event.verb)
+        return
     if payload is None:
         return
     event_name, document = payload

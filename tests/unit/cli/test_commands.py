@@ -57,7 +57,7 @@ def test_run_knows_the_verbs_of_runs_too():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["status"], "is unavailable"),
         (["apply", "nothing.py"], "a Python file that defines an hl.Loop"),
@@ -66,11 +66,11 @@ def test_run_knows_the_verbs_of_runs_too():
         (["doctor"], "not running here"),
     ],
 )
-def test_an_error_is_a_sentence_and_no_traceback(tmp_path, arguments, said):
+def test_an_error_is_a_sentence_and_no_traceback(tmp_path, arguments, message):
     done = hl(tmp_path, *arguments)
     text = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 1
-    assert said in text
+    assert message in text
     assert "Traceback" not in text
 
 

@@ -26,7 +26,7 @@ def since_3(ids, code):
         "name": "step",
         "start_time_unix_nano": 10,
         "end_time_unix_nano": 2**62,
-        "events": [one | {"time_unix_nano": 11} for one in EVENTS],
+        "events": [event | {"time_unix_nano": 11} for event in EVENTS],
         "status": {"code": code, "message": "broke"},
         "attributes": ATTRIBUTES,
         "links": [],
@@ -42,7 +42,7 @@ BEFORE_3 = {
     "status_code": "ERROR",
     "status_message": "broke",
     "attributes": ATTRIBUTES,
-    "events": [one | {"timestamp": 11} for one in EVENTS],
+    "events": [event | {"timestamp": 11} for event in EVENTS],
 }
 SPELLINGS = {
     "3": since_3((b64(TRACE), b64(SPAN), b64(PARENT)), "STATUS_CODE_ERROR"),

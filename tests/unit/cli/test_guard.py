@@ -38,10 +38,10 @@ def is_there(pid: int) -> bool:
 
 @pytest.fixture
 def folder(tmp_path):
-    made = tmp_path / "work"
-    made.mkdir()
-    (made / "copy.db").write_text("large")
-    return made
+    work_folder = tmp_path / "work"
+    work_folder.mkdir()
+    (work_folder / "copy.db").write_text("large")
+    return work_folder
 
 
 def pids(file) -> list[int]:
@@ -52,10 +52,10 @@ def pids(file) -> list[int]:
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at processes by /proc")
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])
 def test_a_server_ends_with_who_started_it(tmp_path, folder, kind):
-    told = tmp_path / "pids"
-    command = [*GUARD, str(folder), sys.executable, "-c", SERVER, str(told)]
+    pid_file = tmp_path / "pids"
+    command = [*GUARD, str(folder), sys.executable, "-c", SERVER, str(pid_file)]
     starter = subprocess.Popen([sys.executable, "-c", STARTER, *command])
-    server, child = pids(told)
+    server, child = pids(pid_file)
     assert is_there(server)
     assert is_there(child)
     starter.send_signal(kind)

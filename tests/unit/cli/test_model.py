@@ -32,32 +32,32 @@ def hl(tmp_path_factory):
         yield run_it
 
 
-def said(done):
+def output_of(done):
     assert done.returncode == 0, done.stderr
     return " ".join(done.stdout.split())
 
 
 def test_a_protected_alias_is_asked_for_and_approved(hl):
-    assert "churn@champion → 1" in said(hl("model", "point", "churn/1", "champion"))
-    assert "1 of role approver" in said(hl("model", "protect", "churn", "champion"))
+    assert "churn@champion → 1" in output_of(hl("model", "point", "churn/1", "champion"))
+    assert "1 of role approver" in output_of(hl("model", "protect", "churn", "champion"))
     refused = hl("model", "point", "churn/2", "champion", "--by", "ann")
-    told = " ".join((refused.stdout + refused.stderr).split())
-    assert (refused.returncode, "churn@champion is protected" in told) == (1, True)
-    request = json.loads(said(hl("model", "request", "churn/2", "champion", "--by", "ann", "--json")))
-    assert request["id"] in told
+    text = " ".join((refused.stdout + refused.stderr).split())
+    assert (refused.returncode, "churn@champion is protected" in text) == (1, True)
+    request = json.loads(output_of(hl("model", "request", "churn/2", "champion", "--by", "ann", "--json")))
+    assert request["id"] in text
     assert hl("approve", request["id"], "--by", "ann").returncode == 1
-    assert "APPROVED" in said(hl("approve", request["id"], "--by", "bob"))
-    assert "champion → 2" in said(hl("model", "ls"))
-    assert "moves freely" in said(hl("model", "unprotect", "churn", "champion"))
+    assert "APPROVED" in output_of(hl("approve", request["id"], "--by", "bob"))
+    assert "champion → 2" in output_of(hl("model", "ls"))
+    assert "moves freely" in output_of(hl("model", "unprotect", "churn", "champion"))
 
 
 def test_a_card_is_filled_in_and_printed(hl):
-    assert "To rank = sort." in said(hl("model", "card", "churn/1", "--set", "intended_use=To rank = sort."))
-    assert "# churn/1" in said(hl("model", "card", "churn/1"))
+    assert "To rank = sort." in output_of(hl("model", "card", "churn/1", "--set", "intended_use=To rank = sort."))
+    assert "# churn/1" in output_of(hl("model", "card", "churn/1"))
     wrong = hl("model", "card", "churn/1", "--set", "nonsense")
     assert (wrong.returncode, "field=text" in " ".join((wrong.stdout + wrong.stderr).split())) == (1, True)
 
 
 def test_two_versions_are_told_apart(hl):
-    assert "file notes.txt" in said(hl("model", "diff", "churn/1", "2"))
-    assert "run" in said(hl("model", "lineage", "churn/2"))
+    assert "file notes.txt" in output_of(hl("model", "diff", "churn/1", "2"))
+    assert "run" in output_of(hl("model", "lineage", "churn/2"))

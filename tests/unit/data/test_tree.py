@@ -23,48 +23,56 @@ def entries(files):
 
 
 @pytest.fixture(scope="module")
-def kept():
+def blobs_of_module():
     with tempfile.TemporaryDirectory() as folder:
         yield LocalBlobs(Path(folder))
 
 
 @given(FILES)
 @settings(max_examples=60, deadline=None)
-def test_a_tree_reads_back_as_it_was_written(kept, files):
-    wanted = entries(files)
-    assert tree.read_tree(kept, tree.write_tree(kept, wanted)) == wanted
+def test_a_tree_reads_back_as_it_was_written(blobs_of_module, files):
+    listed = entries(files)
+    assert tree.read_tree(blobs_of_module, tree.write_tree(blobs_of_module, listed)) == listed
 
 
 @given(FILES, st.randoms())
 @settings(max_examples=40, deadline=None)
-def test_the_name_of_a_tree_does_not_depend_on_the_order_of_its_files(kept, files, chance):
+def test_the_name_of_a_tree_does_not_depend_on_the_order_of_its_files(blobs_of_module, files, chance):
     shuffled = list(files.items())
     chance.shuffle(shuffled)
-    assert tree.write_tree(kept, entries(dict(shuffled))) == tree.write_tree(kept, entries(files))
+    assert tree.write_tree(blobs_of_module, entries(dict(shuffled))) == tree.write_tree(blobs_of_module, entries(files))
 
 
 @given(FILES, FILES)
 @settings(max_examples=60, deadline=None)
-def test_a_difference_tells_exactly_what_changed(kept, before, after):
-    found = tree.diff(kept, tree.write_tree(kept, entries(before)), tree.write_tree(kept, entries(after)))
-    assert {one.path for one in found.added} == after.keys() - before.keys()
-    assert {one.path for one in found.removed} == before.keys() - after.keys()
-    assert {new.path for _, new in found.changed} == {p for p in before.keys() & after.keys() if before[p] != after[p]}
+def test_a_difference_tells_exactly_what_changed(blobs_of_module, before, after):
+    diff = tree.diff(
+        blobs_of_module,
+        tree.write_tree(blobs_of_module, entries(before)),
+        tree.write_tree(blobs_of_module, entries(after)),
+    )
+    assert {entry.path for entry in diff.added} == after.keys() - before.keys()
+    assert {entry.path for entry in diff.removed} == before.keys() - after.keys()
+    assert {new.path for _, new in diff.changed} == {p for p in before.keys() & after.keys() if before[p] != after[p]}
 
 
-def test_an_edit_changes_one_shard_and_leaves_the_rest_shared(kept):
+def test_an_edit_changes_one_shard_and_leaves_the_rest_shared(blobs_of_module):
     files = {f"images/{at:06d}.png": f"{at:064x}" for at in range(30_000)}
-    first = tree.read_root(kept, tree.write_tree(kept, entries(files)))
-    second = tree.read_root(kept, tree.write_tree(kept, entries(files | {"images/000100.png": "f" * 64})))
+    first = tree.read_root(blobs_of_module, tree.write_tree(blobs_of_module, entries(files)))
+    second = tree.read_root(
+        blobs_of_module, tree.write_tree(blobs_of_module, entries(files | {"images/000100.png": "f" * 64}))
+    )
     changed = {shard[3] for shard in second.shards} - {shard[3] for shard in first.shards}
     assert len(first.shards) > 3
     assert len(changed) == 1
 
 
-def test_a_file_more_does_not_move_the_other_cuts(kept):
+def test_a_file_more_does_not_move_the_other_cuts(blobs_of_module):
     files = {f"images/{at:06d}.png": f"{at:064x}" for at in range(30_000)}
-    first = tree.read_root(kept, tree.write_tree(kept, entries(files)))
-    second = tree.read_root(kept, tree.write_tree(kept, entries(files | {"images/000000a.png": "f" * 64})))
+    first = tree.read_root(blobs_of_module, tree.write_tree(blobs_of_module, entries(files)))
+    second = tree.read_root(
+        blobs_of_module, tree.write_tree(blobs_of_module, entries(files | {"images/000000a.png": "f" * 64}))
+    )
     assert len({shard[3] for shard in second.shards} & {shard[3] for shard in first.shards}) == len(first.shards) - 1
 
 
@@ -97,7 +105,7 @@ def test_a_negative_size_is_refused():
         tree.checked_entries([FileEntry("a", -1, "0" * 64)])
 
 
-def test_a_tree_of_a_newer_format_is_refused_in_words(kept):
-    digest, _ = kept.put([b'{"format":2,"file_count":0,"byte_count":0,"shards":[]}'])
+def test_a_tree_of_a_newer_format_is_refused_in_words(blobs_of_module):
+    digest, _ = blobs_of_module.put([b'{"format":2,"file_count":0,"byte_count":0,"shards":[]}'])
     with pytest.raises(Invalid, match="Upgrade Helicline"):
-        tree.read_root(kept, digest)
+        tree.read_root(blobs_of_module, digest)

@@ -58,7 +58,7 @@ def test_of_many_commits_at_once_on_one_parent_one_wins(store, blobs):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(1 for one in ended if isinstance(one, Conflict)) == 7
+    assert sum(1 for outcome in ended if isinstance(outcome, Conflict)) == 7
     assert len(store.read(lambda tx: versions.versions(tx, "customers"))) == 2
 
 
@@ -68,14 +68,14 @@ def test_first_commits_at_once_to_a_new_dataset_are_all_kept(store, blobs):
         thread.start()
     for thread in threads:
         thread.join()
-    found = store.read(lambda tx: versions.versions(tx, "customers"))
-    assert sorted(one.sequence for one in found) == list(range(1, 9))
+    stored = store.read(lambda tx: versions.versions(tx, "customers"))
+    assert sorted(version.sequence for version in stored) == list(range(1, 9))
 
 
 @pytest.mark.parametrize("spec", ["customers", "customers@main", "customers@v1", "customers@{id}"])
 def test_a_version_is_found_by_ref_number_and_id(store, blobs, spec):
-    made = commit(store, blobs, b"a")
-    assert store.read(lambda tx: versions.resolve(tx, spec.format(id=made.id))) == made
+    version = commit(store, blobs, b"a")
+    assert store.read(lambda tx: versions.resolve(tx, spec.format(id=version.id))) == version
 
 
 @pytest.mark.parametrize("spec", ["nobody", "customers@v9", "customers@x", "customers@" + "0" * 12, "customers@v²"])
@@ -101,9 +101,14 @@ def test_pointing_where_it_points_already_is_a_conflict(store, blobs):
 
 
 def test_a_commit_tells_the_bus_of_the_version_and_of_the_ref(store, blobs):
-    made = commit(store, blobs, b"a")
-    told = [(one.noun, one.verb, one.id) for one in store.read(lambda tx: event.after(tx, 0))]
-    assert told[-2:] == [("dataset_version", "committed", made.ref), ("dataset_ref", "moved", "customers@main")]
+    version = commit(store, blobs, b"a")
+    recorded_events = [
+        (recorded.noun, recorded.verb, recorded.id) for recorded in store.read(lambda tx: event.after(tx, 0))
+    ]
+    assert recorded_events[-2:] == [
+        ("dataset_version", "committed", version.ref),
+        ("dataset_ref", "moved", "customers@main"),
+    ]
 
 
 def test_files_whose_bytes_were_not_uploaded_are_refused(blobs):
@@ -123,5 +128,5 @@ def test_rows_and_columns_of_parquet_are_known(blobs, tmp_path):
     write_parquet({"x": [1, 2, 3], "y": ["a", "b", "c"]}, tmp_path / "a.parquet")
     content = (tmp_path / "a.parquet").read_bytes()
     digest, size = blobs.put([content])
-    found = versions.prepare(blobs, [FileEntry("a.parquet", size, digest)])
-    assert (found.row_count, [name for name, _ in found.columns]) == (3, ["x", "y"])
+    prepared = versions.prepare(blobs, [FileEntry("a.parquet", size, digest)])
+    assert (prepared.row_count, [name for name, _ in prepared.columns]) == (3, ["x", "y"])

@@ -47,8 +47,8 @@ def test_a_check_gives_its_verdict(check, evidence, outcome):
 
 @pytest.mark.parametrize("check", [row[0] for row in TABLE])
 def test_a_judge_that_failed_passes_nothing(check):
-    found = judge(check, Evidence(error="the model did not load"))
-    assert (found.outcome, found.reason) == ("error", "the model did not load")
+    verdict = judge(check, Evidence(error="the model did not load"))
+    assert (verdict.outcome, verdict.reason) == ("error", "the model did not load")
 
 
 def test_nan_never_passes():

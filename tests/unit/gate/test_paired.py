@@ -43,47 +43,47 @@ def delong_by_hand(truth, first, second):
 
 
 def test_the_interval_of_an_auc_difference_is_delongs():
-    found = compare("auc", TRUTH, GOOD, POOR)
+    comparison = compare("auc", TRUTH, GOOD, POOR)
     spread = math.sqrt(delong_by_hand(TRUTH, GOOD, POOR))
-    assert found.high - found.low == pytest.approx(2 * 1.96 * spread, abs=1e-12)
-    assert found.p_worse == pytest.approx(norm.cdf(found.difference / spread), abs=1e-12)
+    assert comparison.high - comparison.low == pytest.approx(2 * 1.96 * spread, abs=1e-12)
+    assert comparison.p_worse == pytest.approx(norm.cdf(comparison.difference / spread), abs=1e-12)
 
 
 def test_a_margin_shifts_the_null_of_delong():
     spread = math.sqrt(delong_by_hand(TRUTH, POOR, GOOD))
-    found = compare("auc", TRUTH, POOR, GOOD, margin=0.02)
-    assert found.p_worse == pytest.approx(norm.cdf((found.difference + 0.02) / spread), abs=1e-12)
+    comparison = compare("auc", TRUTH, POOR, GOOD, margin=0.02)
+    assert comparison.p_worse == pytest.approx(norm.cdf((comparison.difference + 0.02) / spread), abs=1e-12)
 
 
 @pytest.mark.parametrize(("won", "lost"), [(1, 9), (9, 1), (5, 5), (0, 3), (12, 12)])
 def test_few_discordant_rows_are_judged_by_the_exact_mcnemar_test(won, lost):
     truth = np.ones(100)
-    ours, theirs = np.ones(100), np.ones(100)
-    ours[:lost], theirs[lost : lost + won] = 0, 0
-    found = compare("accuracy", truth, ours, theirs)
+    candidate_rows, champion_rows = np.ones(100), np.ones(100)
+    candidate_rows[:lost], champion_rows[lost : lost + won] = 0, 0
+    comparison = compare("accuracy", truth, candidate_rows, champion_rows)
     expected = binomtest(lost, won + lost, 0.5, alternative="greater").pvalue
-    assert (found.method, found.p_worse) == ("exact McNemar", pytest.approx(expected, abs=1e-15))
-    assert (found.only_candidate_right, found.only_champion_right) == (won, lost)
+    assert (comparison.method, comparison.p_worse) == ("exact McNemar", pytest.approx(expected, abs=1e-15))
+    assert (comparison.only_candidate_right, comparison.only_champion_right) == (won, lost)
 
 
 def test_many_discordant_rows_are_judged_by_the_paired_normal_test():
-    ours, theirs = GOOD > 0.5, POOR > 0.5
-    found = compare("accuracy", TRUTH > 0, ours, theirs)
-    difference = (ours == (TRUTH > 0)).astype(float) - (theirs == (TRUTH > 0))
+    candidate_rows, champion_rows = GOOD > 0.5, POOR > 0.5
+    comparison = compare("accuracy", TRUTH > 0, candidate_rows, champion_rows)
+    difference = (candidate_rows == (TRUTH > 0)).astype(float) - (champion_rows == (TRUTH > 0))
     expected = norm.cdf(difference.mean() / (difference.std(ddof=1) / 20))
-    assert (found.method, found.p_worse) == ("paired normal", pytest.approx(expected, abs=1e-12))
+    assert (comparison.method, comparison.p_worse) == ("paired normal", pytest.approx(expected, abs=1e-12))
 
 
 def test_losses_are_turned_so_that_higher_is_better():
-    found = compare("mae", TRUTH.astype(float), GOOD, POOR)
-    assert found.candidate < found.champion
-    assert found.difference == pytest.approx(found.champion - found.candidate)
+    comparison = compare("mae", TRUTH.astype(float), GOOD, POOR)
+    assert comparison.candidate < comparison.champion
+    assert comparison.difference == pytest.approx(comparison.champion - comparison.candidate)
 
 
 def test_a_model_compared_with_itself_is_not_worse():
     for metric in ("auc", "mae", "log_loss"):
-        found = compare(metric, TRUTH, GOOD, GOOD)
-        assert (found.difference, found.p_worse) == (0.0, 1.0)
+        comparison = compare(metric, TRUTH, GOOD, GOOD)
+        assert (comparison.difference, comparison.p_worse) == (0.0, 1.0)
 
 
 def test_p_values_of_equal_models_are_rarely_small():

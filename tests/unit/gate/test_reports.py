@@ -26,16 +26,16 @@ def judged(store):
 
 
 def test_a_report_is_bound_to_the_digest_and_told_on_the_bus(judged):
-    found = judged.read(lambda tx: reports.nouns.REPORTS.get(tx, "churn", 7))
-    assert (found.digest, found.passed) == ("d7", False)
-    told = judged.read(lambda tx: event.latest(tx, noun="gate"))[0]
-    assert told.detail["verdicts"] == {"at_least:auc": "fail", "at_least:f1": "pass"}
+    stored = judged.read(lambda tx: reports.nouns.REPORTS.get(tx, "churn", 7))
+    assert (stored.digest, stored.passed) == ("d7", False)
+    recorded = judged.read(lambda tx: event.latest(tx, noun="gate"))[0]
+    assert recorded.detail["verdicts"] == {"at_least:auc": "fail", "at_least:f1": "pass"}
 
 
 def test_a_waiver_names_person_reason_and_what_it_was(judged):
-    found = judged.write(lambda tx: reports.waive(tx, "churn", 7, check="at_least:auc", **WHY))
-    assert found.passed
-    assert (found.verdicts[0].waived_by, found.verdicts[0].observed) == ("Ada", 0.8)
+    waived = judged.write(lambda tx: reports.waive(tx, "churn", 7, check="at_least:auc", **WHY))
+    assert waived.passed
+    assert (waived.verdicts[0].waived_by, waived.verdicts[0].observed) == ("Ada", 0.8)
     assert judged.read(lambda tx: event.latest(tx, noun="gate"))[0].detail["was"] == "fail"
 
 
@@ -57,5 +57,5 @@ def test_a_waiver_without_ground_is_refused(judged, change, error):
 def test_judging_again_replaces_the_report_and_its_waivers(judged):
     judged.write(lambda tx: reports.waive(tx, "churn", 7, check="at_least:auc", **WHY))
     other = msgspec.structs.replace(VERSION, digest="other")
-    found = judged.write(lambda tx: reports.record(tx, other, CHECKS, EVIDENCE))
-    assert (found.digest, found.passed) == ("other", False)
+    stored = judged.write(lambda tx: reports.record(tx, other, CHECKS, EVIDENCE))
+    assert (stored.digest, stored.passed) == ("other", False)

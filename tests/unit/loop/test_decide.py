@@ -10,7 +10,9 @@ from support.records import NOW, attempt, pipeline_run, pipeline_spec, rollout, 
 
 
 def report(*outcomes):
-    verdicts = tuple(Verdict(check=Check(kind="latency"), outcome=one, reason=f"it is {one}") for one in outcomes)
+    verdicts = tuple(
+        Verdict(check=Check(kind="latency"), outcome=outcome, reason=f"it is {outcome}") for outcome in outcomes
+    )
     return GateReport(
         model="churn",
         number=1,
@@ -84,8 +86,8 @@ TABLE = [
 
 @pytest.mark.parametrize(("state", "facts", "kind", "end"), TABLE)
 def test_a_turn_goes_on_by_the_facts_of_its_leg(state, facts, kind, end):
-    found = decide(turn(state), facts, NOW)
-    assert (found.kind, found.state) == (kind, end)
+    action = decide(turn(state), facts, NOW)
+    assert (action.kind, action.state) == (kind, end)
 
 
 def test_an_end_says_why():
@@ -95,17 +97,17 @@ def test_an_end_says_why():
 
 
 def test_a_rejection_names_every_check_that_did_not_pass():
-    found = decide(turn("GATING"), TurnFacts(report=report("fail", "pass", "no_data")), NOW)
-    assert found.why == "latency fail: it is fail; latency no_data: it is no_data"
+    action = decide(turn("GATING"), TurnFacts(report=report("fail", "pass", "no_data")), NOW)
+    assert action.why == "latency fail: it is fail; latency no_data: it is no_data"
 
 
 def test_the_harvested_version_is_handed_to_training():
-    found = decide(turn("HARVESTING"), TurnFacts(attempt=SUCCEEDED), NOW)
-    assert found.detail == {"dataset_version": "customers@abc"}
+    action = decide(turn("HARVESTING"), TurnFacts(attempt=SUCCEEDED), NOW)
+    assert action.detail == {"dataset_version": "customers@abc"}
 
 
 def test_deciding_changes_nothing():
-    one = turn("GATING")
-    before = msgspec.json.encode(one)
-    decide(one, TurnFacts(report=report("fail")), NOW)
-    assert msgspec.json.encode(one) == before
+    gating = turn("GATING")
+    before = msgspec.json.encode(gating)
+    decide(gating, TurnFacts(report=report("fail")), NOW)
+    assert msgspec.json.encode(gating) == before

@@ -49,16 +49,16 @@ def a_run(house: Context, content: bytes, experiment: str = "0") -> str:
     return house.store.write(unit)
 
 
-def gone(house: Context, **wish) -> trash.Emptied:
+def emptied(house: Context, **selection) -> trash.Emptied:
     write = lambda unit: house.store.write(unit, actor="ann")  # noqa: E731
-    return trash.empty(house, Selection(**wish), write, grace=NOW)
+    return trash.empty(house, Selection(**selection), write, grace=NOW)
 
 
 def delete(house: Context, run_id: str) -> None:
     house.store.write(lambda tx: tracking.delete_run(tx, run_id))
 
 
-def held(house: Context) -> set[bytes]:
+def blob_contents(house: Context) -> set[bytes]:
     """Return the content of every blob that is there."""
     return {path.read_bytes() for path in house.blobs.folder.glob("??/*")}
 
@@ -68,51 +68,57 @@ def rows_about(house: Context, word: str) -> dict[str, int]:
     from helicline.store.noun import metadata
 
     def view(tx) -> dict[str, int]:
-        found = {}
+        counts = {}
         for table in metadata.sorted_tables:
-            told = [row for row in tx.execute(table.select()) if any(word in str(value) for value in row)]
-            found |= {table.name: len(told)} if told else {}
-        return found
+            rows = [row for row in tx.execute(table.select()) if any(word in str(value) for value in row)]
+            counts |= {table.name: len(rows)} if rows else {}
+        return counts
 
     return {name: count for name, count in house.store.read(view).items() if name != "event"}
 
 
 def test_a_deleted_run_goes_with_its_rows_and_bytes(house: Context):
-    kept, doomed = a_run(house, b"kept"), a_run(house, b"doomed")
+    living, doomed = a_run(house, b"kept"), a_run(house, b"doomed")
     assert {"run", "series", "run_tag", "run_param", "artifact"} <= rows_about(house, doomed).keys()
     delete(house, doomed)
-    done = gone(house)
+    done = emptied(house)
     assert (done.run_count, done.blob_count, done.freed_bytes, done.remaining) == (1, 1, 6, ())
     assert rows_about(house, doomed) == {}
-    assert held(house) == {b"kept"}
-    assert house.store.read(lambda tx: tracking.get_run(tx, kept)).metrics[0].value == 0.5
+    assert blob_contents(house) == {b"kept"}
+    assert house.store.read(lambda tx: tracking.get_run(tx, living)).metrics[0].value == 0.5
 
 
 def test_it_is_told_before_and_done_after(house: Context):
     doomed = a_run(house, b"doomed")
     delete(house, doomed)
-    told = trash.look(house, Selection(), grace=NOW)
-    assert held(house) == {b"doomed"}
-    done = gone(house)
-    assert told.dry_run
-    assert (told.run_count, told.blob_count, told.freed_bytes) == (done.run_count, done.blob_count, done.freed_bytes)
+    preview = trash.look(house, Selection(), grace=NOW)
+    assert blob_contents(house) == {b"doomed"}
+    done = emptied(house)
+    assert preview.dry_run
+    assert (preview.run_count, preview.blob_count, preview.freed_bytes) == (
+        done.run_count,
+        done.blob_count,
+        done.freed_bytes,
+    )
 
 
 def test_what_went_stands_in_the_audit_chain(house: Context):
     doomed = a_run(house, b"doomed")
     delete(house, doomed)
-    gone(house)
-    told = house.store.read(lambda tx: [(one.verb, one.noun, one.id, one.actor) for one in event.latest(tx, limit=2)])
-    assert told == [("swept", "blobs", "unused", "ann"), ("purged", "run", doomed, "ann")]
+    emptied(house)
+    entries = house.store.read(
+        lambda tx: [(entry.verb, entry.noun, entry.id, entry.actor) for entry in event.latest(tx, limit=2)]
+    )
+    assert entries == [("swept", "blobs", "unused", "ann"), ("purged", "run", doomed, "ann")]
     assert house.store.read(bus.verify) > 0
 
 
 def test_bytes_that_two_share_stay_for_the_other(house: Context):
     a_run(house, b"same")
     delete(house, a_run(house, b"same"))
-    done = gone(house)
+    done = emptied(house)
     assert (done.run_count, done.blob_count) == (1, 0)
-    assert held(house) == {b"same"}
+    assert blob_contents(house) == {b"same"}
 
 
 def test_what_a_version_comes_from_stays_until_the_version_goes(house: Context):
@@ -124,13 +130,13 @@ def test_what_a_version_comes_from_stays_until_the_version_goes(house: Context):
 
     house.store.write(register)
     delete(house, run_id)
-    (stays,) = gone(house).remaining
+    (stays,) = emptied(house).remaining
     assert (stays.noun, stays.id, stays.why) == ("run", run_id, "churn/1 comes from it")
-    assert held(house) == {b"weights"}
+    assert blob_contents(house) == {b"weights"}
     house.store.write(lambda tx: registry.delete_version(tx, "churn", 1))
-    done = gone(house)
+    done = emptied(house)
     assert (done.run_count, done.model_version_count, done.remaining) == (1, 1, ())
-    assert held(house) == set()
+    assert blob_contents(house) == set()
 
 
 def test_a_deleted_logged_model_goes(house: Context):
@@ -144,9 +150,9 @@ def test_a_deleted_logged_model_goes(house: Context):
         return model.model_id
 
     model_id = house.store.write(log)
-    assert gone(house).logged_model_count == 1
+    assert emptied(house).logged_model_count == 1
     assert rows_about(house, model_id) == {}
-    assert held(house) == {b"run"}
+    assert blob_contents(house) == {b"run"}
 
 
 def test_a_deleted_experiment_goes_with_all_that_is_in_it(house: Context):
@@ -163,7 +169,7 @@ def test_a_deleted_experiment_goes_with_all_that_is_in_it(house: Context):
         tracking.delete_experiment(tx, name)
 
     house.store.write(fill)
-    done = gone(house)
+    done = emptied(house)
     assert (done.experiment_count, done.run_count, done.trace_count, done.blob_count) == (1, 2, 3, 2)
     with pytest.raises(NotFound):
         house.store.read(lambda tx: tracking.get_experiment(tx, name))
@@ -181,7 +187,7 @@ def test_an_experiment_stays_while_one_of_its_runs_must(house: Context):
         tracking.delete_experiment(tx, name)
 
     house.store.write(register)
-    assert [(item.noun, item.id) for item in gone(house).remaining] == [("run", run_id), ("experiment", name)]
+    assert [(item.noun, item.id) for item in emptied(house).remaining] == [("run", run_id), ("experiment", name)]
     house.store.write(lambda tx: tracking.restore_experiment(tx, name))
     assert house.store.read(lambda tx: tracking.get_run(tx, run_id)).lifecycle == "active"
 
@@ -193,20 +199,20 @@ def test_only_what_is_old_enough_goes(timed: Store, blobs: LocalBlobs, tmp_path:
     clock.advance(3 * 86400)
     delete(house, young)
     assert trash.look(house, Selection(older_than=timedelta(days=4))).run_count == 0
-    assert gone(house, older_than=timedelta(days=2)).run_count == 1
+    assert emptied(house, older_than=timedelta(days=2)).run_count == 1
     assert house.store.read(lambda tx: tracking.get_run(tx, young)).lifecycle == "deleted"
 
 
 def test_runs_by_name_go_alone_and_only_when_deleted(house: Context):
-    one, two, living = (a_run(house, content) for content in (b"1", b"2", b"3"))
-    delete(house, one)
-    delete(house, two)
+    first, second, living = (a_run(house, content) for content in (b"1", b"2", b"3"))
+    delete(house, first)
+    delete(house, second)
     with pytest.raises(Invalid, match="only what is deleted"):
-        gone(house, run_ids=(one, living))
+        emptied(house, run_ids=(first, living))
     with pytest.raises(NotFound):
-        gone(house, run_ids=("0" * 32,))
-    assert gone(house, run_ids=(one,)).run_count == 1
-    assert house.store.read(lambda tx: tracking.get_run(tx, two)).lifecycle == "deleted"
+        emptied(house, run_ids=("0" * 32,))
+    assert emptied(house, run_ids=(first,)).run_count == 1
+    assert house.store.read(lambda tx: tracking.get_run(tx, second)).lifecycle == "deleted"
 
 
 def test_a_run_that_came_back_meanwhile_stays(house: Context):
@@ -218,12 +224,12 @@ def test_a_run_that_came_back_meanwhile_stays(house: Context):
         return house.store.write(unit)
 
     assert trash.empty(house, Selection(), write, grace=NOW).run_count == 0
-    assert held(house) == {b"1"}
+    assert blob_contents(house) == {b"1"}
 
 
 def test_the_default_experiment_stays(house: Context):
     house.store.write(lambda tx: tracking.delete_experiment(tx, "0"))
-    assert [item.why for item in gone(house).remaining] == ["it is the default one"]
+    assert [item.why for item in emptied(house).remaining] == ["it is the default one"]
 
 
 def test_bytes_of_dataset_versions_stay(house: Context):
@@ -231,9 +237,9 @@ def test_bytes_of_dataset_versions_stay(house: Context):
     prepared = versions.prepare(house.blobs, [FileEntry("a.txt", size, digest)])
     house.store.write(lambda tx: versions.commit(tx, "d", prepared))
     house.blobs.put([b"nobody's"])
-    before = held(house)
-    assert gone(house).blob_count == 1
-    assert before - held(house) == {b"nobody's"}
+    before = blob_contents(house)
+    assert emptied(house).blob_count == 1
+    assert before - blob_contents(house) == {b"nobody's"}
 
 
 def test_where_a_manifest_is_lost_no_byte_goes(house: Context):
@@ -242,8 +248,8 @@ def test_where_a_manifest_is_lost_no_byte_goes(house: Context):
     house.store.write(lambda tx: versions.commit(tx, "d", prepared))
     house.blobs.discard(prepared.root_hash, house.store.clock.now() + timedelta(hours=1))
     with pytest.raises(NotFound):
-        gone(house)
-    assert b"rows" in held(house)
+        emptied(house)
+    assert b"rows" in blob_contents(house)
 
 
 def test_what_was_used_lately_stays(house: Context):
@@ -288,7 +294,7 @@ def test_bytes_that_come_again_while_they_are_swept_are_there_afterwards(house: 
     with ThreadPoolExecutor(3) as pool:
         for done in [pool.submit(act) for act in (sweep, put, put)]:
             done.result()
-    assert held(house) == set(contents)
+    assert blob_contents(house) == set(contents)
 
 
 def test_one_at_a_time(house: Context):
@@ -309,24 +315,24 @@ def test_what_was_cut_off_is_finished_the_next_time(house: Context, units: int):
     place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": name}}
     house.store.write(lambda tx: trace.put_trace(tx, {"trace_id": "tr-1", "trace_location": place}))
     house.store.write(lambda tx: tracking.delete_experiment(tx, name))
-    left = iter(range(units))
+    remaining = iter(range(units))
 
     def cut_off(unit):
-        next(left)
+        next(remaining)
         return house.store.write(unit)
 
     with pytest.raises(StopIteration):
         trash.empty(house, Selection(), cut_off, grace=NOW)
-    assert gone(house).remaining == ()
+    assert emptied(house).remaining == ()
     assert trash.look(house, Selection(), grace=NOW) == trash.Emptied(dry_run=True)
-    assert held(house) == set()
+    assert blob_contents(house) == set()
     assert house.store.read(bus.verify) > 0
 
 
 def test_a_bucket_is_swept_too(store: Store, tmp_path: Path):
     with bucket() as url:
         house = Context(store, open_blobs(url, tmp_path), Settings(home=str(tmp_path)))
-        kept, doomed = a_run(house, b"kept"), a_run(house, b"doomed")
+        living, doomed = a_run(house, b"kept"), a_run(house, b"doomed")
         delete(house, doomed)
         backdate(url, 2)
         PartUploads(house.blobs).begin("x", 1)
@@ -334,6 +340,6 @@ def test_a_bucket_is_swept_too(store: Store, tmp_path: Path):
         assert trash.empty(house, Selection(), store.write).freed_bytes == 6
         backdate(url, 2)
         assert trash.empty(house, Selection(), store.write).freed_bytes > 5
-        left = [entry["path"] for page in obstore.list(house.blobs.store) for entry in page]
-        (file,) = store.read(lambda tx: tracking.artifact_files(tx, f"0/{kept}"))
-        assert left == [f"blobs/{file.hash[:2]}/{file.hash}"]
+        paths = [entry["path"] for page in obstore.list(house.blobs.store) for entry in page]
+        (file,) = store.read(lambda tx: tracking.artifact_files(tx, f"0/{living}"))
+        assert paths == [f"blobs/{file.hash[:2]}/{file.hash}"]

@@ -68,9 +68,9 @@ class Scene:
 
 @pytest.fixture
 def scene(timed, blobs, clock):
-    made = Scene(timed, blobs, clock)
+    new_scene = Scene(timed, blobs, clock)
     commit(timed, blobs, b"first")
-    return made
+    return new_scene
 
 
 def test_an_alert_begins_a_turn_that_harvests_first(scene):
@@ -194,8 +194,8 @@ def test_a_trigger_that_left_the_spec_is_gone_and_one_that_stayed_keeps_its_memo
     scene.alert()
     scene.look()
     scene.apply(ON_ALERT)
-    (kept,) = scene.store.read(lambda tx: loops.triggers(tx, "churn"))
-    assert (kept.name, kept.last_turn) == ("alert", 1)
+    (trigger,) = scene.store.read(lambda tx: loops.triggers(tx, "churn"))
+    assert (trigger.name, trigger.last_turn) == ("alert", 1)
 
 
 @pytest.mark.parametrize("cron", ["", "nonsense", "99 * * * *", "* * *", "0 0 31 2 *"])

@@ -11,32 +11,32 @@ from support.records import NOW
 
 
 @pytest.fixture
-def kept(store):
+def stored_windows(store):
     """Keep windows of these (severity, row count), a second apart; return what then stands, oldest first."""
     monitor = Monitor(
         deployment="d", name="drift", spec=MonitorSpec(kind="drift"), loop="d", created_at=NOW, wake_at=NOW
     )
     store.write(lambda tx: nouns.MONITORS.insert(tx, monitor))
 
-    def keep(*told):
-        for at, (severity, rows) in enumerate(told):
+    def keep(*judged):
+        for at, (severity, rows) in enumerate(judged):
             end = NOW + timedelta(seconds=at + 1)
             window = Window(
                 deployment="d", monitor="drift", start=NOW, end=end, severity=severity, row_count=rows, model_version=1
             )
             now = store.read(lambda tx: nouns.MONITORS.get(tx, "d", "drift"))
             store.write(lambda tx, now=now, window=window: watching._keep(tx, now, window))
-        found = store.read(lambda tx: watching.latest_windows(tx, "d", "drift", limit=50))
-        return [(window.severity, window.row_count) for window in reversed(found)]
+        stored = store.read(lambda tx: watching.latest_windows(tx, "d", "drift", limit=50))
+        return [(window.severity, window.row_count) for window in reversed(stored)]
 
     return keep
 
 
-def test_a_time_without_traffic_is_one_window(kept):
+def test_a_time_without_traffic_is_one_window(stored_windows):
     idle = ("insufficient_data", 0)
-    assert kept(("ok", 300), idle, idle, idle, ("ok", 250), idle) == [("ok", 300), idle, ("ok", 250), idle]
+    assert stored_windows(("ok", 300), idle, idle, idle, ("ok", 250), idle) == [("ok", 300), idle, ("ok", 250), idle]
 
 
-def test_windows_with_some_rows_are_all_kept(kept):
+def test_windows_with_some_rows_are_all_kept(stored_windows):
     few = [("insufficient_data", count) for count in (3, 5, 0, 7)]
-    assert kept(*few) == few
+    assert stored_windows(*few) == few

@@ -49,11 +49,11 @@ def test_an_alert_opens_and_closes_slowly(newest_first, is_open, action):
 
 
 def play(store, letters):
-    seen = []
+    earlier = []
     for at, letter in enumerate(letters):
         newest = window(letter, at)
-        store.write(lambda tx, newest=newest: alerting.apply(tx, SPEC, newest, seen[::-1]))
-        seen.append(newest)
+        store.write(lambda tx, newest=newest: alerting.apply(tx, SPEC, newest, earlier[::-1]))
+        earlier.append(newest)
     return store.read(lambda tx: nouns.ALERTS.select(tx))
 
 
@@ -65,8 +65,8 @@ def test_a_lasting_trouble_is_one_alert(store):
 def test_a_trouble_that_comes_again_is_a_second_alert(store):
     first, second = play(store, "wwoowwoo")
     assert [first.state, second.state, second.number] == ["resolved", "resolved", 2]
-    told = [one.verb for one in store.read(lambda tx: event.after(tx, 0))]
-    assert told == ["raised", "resolved"] * 2
+    verbs = [entry.verb for entry in store.read(lambda tx: event.after(tx, 0))]
+    assert verbs == ["raised", "resolved"] * 2
 
 
 def test_a_flapping_column_keeps_its_alert_open(store):

@@ -39,9 +39,9 @@ def test_debiased_psi_of_large_counts_is_the_unsmoothed_reference():
 
 
 def test_categories_are_judged_by_the_chi_square_test():
-    found = drift.combined_p(P, Q, is_ordered=False)
-    assert found == pytest.approx(0.0033452124967281375, abs=1e-9)
-    assert found == pytest.approx(stats.chi2_contingency([P, Q], correction=False).pvalue, abs=1e-12)
+    p_value = drift.combined_p(P, Q, is_ordered=False)
+    assert p_value == pytest.approx(0.0033452124967281375, abs=1e-9)
+    assert p_value == pytest.approx(stats.chi2_contingency([P, Q], correction=False).pvalue, abs=1e-12)
 
 
 def test_a_shift_by_three_tenths_falls_into_the_reference_bins():
@@ -109,27 +109,27 @@ def test_a_drifted_column_is_found_and_a_steady_one_is_not():
     chance = np.random.default_rng(6)
     reference = {"a": chance.normal(size=5000), "b": chance.normal(size=5000)}
     window = {"a": chance.normal(0.7, 1, 1000), "b": chance.normal(size=1000)}
-    found = {one.column: one.severity for one in judged(reference, window)}
-    assert found == {"a": "critical", "b": "ok"}
+    severities = {finding.column: finding.severity for finding in judged(reference, window)}
+    assert severities == {"a": "critical", "b": "ok"}
 
 
 def test_a_significant_change_that_is_not_material_is_only_information():
     chance = np.random.default_rng(8)
     reference, window = chance.normal(size=60_000), chance.normal(0.08, 1, 60_000)
-    (found,) = judged({"a": reference}, {"a": window})
-    assert (found.severity, found.p_value < 1e-6) == ("info", True)
+    (finding,) = judged({"a": reference}, {"a": window})
+    assert (finding.severity, finding.p_value < 1e-6) == ("info", True)
 
 
 def test_categories_drift_too_and_unseen_ones_count_as_the_rest():
     reference = {"c": np.array(["a", "b"] * 500, dtype=object)}
     window = {"c": np.array(["a", "z"] * 500, dtype=object)}
-    (found,) = judged(reference, window)
-    assert found.severity == "critical"
+    (finding,) = judged(reference, window)
+    assert finding.severity == "critical"
 
 
 def test_a_column_of_one_value_stays_quiet():
-    (found,) = judged({"a": np.full(1000, 7.0)}, {"a": np.full(300, 7.0)})
-    assert (found.severity, found.p_value) == ("ok", 1.0)
+    (finding,) = judged({"a": np.full(1000, 7.0)}, {"a": np.full(300, 7.0)})
+    assert (finding.severity, finding.p_value) == ("ok", 1.0)
 
 
 def test_a_column_that_changed_its_kind_is_left_to_the_quality_monitor():

@@ -22,8 +22,8 @@ def rows(right, count):
     [(900, 1000, "ok"), (800, 1000, "ok"), (795, 1000, "info"), (740, 1000, "critical"), (7700, 10_000, "warning")],
 )
 def test_accuracy_is_judged_by_certainty_and_size(right, count, severity):
-    (found,) = performance.findings(SPEC, rows(right, count))
-    assert (found.severity, found.value) == (severity, right / count)
+    (finding,) = performance.findings(SPEC, rows(right, count))
+    assert (finding.severity, finding.value) == (severity, right / count)
 
 
 def test_perfect_and_hopeless_windows_have_a_spread():
@@ -48,14 +48,14 @@ def test_r2_equals_scikit_learn():
     truth = chance.normal(size=500)
     guess = truth + chance.normal(0, 0.5, 500)
     spec = MonitorSpec(kind="performance", metric="r2", at_least=0.1)
-    (found,) = performance.findings(spec, {"prediction": guess.astype(str), "label": truth.astype(str)})
-    assert found.value == pytest.approx(r2_score(truth, guess), abs=1e-12)
+    (finding,) = performance.findings(spec, {"prediction": guess.astype(str), "label": truth.astype(str)})
+    assert finding.value == pytest.approx(r2_score(truth, guess), abs=1e-12)
 
 
 def test_labels_that_do_not_vary_give_no_division_by_zero():
     spec = MonitorSpec(kind="performance", metric="r2", at_least=0.1)
-    (found,) = performance.findings(spec, {"prediction": np.array(["1", "2"]), "label": np.array(["1", "1"])})
-    assert np.isfinite(found.value)
+    (finding,) = performance.findings(spec, {"prediction": np.array(["1", "2"]), "label": np.array(["1", "1"])})
+    assert np.isfinite(finding.value)
 
 
 def test_one_row_says_nothing_and_a_strange_metric_is_refused():

@@ -15,17 +15,17 @@ VALUES = arrays(np.float64, st.integers(1, 200), elements=ANY)
 @given(VALUES, st.integers(0, 200))
 @settings(max_examples=80, deadline=None)
 def test_parts_merge_to_the_whole_bit_for_bit(values, cut):
-    whole = profile.build({"x": values}, {"x": 0.5})
+    direct = profile.build({"x": values}, {"x": 0.5})
     parts = [profile.build({"x": piece}, {"x": 0.5}) for piece in (values[:cut], values[cut:]) if len(piece)]
-    assert profile.encode(profile.merged(parts)) == profile.encode(whole)
-    assert profile.merged(parts[::-1]) == whole
+    assert profile.encode(profile.merged(parts)) == profile.encode(direct)
+    assert profile.merged(parts[::-1]) == direct
 
 
 @given(VALUES)
 @settings(max_examples=60, deadline=None)
 def test_a_profile_reads_back_as_it_was_written(values):
-    made = profile.build({"x": values})
-    assert profile.decode(profile.encode(made)) == made
+    built = profile.build({"x": values})
+    assert profile.decode(profile.encode(built)) == built
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e3, 1e3))
@@ -39,7 +39,7 @@ def test_a_cell_is_at_most_four_thousandths_of_the_distance_wide(value, centre):
 
 def test_ranks_of_the_cells_follow_the_order_of_their_values():
     values = np.array([-1e9, -5.0, -1.0, -1e-9, 0.0, 1e-9, 1.0, 5.0, 1e9])
-    cells = [int(np.flatnonzero(profile.grid_of(np.array([one]), 0.0))[0]) for one in values]
+    cells = [int(np.flatnonzero(profile.grid_of(np.array([value]), 0.0))[0]) for value in values]
     assert np.all(np.diff(profile.RANK[cells]) > 0)
 
 
@@ -58,9 +58,9 @@ def test_masked_rows_are_missing():
 
 
 def test_none_is_missing_in_text_and_in_numbers():
-    made = profile.build({"t": np.array(["a", None, "a"], dtype=object), "n": np.array([1, None, 3], dtype=object)})
-    assert (made.columns["t"].categories, made.columns["t"].missing) == ({"a": 2}, 1)
-    assert made.columns["n"].missing == 1
+    built = profile.build({"t": np.array(["a", None, "a"], dtype=object), "n": np.array([1, None, 3], dtype=object)})
+    assert (built.columns["t"].categories, built.columns["t"].missing) == ({"a": 2}, 1)
+    assert built.columns["n"].missing == 1
 
 
 def test_a_column_without_any_value_is_all_missing():

@@ -14,8 +14,8 @@ TEXT = CHANCE.choice(["a", "b", "c"], 4000).astype(object)
 
 def severities(reference, window):
     old = build({"x": reference})
-    found = quality.findings(MonitorSpec(kind="quality"), old, build(window, centres_of(old)))
-    return {one.statistic: one.severity for one in found if one.severity != "ok"}
+    findings = quality.findings(MonitorSpec(kind="quality"), old, build(window, centres_of(old)))
+    return {finding.statistic: finding.severity for finding in findings if finding.severity != "ok"}
 
 
 def fresh(count=1000):

@@ -30,10 +30,10 @@ CHANGED = {
 }
 
 
-@pytest.mark.parametrize("what", CHANGED)
-def test_each_component_changes_the_key_and_is_named(what):
-    assert key_of(CHANGED[what]) != key_of(parts())
-    assert why_rerun(CHANGED[what], entry(parts())).startswith(f"changed: {what}")
+@pytest.mark.parametrize("component", CHANGED)
+def test_each_component_changes_the_key_and_is_named(component):
+    assert key_of(CHANGED[component]) != key_of(parts())
+    assert why_rerun(CHANGED[component], entry(parts())).startswith(f"changed: {component}")
 
 
 @pytest.mark.parametrize("name", ["retries", "timeout_s", "cpu", "name"])

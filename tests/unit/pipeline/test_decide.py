@@ -33,8 +33,8 @@ def move(first, second="PENDING", *, tried=None, state="RUNNING", now=NOW, steps
     ],
 )
 def test_a_run_follows_its_steps(first, second, kind, step):
-    found = move(first, second)
-    assert (found.kind, found.step) == (kind, step)
+    action = move(first, second)
+    assert (action.kind, action.step) == (kind, step)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_a_run_follows_its_steps(first, second, kind, step):
 )
 def test_an_attempt_that_ended_is_retried_within_its_budget(ended, counts, retries, kind):
     steps = (step_spec("a", retries=retries), step_spec("b", "a"))
-    found = move("RUNNING", tried=attempt(ended), steps=steps, attempt_count=counts[0], lost_count=counts[1])
-    assert found.kind == kind
+    action = move("RUNNING", tried=attempt(ended), steps=steps, attempt_count=counts[0], lost_count=counts[1])
+    assert action.kind == kind
 
 
 def test_waits_between_retries_double_and_a_lost_one_is_tried_at_once():
@@ -84,8 +84,8 @@ def test_a_retry_starts_when_its_time_has_come():
     ],
 )
 def test_cancelling_ends_every_step_and_waits_for_leased_ones(first, tried, kind, step):
-    found = move(first, tried=tried, state="CANCELLING")
-    assert (found.kind, found.step) == (kind, step)
+    action = move(first, tried=tried, state="CANCELLING")
+    assert (action.kind, action.step) == (kind, step)
 
 
 def test_cancelling_is_over_when_all_have_ended():

@@ -147,10 +147,10 @@ def test_a_retry_waits_for_its_time_and_then_succeeds(bench):
 
 def test_a_lease_goes_to_one_worker(bench):
     bench.settle(bench.submit(step_spec("a")))
-    seen = bench.store.read(attempts.ready)[0]
+    waiting = bench.store.read(attempts.ready)[0]
     bench.take("fast")
     with pytest.raises(Stale):
-        bench.store.write(lambda tx: attempts.lease(tx, seen, worker="slow", lease_s=LEASE_S))
+        bench.store.write(lambda tx: attempts.lease(tx, waiting, worker="slow", lease_s=LEASE_S))
 
 
 def test_a_stale_fence_completes_nothing(bench):
@@ -167,14 +167,14 @@ def test_a_stale_fence_completes_nothing(bench):
 def test_a_heartbeat_keeps_a_lease_and_carries_the_wish_to_stop(bench):
     run_id = bench.submit(step_spec("a"))
     bench.settle(run_id)
-    held = bench.take()
+    leased = bench.take()
     bench.clock.advance(LEASE_S - 1)
-    assert bench.store.write(lambda tx: attempts.heartbeat(tx, held.id, fence=1, lease_s=LEASE_S)) is False
+    assert bench.store.write(lambda tx: attempts.heartbeat(tx, leased.id, fence=1, lease_s=LEASE_S)) is False
     bench.clock.advance(LEASE_S - 1)
     assert bench.store.write(attempts.lose_expired) == []
     bench.store.write(lambda tx: runs.cancel(tx, run_id))
     bench.settle(run_id)
-    assert bench.store.write(lambda tx: attempts.heartbeat(tx, held.id, fence=1, lease_s=LEASE_S)) is True
+    assert bench.store.write(lambda tx: attempts.heartbeat(tx, leased.id, fence=1, lease_s=LEASE_S)) is True
 
 
 def test_a_step_whose_workers_vanish_is_given_up_after_its_budget(bench):

@@ -31,11 +31,11 @@ def as_json(kind, depth):
 ENCODINGS = [(otlp.spans_of, as_protobuf), (otlp_json.spans_of, as_json)]
 
 
-@pytest.mark.parametrize(("read", "made"), ENCODINGS, ids=["protobuf", "json"])
+@pytest.mark.parametrize(("read", "build"), ENCODINGS, ids=["protobuf", "json"])
 @pytest.mark.parametrize(("kind", "deepest"), [("lists", 47), ("pairs", 31)])
-def test_the_deepest_is_the_same_in_both_encodings(read, made, kind, deepest):
-    spans = read(made(kind, deepest))
+def test_the_deepest_is_the_same_in_both_encodings(read, build, kind, deepest):
+    spans = read(build(kind, deepest))
     (record,) = unpack_spans("tr-1", [pack_spans(spans)])
     assert json.dumps(record.body).count("values") == deepest
     with pytest.raises(otlp.Malformed):
-        read(made(kind, deepest + 1))
+        read(build(kind, deepest + 1))

@@ -11,13 +11,13 @@ POINT = {"key": "loss", "value": 0.5, "timestamp": 7, "step": 3}
 
 
 def test_what_the_stock_client_sends_is_usual():
-    found = log_metric_of(json.dumps(POINT | {"run_id": RUN, "run_uuid": RUN}).encode())
-    assert (found.run_id, found.key, found.value, found.timestamp_ms, found.step) == (RUN, "loss", 0.5, 7, 3)
+    parsed = log_metric_of(json.dumps(POINT | {"run_id": RUN, "run_uuid": RUN}).encode())
+    assert (parsed.run_id, parsed.key, parsed.value, parsed.timestamp_ms, parsed.step) == (RUN, "loss", 0.5, 7, 3)
 
 
 def test_a_batch_of_points_is_usual():
-    found = log_batch_of(json.dumps({"run_id": RUN, "metrics": [POINT] * 3, "params": [], "tags": []}).encode())
-    assert [point.timestamp_ms for point in found.metrics] == [7, 7, 7]
+    parsed = log_batch_of(json.dumps({"run_id": RUN, "metrics": [POINT] * 3, "params": [], "tags": []}).encode())
+    assert [point.timestamp_ms for point in parsed.metrics] == [7, 7, 7]
 
 
 UNUSUAL = [{"value": "NaN"}, {"timestamp": "7"}, {"modelId": "m-1"}, {"model_id": "m-1"}, {"key": ""}, {"step": None}]

@@ -55,10 +55,10 @@ def test_the_wire_works_on_either_database(store: Store, blobs: LocalBlobs):
     app = MlflowApp(store, blobs, Settings())
     assert call(app, "PUT", "/api/2.0/mlflow-artifacts/artifacts/0/x", b"bytes")[0] == 200
     assert call(app, "GET", "/api/2.0/mlflow-artifacts/artifacts/0/x") == (200, b"bytes")
-    made = call(app, "POST", "/api/2.0/mlflow/runs/create", b'{"tags": [{"key": "a", "value": "b"}]}')
-    run_id = msgspec.json.decode(made[1])["run"]["info"]["run_id"]
-    found = call(app, "POST", "/api/2.0/mlflow/runs/search", b'{"experiment_ids": ["0"], "filter": "tags.a = \'b\'"}')
-    assert [run["info"]["run_id"] for run in msgspec.json.decode(found[1])["runs"]] == [run_id]
+    created = call(app, "POST", "/api/2.0/mlflow/runs/create", b'{"tags": [{"key": "a", "value": "b"}]}')
+    run_id = msgspec.json.decode(created[1])["run"]["info"]["run_id"]
+    answer = call(app, "POST", "/api/2.0/mlflow/runs/search", b'{"experiment_ids": ["0"], "filter": "tags.a = \'b\'"}')
+    assert [run["info"]["run_id"] for run in msgspec.json.decode(answer[1])["runs"]] == [run_id]
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,14 @@ def test_the_wire_works_on_either_database(store: Store, blobs: LocalBlobs):
     ],
 )
 def test_every_kind_of_error_has_its_place_on_the_wire(error: Exception, status: int, code: str):
-    got, body = as_wire(error)
-    assert (got, msgspec.json.decode(body)["error_code"]) == (status, code)
+    wire_status, body = as_wire(error)
+    assert (wire_status, msgspec.json.decode(body)["error_code"]) == (status, code)
     assert b"secret" not in body
 
 
 def test_every_route_asks_for_a_permission_that_some_role_has():
-    known = frozenset().union(*ROLES.values())
-    assert {permission for _, _, permission, _ in ROUTES} <= known
+    granted = frozenset().union(*ROLES.values())
+    assert {permission for _, _, permission, _ in ROUTES} <= granted
     assert len({(method, path) for method, path, _, _ in ROUTES}) == len(ROUTES)
 
 

@@ -83,8 +83,8 @@ def test_who_asks_for_an_open_request_too_cannot_approve_it_either(model: Store)
 def test_lifting_a_protection_ends_what_was_asked(model: Store):
     request = ask(model)
     model.write(lambda tx: registry.unprotect(tx, "churn", "champion"))
-    (found,) = model.read(lambda tx: registry.requests_of(tx, "churn"))
-    assert (found.id, found.state) == (request.id, "VOID")
+    (stored,) = model.read(lambda tx: registry.requests_of(tx, "churn"))
+    assert (stored.id, stored.state) == (request.id, "VOID")
 
 
 def test_who_asked_cannot_approve_and_nobody_counts_twice(model: Store):
@@ -119,7 +119,7 @@ def test_asking_again_after_a_change_leaves_no_old_request_open(model: Store):
     old = ask(model)
     change_files(model, 2)
     ask(model)
-    states = {one.id: one.state for one in model.read(lambda tx: registry.requests_of(tx, "churn"))}
+    states = {request.id: request.state for request in model.read(lambda tx: registry.requests_of(tx, "churn"))}
     assert sorted(states.values()) == ["OPEN", "VOID"]
     assert states[old.id] == "VOID"
 
@@ -153,9 +153,9 @@ def test_every_step_stands_in_the_audit_trail(model: Store):
     request = ask(model)
     decide(model, request.id, "bob")
     decide(model, request.id, "cyd")
-    told = model.read(lambda tx: event.latest(tx, noun="promotion_request"))
-    assert [one.verb for one in told] == ["approved", "approved", "opened"]
-    assert [one.verb for one in model.read(lambda tx: event.latest(tx, noun="alias"))] == [
+    entries = model.read(lambda tx: event.latest(tx, noun="promotion_request"))
+    assert [entry.verb for entry in entries] == ["approved", "approved", "opened"]
+    assert [entry.verb for entry in model.read(lambda tx: event.latest(tx, noun="alias"))] == [
         "pointed", "protected", "pointed"
     ]  # fmt: skip
 
@@ -165,9 +165,9 @@ def test_every_step_stands_in_the_audit_trail(model: Store):
     [{"role": "viewer"}, {"role": "nobody"}, {"people": 0}, {"people": 99}, {"alias": "latest"}, {"alias": "a/b"}],
 )
 def test_a_protection_that_makes_no_sense_is_refused(model: Store, rule):
-    asked = {"alias": "champion"} | rule
+    body = {"alias": "champion"} | rule
     with pytest.raises(Invalid):
-        model.write(lambda tx: registry.protect(tx, "churn", **asked))
+        model.write(lambda tx: registry.protect(tx, "churn", **body))
 
 
 def test_asking_for_what_needs_no_consent_says_so(model: Store):

@@ -41,8 +41,8 @@ def register(store: Store, source: str, **how) -> ModelVersion:
 def test_a_loop_registers_into_a_model_that_is_made_on_the_way(store: Store, source: str):
     version = register(store, source, turn=4)
     assert (version.id, version.loop, version.turn) == ("churn/1", "churn", 4)
-    told = store.read(lambda tx: event.latest(tx, noun="model_version"))[0]
-    assert (told.verb, told.id, told.detail["turn"]) == ("registered", "churn/1", 4)
+    recorded = store.read(lambda tx: event.latest(tx, noun="model_version"))[0]
+    assert (recorded.verb, recorded.id, recorded.detail["turn"]) == ("registered", "churn/1", 4)
 
 
 def test_without_a_loop_the_model_must_be_there(store: Store, source: str):
@@ -71,8 +71,8 @@ def test_pointing_tells_what_stood_there_and_says_nothing_twice(store: Store, so
     register(store, source)
     for number in (1, 2, 2):
         store.write(lambda tx, number=number: registry.point(tx, "churn", "champion", number))
-    told = [one.detail for one in store.read(lambda tx: event.latest(tx, noun="alias"))]
-    assert told == [{"number": 2, "previous": 1}, {"number": 1, "previous": None}]
+    details = [entry.detail for entry in store.read(lambda tx: event.latest(tx, noun="alias"))]
+    assert details == [{"number": 2, "previous": 1}, {"number": 1, "previous": None}]
     store.write(lambda tx: registry.delete_version(tx, "churn", 2))
     assert store.read(lambda tx: registry.alias_of(tx, "churn", "champion")) is None
 
@@ -99,10 +99,10 @@ def test_a_model_file_that_is_more_than_data_is_refused(content: bytes):
         registry.parse_mlmodel(content)
 
 
-@pytest.mark.parametrize("held", [{"signature": "x"}, {"signature": {"inputs": "{"}}, {"signature": {"inputs": 3}}])
-def test_a_signature_that_is_no_json_list_is_refused(held):
+@pytest.mark.parametrize("document", [{"signature": "x"}, {"signature": {"inputs": "{"}}, {"signature": {"inputs": 3}}])
+def test_a_signature_that_is_no_json_list_is_refused(document):
     with pytest.raises(Invalid):
-        registry.signature(held)
+        registry.signature(document)
 
 
 def test_a_logged_model_is_told_where_it_is_registered(store: Store):

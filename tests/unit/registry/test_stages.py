@@ -43,7 +43,9 @@ def approve(store: Store, request: PromotionRequest, person: str = "bob") -> Pro
 
 def standing(store: Store) -> tuple[list[str], dict[str, int]]:
     """Return the stage of each version, and the aliases."""
-    return store.read(lambda tx: ([one.stage for one in registry.versions(tx, "churn")], registry.aliases(tx, "churn")))
+    return store.read(
+        lambda tx: ([version.stage for version in registry.versions(tx, "churn")], registry.aliases(tx, "churn"))
+    )
 
 
 def test_the_alias_of_a_stage_names_its_newest_version(model: Store):
@@ -115,8 +117,8 @@ def test_an_approved_move_leaves_other_protected_aliases_alone(model: Store):
     protect(model)
     with pytest.raises(Refused, match="staging is protected"):
         move(model, 1, "Production")
-    asked = move(model, 2, "Production")
-    approve(model, asked)
+    request = move(model, 2, "Production")
+    approve(model, request)
     assert standing(model) == (["Staging", "Production", "None"], {"staging": 1, "production": 2})
 
 

@@ -46,19 +46,21 @@ def context(store: Store, blobs: LocalBlobs, tmp_path) -> Context:
 
 
 def test_two_versions_differ_in_what_callers_see_and_what_was_measured(context: Context):
-    found = context.store.read(lambda tx: registry.diff_versions(tx, context.blobs, "churn", before=1, after=2))
-    assert [(one.name, one.before, one.after, one.breaks) for one in found.signature] == [
+    diff = context.store.read(lambda tx: registry.diff_versions(tx, context.blobs, "churn", before=1, after=2))
+    assert [(change.name, change.before, change.after, change.breaks) for change in diff.signature] == [
         ("x", "double", "long", True), ("y", "", "double", True)
     ]  # fmt: skip
-    assert [(one.path, one.change) for one in found.files.changes] == [("MLmodel", "changed")]
-    assert [(one.name, one.before, one.after) for one in found.params] == [("lr", "1", "2")]
-    assert [(one.before, one.after) for one in found.metrics] == [(0.1, 0.2)]
+    assert [(change.path, change.change) for change in diff.files.changes] == [("MLmodel", "changed")]
+    assert [(change.name, change.before, change.after) for change in diff.params] == [("lr", "1", "2")]
+    assert [(change.before, change.after) for change in diff.metrics] == [(0.1, 0.2)]
 
 
 def test_a_new_optional_input_breaks_nobody():
     before = Signature(inputs=(COLUMN,))
     after = Signature(inputs=(COLUMN, {"type": "string", "name": "z", "required": False}))
-    assert [(one.after, one.breaks) for one in signature_changes(before, after)] == [("string, optional", False)]
+    assert [(change.after, change.breaks) for change in signature_changes(before, after)] == [
+        ("string, optional", False)
+    ]
     assert signature_changes(before, before) == []
 
 
@@ -70,8 +72,8 @@ def test_versions_without_a_signature_are_not_said_to_have_the_same(context: Con
         registry.register(tx, "churn", source=f"runs:/{run.run_id}/m")
 
     context.store.write(unit)
-    found = context.store.read(lambda tx: registry.diff_versions(tx, context.blobs, "churn", before=1, after=3))
-    assert (found.has_signatures, found.signature) == (False, [])
+    diff = context.store.read(lambda tx: registry.diff_versions(tx, context.blobs, "churn", before=1, after=3))
+    assert (diff.has_signatures, diff.signature) == (False, [])
 
 
 def test_a_card_tells_what_was_recorded_and_asks_for_the_rest(context: Context):
@@ -92,7 +94,7 @@ def test_what_people_write_is_kept_and_offered_to_the_next_version(context: Cont
     context.store.write(lambda tx: registry.edit_card(tx, "churn", 1, write))
     first = context.store.read(lambda tx: read_card(context, tx, "churn", 1))
     assert (first.missing_count, "To rank customers." in first.markdown) == (3, True)
-    second = {one.name: one for one in context.store.read(lambda tx: read_card(context, tx, "churn", 2)).fields}
+    second = {field.name: field for field in context.store.read(lambda tx: read_card(context, tx, "churn", 2)).fields}
     assert (second["owner"].text, second["owner"].earlier, second["owner"].earlier_number) == ("", "risk | team", 1)
     context.store.write(lambda tx: registry.edit_card(tx, "churn", 1, {"owner": " "}))
     assert context.store.read(lambda tx: read_card(context, tx, "churn", 1)).missing_count == 4
@@ -104,17 +106,17 @@ def test_a_card_holds_known_fields_of_a_bearable_length(context: Context, fields
         context.store.write(lambda tx: registry.edit_card(tx, "churn", 1, fields))
 
 
-def names(found, side: str) -> set[str]:
-    return {f"{node.noun}:{node.title}" for node in found.nodes if node.side == side}
+def names(graph, side: str) -> set[str]:
+    return {f"{node.noun}:{node.title}" for node in graph.nodes if node.side == side}
 
 
 def test_lineage_leads_from_data_to_versions_and_back(context: Context):
-    found = context.store.read(lambda tx: lineage(tx, "dataset_version", "customers@d1"))
-    assert names(found, "forward") == {"run:train-1", "run:train-2", "model_version:churn/1", "model_version:churn/2"}
-    assert len(found.edges) == 4
-    found = context.store.read(lambda tx: lineage(tx, "model_version", "churn/2"))
-    assert names(found, "back") == {"run:train-2", "dataset_version:customers@d1"}
-    assert names(found, "forward") == set()
+    graph = context.store.read(lambda tx: lineage(tx, "dataset_version", "customers@d1"))
+    assert names(graph, "forward") == {"run:train-1", "run:train-2", "model_version:churn/1", "model_version:churn/2"}
+    assert len(graph.edges) == 4
+    graph = context.store.read(lambda tx: lineage(tx, "model_version", "churn/2"))
+    assert names(graph, "back") == {"run:train-2", "dataset_version:customers@d1"}
+    assert names(graph, "forward") == set()
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,14 @@ def churn(raw: hl.Table = hl.dataset("customers@main"), *, lr: float = 0.3):
 
 
 def test_a_pipeline_is_traced_to_its_graph():
-    steps, found, params = churn.trace()
+    steps, candidate, params = churn.trace()
     assert [step.name for step in steps] == ["split", "train", "evaluate"]
     assert steps[2].inputs == {"model": Source(step="train"), "holdout": Source(step="split", output=1)}
-    assert (found.model, found.reference, params) == (Source(step="train"), Source(step="split", output=1), {"lr": 0.3})
+    assert (candidate.model, candidate.reference, params) == (
+        Source(step="train"),
+        Source(step="split", output=1),
+        {"lr": 0.3},
+    )
 
 
 def test_options_and_parameters_stand_in_the_spec():

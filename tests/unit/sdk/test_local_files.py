@@ -12,11 +12,11 @@ from helicline.sdk.local_files import local_files
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "secret").write_text("not to be sent")
-    made = tmp_path / "data"
-    (made / "deep").mkdir(parents=True)
-    (made / "rows.csv").write_text("a,b")
-    (made / "deep" / "more.csv").write_text("c")
-    return made
+    data = tmp_path / "data"
+    (data / "deep").mkdir(parents=True)
+    (data / "rows.csv").write_text("a,b")
+    (data / "deep" / "more.csv").write_text("c")
+    return data
 
 
 def names(folder):
@@ -36,9 +36,9 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("what", ODD)
-def test_what_is_no_plain_file_is_left_out(folder, what):
-    ODD[what](folder)
+@pytest.mark.parametrize("kind", ODD)
+def test_what_is_no_plain_file_is_left_out(folder, kind):
+    ODD[kind](folder)
     assert names(folder) == ["deep/more.csv", "rows.csv"]
 
 

@@ -30,8 +30,8 @@ def scope(method="GET", host="127.0.0.1:7070", client="127.0.0.1", **headers):
     return {"type": "http", "method": method, "path": "/", "headers": pairs, "client": (client, 1)}
 
 
-def authenticate(store, given, **settings):
-    return Authenticator(Settings(**settings), store).authenticate(given)
+def authenticate(store, request_scope, **settings):
+    return Authenticator(Settings(**settings), store).authenticate(request_scope)
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_a_name_that_could_be_rebound_is_refused(one_store, host):
 
 
 def test_two_hosts_are_refused(one_store):
-    given = scope()
-    given["headers"].append((b"Host", b"127.0.0.1"))
+    request_scope = scope()
+    request_scope["headers"].append((b"Host", b"127.0.0.1"))
     with pytest.raises(Refused):
-        authenticate(one_store, given)
+        authenticate(one_store, request_scope)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -74,8 +74,8 @@ def test_a_page_of_another_origin_is_refused_whatever_the_method(one_store, meth
 
 
 def test_our_own_page_is_served(one_store):
-    given = scope("POST", origin="http://127.0.0.1:7070", sec_fetch_site="same-origin", sec_fetch_mode="cors")
-    assert authenticate(one_store, given).role == "admin"
+    request_scope = scope("POST", origin="http://127.0.0.1:7070", sec_fetch_site="same-origin", sec_fetch_mode="cors")
+    assert authenticate(one_store, request_scope).role == "admin"
 
 
 @pytest.mark.parametrize(
@@ -90,12 +90,12 @@ def test_our_own_page_is_served(one_store):
     ],
 )
 def test_another_sites_page_may_link_here_and_nothing_more(one_store, method, site, mode, served):
-    given = scope(method, sec_fetch_site=site, sec_fetch_mode=mode)
+    request_scope = scope(method, sec_fetch_site=site, sec_fetch_mode=mode)
     if served:
-        assert authenticate(one_store, given).name == "local"
+        assert authenticate(one_store, request_scope).name == "local"
     else:
         with pytest.raises(Refused):
-            authenticate(one_store, given)
+            authenticate(one_store, request_scope)
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "get", "FOO"])
@@ -115,8 +115,8 @@ def test_other_machines_and_token_mode_need_a_token(one_store):
 
 
 def keep(store, secret, **more):
-    given = {"id": "t", "name": "ci", "role": "viewer", "created_at": NOW, **more}
-    token = Token(secret_sha256=hashlib.sha256(secret.encode()).hexdigest(), **given)
+    fields = {"id": "t", "name": "ci", "role": "viewer", "created_at": NOW, **more}
+    token = Token(secret_sha256=hashlib.sha256(secret.encode()).hexdigest(), **fields)
     store.write(lambda tx: nouns.TOKENS.insert(tx, token))
 
 
@@ -148,7 +148,7 @@ def test_an_expired_or_revoked_token_is_refused(one_store, more):
 
 
 @pytest.mark.parametrize(
-    ("given", "is_told"),
+    ("request_scope", "is_told"),
     [
         (scope(), True),
         (scope("POST", content_type="text/plain"), True),
@@ -157,7 +157,7 @@ def test_an_expired_or_revoked_token_is_refused(one_store, more):
         (scope("POST", content_type="application/json; charset=utf-8"), False),
     ],
 )
-def test_browsers_are_told_how_to_treat_an_answer_unless_none_could_show_it(one_store, given, is_told):
+def test_browsers_are_told_how_to_treat_an_answer_unless_none_could_show_it(one_store, request_scope, is_told):
     sent = []
 
     async def app(_scope, _receive, send):
@@ -169,7 +169,7 @@ def test_browsers_are_told_how_to_treat_an_answer_unless_none_could_show_it(one_
     async def refuse(error, _scope, _send):
         raise error
 
-    asyncio.run(Filter(app, Authenticator(Settings(), one_store), refuse)(given, None, keep))
+    asyncio.run(Filter(app, Authenticator(Settings(), one_store), refuse)(request_scope, None, keep))
     names = [name for name, _ in sent[0]["headers"]]
     assert (b"x-request-id" in names, names.count(b"x-frame-options")) == (True, 1)
     assert {name for name, _ in BROWSER_HEADERS} <= {*names} or not is_told

@@ -12,8 +12,8 @@ def route(*weights, salt="loop#1"):
 
 
 @given(st.text(max_size=50), st.integers(0, 10_000), st.integers(0, 10_000), st.text(max_size=100))
-def test_a_growing_weight_never_moves_a_key_back_to_stable(key, one, other, salt):
-    low, high = sorted((one, other))
+def test_a_growing_weight_never_moves_a_key_back_to_stable(key, first_weight, second_weight, salt):
+    low, high = sorted((first_weight, second_weight))
     if assign(key, route(low, salt=salt)) == 2:
         assert assign(key, route(high, salt=salt)) == 2
 
@@ -26,14 +26,14 @@ def test_growing_one_of_two_candidates_takes_keys_from_the_other_only_for_itself
 
 
 def test_the_share_of_a_candidate_is_its_weight():
-    taken = sum(assign(f"user-{n}", route(2500)) == 2 for n in range(20_000))
-    assert 0.235 < taken / 20_000 < 0.265
+    candidate_count = sum(assign(f"user-{n}", route(2500)) == 2 for n in range(20_000))
+    assert 0.235 < candidate_count / 20_000 < 0.265
 
 
 def test_a_new_salt_shuffles_the_keys():
     keys = [f"user-{n}" for n in range(2000)]
-    one, other = ({k for k in keys if assign(k, route(5000, salt=s)) == 2} for s in ("a", "b"))
-    assert 350 < len(one & other) < 650
+    first_salt, second_salt = ({k for k in keys if assign(k, route(5000, salt=s)) == 2} for s in ("a", "b"))
+    assert 350 < len(first_salt & second_salt) < 650
 
 
 def test_everybody_gets_stable_at_zero_and_the_candidate_at_ten_thousand():

@@ -72,7 +72,7 @@ def runs(rates, *, drop, shares, seed, count=250):
     """Return the share of runs in which harm, and in which no harm, was ever claimed; looks after every stage part."""
     chance, harm, no_harm = np.random.default_rng(seed), 0, 0
     for _ in range(count):
-        seen = {"harm": False, "no_harm": False}
+        reached = {"harm": False, "no_harm": False}
         stages = []
         for at, (rate, share) in enumerate(zip(rates, shares, strict=True)):
             totals = np.zeros(4)
@@ -80,11 +80,11 @@ def runs(rates, *, drop, shares, seed, count=250):
                 b = chance.binomial(1000, share)
                 totals += (1000 - b, chance.binomial(1000 - b, rate), b, chance.binomial(b, rate * (1 - drop)))
                 now = stage(at + 1, arm(totals[0], totals[1]), arm(totals[2], totals[3]))
-                found = contrast([*stages, now], margin=0.05, alpha=ALPHA)
-                seen["harm"] |= found.enough and found.log_harm >= THRESHOLD
-                seen["no_harm"] |= found.enough and found.log_no_harm >= THRESHOLD
+                evidence = contrast([*stages, now], margin=0.05, alpha=ALPHA)
+                reached["harm"] |= evidence.enough and evidence.log_harm >= THRESHOLD
+                reached["no_harm"] |= evidence.enough and evidence.log_no_harm >= THRESHOLD
             stages.append(now)
-        harm, no_harm = harm + seen["harm"], no_harm + seen["no_harm"]
+        harm, no_harm = harm + reached["harm"], no_harm + reached["no_harm"]
     return harm / count, no_harm / count
 
 
@@ -114,14 +114,14 @@ def test_a_worse_candidate_is_found_on_a_ramp_that_hides_it_from_pooled_counts()
 
 
 def test_arms_without_feedback_are_no_evidence():
-    found = contrast([stage()], margin=0.05, alpha=ALPHA)
-    assert (found.log_harm, found.log_no_harm, found.enough) == (0.0, 0.0, False)
+    evidence = contrast([stage()], margin=0.05, alpha=ALPHA)
+    assert (evidence.log_harm, evidence.log_no_harm, evidence.enough) == (0.0, 0.0, False)
 
 
 def test_feedback_that_is_no_zero_or_one_uses_its_own_variance():
     chance = np.random.default_rng(5)
     a, b = chance.normal(10, 2, 3000), chance.normal(8, 2, 3000)
     arms = [arm(len(x), x.sum(), (x**2).sum()) for x in (a, b)]
-    found = contrast([stage(stable=arms[0], candidate=arms[1])], margin=0.05, alpha=ALPHA)
-    assert found.enough
-    assert found.log_harm > THRESHOLD > 0 > found.log_no_harm
+    evidence = contrast([stage(stable=arms[0], candidate=arms[1])], margin=0.05, alpha=ALPHA)
+    assert evidence.enough
+    assert evidence.log_harm > THRESHOLD > 0 > evidence.log_no_harm

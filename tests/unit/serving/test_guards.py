@@ -26,9 +26,9 @@ def test_the_error_rate_is_judged_from_the_fifth_call_on(count, errors, outcome)
 
 @pytest.mark.parametrize(("slow", "outcome"), [(0, "pass"), (1, "pass"), (40, "fail")])
 def test_latency_counts_the_calls_over_its_limit(slow, outcome):
-    found = guards.read(SLOW, calls(200, slow=slow), alpha=0.05)
-    assert found.outcome == outcome
-    assert found.reason == f"{slow} calls over 50 ms of 200, allowed 1.0%"
+    reading = guards.read(SLOW, calls(200, slow=slow), alpha=0.05)
+    assert reading.outcome == outcome
+    assert reading.reason == f"{slow} calls over 50 ms of 200, allowed 1.0%"
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_latency_counts_the_calls_over_its_limit(slow, outcome):
     ],
 )
 def test_feedback_is_compared_between_the_arms(stable, candidate, outcome):
-    found = guards.read(CLICKS, [stage(stable=arm(*stable), candidate=arm(*candidate))], alpha=0.05)
-    assert found.outcome == outcome
+    reading = guards.read(CLICKS, [stage(stable=arm(*stable), candidate=arm(*candidate))], alpha=0.05)
+    assert reading.outcome == outcome
 
 
 def test_where_lower_is_better_more_is_harm():
@@ -59,6 +59,6 @@ def test_where_lower_is_better_more_is_harm():
 def test_stages_of_a_ramp_are_not_pooled():
     """The base rate triples while the ramp goes on: pooled counts would call an equal candidate far better."""
     ramp = [stage(1, arm(9500, 950), arm(500, 50)), stage(2, arm(5000, 1500), arm(5000, 1500))]
-    found = guards.read(CLICKS, ramp, alpha=0.05)
-    assert found.outcome != "fail"
-    assert found.candidate_mean > 1.3 * found.stable_mean
+    reading = guards.read(CLICKS, ramp, alpha=0.05)
+    assert reading.outcome != "fail"
+    assert reading.candidate_mean > 1.3 * reading.stable_mean

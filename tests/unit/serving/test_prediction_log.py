@@ -17,7 +17,7 @@ MICROS = int(NOW.timestamp() * 1e6)
 
 
 def line(prediction_id, packed=b"", **more):
-    given = {
+    fields = {
         "prediction_id": prediction_id,
         "ts_us": MICROS,
         "deployment": "churn",
@@ -37,7 +37,7 @@ def line(prediction_id, packed=b"", **more):
         "latency_us": 100,
         "packed": packed,
     }
-    return Line(**{**given, **more})
+    return Line(**{**fields, **more})
 
 
 def packed(matrix, output):
@@ -45,9 +45,9 @@ def packed(matrix, output):
 
 
 def label(prediction_id, value, at=0, deployment="churn", **more):
-    given = {"row": 0, "name": "label", "ts_us": MICROS, "source": "test"}
+    fields = {"row": 0, "name": "label", "ts_us": MICROS, "source": "test"}
     return Label(
-        **{**given, **more},
+        **{**fields, **more},
         deployment=deployment,
         prediction_id=prediction_id,
         value=value,
@@ -88,17 +88,17 @@ SCHEMA = Schema("churn", 1, (("f_a", "double"), ("f_n", "long")))
 
 
 def test_a_prediction_is_found_with_typed_features_and_its_outcome(log):
-    made = new_prediction_id()
-    log.add(SCHEMA, line(made, packed([[1.5, 3]], [0.25])), line(new_prediction_id(), packed([[9, 9]], [1.0])))
-    (row,) = predictions.find(log.home, made)
+    prediction_id = new_prediction_id()
+    log.add(SCHEMA, line(prediction_id, packed([[1.5, 3]], [0.25])), line(new_prediction_id(), packed([[9, 9]], [1.0])))
+    (row,) = predictions.find(log.home, prediction_id)
     assert (row.features, row.prediction, row.model_version) == ({"a": 1.5, "n": 3}, "0.25", 7)
     assert abs(row.at - NOW) < timedelta(milliseconds=1)
 
 
 def test_every_row_of_a_call_has_its_number_and_score(log):
-    made = new_prediction_id()
-    log.add(SCHEMA, line(made, packed([[1, 2], [3, 4], [5, 6]], [7, 8, 9])))
-    assert [(row.row, row.prediction, row.features["n"]) for row in predictions.find(log.home, made)] == [
+    prediction_id = new_prediction_id()
+    log.add(SCHEMA, line(prediction_id, packed([[1, 2], [3, 4], [5, 6]], [7, 8, 9])))
+    assert [(row.row, row.prediction, row.features["n"]) for row in predictions.find(log.home, prediction_id)] == [
         (0, "7", 2),
         (1, "8", 4),
         (2, "9", 6),
@@ -121,9 +121,9 @@ def test_a_failed_call_is_a_row_without_features(log):
 def test_sealing_twice_makes_the_same_rows_once(log):
     log.write(SCHEMA, line("one", packed([[1, 2]], [1])))
     (segment,) = closed_segments(log.home / "log")
-    kept = segment.read_bytes()
+    sealed_bytes = segment.read_bytes()
     log.seal()
-    segment.write_bytes(kept)
+    segment.write_bytes(sealed_bytes)
     log.seal()
     assert len(predictions.recent(log.home, "churn", 10)) == 1
 
@@ -149,9 +149,9 @@ def test_revisions_with_other_features_are_read_together(log):
     log.add(SCHEMA, line("old", packed([[1, 2]], [1])))
     changed = Schema("churn", 2, (("f_a", "string"), ("f_extra", "double")))
     log.add(changed, line("new", worker_log.pack([["x", 2.5]], np.array([1]), row_count=1), revision=2, served_by=2))
-    found = {row.prediction_id: row.features for row in predictions.recent(log.home, "churn", 10)}
-    assert found["new"]["extra"] == 2.5
-    assert found["old"]["n"] == 2
+    features = {row.prediction_id: row.features for row in predictions.recent(log.home, "churn", 10)}
+    assert features["new"]["extra"] == 2.5
+    assert features["old"]["n"] == 2
 
 
 def test_two_sets_of_features_in_one_segment_become_two_files(log):
@@ -162,22 +162,22 @@ def test_two_sets_of_features_in_one_segment_become_two_files(log):
 
 
 def test_the_last_label_of_a_row_wins(log):
-    made = new_prediction_id()
-    log.add(SCHEMA, line(made, packed([[1, 2]], [1])))
-    log.add(label(made, "0", at=1), label(made, "1", at=2), kind="labels")
-    found = predictions.labelled(log.home, "churn", since=NOW - timedelta(hours=1))
-    assert (found["label"].tolist(), found["prediction"].tolist(), found["revision"].tolist()) == (
+    prediction_id = new_prediction_id()
+    log.add(SCHEMA, line(prediction_id, packed([[1, 2]], [1])))
+    log.add(label(prediction_id, "0", at=1), label(prediction_id, "1", at=2), kind="labels")
+    rows = predictions.labelled(log.home, "churn", since=NOW - timedelta(hours=1))
+    assert (rows["label"].tolist(), rows["prediction"].tolist(), rows["revision"].tolist()) == (
         ["1"],
         ["1"],
         [1],
     )
-    assert predictions.find(log.home, made)[0].labels == {"label": "1"}
+    assert predictions.find(log.home, prediction_id)[0].labels == {"label": "1"}
 
 
 def test_a_label_without_a_known_deployment_still_joins(log):
-    made = new_prediction_id()
-    log.add(SCHEMA, line(made, packed([[1, 2]], [1])))
-    log.add(label(made, "1", deployment="_unknown"), kind="labels")
+    prediction_id = new_prediction_id()
+    log.add(SCHEMA, line(prediction_id, packed([[1, 2]], [1])))
+    log.add(label(prediction_id, "1", deployment="_unknown"), kind="labels")
     assert len(predictions.labelled(log.home, "churn", since=NOW - timedelta(hours=1))["label"]) == 1
 
 

@@ -97,7 +97,7 @@ def test_nothing_ever_advances_without_traffic():
     ],
 )
 def test_more_traffic_waits_for_labels_and_for_a_drop_that_is_seen(labelled, stable_mean, candidate_mean, after, kind):
-    found = GuardReading(
+    failing = GuardReading(
         guard=Guard(kind="correct", metric="accuracy", margin=0.05),
         outcome="inconclusive",
         reason="not decided",
@@ -106,4 +106,4 @@ def test_more_traffic_waits_for_labels_and_for_a_drop_that_is_seen(labelled, sta
         stable_mean=stable_mean,
         candidate_mean=candidate_mean,
     )
-    assert move("PROGRESSING", found, after=after).kind == kind
+    assert move("PROGRESSING", failing, after=after).kind == kind

@@ -29,8 +29,8 @@ def test_merging_orders_points_and_takes_each_once(parts):
     distinct = {
         (at, step, 0.0 if math.isnan(value) else value, math.isnan(value)) for p in parts for at, step, value in p
     }
-    wanted = [(at, step, "nan" if is_nan else repr(value)) for at, step, value, is_nan in sorted(distinct)]
-    assert rows_of(merged([points_of(part) for part in parts])) == wanted
+    ordered = [(at, step, "nan" if is_nan else repr(value)) for at, step, value, is_nan in sorted(distinct)]
+    assert rows_of(merged([points_of(part) for part in parts])) == ordered
 
 
 def test_a_regular_series_takes_the_room_of_its_values_alone():

@@ -59,12 +59,12 @@ def test_what_waits_together_is_done_in_one_call(gathered):
 
 def test_a_refused_item_leaves_the_others_alone(gathered, store):
     assert gathered("a", "bad", "c") == ["kept a", Conflict, "kept c"]
-    assert [one.name for one in store.read(nouns.LEASES.select)] == ["a", "c"]
+    assert [lease.name for lease in store.read(nouns.LEASES.select)] == ["a", "c"]
 
 
 def test_where_a_call_fails_each_item_is_done_by_itself(gathered, store):
     assert gathered("a", "explodes", "c") == ["kept a", ZeroDivisionError, "kept c"]
-    assert sorted(one.name for one in store.read(nouns.LEASES.select)) == ["a", "c"]
+    assert sorted(lease.name for lease in store.read(nouns.LEASES.select)) == ["a", "c"]
 
 
 def test_with_one_writer_units_between_items_see_what_came_before_them(timeline):
@@ -81,14 +81,14 @@ def test_one_item_alone_is_told_its_error(store):
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer
 def test_items_that_wait_for_a_lock_do_not_hold_up_the_others(store):
-    held, others = (store.write(lambda tx: tracking.create_run(tx, "0")).run_id for _ in range(2))
+    locked_run, free_run = (store.write(lambda tx: tracking.create_run(tx, "0")).run_id for _ in range(2))
     point = MetricPoint(key="k", value=1.0, timestamp_ms=1)
     gate, locked = threading.Event(), threading.Event()
-    store.submit(lambda tx: (rows.find_info(tx, held), locked.set(), gate.wait(30)))
+    store.submit(lambda tx: (rows.find_info(tx, locked_run), locked.set(), gate.wait(30)))
     assert locked.wait(20)
-    late = store.gather(tracking.log_metrics, (held, [point]))
+    late = store.gather(tracking.log_metrics, (locked_run, [point]))
     for _ in range(3):
-        assert store.gather(tracking.log_metrics, (others, [point])).result(20) is None
+        assert store.gather(tracking.log_metrics, (free_run, [point])).result(20) is None
     assert not late.done()
     gate.set()
     assert late.result(20) is None

@@ -42,53 +42,53 @@ def taking():
 
 
 def test_one_job_is_taken_at_once(taking):
-    inbox, one = Inbox(), job()
+    inbox, single = Inbox(), job()
     took = taking(inbox)
-    inbox.put(one)
-    assert took.result(10) == [one]
+    inbox.put(single)
+    assert took.result(10) == [single]
 
 
 def test_as_many_as_are_hoped_for_are_waited_for(taking):
     inbox, jobs = Inbox(), [job() for _ in range(5)]
     took = taking(inbox, expected_count=5, linger_s=60)
-    for one in jobs:
+    for queued in jobs:
         assert not took.done()
-        inbox.put(one)
+        inbox.put(queued)
     assert took.result(10) == jobs
 
 
 def test_they_are_waited_for_only_so_long(taking):
-    inbox, one = Inbox(), job()
+    inbox, single = Inbox(), job()
     took = taking(inbox, expected_count=5, linger_s=0.01)
-    inbox.put(one)
-    assert took.result(10) == [one]
+    inbox.put(single)
+    assert took.result(10) == [single]
 
 
 def test_no_more_are_taken_than_fit_and_the_rest_is_not_forgotten(taking):
     inbox, jobs = Inbox(), [job() for _ in range(5)]
-    for one in jobs:
-        inbox.put(one)
+    for queued in jobs:
+        inbox.put(queued)
     assert taking(inbox, limit=3).result(10) == jobs[:3]
     assert taking(inbox).result(10) == jobs[3:]
 
 
 def test_a_closed_inbox_gives_what_it_has_and_then_nothing(taking):
-    inbox, one = Inbox(), job()
-    inbox.put(one)
+    inbox, single = Inbox(), job()
+    inbox.put(single)
     inbox.close()
-    assert taking(inbox, expected_count=9, linger_s=60).result(10) == [one]
+    assert taking(inbox, expected_count=9, linger_s=60).result(10) == [single]
     assert taking(inbox).result(10) == []
 
 
 def test_every_job_of_many_threads_is_taken_once(taking):
     inbox, jobs = Inbox(), [[job() for _ in range(500)] for _ in range(4)]
-    threads = [threading.Thread(target=lambda mine=mine: [inbox.put(one) for one in mine]) for mine in jobs]
+    threads = [threading.Thread(target=lambda part=part: [inbox.put(queued) for queued in part]) for part in jobs]
     for thread in threads:
         thread.start()
     took = []
     while len(took) < 2000:
         took += taking(inbox, expected_count=7, linger_s=0.001, limit=50).result(10)
-    assert sorted(map(id, took)) == sorted(id(one) for mine in jobs for one in mine)
+    assert sorted(map(id, took)) == sorted(id(queued) for part in jobs for queued in part)
 
 
 def test_an_event_loop_awaits_what_became_of_its_units(timeline):
@@ -102,8 +102,8 @@ def test_an_event_loop_awaits_what_became_of_its_units(timeline):
             timeline.enqueue(job(unit, future))
         return await asyncio.gather(*futures, return_exceptions=True)
 
-    told = asyncio.run(ask())
-    assert [one if one == 0 else type(one) for one in told] == [0, Conflict, 0, ZeroDivisionError]
+    outcomes = asyncio.run(ask())
+    assert [outcome if outcome == 0 else type(outcome) for outcome in outcomes] == [0, Conflict, 0, ZeroDivisionError]
 
 
 def test_a_unit_that_nobody_awaits_any_more_is_not_run(timeline):
@@ -162,7 +162,7 @@ def test_what_was_written_is_free_without_a_collection(timeline):
         futures.clear()
         timeline.write(count)
         timeline.write(count)  # the writer has let go of the group before
-        assert [one() for one in alive] == [None] * 4
+        assert [reference() for reference in alive] == [None] * 4
     finally:
         gc.enable()
 
@@ -175,8 +175,8 @@ def test_an_error_without_words_takes_nobody_with_it(timeline):
     timeline.submit(lambda tx: gate.wait(10))
     futures = [timeline.submit(unit) for unit in (count, wordless, lambda tx: next(iter(())), count)]
     gate.set()
-    told = [type(future.exception(10)) for future in futures]
-    assert told == [type(None), Invalid, RuntimeError, type(None)]
+    kinds = [type(future.exception(10)) for future in futures]
+    assert kinds == [type(None), Invalid, RuntimeError, type(None)]
 
 
 def test_whoever_was_told_is_not_told_again(timeline):

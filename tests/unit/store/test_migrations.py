@@ -51,7 +51,7 @@ def differences(store):
             "compare_type": True,
             "compare_server_default": True,
             # an index that is made for one database only is not looked for in the other
-            "include_object": lambda one, *_: getattr(one, "info", {}).get("only", dialect) == dialect,
+            "include_object": lambda element, *_: getattr(element, "info", {}).get("only", dialect) == dialect,
         }
         return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 
@@ -62,10 +62,10 @@ def schema(store):
         look = sa.inspect(connection)
         return {
             name: (
-                [(one["name"], str(one["type"]), one["nullable"]) for one in look.get_columns(name)],
+                [(column["name"], str(column["type"]), column["nullable"]) for column in look.get_columns(name)],
                 look.get_pk_constraint(name)["constrained_columns"],
-                sorted((one["name"], one["column_names"], one["unique"]) for one in look.get_indexes(name)),
-                sorted(one["column_names"] for one in look.get_unique_constraints(name)),
+                sorted((index["name"], index["column_names"], index["unique"]) for index in look.get_indexes(name)),
+                sorted(constraint["column_names"] for constraint in look.get_unique_constraints(name)),
             )
             for name in look.get_table_names()
             if name != "alembic_version"
@@ -119,8 +119,8 @@ def test_the_points_of_the_first_schema_are_kept(bare):
     with bare.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT seq FROM event_cursor").scalar() == 7
     keys = bare.read(lambda tx: metric.series_of(tx, "r", ["a", "b"]))
-    kept = {key: bare.read(lambda tx, id=id: metric.all_points(tx, id)) for key, id in keys.items()}
-    assert {key: points.values.tolist() for key, points in kept.items()} == {"a": [1.5, 2.5], "b": [0.0]}
+    points = {key: bare.read(lambda tx, id=id: metric.all_points(tx, id)) for key, id in keys.items()}
+    assert {key: points.values.tolist() for key, points in points.items()} == {"a": [1.5, 2.5], "b": [0.0]}
     assert bare.read(lambda tx: metric.latest_of(tx, ["r"]))["r"][0][1] == 2.5
 
 
@@ -128,7 +128,7 @@ def test_the_spans_of_older_schemas_are_kept(bare):
     ids = {"trace_id": "BwcHBwcHBwcHBwcHBwcHBw==", "span_id": "CQkJCQkJCQk="}
     inner = {"kvlist_value": {"values": [{"key": "b", "value": {"array_value": {"values": [{"int_value": 2**60}]}}}]}}
     values = [{"string_value": "é"}, {"double_value": "NaN"}, {"bool_value": False}, {"bytes_value": "AAE="}, inner]
-    told = {
+    info = {
         "parent_span_id": "CgoKCgoKCgo=",
         "trace_state": "a=b",
         "name": "step",
@@ -141,7 +141,7 @@ def test_the_spans_of_older_schemas_are_kept(bare):
         "links": [dict(ids)],
         "status": {"message": "no", "code": 2},
     }
-    bodies = [ids | told, {"trace_id": ids["trace_id"], "span_id": "CgoKCgoKCgo=", "name": "root"}]
+    bodies = [ids | info, {"trace_id": ids["trace_id"], "span_id": "CgoKCgoKCgo=", "name": "root"}]
     with bare.engine.begin() as connection:
         migrations._migrate(connection, "0003")
         rows = [
@@ -150,8 +150,8 @@ def test_the_spans_of_older_schemas_are_kept(bare):
         ]
         connection.execute(sa.text("INSERT INTO span VALUES (:trace, :id, :start_ns, :body)"), rows)
     upgrade(bare)
-    kept = bare.read(lambda tx: trace_spans(tx, ["tr-1"]))["tr-1"]
-    assert [span.body for span in kept] == bodies[::-1]
+    spans = bare.read(lambda tx: trace_spans(tx, ["tr-1"]))["tr-1"]
+    assert [span.body for span in spans] == bodies[::-1]
 
 
 def test_upgrading_twice_changes_nothing(bare):

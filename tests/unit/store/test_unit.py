@@ -27,7 +27,7 @@ def insert(name):
 
 
 def names(store):
-    return [one.name for one in store.read(nouns.LEASES.select)]
+    return [lease.name for lease in store.read(nouns.LEASES.select)]
 
 
 def held_back(store):
@@ -71,14 +71,14 @@ class Brittle(Store):
 
 
 def test_nothing_is_acknowledged_when_the_commit_fails(tmp_path):
-    store, told = Brittle(f"sqlite:///{tmp_path / 'meta.db'}"), []
+    store, heard = Brittle(f"sqlite:///{tmp_path / 'meta.db'}"), []
     upgrade(store)
-    store.listeners.append(told.extend)
+    store.listeners.append(heard.extend)
     store.broken = True
     with pytest.raises(StorageFull):
         store.write(lambda tx: bus.emit(tx, "made", "thing", "1"))
     store.broken = False
-    assert told == []
+    assert heard == []
     assert store.read(bus.verify) == 0
     store.write(insert("later"))
     assert names(store) == ["later"]
@@ -86,10 +86,10 @@ def test_nothing_is_acknowledged_when_the_commit_fails(tmp_path):
 
 
 def test_listeners_hear_only_of_what_was_committed(store):
-    told: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
-    store.listeners.append(lambda events: told.put((events[0].id, store.read(bus.verify))))
+    heard: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+    store.listeners.append(lambda events: heard.put((events[0].id, store.read(bus.verify))))
     store.write(lambda tx: bus.emit(tx, "made", "thing", "1"))
-    assert told.get(timeout=10) == ("1", 1)
+    assert heard.get(timeout=10) == ("1", 1)
 
 
 def test_a_listener_that_fails_does_not_stop_the_writer(store):
@@ -114,8 +114,8 @@ def test_a_view_reads_one_snapshot(store):
 
 def test_a_caller_that_went_away_does_not_stop_the_writer(store):
     gate = held_back(store)
-    gone: list[Future] = [store.submit(insert(f"gone{at}")) for at in range(3)]
-    cancelled = [future.cancel() for future in gone]
+    futures: list[Future] = [store.submit(insert(f"gone{at}")) for at in range(3)]
+    cancelled = [future.cancel() for future in futures]
     gate.set()
     store.write(insert("here"))
     assert "here" in names(store)
@@ -177,15 +177,15 @@ def test_a_lone_surrogate_is_invalid(store):
 
 
 def test_times_come_back_to_the_microsecond(store):
-    made = store.write(insert("x"))
-    assert store.read(lambda tx: nouns.LEASES.get(tx, "x")) == made
+    lease = store.write(insert("x"))
+    assert store.read(lambda tx: nouns.LEASES.get(tx, "x")) == lease
 
 
 @pytest.mark.parametrize("text", ["database or disk is full", "No space left on device", "disk I/O error"])
 def test_a_full_disk_has_a_name_and_a_next_step(text):
-    found = translated(sa.exc.OperationalError("x", {}, Exception(text)))
-    assert isinstance(found, StorageFull)
-    assert "Free some space" in str(found)
+    error = translated(sa.exc.OperationalError("x", {}, Exception(text)))
+    assert isinstance(error, StorageFull)
+    assert "Free some space" in str(error)
 
 
 def test_a_network_file_system_is_refused(tmp_path):

@@ -16,9 +16,9 @@ VAULT = Vault(lambda: b"key")
 
 @given(st.text(min_size=1), st.text())
 def test_what_is_sealed_comes_back_and_shows_nothing(text, about):
-    kept = VAULT.seal(text, about)
-    assert VAULT.open(kept, about) == text
-    raw = base64.b64decode(kept.removeprefix(PREFIX))
+    sealed = VAULT.seal(text, about)
+    assert VAULT.open(sealed, about) == text
+    raw = base64.b64decode(sealed.removeprefix(PREFIX))
     assert len(raw) == 12 + len(text.encode()) + 16  # nonce, text, tag
     assert len(text) < 8 or text.encode() not in raw
 
@@ -35,25 +35,25 @@ def test_a_changed_byte_is_noticed(at):
         VAULT.open(PREFIX + base64.b64encode(bytes(raw)).decode(), "a")
 
 
-@pytest.mark.parametrize("kept", [PREFIX, PREFIX + "x", PREFIX + "AAAA", PREFIX + "!!!!"])
-def test_what_was_cut_is_noticed(kept):
+@pytest.mark.parametrize("sealed", [PREFIX, PREFIX + "x", PREFIX + "AAAA", PREFIX + "!!!!"])
+def test_what_was_cut_is_noticed(sealed):
     with pytest.raises(Conflict):
-        VAULT.open(kept, "a")
+        VAULT.open(sealed, "a")
 
 
 def test_a_secret_opens_nowhere_else_and_with_no_other_key():
-    kept = VAULT.seal("secret", "webhook/1")
+    sealed = VAULT.seal("secret", "webhook/1")
     with pytest.raises(Conflict):
-        VAULT.open(kept, "webhook/2")
+        VAULT.open(sealed, "webhook/2")
     with pytest.raises(Conflict):
-        Vault(lambda: b"another").open(kept, "webhook/1")
+        Vault(lambda: b"another").open(sealed, "webhook/1")
 
 
 def test_the_key_of_a_home_is_made_once_and_for_its_owner_alone(tmp_path):
     settings = Settings(home=str(tmp_path / "home"))
     with ThreadPoolExecutor(8) as pool:
-        kept = list(pool.map(lambda number: Vault.of(settings).seal(str(number), "a"), range(32)))
-    assert [Vault.of(settings).open(one, "a") for one in kept] == [str(number) for number in range(32)]
+        sealed = list(pool.map(lambda number: Vault.of(settings).seal(str(number), "a"), range(32)))
+    assert [Vault.of(settings).open(secret, "a") for secret in sealed] == [str(number) for number in range(32)]
     files = [path for path in (tmp_path / "home").iterdir()]
     assert [(path.name, path.stat().st_mode & 0o777) for path in files] == [(KEY_FILE, 0o600)]
 

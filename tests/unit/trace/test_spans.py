@@ -16,12 +16,12 @@ TRACE_ID = f"tr-{TRACE.hex()}"
 
 
 def span(number, *, parent=0, name="", trace=TRACE, start=10, **attributes):
-    made = Span(trace_id=trace, span_id=bytes([number] * 8), name=name or f"step {number}")
-    made.start_time_unix_nano, made.end_time_unix_nano = start * 10**6, (start + 5) * 10**6
-    made.parent_span_id = bytes([parent] * 8) if parent else b""
+    new_span = Span(trace_id=trace, span_id=bytes([number] * 8), name=name or f"step {number}")
+    new_span.start_time_unix_nano, new_span.end_time_unix_nano = start * 10**6, (start + 5) * 10**6
+    new_span.parent_span_id = bytes([parent] * 8) if parent else b""
     for key, text in attributes.items():
-        made.attributes.add(key=key.replace("__", ".")).value.string_value = text
-    return made
+        new_span.attributes.add(key=key.replace("__", ".")).value.string_value = text
+    return new_span
 
 
 def add(store, *items):
@@ -31,7 +31,7 @@ def add(store, *items):
 
 
 def names(store, trace_id=TRACE_ID):
-    return [one.body["name"] for one in store.read(lambda tx: traces.trace_spans(tx, [trace_id]))[trace_id]]
+    return [record.body["name"] for record in store.read(lambda tx: traces.trace_spans(tx, [trace_id]))[trace_id]]
 
 
 def pack_count(store):
@@ -55,10 +55,10 @@ def test_pieces_of_one_trace_that_wait_together_are_one_trace(store):
     child = span(2, parent=1, start=11, mlflow__chat__tokenUsage='{"input_tokens": 3, "output_tokens": 4}')
     assert add(store, ("0", [child]), ("0", [span(1, name="root")])) == [None, None]
     assert names(store) == ["root", "step 2"]
-    found = store.read(lambda tx: traces.get_trace(tx, TRACE_ID))
-    assert (found.state, found.timestamp_ms, found.duration_ms) == ("OK", 10, 5)
-    assert found.info["tags"]["mlflow.traceName"] == "root"
-    assert '"total_tokens":7' in found.info["trace_metadata"]["mlflow.trace.tokenUsage"]
+    stored = store.read(lambda tx: traces.get_trace(tx, TRACE_ID))
+    assert (stored.state, stored.timestamp_ms, stored.duration_ms) == ("OK", 10, 5)
+    assert stored.info["tags"]["mlflow.traceName"] == "root"
+    assert '"total_tokens":7' in stored.info["trace_metadata"]["mlflow.trace.tokenUsage"]
 
 
 def test_a_unit_that_is_tried_again_finds_what_came_as_it_came(store):
@@ -77,16 +77,16 @@ def test_pieces_that_come_one_after_the_other_make_the_same_trace(store):
     child = span(2, parent=1, start=9, mlflow__chat__tokenUsage='{"input_tokens": 3, "output_tokens": 4}')
     add(store, ("0", [span(1, name="root")]))
     add(store, ("0", [child]))
-    found = store.read(lambda tx: traces.get_trace(tx, TRACE_ID))
-    assert (found.state, found.timestamp_ms, found.duration_ms) == ("OK", 9, 6)
-    assert '"total_tokens":7' in found.info["trace_metadata"]["mlflow.trace.tokenUsage"]
+    stored = store.read(lambda tx: traces.get_trace(tx, TRACE_ID))
+    assert (stored.state, stored.timestamp_ms, stored.duration_ms) == ("OK", 9, 6)
+    assert '"total_tokens":7' in stored.info["trace_metadata"]["mlflow.trace.tokenUsage"]
     assert pack_count(store) == 2
 
 
 def test_what_is_refused_leaves_its_neighbours_alone(store):
     other = store.write(lambda tx: create_experiment(tx, "other"))
-    mine, foreign = [span(1)], [span(3, trace=bytes([8] * 16)), span(4)]
-    outcomes = add(store, ("0", mine), (str(other.experiment_id), foreign), ("999", [span(5, trace=bytes([9] * 16))]))
+    own, foreign = [span(1)], [span(3, trace=bytes([8] * 16)), span(4)]
+    outcomes = add(store, ("0", own), (str(other.experiment_id), foreign), ("999", [span(5, trace=bytes([9] * 16))]))
     assert outcomes[0] is None
     assert isinstance(outcomes[1], Invalid)
     assert isinstance(outcomes[2], NotFound)
@@ -99,16 +99,19 @@ def test_pages_by_time_bring_each_trace_once_whatever_comes_meanwhile(store, new
     for number in range(1, 150):
         add(store, ("0", [span(1, trace=number.to_bytes(16, "big"), start=number // 3)]))
     order = [] if newest_first else ["timestamp_ms ASC"]
-    asked = {"filter": "timestamp_ms > 4.5", "order_by": order, "max_results": 20}
-    seen, token = [], ""
+    query = {"filter": "timestamp_ms > 4.5", "order_by": order, "max_results": 20}
+    trace_infos, token = [], ""
     while True:
-        view = functools.partial(traces.search_traces, experiment_ids=["0"], page_token=token, **asked)
+        view = functools.partial(traces.search_traces, experiment_ids=["0"], page_token=token, **query)
         page, token = store.read(view)
-        seen += page
-        add(store, ("0", [span(1, trace=(1000 + len(seen)).to_bytes(16, "big"), start=1000 if newest_first else 5)]))
+        trace_infos += page
+        add(
+            store,
+            ("0", [span(1, trace=(1000 + len(trace_infos)).to_bytes(16, "big"), start=1000 if newest_first else 5)]),
+        )
         if not token:
             break
-    first = [trace for trace in seen if int(trace.trace_id[3:], 16) < 1000]
-    times = [trace.timestamp_ms for trace in seen]
+    first = [trace for trace in trace_infos if int(trace.trace_id[3:], 16) < 1000]
+    times = [trace.timestamp_ms for trace in trace_infos]
     assert times == sorted(times, reverse=newest_first)
     assert sorted(int(trace.trace_id[3:], 16) for trace in first) == list(range(15, 150))

@@ -37,22 +37,22 @@ def names(rows) -> str:
 
 
 def test_an_experiment_is_meant_by_its_id_or_its_name(filled: Store):
-    made = filled.write(lambda tx: tracking.create_experiment(tx, "by name"))
-    filled.write(lambda tx: tracking.create_run(tx, made.experiment_id, name="other"))
-    for told, wanted in (("by name", "other"), (made.experiment_id, "other"), ("0", LETTERS)):
-        rows, _ = filled.read(lambda tx, told=told: browse.rows(tx, browse.Query(experiment=told)))
-        assert sorted(names(rows)) == sorted(wanted)
+    experiment = filled.write(lambda tx: tracking.create_experiment(tx, "by name"))
+    filled.write(lambda tx: tracking.create_run(tx, experiment.experiment_id, name="other"))
+    for reference, expected in (("by name", "other"), (experiment.experiment_id, "other"), ("0", LETTERS)):
+        rows, _ = filled.read(lambda tx, reference=reference: browse.rows(tx, browse.Query(experiment=reference)))
+        assert sorted(names(rows)) == sorted(expected)
     with pytest.raises(NotFound):
         filled.read(lambda tx: browse.rows(tx, browse.Query(experiment="none such")))
 
 
 def walked(store: Store, query: browse.Query, limit: int) -> str:
-    seen, token = "", ""
+    walked_names, mark = "", ""
     while True:
-        rows, token = store.read(lambda tx, token=token: browse.rows(tx, query, after=token, limit=limit))
-        seen += names(rows)
-        if not token:
-            return seen
+        rows, mark = store.read(lambda tx, mark=mark: browse.rows(tx, query, after=mark, limit=limit))
+        walked_names += names(rows)
+        if not mark:
+            return walked_names
 
 
 ORDERS = [
@@ -64,28 +64,28 @@ ORDERS = [
 @pytest.mark.parametrize("order", ORDERS)
 def test_pages_of_any_size_hold_every_run_once_in_the_order_of_the_search(filled: Store, order: str):
     query = browse.Query(order_by=(order,))
-    whole = names(filled.read(lambda tx: tracking.search_runs(tx, ["0"], order_by=[order]))[0])
-    assert {walked(filled, query, limit) for limit in (1, 3, 4, 100)} == {whole}
-    assert sorted(whole) == list(LETTERS)
+    all_names = names(filled.read(lambda tx: tracking.search_runs(tx, ["0"], order_by=[order]))[0])
+    assert {walked(filled, query, limit) for limit in (1, 3, 4, 100)} == {all_names}
+    assert sorted(all_names) == list(LETTERS)
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_page_token_begins_the_page_that_walking_comes_to(filled: Store, order: str):
     query = browse.Query(order_by=(order,), experiment="0")
-    whole = walked(filled, query, 100)
-    total, tokens = filled.read(lambda tx: browse.page_tokens(tx, query, every=10))
-    assert (total, len(tokens)) == (10, 1)
-    rows, following = filled.read(lambda tx: browse.rows(tx, query, after=tokens[0], limit=4))
-    assert names(rows) == whole[:4]
-    assert names(filled.read(lambda tx: browse.rows(tx, query, after=following))[0]) == whole[4:]
+    all_names = walked(filled, query, 100)
+    total, marks = filled.read(lambda tx: browse.page_tokens(tx, query, every=10))
+    assert (total, len(marks)) == (10, 1)
+    rows, following = filled.read(lambda tx: browse.rows(tx, query, after=marks[0], limit=4))
+    assert names(rows) == all_names[:4]
+    assert names(filled.read(lambda tx: browse.rows(tx, query, after=following))[0]) == all_names[4:]
 
 
 def test_a_run_that_is_added_before_a_page_neither_repeats_nor_skips_one(filled: Store):
     query = browse.Query(order_by=("attributes.start_time DESC",))
     first, token = filled.read(lambda tx: browse.rows(tx, query, limit=4))
     filled.write(lambda tx: tracking.create_run(tx, "0", name="new", start_time=from_epoch_ms(9000)))
-    rest, _ = filled.read(lambda tx: browse.rows(tx, query, after=token))
-    assert sorted(names(first) + names(rest)) == list(LETTERS)
+    later, _ = filled.read(lambda tx: browse.rows(tx, query, after=token))
+    assert sorted(names(first) + names(later)) == list(LETTERS)
 
 
 def test_a_page_holds_the_values_of_its_columns_and_tells_nan_from_missing(filled: Store):
@@ -117,17 +117,17 @@ def test_a_column_that_cannot_be_is_named(filled: Store, column: str):
 
 
 def test_keys_tell_what_runs_differ_in(filled: Store):
-    found = {(key.entity, key.name): key for key in filled.read(lambda tx: browse.keys(tx, browse.Query()))}
-    assert (found["metric", "loss"].seen_count, found["metric", "loss"].varies) == (8, True)
-    assert (found["param", "seed"].seen_count, found["param", "seed"].varies) == (10, False)
-    assert found["param", "x.y"].varies
-    assert ("tag", "mlflow.runName") in found
+    key_table = {(key.entity, key.name): key for key in filled.read(lambda tx: browse.keys(tx, browse.Query()))}
+    assert (key_table["metric", "loss"].seen_count, key_table["metric", "loss"].varies) == (8, True)
+    assert (key_table["param", "seed"].seen_count, key_table["param", "seed"].varies) == (10, False)
+    assert key_table["param", "x.y"].varies
+    assert ("tag", "mlflow.runName") in key_table
 
 
 def test_keys_of_runs_that_do_not_match_come_last_and_unseen(filled: Store):
     query = browse.Query(filter="attributes.run_name = 'a'")
-    found = filled.read(lambda tx: browse.keys(tx, query))
-    assert (found[-1].name, found[-1].seen_count) == ("x.y", 0)
+    key_list = filled.read(lambda tx: browse.keys(tx, query))
+    assert (key_list[-1].name, key_list[-1].seen_count) == ("x.y", 0)
 
 
 def test_values_are_completed_by_their_beginning(filled: Store):
@@ -137,18 +137,18 @@ def test_values_are_completed_by_their_beginning(filled: Store):
 
 
 def test_groups_count_their_runs_and_span_their_metrics(filled: Store):
-    found, count = filled.read(
+    groups, count = filled.read(
         lambda tx: browse.groups(tx, browse.Query(), by="params.model", metrics=["metrics.loss"])
     )
-    assert [(group.value, group.count) for group in found] == [("tree", 6), ("linear", 4)]
-    span = found[0].metrics[0]
+    assert [(group.value, group.count) for group in groups] == [("tree", 6), ("linear", 4)]
+    span = groups[0].metrics[0]
     assert (count, span.low, span.high) == (2, 0.1, 0.4)
     assert span.mean == pytest.approx((0.1 + 0.4 + 0.2 + 0.3) / 4)
 
 
 def test_runs_without_the_key_are_a_group_of_their_own(filled: Store):
-    found, _ = filled.read(lambda tx: browse.groups(tx, browse.Query(), by="params.x.y"))
-    assert [(group.value, group.count) for group in found] == [(None, 9), ("z", 1)]
+    groups, _ = filled.read(lambda tx: browse.groups(tx, browse.Query(), by="params.x.y"))
+    assert [(group.value, group.count) for group in groups] == [(None, 9), ("z", 1)]
 
 
 @pytest.mark.parametrize("by", ["attributes.nope", "metrics.loss", "model"])
@@ -191,56 +191,56 @@ def line(values, **window):
 
 
 def test_few_points_come_back_as_they_are():
-    found = line([1.0, 3.0, 2.0], buckets=10)
-    assert found.x == [0, 1, 2]
-    assert found.low == found.high == found.last == [1, 3, 2]
+    series = line([1.0, 3.0, 2.0], buckets=10)
+    assert series.x == [0, 1, 2]
+    assert series.low == series.high == series.last == [1, 3, 2]
 
 
 def test_a_bucket_keeps_its_extremes_and_its_last_point():
     values = [math.sin(at) for at in range(10_000)]
     values[4321] = 99.0
-    found = line(values, buckets=100)
-    assert len(found.x) == 100
-    assert (max(found.high), min(found.low)) == (99.0, min(values))
-    assert (found.x[-1], found.last[-1], found.total) == (9999, values[-1], 10_000)
-    assert all(low <= last <= high for low, last, high in zip(found.low, found.last, found.high, strict=True))
+    series = line(values, buckets=100)
+    assert len(series.x) == 100
+    assert (max(series.high), min(series.low)) == (99.0, min(values))
+    assert (series.x[-1], series.last[-1], series.total) == (9999, values[-1], 10_000)
+    assert all(low <= last <= high for low, last, high in zip(series.low, series.last, series.high, strict=True))
 
 
 def test_a_gap_in_the_axis_leaves_no_empty_bucket():
-    made = points_of((1, step, 1.0) for step in [*range(50), *range(9000, 9050)])
-    found = line_of(made, run_id="r", key="m", window=Window(buckets=20))
-    assert all(low is not None for low in found.low)
-    assert found.x[-1] == 9049
+    points = points_of((1, step, 1.0) for step in [*range(50), *range(9000, 9050)])
+    series = line_of(points, run_id="r", key="m", window=Window(buckets=20))
+    assert all(low is not None for low in series.low)
+    assert series.x[-1] == 9049
 
 
 def test_a_window_shows_its_part_in_full_and_tells_the_whole_span():
-    found = line([float(at) for at in range(1000)], buckets=50, low=100, high=120)
-    assert (found.x[0], found.x[-1], len(found.x)) == (100, 120, 21)
-    assert (found.first_x, found.last_x) == (0, 999)
+    series = line([float(at) for at in range(1000)], buckets=50, low=100, high=120)
+    assert (series.x[0], series.x[-1], len(series.x)) == (100, 120, 21)
+    assert (series.first_x, series.last_x) == (0, 999)
 
 
 def test_nan_is_null_only_where_nothing_else_is_in_the_bucket():
-    found = line([1.0, math.nan] * 500 + [math.nan] * 1000, buckets=4)
-    assert (found.low[0], found.high[0]) == (1.0, 1.0)
-    assert found.high[-1] is None
+    series = line([1.0, math.nan] * 500 + [math.nan] * 1000, buckets=4)
+    assert (series.low[0], series.high[0]) == (1.0, 1.0)
+    assert series.high[-1] is None
 
 
 def test_points_of_one_step_share_a_place():
-    made = points_of((at, 0, float(at)) for at in range(100))
-    found = line_of(made, run_id="r", key="m", window=Window(buckets=10))
-    assert (found.x, found.low, found.high, found.last) == ([0], [0], [99], [99])
+    points = points_of((at, 0, float(at)) for at in range(100))
+    series = line_of(points, run_id="r", key="m", window=Window(buckets=10))
+    assert (series.x, series.low, series.high, series.last) == ([0], [0], [99], [99])
 
 
 def test_lines_of_several_runs_and_keys_come_at_once_relative_to_their_beginning(filled: Store):
     ids = [row.run_id for row in filled.read(lambda tx: browse.rows(tx, browse.Query(order_by=("run_name",))))[0]]
-    found = filled.read(lambda tx: lines(tx, ids[:2], ["loss", "nope"], Window(axis="relative")))
-    assert [(one.run_id, one.key, one.total) for one in found] == [
+    series_list = filled.read(lambda tx: lines(tx, ids[:2], ["loss", "nope"], Window(axis="relative")))
+    assert [(series.run_id, series.key, series.total) for series in series_list] == [
         (ids[0], "loss", 1), (ids[0], "nope", 0), (ids[1], "loss", 0), (ids[1], "nope", 0)
     ]  # fmt: skip
-    assert found[0].x == [1 - 1000]
+    assert series_list[0].x == [1 - 1000]
 
 
-@pytest.mark.parametrize("asked", [([], ["a"]), (["r"], []), (["r"] * 30, ["a"] * 30)])
-def test_no_lines_and_too_many_are_refused(filled: Store, asked):
+@pytest.mark.parametrize("arguments", [([], ["a"]), (["r"], []), (["r"] * 30, ["a"] * 30)])
+def test_no_lines_and_too_many_are_refused(filled: Store, arguments):
     with pytest.raises(Invalid):
-        filled.read(lambda tx: lines(tx, *asked, Window()))
+        filled.read(lambda tx: lines(tx, *arguments, Window()))

@@ -23,8 +23,8 @@ def test_ids_count_up_from_one_even_when_made_at_once(store: Store):
 
 
 def test_a_name_stays_taken_after_deletion(store: Store):
-    made = store.write(lambda tx: tracking.create_experiment(tx, "churn"))
-    store.write(lambda tx: tracking.delete_experiment(tx, made.experiment_id))
+    experiment = store.write(lambda tx: tracking.create_experiment(tx, "churn"))
+    store.write(lambda tx: tracking.delete_experiment(tx, experiment.experiment_id))
     with pytest.raises(Conflict):
         store.write(lambda tx: tracking.create_experiment(tx, "churn"))
     with pytest.raises(NotActive):
@@ -32,24 +32,24 @@ def test_a_name_stays_taken_after_deletion(store: Store):
 
 
 def test_deleting_an_experiment_hides_its_runs_until_it_is_restored(store: Store):
-    made = store.write(lambda tx: tracking.ensure_experiment(tx, "churn"))
-    run = store.write(lambda tx: tracking.create_run(tx, made.experiment_id))
-    store.write(lambda tx: tracking.delete_experiment(tx, made.experiment_id))
+    experiment = store.write(lambda tx: tracking.ensure_experiment(tx, "churn"))
+    run = store.write(lambda tx: tracking.create_run(tx, experiment.experiment_id))
+    store.write(lambda tx: tracking.delete_experiment(tx, experiment.experiment_id))
     assert store.read(lambda tx: tracking.get_run(tx, run.run_id)).lifecycle == "deleted"
-    store.write(lambda tx: tracking.restore_experiment(tx, made.experiment_id))
+    store.write(lambda tx: tracking.restore_experiment(tx, experiment.experiment_id))
     assert store.read(lambda tx: tracking.get_run(tx, run.run_id)).lifecycle == "active"
     with pytest.raises(NotFound):
-        store.write(lambda tx: tracking.restore_experiment(tx, made.experiment_id))
+        store.write(lambda tx: tracking.restore_experiment(tx, experiment.experiment_id))
 
 
 def test_every_change_is_an_event_but_no_metric_is(store: Store):
-    made = store.write(lambda tx: tracking.create_experiment(tx, "churn"))
-    run = store.write(lambda tx: tracking.create_run(tx, made.experiment_id))
+    experiment = store.write(lambda tx: tracking.create_experiment(tx, "churn"))
+    run = store.write(lambda tx: tracking.create_run(tx, experiment.experiment_id))
     store.write(lambda tx: tracking.log_batch(tx, run.run_id, tags={"a": "b"}))
     for _ in range(2):
         store.write(lambda tx: tracking.update_run(tx, run.run_id, status="FINISHED"))
-    told = [(e.verb, e.noun) for e in store.read(lambda tx: event.after(tx, 0))]
-    assert told == [("created", "experiment"), ("created", "run"), ("finished", "run")]
+    changes = [(e.verb, e.noun) for e in store.read(lambda tx: event.after(tx, 0))]
+    assert changes == [("created", "experiment"), ("created", "run"), ("finished", "run")]
 
 
 def test_a_folder_lists_its_files_and_folders_and_no_neighbour(store: Store):

@@ -41,25 +41,25 @@ def test_a_model_is_a_folder_of_the_run_that_made_it(store):
     assert names(store, run_id, "clf") == [("data", True), ("MLmodel", False)]
     assert names(store, run_id, "clf/data") == [("coef.json", False)]
     assert names(store, run_id, "plots") == [("roc.txt", False)]
-    found = store.read(lambda tx: files.file_of(tx, run_id, "clf/data/coef.json"))
-    assert (found.hash, found.size) == ("a0", 2)
-    for lacking in ("clf", "clf/none", "clfx/MLmodel", "MLmodel"):
+    entry = store.read(lambda tx: files.file_of(tx, run_id, "clf/data/coef.json"))
+    assert (entry.hash, entry.size) == ("a0", 2)
+    for missing in ("clf", "clf/none", "clfx/MLmodel", "MLmodel"):
         with pytest.raises(NotFound):
-            store.read(lambda tx, path=lacking: files.file_of(tx, run_id, path))
+            store.read(lambda tx, path=missing: files.file_of(tx, run_id, path))
 
 
 def test_of_models_with_one_name_the_last_has_it(store):
     run_id = trained(store, coefficients="a", models=3)
     assert [name for name, _ in names(store, run_id)] == ["clf", "clf@0", "clf@1", "plots"]
     at = {folder: f"{folder}/data/coef.json" for folder in ("clf", "clf@0")}
-    found = {folder: store.read(lambda tx, p=path: files.file_of(tx, run_id, p)).hash for folder, path in at.items()}
-    assert found == {"clf": "a2", "clf@0": "a0"}
+    hashes = {folder: store.read(lambda tx, p=path: files.file_of(tx, run_id, p)).hash for folder, path in at.items()}
+    assert hashes == {"clf": "a2", "clf@0": "a0"}
 
 
 def test_runs_are_compared_with_the_models_that_they_made(store):
     before, after = trained(store, coefficients="a"), trained(store, coefficients="bb", models=2)
     diff = store.read(lambda tx: files.diff_runs(tx, before, after))
-    assert [(one.path, one.change, one.before_size, one.after_size) for one in diff.changes] == [
+    assert [(change.path, change.change, change.before_size, change.after_size) for change in diff.changes] == [
         ("clf/data/coef.json", "changed", 2, 3),
         ("clf@0/MLmodel", "added", -1, 4),
         ("clf@0/data/coef.json", "added", -1, 3),

@@ -63,10 +63,10 @@ def test_the_latest_point_is_the_greatest_by_step_then_time_then_value(store: St
     run_id = fresh_run(store)
     for batch in batches:
         log(store, run_id, *batch)
-    found = latest(store, run_id)
+    latest_points = latest(store, run_id)
     for key in {metric.key for batch in batches for metric in batch}:
         best = max(rank(metric) for batch in batches for metric in batch if metric.key == key)
-        assert rank(found[key]) == best
+        assert rank(latest_points[key]) == best
 
 
 @LENIENT
@@ -76,10 +76,10 @@ def test_exact_duplicates_are_kept_once_however_often_they_come(store: Store, ba
     log(store, run_id, *batch)
     log(store, run_id, *batch, *batch)
     for key in ("a", "b/c"):
-        kept = history(store, run_id, key)
-        wanted = {(*rank(metric), math.isnan(metric.value)) for metric in batch if metric.key == key}
-        assert {(*rank(metric), math.isnan(metric.value)) for metric in kept} == wanted
-        assert len(kept) == len(wanted)
+        stored = history(store, run_id, key)
+        distinct = {(*rank(metric), math.isnan(metric.value)) for metric in batch if metric.key == key}
+        assert {(*rank(metric), math.isnan(metric.value)) for metric in stored} == distinct
+        assert len(stored) == len(distinct)
 
 
 def test_infinities_are_kept_as_the_largest_finite_numbers(store: Store):
@@ -92,8 +92,8 @@ def test_infinities_are_kept_as_the_largest_finite_numbers(store: Store):
 def test_history_is_ordered_by_time_then_step_then_value(store: Store):
     run_id = fresh_run(store)
     log(store, run_id, point(3, 2, 0), point(1, 1, 5), point(2, 1, 4), point(1, 1, 4))
-    found = history(store, run_id, "m")
-    assert [(p.timestamp_ms, p.step, p.value) for p in found] == [(1, 4, 1), (1, 4, 2), (1, 5, 1), (2, 0, 3)]
+    points = history(store, run_id, "m")
+    assert [(p.timestamp_ms, p.step, p.value) for p in points] == [(1, 4, 1), (1, 4, 2), (1, 5, 1), (2, 0, 3)]
 
 
 def test_a_batch_with_one_bad_thing_keeps_nothing(store: Store):
@@ -150,9 +150,9 @@ def test_many_writers_at_once_leave_one_latest_point(store: Store):
 
 
 def test_a_run_made_again_under_its_id_is_the_same_run(store: Store):
-    wanted = uuid.uuid4().hex
-    first = store.write(lambda tx: tracking.create_run(tx, "0", run_id=wanted, name="one"))
-    again = store.write(lambda tx: tracking.create_run(tx, "0", run_id=wanted, name="two"))
+    new_id = uuid.uuid4().hex
+    first = store.write(lambda tx: tracking.create_run(tx, "0", run_id=new_id, name="one"))
+    again = store.write(lambda tx: tracking.create_run(tx, "0", run_id=new_id, name="two"))
     assert (again.run_id, again.name) == (first.run_id, "one")
 
 
@@ -203,7 +203,7 @@ def test_many_keys_are_packed_by_series_and_each_is_read_whole(store: Store):
     assert tails < 10
     assert blocks >= 500
     for at in (0, 1, 250, 499):
-        assert [one.value for one in history(store, run_id, keys[at])] == [step + at / 1000 for step in range(100)]
+        assert [point.value for point in history(store, run_id, keys[at])] == [step + at / 1000 for step in range(100)]
     assert latest(store, run_id)["k499"].step == 99
 
 
@@ -218,7 +218,7 @@ def test_writers_of_one_run_lose_nothing_while_its_tail_is_packed(store: Store):
         list(pool.map(write, range(8)))
     assert rows_and_blocks(store)[1] > 0
     for writer in range(8):
-        assert [one.step for one in history(store, run_id, f"w{writer}-7")] == list(range(80))
+        assert [point.step for point in history(store, run_id, f"w{writer}-7")] == list(range(80))
 
 
 def test_many_points_at_once_become_a_block(store: Store):
@@ -233,9 +233,9 @@ def test_many_points_at_once_become_a_block(store: Store):
 
 
 def test_points_of_runs_that_are_not_there_or_deleted_are_refused_alone(store: Store):
-    good, gone = fresh_run(store), fresh_run(store)
-    store.write(lambda tx: tracking.delete_run(tx, gone))
-    futures = [store.gather(tracking.log_metrics, (run, [point(1)])) for run in (good, "nothere", gone, good)]
+    good, deleted = fresh_run(store), fresh_run(store)
+    store.write(lambda tx: tracking.delete_run(tx, deleted))
+    futures = [store.gather(tracking.log_metrics, (run, [point(1)])) for run in (good, "nothere", deleted, good)]
     assert [type(future.exception(10)) for future in futures] == [type(None), NotFound, NotActive, type(None)]
     assert len(history(store, good, "m")) == 1
 
@@ -249,17 +249,17 @@ def test_pages_give_the_whole_series_whatever_comes_in_between(store: Store, bat
     run_id = fresh_run(store)
     for batch in batches:
         log(store, run_id, *(point(1, at, step) for at, step in batch))
-    wanted, seen, token = history(store, run_id, "m"), [], ""
+    complete, paged, token = history(store, run_id, "m"), [], ""
     while True:
         points, token = store.read(
             lambda tx, t=token: tracking.metric_history(tx, run_id, "m", limit=size, page_token=t)
         )
-        seen += zip(points.timestamps_ms.tolist(), points.steps.tolist(), strict=True)
+        paged += zip(points.timestamps_ms.tolist(), points.steps.tolist(), strict=True)
         assert points.total <= size
         if not token:
             break
         log(store, run_id, point(1, 0, -1))  # before the page that is next: no page moves
-    assert [pair for pair in seen if pair[1] >= 0] == [(p.timestamp_ms, p.step) for p in wanted]
+    assert [pair for pair in paged if pair[1] >= 0] == [(p.timestamp_ms, p.step) for p in complete]
 
 
 def test_a_page_token_of_another_kind_is_refused(store: Store):

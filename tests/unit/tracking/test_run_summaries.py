@@ -27,9 +27,9 @@ def settled(store) -> None:
 
 
 def searched(store):
-    found, _ = store.read(lambda tx: tracking.search_runs(tx, ["0"]))
+    runs, _ = store.read(lambda tx: tracking.search_runs(tx, ["0"]))
     settled(store)
-    return found
+    return runs
 
 
 def summaries(store) -> list[str]:
@@ -60,8 +60,8 @@ def from_rows(store, run_id: str):
 
     def unit(tx):
         run_summary.drop(tx, [run_id])
-        found = rows.find(tx, run_id)
-        raise Undone(found)
+        run = rows.find(tx, run_id)
+        raise Undone(run)
 
     with pytest.raises(Undone) as undone:
         store.write(unit)
@@ -73,11 +73,11 @@ class Undone(Exception):
 
 
 def test_a_run_is_the_same_from_its_summary_as_from_its_rows(store, run_id):
-    (found,) = searched(store)
+    (run,) = searched(store)
     assert summaries(store) == [run_id]
-    assert msgspec.json.encode(found) == msgspec.json.encode(from_rows(store, run_id))
-    assert (found.metrics[0], math.isnan(found.metrics[1].value)) == (POINT, True)
-    assert (found.params, found.inputs) == ({"lr": "0.1"}, (DATASET,))
+    assert msgspec.json.encode(run) == msgspec.json.encode(from_rows(store, run_id))
+    assert (run.metrics[0], math.isnan(run.metrics[1].value)) == (POINT, True)
+    assert (run.params, run.inputs) == ({"lr": "0.1"}, (DATASET,))
 
 
 def log_again(tx, run_id):
@@ -111,9 +111,9 @@ def test_after_a_change_nobody_is_told_what_was(store, run_id, change):
     (before,) = searched(store)
     store.write(lambda tx: CHANGES[change](tx, run_id))
     assert summaries(store) == []
-    (found,) = searched(store)
-    assert found != before
-    assert msgspec.json.encode(found) == msgspec.json.encode(from_rows(store, run_id))
+    (run,) = searched(store)
+    assert run != before
+    assert msgspec.json.encode(run) == msgspec.json.encode(from_rows(store, run_id))
     assert summaries(store) == ([] if change == "status" else [run_id])
 
 
@@ -153,10 +153,10 @@ def test_a_run_that_changed_since_it_was_missed_gets_the_summary_of_now(store):
     handed = []
 
     def view(tx):
-        found = tracking.search_runs(tx, ["0"])
+        page = tracking.search_runs(tx, ["0"])
         handed.extend(tx.background_writes)
         tx.background_writes.clear()
-        return found
+        return page
 
     store.read(view)
     store.write(lambda tx: tracking.log_batch(tx, run_id, tags={"t": "2"}))
@@ -171,8 +171,8 @@ def test_of_a_huge_page_only_some_summaries_are_made_at_once(store, monkeypatch)
     for at in range(5):
         finished(store, params={f"p{number}": str(at) for number in range(2)})
     assert len(searched(store)) == 5
-    made = len(summaries(store))
-    assert 0 < made < 5
+    count = len(summaries(store))
+    assert 0 < count < 5
     for _ in range(5):
         searched(store)
     assert len(summaries(store)) == 5
@@ -224,8 +224,8 @@ def test_a_maker_that_fails_fails_nobody_and_rests(store, monkeypatch, caplog):
     run_id = finished(store)
     tries = []
 
-    def fail(tx, found):
-        tries.append(found)
+    def fail(tx, items):
+        tries.append(items)
         raise RuntimeError("no room")
 
     monkeypatch.setattr(run_summary, "save", fail)
@@ -258,5 +258,5 @@ def test_nobody_is_told_what_was_however_views_and_changes_meet(store, holds):
                 act.result()
         settled(store)
         for run in searched(store):
-            told = run.tags.get("t") if holds == "bare" else run.metrics[0].value
-            assert told == (str(number) if holds == "bare" else float(number))
+            value = run.tags.get("t") if holds == "bare" else run.metrics[0].value
+            assert value == (str(number) if holds == "bare" else float(number))

@@ -41,12 +41,12 @@ def filled(store: Store) -> Store:
 
 
 def names(store: Store, filter: str = "", **how) -> str:
-    found, _ = store.read(lambda tx: tracking.search_runs(tx, ["0"], filter=filter, **how))
-    return "".join(run.name for run in found)
+    runs, _ = store.read(lambda tx: tracking.search_runs(tx, ["0"], filter=filter, **how))
+    return "".join(run.name for run in runs)
 
 
 @pytest.mark.parametrize(
-    ("filter", "wanted"),
+    ("filter", "expected"),
     [
         ("", "dcba"),
         ("metrics.auc > 0.6", "a"),
@@ -80,12 +80,12 @@ def names(store: Store, filter: str = "", **how) -> str:
         ("tags.team = '''; DROP TABLE run; --'", ""),
     ],
 )
-def test_a_filter_finds_what_it_says(filled: Store, filter: str, wanted: str):
-    assert names(filled, filter) == wanted
+def test_a_filter_finds_what_it_says(filled: Store, filter: str, expected: str):
+    assert names(filled, filter) == expected
 
 
 @pytest.mark.parametrize(
-    ("order", "wanted"),
+    ("order", "expected"),
     [
         (["metrics.auc"], "bacd"),
         (["metrics.auc DESC"], "abcd"),
@@ -97,8 +97,8 @@ def test_a_filter_finds_what_it_says(filled: Store, filter: str, wanted: str):
         (["metrics.`auc` asc"], "bacd"),
     ],
 )
-def test_an_order_puts_missing_values_last_and_nan_just_before(filled: Store, order: list[str], wanted: str):
-    assert names(filled, order_by=order) == wanted
+def test_an_order_puts_missing_values_last_and_nan_just_before(filled: Store, order: list[str], expected: str):
+    assert names(filled, order_by=order) == expected
 
 
 @pytest.mark.parametrize(
@@ -154,27 +154,27 @@ def test_questions_of_one_shape_are_answered_by_their_own_values(store: Store):
         assert names(store, f"tags.text = '{value}' AND run_name = 'is {value}'") == f"is {value}"
     ids = [run.run_id for run in store.read(lambda tx: tracking.search_runs(tx, ["0"]))[0]]
     for some in (ids[:2], ids[2:4], ids[:3]):
-        listed = ", ".join(f"'{one}'" for one in some)
-        found, _ = store.read(lambda tx, listed=listed: tracking.search_runs(tx, ["0"], filter=f"run_id IN ({listed})"))
-        assert {run.run_id for run in found} == set(some)
+        listed = ", ".join(f"'{run_id}'" for run_id in some)
+        runs, _ = store.read(lambda tx, listed=listed: tracking.search_runs(tx, ["0"], filter=f"run_id IN ({listed})"))
+        assert {run.run_id for run in runs} == set(some)
 
 
 def test_no_experiment_has_no_runs(filled: Store):
     for order in ([], ["metrics.auc DESC"]):
-        found = filled.read(lambda tx, order=order: tracking.search_runs(tx, [], order_by=order))
-        assert found == ([], "")
+        page = filled.read(lambda tx, order=order: tracking.search_runs(tx, [], order_by=order))
+        assert page == ([], "")
 
 
 def test_pages_follow_each_other_without_gap_or_overlap(filled: Store):
-    seen, token = "", ""
+    collected, token = "", ""
     while True:
-        found, token = filled.read(
+        page, token = filled.read(
             lambda tx, token=token: tracking.search_runs(tx, ["0"], max_results=1, page_token=token)
         )
-        seen += "".join(run.name for run in found)
+        collected += "".join(run.name for run in page)
         if not token:
             break
-    assert seen == "dcba"
+    assert collected == "dcba"
 
 
 class Position(NamedTuple):
@@ -194,15 +194,15 @@ def test_a_page_token_holds_its_place():
 
 
 def test_deleted_runs_are_found_only_when_asked_for(filled: Store):
-    found, _ = filled.read(lambda tx: tracking.search_runs(tx, ["0"], filter="run_name = 'b'"))
-    filled.write(lambda tx: tracking.run.delete_run(tx, found[0].run_id))
+    runs, _ = filled.read(lambda tx: tracking.search_runs(tx, ["0"], filter="run_name = 'b'"))
+    filled.write(lambda tx: tracking.run.delete_run(tx, runs[0].run_id))
     assert names(filled) == "dca"
     assert names(filled, view="DELETED_ONLY") == "b"
     assert names(filled, view="ALL") == "dcba"
 
 
 @pytest.mark.parametrize(
-    ("text", "pattern", "wanted"),
+    ("text", "pattern", "matches"),
     [
         ("abc", "a%", True),
         ("abc", "%c", True),
@@ -214,5 +214,5 @@ def test_deleted_runs_are_found_only_when_asked_for(filled: Store):
         ("abc", "abcd", False),
     ],
 )
-def test_like_means_the_same_as_in_sql(text: str, pattern: str, wanted: bool):
-    assert like(text, pattern) is wanted
+def test_like_means_the_same_as_in_sql(text: str, pattern: str, matches: bool):
+    assert like(text, pattern) is matches

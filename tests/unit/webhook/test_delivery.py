@@ -36,12 +36,12 @@ def receiver():
     opened.close()
 
 
-def told(receiver, *events: str, **more) -> WebhookFields:
+def webhook_request(receiver, *events: str, **more) -> WebhookFields:
     return WebhookFields(name="hook", url=f"{receiver.url}/hook", events=events or webhook.EVENTS, **more)
 
 
-def subscribe(store, asked: WebhookFields) -> Webhook:
-    return store.write(lambda tx: webhook.create_webhook(tx, asked, private=True, seal=VAULT.seal))
+def subscribe(store, request: WebhookFields) -> Webhook:
+    return store.write(lambda tx: webhook.create_webhook(tx, request, private=True, seal=VAULT.seal))
 
 
 @pytest.fixture
@@ -74,10 +74,10 @@ def documents(receiver) -> list[dict]:
 
 
 def test_what_happens_to_a_model_is_told_in_its_order(timed, courier, receiver):
-    subscribe(timed, told(receiver))
+    subscribe(timed, webhook_request(receiver))
     register(timed)
     run(courier)
-    assert [(one["entity"], one["action"]) for one in documents(receiver)] == [
+    assert [(document["entity"], document["action"]) for document in documents(receiver)] == [
         ("registered_model", "created"),
         ("model_version", "created"),
         ("model_version_tag", "set"),
@@ -89,14 +89,14 @@ def test_what_happens_to_a_model_is_told_in_its_order(timed, courier, receiver):
 
 
 def test_what_happens_to_a_prompt_is_told_as_such(timed, courier, receiver):
-    subscribe(timed, told(receiver))
+    subscribe(timed, webhook_request(receiver))
     register(timed, "greet", prompt=True)
     run(courier)
-    assert [one["entity"] for one in documents(receiver)][:2] == ["prompt", "prompt_version"]
+    assert [document["entity"] for document in documents(receiver)][:2] == ["prompt", "prompt_version"]
 
 
 def test_what_is_told_is_how_it_stood_when_it_happened(timed, courier, receiver):
-    subscribe(timed, told(receiver, "model_version_tag.set", "prompt_version.created"))
+    subscribe(timed, webhook_request(receiver, "model_version_tag.set", "prompt_version.created"))
     register(timed)
     for value in ("one", "two"):
         timed.write(lambda tx, value=value: registry.tag_version(tx, "churn", 1, key="k", value=value))
@@ -106,7 +106,7 @@ def test_what_is_told_is_how_it_stood_when_it_happened(timed, courier, receiver)
     timed.write(lambda tx: registry.delete_version(tx, "churn", 1))
     run(courier)
     version = {"name": "churn", "version": "1", "key": "k"}
-    assert [one["data"] for one in documents(receiver)] == [
+    assert [document["data"] for document in documents(receiver)] == [
         version | {"value": "v"},
         version | {"value": "one"},
         version | {"value": "two"},
@@ -115,7 +115,7 @@ def test_what_is_told_is_how_it_stood_when_it_happened(timed, courier, receiver)
 
 
 def test_what_happens_at_the_same_time_is_told_in_the_order_of_its_commits(timed, courier, receiver):
-    subscribe(timed, told(receiver, "model_version_tag.set"))
+    subscribe(timed, webhook_request(receiver, "model_version_tag.set"))
     register(timed)
     for number in range(10):
         units = [
@@ -127,24 +127,24 @@ def test_what_happens_at_the_same_time_is_told_in_the_order_of_its_commits(timed
     run(courier)
     deliveries = [headers["x-mlflow-delivery-id"] for _, headers, _ in receiver.requests]
     assert (len(deliveries), deliveries) == (41, sorted(deliveries))
-    stands = timed.read(lambda tx: registry.get_version(tx, "churn", 1)).tags["k"]
-    assert documents(receiver)[-1]["data"]["value"] == stands
+    current = timed.read(lambda tx: registry.get_version(tx, "churn", 1)).tags["k"]
+    assert documents(receiver)[-1]["data"]["value"] == current
 
 
 def test_what_a_release_with_a_cursor_had_not_heard_is_told(timed, receiver):
     register(timed, "heard")
     timed.write(lambda tx: events.move_cursor(tx, "webhooks", events.head(tx)[0]))
     register(timed, "unheard")
-    subscribe(timed, told(receiver, "registered_model.created"))
+    subscribe(timed, webhook_request(receiver, "registered_model.created"))
     courier = WebhookDispatcher(timed, Settings(webhook_private=True, secret_key=KEY))
     assert timed.write(webhook.record_unread) > 0
     assert timed.write(webhook.record_unread) == 0
     run(courier)
-    assert [one["data"]["name"] for one in documents(receiver)] == ["unheard"]
+    assert [document["data"]["name"] for document in documents(receiver)] == ["unheard"]
 
 
 def test_a_change_that_is_undone_tells_nobody(timed, courier, receiver):
-    subscribe(timed, told(receiver))
+    subscribe(timed, webhook_request(receiver))
 
     def undone(tx):
         registry.create_model(tx, "churn")
@@ -165,18 +165,18 @@ def test_an_event_has_the_fields_that_the_stock_server_gives_it(called):
 
 
 def test_only_what_was_asked_for_is_told_and_nothing_twice(timed, courier, receiver):
-    subscribe(timed, told(receiver, "model_version.created"))
-    subscribe(timed, told(receiver, "prompt.created"))
-    asleep = told(receiver, "model_version.created", status="DISABLED")
+    subscribe(timed, webhook_request(receiver, "model_version.created"))
+    subscribe(timed, webhook_request(receiver, "prompt.created"))
+    asleep = webhook_request(receiver, "model_version.created", status="DISABLED")
     subscribe(timed, asleep)
     register(timed)
     run(courier)
     run(courier)
-    assert [one["entity"] for one in documents(receiver)] == ["model_version"]
+    assert [document["entity"] for document in documents(receiver)] == ["model_version"]
 
 
 def test_a_body_is_signed_with_the_secret(timed, courier, receiver):
-    subscribe(timed, told(receiver, "registered_model.created", secret=SECRET))
+    subscribe(timed, webhook_request(receiver, "registered_model.created", secret=SECRET))
     register(timed)
     run(courier)
     ((_, headers, body),) = receiver.requests
@@ -189,7 +189,7 @@ def test_a_receiver_that_fails_is_tried_again_until_it_answers(timed, clock):
     answers = [(500, b"", "text/plain"), (429, b"", "text/plain"), (200, b"", "text/plain")]
     flaky = Receiver(lambda path, body: answers.pop(0))
     courier = WebhookDispatcher(timed, Settings(webhook_private=True, secret_key=KEY))
-    subscribe(timed, told(flaky, "registered_model.created"))
+    subscribe(timed, webhook_request(flaky, "registered_model.created"))
     register(timed)
     for _ in range(5):
         run(courier)
@@ -203,7 +203,7 @@ def test_a_receiver_that_fails_is_tried_again_until_it_answers(timed, clock):
 
 def test_a_redirect_is_not_followed(timed, courier):
     sly = Receiver(lambda path, body: (302, b"", "text/plain"))
-    subscribe(timed, told(sly, "registered_model.created"))
+    subscribe(timed, webhook_request(sly, "registered_model.created"))
     register(timed)
     run(courier)
     sly.close()
@@ -213,16 +213,16 @@ def test_a_redirect_is_not_followed(timed, courier):
 
 def test_an_inner_address_that_came_in_earlier_is_refused_when_it_is_sent_to(timed, receiver):
     courier = WebhookDispatcher(timed, Settings(webhook_private=False, secret_key=KEY))
-    subscribe(timed, told(receiver, "registered_model.created"))
+    subscribe(timed, webhook_request(receiver, "registered_model.created"))
     register(timed)
     run(courier)
     (delivery,) = timed.read(lambda tx: DELIVERIES.select(tx))
     assert (delivery.state, receiver.requests) == ("DEAD", [])
 
 
-@pytest.mark.parametrize("found", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1"])
-def test_a_name_that_leads_inside_is_refused_when_it_is_sent_to(monkeypatch, found: str):
-    info = [(2, 1, 6, "", ("93.184.216.34", 443)), (2, 1, 6, "", (found, 443))]
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1"])
+def test_a_name_that_leads_inside_is_refused_when_it_is_sent_to(monkeypatch, address: str):
+    info = [(2, 1, 6, "", ("93.184.216.34", 443)), (2, 1, 6, "", (address, 443))]
     monkeypatch.setattr(send.socket, "getaddrinfo", lambda *_args, **_kwargs: info)
     outcome = send.post("https://rebound.example.com/x", "{}", {}, private=False)
     assert (outcome.refused, outcome.status) == (True, 0)
@@ -252,7 +252,7 @@ def test_of_a_long_answer_only_the_beginning_is_read():
 
 
 def test_a_claimed_delivery_is_not_tried_by_another_server(timed, courier, receiver):
-    subscribe(timed, told(receiver, "registered_model.created"))
+    subscribe(timed, webhook_request(receiver, "registered_model.created"))
     register(timed)
     (delivery,) = timed.read(webhook.due)
     timed.write(lambda tx: webhook.claim(tx, delivery))
@@ -283,30 +283,36 @@ def test_an_attempt_is_followed_by_what_its_outcome_calls_for(outcome, attempts,
 
 
 def test_a_secret_lies_sealed_in_the_database(timed, receiver):
-    made = subscribe(timed, told(receiver, secret=SECRET))
+    hook = subscribe(timed, webhook_request(receiver, secret=SECRET))
     changed = timed.write(
-        lambda tx: webhook.update_webhook(tx, made.id, WebhookFields(secret="other"), private=True, seal=VAULT.seal)
+        lambda tx: webhook.update_webhook(tx, hook.id, WebhookFields(secret="other"), private=True, seal=VAULT.seal)
     )
     docs = timed.read(lambda tx: [row.doc for row in tx.execute(WEBHOOKS.table.select())])
     assert not any(secret in doc for secret in (SECRET, "other") for doc in docs)
-    assert [VAULT.open(one.secret, webhook.secret_context(made.id)) for one in (made, changed)] == [SECRET, "other"]
+    assert [VAULT.open(stored.secret, webhook.secret_context(hook.id)) for stored in (hook, changed)] == [
+        SECRET,
+        "other",
+    ]
 
 
 def test_secrets_from_before_are_sealed_at_the_start(timed, receiver):
-    made = timed.write(
+    hook = timed.write(
         lambda tx: webhook.create_webhook(
-            tx, told(receiver, "registered_model.created", secret=SECRET), private=True, seal=lambda text, _: text
+            tx,
+            webhook_request(receiver, "registered_model.created", secret=SECRET),
+            private=True,
+            seal=lambda text, _: text,
         )
     )
     assert timed.write(lambda tx: webhook.seal_unsealed(tx, VAULT)) == 1
     assert timed.write(lambda tx: webhook.seal_unsealed(tx, VAULT)) == 0
-    kept = timed.read(lambda tx: webhook.get_webhook(tx, made.id)).secret
-    assert (SECRET in kept, VAULT.open(kept, webhook.secret_context(made.id))) == (False, SECRET)
+    secret = timed.read(lambda tx: webhook.get_webhook(tx, hook.id)).secret
+    assert (SECRET in secret, VAULT.open(secret, webhook.secret_context(hook.id))) == (False, SECRET)
 
 
 def test_with_another_key_nothing_is_sent_and_the_reason_is_kept(timed, receiver):
     courier = WebhookDispatcher(timed, Settings(webhook_private=True, secret_key="another"))
-    subscribe(timed, told(receiver, "registered_model.created", secret=SECRET))
+    subscribe(timed, webhook_request(receiver, "registered_model.created", secret=SECRET))
     register(timed)
     run(courier)
     (delivery,) = timed.read(DELIVERIES.select)

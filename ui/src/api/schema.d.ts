@@ -619,6 +619,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/loops/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** CheckLoop */
+        post: operations["ApiV1LoopsCheckCheckLoop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/loops/{name}": {
         parameters: {
             query?: never;
@@ -2123,10 +2140,10 @@ export interface components {
         JudgeSpec: {
             candidate: number;
             champion: number;
-            holdout: components["schemas"]["Output"];
+            holdout: components["schemas"]["TableSource"];
             label: string;
             model: string;
-            reference: components["schemas"]["Output"];
+            reference: components["schemas"]["TableSource"];
         };
         /** LeaseBody */
         LeaseBody: {
@@ -2393,6 +2410,12 @@ export interface components {
             values?: {
                 [key: string]: number;
             };
+        };
+        /** Page[Problem] */
+        "Page_helicline.loop.spec_checks.Problem_": {
+            items: components["schemas"]["Problem"][];
+            /** @default  */
+            next: string;
         };
         /** Page[TokenShown] */
         "Page_helicline.protocol.rest.admin.TokenShown_": {
@@ -3037,6 +3060,12 @@ export interface components {
             retries: number;
             /** @default 1800 */
             timeout_s: number;
+        };
+        /** TableSource */
+        TableSource: {
+            /** @default  */
+            dataset: string;
+            output: components["schemas"]["Output"];
         };
         /** TagsBody */
         TagsBody: {
@@ -4571,6 +4600,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Applied"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1LoopsCheckCheckLoop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoopSpec"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_helicline.loop.spec_checks.Problem_"];
                 };
             };
             /** @description What went wrong, and the next step */

@@ -15,7 +15,8 @@ from litestar.response import Stream
 import helicline
 from helicline import bus
 from helicline.errors import Invalid
-from helicline.loop import access, status, why
+from helicline.loop import access, status
+from helicline.loop.walk import why
 from helicline.protocol.rest.edge import Edge, Page, checked_limit
 from helicline.protocol.rest.feed import Feed
 from helicline.records.access import Token

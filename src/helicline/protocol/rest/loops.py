@@ -10,6 +10,7 @@ from litestar.params import Parameter
 
 from helicline.errors import NotFound
 from helicline.loop import loops, turns, watching
+from helicline.loop.spec_checks import Problem, problems_of
 from helicline.monitor import alerting
 from helicline.protocol.rest.edge import Edge, Page, checked_limit
 from helicline.records.loop import Cause, Loop, LoopSpec, Trigger, Turn
@@ -53,6 +54,12 @@ class MonitorDetail(msgspec.Struct, frozen=True, kw_only=True):
 def apply_loop(edge: Edge, data: LoopSpec) -> loops.Applied:
     """Record a loop and answer what changed; an equal spec changes nothing."""
     return edge.write(lambda tx: loops.apply(tx, data))
+
+
+@post("/loops/check", sync_to_thread=True, status_code=200)
+def check_loop(edge: Edge, data: LoopSpec) -> Page[Problem]:
+    """All that cannot work in a loop as it is; nothing is recorded."""
+    return Page(edge.read(lambda tx: problems_of(tx, data)))
 
 
 def _detail(tx: Reader, loop: Loop) -> LoopDetail:
@@ -191,6 +198,7 @@ def resolve(edge: Edge, alert_id: str, data: CancelBody) -> Alert:
 
 ROUTES = [
     apply_loop,
+    check_loop,
     list_loops,
     get_loop,
     begin_turn,

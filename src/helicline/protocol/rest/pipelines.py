@@ -17,7 +17,6 @@ from helicline.protocol.rest.edge import NO_CHANGE_RESPONSES, Done, Edge, Page, 
 from helicline.protocol.rest.feed import Feed
 from helicline.records.pipeline import Attempt, Completion, PipelineRun, StepRun, TaskSpec
 from helicline.store import nouns
-from helicline.store.noun import Stale
 from helicline.store.unit import Tx
 
 MAX_LOG_BYTES = 64 << 20
@@ -119,19 +118,9 @@ async def lease_attempt(edge: Edge, feed: Feed, data: LeaseBody) -> Response[Tas
 
 
 def _try_lease(edge: Edge, worker: str) -> TaskSpec | None:
-    lease_s = edge.context.settings.lease_s
-    for waiting in edge.read(lambda tx: attempts.ready(tx, limit=5)):
-
-        def unit(tx: Tx, attempt: Attempt = waiting) -> TaskSpec:
-            leased = attempts.lease(tx, attempt, worker=worker, lease_s=lease_s)
-            task = task_specs.task_spec_of(tx, leased, lease_s=lease_s)
-            return task if edge.context.settings.auth == "local" else _with_token(tx, task)
-
-        try:
-            return edge.write(unit)
-        except Stale:
-            continue  # another worker has leased it
-    return None
+    settings = edge.context.settings
+    prepare = None if settings.auth == "local" else _with_token
+    return task_specs.lease_next(edge.read, edge.write, worker=worker, lease_s=settings.lease_s, prepare=prepare)
 
 
 def _with_token(tx: Tx, task: TaskSpec) -> TaskSpec:

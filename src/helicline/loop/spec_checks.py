@@ -1,0 +1,172 @@
+"""Checks of a loop's spec before anything runs: each problem names its field, its value and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from croniter import croniter
+
+from helicline.errors import Invalid
+from helicline.gate import paired
+from helicline.ids import checked_name
+from helicline.monitor import performance
+from helicline.records.access import ROLES
+from helicline.records.gate import Check
+from helicline.records.loop import LoopSpec, TriggerSpec
+from helicline.records.pipeline import StepSpec
+from helicline.store.unit import Reader
+
+LONGEST_S = 366 * 86_400.0
+KINDS = ("drift", "performance", "quality")
+NEEDS_HOLDOUT = ("not_worse", "signature", "latency")
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that cannot work: the field, what it is, what is allowed, and the next step."""
+
+    field: str
+    got: str
+    allowed: str
+    hint: str = ""
+
+
+def problems_of(tx: Reader, spec: LoopSpec) -> list[Problem]:
+    """Return all that could only fail later, in the order of the spec; none for a loop that may run."""
+    return [
+        Problem(field=error.field, got=str(error.got), allowed=error.allowed, hint=error.hint)
+        for error in _problems(tx, spec)
+    ]
+
+
+def _problems(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
+    for field, name in (("loop", spec.name), ("model", spec.model), ("deployment", spec.deployment)):
+        yield from _raised(lambda field=field, name=name: checked_name(field, name))
+    if not spec.pipeline.steps or spec.pipeline.candidate is None:
+        yield Invalid("pipeline", spec.pipeline.name, "a pipeline with steps that returns a candidate")
+    for part in ("gates", "monitors", "triggers"):
+        names = [part_spec.name for part_spec in getattr(spec, part)]
+        if len(set(names)) != len(names):
+            yield Invalid(part, ", ".join(names), "each at most once")
+    for step in spec.pipeline.steps:
+        yield from _step(step)
+    for gate in spec.gates:
+        yield from _gate(spec, gate)
+    yield from _approval(spec)
+    yield from _rollout(spec)
+    yield from _monitors(spec)
+    for trigger in spec.triggers:
+        yield from _trigger(tx, spec, trigger)
+
+
+def next_due(now: datetime, spec: TriggerSpec) -> datetime | None:
+    """Return when a schedule is next due after `now`, None for other kinds. Raises Invalid where it never is."""
+    if spec.kind != "schedule":
+        return None
+    try:
+        due: datetime = croniter(spec.cron, now).get_next(datetime)
+    except ValueError as error:
+        raise Invalid("cron", spec.cron, "five cron fields that name a day there is", str(error)) from None
+    return due
+
+
+def _raised(check: Any) -> Iterator[Invalid]:
+    try:
+        check()
+    except Invalid as error:
+        yield error
+
+
+def _within(field: str, value: float, low: float, high: float) -> Iterator[Invalid]:
+    if not low <= value <= high:
+        yield Invalid(field, value, f"{low:g} to {high:g}")
+
+
+def _step(step: StepSpec) -> Iterator[Invalid]:
+    name = step.function.partition(":")[2]
+    if "<" in name:  # <lambda>, or the <locals> of another function
+        yield Invalid(
+            f"step {step.name}",
+            name,
+            "a function at the top level of its module",
+            "A step runs in a process of its own, which imports it by its name: move it out, and name it with def.",
+        )
+    yield from _within(f"step {step.name} timeout_s", step.timeout_s, 0.001, LONGEST_S)
+    yield from _within(f"step {step.name} retries", step.retries, 0, 1000)
+
+
+def _gate(spec: LoopSpec, gate: Check) -> Iterator[Invalid]:
+    candidate = spec.pipeline.candidate
+    field = f"gate {gate.name}"
+    if gate.kind == "not_worse" and gate.metric not in paired.METRICS:
+        yield Invalid(
+            field,
+            gate.metric,
+            f"one of {', '.join(paired.METRICS)}",
+            f"Only these are compared row by row; for a metric of your own use hl.at_least({gate.metric!r}, ...).",
+        )
+    if candidate is None:
+        return
+    if gate.kind in NEEDS_HOLDOUT and candidate.holdout is None:
+        yield Invalid(
+            field,
+            "a candidate without a hold-out",
+            "a candidate with rows to judge it on",
+            "End the pipeline with: return hl.candidate(model, holdout=...)",
+        )
+    if gate.kind not in ("at_least", "at_most") or candidate.metrics is not None:
+        return
+    if candidate.holdout is None or gate.metric not in paired.METRICS:
+        computed = f"one of {', '.join(paired.METRICS)}" if candidate.holdout else "a metric that the pipeline reports"
+        yield Invalid(
+            field,
+            f"{gate.metric}, which nothing computes",
+            computed,
+            "Report it from a step that returns hl.Metrics: hl.candidate(model, metrics=...)",
+        )
+
+
+def _approval(spec: LoopSpec) -> Iterator[Invalid]:
+    if spec.approval is None:
+        return
+    yield from _within("approval people", spec.approval.people, 1, 100)
+    able = sorted(role for role, permissions in ROLES.items() if "approve" in permissions)
+    if spec.approval.role not in able:
+        yield Invalid("approval role", spec.approval.role, f"a role that may approve: {', '.join(able)}")
+
+
+def _rollout(spec: LoopSpec) -> Iterator[Invalid]:
+    for step in spec.rollout.steps:
+        yield from _within("rollout weight_bp", step.weight_bp, 1, 10_000)
+        yield from _within("rollout min_s", step.min_s, 0, LONGEST_S)
+        yield from _within("rollout max_s", step.max_s, 0, LONGEST_S)
+
+
+def _monitors(spec: LoopSpec) -> Iterator[Invalid]:
+    for monitor in spec.monitors:
+        yield from _within("monitor window_s", monitor.window_s, 0.1, LONGEST_S)
+        yield from _within("monitor persist", monitor.persist, 1, 100)
+        yield from _within("monitor of", monitor.of, monitor.persist, 100)
+        if monitor.kind == "performance" and monitor.metric not in performance.METRICS:
+            yield Invalid("performance metric", monitor.metric, ", ".join(performance.METRICS))
+
+
+def _trigger(tx: Reader, spec: LoopSpec, trigger: TriggerSpec) -> Iterator[Invalid]:
+    yield from _within("trigger cool_down_s", trigger.cool_down_s, 0, LONGEST_S)
+    yield from _raised(lambda: next_due(tx.now, trigger))
+    unknown = set(trigger.monitors) - {*KINDS, *(monitor.name for monitor in spec.monitors)}
+    if unknown:
+        names = ", ".join((*KINDS, *(monitor.name for monitor in spec.monitors if monitor.name not in KINDS)))
+        yield Invalid("trigger on_alert", ", ".join(sorted(unknown)), f"kinds or names of monitors: {names}")
+    reads = any(source.dataset for step in spec.pipeline.steps for source in step.inputs.values())
+    if trigger.kind == "new_data" and not trigger.dataset and not reads:
+        yield Invalid(
+            "trigger new_data",
+            "a pipeline that reads no dataset",
+            "the name of a dataset",
+            'Name it, hl.on_new_data("customers"), or let the pipeline read hl.dataset("customers").',
+        )
+    if trigger.harvest and not reads:
+        yield Invalid("trigger harvest", "a pipeline that reads no dataset", "one that does, to add the rows to")

@@ -1,0 +1,94 @@
+"""What cannot work is told before anything runs, all of it at once."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+import helicline as hl
+from helicline.errors import Invalid
+from helicline.loop import loops, spec_checks
+from helicline.records.loop import ApprovalRule, TriggerSpec
+from helicline.records.pipeline import Source
+from support.records import loop_spec
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def problems(store, **changes):
+    spec = msgspec.structs.replace(loop_spec(), **changes)
+    return store.read(lambda tx: [(problem.field, problem.hint) for problem in spec_checks.problems_of(tx, spec)])
+
+
+def pipeline(*, function="loop:train", **candidate):
+    base = loop_spec().pipeline
+    steps = (msgspec.structs.replace(base.steps[0], function=function), *base.steps[1:])
+    return msgspec.structs.replace(
+        base,
+        steps=steps,
+        candidate=msgspec.structs.replace(base.candidate, **candidate) if candidate else base.candidate,
+    )
+
+
+NO_ROWS = {"holdout": None, "reference": None}
+CASES = {
+    "a paired gate on a metric of one's own": ({"gates": (hl.not_worse("ndcg_at_10"),)}, "gate not_worse:ndcg_at_10"),
+    "a paired gate without rows": (
+        {"gates": (hl.not_worse("auc"),), "pipeline": pipeline(**NO_ROWS)},
+        "gate not_worse:auc",
+    ),
+    "a latency gate without rows": (
+        {"gates": (hl.latency(p99_ms=5),), "pipeline": pipeline(**NO_ROWS)},
+        "gate latency",
+    ),
+    "a gate on a metric that nothing computes": (
+        {"gates": (hl.at_least("ndcg", 0.5),), "pipeline": pipeline(metrics=None)},
+        "gate at_least:ndcg",
+    ),
+    "a lambda as a step": (
+        {"pipeline": pipeline(function="loop:<lambda>")},
+        "step split",
+    ),
+    "a step inside of a function": (
+        {"pipeline": pipeline(function="loop:make.<locals>.train")},
+        "step split",
+    ),
+    "a role that nobody can hold": ({"approval": ApprovalRule(role="risk")}, "approval role"),
+    "a day that never comes": ({"triggers": (TriggerSpec(kind="schedule", cron="0 0 31 2 *"),)}, "cron"),
+    "an alert of a monitor that there is not": ({"triggers": (hl.on_alert("latency"),)}, "trigger on_alert"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_cannot_work_is_a_problem_of_its_field(store, case):
+    changes, field = CASES[case]
+    assert field in [name for name, _ in problems(store, **changes)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_cannot_work_is_not_recorded(store, case):
+    spec = msgspec.structs.replace(loop_spec(), **CASES[case][0])
+    with pytest.raises(Invalid):
+        store.write(lambda tx: loops.apply(tx, spec))
+    assert store.read(loops.nouns.LOOPS.select) == []
+
+
+def test_a_loop_that_may_run_has_no_problem(store):
+    assert problems(store) == []
+    assert problems(store, gates=(hl.at_least("ndcg", 0.5),)) == []  # the pipeline may report it
+    assert problems(store, gates=(hl.not_worse("auc"), hl.latency(p99_ms=50))) == []
+
+
+def test_all_problems_are_told_at_once(store):
+    changes = {"gates": (hl.not_worse("ndcg"), hl.not_worse("f9")), "approval": ApprovalRule(role="x", people=0)}
+    assert [field for field, _ in problems(store, **changes)] == [
+        "gate not_worse:ndcg",
+        "gate not_worse:f9",
+        "approval people",
+        "approval role",
+    ]
+
+
+def test_a_holdout_may_be_a_dataset_that_the_pipeline_reads(store):
+    changes = pipeline(holdout=Source(dataset="customers@main"), reference=Source(dataset="customers@main"))
+    assert problems(store, pipeline=changes, gates=(hl.not_worse("auc"),)) == []
