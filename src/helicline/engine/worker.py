@@ -64,6 +64,9 @@ class Worker:
                 log.info("no task: %s", error)
                 self.stopping.wait(pause)
                 pause = min(pause * 2, 5.0)
+            if task is not None and self.stopping.is_set():
+                Task(self, task).release()  # it was leased by a call that was under way when the stop came
+                task = None
             if task is None:
                 self._free.release()
                 continue
@@ -120,7 +123,7 @@ class Task:
             if self.lost:
                 return
             if completion is None:
-                self._release()
+                self.release()
             else:
                 self._report(completion)
         self.client.close()
@@ -222,7 +225,7 @@ class Task:
             return msgspec.json.decode(result.read_bytes(), type=Completion)
         return msgspec.structs.replace(bare, error=f"{_ending(code)} without a result{_last_line(scratch / 'log')}")
 
-    def _release(self) -> None:
+    def release(self) -> None:
         """Hand the attempt back unfinished; where no server hears of it, its lease runs out, with the same end."""
         client = Client(self.worker.url, retry_s=RELEASE_PATIENCE_S)
         try:
