@@ -64,7 +64,7 @@ def check_file(client: Client, path: Path) -> list[dict[str, Any]]:
     return problems + loop_lines.relative_code_paths(path)
 
 
-def _complain_of(problems: list[dict[str, Any]], path: Path, *, json: bool) -> None:
+def _print_problems(problems: list[dict[str, Any]], path: Path, *, json: bool) -> None:
     """Print each problem with its line and end the command, where there are any."""
     if not problems:
         return
@@ -98,7 +98,7 @@ def apply(file: Path = Path("loop.py"), *, check: bool = False, json: bool = Fal
         json: print JSON instead of text.
     """
     client = connect()
-    _complain_of(check_file(client, file), file, json=json)
+    _print_problems(check_file(client, file), file, json=json)
     if check:
         as_json({"problems": []}) if json else say(f"{file}: nothing speaks against it")
         return
@@ -224,6 +224,16 @@ def show_turn(turn: str, *, json: bool = False) -> None:
         ("leg", "seconds", "outcome", "on"),
         [(leg.name, duration(leg.seconds), leg.result, leg.subject) for leg in detail.legs],
     )
+
+
+@turn_app.command(name="retry")
+def retry_turn(turn: str) -> None:
+    """Go on where a failed turn stopped: a new turn, in which finished steps come from the cache.
+
+    Example: `hl turn retry churn~3`
+    """
+    begun = connect().post(f"/turns/{turn}/retry", Turn)
+    say(f"{begun.id} {begun.state}: {begun.cause.sentence}")
 
 
 @turn_app.command(name="cancel")

@@ -49,6 +49,7 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     pid: int = 0
     ready_at: datetime | None = None
+    probes: int = 0
     version: int = 1
 
     @property
@@ -65,7 +66,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RevisionSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A revision that the gateway must keep loaded."""
+    """A revision that the gateway must keep loaded; another count of `probes` asks to load it again."""
 
     deployment: str
     revision: int
@@ -74,6 +75,7 @@ class RevisionSpec(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     archive_path: str
     centres: dict[str, float] = {}
+    probes: int = 0
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):

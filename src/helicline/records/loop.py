@@ -71,7 +71,10 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of a trigger: its last turn, whether it is muted, when a schedule is due."""
+    """The state of a trigger: its last turn, whether it is muted, when a schedule is due.
+
+    `failures` counts the failed turns in a row that it has tried again.
+    """
 
     loop: str
     name: str
@@ -81,6 +84,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     last_turn: int = 0
     muted: bool = False
     pending: str = ""
+    failures: int = 0
     version: int = 1
 
 

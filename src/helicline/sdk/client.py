@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CHUNK = 1 << 20
+MAX_PAUSE_S = 2.0
 ERRORS_BY_CODE: dict[str, type[HeliclineError]] = {
     kind.code: kind
     for kind in vars(errors).values()
@@ -37,15 +39,17 @@ class Client:
     Args:
         url: like "http://127.0.0.1:7070".
         token: a bearer token; default: HELICLINE_TOKEN.
+        retry_s: how long a call is tried again while no server answers; default: HELICLINE_RETRY_S, or 0.
 
     Raises:
         Unavailable: no server answers there.
     """
 
-    def __init__(self, url: str = "", *, token: str = "") -> None:
+    def __init__(self, url: str = "", *, token: str = "", retry_s: float | None = None) -> None:
         import httpx
 
         self.url = (url or os.environ.get("HELICLINE_URL", "") or _home_url()).rstrip("/")
+        self.retry_s = float(os.environ.get("HELICLINE_RETRY_S", "") or 0) if retry_s is None else retry_s
         secret = token or os.environ.get("HELICLINE_TOKEN", "") or _owner_token(url)
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         self._http: httpx.Client = httpx.Client(
@@ -73,22 +77,43 @@ class Client:
     def send(
         self, method: str, path: str, *, body: Any = None, timeout_s: float = 60.0, **query: Any
     ) -> httpx.Response:
-        """Send a request below /api/v1 and return the response. Raises the server's error as a HeliclineError."""
-        import httpx
+        """Send a request below /api/v1 and return the response. Raises the server's error as a HeliclineError.
 
+        While no server answers it is sent again, for `retry_s` seconds: a change only where it cannot have arrived.
+        """
         content, headers = body, {}
-        if body is not None and not isinstance(body, bytes) and not hasattr(body, "__next__"):
+        is_stream = hasattr(body, "__next__")
+        if body is not None and not isinstance(body, bytes) and not is_stream:
             content, headers = msgspec.json.encode(body), {"Content-Type": "application/json"}
         params = {name: value for name, value in query.items() if value is not None}
-        try:
+
+        def attempt() -> httpx.Response:
             response = self._http.request(
                 method, f"/api/v1{path}", content=content, params=params, headers=headers, timeout=timeout_s
             )
-        except httpx.HTTPError as error:
-            raise Unavailable(f"the server at {self.url}", str(error) or type(error).__name__, HINT_UP) from None
-        if response.status_code >= 400:
-            raise error_of(response)
-        return response
+            if response.status_code >= 400:
+                raise error_of(response)
+            return response
+
+        return self._persist(attempt, can_repeat=method in ("GET", "PUT"), retry_s=0.0 if is_stream else self.retry_s)
+
+    def _persist(self, attempt: Callable[[], T], *, can_repeat: bool, retry_s: float) -> T:
+        """Return what `attempt` gives, tried again with growing pauses while the server is away."""
+        import httpx
+
+        end, pause_s = time.monotonic() + retry_s, 0.1
+        while True:
+            try:
+                return attempt()
+            except httpx.HTTPError as error:
+                away = Unavailable(f"the server at {self.url}", str(error) or type(error).__name__, HINT_UP)
+                is_safe = can_repeat or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            except Unavailable as error:  # the server's own word: nothing was changed
+                away, is_safe = error, True
+            if not is_safe or time.monotonic() + pause_s > end:
+                raise away from None
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 2, MAX_PAUSE_S)
 
     def wire(self, method: str, path: str, *, body: Any = None, content: bytes | None = None) -> dict[str, Any]:
         """Send a request of the MLflow API and return its answer. Raises Refused with the server's message."""
@@ -128,8 +153,12 @@ class Client:
 
     def put_blob(self, path: Path) -> FileEntry:
         """Upload a file as a blob and return its hash and size (with the file's name as path)."""
-        with path.open("rb") as file:
-            response = self.send("PUT", "/blobs", body=_pieces(file), timeout_s=3600)
+
+        def attempt() -> httpx.Response:
+            with path.open("rb") as file:
+                return self.send("PUT", "/blobs", body=_pieces(file), timeout_s=3600)
+
+        response = self._persist(attempt, can_repeat=True, retry_s=self.retry_s)
         document = msgspec.json.decode(response.content)
         return FileEntry(path.name, document["size"], document["hash"])
 
@@ -139,10 +168,9 @@ class Client:
 
     def fetch_blob(self, digest: str, target: Path) -> Path:
         """Download a blob to `target`."""
-        import httpx
-
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
+
+        def attempt() -> None:
             with self._http.stream("GET", f"/api/v1/blobs/{digest}") as response:
                 if response.status_code >= 400:
                     response.read()
@@ -150,8 +178,8 @@ class Client:
                 with target.open("wb") as file:
                     for piece in response.iter_bytes(CHUNK):
                         file.write(piece)
-        except httpx.HTTPError as error:
-            raise Unavailable(f"the server at {self.url}", str(error), HINT_UP) from None
+
+        self._persist(attempt, can_repeat=True, retry_s=self.retry_s)
         return target
 
     def commit(

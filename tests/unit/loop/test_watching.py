@@ -25,7 +25,7 @@ def stored_windows(store):
                 deployment="d", monitor="drift", start=NOW, end=end, severity=severity, row_count=rows, model_version=1
             )
             now = store.read(lambda tx: nouns.MONITORS.get(tx, "d", "drift"))
-            store.write(lambda tx, now=now, window=window: watching._keep(tx, now, window))
+            store.write(lambda tx, now=now, window=window: watching._keep(tx, now, None, window))
         stored = store.read(lambda tx: watching.latest_windows(tx, "d", "drift", limit=50))
         return [(window.severity, window.row_count) for window in reversed(stored)]
 
