@@ -53,9 +53,11 @@ def run_judge(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     assert spec is not None
     holdout = _open(client, spec.holdout, scratch / "holdout").pandas()
     truth, rows = _split(holdout, spec.label)
-    candidate = Judged(_fetch(client, spec.model, spec.candidate, scratch / "candidate"))
-    champion = Judged(_fetch(client, spec.model, spec.champion, scratch / "champion")) if spec.champion else None
-    evidence = _evidence(candidate, champion, rows, truth, task=spec)
+    candidate = Judged(_fetch(client, spec.model, number=spec.candidate, target=scratch / "candidate"))
+    champion = (
+        Judged(_fetch(client, spec.model, number=spec.champion, target=scratch / "champion")) if spec.champion else None
+    )
+    evidence = _evidence(candidate, champion, rows=rows, truth=truth, task=spec)
     reference = _reference(client, spec, scratch)
     profile_blob = client.put_bytes(profile.encode(reference))
     evidence = msgspec.structs.replace(evidence, profile=profile_blob, centres=profile.centres_of(reference))
@@ -71,7 +73,7 @@ def _split(holdout: pd.DataFrame, label: str) -> tuple[Any, pd.DataFrame]:
     return holdout[label].to_numpy(), holdout.drop(columns=[label])
 
 
-def _fetch(client: Client, model: str, number: int, target: Path) -> Path:
+def _fetch(client: Client, model: str, *, number: int, target: Path) -> Path:
     target.mkdir(parents=True)
     response = client.send("GET", f"/models/{model}/versions/{number}/archive", timeout_s=600)
     archive = target.with_suffix(".tar")
@@ -82,7 +84,7 @@ def _fetch(client: Client, model: str, number: int, target: Path) -> Path:
 
 
 def _evidence(
-    candidate: Judged, champion: Judged | None, rows: pd.DataFrame, truth: Any, *, task: JudgeSpec
+    candidate: Judged, champion: Judged | None, *, rows: pd.DataFrame, truth: Any, task: JudgeSpec
 ) -> Evidence:
     candidate_outputs = _outputs(candidate, rows, truth)
     champion_outputs = _outputs(champion, rows, truth) if champion else {}
@@ -112,7 +114,7 @@ def _comparisons(
     truth: Any, candidate_outputs: dict[str, Any], champion_outputs: dict[str, Any]
 ) -> tuple[Comparison, ...]:
     return tuple(
-        compare(name, truth, candidate_outputs[name], champion_outputs[name])
+        compare(name, truth, candidate=candidate_outputs[name], champion=champion_outputs[name])
         for name in candidate_outputs
         if name in champion_outputs
     )

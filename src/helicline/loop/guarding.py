@@ -59,7 +59,7 @@ def _with_feedback(home: Path, rollout: Rollout, guard: Guard, *, stages: list[S
     rows = predictions.labelled(home, rollout.deployment, since=rollout.created_at, label=name)
     values = _values(guard, rows)
     usable = (rows["rollout"] == rollout.number) & np.isfinite(values)
-    return [_stage_with(stage, rows, values, usable) for stage in stages]
+    return [_stage_with(stage, rows, values=values, usable=usable) for stage in stages]
 
 
 def _values(guard: Guard, rows: dict[str, Any]) -> Any:
@@ -75,7 +75,7 @@ def _number(text: str) -> float:
         return {"true": 1.0, "false": 0.0}.get(text.lower(), float("nan"))
 
 
-def _stage_with(stage: Stage, rows: dict[str, Any], values: Any, usable: Any) -> Stage:
+def _stage_with(stage: Stage, rows: dict[str, Any], *, values: Any, usable: Any) -> Stage:
     in_stage = usable & (rows["stage"] == stage.index)
     arms = {
         arm: _moments(counts, values[in_stage & (rows["variant"] == arm)])

@@ -41,7 +41,7 @@ def inputs_of(step: StepSpec, steps: dict[str, StepRun], datasets: dict[str, Out
     return outputs
 
 
-def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Attempt], now: datetime) -> PipelineMove:
+def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Attempt], *, now: datetime) -> PipelineMove:
     """Return the next move of a run; "wait" where workers have it.
 
     `attempts` holds the newest attempt of each step that has one.
@@ -51,7 +51,7 @@ def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Atte
     if run.state == "CANCELLING":
         return _cancel(steps, attempts)
     for spec in run.spec.steps:
-        move = _step_move(spec, steps, attempts.get(spec.name), now)
+        move = _step_move(spec, steps, attempts.get(spec.name), now=now)
         if move is not None:
             return move
     if all(step.state in DONE for step in steps.values()):
@@ -78,7 +78,7 @@ def _cancel(steps: dict[str, StepRun], attempts: dict[str, Attempt]) -> Pipeline
 
 
 def _step_move(
-    spec: StepSpec, steps: dict[str, StepRun], attempt: Attempt | None, now: datetime
+    spec: StepSpec, steps: dict[str, StepRun], attempt: Attempt | None, *, now: datetime
 ) -> PipelineMove | None:
     step = steps[spec.name]
     upstream = [steps[source.step].state for source in spec.inputs.values() if source.step]
@@ -89,7 +89,7 @@ def _step_move(
     if step.state == "RETRY_WAIT" and _is_due(step.retry_at, now):
         return PipelineMove(kind="start", step=step.step)
     if step.state == "RUNNING" and attempt is not None:
-        return _after_attempt(spec, step, attempt, now)
+        return _after_attempt(spec, step, attempt, now=now)
     return None
 
 
@@ -98,7 +98,7 @@ def _is_due(retry_at: datetime | None, now: datetime) -> bool:
     return retry_at is None or not now < retry_at <= now + timedelta(seconds=BACKOFF_MAX_S)
 
 
-def _after_attempt(spec: StepSpec, step: StepRun, attempt: Attempt, now: datetime) -> PipelineMove | None:
+def _after_attempt(spec: StepSpec, step: StepRun, attempt: Attempt, *, now: datetime) -> PipelineMove | None:
     if attempt.state in ("FAILED", "TIMED_OUT"):
         if step.attempt_count - step.lost_count <= spec.retries:
             wait = min(BACKOFF_S * 2 ** (step.attempt_count - step.lost_count - 1), BACKOFF_MAX_S)

@@ -96,7 +96,7 @@ def advance(tx: Tx, blobs: Blobs, run: PipelineRun) -> bool:
     """Make the run's next move, and return whether there was one (False: workers have it)."""
     steps = steps_of(tx, run.id)
     newest = attempts.newest_by_step(attempts.of_run(tx, run.id))
-    move = decide(run, steps, newest, tx.now)
+    move = decide(run, steps, newest, now=tx.now)
     if move.kind == "ended":
         return False
     if move.kind == "wait":
