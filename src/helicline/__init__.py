@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {
     "Artifact": "helicline.sdk.handles",
     "Client": "helicline.sdk.client",
     "Loop": "helicline.sdk.loop",
@@ -106,26 +106,28 @@ if TYPE_CHECKING:
     )
 
 
-if not TYPE_CHECKING:  # a type checker that saw this function would take every misspelt name for Any
+if not TYPE_CHECKING:  # a type checker that saw this function would accept every misspelt name as Any
 
     def __getattr__(name: str) -> Any:
-        if name not in _HOMES:
+        if name not in _MODULES:
             raise AttributeError(f"module 'helicline' has no attribute {name!r}")
         import importlib
 
-        home = importlib.import_module(_HOMES[name])
-        return home if home.__name__.endswith(f".{name}") else getattr(home, name)  # a module is a name too
+        module = importlib.import_module(_MODULES[name])
+        return (
+            module if module.__name__.endswith(f".{name}") else getattr(module, name)
+        )  # a public name can be a module
 
 
-class _Face(ModuleType):
-    """This package. Importing the room `helicline.pipeline` must not hide the public name `hl.pipeline`."""
+class _Package(ModuleType):
+    """The type of this package: an import of `helicline.pipeline` must not replace the public name `hl.pipeline`."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
+        if not (name in _MODULES and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 
-sys.modules[__name__].__class__ = _Face
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

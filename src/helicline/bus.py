@@ -1,6 +1,6 @@
-"""The bus: a change and its event commit together; whoever follows reads events from a durable cursor.
+"""The bus: a change and its event commit together; consumers read events from a durable cursor.
 
-From here come the audit trail, the live feed, triggers and the timeline of a turn.
+The audit trail, the live feed, triggers and the timeline of a turn are made of its events.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from helicline.store.rows import event as rows
 from helicline.store.unit import Reader, Tx
 
 log = logging.getLogger("helicline.bus")
-TRIES = 3
+MAX_ATTEMPTS = 3
 
 
 class PeriodicTask(ABC):
-    """Work that is done in rounds: at once when something was committed, else after a pause, until it is stopped."""
+    """A task that runs in a loop: at once after a commit, else after a pause, until it is stopped."""
 
     def __init__(self, name: str, *, pause_s: float) -> None:
         self.name, self.pause_s = name, pause_s
@@ -30,10 +30,10 @@ class PeriodicTask(ABC):
 
     @abstractmethod
     def tick(self) -> int:
-        """Do what is due, and return how much there was."""
+        """Do the due work, and return its amount."""
 
     def wake(self, _events: Sequence[Event] = ()) -> None:
-        """Look again now: something was committed (a listener of the store)."""
+        """Start the next round now; a listener of the store."""
         self._wake.set()
 
     def stop(self) -> None:
@@ -41,18 +41,18 @@ class PeriodicTask(ABC):
         self._wake.set()
 
     def run(self) -> None:
-        """Work until stopped; what fails is tried again in the next round."""
+        """Run rounds until stopped; a failed round is repeated."""
         while not self.stopping.is_set():
             self._wake.clear()
             try:
-                moved = self.tick()
+                done_count = self.tick()
             except HeliclineError as error:
                 log.warning("%s: %s", self.name, error)
-                moved = 0
+                done_count = 0
             except Exception:
                 log.exception("%s: a round failed and will be tried again", self.name)
-                moved = 0
-            if not moved:
+                done_count = 0
+            if not done_count:
                 self._wake.wait(self.pause_s)
 
 
@@ -66,14 +66,14 @@ def emit(tx: Tx, verb: str, noun: str, id: str, **detail: Any) -> Event:
 
 
 def consume(store: Store, consumer: str, handle: Callable[[Tx, Event], None], *, limit: int = 200) -> int:
-    """Give each event after the consumer's cursor to `handle`, exactly once, and return how many.
+    """Call `handle` for each event after the consumer's cursor, exactly once, and return the number of events.
 
-    The cursor moves in the same transaction as what `handle` writes, so a crash repeats nothing that was kept. An event
-    that cannot be handled is tried again twice, then skipped with an event that says why: those behind it never wait.
+    The cursor moves in the same transaction as the writes of `handle`, so a crash repeats no committed event. An event
+    that fails is tried three times in all, and then skipped with an event that says why, so that it blocks no other.
     """
     pending = store.read(lambda tx: rows.after(tx, rows.cursor(tx, consumer), limit=limit))
 
-    def deal(event: Event) -> Callable[[Tx], None]:
+    def unit_for(event: Event) -> Callable[[Tx], None]:
         def unit(tx: Tx) -> None:
             if rows.cursor(tx, consumer) >= event.seq:
                 return
@@ -83,12 +83,12 @@ def consume(store: Store, consumer: str, handle: Callable[[Tx, Event], None], *,
         return unit
 
     for event in pending:
-        _deal_or_skip(store, consumer, event, deal(event))
+        _handle_or_skip(store, consumer, event, unit_for(event))
     return len(pending)
 
 
-def _deal_or_skip(store: Store, consumer: str, event: Event, unit: Callable[[Tx], None]) -> None:
-    for _ in range(TRIES):
+def _handle_or_skip(store: Store, consumer: str, event: Event, unit: Callable[[Tx], None]) -> None:
+    for _ in range(MAX_ATTEMPTS):
         try:
             store.write(unit, actor=f"consumer:{consumer}")
         except Unavailable:
@@ -107,7 +107,7 @@ def _deal_or_skip(store: Store, consumer: str, event: Event, unit: Callable[[Tx]
 
 
 class ChainBreak(Exception):
-    """Where the chain does not hold: at `seq`, because of `why`."""
+    """An event at which the hash chain is broken: its `seq`, and `why`."""
 
     def __init__(self, seq: int, why: str) -> None:
         super().__init__(seq, why)
@@ -115,7 +115,7 @@ class ChainBreak(Exception):
 
 
 def verify(tx: Reader) -> int:
-    """Walk the whole chain and return its length. Raises ChainBreak at the first event that does not hold."""
+    """Verify the whole hash chain and return its length. Raises ChainBreak at the first invalid event."""
     seq, previous = 0, ""
     while batch := rows.after(tx, seq, limit=2000):
         for event in batch:

@@ -1,4 +1,4 @@
-"""Where time comes from. Nothing else in the product asks the operating system for the time of a decision."""
+"""The source of time. No decision reads the time of the operating system directly."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What every decision that depends on time is handed."""
+    """The clock of decisions that depend on time."""
 
     def now(self) -> datetime:
         """Return the present as an aware UTC datetime."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait that long (or pretend to)."""
+        """Wait that long; a fake clock advances instead."""
         ...
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The clock of the operating system."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -30,7 +30,7 @@ class SystemClock:
 
 
 class FakeClock:
-    """A clock that stands still until it is told to move: weeks pass in milliseconds."""
+    """A clock that moves only by `advance` and `sleep`: tests run weeks in milliseconds."""
 
     def __init__(self, start: datetime | None = None) -> None:
         self._now = start or datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -46,10 +46,10 @@ class FakeClock:
 
 
 def epoch_ms(moment: datetime) -> int:
-    """Return milliseconds since 1970-01-01 UTC, the form of times on the wire."""
+    """Return milliseconds since 1970-01-01 UTC, the form of times in the protocols."""
     return round(moment.timestamp() * 1000)
 
 
 def from_epoch_ms(millis: int) -> datetime:
-    """Return the aware UTC datetime of a wire time."""
+    """Return the aware UTC datetime of milliseconds since 1970."""
     return datetime.fromtimestamp(millis / 1000, UTC)

@@ -1,15 +1,15 @@
-"""Every error that Helicline raises on purpose.
+"""All errors that Helicline raises on purpose.
 
     HeliclineError
-    ├── NotFound      the noun named does not exist
+    ├── NotFound      the named noun does not exist
     ├── Conflict      the noun exists but its state forbids this
-    ├── Invalid       the input is not acceptable: field, what was got, what is allowed
-    ├── Refused       policy, permission or a gate says no
+    ├── Invalid       the input is not acceptable: field, actual and allowed value
+    ├── Refused       forbidden by a policy, permission or gate
     ├── Unavailable   try again later; nothing was changed
-    └── Bug           an invariant of ours is broken
+    └── Bug           an internal invariant is broken
 
-A class holds its data and makes the sentence; wire codes live in ``protocol/*/errors.py``.
-All arguments are positional so that an error crosses processes by pickle unchanged.
+A class holds its data and makes the sentence; wire codes are in ``protocol/*/errors.py``.
+All arguments are positional, so that pickle passes an error to another process unchanged.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ class Invalid(HeliclineError):
     code = "invalid"
 
     def __init__(self, field: str, got: object, allowed: str, hint: str = "") -> None:
-        shown = got if isinstance(got, str | int | float | bool) or got is None else repr(got)
-        super().__init__(field, shown, allowed, hint)
-        self.field, self.got, self.allowed, self.hint = field, shown, allowed, hint
+        value = got if isinstance(got, str | int | float | bool) or got is None else repr(got)
+        super().__init__(field, value, allowed, hint)
+        self.field, self.got, self.allowed, self.hint = field, value, allowed, hint
 
     @property
     def sentence(self) -> str:
@@ -98,7 +98,7 @@ class Refused(HeliclineError):
 
 
 class Unauthenticated(Refused):
-    """``Unauthenticated(action, why, hint="")``: no valid token came with the request."""
+    """``Unauthenticated(action, why, hint="")``: the request has no valid token."""
 
     code = "unauthenticated"
 
@@ -124,7 +124,7 @@ class StorageFull(Unavailable):
 
 
 class Bug(HeliclineError):
-    """``Bug(what, hint="")``: an invariant of ours is broken; please report it."""
+    """``Bug(what, hint="")``: an internal invariant is broken; please report it."""
 
     code = "bug"
 

@@ -1,8 +1,8 @@
-"""The check of Host and Origin that the server and the gateway share: no page of another site may reach them.
+"""The origin check of server and gateway: pages of other origins cannot call them.
 
-A page in a browser can send requests to a loopback address, also under a name that its owner points there. So a
-request is served only to a name of this server, and only if no page of another origin sent it. A browser says so in
-`Origin`, or in `Sec-Fetch-Site` where it sends no Origin (an image, a script).
+A page in a browser can send requests to a loopback address, also under a DNS name that resolves to it. So a
+request is served only under a name of this server, and only if no page of another origin has sent it. Browsers send
+the origin in `Origin`, or in `Sec-Fetch-Site` for requests without Origin (an image, a script).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _OTHER_SITES = ("cross-site", "same-site")
 
 
 def allowed_names(setting: str) -> frozenset[str]:
-    """Return the loopback names and those of the setting `allowed_hosts`; one written with a port holds for it only."""
+    """Return the loopback names and those of the setting `allowed_hosts`; a name may have a port."""
     return LOOPBACK_NAMES | {name.strip().lower() for name in setting.split(",") if name.strip()}
 
 
@@ -30,13 +30,13 @@ def refusal(
     fetch_site: str = "",
     is_navigation: bool = False,
 ) -> Refusal | None:
-    """Return why a request must not be served, None if it may be.
+    """Return why a request must be rejected, or None.
 
     Args:
         host, origin, fetch_site: the headers Host, Origin and Sec-Fetch-Site; values of a repeated header are joined
-            by commas, and such a Host or Origin is refused.
-        names: what `allowed_names` returns.
-        is_navigation: whether the browser opens a page (a GET with Sec-Fetch-Mode `navigate`); a link may lead here.
+            by commas, and such a Host or Origin is rejected.
+        names: the result of `allowed_names`.
+        is_navigation: whether the browser opens a page (a GET with Sec-Fetch-Mode `navigate`), as from a link.
     """
     if host is None:
         return "no_host"
@@ -50,7 +50,7 @@ def refusal(
     return None
 
 
-@lru_cache(maxsize=256)  # each call of the gateway passes here, mostly with the same Host
+@lru_cache(maxsize=256)  # the gateway calls it for every request, mostly with the same Host
 def _is_named(host: str, names: frozenset[str]) -> bool:
     match = _HOST.fullmatch(host)
     return match is not None and (match["name"] in names or host in names)

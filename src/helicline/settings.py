@@ -1,4 +1,4 @@
-"""Every setting of the product, where it came from, and its default.
+"""The settings, their defaults, and their origins.
 
 Order, later wins: default, ``helicline.toml`` in the project folder, environment ``HELICLINE_*``.
 """
@@ -19,7 +19,7 @@ FILE = "helicline.toml"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings as read once at start; each is documented in docs/settings.md."""
+    """The settings, read once at the start; docs/settings.md documents each."""
 
     home: str = ".helicline"
     url: str = ""
@@ -52,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(folder: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
-    """Return the settings in force for `folder` (the present one by default).
+    """Return the settings for `folder` (default: the current folder).
 
     Raises:
         Invalid: a setting is unknown or has the wrong type.
@@ -61,17 +61,17 @@ def load(folder: Path | None = None, environ: dict[str, str] | None = None) -> S
 
 
 def origins(folder: Path | None = None, environ: dict[str, str] | None = None) -> dict[str, tuple[Any, str]]:
-    """Return each setting's value and where it came from: default, file or environment."""
+    """Return each setting's value and its origin: default, file or environment variable."""
     fields = {field.name: field for field in msgspec.structs.fields(Settings)}
     values: dict[str, tuple[Any, str]] = {name: (field.default, "default") for name, field in fields.items()}
     path = (folder or Path.cwd()) / FILE
     if path.is_file():
         for name, value in _read_toml(path).items():
-            values[name] = (_typed(name, value, fields), str(path))
+            values[name] = (_converted(name, value, fields), str(path))
     for variable, text in (os.environ if environ is None else environ).items():
         name = variable.removeprefix(PREFIX).lower()
         if variable.startswith(PREFIX) and name in fields:
-            values[name] = (_typed(name, text, fields), variable)
+            values[name] = (_converted(name, text, fields), variable)
     return values
 
 
@@ -82,7 +82,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise Invalid(str(path), str(error), "TOML (https://toml.io)") from None
 
 
-def _typed(name: str, value: Any, fields: dict[str, Any]) -> Any:
+def _converted(name: str, value: Any, fields: dict[str, Any]) -> Any:
     if name not in fields:
         raise Invalid(name, value, f"one of the settings {', '.join(sorted(fields))}")
     try:

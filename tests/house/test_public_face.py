@@ -28,7 +28,7 @@ def test_the_exported_names_are_sorted_few_and_all_there():
 
 
 def test_the_lazy_names_are_those_that_type_checkers_see():
-    assert sorted(helicline._HOMES) == helicline.__all__
+    assert sorted(helicline._MODULES) == helicline.__all__
 
 
 def test_an_unknown_name_is_an_attribute_error():
@@ -40,7 +40,7 @@ def test_importing_a_room_hides_no_public_name():
     code = "import helicline as hl, helicline.server.app, helicline.engine.step, helicline.cli.app\n"
     code += "from types import ModuleType\n"
     code += "modules = [n for n in hl.__all__ if isinstance(getattr(hl, n), ModuleType)]\n"
-    code += "assert all(getattr(hl, n).__name__ == hl._HOMES[n] for n in modules), modules"
+    code += "assert all(getattr(hl, n).__name__ == hl._MODULES[n] for n in modules), modules"
     assert "helicline.pipeline.runs" in modules_after(code)
 
 

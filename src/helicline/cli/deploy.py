@@ -8,7 +8,7 @@ from cyclopts import App
 
 from helicline.cli.show import ago, as_json, connect, say, table
 from helicline.errors import Invalid
-from helicline.records.deployment import Rollout
+from helicline.records.deployment import Revision, Rollout
 
 app = App(name="deploy", help="Deployments: named places that answer predictions.")
 rollout_app = App(name="rollout", help="Rollouts: traffic moves to a candidate step by step.")
@@ -32,6 +32,16 @@ def split_version(model_version: str) -> tuple[str, int]:
     if not model or not number.isdecimal():
         raise Invalid("version", model_version, "a model version like churn/7")
     return model, int(number)
+
+
+@app.command(name="probe")
+def probe_revision(deployment: str, revision: int) -> None:
+    """Have a revision that failed or is quarantined loaded again.
+
+    Example: `hl deploy probe churn 12`
+    """
+    probed = connect().post(f"/deployments/{deployment}/revisions/{revision}/probe", Revision)
+    say(f"{probed.id} {probed.state}")
 
 
 @app.command(name="ls")

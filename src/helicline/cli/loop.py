@@ -226,6 +226,16 @@ def show_turn(turn: str, *, json: bool = False) -> None:
     )
 
 
+@turn_app.command(name="retry")
+def retry_turn(turn: str) -> None:
+    """Go on where a failed turn stopped: a new turn, in which finished steps come from the cache.
+
+    Example: `hl turn retry churn~3`
+    """
+    begun = connect().post(f"/turns/{turn}/retry", Turn)
+    say(f"{begun.id} {begun.state}: {begun.cause.sentence}")
+
+
 @turn_app.command(name="cancel")
 def cancel_turn(turn: str, *, reason: str = "") -> None:
     """Cancel a turn, its pipeline run and its rollout. Example: `hl turn cancel churn~3`"""

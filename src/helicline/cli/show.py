@@ -61,7 +61,7 @@ def say(text: str) -> None:
 
 
 def print_error(error: HeliclineError, *, place: str = "") -> None:
-    """Print an error to standard error, with the place (`file:line`) it is about."""
+    """Print an error to standard error, after its place (`file:line`) if there is one."""
     from rich.console import Console
     from rich.markup import escape
 

@@ -26,6 +26,8 @@ from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client
 
 log = logging.getLogger("helicline.worker")
+MIN_RETRY_S = 60.0
+RELEASE_PATIENCE_S = 2.0
 TERM_PATIENCE_S = 5.0
 LOG_EVERY_S = 0.25
 ALWAYS = ("helicline.engine.step", "helicline.engine.judging", "helicline.engine.harvest", "httpx", "duckdb")
@@ -100,7 +102,7 @@ class Task:
 
     def __init__(self, worker: Worker, spec: TaskSpec) -> None:
         self.worker, self.spec = worker, spec
-        self.client = Client(worker.url)
+        self.client = Client(worker.url, retry_s=MIN_RETRY_S + 2 * spec.lease_s)
         self.cancelled = self.timed_out = self.lost = False
         self.log_offset = 0
 
@@ -115,12 +117,19 @@ class Task:
             finally:
                 ended.set()
                 beat.join()
-            if not self.lost:
+            if self.lost:
+                return
+            if completion is None:
+                self._release()
+            else:
                 self._report(completion)
         self.client.close()
 
-    def _carried_out(self, scratch: Path) -> Completion:
-        """Run the task's process to its end and return its report; a process that cannot be made is a report too."""
+    def _carried_out(self, scratch: Path) -> Completion | None:
+        """Run the task's process to its end and return its report; a process that cannot be made is a report too.
+
+        None where the worker itself was told to stop: the attempt goes back to whoever comes next.
+        """
         try:
             process = self._spawn(scratch)
         except HeliclineError as error:
@@ -137,7 +146,8 @@ class Task:
         # what user code leaves in its temporary folder goes with the task
         temporary = scratch / "tmp"
         temporary.mkdir()
-        environment |= {"TMPDIR": str(temporary)}
+        # while the server is away, the task waits for it at least as long as its lease
+        environment |= {"TMPDIR": str(temporary), "HELICLINE_RETRY_S": f"{MIN_RETRY_S + 2 * self.spec.lease_s:g}"}
         environment |= self.spec.tracking
         if self.spec.token:
             # user code never sees the worker's own secret, only one that ends with the task
@@ -196,7 +206,7 @@ class Task:
         except HeliclineError as error:
             log.info("log of %s: %s", self.spec.attempt, error)
 
-    def _completion(self, code: int, scratch: Path) -> Completion:
+    def _completion(self, code: int, scratch: Path) -> Completion | None:
         result = scratch / "result.json"
         if code == 0 and result.is_file():
             return msgspec.json.decode(result.read_bytes(), type=Completion)
@@ -204,11 +214,21 @@ class Task:
         if self.timed_out:
             error = f"it ran longer than {self.spec.timeout_s:g} s"
             return msgspec.structs.replace(bare, timed_out=True, error=error)
-        if self.cancelled or self.worker.stopping.is_set():
+        if self.worker.stopping.is_set() and not self.cancelled:
+            return None
+        if self.cancelled:
             return msgspec.structs.replace(bare, cancelled=True, error="it was cancelled")
         if result.is_file():
             return msgspec.json.decode(result.read_bytes(), type=Completion)
         return msgspec.structs.replace(bare, error=f"{_ending(code)} without a result{_last_line(scratch / 'log')}")
+
+    def _release(self) -> None:
+        """Hand the attempt back unfinished; where no server hears of it, its lease runs out, with the same end."""
+        client = Client(self.worker.url, retry_s=RELEASE_PATIENCE_S)
+        try:
+            client.post(f"/attempts/{self.spec.attempt}/release", dict[str, bool], {"fence": self.spec.fence})
+        except HeliclineError as error:
+            log.info("attempt %s could not be handed back: %s", self.spec.attempt, error)
 
     def _report(self, completion: Completion) -> None:
         """Send the report until the server has it, or says that somebody else's counts."""

@@ -26,6 +26,7 @@ class TurnFacts(msgspec.Struct, frozen=True, kw_only=True):
     request: PromotionRequest | None = None
     rollout: Rollout | None = None
     rollout_under_way: str = ""
+    replaced_by: str = ""
     needs_approval: bool = False
     candidate_digest: str = ""
     champion_digest: str = ""
@@ -130,8 +131,13 @@ ENDINGS = {
 
 
 def _rolling_out(_turn: Turn, facts: TurnFacts) -> TurnMove:
+    """A deployment has one rollout at a time: the newest turn that passed waits for it, older ones give way."""
     if facts.rollout is None:
-        return TurnMove(kind="wait") if facts.rollout_under_way else TurnMove(kind="roll_out")
+        if facts.replaced_by:
+            return TurnMove(kind="end", state="CANCELLED", why=f"{facts.replaced_by} passed later and takes its place")
+        if facts.rollout_under_way:
+            return TurnMove(kind="wait", why=f"it waits for the end of rollout {facts.rollout_under_way}")
+        return TurnMove(kind="roll_out")
     state = ENDINGS.get(facts.rollout.state)
     return TurnMove(kind="end", state=state, why=facts.rollout.reason) if state else TurnMove(kind="wait")
 

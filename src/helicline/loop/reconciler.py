@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 
 from helicline import bus
 from helicline.errors import HeliclineError, Unavailable
-from helicline.loop import guarding, triggers, turns, watching
+from helicline.loop import clock_check, guarding, triggers, turns, watching
 from helicline.loop.context import Context
 from helicline.pipeline import attempts, runs
 from helicline.records.deployment import Rollout
@@ -38,13 +38,16 @@ class Reconciler(bus.PeriodicTask):
         super().__init__("reconciler", pause_s=context.settings.tick_s)
         self.context, self.holder = context, holder
         self.fence = 0
+        self._leads_since: datetime | None = None
+        self._latest: datetime | None = None
         self._failures: Counter[tuple[str, tuple[Any, ...]]] = Counter()
 
     def tick(self) -> int:
         """Make every move that is due, each in its own transaction, and return how many were made."""
         if not self.hold_lease():
             return 0
-        moved = len(self._write(attempts.lose_expired))
+        moved = self._watch_clock()
+        moved += self._lose_expired()
         moved += bus.consume(self.context.store, triggers.CONSUMER, triggers.hear)
         for row in self._read(self._due_pipelines):
             moved += self._move(runs.advance, nouns.PIPELINE_RUNS, (row.id,), self.context.blobs)
@@ -62,22 +65,40 @@ class Reconciler(bus.PeriodicTask):
 
     def hold_lease(self) -> bool:
         """Take or keep the lease; False where another server holds it."""
-        return bool(self._write(self._lease))
+        fence = self._write(self._lease)
+        if fence and (fence != self.fence or self._leads_since is None):
+            self.fence, self._leads_since = fence, self.context.store.clock.now()
+        return bool(fence)
+
+    def _lose_expired(self) -> int:
+        """Give up attempts whose workers are silent; after a start, workers first get the length of a lease to call."""
+        now, lease_s = self.context.store.clock.now(), self.context.settings.lease_s
+        if self._leads_since is not None and (now - self._leads_since).total_seconds() < lease_s:
+            return 0
+        return len(self._write(attempts.lose_expired))
+
+    def _watch_clock(self) -> int:
+        """After a clock that was ahead has gone back, wake what it put off: level-triggered rows may wake early."""
+        now = self.context.store.clock.now()
+        if self._latest is not None and now >= self._latest:
+            self._latest = now
+            return 0
+        self._latest = now
+        return int(self._write(lambda tx: clock_check.distrust_future(tx, lease_s=self.context.settings.lease_s)))
 
     def _lease(self, tx: Tx) -> int:
         lease = nouns.LEASES.find(tx, LEASE)
         until = tx.now + timedelta(seconds=LEASE_S)
         if lease is None:
             lease = nouns.LEASES.insert(tx, Lease(name=LEASE, holder=self.holder, fence=1, until=until))
-        elif lease.holder == self.holder or lease.until < tx.now:
+        elif lease.holder == self.holder or not tx.now <= lease.until <= tx.now + timedelta(seconds=LEASE_S):
             fence = lease.fence + int(lease.holder != self.holder)
-            if lease.holder == self.holder and (lease.until - tx.now).total_seconds() > LEASE_S / 2:
+            if lease.holder == self.holder and LEASE_S / 2 < (lease.until - tx.now).total_seconds() <= LEASE_S:
                 return lease.fence
             changed = msgspec.structs.replace(lease, holder=self.holder, fence=fence, until=until)
             lease = nouns.LEASES.swap(tx, changed)
         else:
             return 0
-        self.fence = lease.fence
         return lease.fence
 
     def _read(self, view: Callable[[Reader], Any]) -> Any:

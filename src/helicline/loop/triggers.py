@@ -16,6 +16,7 @@ from helicline.store.unit import Tx
 
 CONSUMER = "triggers"
 REST_S = 60.0
+RETRY_PAUSES_S = (60.0, 300.0, 900.0)  # after a turn that failed
 
 
 def hear(tx: Tx, event: Event) -> None:
@@ -26,6 +27,8 @@ def hear(tx: Tx, event: Event) -> None:
         _arm_new_data(tx, event)
     elif (event.noun, event.verb) == ("model_version", "registered") and not event.detail.get("turn"):
         _judge_by_hand(tx, event)
+    elif (event.noun, event.verb) == ("turn", "ended"):
+        _after_turn(tx, event)
 
 
 def _arm(tx: Tx, trigger: Trigger, subject: str) -> None:
@@ -74,6 +77,31 @@ def _judge_by_hand(tx: Tx, event: Event) -> None:
         turns.begin(tx, loop, Cause(kind="registered", subject=event.id, sentence=sentence), model_version=int(number))
 
 
+def _after_turn(tx: Tx, event: Event) -> None:
+    """Try a turn that failed again, with growing pauses, where no person began it; then a person must look."""
+    loop, _, number = event.id.rpartition("~")
+    turn = nouns.TURNS.find(tx, loop, int(number))
+    trigger = next((row for row in loops.triggers(tx, loop) if row.last_turn == int(number)), None)
+    if turn is None or trigger is None:
+        return
+    if event.detail.get("state") != "FAILED":
+        if trigger.failures:
+            nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, failures=0))
+        return
+    if trigger.failures >= len(RETRY_PAUSES_S):
+        return
+    pause = timedelta(seconds=RETRY_PAUSES_S[trigger.failures])
+    again = msgspec.structs.replace(
+        trigger,
+        pending=turn.cause.subject,
+        wake_at=tx.now + pause,
+        last_fired_at=None,  # the pause stands for the cool-down
+        failures=trigger.failures + 1,
+    )
+    nouns.TRIGGERS.swap(tx, again)
+    bus.emit(tx, "retried", "trigger", f"{loop}/{trigger.name}", turn=turn.id, tries=again.failures)
+
+
 def due(trigger: Trigger, *, ready: bool) -> bool:
     """Return whether a trigger has something to begin and may."""
     return ready and not trigger.muted and (trigger.spec.kind == "schedule" or bool(trigger.pending))
@@ -84,7 +112,7 @@ def advance(tx: Tx, trigger: Trigger) -> bool:
     loop = nouns.LOOPS.get(tx, trigger.loop)
     cool = timedelta(seconds=trigger.spec.cool_down_s)
     cooled = trigger.last_fired_at is None or tx.now >= trigger.last_fired_at + cool
-    blocked = bool(turns.active(tx, loop.name)) or loop.paused or _blocked_by_quality(tx, loop, trigger)
+    blocked = bool(turns.learning(tx, loop.name)) or loop.paused or _blocked_by_quality(tx, loop, trigger)
     if not due(trigger, ready=cooled and not blocked):
         later = tx.now + timedelta(seconds=1) if trigger.pending or trigger.spec.kind == "schedule" else None
         nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, wake_at=later))

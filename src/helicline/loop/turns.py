@@ -23,7 +23,8 @@ from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 
 RESTING = "REJECTED"
-ACTIVE = ("HARVESTING", "TRAINING", "REGISTERING", "GATING", "APPROVING", "ROLLING_OUT")
+LEARNING = ("HARVESTING", "TRAINING", "REGISTERING", "GATING")
+ACTIVE = (*LEARNING, "APPROVING", "ROLLING_OUT")
 TASK_TIMEOUT_S = 900.0
 
 
@@ -31,9 +32,9 @@ def begin(tx: Tx, loop: Loop, cause: Cause, *, harvest: bool = False, model_vers
     """Begin a turn: at its data, its training, or (for a version registered by hand) at its gates.
 
     Raises:
-        Conflict: a turn of this loop that trains is under way.
+        Conflict: a turn of this loop that trains or is judged is under way.
     """
-    under_way = active(tx, loop.name)
+    under_way = learning(tx, loop.name)
     if under_way and not model_version:
         raise Conflict("loop", loop.name, f"is in turn {under_way[0].id}", f"See: hl turn show {under_way[0].id}")
     loop = nouns.LOOPS.swap(tx, msgspec.structs.replace(loop, last_turn=loop.last_turn + 1))
@@ -61,10 +62,23 @@ def begin(tx: Tx, loop: Loop, cause: Cause, *, harvest: bool = False, model_vers
     return turn
 
 
-def active(tx: Reader, loop: str) -> list[Turn]:
-    """Return the turns of a loop that are on their way."""
+def learning(tx: Reader, loop: str) -> list[Turn]:
+    """Return the turns of a loop that gather data, train or are judged: there is one at a time.
+
+    Turns that wait for people or for traffic let the next one learn meanwhile.
+    """
     column = nouns.TURNS.table.c
-    return nouns.TURNS.select(tx, column.loop == loop, column.state.in_(ACTIVE))
+    return nouns.TURNS.select(tx, column.loop == loop, column.state.in_(LEARNING))
+
+
+def _replaced_by(tx: Reader, turn: Turn) -> str:
+    """Return the newer turn of the loop that waits for its rollout as this one does, "" where there is none."""
+    if turn.state != "ROLLING_OUT" or turn.rollout:
+        return ""
+    column = nouns.TURNS.table.c
+    newer = nouns.TURNS.select(tx, column.loop == turn.loop, column.number > turn.number, column.state == "ROLLING_OUT")
+    waiting = [other for other in newer if not other.rollout]
+    return max(waiting, key=lambda other: other.number).id if waiting else ""
 
 
 def open_turns(tx: Reader) -> list[Turn]:
@@ -92,6 +106,7 @@ def facts_of(tx: Reader, turn: Turn, loop: Loop) -> TurnFacts:
         request=nouns.REQUESTS.find(tx, turn.request) if turn.request else None,
         rollout=nouns.ROLLOUTS.find(tx, spec.deployment, turn.rollout) if turn.rollout else None,
         rollout_under_way=under_way.id if under_way else "",
+        replaced_by=_replaced_by(tx, turn),
         needs_approval=bool(may_go_on and version and _rules_left(tx, loop, turn, version)),
         candidate_digest=version.digest if version else "",
         champion_digest=champion.digest if champion else "",
@@ -124,6 +139,8 @@ def advance(tx: Tx, turn: Turn) -> bool:
     loop = nouns.LOOPS.get(tx, turn.loop)
     move = decide(turn, facts_of(tx, turn, loop), tx.now)
     if move.kind == "wait":
+        if move.why and turn.state in ACTIVE and turn.result != move.why:
+            _save(tx, turn, result=move.why)  # what it waits for is seen wherever the turn is
         return False
     ACTIONS[move.kind](tx, loop, turn, move)
     return True
@@ -323,6 +340,24 @@ def cancel(tx: Tx, turn: Turn, *, reason: str) -> Turn:
         attempts.cancel(tx, attempt)
     _end(tx, loop, turn, TurnMove(kind="end", state="CANCELLED", why=reason or "cancelled by hand"))
     return nouns.TURNS.get(tx, turn.loop, turn.number)
+
+
+def retry(tx: Tx, turn: Turn, *, person: str) -> Turn:
+    """Begin a turn that goes on where a failed one stopped: finished steps come from the cache.
+
+    A version that was registered is judged again, unless the pipeline has changed since: then it trains again.
+
+    Raises:
+        Conflict: it has not failed, or a turn of the loop is under way.
+    """
+    if turn.state != "FAILED":
+        raise Conflict("turn", turn.id, f"is {turn.state}", "Only a turn that failed can be tried again.")
+    cause = Cause(kind="person", subject=turn.id, sentence=f"{person} tried {turn.id} again")
+    loop = nouns.LOOPS.get(tx, turn.loop)
+    run = nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None
+    same_pipeline = run is None or run.spec == loop.spec.pipeline
+    harvest = turn.harvest and not turn.dataset_version
+    return begin(tx, loop, cause, harvest=harvest, model_version=turn.model_version if same_pipeline else 0)
 
 
 def fail(tx: Tx, turn: Turn, why: str) -> None:

@@ -81,6 +81,20 @@ def leased(tx: Reader, attempt_id: str, fence: int) -> Attempt:
     return attempt
 
 
+def release(tx: Tx, attempt_id: str, *, fence: int) -> Attempt:
+    """Take an attempt back from a worker that stops: it waits for another one, and does not count as tried.
+
+    Raises:
+        Conflict: the fence is stale.
+    """
+    attempt = leased(tx, attempt_id, fence)
+    released = msgspec.structs.replace(attempt, state="READY", worker="", lease_until=None, deadline=None)
+    if attempt.cancel:
+        released = msgspec.structs.replace(attempt, state="CANCELLED", lease_until=None, finished_at=tx.now)
+    bus.emit(tx, "released", "attempt", attempt.id, worker=attempt.worker)
+    return nouns.ATTEMPTS.swap(tx, released)
+
+
 def finish(tx: Tx, attempt: Attempt, completion: Completion) -> Attempt:
     """Record how the attempt ended."""
     state = "SUCCEEDED" if completion.ok else "FAILED"

@@ -86,11 +86,16 @@ def _step_move(
         if any(state in ENDED - DONE for state in upstream):
             return PipelineMove(kind="skip", step=step.step)
         return PipelineMove(kind="start", step=step.step) if all(state in DONE for state in upstream) else None
-    if step.state == "RETRY_WAIT" and (step.retry_at is None or step.retry_at <= now):
+    if step.state == "RETRY_WAIT" and _is_due(step.retry_at, now):
         return PipelineMove(kind="start", step=step.step)
     if step.state == "RUNNING" and attempt is not None:
         return _after_attempt(spec, step, attempt, now)
     return None
+
+
+def _is_due(retry_at: datetime | None, now: datetime) -> bool:
+    """Return whether a retry is due; a time that no back-off could have set comes from a clock that was ahead."""
+    return retry_at is None or not now < retry_at <= now + timedelta(seconds=BACKOFF_MAX_S)
 
 
 def _after_attempt(spec: StepSpec, step: StepRun, attempt: Attempt, now: datetime) -> PipelineMove | None:

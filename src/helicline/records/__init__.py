@@ -1,1 +1,1 @@
-"""The nouns as frozen records: what every room, edge and page agrees on. No I/O here."""
+"""The nouns as frozen records, which all rooms, protocols and pages share. No I/O."""

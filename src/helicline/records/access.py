@@ -1,4 +1,4 @@
-"""Who may do what: tokens, and the permissions that routes ask for."""
+"""Tokens, roles, and the permissions that routes require."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROLES: dict[str, frozenset[str]] = {
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A bearer token as stored: its SHA-256 only, never the secret."""
+    """A bearer token; the database has only the SHA-256 of its secret."""
 
     id: str
     name: str
@@ -34,7 +34,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who a request comes from, once the edge has looked."""
+    """The authenticated caller of a request."""
 
     name: str
     role: str

@@ -1,4 +1,4 @@
-"""Datasets, their versions, and the manifests that name every byte of a version."""
+"""Datasets, dataset versions, refs, and entries of file trees."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class FileEntry(msgspec.Struct, frozen=True, array_like=True):
-    """One file of a tree: path relative to its root, size, BLAKE3-256 hex of its bytes."""
+    """One file of a tree: path relative to its root, size, BLAKE3-256 of its bytes in hex."""
 
     path: str
     size: int

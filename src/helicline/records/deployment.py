@@ -1,4 +1,4 @@
-"""Deployments, their revisions and rollouts, and what server and gateway tell each other about them."""
+"""Deployments, revisions and rollouts, and the messages of server and gateway about them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Revision(msgspec.Struct, frozen=True, kw_only=True):
-    """One model version as deployed: immutable but for its observed state."""
+    """One deployed model version; only its observed state and `wanted` change."""
 
     deployment: str
     number: int
@@ -49,6 +49,7 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     pid: int = 0
     ready_at: datetime | None = None
+    probes: int = 0
     version: int = 1
 
     @property
@@ -57,7 +58,7 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Routing(msgspec.Struct, frozen=True, kw_only=True):
-    """The one row that counts changes of what the gateway should do."""
+    """A single row with the generation of the desired state of gateways."""
 
     id: str = "routing"
     generation: int = 0
@@ -65,7 +66,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RevisionSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server asks of the gateway: keep this revision loaded."""
+    """A revision that the gateway must keep loaded; another count of `probes` asks to load it again."""
 
     deployment: str
     revision: int
@@ -74,17 +75,18 @@ class RevisionSpec(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     archive_path: str
     centres: dict[str, float] = {}
+    probes: int = 0
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
-    """A revision that takes a share of traffic, in basis points (1/100 of a percent)."""
+    """A revision with a share of traffic in basis points (1/100 of a percent)."""
 
     revision: int
     weight_bp: int
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """How one deployment's traffic is divided; a candidate's failed call is replayed on `stable`."""
+    """The division of a deployment's traffic; a failed call of a candidate is repeated on `stable`."""
 
     deployment: str
     generation: int
@@ -97,7 +99,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole of what the gateway should be doing; `generation` grows with every change."""
+    """The whole desired state of a gateway; `generation` grows with every change."""
 
     generation: int
     orders: tuple[RevisionSpec, ...] = ()
@@ -114,10 +116,10 @@ class RevisionStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VariantCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Totals since the gateway started, for one variant in one stage of one rollout (0, 0 outside of rollouts).
+    """Totals since the start of the gateway, of one variant in one stage of a rollout (0, 0 outside of rollouts).
 
-    `errors` are calls the variant failed, whether or not stable then answered; `replayed` are those it did answer.
-    `slow` are calls over the route's `slow_ms`. `latency_us` are calls by upper bound of their latency.
+    `errors` are calls that the variant failed, with or without an answer of stable; `replayed` are those that stable
+    answered. `slow` are calls over the route's `slow_ms`. `latency_us` counts calls by upper bound of their latency.
     """
 
     deployment: str
@@ -133,9 +135,9 @@ class VariantCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a gateway reports: which generation its front routes by, and how its revisions and variants do.
+    """The report of a gateway: the generation that its front uses, and the state of its revisions and variants.
 
-    `session` changes at every start of the gateway process, when counts begin again at 0.
+    `session` changes at every start of the gateway, when counts begin at 0 again.
     """
 
     gateway: str
@@ -159,7 +161,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Guard(msgspec.Struct, frozen=True, kw_only=True):
-    """A promise a candidate must keep while it takes traffic.
+    """A condition that a candidate must keep during its rollout.
 
     error_rate: share of failed calls at most `limit`. latency: share of calls over `limit` ms at most 1 - `quantile`.
     feedback: the mean of feedback `metric` must not drop by more than `margin`, relative to stable.
@@ -175,9 +177,9 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RolloutStep(msgspec.Struct, frozen=True, kw_only=True):
-    """Hold `weight_bp` until at least `min_requests` reached the candidate and `min_s` seconds passed.
+    """A step: `weight_bp` until the candidate has answered `min_requests` and `min_s` seconds have passed.
 
-    `max_s` bounds waiting for feedback guards to decide; then an undecided guard holds the rollout (PAUSED)
+    Feedback guards may take up to `max_s` to decide; then an undecided guard holds the rollout (PAUSED)
     unless `on_undecided` is "advance".
     """
 
@@ -195,7 +197,7 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GuardReading(msgspec.Struct, frozen=True, kw_only=True):
-    """A guard's outcome with the numbers behind it, so that a person can check the decision."""
+    """A guard's outcome with the numbers that it is based on."""
 
     guard: Guard
     outcome: GuardOutcome
@@ -209,7 +211,7 @@ class GuardReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
-    """What one variant did in one stage: calls and failures, and the moments of its feedback by unit."""
+    """The data of one variant in one stage: calls and failures, and the moments of its feedback by unit."""
 
     requests: int = 0
     errors: int = 0
@@ -220,7 +222,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """A time of constant weights: the two arms may be compared within it, never across stages."""
+    """A period of constant weights; the two arms can be compared within a stage, but not across stages."""
 
     index: int
     weight_bp: int
@@ -237,7 +239,7 @@ class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
-    """The passage of traffic from the stable revision to a candidate, step by step under guards."""
+    """The move of traffic from the stable revision to a candidate, step by step under guards."""
 
     deployment: str
     number: int
@@ -263,7 +265,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the prediction log, as `hl why` and the UI show it."""
+    """One row of the prediction log, for `hl why` and the UI."""
 
     prediction_id: str
     row: int

@@ -1,4 +1,4 @@
-"""What models are evaluated with: datasets of examples, and scorers."""
+"""Evaluation: datasets of examples, and scorers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class EvaluationDataset(msgspec.Struct, frozen=True, kw_only=True):
-    """Examples under a name; `schema` tells the type of each field that any of them ever had."""
+    """Examples under a name; `schema` has the type of each field that any example ever had."""
 
     id: str
     name: str
@@ -26,7 +26,7 @@ class EvaluationDataset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvaluationRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One example. Within its dataset `inputs_hash` is unique: the same inputs again change this record."""
+    """One example. `inputs_hash` is unique in its dataset: equal inputs change the existing record."""
 
     dataset: str
     id: str
@@ -44,7 +44,7 @@ class EvaluationRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OnlineScoring(msgspec.Struct, frozen=True, kw_only=True):
-    """Which share of the traces that a filter keeps a scorer is to judge by itself; 0 is none."""
+    """The share of matching traces that a scorer judges automatically; 0 means none."""
 
     id: str
     sample_rate: float
@@ -52,7 +52,7 @@ class OnlineScoring(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScorerVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of a scorer of an experiment, as its client serialized it; it is never run here."""
+    """One version of a scorer of an experiment, as its client serialized it; this server never runs it."""
 
     experiment: str
     name: str

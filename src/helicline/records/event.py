@@ -1,4 +1,4 @@
-"""What the bus carries: one event per change, chained by hash."""
+"""Events: one for each change, chained by hash."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A change that was committed. `hash` covers every field but itself and the previous event's hash."""
+    """A committed change. `hash` covers all fields except itself, with the previous event's hash."""
 
     seq: int
     at: datetime

@@ -1,4 +1,4 @@
-"""Gates: the checks a candidate must pass, the evidence they look at, and their verdicts."""
+"""Gates: the checks of a candidate, their evidence, and their verdicts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Outcome = Literal["pass", "fail", "inconclusive", "no_data", "error", "waived"]
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule. at_least: metric >= limit. not_worse: paired against an alias, within margin.
+    """One rule. at_least: metric >= limit. not_worse: paired comparison with an alias, within margin.
 
     latency: p99 of single-row calls <= limit ms. signature: inputs and outputs compatible with the alias.
     """
@@ -29,7 +29,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """A paired comparison on the same rows: difference is candidate minus champion, higher is better."""
+    """A paired comparison on the same rows; `difference` is candidate minus champion, and higher is better."""
 
     metric: str
     row_count: int
@@ -45,7 +45,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What the judge measured; stored with the verdicts so that they can be checked again."""
+    """The measurements of the judge, stored with the verdicts for later review."""
 
     row_count: int = 0
     metrics: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Who may act for a while: one holder at a time, told apart by a fence that only grows."""
+"""Leases: the time-limited right to act of one holder; the fence grows with every new holder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A loop as code, its turns, and the triggers that begin them."""
+"""Loops as code, turns, and the triggers that begin them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ApprovalRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TriggerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What begins a turn. `cool_down_s` is the least time between two turns this trigger begins."""
+    """A rule that begins turns. `cool_down_s` is the least time between two of its turns."""
 
     kind: Literal["schedule", "new_data", "alert"]
     cron: str = ""
@@ -41,7 +41,7 @@ class TriggerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole circle for one model, as `hl apply` records it."""
+    """The whole loop of one model, as `hl apply` records it."""
 
     name: str
     model: str
@@ -56,7 +56,7 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Loop(msgspec.Struct, frozen=True, kw_only=True):
-    """A loop as applied; `spec_version` counts the changes of its spec."""
+    """A recorded loop; `spec_version` counts the changes of its spec."""
 
     name: str
     spec: LoopSpec
@@ -71,7 +71,10 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True):
-    """A trigger at work: when it last fired, whether it is muted, when a schedule is next due."""
+    """The state of a trigger: its last turn, whether it is muted, when a schedule is due.
+
+    `failures` counts the failed turns in a row that it has tried again.
+    """
 
     loop: str
     name: str
@@ -81,11 +84,12 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     last_turn: int = 0
     muted: bool = False
     pending: str = ""
+    failures: int = 0
     version: int = 1
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """What began a turn: its kind, the noun behind it (an alert, a version, a person), and in words."""
+    """The cause of a turn: its kind, the noun behind it (an alert, a version, a person), and a sentence."""
 
     kind: CauseKind
     subject: str
@@ -93,7 +97,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
-    """One leg of a turn. `subject` names what it worked on: a pipeline run, a version, a rollout."""
+    """One leg of a turn. `subject` names its pipeline run, version or rollout."""
 
     name: Literal["data", "train", "register", "gate", "approve", "rollout"]
     started_at: datetime
@@ -108,7 +112,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """One passage round the circle, from its cause to its result."""
+    """One passage round the loop, from its cause to its result."""
 
     loop: str
     number: int

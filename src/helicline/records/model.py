@@ -1,4 +1,4 @@
-"""Models in the registry: versions, aliases, and requests to promote."""
+"""The registry: models, versions, aliases, and promotion requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
-    """An alias that moves only when `people` people of `role`, none of them the one who asks, approve."""
+    """An alias that moves only when `people` people of `role` approve, none of whom has requested it."""
 
     alias: str
     role: str = "approver"
@@ -18,7 +18,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A name under which versions are kept; `last_version` never goes back, so numbers are not reused."""
+    """A name with versions; `last_version` never decreases, so numbers are not reused."""
 
     name: str
     created_at: datetime
@@ -32,7 +32,7 @@ class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of a model. `digest` is over the content of its files and binds approvals and deployments."""
+    """One version of a model. `digest` covers the content of its files; approvals and deployments are bound to it."""
 
     model: str
     number: int
@@ -79,7 +79,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StageMove(msgspec.Struct, frozen=True, kw_only=True):
-    """A version's move to a stage, with those that stand there archived or left."""
+    """A change of a version's stage; `archive_others` archives other versions in that stage."""
 
     stage: str
     archive_others: bool = False
@@ -89,10 +89,10 @@ RequestState = Literal["OPEN", "APPROVED", "REJECTED", "VOID"]
 
 
 class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Asks people to let a version be promoted. Bound to the digest: other bytes need another request.
+    """A request that people approve the promotion of a version, bound to its digest.
 
-    With `alias` the last approval moves that alias, by a `move` of stages where that is how it was asked; without, the
-    turn that asked goes on. Nobody who asked may approve: neither `requested_by` nor those in `also_asked`.
+    With `alias` the last approval moves that alias, with `move` by a change of stage; without, the turn continues.
+    Requesters cannot approve: neither `requested_by` nor those in `also_asked`.
     """
 
     id: str
@@ -115,7 +115,7 @@ class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArtifactFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file below an artifact root, by content."""
+    """A file below an artifact root, with the digest of its content."""
 
     path: str
     size: int
@@ -123,7 +123,7 @@ class ArtifactFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's signature as its MLmodel file tells it: parsed JSON lists, empty when absent."""
+    """A model's signature from its MLmodel file: parsed JSON lists, empty where it has none."""
 
     inputs: tuple[dict[str, Any], ...] = ()
     outputs: tuple[dict[str, Any], ...] = ()

@@ -1,4 +1,4 @@
-"""Monitors, the windows they judge, and the alerts they raise."""
+"""Monitors, the windows that they judge, and alerts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Severity = Literal["ok", "info", "warning", "critical", "insufficient_data", "im
 
 
 class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What to watch. A window is `window_s` long; an alert needs `persist` of the last `of` windows.
+    """A monitor's configuration. A window is `window_s` long; an alert needs `persist` bad ones of the last `of`.
 
     drift: debiased PSI of each column against `threshold` (`gate` on the wire), with a significance
     test at `q` (Benjamini-Hochberg).
@@ -36,7 +36,7 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Monitor(msgspec.Struct, frozen=True, kw_only=True):
-    """A monitor at work on one deployment: its spec and how far it has looked."""
+    """A monitor of one deployment: its spec, and the time up to which it has judged."""
 
     deployment: str
     name: str
@@ -53,7 +53,7 @@ class Monitor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One column (or metric) in one window: value against its threshold, p-value, sizes of both sides."""
+    """The result for one column (or metric) in one window: value, threshold, p-value, sizes of both sides."""
 
     column: str
     statistic: str
@@ -80,7 +80,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """An incident: opened once, updated while it lasts, resolved after windows are quiet again."""
+    """An incident: opened once, updated while it lasts, resolved after quiet windows."""
 
     deployment: str
     number: int

@@ -15,7 +15,7 @@ Task = Literal["step", "judge", "harvest"]
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a step's input comes from: an output of an earlier step, or a dataset."""
+    """The source of a step's input: an output of an earlier step, or a dataset."""
 
     step: str = ""
     output: int = 0
@@ -23,7 +23,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One node of the graph: what to call, with which inputs and parameters."""
+    """One node of the graph: its function, inputs and parameters."""
 
     name: str
     function: str
@@ -39,7 +39,7 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """Which outputs of the graph are the candidate: its model, metrics, hold-out and drift reference."""
+    """The outputs that make the candidate: its model, metrics, hold-out and drift reference."""
 
     model: Source
     metrics: Source | None = None
@@ -49,7 +49,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """The interpreter and packages that code ran with; `hash` is over all the rest."""
+    """The interpreter and packages of a run; `hash` covers all other fields."""
 
     python: str
     platform: str
@@ -58,7 +58,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CodeState(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the code stood: git commit when there is one, and always a bundle of the files by content."""
+    """The state of the code: the git commit if there is one, and always a bundle of the files."""
 
     bundle: str
     commit: str = ""
@@ -77,7 +77,7 @@ class PipelineSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step returned. `digest` is the content hash; a Model also names its logged model."""
+    """The result of a step. `digest` is the hash of its content; a Model also has its logged model."""
 
     kind: Kind
     digest: str
@@ -88,7 +88,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of one pipeline run. `key_parts` are the components of the cache key, kept to explain it."""
+    """One step of a pipeline run. `key_parts` are the components of the cache key, which explain a cache miss."""
 
     pipeline_run: str
     step: str
@@ -128,7 +128,7 @@ class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One try at a task, leased by one worker at a time; a stale `fence` can commit nothing."""
+    """One try at a task, leased by one worker at a time; with a stale `fence` nothing can be committed."""
 
     id: str
     task: Task
@@ -166,7 +166,7 @@ class CacheEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker gets with a lease: all it needs to do the task, no database, no other call to understand it."""
+    """The task that a worker gets with a lease, complete: it needs no database and no other call."""
 
     attempt: str
     fence: int
@@ -191,7 +191,7 @@ class TableSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JudgeSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Compare a candidate with the champion on the same hold-out rows, and profile the reference."""
+    """The comparison of a candidate with the champion on the same hold-out rows, and the profile of the reference."""
 
     model: str
     candidate: int
@@ -202,7 +202,7 @@ class JudgeSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HarvestSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Commit the labelled production rows since `since_ms` as a new version of `dataset`."""
+    """A commit of the labelled production rows since `since_ms` as a new version of `dataset`."""
 
     dataset: str
     ref: str
@@ -214,7 +214,7 @@ class HarvestSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker reports at the end of an attempt."""
+    """A worker's report at the end of an attempt."""
 
     fence: int
     ok: bool

@@ -1,4 +1,4 @@
-"""Experiments, runs and what is logged to them."""
+"""Experiments, runs, logged models, traces, and search clauses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MetricPoint(msgspec.Struct, frozen=True, gc=False):
-    """One logged value. `value` may be NaN; infinities are kept as the largest finite float."""
+    """One logged value. `value` may be NaN; infinities are stored as the largest finite float."""
 
     key: str
     value: float
@@ -35,7 +35,7 @@ class MetricPoint(msgspec.Struct, frozen=True, gc=False):
 
 
 class DatasetInput(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset a run says it used, as the MLflow wire names it."""
+    """A dataset that a run has used, in MLflow's fields."""
 
     name: str
     digest: str
@@ -47,7 +47,7 @@ class DatasetInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelOutput(msgspec.Struct, frozen=True, kw_only=True):
-    """A logged model that a run made, and the step at which."""
+    """A logged model that a run has produced, with its step."""
 
     model_id: str
     step: int = 0
@@ -74,7 +74,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as a row of a table: `values` stand in the order of the columns that were asked for; NaN is "NaN"."""
+    """A run as a row of a table; `values` are in the order of the requested columns, and NaN is "NaN"."""
 
     run_id: str
     experiment_id: str
@@ -88,7 +88,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key of metrics, parameters or tags: how many of the runs looked at have it, and whether they differ in it."""
+    """A key of metrics, parameters or tags: how many sampled runs have it, and whether their values differ."""
 
     entity: str
     name: str
@@ -103,7 +103,7 @@ class MetricSpan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Runs with one value of what they are grouped by; `metrics` in the order that was asked for."""
+    """Runs with an equal value of the grouping key; `metrics` are in the requested order."""
 
     value: str | None
     count: int
@@ -112,7 +112,7 @@ class RunGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoggedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model as logged by the MLflow 3 client, before anybody registers it."""
+    """A model logged by the MLflow 3 client, before it is registered."""
 
     model_id: str
     experiment_id: str
@@ -130,7 +130,7 @@ class LoggedModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clause(msgspec.Struct, frozen=True, kw_only=True):
-    """One comparison of a search filter, e.g. `metrics.auc > 0.9`; clauses are joined by AND only."""
+    """One comparison of a search filter, e.g. `metrics.auc > 0.9`; clauses are combined by AND only."""
 
     entity: str
     key: str
@@ -139,7 +139,7 @@ class Clause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sort(msgspec.Struct, frozen=True, kw_only=True):
-    """One key of a search order."""
+    """One key of a sort order."""
 
     entity: str
     key: str
@@ -147,7 +147,7 @@ class Sort(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TraceRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A trace as the MLflow wire tells it: `info` is the trace info document, spans are kept beside it."""
+    """A trace: `info` is MLflow's trace info document; spans are stored separately."""
 
     trace_id: str
     experiment_id: str

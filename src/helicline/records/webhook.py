@@ -1,4 +1,4 @@
-"""Webhooks: who is told of what, and what is on its way."""
+"""Webhooks and their deliveries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """An address that is told of events. `secret`, kept sealed, signs what is sent and is never shown again."""
+    """An address that receives events. `secret`, stored encrypted, signs the messages and is never shown again."""
 
     id: str
     name: str
@@ -24,7 +24,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One event for one webhook; `wake_at` is when it is tried next, None once it is over."""
+    """One event for one webhook; `wake_at` is the time of the next attempt, None when finished."""
 
     id: str
     webhook: str

@@ -1,1 +1,1 @@
-"""The client side of the public face: authoring, handles, HTTP client. Sees ground floor and records only."""
+"""The Python SDK: authoring of pipelines and loops, handles, HTTP client. It imports ground floor and records only."""

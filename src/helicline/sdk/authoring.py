@@ -1,4 +1,4 @@
-"""Pipelines as code: steps are ordinary functions, a pipeline is traced once to a static graph."""
+"""Pipelines as code: steps are ordinary functions; a pipeline function is traced once to a static graph."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Dataset(msgspec.Struct, frozen=True):
 
 
 class Future:
-    """An output that will be there when the pipeline runs."""
+    """The output of a step while a pipeline is traced."""
 
     def __init__(self, source: Source, kind: Kind) -> None:
         self.source, self.kind = source, kind
@@ -50,7 +50,7 @@ _TRACE: ContextVar[list[StepSpec] | None] = ContextVar("helicline_trace", defaul
 
 
 class Step(typing.Generic[P, R]):
-    """A function that can run as a step; called outside of a pipeline it is just the function."""
+    """A function that can run as a step; called outside of a pipeline it is the ordinary function."""
 
     def __init__(self, function: Callable[P, R], options: dict[str, Any]) -> None:
         self.function, self.options = function, options
@@ -73,14 +73,16 @@ class Step(typing.Generic[P, R]):
         bound = inspect.signature(self.function).bind(*args, **kwargs)
         bound.apply_defaults()
         used_names = {spec.name for spec in graph}
-        name = next(n for n in _names(self.__name__) if n not in used_names)
+        name = next(n for n in _unique_names(self.__name__) if n not in used_names)
         spec = StepSpec(
             name=name,
             function=f"{self.__module__}:{self.function.__qualname__}",
             code_hash=code.closure_hash(self.function),
-            inputs={key: _source(name, key, bound.arguments[key], kind) for key, kind in self.input_kinds.items()},
+            inputs={
+                key: _source(name, key, value=bound.arguments[key], kind=kind) for key, kind in self.input_kinds.items()
+            },
             input_kinds=self.input_kinds,
-            params={key: _plain(name, key, bound.arguments[key]) for key in self.param_names},
+            params={key: _json_value(name, key, bound.arguments[key]) for key in self.param_names},
             outputs=self.outputs,
             **self.options,
         )
@@ -89,7 +91,7 @@ class Step(typing.Generic[P, R]):
         return futures[0] if len(futures) == 1 else tuple(futures) if futures else None
 
 
-def _names(stem: str) -> typing.Iterator[str]:
+def _unique_names(stem: str) -> typing.Iterator[str]:
     yield stem
     number = 2
     while True:
@@ -124,7 +126,7 @@ def _split_arguments(function: Callable[..., Any], hints: dict[str, Any]) -> tup
     return inputs, params
 
 
-def _source(step: str, argument: str, value: Any, kind: Kind) -> Source:
+def _source(step: str, argument: str, *, value: Any, kind: Kind) -> Source:
     if isinstance(value, Dataset):
         return Source(dataset=value.spec)
     if isinstance(value, Future):
@@ -134,7 +136,7 @@ def _source(step: str, argument: str, value: Any, kind: Kind) -> Source:
     raise Invalid(f"step {step}, argument {argument}", type(value).__name__, "an output of a step or hl.dataset(...)")
 
 
-def _plain(step: str, name: str, value: Any) -> Any:
+def _json_value(step: str, name: str, value: Any) -> Any:
     try:
         return msgspec.json.decode(msgspec.json.encode(value))
     except (TypeError, msgspec.MsgspecError):
@@ -146,7 +148,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0
 
 
 def seconds(field: str, duration: str | float) -> float:
-    """Return seconds of a number or of text like "30m", "1.5h", "200ms"."""
+    """Return the seconds of a number, or of a text like "30m", "1.5h", "200ms"."""
     if isinstance(duration, int | float):
         return float(duration)
     match = _DURATION.fullmatch(duration.strip())
@@ -169,16 +171,16 @@ def step(
     timeout: str | float = "30m",
     cache: bool = True,
 ) -> Any:
-    """Make a function a step: it runs in a process of its own, its result is kept by content.
+    """Make a function a step, which runs in a process of its own; its result is stored by content.
 
     Args:
-        cpu: cores it asks for.
-        retries: how often it is tried again after it failed or ran out of time.
-        timeout: how long one try may take, like "30m" or seconds.
-        cache: whether a result with the same code, parameters, inputs and environment is used again.
+        cpu: required cores.
+        retries: further attempts after a failure or timeout.
+        timeout: limit of one attempt, like "30m" or seconds.
+        cache: whether a result with equal code, parameters, inputs and environment is reused.
 
     Raises:
-        Invalid: an annotation is missing or is none of hl.Table, hl.Model, hl.Metrics, hl.Artifact.
+        Invalid: an annotation is missing, or is not one of hl.Table, hl.Model, hl.Metrics, hl.Artifact.
 
     Example:
         >>> import helicline as hl
@@ -206,7 +208,7 @@ class Pipeline:
         return f"<pipeline {self.name}>"
 
     def trace(self, **overrides: Any) -> tuple[tuple[StepSpec, ...], Candidate | None, dict[str, Any]]:
-        """Return the steps in order, the candidate, and the parameters the body was called with."""
+        """Return the steps in order, the candidate, and the parameters of the traced call."""
         parameters = inspect.signature(self.function).parameters
         arguments = {name: overrides.get(name, parameter.default) for name, parameter in parameters.items()}
         missing = [name for name, value in arguments.items() if value is inspect.Parameter.empty]
@@ -226,10 +228,10 @@ class Pipeline:
         return steps, result if isinstance(result, Candidate) else None, params
 
     def spec(self, *, state: CodeState, environment: Environment, **overrides: Any) -> PipelineSpec:
-        """Return the graph as a record, bound to the code and environment it was traced with."""
-        steps, found_candidate, params = self.trace(**overrides)
+        """Return the graph as a record, bound to its code and environment."""
+        steps, candidate_record, params = self.trace(**overrides)
         return PipelineSpec(
-            name=self.name, steps=steps, candidate=found_candidate, code=state, environment=environment, params=params
+            name=self.name, steps=steps, candidate=candidate_record, code=state, environment=environment, params=params
         )
 
 
@@ -253,7 +255,7 @@ def dataset(spec: str) -> Any:
     """Return a dataset as the default of a pipeline's argument: "name@main", "name@v3", "name@<12 hex>".
 
     Raises:
-        Invalid: the name or ref has characters that names may not have.
+        Invalid: the name or ref has characters that are not allowed.
 
     Example:
         >>> import helicline as hl
@@ -267,14 +269,14 @@ def dataset(spec: str) -> Any:
 def candidate(
     model: Any, *, metrics: Any = None, holdout: Any = None, reference: Any = None, label: str = "label"
 ) -> Any:
-    """Say which outputs of a pipeline are its candidate.
+    """Return the candidate of a pipeline: the outputs that gates and rollout use.
 
     Args:
-        model: output of the step that trained it.
-        metrics: output of the step that evaluated it.
-        holdout: table that no training saw; gates compare candidate and champion on it.
-        reference: table that drift is measured against (the hold-out if left out).
-        label: column of the hold-out that holds the truth.
+        model: output of the step that trains it.
+        metrics: output of the step that evaluates it.
+        holdout: table that is not used in training; gates compare candidate and champion on it.
+        reference: table that drift is measured against (default: the hold-out).
+        label: column of the hold-out with the true values.
 
     Raises:
         Invalid: one of them is not an output of a step.
@@ -282,7 +284,7 @@ def candidate(
     parts = {"model": (model, "Model"), "metrics": (metrics, "Metrics"), "holdout": (holdout, "Table")}
     parts["reference"] = (reference if reference is not None else holdout, "Table")
     sources = {
-        name: _source("candidate", name, value, typing.cast("Kind", kind)) if value is not None else None
+        name: _source("candidate", name, value=value, kind=typing.cast("Kind", kind)) if value is not None else None
         for name, (value, kind) in parts.items()
     }
     return Candidate(label=label, **typing.cast("dict[str, Any]", sources))

@@ -1,9 +1,10 @@
-"""HTTP client of a Helicline server: records in, records out, errors as our own."""
+"""HTTP client of a Helicline server: sends and returns records, and raises the server's errors."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CHUNK = 1 << 20
-BY_CODE: dict[str, type[HeliclineError]] = {
+MAX_PAUSE_S = 2.0
+ERRORS_BY_CODE: dict[str, type[HeliclineError]] = {
     kind.code: kind
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, HeliclineError) and kind is not HeliclineError
@@ -36,16 +38,18 @@ class Client:
 
     Args:
         url: like "http://127.0.0.1:7070".
-        token: a bearer token; HELICLINE_TOKEN if left out.
+        token: a bearer token; default: HELICLINE_TOKEN.
+        retry_s: how long a call is tried again while no server answers; default: HELICLINE_RETRY_S, or 0.
 
     Raises:
         Unavailable: no server answers there.
     """
 
-    def __init__(self, url: str = "", *, token: str = "") -> None:
+    def __init__(self, url: str = "", *, token: str = "", retry_s: float | None = None) -> None:
         import httpx
 
         self.url = (url or os.environ.get("HELICLINE_URL", "") or _home_url()).rstrip("/")
+        self.retry_s = float(os.environ.get("HELICLINE_RETRY_S", "") or 0) if retry_s is None else retry_s
         secret = token or os.environ.get("HELICLINE_TOKEN", "") or _owner_token(url)
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         self._http: httpx.Client = httpx.Client(
@@ -62,46 +66,67 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; a `with` block does it by itself."""
+        """Close the connections; a `with` block does so at its end."""
         self._http.close()
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a request to this server carries to be let in."""
+        """The headers that authenticate a request to this server."""
         return {name: value for name, value in self._http.headers.items() if name == "authorization"}
 
     def send(
         self, method: str, path: str, *, body: Any = None, timeout_s: float = 60.0, **query: Any
     ) -> httpx.Response:
-        """Send a request below /api/v1 and return the answer. Raises the server's error as ours."""
-        import httpx
+        """Send a request below /api/v1 and return the response. Raises the server's error as a HeliclineError.
 
+        While no server answers it is sent again, for `retry_s` seconds: a change only where it cannot have arrived.
+        """
         content, headers = body, {}
-        if body is not None and not isinstance(body, bytes) and not hasattr(body, "__next__"):
+        is_stream = hasattr(body, "__next__")
+        if body is not None and not isinstance(body, bytes) and not is_stream:
             content, headers = msgspec.json.encode(body), {"Content-Type": "application/json"}
         params = {name: value for name, value in query.items() if value is not None}
-        try:
+
+        def attempt() -> httpx.Response:
             response = self._http.request(
                 method, f"/api/v1{path}", content=content, params=params, headers=headers, timeout=timeout_s
             )
-        except httpx.HTTPError as error:
-            raise Unavailable(f"the server at {self.url}", str(error) or type(error).__name__, HINT_UP) from None
-        if response.status_code >= 400:
-            raise error_of(response)
-        return response
+            if response.status_code >= 400:
+                raise error_of(response)
+            return response
+
+        return self._persist(attempt, can_repeat=method in ("GET", "PUT"), retry_s=0.0 if is_stream else self.retry_s)
+
+    def _persist(self, attempt: Callable[[], T], *, can_repeat: bool, retry_s: float) -> T:
+        """Return what `attempt` gives, tried again with growing pauses while the server is away."""
+        import httpx
+
+        end, pause_s = time.monotonic() + retry_s, 0.1
+        while True:
+            try:
+                return attempt()
+            except httpx.HTTPError as error:
+                away = Unavailable(f"the server at {self.url}", str(error) or type(error).__name__, HINT_UP)
+                is_safe = can_repeat or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            except Unavailable as error:  # the server's own word: nothing was changed
+                away, is_safe = error, True
+            if not is_safe or time.monotonic() + pause_s > end:
+                raise away from None
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 2, MAX_PAUSE_S)
 
     def wire(self, method: str, path: str, *, body: Any = None, content: bytes | None = None) -> dict[str, Any]:
-        """Send a request of the MLflow wire and return its answer. Raises Refused with the server's words."""
-        response = self._wired(method, path, json=body, content=content)
+        """Send a request of the MLflow API and return its answer. Raises Refused with the server's message."""
+        response = self._send_mlflow(method, path, json=body, content=content)
         answer: dict[str, Any] = response.json() if response.content else {}
         return answer
 
     def wire_bytes(self, path: str) -> bytes | None:
-        """Return a file of the MLflow wire, None where there is none."""
-        response = self._wired("GET", path, missing_ok=True)
+        """Return a file by the MLflow API, or None where it does not exist."""
+        response = self._send_mlflow("GET", path, missing_ok=True)
         return None if response.status_code == 404 else response.content
 
-    def _wired(self, method: str, path: str, *, missing_ok: bool = False, **body: Any) -> httpx.Response:
+    def _send_mlflow(self, method: str, path: str, *, missing_ok: bool = False, **body: Any) -> httpx.Response:
         import httpx
 
         try:
@@ -122,14 +147,18 @@ class Client:
         return msgspec.convert(page.items, list[kind])  # type: ignore[valid-type]
 
     def post(self, path: str, kind: type[T], body: Any = None, **query: Any) -> T:
-        """Post a body and return the record that answers."""
+        """Post a body and return the record of the answer."""
         response = self.send("POST", path, body={} if body is None else body, **query)
         return msgspec.json.decode(response.content, type=kind)
 
     def put_blob(self, path: Path) -> FileEntry:
         """Upload a file as a blob and return its hash and size (with the file's name as path)."""
-        with path.open("rb") as file:
-            response = self.send("PUT", "/blobs", body=_pieces(file), timeout_s=3600)
+
+        def attempt() -> httpx.Response:
+            with path.open("rb") as file:
+                return self.send("PUT", "/blobs", body=_pieces(file), timeout_s=3600)
+
+        response = self._persist(attempt, can_repeat=True, retry_s=self.retry_s)
         document = msgspec.json.decode(response.content)
         return FileEntry(path.name, document["size"], document["hash"])
 
@@ -139,10 +168,9 @@ class Client:
 
     def fetch_blob(self, digest: str, target: Path) -> Path:
         """Download a blob to `target`."""
-        import httpx
-
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
+
+        def attempt() -> None:
             with self._http.stream("GET", f"/api/v1/blobs/{digest}") as response:
                 if response.status_code >= 400:
                     response.read()
@@ -150,24 +178,24 @@ class Client:
                 with target.open("wb") as file:
                     for piece in response.iter_bytes(CHUNK):
                         file.write(piece)
-        except httpx.HTTPError as error:
-            raise Unavailable(f"the server at {self.url}", str(error), HINT_UP) from None
+
+        self._persist(attempt, can_repeat=True, retry_s=self.retry_s)
         return target
 
     def commit(
         self, dataset: str, source: Path, *, ref: str = "main", message: str = "", expected: str | None = None
     ) -> DatasetVersion:
-        """Commit a file or folder as a version of `dataset`, uploading only blobs that the server lacks.
+        """Commit a file or folder as a version of `dataset`; only blobs that the server does not have are uploaded.
 
         Raises:
-            Invalid: there is no file, or a path cannot be one in a dataset.
-            Conflict: `expected` was given and the ref has moved.
+            Invalid: there is no file, or a path is not valid in a dataset.
+            Conflict: the ref does not point to `expected`.
         """
         files = local_files(source)
-        hashed = {entry.hash: path for entry, path in files}
-        missing = self.post("/blobs/missing", dict[str, list[str]], {"hashes": list(hashed)})["hashes"]
+        paths_by_hash = {entry.hash: path for entry, path in files}
+        missing = self.post("/blobs/missing", dict[str, list[str]], {"hashes": list(paths_by_hash)})["hashes"]
         for digest in missing:
-            self.put_blob(hashed[digest])
+            self.put_blob(paths_by_hash[digest])
         return self.commit_entries(dataset, [entry for entry, _ in files], ref=ref, message=message, expected=expected)
 
     def commit_entries(
@@ -188,7 +216,7 @@ class Client:
         """Write the files of a dataset version (`name@ref`) below `target`.
 
         Raises:
-            Conflict: a file of another content is there already.
+            Conflict: a file exists with other content.
         """
         name, _, point = spec.partition("@")
         version = self.get(f"/datasets/{name}/versions/{point or 'main'}", DatasetVersion)
@@ -210,19 +238,19 @@ def _home_url() -> str:
     from helicline import settings
 
     loaded = settings.load()
-    note = loaded.home_path / "server.url"
-    return loaded.url or (note.read_text().strip() if note.is_file() else f"http://{loaded.host}:{loaded.port}")
+    url_file = loaded.home_path / "server.url"
+    return loaded.url or (url_file.read_text().strip() if url_file.is_file() else f"http://{loaded.host}:{loaded.port}")
 
 
 def _owner_token(url: str) -> str:
-    """Return the home's own secret, only for the server of this very home."""
+    """Return the home's own secret, but only for the server of this home."""
     from helicline import settings
 
     home = settings.load().home_path
-    note, secret = home / "server.url", home / "owner.token"
+    url_file, secret = home / "server.url", home / "owner.token"
     address = url or os.environ.get("HELICLINE_URL", "")
     try:
-        is_ours = note.is_file() and address.rstrip("/") in ("", note.read_text().strip())
+        is_ours = url_file.is_file() and address.rstrip("/") in ("", url_file.read_text().strip())
         return secret.read_text().strip() if is_ours and secret.is_file() else ""
     except OSError:
         return ""
@@ -234,10 +262,10 @@ def _pieces(file: Any) -> Iterator[bytes]:
 
 
 def error_of(response: httpx.Response) -> HeliclineError:
-    """Return a server's error answer as the error it was there."""
+    """Return the error of a server's answer."""
     try:
         problem = msgspec.json.decode(response.content)
-        kind = BY_CODE.get(problem.get("code", ""))
+        kind = ERRORS_BY_CODE.get(problem.get("code", ""))
         if kind is not None and problem.get("data"):
             return kind(*problem["data"])
         if kind is not None and problem["code"] == "invalid":

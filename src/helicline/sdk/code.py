@@ -1,4 +1,4 @@
-"""What code a step stands on: the hash of its closure, the bundle of its files, the state of git."""
+"""The code of a step: the hash of its closure, the bundle of its files, the state of git."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MAX_FILE_BYTES = 1 << 20
 
 
 def closure_hash(function: Callable[..., Any]) -> str:
-    """Return the hash of a function's code and of all first-party code it can reach by name.
+    """Return the hash of a function's code and of all first-party code that it refers to.
 
-    Comments, docstrings and positions do not count. Within the function's own module only the definitions it
-    refers to (directly or through each other) count, so an edit of one step does not touch the others; of other
+    Comments, docstrings and positions do not count. Within the function's own module only the definitions that it
+    refers to (directly or through each other) count, so an edit of one step does not affect others; of other
     first-party modules the whole file counts.
 
     Raises:
-        Invalid: the function was not defined in a file, so that no worker could import it.
+        Invalid: the function is not defined in a file, so that no worker could import it.
     """
     source = inspect.getsourcefile(function)
     if source is None or not Path(source).is_file():
@@ -37,10 +37,11 @@ def closure_hash(function: Callable[..., Any]) -> str:
     definitions, imports = _outline(ast.parse(file.read_text()))
     texts: dict[str, str] = {}
     modules: set[Path] = set()
-    _reach(function.__qualname__.split(".")[0], definitions, imports, texts, modules, root)
+    _collect(function.__qualname__.split(".")[0], definitions, imports=imports, texts=texts, modules=modules, root=root)
     parts = [f"{name}={text}" for name, text in sorted(texts.items())]
     parts += [
-        f"{path.relative_to(root)}={_normal(ast.parse(path.read_text()))}" for path in sorted(_spread(modules, root))
+        f"{path.relative_to(root)}={_normalized(ast.parse(path.read_text()))}"
+        for path in sorted(_with_imports(modules, root))
     ]
     return blake3("\n".join(parts).encode()).hexdigest()
 
@@ -53,7 +54,7 @@ def _root_of(file: Path, module: str) -> Path:
     )
 
 
-def _normal(tree: ast.AST) -> str:
+def _normalized(tree: ast.AST) -> str:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module) and body:
@@ -68,7 +69,7 @@ def _normal(tree: ast.AST) -> str:
 
 
 def _outline(tree: ast.Module) -> tuple[dict[str, ast.stmt], dict[str, str]]:
-    """Return the module's top-level definitions by name, and its imported names with the modules behind them."""
+    """Return the module's top-level definitions by name, and its imported names with their modules."""
     definitions: dict[str, ast.stmt] = {}
     imports: dict[str, str] = {}
     for node in tree.body:
@@ -85,14 +86,16 @@ def _outline(tree: ast.Module) -> tuple[dict[str, ast.stmt], dict[str, str]]:
     return definitions, imports
 
 
-def _reach(
+def _collect(
     name: str,
     definitions: dict[str, ast.stmt],
+    *,
     imports: dict[str, str],
     texts: dict[str, str],
     modules: set[Path],
     root: Path,
 ) -> None:
+    """Add the texts of the definitions that `name` refers to, and the files of the modules that these import."""
     if name in imports:
         modules.update(_files_of(imports[name], root))
     if name not in definitions or name in texts:
@@ -102,15 +105,15 @@ def _reach(
     used = {leaf.id for leaf in ast.walk(node) if isinstance(leaf, ast.Name)}
     inner = {alias.name for leaf in ast.walk(node) if isinstance(leaf, ast.Import) for alias in leaf.names}
     inner |= {leaf.module for leaf in ast.walk(node) if isinstance(leaf, ast.ImportFrom) and leaf.module}
-    texts[name] = _normal(node)
+    texts[name] = _normalized(node)
     for module in inner:
         modules.update(_files_of(module, root))
-    for other in sorted(used):
-        _reach(other, definitions, imports, texts, modules, root)
+    for used_name in sorted(used):
+        _collect(used_name, definitions, imports=imports, texts=texts, modules=modules, root=root)
 
 
 def _files_of(module: str, root: Path) -> Iterator[Path]:
-    """Yield the first-party files that importing `module` (or `module.name`) runs."""
+    """Yield the first-party files that an import of `module` (or `module.name`) executes."""
     parts = module.split(".")
     for length in range(1, len(parts) + 1):
         stem = root.joinpath(*parts[:length])
@@ -119,31 +122,31 @@ def _files_of(module: str, root: Path) -> Iterator[Path]:
                 yield path
 
 
-def _spread(modules: set[Path], root: Path) -> set[Path]:
-    """Return the modules and the first-party modules that they import in turn."""
-    visited: set[Path] = set()
-    waiting = list(modules)
-    while waiting:
-        path = waiting.pop()
-        if path in visited:
+def _with_imports(modules: set[Path], root: Path) -> set[Path]:
+    """Return the modules, and the first-party modules that they import, transitively."""
+    files: set[Path] = set()
+    pending = list(modules)
+    while pending:
+        path = pending.pop()
+        if path in files:
             continue
-        visited.add(path)
+        files.add(path)
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
-                waiting.extend(file for alias in node.names for file in _files_of(alias.name, root))
+                pending.extend(file for alias in node.names for file in _files_of(alias.name, root))
             elif isinstance(node, ast.ImportFrom) and node.module:
-                waiting.extend(file for alias in node.names for file in _files_of(f"{node.module}.{alias.name}", root))
-    return visited
+                pending.extend(file for alias in node.names for file in _files_of(f"{node.module}.{alias.name}", root))
+    return files
 
 
 def project_files(entry: Path) -> list[Path]:
-    """Return the entry file and the first-party files it reaches, sorted."""
+    """Return the entry file and the first-party files that it imports, sorted."""
     root = entry.resolve().parent
-    return sorted(path for path in _spread({entry.resolve()}, root) if path.stat().st_size <= MAX_FILE_BYTES)
+    return sorted(path for path in _with_imports({entry.resolve()}, root) if path.stat().st_size <= MAX_FILE_BYTES)
 
 
 def bundle(entry: Path) -> tuple[bytes, tuple[str, ...]]:
-    """Return a tar of the project's files, the same bytes for the same contents, and their names."""
+    """Return a tar of the project's files, with equal bytes for equal contents, and their names."""
     root, files = entry.resolve().parent, project_files(entry)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -156,11 +159,11 @@ def bundle(entry: Path) -> tuple[bytes, tuple[str, ...]]:
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    """Return commit, branch and whether tracked files differ from it; empty outside of git."""
+    """Return commit, branch, and whether tracked files differ from the commit; empty outside of git."""
 
     def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20)
-        return done.stdout.strip() if done.returncode == 0 else ""
+        result = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20)
+        return result.stdout.strip() if result.returncode == 0 else ""
 
     try:
         commit = git("rev-parse", "HEAD")

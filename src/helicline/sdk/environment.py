@@ -1,4 +1,4 @@
-"""The environment that code runs in, as a record."""
+"""The environment of code, as a record."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from helicline.sdk.code import environment_parts
 
 
 def capture() -> Environment:
-    """Return this interpreter's environment; `hash` is equal where python minor, platform and packages are equal."""
+    """Return this interpreter's environment; equal python minor version, platform and packages give an equal `hash`."""
     python, platform, packages = environment_parts()
     minor = ".".join(python.split(".")[:2])
-    # helicline itself is left out: an upgrade of the platform must not make every step run again
+    # helicline itself does not count: its upgrade must not invalidate the cache of every step
     counted = [package for package in packages if not package.startswith("helicline==")]
     digest = blake3("\n".join([minor, platform, *counted]).encode()).hexdigest()[:32]
     return Environment(python=python, platform=platform, packages=packages, hash=digest)

@@ -1,4 +1,4 @@
-"""What steps are given and what they return: tables, models, metrics, artifacts."""
+"""The arguments and results of steps: tables, models, metrics, artifacts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Table:
-    """Rows in Parquet files, read when asked for and in the form asked for.
+    """Rows in Parquet files, read on demand in several forms.
 
     Example:
         >>> import helicline as hl
@@ -71,7 +71,7 @@ class Table:
 
 @cache
 def _scratch() -> TemporaryDirectory[str]:
-    """Return the process's folder for tables that were made in memory; it goes when the process ends."""
+    """Return the process's folder for tables made in memory; it is removed when the process ends."""
     return TemporaryDirectory(prefix="helicline-tables-")
 
 
@@ -79,7 +79,7 @@ def write_parquet(data: Any, path: Path) -> None:
     """Write tabular `data` as one Parquet file.
 
     Raises:
-        Invalid: it is none of the forms that `Table.of` takes.
+        Invalid: `Table.of` does not accept its type.
     """
     import duckdb
 
@@ -106,7 +106,7 @@ def _relation(session: Any, data: Any) -> Any:
 
 
 class Model:
-    """A model that was logged: `load` it as it was fitted, or `predict` through its MLflow interface (loaded once)."""
+    """A logged model: `load` returns its MLflow pyfunc model, `predict` calls that model (loaded once)."""
 
     def __init__(self, path: Path, *, model_id: str = "", digest: str = "") -> None:
         self.path, self.model_id, self.digest = Path(path), model_id, digest
@@ -134,7 +134,7 @@ class Model:
 
 
 class Metrics(dict[str, float]):
-    """Named numbers, as a step returns them.
+    """Named numbers, as a result of a step.
 
     Example:
         >>> import helicline as hl
@@ -144,7 +144,7 @@ class Metrics(dict[str, float]):
 
 
 class Artifact:
-    """Any file or JSON value. As an annotation it says that a step's input or output is one."""
+    """Any file or JSON value, as the input or output of a step."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)

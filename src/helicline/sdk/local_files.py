@@ -1,4 +1,4 @@
-"""The files of a local folder that become a dataset version: plain files, with their digests."""
+"""The files of a local folder as entries of a dataset version, with their digests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def file_hash(path: Path) -> str:
 
 
 def local_files(source: Path) -> list[tuple[FileEntry, Path]]:
-    """Return the files below a folder (or the one file) as entries, hidden files left out."""
+    """Return the files below a folder (or a single file) as entries, without hidden files and links."""
     if source.is_file():
         return [(FileEntry(source.name, source.stat().st_size, file_hash(source)), source)]
     if not source.is_dir():

@@ -1,4 +1,4 @@
-"""Loops as code: the whole circle for one model in one file of Python."""
+"""Loops as code: the whole loop of one model in one Python file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from helicline.sdk.authoring import Pipeline, seconds
 
 
 class Loop:
-    """The circle for one model: pipeline, gates, approval, rollout, monitors, triggers. Record it with `hl apply`."""
+    """The loop of one model: pipeline, gates, approval, rollout, monitors, triggers. Record it with `hl apply`."""
 
     def __init__(
         self,
@@ -39,15 +39,15 @@ class Loop:
         self.pipeline, self.gates, self.approval = pipeline, tuple(gates), approval
         self.rollout = rollout or instant()
         self.monitors, self.triggers = tuple(monitors), tuple(triggers)
-        _each_once("monitors", [monitor.name for monitor in self.monitors])
-        _each_once("gates", [gate.name for gate in self.gates])
-        _each_once("triggers", [trigger.name for trigger in self.triggers])
+        _check_unique("monitors", [monitor.name for monitor in self.monitors])
+        _check_unique("gates", [gate.name for gate in self.gates])
+        _check_unique("triggers", [trigger.name for trigger in self.triggers])
 
     def __repr__(self) -> str:
         return f"Loop({self.name!r}, pipeline={self.pipeline!r}, model={self.model!r}, deployment={self.deployment!r})"
 
     def spec(self, *, state: CodeState, environment: Environment) -> LoopSpec:
-        """Return the loop as the record that the server keeps.
+        """Return the loop as a record for the server.
 
         Raises:
             Invalid: the pipeline does not return hl.candidate(...).
@@ -62,10 +62,10 @@ class Loop:
         )  # fmt: skip
 
 
-def _each_once(field: str, names: list[str]) -> None:
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise Invalid(field, twice[0], "each at most once")
+def _check_unique(field: str, names: list[str]) -> None:
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise Invalid(field, repeated[0], "each at most once")
 
 
 def _share(field: str, value: float) -> float:
@@ -95,8 +95,8 @@ def not_worse(metric: str, than: str = "champion", *, margin: float = 0.0, alpha
 
     Args:
         metric: accuracy, auc, mae, mse or log_loss.
-        margin: how much worse is still acceptable, in the metric's own unit.
-        alpha: how sure the paired test must be before it fails a candidate.
+        margin: acceptable loss in the metric's unit.
+        alpha: significance level of the paired test.
 
     Raises:
         Invalid: margin is negative or alpha is not between 0 and 1.
@@ -107,7 +107,7 @@ def not_worse(metric: str, than: str = "champion", *, margin: float = 0.0, alpha
 
 
 def compatible(than: str = "champion") -> Check:
-    """Gate: whoever calls the alias `than` today can call the candidate with the same columns."""
+    """Gate: callers of the alias `than` can call the candidate with the same columns."""
     return Check(kind="signature", than=than)
 
 
@@ -117,7 +117,7 @@ def latency(*, p99_ms: float) -> Check:
 
 
 def approval(role: str, *, people: int = 1) -> ApprovalRule:
-    """Ask `people` people of `role`, none of them the requester, before the rollout starts."""
+    """Require `people` people of `role`, none of them the requester, to approve before the rollout."""
     if people < 1:
         raise Invalid("people", people, "1 or more")
     return ApprovalRule(role=role, people=people)
@@ -132,16 +132,16 @@ def canary(
     on_undecided: Literal["hold", "advance", "rollback"] = "advance",
     alpha: float = 0.05,
 ) -> RolloutPlan:
-    """Raise the candidate's traffic step by step, and roll back by itself when a guard sees harm.
+    """Raise the candidate's traffic step by step, and roll back automatically when a guard fails.
 
     Args:
         percents: traffic shares in percent, rising, the last one 100.
-        guard: what must not get worse.
-        min_requests: how many requests the candidate must have answered before a step may end.
-        min_time: how long a step lasts at least.
+        guard: conditions that the candidate must keep.
+        min_requests: requests that the candidate must answer before a step can end.
+        min_time: minimum duration of a step.
         max_time: how long a step waits for a guard to decide.
-        on_undecided: what then: "advance" where nothing speaks against it (no drop is seen and labels came in; else
-            it holds), "hold" for a person, or "rollback".
+        on_undecided: the action after `max_time`: "advance" (where no drop is seen and labels have arrived; else it
+            holds), "hold" for a person, or "rollback".
 
     Raises:
         Invalid: the shares do not rise to 100.
@@ -163,21 +163,21 @@ def canary(
 
 
 def instant() -> RolloutPlan:
-    """Flip all traffic at once, when the candidate is loaded and warm."""
+    """Move all traffic at once, when the candidate is loaded and warm."""
     return RolloutPlan(steps=(RolloutStep(weight_bp=10000, min_requests=0, min_s=0.0, max_s=0.0),))
 
 
 def must_not_drop(metric: str, *, by: float = 0.05) -> Guard:
     """Guard: the mean of feedback `metric` must not drop by more than the share `by`, relative to stable.
 
-    "accuracy" is built in: the share of predictions that equal the label that comes as feedback.
+    "accuracy" is built in: the share of predictions that equal their label.
     """
     kind: Literal["correct", "feedback"] = "correct" if metric == "accuracy" else "feedback"
     return Guard(kind=kind, metric=metric, margin=_share("by", by))
 
 
 def max_error_rate(limit: float = 0.01) -> Guard:
-    """Guard: at most this share of the candidate's calls may fail (users never see them: stable answers)."""
+    """Guard: at most this share of the candidate's calls fails (stable answers these, so users do not notice)."""
     return Guard(kind="error_rate", limit=_share("limit", limit))
 
 
@@ -189,11 +189,11 @@ def max_latency(ms: float, *, quantile: float = 0.99) -> Guard:
 def drift(
     *, window: str | float = "5m", min_rows: int = 200, threshold: float = 0.10, critical: float = 0.25
 ) -> MonitorSpec:
-    """Monitor: the inputs' distribution against the version's reference, column by column.
+    """Monitor: the distribution of the inputs against the version's reference, column by column.
 
     Args:
-        threshold: debiased PSI from which a significant change is also material; `critical` from which it is grave.
-        window: how long a window lasts; with fewer than `min_rows` rows it reaches further back.
+        threshold: debiased PSI from which a significant change is material; from `critical` on it is critical.
+        window: duration of a window; with fewer than `min_rows` rows it extends to earlier rows.
     """
     return MonitorSpec(
         kind="drift", window_s=seconds("window", window), min_rows=min_rows, threshold=threshold, critical=critical
@@ -201,14 +201,14 @@ def drift(
 
 
 def performance(metric: str, *, at_least: float, window: str | float = "5m", min_rows: int = 100) -> MonitorSpec:
-    """Monitor: `metric` over the predictions whose labels came in, however late."""
+    """Monitor: `metric` over predictions whose labels have arrived, at any delay."""
     return MonitorSpec(
         kind="performance", metric=metric, at_least=at_least, window_s=seconds("window", window), min_rows=min_rows
     )
 
 
 def quality(*, window: str | float = "5m", min_rows: int = 200) -> MonitorSpec:
-    """Monitor: missing values, values out of the reference's range, stuck columns, unseen categories."""
+    """Monitor: missing values, values outside of the reference's range, stuck columns, unseen categories."""
     return MonitorSpec(kind="quality", window_s=seconds("window", window), min_rows=min_rows)
 
 
@@ -230,12 +230,12 @@ def every(schedule: str, *, harvest: bool = False) -> TriggerSpec:
 
 
 def on_new_data(dataset: str = "", *, cool_down: str | float = "10m") -> TriggerSpec:
-    """Trigger: a dataset that the pipeline reads (or `dataset`) got a new version from outside of the loop."""
+    """Trigger: a dataset of the pipeline (or `dataset`) gets a new version from outside of the loop."""
     return TriggerSpec(kind="new_data", dataset=dataset, cool_down_s=seconds("cool_down", cool_down))
 
 
 def on_alert(*monitors: str, cool_down: str | float = "1h", harvest: bool = True) -> TriggerSpec:
-    """Trigger: an alert of the named kinds ("performance" if none) fires and no alert on data quality is open.
+    """Trigger: an alert of the named kinds (default "performance") fires while no alert on data quality is open.
 
     Args:
         monitors: kinds or names of monitors, like "drift" or "performance:accuracy".

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-PAGE = 500
+PAGE_SIZE = 500
 NEWEST = "attributes.start_time DESC"
 ATTRIBUTES = ("run_id", "experiment_id", "name", "status", "lifecycle", "user", "start_time", "end_time")
 
@@ -80,14 +80,14 @@ def search(
 
     Args:
         filter: in MLflow's grammar, like "metrics.accuracy > 0.9 AND params.depth = '7'".
-        experiment: the id or the name of one experiment; every active one if left out.
+        experiment: the id or the name of an experiment; default: every active one.
         order_by: like "metrics.accuracy DESC".
-        limit: at most so many; they are fetched in pages.
-        client: the server to ask; the one in force if left out.
+        limit: the greatest number of runs; they are fetched in pages.
+        client: the server's client; default: the configured server.
 
     Raises:
-        Invalid: the filter or the order cannot be read.
-        NotFound: there is no experiment of that name.
+        Invalid: the filter or the order is not valid.
+        NotFound: the experiment does not exist.
         Unavailable: no server answers.
 
     Example:
@@ -101,7 +101,7 @@ def search(
             "filter": filter or None,
             "order_by": order_by,
             "after": after or None,
-            "limit": min(PAGE, limit - len(result)),
+            "limit": min(PAGE_SIZE, limit - len(result)),
         }
         response = session.send("GET", "/runs", timeout_s=60.0, **query)
         page = msgspec.json.decode(response.content)
@@ -113,7 +113,7 @@ def search(
 
 
 def get(run_id: str, *, client: Client | None = None) -> Run:
-    """Return one run. Raises NotFound where there is none."""
+    """Return one run. Raises NotFound where it does not exist."""
     return _run(msgspec.json.decode((client or Client()).send("GET", f"/runs/{run_id}").content))
 
 
@@ -125,8 +125,8 @@ def _run(document: dict[str, Any]) -> Run:
 
 
 def differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    """Return what is not the same in all of the runs: (name, the value in each), parameters first, then metrics."""
+    """Return what differs between the runs: (name, the value in each), parameters first, then metrics."""
     table = Runs(runs).columns()
     names = [name for kind in ("params.", "metrics.", "tags.") for name in table if name.startswith(kind)]
-    shown = [(name, ["" if value is None else f"{value}" for value in table[name]]) for name in names]
-    return [(name, values) for name, values in shown if len(set(values)) > 1]
+    rows = [(name, ["" if value is None else f"{value}" for value in table[name]]) for name in names]
+    return [(name, values) for name, values in rows if len(set(values)) > 1]

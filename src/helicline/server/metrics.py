@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterator
 
 import helicline
-from helicline.loop import status
 from helicline.loop.context import Context
+from helicline.loop.overview import status
 from helicline.server.filter import Send
 from helicline.store import nouns
 from helicline.store.unit import Reader

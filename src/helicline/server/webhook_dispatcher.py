@@ -34,7 +34,7 @@ class WebhookDispatcher(bus.PeriodicTask):
                 break
             try:
                 attempted += self._attempt(delivery)
-            except Exception:  # one delivery never stops the next one; it is due again after its claim
+            except Exception:  # does not block the next delivery; this one is due again after its claim
                 log.exception("webhook delivery %s cannot be sent", delivery.id)
         return attempted
 

@@ -65,6 +65,17 @@ def _revived(tx: Tx, revision: Revision) -> Revision:
     return nouns.REVISIONS.swap(tx, msgspec.structs.replace(revision, state="PENDING", reason=""))
 
 
+def probe(tx: Tx, deployment: str, number: int) -> Revision:
+    """Have a revision loaded again that failed or is quarantined; one that is on its way stays as it is."""
+    revision = nouns.REVISIONS.get(tx, deployment, number)
+    if revision.state in ("FAILED", "QUARANTINED"):
+        changed = msgspec.structs.replace(revision, state="PENDING", reason="", probes=revision.probes + 1)
+        revision = nouns.REVISIONS.swap(tx, changed)
+    bus.emit(tx, "probed", "revision", revision.id)
+    reroute(tx, f"{revision.id} is probed again")
+    return revision
+
+
 def revisions(tx: Reader, deployment: str) -> list[Revision]:
     return nouns.REVISIONS.select(tx, nouns.REVISIONS.table.c.deployment == deployment)
 
@@ -117,6 +128,7 @@ def _order(tx: Reader, revision: Revision) -> RevisionSpec:
         digest=revision.digest,
         archive_path=f"/api/v1/models/{revision.model}/versions/{revision.model_version}/archive",
         centres=report.evidence.centres if report else {},
+        probes=revision.probes,
     )
 
 

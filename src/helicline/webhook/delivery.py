@@ -40,7 +40,7 @@ def record_deliveries(tx: Tx, event: Event) -> None:
     active = [webhook for webhook in WEBHOOKS.select(tx) if webhook.status == "ACTIVE"]
     try:
         payload = message(tx, event) if active else None
-    except (HeliclineError, LookupError, TypeError, ValueError):  # the change itself must not fail for what tells of it
+    except (HeliclineError, LookupError, TypeError, ValueError):  # the change must not fail for its message
         log.exception("event %d (%s %s) cannot be told to webhooks", event.seq, event.noun, event.verb)
         return
     if payload is None:

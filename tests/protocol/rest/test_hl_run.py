@@ -118,8 +118,8 @@ def status_of(place, run_id):
 
 
 def own_run_of(under_way):
-    wait_for(lambda: under_way.sent > 0, "the first lines of the program")
-    return under_way.own["info"]["run_id"]
+    wait_for(lambda: under_way.sent_length > 0, "the first lines of the program")
+    return under_way.own_run["info"]["run_id"]
 
 
 def test_a_program_that_makes_no_run_can_be_watched_while_it_runs(place, script):

@@ -289,7 +289,10 @@ def test_a_secret_lies_sealed_in_the_database(timed, receiver):
     )
     docs = timed.read(lambda tx: [row.doc for row in tx.execute(WEBHOOKS.table.select())])
     assert not any(secret in doc for secret in (SECRET, "other") for doc in docs)
-    assert [VAULT.open(stored.secret, webhook.secret_context(hook.id)) for stored in (hook, changed)] == [SECRET, "other"]
+    assert [VAULT.open(stored.secret, webhook.secret_context(hook.id)) for stored in (hook, changed)] == [
+        SECRET,
+        "other",
+    ]
 
 
 def test_secrets_from_before_are_sealed_at_the_start(timed, receiver):

@@ -141,6 +141,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/attempts/{attempt_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** ReleaseAttempt */
+        post: operations["ApiV1AttemptsAttemptIdReleaseReleaseAttempt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -442,6 +459,23 @@ export interface paths {
         put?: never;
         /** Resume */
         post: operations["ApiV1DeploymentsNameResumeResume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deployments/{name}/revisions/{number}/probe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** ProbeRevision */
+        post: operations["ApiV1DeploymentsNameRevisionsNumberProbeProbeRevision"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1456,6 +1490,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/turns/{turn_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** RetryTurn */
+        post: operations["ApiV1TurnsTurnIdRetryRetryTurn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/why/{prediction_id}": {
         parameters: {
             query?: never;
@@ -2038,7 +2089,7 @@ export interface components {
         };
         /**
          * FileEntry
-         * @description One file of a tree: path relative to its root, size, BLAKE3-256 hex of its bytes.
+         * @description One file of a tree: path relative to its root, size, BLAKE3-256 of its bytes in hex.
          */
         FileEntry: [
             string,
@@ -2371,7 +2422,18 @@ export interface components {
             id: string;
             kind: string;
             link: string;
+            next_step?: components["schemas"]["NextStep"] | null;
             sentence: string;
+        };
+        /** NextStep */
+        NextStep: {
+            body?: {
+                [key: string]: unknown;
+            };
+            /** @default  */
+            command: string;
+            label: string;
+            path: string;
         };
         /** Node */
         Node: {
@@ -2753,6 +2815,8 @@ export interface components {
             number: number;
             /** @default 0 */
             pid: number;
+            /** @default 0 */
+            probes: number;
             ready_at?: string | null;
             /** @default  */
             reason: string;
@@ -2779,6 +2843,8 @@ export interface components {
             digest: string;
             model: string;
             model_version: number;
+            /** @default 0 */
+            probes: number;
             revision: number;
         };
         /** RevisionStatus */
@@ -3138,6 +3204,8 @@ export interface components {
         };
         /** Trigger */
         Trigger: {
+            /** @default 0 */
+            failures: number;
             last_fired_at?: string | null;
             /** @default 0 */
             last_turn: number;
@@ -3607,6 +3675,41 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/octet-stream": unknown;
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1AttemptsAttemptIdReleaseReleaseAttempt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attempt_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BeatBody"];
             };
         };
         responses: {
@@ -4233,6 +4336,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Rollout"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1DeploymentsNameRevisionsNumberProbeProbeRevision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revision"];
                 };
             };
             /** @description What went wrong, and the next step */
@@ -6340,6 +6475,37 @@ export interface operations {
         responses: {
             /** @description Request fulfilled, document follows */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Turn"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1TurnsTurnIdRetryRetryTurn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                turn_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };

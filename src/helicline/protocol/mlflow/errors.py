@@ -148,9 +148,9 @@ def _invalid(error: Invalid) -> tuple[str, str]:
         return "INVALID_PARAMETER_VALUE", f"'{error.field}' exceeds the maximum length of {error.limit} characters"
     if error.allowed.startswith(COMPLETE_MESSAGES):
         return "INVALID_PARAMETER_VALUE", error.allowed
-    got = json.dumps(error.got)
-    if len(got) > 300:
-        got = got[:297] + "..."
+    value_text = json.dumps(error.got)
+    if len(value_text) > 300:
+        value_text = value_text[:297] + "..."
     separator = ". " if error.allowed.startswith("It must be") else ": "
-    message = f"Invalid value {got} for parameter '{error.field}' supplied{separator}{error.allowed}"
+    message = f"Invalid value {value_text} for parameter '{error.field}' supplied{separator}{error.allowed}"
     return "INVALID_PARAMETER_VALUE", message

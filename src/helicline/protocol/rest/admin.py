@@ -14,8 +14,9 @@ from litestar.response import Stream
 
 import helicline
 from helicline import bus
+from helicline.access import tokens
 from helicline.errors import Invalid
-from helicline.loop import access, status
+from helicline.loop.overview import status
 from helicline.loop.walk import why
 from helicline.protocol.rest.edge import Edge, Page, checked_limit
 from helicline.protocol.rest.feed import Feed
@@ -138,7 +139,7 @@ def create_token(edge: Edge, data: TokenBody) -> TokenMade:
     if not 1 <= data.days <= 3650:
         raise Invalid("days", data.days, "1 to 3650")
     token, secret = edge.write(
-        lambda tx: access.mint(tx, data.name, role=data.role, lifetime=timedelta(days=data.days))
+        lambda tx: tokens.mint(tx, data.name, role=data.role, lifetime=timedelta(days=data.days))
     )
     return TokenMade(id=token.id, name=token.name, role=token.role, secret=secret)
 
@@ -152,7 +153,7 @@ def list_tokens(edge: Edge) -> Page[TokenShown]:
 @post("/tokens/{token_id:str}/revoke", sync_to_thread=True, status_code=200)
 def revoke_token(edge: Edge, token_id: str) -> TokenShown:
     """End a token at once."""
-    return _without_secret(edge.write(lambda tx: access.revoke(tx, token_id)))
+    return _without_secret(edge.write(lambda tx: tokens.revoke(tx, token_id)))
 
 
 ROUTES = [

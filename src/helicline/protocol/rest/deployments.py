@@ -97,6 +97,12 @@ def start_rollout(edge: Edge, name: str, data: DeployBody) -> Rollout:
     return edge.write(unit)
 
 
+@post("/deployments/{name:str}/revisions/{number:int}/probe", sync_to_thread=True, status_code=200)
+def probe_revision(edge: Edge, name: str, number: int) -> Revision:
+    """Have a revision that failed or is quarantined loaded again."""
+    return edge.write(lambda tx: deployments.probe(tx, name, number))
+
+
 @post("/deployments/{name:str}/rollback", sync_to_thread=True, status_code=200)
 def roll_back(edge: Edge, name: str, data: ReasonBody) -> DeploymentDetail:
     """Roll back the active rollout, or else return to the previous revision, which is still loaded."""
@@ -173,6 +179,7 @@ ROUTES = [
     get_deployment,
     start_rollout,
     roll_back,
+    probe_revision,
     promote,
     advance,
     hold,

@@ -124,6 +124,12 @@ def get_turn(edge: Edge, turn_id: str) -> Turn:
     return edge.read(lambda tx: turns.find(tx, turn_id))
 
 
+@post("/turns/{turn_id:str}/retry", sync_to_thread=True)
+def retry_turn(edge: Edge, turn_id: str) -> Turn:
+    """Begin a turn that goes on where a failed one stopped."""
+    return edge.write(lambda tx: turns.retry(tx, turns.find(tx, turn_id), person=edge.caller.name))
+
+
 @post("/turns/{turn_id:str}/cancel", sync_to_thread=True, status_code=200)
 def cancel_turn(edge: Edge, turn_id: str, data: CancelBody) -> Turn:
     """Stop a turn and its active work."""
@@ -205,6 +211,7 @@ ROUTES = [
     list_turns,
     get_turn,
     cancel_turn,
+    retry_turn,
     mute_trigger,
     list_monitors,
     list_alerts,

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get, post
 
+from helicline.access import tokens
 from helicline.errors import Invalid
-from helicline.loop import access, task_specs
+from helicline.loop import task_specs
 from helicline.pipeline import attempts, runs
 from helicline.protocol.rest.edge import NO_CHANGE_RESPONSES, Done, Edge, Page, checked_limit
 from helicline.protocol.rest.feed import Feed
@@ -126,7 +127,7 @@ def _try_lease(edge: Edge, worker: str) -> TaskSpec | None:
 def _with_token(tx: Tx, task: TaskSpec) -> TaskSpec:
     """Return the task with a token of its own, which can only send results and expires with the task."""
     lifetime = timedelta(seconds=task.timeout_s + TOKEN_SLACK_S)
-    _, secret = access.mint(tx, f"attempt-{task.attempt}", role="contributor", lifetime=lifetime)
+    _, secret = tokens.mint(tx, f"attempt-{task.attempt}", role="contributor", lifetime=lifetime)
     return msgspec.structs.replace(task, token=secret)
 
 
@@ -135,6 +136,13 @@ def beat(edge: Edge, attempt_id: str, data: BeatBody) -> Beat:
     """Extend a lease; the answer says whether to stop. 409 for a stale fence."""
     lease_s = edge.context.settings.lease_s
     return Beat(edge.write(lambda tx: attempts.heartbeat(tx, attempt_id, fence=data.fence, lease_s=lease_s)))
+
+
+@post("/attempts/{attempt_id:str}/release", sync_to_thread=True, status_code=200)
+def release_attempt(edge: Edge, attempt_id: str, data: BeatBody) -> Done:
+    """Hand an unfinished attempt back: a worker that stops does. 409 for a stale fence."""
+    edge.write(lambda tx: attempts.release(tx, attempt_id, fence=data.fence))
+    return Done()
 
 
 @post("/attempts/{attempt_id:str}/complete", sync_to_thread=True, status_code=200)
@@ -189,6 +197,7 @@ ROUTES = [
     cancel_run,
     lease_attempt,
     beat,
+    release_attempt,
     complete,
     append_log,
     read_log,

@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 
 from helicline.loop import turns
-from helicline.records.model import PromotionRequest
+from helicline.loop.overview.needs import Need, needs_of
 from helicline.serving import deployments
 from helicline.store import nouns
 from helicline.store.noun import column_value
@@ -25,15 +25,6 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that waits for a person."""
-
-    kind: str
-    id: str
-    sentence: str
-    link: str
-
-
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     stations: list[Station]
@@ -48,7 +39,7 @@ def read(tx: Reader, *, version: str) -> Status:
     return Status(
         version=version,
         stations=[_data(tx), _train(tx), _register(tx), _gate(tx), _serve(tx), _watch(tx), _retrain(tx)],
-        needs=[*_requests(tx), *_rejected(tx), *_alerts(tx), *_paused_rollouts(tx)],
+        needs=needs_of(tx),
         seq=events.head(tx)[0],
         gateway_seen_s=(tx.now - newest[0].seen_at).total_seconds() if newest else None,
     )
@@ -129,46 +120,3 @@ def _retrain(tx: Reader) -> Station:
     return Station(
         name="Retrain", count=count, moving=moving, trouble=0, sentence=f"{_counted(count, 'turn')}, {moving} under way"
     )
-
-
-def _requests(tx: Reader) -> list[Need]:
-    requests: list[PromotionRequest] = nouns.REQUESTS.select(tx, nouns.REQUESTS.table.c.state == "OPEN")
-    return [
-        Need(
-            kind="approval",
-            id=request.id,
-            sentence=f"{request.model}/{request.number} waits for {request.people - len(request.approvals)}"
-            f" of role {request.role}",
-            link=f"/models/{request.model}/{request.number}",
-        )
-        for request in requests
-    ]
-
-
-def _rejected(tx: Reader) -> list[Need]:
-    """A turn a gate stopped needs a look until a later turn of its loop was promoted."""
-    turns = nouns.TURNS.select(tx, nouns.TURNS.table.c.state == "REJECTED")
-    column = nouns.TURNS.table.c
-    return [
-        Need(kind="gate", id=turn.id, sentence=f"{turn.id} was stopped: {turn.result}", link=f"/turns/{turn.id}")
-        for turn in turns
-        if not nouns.TURNS.count(tx, column.loop == turn.loop, column.number > turn.number, column.state == "PROMOTED")
-    ]
-
-
-def _alerts(tx: Reader) -> list[Need]:
-    alerts = nouns.ALERTS.select(tx, nouns.ALERTS.table.c.state == "firing")
-    return [Need(kind="alert", id=alert.id, sentence=alert.summary, link=f"/alerts/{alert.id}") for alert in alerts]
-
-
-def _paused_rollouts(tx: Reader) -> list[Need]:
-    rollouts = nouns.ROLLOUTS.select(tx, nouns.ROLLOUTS.table.c.state == "PAUSED")
-    return [
-        Need(
-            kind="rollout",
-            id=rollout.id,
-            sentence=f"{rollout.id} is held: {rollout.reason}",
-            link=f"/deployments/{rollout.deployment}",
-        )
-        for rollout in rollouts
-    ]

@@ -1,0 +1,232 @@
+"""What needs a person: asked, stopped, failed, held, missing. Each with the one next step, where there is one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from helicline.records.deployment import Deployment, Revision
+from helicline.serving import deployments
+from helicline.store import nouns
+from helicline.store.noun import column_value
+from helicline.store.unit import Reader
+
+GATEWAY_SILENT_S = 30.0
+WORKER_SILENT_S = 60.0
+LOOK_BACK = timedelta(days=7)  # what failed longer ago, and nobody minded, needs nobody
+
+
+class NextStep(msgspec.Struct, frozen=True, kw_only=True):
+    """What would help, as a button: a request to our API, and the same as a command."""
+
+    label: str
+    path: str
+    body: dict[str, Any] = {}
+    command: str = ""
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that waits for a person."""
+
+    kind: str
+    id: str
+    sentence: str
+    link: str
+    next_step: NextStep | None = None
+
+
+def needs_of(tx: Reader) -> list[Need]:
+    """Return all that needs a person, what is worst first."""
+    return [
+        *_missing_processes(tx),
+        *_revisions(tx),
+        *_alerts(tx),
+        *_requests(tx),
+        *_paused_rollouts(tx),
+        *_failed_turns(tx),
+        *_failed_pipeline_runs(tx),
+        *_rejected_turns(tx),
+        *_webhooks(tx),
+    ]
+
+
+def _missing_processes(tx: Reader) -> list[Need]:
+    needs = []
+    deployed = any(deployment.stable for deployment in nouns.DEPLOYMENTS.select(tx))
+    newest = deployments.sightings(tx)[:1]
+    silent_s = (tx.now - newest[0].seen_at).total_seconds() if newest else None
+    if deployed and (silent_s is None or silent_s > GATEWAY_SILENT_S):
+        silence = "has never reported" if silent_s is None else f"has been silent for {silent_s:.0f} s"
+        needs.append(
+            Need(
+                kind="process",
+                id="gateway",
+                sentence=f"the gateway {silence}: see logs/gateway.log in the home folder, or hl doctor",
+                link="/deployments",
+            )
+        )
+    column = nouns.ATTEMPTS.table.c
+    since = column_value(tx.now - timedelta(seconds=WORKER_SILENT_S))
+    waiting = nouns.ATTEMPTS.count(tx, column.state == "READY", column.created_at < since)
+    working = nouns.ATTEMPTS.count(tx, column.state == "LEASED")
+    if waiting and not working:
+        needs.append(
+            Need(
+                kind="process",
+                id="worker",
+                sentence=f"{waiting} tasks wait and no worker takes them: see logs/worker.log in the home folder",
+                link="/pipelines",
+            )
+        )
+    return needs
+
+
+def _revisions(tx: Reader) -> list[Need]:
+    """Revisions that should serve and cannot."""
+    needs = []
+    for deployment in nouns.DEPLOYMENTS.select(tx):
+        if not deployment.stable:
+            continue
+        revision = nouns.REVISIONS.find(tx, deployment.name, deployment.stable)
+        if revision is None or revision.state in ("FAILED", "QUARANTINED"):
+            needs.append(_revision(deployment, revision))
+    return needs
+
+
+def _revision(deployment: Deployment, revision: Revision | None) -> Need:
+    link = f"/deployments/{deployment.name}"
+    if revision is None:
+        sentence = f"{deployment.name} serves a revision that is gone"
+        return Need(kind="revision", id=deployment.name, sentence=sentence, link=link)
+    return Need(
+        kind="revision",
+        id=revision.id,
+        sentence=f"{revision.id} serves and is {revision.state}: {revision.reason}",
+        link=link,
+        next_step=NextStep(
+            label="Probe again",
+            path=f"/deployments/{deployment.name}/revisions/{revision.number}/probe",
+            command=f"hl deploy probe {deployment.name} {revision.number}",
+        ),
+    )
+
+
+def _alerts(tx: Reader) -> list[Need]:
+    alerts = nouns.ALERTS.select(tx, nouns.ALERTS.table.c.state == "firing")
+    return [Need(kind="alert", id=alert.id, sentence=alert.summary, link=f"/alerts/{alert.id}") for alert in alerts]
+
+
+def _requests(tx: Reader) -> list[Need]:
+    requests = nouns.REQUESTS.select(tx, nouns.REQUESTS.table.c.state == "OPEN")
+    return [
+        Need(
+            kind="approval",
+            id=request.id,
+            sentence=f"{request.model}/{request.number} waits for {request.people - len(request.approvals)}"
+            f" of role {request.role}",
+            link=f"/models/{request.model}/{request.number}",
+        )
+        for request in requests
+    ]
+
+
+def _paused_rollouts(tx: Reader) -> list[Need]:
+    column = nouns.ROLLOUTS.table.c
+    rollouts = nouns.ROLLOUTS.select(tx, column.state.in_(deployments.ACTIVE))
+    return [
+        Need(
+            kind="rollout",
+            id=rollout.id,
+            sentence=f"{rollout.id} is held: {rollout.reason}",
+            link=f"/deployments/{rollout.deployment}",
+            next_step=NextStep(
+                label="Roll back",
+                path=f"/deployments/{rollout.deployment}/rollback",
+                body={"reason": "rolled back from the inbox"},
+                command=f"hl rollback {rollout.deployment}",
+            ),
+        )
+        for rollout in rollouts
+        if rollout.state == "PAUSED" or rollout.paused
+    ]
+
+
+def _failed_turns(tx: Reader) -> list[Need]:
+    """The newest turn of a loop, where it failed and nothing tries it again by itself."""
+    needs = []
+    for loop in nouns.LOOPS.select(tx):
+        turn = nouns.TURNS.find(tx, loop.name, loop.last_turn)
+        if turn is None or turn.state != "FAILED" or _is_tried_again(tx, loop.name, turn.number):
+            continue
+        needs.append(
+            Need(
+                kind="turn",
+                id=turn.id,
+                sentence=f"{turn.id} failed: {turn.result}",
+                link=f"/turns/{turn.id}",
+                next_step=NextStep(
+                    label="Judge again" if turn.model_version else "Retry from the failed step",
+                    path=f"/turns/{turn.id}/retry",
+                    command=f"hl turn retry {turn.id}",
+                ),
+            )
+        )
+    return needs
+
+
+def _is_tried_again(tx: Reader, loop: str, number: int) -> bool:
+    triggers = nouns.TRIGGERS.select(tx, nouns.TRIGGERS.table.c.loop == loop)
+    return any(trigger.last_turn == number and trigger.pending for trigger in triggers)
+
+
+def _failed_pipeline_runs(tx: Reader) -> list[Need]:
+    """Failed runs that no turn speaks for."""
+    column = nouns.PIPELINE_RUNS.table.c
+    recent = column.created_at > column_value(tx.now - LOOK_BACK)
+    newest: dict[str, Any] = {}
+    for run in nouns.PIPELINE_RUNS.select(tx, recent, order=[column.created_at]):
+        newest[run.pipeline] = run
+    return [
+        Need(
+            kind="pipeline_run",
+            id=run.id,
+            sentence=f"the newest run of {run.pipeline} failed: {run.error}",
+            link=f"/pipelines/{run.id}",
+        )
+        for run in newest.values()
+        if run.state == "FAILED" and not run.turn
+    ]
+
+
+def _rejected_turns(tx: Reader) -> list[Need]:
+    """A turn that a gate stopped needs a look until a later turn of its loop was promoted."""
+    column = nouns.TURNS.table.c
+    return [
+        Need(kind="gate", id=turn.id, sentence=f"{turn.id} was stopped: {turn.result}", link=f"/turns/{turn.id}")
+        for turn in nouns.TURNS.select(tx, column.state == "REJECTED")
+        if not nouns.TURNS.count(tx, column.loop == turn.loop, column.number > turn.number, column.state == "PROMOTED")
+    ]
+
+
+def _webhooks(tx: Reader) -> list[Need]:
+    """Webhooks whose deliveries were given up."""
+    given_up: dict[str, int] = {}
+    for delivery in nouns.DELIVERIES.select(tx, nouns.DELIVERIES.table.c.state == "DEAD"):
+        if delivery.created_at > tx.now - LOOK_BACK:
+            given_up[delivery.webhook] = given_up.get(delivery.webhook, 0) + 1
+    return [
+        Need(
+            kind="webhook",
+            id=webhook_id,
+            sentence=f"{count} deliveries to webhook {_name_of(tx, webhook_id)} were given up",
+            link="/settings",
+        )
+        for webhook_id, count in given_up.items()
+    ]
+
+
+def _name_of(tx: Reader, webhook_id: str) -> str:
+    webhook = nouns.WEBHOOKS.find(tx, webhook_id)
+    return webhook.name if webhook else webhook_id
