@@ -9,7 +9,7 @@ import msgspec
 from helicline import bus
 from helicline.errors import Invalid, NotFound, Refused
 from helicline.records.model import Alias
-from helicline.registry.model import UNPROTECT_HINT, get_model, locked_model
+from helicline.registry.model import get_model, locked_model, unprotect_hint
 from helicline.registry.version import get_version, newest
 from helicline.store.nouns import ALIASES
 from helicline.store.unit import Reader, Tx
@@ -44,7 +44,7 @@ def unpoint(tx: Tx, model: str, alias: str) -> None:
     check_spelling(alias)
     registered = locked_model(tx, model)
     if any(rule.alias == alias for rule in registered.protected):
-        raise Refused("drop the alias", f"{model}@{alias} is protected", UNPROTECT_HINT)
+        raise Refused("drop the alias", f"{model}@{alias} is protected", unprotect_hint(model, alias))
     drop(tx, model, alias)
 
 

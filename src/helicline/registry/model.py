@@ -14,8 +14,12 @@ from helicline.store.rows.experiment import lock_topics
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks
 
-UNPROTECT_HINT = "An administrator can lift the protection: hl model unprotect."
 IS_PROMPT = "mlflow.prompt.is_prompt"
+
+
+def unprotect_hint(model: str, alias: str) -> str:
+    """Return the next step for a person whom a protected alias stops."""
+    return f"An administrator can lift the protection: hl model unprotect {model} {alias}"
 
 
 def create_model(tx: Tx, name: str, *, tags: dict[str, str] | None = None, description: str = "") -> RegisteredModel:
@@ -98,7 +102,11 @@ def delete_model(tx: Tx, name: str) -> None:
 
 def _check_unprotected(model: RegisteredModel, action: str) -> None:
     if model.protected:
-        raise Refused(action, f"{model.name}@{model.protected[0].alias} is protected", UNPROTECT_HINT)
+        raise Refused(
+            action,
+            f"{model.name}@{model.protected[0].alias} is protected",
+            unprotect_hint(model.name, model.protected[0].alias),
+        )
 
 
 def tag_model(tx: Tx, name: str, key: str, value: str) -> None:

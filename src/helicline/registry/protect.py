@@ -92,7 +92,9 @@ def request_alias(
     """
     rule = protection_of(locked_model(tx, model), checked_alias(alias))
     if rule is None:
-        raise Conflict("alias", f"{model}@{alias}", "is not protected", "Point it: hl model point.")
+        raise Conflict(
+            "alias", f"{model}@{alias}", "is not protected", f"Point it: hl model point {model}/{number} {alias}"
+        )
     if alias_of(tx, model, alias) == number:
         raise Conflict("alias", f"{model}@{alias}", f"names version {number} already")
     request = point_or_ask(tx, model, alias, number, person=person, reason=reason)

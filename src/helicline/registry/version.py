@@ -9,12 +9,12 @@ from helicline.errors import NotFound, Refused
 from helicline.records.model import ArtifactFile, ModelVersion, RegisteredModel
 from helicline.registry import source as sources
 from helicline.registry.model import (
-    UNPROTECT_HINT,
     checked_model_name,
     checked_tag,
     create_model,
     get_model,
     locked_model,
+    unprotect_hint,
 )
 from helicline.store.nouns import ALIASES, MODELS, VERSIONS
 from helicline.store.unit import Reader, Tx
@@ -174,7 +174,9 @@ def delete_version(tx: Tx, model: str, number: int) -> None:
     version = get_version(tx, model, number)
     for alias in ALIASES.select(tx, ALIASES.table.c.model == model, ALIASES.table.c.number == number):
         if alias.alias in protected:
-            raise Refused("delete", f"{model}@{alias.alias} is protected and names it", UNPROTECT_HINT)
+            raise Refused(
+                "delete", f"{model}@{alias.alias} is protected and names it", unprotect_hint(model, alias.alias)
+            )
     _update(tx, version, deleted=True, stage=DELETED_STAGE, description="", tags={})
     for alias in ALIASES.select(tx, ALIASES.table.c.model == model, ALIASES.table.c.number == number):
         ALIASES.delete(tx, model, alias.alias)

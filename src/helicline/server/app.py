@@ -141,7 +141,9 @@ def check(caller: Caller, permission: str) -> None:
         return
     if not caller.role:
         raise Unauthenticated(
-            "serve this request", "it needs a token", "Send `Authorization: Bearer TOKEN`; see hl token create"
+            "serve this request",
+            "it needs a token",
+            "Send `Authorization: Bearer TOKEN`; an administrator makes one: hl token create NAME",
         )
     raise Refused(permission, f"{caller.name} is {caller.role}, which may not", "Ask for a token with another role.")
 

@@ -108,7 +108,11 @@ class Authenticator:
             if token.revoked_at is None and (token.expires_at is None or token.expires_at > now)
         ]
         if not valid:
-            raise Unauthenticated("serve this request", "the token is not known, expired or revoked", "hl token create")
+            raise Unauthenticated(
+                "serve this request",
+                "the token is not known, expired or revoked",
+                "Ask an administrator for one: hl token create NAME",
+            )
         return Caller(name=valid[0].name, role=valid[0].role)
 
 

@@ -206,6 +206,6 @@ def flip_back(tx: Tx, name: str, *, reason: str) -> Deployment:
         raise Refused(f"roll back {name}", "it has served one revision only", "Deploy another version first.")
     previous = nouns.REVISIONS.get(tx, name, deployment.previous)
     if previous.state != "READY":
-        hint = "Wait until it is ready (hl deploy show) or roll out another version."
+        hint = f"Roll out another version, or wait until it is ready: hl deploy show {name}"
         raise Refused(f"roll back {name}", f"revision {previous.number} is {previous.state}, not READY", hint)
     return set_stable(tx, deployment, previous.number, why=reason or "rolled back by hand")

@@ -18,7 +18,7 @@ import { TurnTable } from './turns/TurnTable';
 
 const FIRST = `# loop.py declares data, pipeline, gates, rollout, monitors and triggers
 hl apply loop.py
-hl run <loop>`;
+hl run NAME`;
 
 export function headlineOf(status: Status): [headline: string, sentence: string] {
   const turning = status.stations.find((one) => one.name === 'Retrain')?.moving ?? 0;

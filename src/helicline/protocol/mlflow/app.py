@@ -96,7 +96,11 @@ def _check(caller: Caller, permission: str, path: str) -> None:
     if permission == "open" or caller.may(permission):
         return
     if not caller.role:
-        raise Unauthenticated(path, "no token came with it", "Set MLFLOW_TRACKING_TOKEN; hl token create makes one.")
+        raise Unauthenticated(
+            path,
+            "no token came with it",
+            "Set MLFLOW_TRACKING_TOKEN to a token; an administrator makes one: hl token create NAME",
+        )
     raise Refused(path, f"{caller.name} may not {permission}")
 
 

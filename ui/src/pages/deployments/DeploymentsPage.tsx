@@ -25,7 +25,7 @@ export default function DeploymentsPage() {
         <Asked
           of={deployments}
           empty={
-            <Empty title="Nothing is deployed" code="hl deploy churn churn/1">
+            <Empty title="Nothing is deployed" code="hl rollout start churn churn/1">
               A turn that passes its gates is rolled out by itself.
             </Empty>
           }

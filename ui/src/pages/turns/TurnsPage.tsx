@@ -6,7 +6,7 @@ import { Figures, PageHead, Panel } from '../../parts/Panel';
 import { TurnTable } from './TurnTable';
 
 const FIRST = `hl apply loop.py
-hl run <loop>       # one turn by hand; triggers begin the others`;
+hl run NAME         # one turn by hand; triggers begin the others`;
 
 export default function TurnsPage() {
   const turns = useQuery(ask.turns());
