@@ -201,8 +201,8 @@ def test_a_worker_that_is_stopped_hands_its_step_back_and_the_turn_goes_on(shop)
     assert (attempt["state"], attempt["worker"]) == ("READY", ""), attempt["error"]
     shop.workers.append(shop.worker())
     turn = shop.turn("stopped", "FAILED")  # the second try returns nothing, which says so
-    made = [attempt for attempt in shop.detail(turn)["attempts"] if attempt["step"] == "make"]
-    assert [(attempt["state"], attempt["number"]) for attempt in made] == [("FAILED", 1)]
+    attempts = [attempt for attempt in shop.detail(turn)["attempts"] if attempt["step"] == "make"]
+    assert [(attempt["state"], attempt["number"]) for attempt in attempts] == [("FAILED", 1)]
 
 
 def test_a_step_that_ends_while_the_server_is_away_loses_nothing(shop):
@@ -214,6 +214,6 @@ def test_a_step_that_ends_while_the_server_is_away_loses_nothing(shop):
     time.sleep(6)  # longer than the lease of 4 s, and than the step
     shop.server.start()
     turn = shop.turn("away", "FAILED")  # it returned nothing, which its report says
-    made = [attempt for attempt in shop.detail(turn)["attempts"] if attempt["step"] == "make"]
-    assert [(attempt["state"], attempt["number"]) for attempt in made] == [("FAILED", 1)]
+    attempts = [attempt for attempt in shop.detail(turn)["attempts"] if attempt["step"] == "make"]
+    assert [(attempt["state"], attempt["number"]) for attempt in attempts] == [("FAILED", 1)]
     assert ENDINGS["returns_nothing"] in turn["result"]
