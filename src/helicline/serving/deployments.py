@@ -21,7 +21,7 @@ from helicline.records.deployment import (
     Variant,
 )
 from helicline.records.model import ModelVersion
-from helicline.registry import point
+from helicline.registry import point, served_digest
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 
@@ -52,7 +52,7 @@ def add_revision(tx: Tx, deployment: str, version: ModelVersion) -> Revision:
         number=len(existing) + 1,
         model=version.model,
         model_version=version.number,
-        digest=version.digest,
+        digest=served_digest(tx, version),
         created_at=tx.now,
     )
     bus.emit(tx, "created", "revision", revision.id, model_version=version.id, digest=version.digest)
