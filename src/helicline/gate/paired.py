@@ -18,7 +18,7 @@ FEW_DISCORDANT = 25
 
 
 def compare(metric: str, truth: Array, *, candidate: Array, champion: Array, margin: float = 0.0) -> Comparison:
-    """Return candidate minus champion on the same rows, turned so that higher is better, with a 95 % interval.
+    """Return candidate minus champion on the same rows, with the sign that makes higher better, and a 95 % interval.
 
     `p_worse` is the p-value of "the candidate is not worse than the champion by more than `margin`". `candidate` and
     `champion` are predicted labels for accuracy, numbers for mae and mse, probabilities of class 1 for auc and
@@ -90,7 +90,9 @@ def _auc(truth: Array, score: Array) -> float:
 
 
 def _placements(truth: Array, score: Array) -> tuple[Array, Array]:
-    """Return each positive's and each negative's share of rows it is ranked rightly against (DeLong 1988)."""
+    """Return for each positive and each negative row the share of the other class that it is ranked correctly against.
+
+    These are the placements of DeLong, DeLong, Clarke-Pearson (1988)."""
     positive = np.asarray(truth).astype(float) > 0.5
     ranks = rankdata(score)
     ones, zeros = int(positive.sum()), int((~positive).sum())

@@ -1,4 +1,4 @@
-"""What a pipeline run should do next: pure decisions over its rows."""
+"""The next move of a pipeline run: pure decisions over its rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BACKOFF_S, BACKOFF_MAX_S = 1.0, 600.0
 
 
 class PipelineMove(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to do to a run."""
+    """The next action for a run."""
 
     kind: Literal[
         "ended", "start", "retry", "fail_step", "skip", "cancel_step", "finish", "cancelled", "failed", "wait"
@@ -28,7 +28,7 @@ class PipelineMove(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inputs_of(step: StepSpec, steps: dict[str, StepRun], datasets: dict[str, Output]) -> dict[str, Output] | None:
-    """Return the step's inputs, or None while one is not there yet."""
+    """Return the step's inputs, or None while an earlier step has not produced one."""
     outputs: dict[str, Output] = {}
     for name, source in step.inputs.items():
         if source.dataset:
@@ -42,7 +42,7 @@ def inputs_of(step: StepSpec, steps: dict[str, StepRun], datasets: dict[str, Out
 
 
 def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Attempt], *, now: datetime) -> PipelineMove:
-    """Return the next move of a run; "wait" where workers have it.
+    """Return the next move of a run; "wait" while workers run its steps.
 
     `attempts` holds the newest attempt of each step that has one.
     """
