@@ -1,4 +1,4 @@
-"""The facts behind a rollout's decision: what the gateway counted, and what feedback said, stage by stage."""
+"""The evidence for a rollout's decision: counts of the gateways and values of feedback, for each stage."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _arm(counts: list[VariantCounts]) -> Arm:
 
 
 def read_guards(home: Path, rollout: Rollout, stages: list[Stage], *, label: str) -> list[GuardReading]:
-    """Return every guard's reading on the evidence so far."""
+    """Return the reading of each guard on the evidence so far."""
     if not rollout.plan.guards:
         return []
     alpha = rollout.plan.alpha / len(rollout.plan.guards)

@@ -42,7 +42,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find(tx: Reader, selection: Selection) -> list[Item]:
-    """Return what the wish concerns: what belongs to an experiment before it, and whatever has to stay with its reason.
+    """Return the selected items: contents before their experiment, and with a reason where an item has to stay.
 
     Raises:
         NotFound: a run or experiment that is named does not exist.
