@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from helicline.engine.fork_server import SECRETS, ForkServerClient, Process, imports_of
+from helicline.engine.fork_server_client import SECRETS, ForkServerClient, Process, imports_of
 from helicline.errors import Conflict, HeliclineError, NotFound, Unavailable
 from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client

@@ -33,10 +33,11 @@ def record(tx: Tx, version: ModelVersion, checks: Sequence[Check], evidence: Evi
 
 
 def waive(tx: Tx, model: str, number: int, *, check: str, person: str, reason: str) -> GateReport:
-    """Waive a check of a version that did not pass, in the name of a person and with a reason.
+    """Waive a check that did not pass, in the name of a person and with a reason.
 
     Raises:
-        NotFound: no report, or no such check. Conflict: the check passed. Invalid: no person or no reason.
+        NotFound: no report, or no such check. Conflict: the check passed or is waived already.
+        Invalid: no person, or a reason under 10 characters.
     """
     if not person.strip():
         raise Invalid("person", person, "the name of the person who answers for it")

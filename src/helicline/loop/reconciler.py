@@ -17,7 +17,7 @@ import msgspec
 
 from helicline import bus
 from helicline.errors import HeliclineError, Unavailable
-from helicline.loop import clock_check, guarding, triggers, turns, watching
+from helicline.loop import clock_check, monitor_windows, rollout_evidence, triggers, turns
 from helicline.loop.context import Context
 from helicline.pipeline import attempts, runs
 from helicline.records.deployment import Rollout
@@ -58,9 +58,9 @@ class Reconciler(bus.PeriodicTask):
         for under_way in self._read(self._due_rollouts):
             key = (under_way.deployment, under_way.number)
             moved += self._safely(nouns.ROLLOUTS, key, partial(self._move_rollout, under_way))
-        for monitor in self._read(watching.due):
+        for monitor in self._read(monitor_windows.due):
             key = (monitor.deployment, monitor.name)
-            moved += self._safely(nouns.MONITORS, key, partial(watching.look, self.context, monitor))
+            moved += self._safely(nouns.MONITORS, key, partial(monitor_windows.look, self.context, monitor))
         for trigger in self._read(self._due_triggers):
             moved += self._move(triggers.advance, nouns.TRIGGERS, (trigger.loop, trigger.name))
         return moved
@@ -180,9 +180,9 @@ class Reconciler(bus.PeriodicTask):
 
     def _move_rollout(self, under_way: Rollout) -> int:
         """Read the evidence outside of the transaction (it comes from files), then decide and move inside of it."""
-        stages = self._read(lambda tx: guarding.stages_of(tx, under_way))
-        label = self._read(lambda tx: watching.label_of(tx, under_way.deployment))
-        readings = guarding.read_guards(self.context.home, under_way, stages, label=label)
+        stages = self._read(lambda tx: rollout_evidence.stages_of(tx, under_way))
+        label = self._read(lambda tx: monitor_windows.label_of(tx, under_way.deployment))
+        readings = rollout_evidence.read_guards(self.context.home, under_way, stages, label=label)
 
         def act(tx: Tx, row: Rollout) -> bool:
             if row.version != under_way.version:
@@ -196,6 +196,6 @@ FAILED: dict[str, Callable[[Tx, Any, str], object]] = {
     nouns.PIPELINE_RUNS.name: runs.fail,
     nouns.TURNS.name: turns.fail,
     nouns.ROLLOUTS.name: rollout.fail,
-    nouns.MONITORS.name: watching.postpone,
+    nouns.MONITORS.name: monitor_windows.postpone,
     nouns.TRIGGERS.name: triggers.postpone,
 }

@@ -345,7 +345,8 @@ def cancel(tx: Tx, turn: Turn, *, reason: str) -> Turn:
 def retry(tx: Tx, turn: Turn, *, person: str) -> Turn:
     """Begin a turn that continues a failed one: finished steps come from the cache.
 
-    A version that was registered is judged again, unless the pipeline has changed since: then it trains again.
+    If the failed turn registered a version, that version is judged again. If the pipeline has changed since, the new
+    turn trains instead.
 
     Raises:
         Conflict: it has not failed, or a turn of the loop is under way.

@@ -35,9 +35,9 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def resolve(tx: Reader, source: str, *, run_id: str = "", model_id: str = "") -> Origin:
-    """Return the resolved `source`. Raises Invalid where it is not in this store and not a plain URI of a known store.
+    """Return the resolved `source`.
 
-    A named run or model must contain the source, so that a version cannot claim a wrong lineage.
+    Raises Invalid unless it lies in this server's artifact store or is a plain URI with a known scheme. A named run or model must contain the source, so that a version cannot claim a wrong lineage.
     """
     scheme = urlsplit(source).scheme if ":" in source else ""
     origin = Origin(

@@ -1,4 +1,4 @@
-"""What lies in the trash and may go: deleted softly, long enough ago, and nothing that lives stands on it."""
+"""What may be removed for good: soft-deleted, long enough ago, and referenced by nothing that is not deleted."""
 
 from __future__ import annotations
 
