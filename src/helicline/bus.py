@@ -83,11 +83,11 @@ def consume(store: Store, consumer: str, handle: Callable[[Tx, Event], None], *,
         return unit
 
     for event in pending:
-        _handle_or_skip(store, consumer, event, unit_for(event))
+        _handle_or_skip(store, consumer, event=event, unit=unit_for(event))
     return len(pending)
 
 
-def _handle_or_skip(store: Store, consumer: str, event: Event, unit: Callable[[Tx], None]) -> None:
+def _handle_or_skip(store: Store, consumer: str, *, event: Event, unit: Callable[[Tx], None]) -> None:
     for _ in range(MAX_ATTEMPTS):
         try:
             store.write(unit, actor=f"consumer:{consumer}")

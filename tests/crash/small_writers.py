@@ -25,6 +25,7 @@ from helicline.records.deployment import RevisionSpec
 from helicline.server.filter import owner_token
 from helicline.serving.prediction_log.segment import Label
 from helicline.store.blobs import LocalBlobs
+from helicline.store.content import content_digest
 from support.power_cut import mark
 
 
@@ -149,15 +150,21 @@ def label(prediction_id):
     return Label("churn", prediction_id, 0, "left", "yes", 10**15, 10**15, "test")
 
 
+MODEL_FILES = ("MLmodel", "data/weights.bin")
+MODEL_DIGEST = content_digest((name, blake3(content(at)).hexdigest()) for at, name in enumerate(MODEL_FILES))
+
+
 def model_files(home):
     packed = BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
-        for at, name in enumerate(("MLmodel", "data/weights.bin")):
+        for at, name in enumerate(MODEL_FILES):
             member = tarfile.TarInfo(name)
             member.size = len(content(at))
             tar.addfile(member, BytesIO(content(at)))
     answers = httpx.MockTransport(lambda _: httpx.Response(200, content=packed.getvalue()))
-    order = RevisionSpec(deployment="churn", revision=1, model="m", model_version=1, digest="d", archive_path="/a")
+    order = RevisionSpec(
+        deployment="churn", revision=1, model="m", model_version=1, digest=MODEL_DIGEST, archive_path="/a"
+    )
 
     async def fetch():
         async with httpx.AsyncClient(transport=answers, base_url="http://server") as client:

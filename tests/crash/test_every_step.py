@@ -96,7 +96,8 @@ def test_feedback_survives_the_failed_sync_of_what_came_before_it(steps):
 
 
 def test_model_files_are_whole_where_their_folder_is(steps):
-    folders = (home / "models" / "d" for _, home in steps("model_files", times=20))
+    homes = (home for _, home in steps("model_files", times=20))
+    folders = (folder for home in homes for folder in (home / "models").glob("[!.]*"))
     states = [contents(folder) for folder in folders if folder.is_dir()]
     complete = {"MLmodel": b"blob 0 " * 200, "data/weights.bin": b"blob 1 " * 200}
     assert states

@@ -13,6 +13,16 @@ TEST_MODULE = 500
 VAGUE = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "managers", "misc"}
 
 
+MAX_POSITIONAL = 3
+# functions of a table, which calls all of them alike, and errors, whose arguments are their pickled state
+MORE_POSITIONAL = {
+    "engine/step.py": {"_keep_table", "_keep_metrics", "_keep_artifact", "_keep_model"},
+    "pipeline/runs.py": {"_start", "_retry", "_cancel_step", "act"},
+    "errors.py": {"__init__"},
+    "tracking/checks.py": {"__init__"},
+}
+
+
 def exceptions():
     rows = re.findall(r"^\| (\w+) \| (\S+) \| (\d+) \|", NOTE.read_text(), re.MULTILINE)
     return {(kind, where): int(measure) for kind, where, measure in rows}
@@ -43,6 +53,34 @@ def inside(where, tree):
 def arguments(node):
     parameters = node.args
     return [parameter.arg for parameter in (*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs)]
+
+
+def positional(node):
+    """Return the positional parameters of a function that its callers choose."""
+    parameters = node.args
+    names = [parameter.arg for parameter in (*parameters.posonlyargs, *parameters.args)]
+    return [name for name in names if name not in ("self", "cls", "tx")]
+
+
+def too_positional(where, tree):
+    """Return the functions of a module with more positional parameters than a reader keeps apart."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [
+        f"{where}:{node.name}"
+        for node in functions
+        if len(positional(node)) > MAX_POSITIONAL and not node.decorator_list
+        if node.name not in MORE_POSITIONAL.get(where, ())
+    ]
+
+
+def test_arguments_after_the_third_have_names():
+    paths = {path.relative_to(SOURCE).as_posix(): path for path in SOURCE.rglob("*.py")}
+    assert [name for where, path in paths.items() for name in too_positional(where, ast.parse(path.read_text()))] == []
+
+
+def test_a_fourth_positional_argument_is_seen():
+    tree = ast.parse("def f(self, tx, a, b, c, d): ...\n\ndef g(tx, a, b, c, *, d): ...\n")
+    assert too_positional("x.py", tree) == ["x.py:f"]
 
 
 def test_nothing_is_over_its_limit_without_a_row_in_the_note():

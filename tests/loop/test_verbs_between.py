@@ -8,7 +8,7 @@ import pytest
 
 from helicline.errors import HeliclineError
 from helicline.loop import decide as turn_decide
-from helicline.loop import turns, watching
+from helicline.loop import monitor_windows, turns
 from helicline.loop.reconciler import Reconciler
 from helicline.pipeline import decide as pipeline_decide
 from helicline.pipeline import runs
@@ -153,7 +153,7 @@ def test_a_window_of_a_revision_that_no_longer_serves_is_not_recorded(world):
     """Traffic is flipped back while a monitor judges: what it saw is no longer about what serves."""
     world.two_turns()
     monitor = world.add_monitor()
-    subject = world.store.read(lambda tx: watching.subject_of(tx, "churn"))
+    subject = world.store.read(lambda tx: monitor_windows.subject_of(tx, "churn"))
     world.store.write(lambda tx: deployments.flip_back(tx, "churn", reason="by hand"))
-    assert watching.record(world.context, monitor, subject, None) == 0
-    assert world.store.read(lambda tx: watching.latest_windows(tx, "churn", monitor.name, limit=5)) == []
+    assert monitor_windows.record(world.context, monitor, subject, None) == 0
+    assert world.store.read(lambda tx: monitor_windows.latest_windows(tx, "churn", monitor.name, limit=5)) == []

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import msgspec
 import pytest
@@ -41,6 +42,9 @@ def make(numbers: hl.Metrics, *, how: str = "HOW", marker: str = "MARKER") -> hl
     if how == "waits" and not Path(marker).exists():
         Path(marker).write_text("begun")
         time.sleep(1.5)  # long enough for the test to kill the worker meanwhile
+    if how == "lingers" and not Path(marker).exists():
+        Path(marker).write_text("begun")
+        time.sleep(60)  # until the worker is stopped
 
 @hl.pipeline
 def NAME():
@@ -184,3 +188,32 @@ def leased(shop, name):
         return last if "now it" in shop.client.send("GET", f"/attempts/{last['id']}/log").text else None
 
     return wait_for(attempt, f"the lease of {name}", limit_s=60, interval_s=0.05)
+
+
+def test_a_worker_that_is_stopped_hands_its_step_back_and_the_turn_goes_on(shop):
+    """What `hl down` does in the middle of a step: the next worker does it, and it counts as no try."""
+    shop.begin("stopped", "lingers")
+    leased(shop, "stopped")
+    shop.workers[-1].terminate()
+    shop.workers[-1].wait(30)
+    turn = shop.client.get("/turns/stopped", dict)
+    (attempt,) = [attempt for attempt in shop.detail(turn)["attempts"] if attempt["step"] == "make"]
+    assert (attempt["state"], attempt["worker"]) == ("READY", ""), attempt["error"]
+    shop.workers.append(shop.worker())
+    turn = shop.turn("stopped", "FAILED")  # the second try returns nothing, which says so
+    attempts = [attempt for attempt in shop.detail(turn)["attempts"] if attempt["step"] == "make"]
+    assert [(attempt["state"], attempt["number"]) for attempt in attempts] == [("FAILED", 1)]
+
+
+def test_a_step_that_ends_while_the_server_is_away_loses_nothing(shop):
+    """The server is stopped in the middle of a step and comes back after the lease has run out."""
+    shop.begin("away", "waits")
+    leased(shop, "away")
+    shop.server.kill()
+    wait_for((shop.folder / "away").exists, "the step to go on")
+    time.sleep(6)  # longer than the lease of 4 s, and than the step
+    shop.server.start()
+    turn = shop.turn("away", "FAILED")  # it returned nothing, which its report says
+    attempts = [attempt for attempt in shop.detail(turn)["attempts"] if attempt["step"] == "make"]
+    assert [(attempt["state"], attempt["number"]) for attempt in attempts] == [("FAILED", 1)]
+    assert ENDINGS["returns_nothing"] in turn["result"]

@@ -20,6 +20,7 @@ import httpx
 import msgspec
 
 from helicline.records.deployment import Desired, Observed, RevisionSpec, Route, Variant
+from helicline.store.content import content_digest, hashed_files
 from support.wait import wait_for
 
 
@@ -110,7 +111,7 @@ class ControlPlane:
         wait_for(lambda: self.observed and self.observed.generation >= desired.generation, "the generation applied")
 
     def order(self, deployment: str, revision: int, model: str) -> RevisionSpec:
-        digest = f"d-{model}"
+        digest = content_digest(hashed_files(models() / model))
         self.archives[f"/api/v1/models/{model}/{revision}/archive"] = archive(models() / model)
         return RevisionSpec(
             deployment=deployment,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helicline.origin import allowed_names, refusal
+from helicline.origin_check import allowed_names, refusal
 
 NAMES = allowed_names("Models.example, proxy.example:8443,")
 

@@ -23,7 +23,7 @@ CALLS = {
     "cron": "every",
     "new_data": "on_new_data",
     "on_alert": "on_alert",
-    "harvest": "every",
+    "harvest": "on_alert",
     "pipeline": "candidate",
 }
 

@@ -49,3 +49,5 @@ def status(*, json: bool = False) -> None:
         say("\n[bold]needs you[/]")
         for need in status_now["needs"]:
             say(f"  [yellow]{need['kind']}[/] {need['sentence']}")
+            if need["next_step"] and need["next_step"]["command"]:
+                say(f"      next: {need['next_step']['command']}")

@@ -1,7 +1,8 @@
 """The manifest of a file tree: sorted shards below one root, so that equal trees have equal hashes (note 0003).
 
 Format 1. A shard is zstd-compressed JSON lines ``["path", size, "blake3"]`` sorted by path; it ends after a path
-whose own BLAKE3 begins below 1/4096, so an edit changes one shard and all others stay shared. The root is JSON:
+whose hash (its first 4 bytes as a fraction of 2^32) is below 1/4096, so an edit changes one shard and all others stay
+shared. The root is JSON:
 format, totals and ``[first, last, count, shard]``. An entry may get a fourth element (chunks of a large file)
 without a new format.
 """

@@ -1,1 +1,1 @@
-"""Where work runs: workers that lease attempts and run each in a process of its own."""
+"""Workers, which lease attempts and run each in a process of its own."""

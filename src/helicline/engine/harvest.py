@@ -1,4 +1,4 @@
-"""The harvest: labelled production rows become the next version of the dataset that the pipeline reads."""
+"""The harvest task: commits labelled production rows as the next version of the pipeline's dataset."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ TRIES = 5
 
 
 def run_harvest(task: TaskSpec, client: Client, scratch: Path) -> Completion:
-    """Commit the rows on top of what the ref points to now, and name the version in the report.
+    """Add the rows to the present version of the ref, commit the result, and return a report with its id.
 
     Raises:
-        Invalid: no labelled rows came in since the last harvest.
+        Invalid: there are no new labelled rows since the last harvest.
     """
     spec = task.harvest
     assert spec is not None
@@ -41,7 +41,7 @@ def _name(turn: str) -> str:
 
 
 def _commit(task: TaskSpec, client: Client, added: FileEntry) -> DatasetVersion:
-    """Commit by compare-and-swap; when somebody else committed first, add to theirs."""
+    """Commit by compare-and-swap; after a concurrent commit, add the rows to that version."""
     spec = task.harvest
     assert spec is not None
     for attempt in range(TRIES):

@@ -1,4 +1,4 @@
-"""The judge: candidate and champion on the same hold-out rows, in a worker, where model code may run."""
+"""The judge task: measures candidate and champion on the same hold-out rows, in a worker."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Judged:
         return np.asarray(self.model.predict(rows)).reshape(len(rows), -1)[:, 0]
 
     def scores(self, rows: pd.DataFrame) -> Any:
-        """Return the probability of the second class where the model can tell it, else None."""
+        """Return the probability of the second class, or None where the model has none."""
         estimator: Any = getattr(self.model, "get_raw_model", lambda: None)()
         if not hasattr(estimator, "predict_proba") or len(getattr(estimator, "classes_", ())) != 2:
             return None
@@ -48,14 +48,16 @@ class Judged:
 
 
 def run_judge(task: TaskSpec, client: Client, scratch: Path) -> Completion:
-    """Measure both models and profile the reference; the server turns the evidence into verdicts."""
+    """Measure both models and profile the reference; the server makes verdicts of this evidence."""
     spec = task.judge
     assert spec is not None
     holdout = _open(client, spec.holdout, scratch / "holdout").pandas()
     truth, rows = _split(holdout, spec.label)
-    candidate = Judged(_fetch(client, spec.model, spec.candidate, scratch / "candidate"))
-    champion = Judged(_fetch(client, spec.model, spec.champion, scratch / "champion")) if spec.champion else None
-    evidence = _evidence(candidate, champion, rows, truth, task=spec)
+    candidate = Judged(_fetch(client, spec.model, number=spec.candidate, target=scratch / "candidate"))
+    champion = (
+        Judged(_fetch(client, spec.model, number=spec.champion, target=scratch / "champion")) if spec.champion else None
+    )
+    evidence = _evidence(candidate, champion, rows=rows, truth=truth, task=spec)
     reference = _reference(client, spec, scratch)
     profile_blob = client.put_bytes(profile.encode(reference))
     evidence = msgspec.structs.replace(evidence, profile=profile_blob, centres=profile.centres_of(reference))
@@ -71,7 +73,7 @@ def _split(holdout: pd.DataFrame, label: str) -> tuple[Any, pd.DataFrame]:
     return holdout[label].to_numpy(), holdout.drop(columns=[label])
 
 
-def _fetch(client: Client, model: str, number: int, target: Path) -> Path:
+def _fetch(client: Client, model: str, *, number: int, target: Path) -> Path:
     target.mkdir(parents=True)
     response = client.send("GET", f"/models/{model}/versions/{number}/archive", timeout_s=600)
     archive = target.with_suffix(".tar")
@@ -82,7 +84,7 @@ def _fetch(client: Client, model: str, number: int, target: Path) -> Path:
 
 
 def _evidence(
-    candidate: Judged, champion: Judged | None, rows: pd.DataFrame, truth: Any, *, task: JudgeSpec
+    candidate: Judged, champion: Judged | None, *, rows: pd.DataFrame, truth: Any, task: JudgeSpec
 ) -> Evidence:
     candidate_outputs = _outputs(candidate, rows, truth)
     champion_outputs = _outputs(champion, rows, truth) if champion else {}
@@ -100,7 +102,7 @@ def _evidence(
 
 
 def _outputs(model: Judged, rows: pd.DataFrame, truth: Any) -> dict[str, Any]:
-    """Return what each metric that fits the target is measured on."""
+    """Return the input of each metric that is defined for the target, by metric."""
     predicted = model.predict(rows)
     if truth.dtype.kind == "f" and len(np.unique(truth)) > MAX_CLASSES:
         return {"mae": predicted, "mse": predicted}
@@ -112,7 +114,7 @@ def _comparisons(
     truth: Any, candidate_outputs: dict[str, Any], champion_outputs: dict[str, Any]
 ) -> tuple[Comparison, ...]:
     return tuple(
-        compare(name, truth, candidate_outputs[name], champion_outputs[name])
+        compare(name, truth, candidate=candidate_outputs[name], champion=champion_outputs[name])
         for name in candidate_outputs
         if name in champion_outputs
     )
@@ -130,7 +132,7 @@ def _latency(model: Judged, rows: pd.DataFrame) -> dict[str, float]:
 
 
 def signature_changes(old: Any, new: Any) -> tuple[str, ...] | None:
-    """Return what would break a caller of `old`; None where one of them has no signature."""
+    """Return the changes that break callers of `old`; None where one of them has no signature."""
     if old is None or new is None or old.inputs is None or new.inputs is None:
         return None
     before, after = _columns(old.inputs), _columns(new.inputs)

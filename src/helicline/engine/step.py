@@ -1,4 +1,4 @@
-"""A step in its process: fetch the code and the inputs, call the function, keep what it returns."""
+"""The step task: fetches code and inputs, calls the function, and stores its result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run_step(task: TaskSpec, client: Client, scratch: Path) -> Completion:
         Invalid: the function did not return what it declares. Anything that the function itself raises.
     """
     assert task.step is not None
-    run_id = os.environ.get("MLFLOW_RUN_ID", "")  # the stock client takes it away when the code starts a run
+    run_id = os.environ.get("MLFLOW_RUN_ID", "")  # the stock client removes the variable when the code starts a run
     function = load_function(task, client, scratch)
     arguments = {
         name: _input(task, name, output, client=client, scratch=scratch) for name, output in task.inputs.items()
@@ -47,7 +47,7 @@ def run_step(task: TaskSpec, client: Client, scratch: Path) -> Completion:
 
 
 def load_function(task: TaskSpec, client: Client, scratch: Path) -> Callable[..., Any]:
-    """Return the step's function out of the code bundle."""
+    """Return the step's function from the code bundle."""
     assert task.step is not None
     code = scratch / "code"
     code.mkdir()
@@ -81,7 +81,7 @@ def open_dataset(ref: str, client: Client, folder: Path) -> Table:
 
 
 def open_table(output: Output, client: Client, folder: Path) -> Table:
-    """Return a kept table."""
+    """Return the table of an earlier step."""
     return Table([client.fetch_blob(output.digest, folder / "part-0.parquet")])
 
 
@@ -155,7 +155,7 @@ def _keep_artifact(field: str, value: Any, client: Client, _scratch: Path) -> Ou
 
 
 def _keep_model(field: str, value: Any, _client: Client, _scratch: Path) -> Output:
-    """Name the logged model behind `value`; an estimator that was not logged is logged now with the stock client."""
+    """Return the output for the logged model of `value`; an estimator is logged now by the stock client."""
     from mlflow import MlflowClient
 
     model_id = getattr(value, "model_id", None) or _log_estimator(field, value)
@@ -173,7 +173,7 @@ def _log_estimator(field: str, value: Any) -> str:
 
 
 def _model_digest(model_id: str) -> str:
-    """Return a content digest of a logged model's files, but for the MLmodel file that holds ids and times."""
+    """Return a digest of a logged model's files, without the MLmodel file, which has ids and times."""
     import mlflow.artifacts
     from blake3 import blake3
 
@@ -193,7 +193,7 @@ KEEPERS: dict[Kind, Callable[[str, Any, Client, Path], Output]] = {
 
 
 def _log_metrics(outputs: tuple[Output, ...], run_id: str) -> None:
-    """Show the step's metrics on its run, where the stock client is installed and pointed at it."""
+    """Log the step's metrics to its run, where the stock client is installed and configured."""
     values = {name: value for output in outputs for name, value in output.values.items()}
     if not values or not run_id:
         return

@@ -22,13 +22,13 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to end this process when the worker dies, so that no task is left behind."""
+    """Have the kernel end this process when the worker dies, so that no task outlives it."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run(task: TaskSpec, client: Client, scratch: Path) -> Completion:
-    """Do the task and return its report. Raises what the task raises."""
+    """Run the task and return its report. Raises the errors of the task."""
     if task.task == "step":
         from helicline.engine.step import run_step
 
@@ -43,7 +43,7 @@ def run(task: TaskSpec, client: Client, scratch: Path) -> Completion:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the error in one line, as a person looks for it."""
+    """Return the error in one line for people."""
     if isinstance(error, HeliclineError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from helicline.engine.fork_server import SECRETS, ForkServerClient, Process, imports_of
+from helicline.engine.fork_server_client import SECRETS, ForkServerClient, Process, imports_of
 from helicline.errors import Conflict, HeliclineError, NotFound, Unavailable
 from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client
@@ -33,12 +33,12 @@ LOG_EVERY_S = 0.25
 ALWAYS = ("helicline.engine.step", "helicline.engine.judging", "helicline.engine.harvest", "httpx", "duckdb")
 STOCK = ("mlflow", "mlflow.pyfunc", "mlflow.artifacts")
 FLAVOURS = ("sklearn", "xgboost", "lightgbm", "catboost", "statsmodels")
-# what logging and autologging a model of the flavour imports on top, at the cost of seconds
+# imported by logging and autologging of a model of the flavour, which takes seconds
 WITH_FLAVOUR = {"sklearn": ("skops.io", "sklearn.ensemble", "sklearn.manifold", "sklearn.semi_supervised")}
 
 
 class Worker:
-    """Takes tasks while it has a free slot."""
+    """Leases and runs tasks while it has a free slot."""
 
     def __init__(self, url: str, *, slots: int, name: str = "") -> None:
         self.url, self.slots = url, slots
@@ -49,7 +49,7 @@ class Worker:
         self._free = threading.Semaphore(slots)
 
     def run(self) -> None:
-        """Lease and run until told to stop; then stop the tasks under way and report them."""
+        """Lease and run tasks until stopped; then stop the running tasks and report them."""
         client, pause = Client(self.url), 0.2
         self.fork_server.warm([*ALWAYS, *STOCK])
         threads: list[threading.Thread] = []
@@ -64,6 +64,9 @@ class Worker:
                 log.info("no task: %s", error)
                 self.stopping.wait(pause)
                 pause = min(pause * 2, 5.0)
+            if task is not None and self.stopping.is_set():
+                Task(self, task).release()  # it was leased by a call that was under way when the stop came
+                task = None
             if task is None:
                 self._free.release()
                 continue
@@ -75,7 +78,7 @@ class Worker:
         self.fork_server.close()
 
     def preload(self, client: Client, bundle: str, scratch: Path) -> list[str]:
-        """Return what is worth importing once for all tasks of a code bundle."""
+        """Return the modules that the zygote should import for the tasks of a code bundle."""
         if bundle and bundle not in self.preloads:
             imports = imports_of(client.fetch_blob(bundle, scratch / "preload.tar"))
             packages = dict.fromkeys(name.split(".")[0] for name in imports if name.split(".")[0] in FLAVOURS)
@@ -120,7 +123,7 @@ class Task:
             if self.lost:
                 return
             if completion is None:
-                self._release()
+                self.release()
             else:
                 self._report(completion)
         self.client.close()
@@ -143,14 +146,14 @@ class Task:
         environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
         environment |= {"HELICLINE_URL": self.worker.url, "PYTHONUNBUFFERED": "1", "GIT_PYTHON_REFRESH": "quiet"}
         environment |= {"MLFLOW_TRACKING_URI": self.worker.url, "MLFLOW_DISABLE_TELEMETRY": "true"}
-        # what user code leaves in its temporary folder goes with the task
+        # the temporary folder of user code is removed with the task
         temporary = scratch / "tmp"
         temporary.mkdir()
         # while the server is away, the task waits for it at least as long as its lease
         environment |= {"TMPDIR": str(temporary), "HELICLINE_RETRY_S": f"{MIN_RETRY_S + 2 * self.spec.lease_s:g}"}
         environment |= self.spec.tracking
         if self.spec.token:
-            # user code never sees the worker's own secret, only one that ends with the task
+            # user code gets a token that expires with the task, never the worker's own token
             environment |= {"HELICLINE_TOKEN": self.spec.token, "MLFLOW_TRACKING_TOKEN": self.spec.token}
         preload = self.worker.preload(self.client, self.spec.bundle, scratch)
         return self.worker.fork_server.start(scratch, environment=environment, preload=preload)
@@ -168,7 +171,7 @@ class Task:
         self._kill_group(process)
 
     def _kill(self, process: Process) -> None:
-        """Stop the whole process group: TERM, patience, KILL."""
+        """Stop the whole process group: SIGTERM, and SIGKILL after a timeout."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         process.wait(TERM_PATIENCE_S)
@@ -187,7 +190,7 @@ class Task:
                 answer = client.post(f"/attempts/{self.spec.attempt}/heartbeat", dict[str, bool], body)
                 self.cancelled = self.cancelled or answer["cancel"]
             except (Conflict, NotFound):
-                # the lease went to somebody else: whatever this process makes would be refused
+                # another worker has the lease: the server would reject any result of this process
                 self.lost = self.cancelled = True
                 return
             except Unavailable as error:
@@ -222,7 +225,7 @@ class Task:
             return msgspec.json.decode(result.read_bytes(), type=Completion)
         return msgspec.structs.replace(bare, error=f"{_ending(code)} without a result{_last_line(scratch / 'log')}")
 
-    def _release(self) -> None:
+    def release(self) -> None:
         """Hand the attempt back unfinished; where no server hears of it, its lease runs out, with the same end."""
         client = Client(self.worker.url, retry_s=RELEASE_PATIENCE_S)
         try:
@@ -231,7 +234,7 @@ class Task:
             log.info("attempt %s could not be handed back: %s", self.spec.attempt, error)
 
     def _report(self, completion: Completion) -> None:
-        """Send the report until the server has it, or says that somebody else's counts."""
+        """Send the report until the server accepts it, or rejects it because of a stale fence."""
         for attempt in range(60):
             try:
                 self.client.post(f"/attempts/{self.spec.attempt}/complete", dict[str, bool], completion)

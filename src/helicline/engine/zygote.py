@@ -28,12 +28,12 @@ NEVER = frozenset({"tensorflow", "jax", "jaxlib", "ray", "pyspark", "grpc", "tor
 
 
 class Zygote:
-    """The loop: take a request, fork, tell of children that ended."""
+    """The loop of the zygote: reads requests, forks, and reports children that ended."""
 
     def __init__(self) -> None:
         self.children: dict[int, str] = {}
         self.answers = os.fdopen(os.dup(1), "w", buffering=1)
-        os.dup2(2, 1)  # whatever an imported package prints must not look like an answer
+        os.dup2(2, 1)  # the output of an imported package must not mix with the answers
 
     def run(self) -> None:
         read_end, write_end = os.pipe()
@@ -63,7 +63,7 @@ class Zygote:
         for module in request["preload"]:
             preload(module)
         if not request["folder"]:
-            return  # it only asked to have the modules ready
+            return  # the request is only to import the modules
         gc.freeze()
         pid = os.fork()
         if pid == 0:
@@ -85,7 +85,7 @@ class Zygote:
 
 
 def preload(module: str) -> None:
-    """Import an installed module; one that cannot be imported is left for the task to complain about."""
+    """Import an installed module; a failure is ignored here, and the task itself reports it."""
     if module.split(".")[0] in NEVER or module in sys.modules:
         return
     try:
@@ -109,7 +109,7 @@ def become_task(request: dict[str, Any]) -> None:
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(request["environment"])
-        tempfile.tempdir = None  # the zygote may have looked it up already
+        tempfile.tempdir = None  # the zygote may have cached another folder
         with (folder / "log").open("ab", buffering=0) as out:
             os.dup2(out.fileno(), 1)
             os.dup2(out.fileno(), 2)
@@ -131,7 +131,7 @@ def become_task(request: dict[str, Any]) -> None:
 
 def main() -> None:
     for kind in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(kind, signal.SIG_IGN)  # the worker ends it by closing its input
+        signal.signal(kind, signal.SIG_IGN)  # the worker stops the zygote by closing its input
     Zygote().run()
 
 

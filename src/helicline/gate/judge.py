@@ -1,4 +1,4 @@
-"""From evidence to verdicts: pure rules, one function a kind of check."""
+"""Verdicts from evidence: pure rules, one function for each kind of check."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ METRICS = ("accuracy", *LOSSES, "auc")
 FEW_DISCORDANT = 25
 
 
-def compare(metric: str, truth: Array, candidate: Array, champion: Array, *, margin: float = 0.0) -> Comparison:
-    """Return candidate minus champion on the same rows, turned so that higher is better, with a 95 % interval.
+def compare(metric: str, truth: Array, *, candidate: Array, champion: Array, margin: float = 0.0) -> Comparison:
+    """Return candidate minus champion on the same rows, with the sign that makes higher better, and a 95 % interval.
 
     `p_worse` is the p-value of "the candidate is not worse than the champion by more than `margin`". `candidate` and
     `champion` are predicted labels for accuracy, numbers for mae and mse, probabilities of class 1 for auc and
@@ -28,7 +28,7 @@ def compare(metric: str, truth: Array, candidate: Array, champion: Array, *, mar
         Invalid: the metric cannot be compared row by row.
     """
     if metric == "auc":
-        return _delong(truth, candidate, champion, margin)
+        return _delong(truth, candidate=candidate, champion=champion, margin=margin)
     candidate_gains, champion_gains = _gains(metric, truth, candidate), _gains(metric, truth, champion)
     difference = candidate_gains - champion_gains
     mean, count = float(difference.mean()), len(difference)
@@ -90,7 +90,9 @@ def _auc(truth: Array, score: Array) -> float:
 
 
 def _placements(truth: Array, score: Array) -> tuple[Array, Array]:
-    """Return each positive's and each negative's share of rows it is ranked rightly against (DeLong 1988)."""
+    """Return for each positive and each negative row the share of the other class that it is ranked correctly against.
+
+    These are the placements of DeLong, DeLong, Clarke-Pearson (1988)."""
     positive = np.asarray(truth).astype(float) > 0.5
     ranks = rankdata(score)
     ones, zeros = int(positive.sum()), int((~positive).sum())
@@ -99,7 +101,7 @@ def _placements(truth: Array, score: Array) -> tuple[Array, Array]:
     return upper, lower
 
 
-def _delong(truth: Array, candidate: Array, champion: Array, margin: float) -> Comparison:
+def _delong(truth: Array, *, candidate: Array, champion: Array, margin: float) -> Comparison:
     candidate_auc, champion_auc = _auc(truth, candidate), _auc(truth, champion)
     (up_a, low_a), (up_b, low_b) = _placements(truth, candidate), _placements(truth, champion)
     variance = float(np.var(up_a - up_b, ddof=1)) / len(up_a) + float(np.var(low_a - low_b, ddof=1)) / len(low_a)

@@ -1,4 +1,4 @@
-"""Verdicts as kept: one report a model version, bound to its digest, and waivers with a name and a reason."""
+"""Stored verdicts: one report for each model version, bound to its digest, and waivers with a name and a reason."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from helicline.store.unit import Tx
 
 
 def record(tx: Tx, version: ModelVersion, checks: Sequence[Check], evidence: Evidence) -> GateReport:
-    """Judge every check and keep the report."""
+    """Judge every check, and store and return the report."""
     report = GateReport(
         model=version.model,
         number=version.number,
@@ -33,10 +33,11 @@ def record(tx: Tx, version: ModelVersion, checks: Sequence[Check], evidence: Evi
 
 
 def waive(tx: Tx, model: str, number: int, *, check: str, person: str, reason: str) -> GateReport:
-    """Let a version pass one check that it did not pass, in the name of a person and with a reason.
+    """Waive a check that did not pass, in the name of a person and with a reason.
 
     Raises:
-        NotFound: no report, or no such check. Conflict: the check passed. Invalid: no person or no reason.
+        NotFound: no report, or no such check. Conflict: the check passed or is waived already.
+        Invalid: no person, or a reason under 10 characters.
     """
     if not person.strip():
         raise Invalid("person", person, "the name of the person who answers for it")

@@ -27,7 +27,7 @@ from helicline.gateway.routing_table import RoutingTable
 from helicline.gateway.sealer_process import SealerProcess
 from helicline.gateway.variant_counters import VariantCounters
 from helicline.ids import new_run_id
-from helicline.origin import allowed_names
+from helicline.origin_check import allowed_names
 from helicline.records.deployment import Desired, Observed
 from helicline.store.durable import make_folder
 

@@ -1,6 +1,7 @@
-"""Times from the future: what a clock that was ahead has put off is brought back, or it would wait for hours.
+"""Repairs waits that were recorded while the clock was ahead.
 
-Nothing that is later than now plus its own length counts. Waking a row early is harmless: a decision reads the facts.
+A row that is due later than now plus its longest possible wait is made due now. To wake a row early is harmless: a
+decision reads the facts.
 """
 
 from __future__ import annotations

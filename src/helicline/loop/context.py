@@ -1,4 +1,4 @@
-"""What a reconciler works with."""
+"""The context of the server's background work: store, blobs and settings of one home."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a turn does next: pure decisions over the turn and the facts of its present leg."""
+"""The next move of a turn: a pure decision over the turn and the facts of its current leg (note 0002)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TASK_TRIES = 3
 
 
 class TurnFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the turn's present leg has come to so far."""
+    """The facts of the current leg: its attempt, pipeline run, gate report, request and rollout."""
 
     attempt: Attempt | None = None
     tries: int = 0
@@ -48,7 +48,7 @@ def decide(turn: Turn, facts: TurnFacts, now: datetime) -> TurnMove:
 
 
 def _task(facts: TurnFacts, start: TurnMove, label: str) -> TurnMove | None:
-    """Return what an attempt's state asks for, or None where it has succeeded."""
+    """Return the move for the state of an attempt, None where it has succeeded."""
     attempt = facts.attempt
     if attempt is None:
         return start
@@ -101,7 +101,7 @@ def _after_report(facts: TurnFacts, report: GateReport) -> TurnMove:
 
 
 def _rejected(_turn: Turn, facts: TurnFacts) -> TurnMove:
-    """A turn that a gate stopped rests here, and goes on if a person waives what failed."""
+    """A rejected turn waits here; it continues when a person waives the failed checks."""
     if facts.report is not None and facts.report.passed:
         return TurnMove(kind="ask") if facts.needs_approval else TurnMove(kind="roll_out")
     return TurnMove(kind="wait")
@@ -131,7 +131,7 @@ ENDINGS = {
 
 
 def _rolling_out(_turn: Turn, facts: TurnFacts) -> TurnMove:
-    """A deployment has one rollout at a time: the newest turn that passed waits for it, older ones give way."""
+    """A deployment has one rollout at a time. The newest turn that passed waits for it and replaces older ones."""
     if facts.rollout is None:
         if facts.replaced_by:
             return TurnMove(kind="end", state="CANCELLED", why=f"{facts.replaced_by} passed later and takes its place")

@@ -1,4 +1,4 @@
-"""Loops as applied: idempotent, versioned, diffed."""
+"""Recorded loops: `apply` is idempotent, versions the spec and returns its differences."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def triggers(tx: Reader, loop: str) -> list[Trigger]:
 
 
 def of_model(tx: Reader, model: str) -> list[Loop]:
-    """Return the loops that turn around a model."""
+    """Return the loops of a model."""
     return [loop for loop in nouns.LOOPS.select(tx) if loop.spec.model == model]
 
 
@@ -135,7 +135,7 @@ def of_deployment(tx: Reader, deployment: str) -> Loop | None:
 
 
 def mute(tx: Tx, loop: str, trigger: str, *, muted: bool) -> Trigger:
-    """Stop a trigger from beginning turns, or let it again."""
+    """Mute a trigger, or unmute it: a muted one begins no turns."""
     current = nouns.TRIGGERS.get(tx, loop, trigger)
     if current.muted == muted:
         raise Conflict("trigger", f"{loop}/{trigger}", "is muted already" if muted else "is not muted")

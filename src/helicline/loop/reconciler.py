@@ -1,5 +1,7 @@
-"""The one loop that moves everything which takes time. Level-triggered: it reads rows and facts, asks a pure decision,
-and applies the move in one transaction. It may be killed at any instruction and started again.
+"""The reconciler (note 0002): it reads rows and facts, calls a pure `decide`, and applies the move in one transaction.
+
+It is level-triggered: it may be killed at any instruction and started again. An error of one row never stops the other
+rows (note 0020).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import msgspec
 
 from helicline import bus
 from helicline.errors import HeliclineError, Unavailable
-from helicline.loop import clock_check, guarding, triggers, turns, watching
+from helicline.loop import clock_check, monitor_windows, rollout_evidence, triggers, turns
 from helicline.loop.context import Context
 from helicline.pipeline import attempts, runs
 from helicline.records.deployment import Rollout
@@ -32,7 +34,7 @@ MAX_FAILURES = 3  # of one row in a row: then the row itself fails, with the rea
 
 
 class Reconciler(bus.PeriodicTask):
-    """Carries every row with a state forward. One process at a time does, by a lease with a fence."""
+    """Moves every row that has a state. A lease with a fence picks one process at a time."""
 
     def __init__(self, context: Context, *, holder: str) -> None:
         super().__init__("reconciler", pause_s=context.settings.tick_s)
@@ -56,9 +58,9 @@ class Reconciler(bus.PeriodicTask):
         for under_way in self._read(self._due_rollouts):
             key = (under_way.deployment, under_way.number)
             moved += self._safely(nouns.ROLLOUTS, key, partial(self._move_rollout, under_way))
-        for monitor in self._read(watching.due):
+        for monitor in self._read(monitor_windows.due):
             key = (monitor.deployment, monitor.name)
-            moved += self._safely(nouns.MONITORS, key, partial(watching.look, self.context, monitor))
+            moved += self._safely(nouns.MONITORS, key, partial(monitor_windows.look, self.context, monitor))
         for trigger in self._read(self._due_triggers):
             moved += self._move(triggers.advance, nouns.TRIGGERS, (trigger.loop, trigger.name))
         return moved
@@ -71,14 +73,14 @@ class Reconciler(bus.PeriodicTask):
         return bool(fence)
 
     def _lose_expired(self) -> int:
-        """Give up attempts whose workers are silent; after a start, workers first get the length of a lease to call."""
+        """Mark attempts of silent workers as lost; after a start, workers first have one lease length to call."""
         now, lease_s = self.context.store.clock.now(), self.context.settings.lease_s
         if self._leads_since is not None and (now - self._leads_since).total_seconds() < lease_s:
             return 0
         return len(self._write(attempts.lose_expired))
 
     def _watch_clock(self) -> int:
-        """After a clock that was ahead has gone back, wake what it put off: level-triggered rows may wake early."""
+        """When the clock has gone back, wake the rows that it had put off; to wake a row early is harmless."""
         now = self.context.store.clock.now()
         if self._latest is not None and now >= self._latest:
             self._latest = now
@@ -120,7 +122,7 @@ class Reconciler(bus.PeriodicTask):
         return int(self._write(unit))
 
     def _safely(self, noun: Any, key: tuple[Any, ...], act: Callable[[], int]) -> int:
-        """Act on one row. Its trouble is logged, keeps no other row from moving, and fails the row if it stays."""
+        """Act on one row. An error is logged and never stops other rows; the third in a row fails this one."""
         name = f"{noun.name} {noun.label(key)}"
         try:
             moved = act()
@@ -177,10 +179,10 @@ class Reconciler(bus.PeriodicTask):
         return nouns.TRIGGERS.select(tx, column.wake_at <= column_value(tx.now))
 
     def _move_rollout(self, under_way: Rollout) -> int:
-        """Gather the evidence outside of the transaction (it reads files), then decide and move inside of it."""
-        stages = self._read(lambda tx: guarding.stages_of(tx, under_way))
-        label = self._read(lambda tx: watching.label_of(tx, under_way.deployment))
-        readings = guarding.read_guards(self.context.home, under_way, stages, label=label)
+        """Read the evidence outside of the transaction (it comes from files), then decide and move inside of it."""
+        stages = self._read(lambda tx: rollout_evidence.stages_of(tx, under_way))
+        label = self._read(lambda tx: monitor_windows.label_of(tx, under_way.deployment))
+        readings = rollout_evidence.read_guards(self.context.home, under_way, stages, label=label)
 
         def act(tx: Tx, row: Rollout) -> bool:
             if row.version != under_way.version:
@@ -194,6 +196,6 @@ FAILED: dict[str, Callable[[Tx, Any, str], object]] = {
     nouns.PIPELINE_RUNS.name: runs.fail,
     nouns.TURNS.name: turns.fail,
     nouns.ROLLOUTS.name: rollout.fail,
-    nouns.MONITORS.name: watching.postpone,
+    nouns.MONITORS.name: monitor_windows.postpone,
     nouns.TRIGGERS.name: triggers.postpone,
 }

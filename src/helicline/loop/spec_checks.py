@@ -79,7 +79,7 @@ def _raised(check: Any) -> Iterator[Invalid]:
         yield error
 
 
-def _within(field: str, value: float, low: float, high: float) -> Iterator[Invalid]:
+def _within(field: str, value: float, *, low: float, high: float) -> Iterator[Invalid]:
     if not low <= value <= high:
         yield Invalid(field, value, f"{low:g} to {high:g}")
 
@@ -93,8 +93,8 @@ def _step(step: StepSpec) -> Iterator[Invalid]:
             "a function at the top level of its module",
             "A step runs in a process of its own, which imports it by its name: move it out, and name it with def.",
         )
-    yield from _within(f"step {step.name} timeout_s", step.timeout_s, 0.001, LONGEST_S)
-    yield from _within(f"step {step.name} retries", step.retries, 0, 1000)
+    yield from _within(f"step {step.name} timeout_s", step.timeout_s, low=0.001, high=LONGEST_S)
+    yield from _within(f"step {step.name} retries", step.retries, low=0, high=1000)
 
 
 def _gate(spec: LoopSpec, gate: Check) -> Iterator[Invalid]:
@@ -131,7 +131,7 @@ def _gate(spec: LoopSpec, gate: Check) -> Iterator[Invalid]:
 def _approval(spec: LoopSpec) -> Iterator[Invalid]:
     if spec.approval is None:
         return
-    yield from _within("approval people", spec.approval.people, 1, 100)
+    yield from _within("approval people", spec.approval.people, low=1, high=100)
     able = sorted(role for role, permissions in ROLES.items() if "approve" in permissions)
     if spec.approval.role not in able:
         yield Invalid("approval role", spec.approval.role, f"a role that may approve: {', '.join(able)}")
@@ -139,22 +139,22 @@ def _approval(spec: LoopSpec) -> Iterator[Invalid]:
 
 def _rollout(spec: LoopSpec) -> Iterator[Invalid]:
     for step in spec.rollout.steps:
-        yield from _within("rollout weight_bp", step.weight_bp, 1, 10_000)
-        yield from _within("rollout min_s", step.min_s, 0, LONGEST_S)
-        yield from _within("rollout max_s", step.max_s, 0, LONGEST_S)
+        yield from _within("rollout weight_bp", step.weight_bp, low=1, high=10_000)
+        yield from _within("rollout min_s", step.min_s, low=0, high=LONGEST_S)
+        yield from _within("rollout max_s", step.max_s, low=0, high=LONGEST_S)
 
 
 def _monitors(spec: LoopSpec) -> Iterator[Invalid]:
     for monitor in spec.monitors:
-        yield from _within("monitor window_s", monitor.window_s, 0.1, LONGEST_S)
-        yield from _within("monitor persist", monitor.persist, 1, 100)
-        yield from _within("monitor of", monitor.of, monitor.persist, 100)
+        yield from _within("monitor window_s", monitor.window_s, low=0.1, high=LONGEST_S)
+        yield from _within("monitor persist", monitor.persist, low=1, high=100)
+        yield from _within("monitor of", monitor.of, low=monitor.persist, high=100)
         if monitor.kind == "performance" and monitor.metric not in performance.METRICS:
             yield Invalid("performance metric", monitor.metric, ", ".join(performance.METRICS))
 
 
 def _trigger(tx: Reader, spec: LoopSpec, trigger: TriggerSpec) -> Iterator[Invalid]:
-    yield from _within("trigger cool_down_s", trigger.cool_down_s, 0, LONGEST_S)
+    yield from _within("trigger cool_down_s", trigger.cool_down_s, low=0, high=LONGEST_S)
     yield from _raised(lambda: next_due(tx.now, trigger))
     unknown = set(trigger.monitors) - {*KINDS, *(monitor.name for monitor in spec.monitors)}
     if unknown:

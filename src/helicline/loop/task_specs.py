@@ -1,4 +1,4 @@
-"""Attempts on their way out to a worker and back: what it is told, and what its report changes."""
+"""Tasks for workers: the lease with all that a task needs, and the changes that its report makes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _refuse(write: Callable[[Callable[[Tx], Any]], Any], waiting: Attempt, why: 
 
 
 def task_spec_of(tx: Reader, attempt: Attempt, *, lease_s: float) -> TaskSpec:
-    """Return all that a worker needs to do the task."""
+    """Return the spec of a task: all that a worker needs to do it."""
     bare = TaskSpec(
         attempt=attempt.id, fence=attempt.fence, task=attempt.task, lease_s=lease_s, timeout_s=attempt.timeout_s
     )
@@ -137,7 +137,7 @@ def _table_source(tx: Reader, run: PipelineRun, part: str) -> TableSource | None
 
 
 def _harvest_spec(tx: Reader, loop: Loop, turn: Turn) -> HarvestSpec:
-    """Return which rows to gather: labelled ones since the last harvest, onto the dataset the pipeline reads."""
+    """Return the rows to harvest: labelled since the last harvest, for the dataset that the pipeline reads."""
     reads = [source.dataset for step in loop.spec.pipeline.steps for source in step.inputs.values() if source.dataset]
     if not reads:
         raise Invalid(f"loop {loop.name}", "no dataset", "a pipeline that reads hl.dataset(...) to add rows to")
@@ -167,7 +167,7 @@ def _last_harvest_ms(tx: Reader, loop: Loop, turn: Turn) -> int:
 
 
 def complete(tx: Tx, attempt_id: str, completion: Completion) -> None:
-    """Take in a worker's report, once: everything it changes commits together.
+    """Apply a worker's report once; all its changes commit together.
 
     Raises:
         Conflict: the fence is stale; nothing of the report is kept.
@@ -196,7 +196,7 @@ def _record_verdicts(tx: Tx, attempt: Attempt, result: dict[str, Any]) -> None:
 
 
 def _with_reported(tx: Tx, turn: Turn, evidence: Evidence) -> Evidence:
-    """Add the metrics that the pipeline itself reported; what the judge measured itself wins."""
+    """Add the metrics that the pipeline reported; a metric that the judge measured takes precedence."""
     run = nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None
     metrics = turns.candidate_output(tx, run, "metrics") if run else None
     reported = metrics.values if metrics else {}

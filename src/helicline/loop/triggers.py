@@ -1,4 +1,4 @@
-"""Triggers: what begins turns by itself. Events reach them over the bus, schedules through the reconciler."""
+"""Triggers begin turns without a person. Events reach them over the bus, schedules through the reconciler."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RETRY_PAUSES_S = (60.0, 300.0, 900.0)  # after a turn that failed
 
 
 def hear(tx: Tx, event: Event) -> None:
-    """Take in one event: remember which triggers it makes due, or begin a turn for a version made by hand."""
+    """Handle one event: mark the triggers that it makes due, or begin a turn for a version registered by hand."""
     if (event.noun, event.verb) == ("alert", "raised"):
         _arm_alert(tx, event)
     elif (event.noun, event.verb) == ("dataset_ref", "moved"):
@@ -45,7 +45,7 @@ def _arm_alert(tx: Tx, event: Event) -> None:
 
 
 def _arm_new_data(tx: Tx, event: Event) -> None:
-    """A version that a turn itself committed, or that the newest turn found there, is not news to a loop."""
+    """Mark triggers on new data as due. A version that a turn of the loop committed, or has read, is not new."""
     version = nouns.DATASET_VERSIONS.find(tx, event.id.split("@")[0], str(event.detail["target"]))
     for loop in nouns.LOOPS.select(tx):
         newest = nouns.TURNS.find(tx, loop.name, loop.last_turn)
@@ -66,7 +66,7 @@ def _arm_new_data(tx: Tx, event: Event) -> None:
 
 
 def _with_ref(dataset: str) -> str:
-    """Return the dataset as events name it: `customers` means `customers@main`."""
+    """Return `name@ref`, the form in events; `customers` means `customers@main`."""
     return dataset if "@" in dataset else f"{dataset}@main"
 
 
@@ -78,7 +78,7 @@ def _judge_by_hand(tx: Tx, event: Event) -> None:
 
 
 def _after_turn(tx: Tx, event: Event) -> None:
-    """Try a turn that failed again, with growing pauses, where no person began it; then a person must look."""
+    """Retry a failed turn of a trigger after a growing pause, three times; then it waits for a person."""
     loop, _, number = event.id.rpartition("~")
     turn = nouns.TURNS.find(tx, loop, int(number))
     trigger = next((row for row in loops.triggers(tx, loop) if row.last_turn == int(number)), None)
@@ -103,12 +103,12 @@ def _after_turn(tx: Tx, event: Event) -> None:
 
 
 def due(trigger: Trigger, *, ready: bool) -> bool:
-    """Return whether a trigger has something to begin and may."""
+    """Return whether a trigger may begin a turn now."""
     return ready and not trigger.muted and (trigger.spec.kind == "schedule" or bool(trigger.pending))
 
 
 def advance(tx: Tx, trigger: Trigger) -> bool:
-    """Begin the turn that a due trigger asks for; wait for the cool-down or for a turn under way."""
+    """Begin the turn of a due trigger, unless its cool-down or another turn is not over."""
     loop = nouns.LOOPS.get(tx, trigger.loop)
     cool = timedelta(seconds=trigger.spec.cool_down_s)
     cooled = trigger.last_fired_at is None or tx.now >= trigger.last_fired_at + cool
@@ -132,14 +132,14 @@ def advance(tx: Tx, trigger: Trigger) -> bool:
 
 
 def postpone(tx: Tx, trigger: Trigger, why: str) -> None:
-    """Let a trigger that could not begin its turn rest for a while; the reason is an event."""
+    """Pause a trigger whose turn could not begin; the reason is recorded as an event."""
     bus.emit(tx, "failed", "trigger", f"{trigger.loop}/{trigger.name}", why=why[:1000])
     later = tx.now + timedelta(seconds=REST_S)
     nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, wake_at=later))
 
 
 def _blocked_by_quality(tx: Tx, loop: Loop, trigger: Trigger) -> bool:
-    """Never learn from data that an open alert calls broken."""
+    """Return whether an open critical alert on data quality forbids to train on this data."""
     column = nouns.ALERTS.table.c
     alerts = nouns.ALERTS.select(tx, column.deployment == loop.spec.deployment, column.state != "resolved")
     return trigger.spec.kind == "alert" and any(

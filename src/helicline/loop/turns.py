@@ -1,4 +1,4 @@
-"""Turns: begun by a cause, moved on leg by leg, each move one transaction with its event."""
+"""Turns: begun by a cause, moved from leg to leg; each move is one transaction with its event."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ def _replaced_by(tx: Reader, turn: Turn) -> str:
 
 
 def open_turns(tx: Reader) -> list[Turn]:
-    """Return every turn that a reconciler looks at: on its way, or stopped by a gate that may be waived."""
+    """Return the turns that may move: under way, or rejected by a gate whose checks may be waived."""
     return nouns.TURNS.select(tx, nouns.TURNS.table.c.state.in_((*ACTIVE, RESTING)))
 
 
 def facts_of(tx: Reader, turn: Turn, loop: Loop) -> TurnFacts:
-    """Return what the turn's present leg has come to."""
+    """Return the facts of the turn's current leg."""
     spec = loop.spec
     version = nouns.VERSIONS.find(tx, spec.model, turn.model_version) if turn.model_version else None
     champion = nouns.VERSIONS.find(tx, spec.model, turn.champion) if turn.champion else None
@@ -114,7 +114,7 @@ def facts_of(tx: Reader, turn: Turn, loop: Loop) -> TurnFacts:
 
 
 def _rules_left(tx: Reader, loop: Loop, turn: Turn, version: ModelVersion) -> list[ApprovalRule]:
-    """Return whose consent the turn still needs: what its loop asks for, and what protects `champion`."""
+    """Return the approvals that are missing: the rule of the loop, and the protection of `champion`."""
     rules = []
     own_rule, request = loop.spec.approval, nouns.REQUESTS.find(tx, turn.request) if turn.request else None
     if own_rule is not None and not (request and request.state == "APPROVED"):
@@ -125,7 +125,7 @@ def _rules_left(tx: Reader, loop: Loop, turn: Turn, version: ModelVersion) -> li
 
 
 def _is_of(report: GateReport, turn: Turn, version: ModelVersion) -> bool:
-    """Return whether the report is about these very bytes and was made for this turn, not for an earlier one."""
+    """Return whether the report judges these files and belongs to this turn, not to an earlier one."""
     return report.digest == version.digest and report.created_at >= turn.created_at
 
 
@@ -151,7 +151,7 @@ def _save(tx: Tx, turn: Turn, **changes: Any) -> Turn:
 
 
 def _leg(tx: Tx, turn: Turn, name: str, *, result: str = "", subject: str = "", **detail: Any) -> tuple[Leg, ...]:
-    """Return the turn's legs with the present one closed (by `result`) and `name` open."""
+    """Return the turn's legs: the current one closed with `result`, and `name` begun."""
     if turn.legs and turn.legs[-1].name == name and turn.legs[-1].finished_at is None:
         return turn.legs
     legs = _closed(tx, turn.legs, result=result)
@@ -233,7 +233,7 @@ def _register(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
 
 
 def _same_version(tx: Reader, loop: Loop, model: Output) -> ModelVersion | None:
-    """Return the version this very model was registered as before: a cache hit must not make a twin."""
+    """Return the version that this model is registered as already: a cached model must not get a second one."""
     column = nouns.VERSIONS.table.c
     twins = nouns.VERSIONS.select(tx, column.model == loop.spec.model, column.model_id == model.model_id)
     return next((version for version in twins if not version.deleted), None)
@@ -267,7 +267,7 @@ def _judge(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
 
 
 def _reported_alone(tx: Reader, turn: Turn) -> dict[str, float] | None:
-    """Return the metrics of a pipeline that reports some and names no rows to judge on: no worker has to judge it."""
+    """Return the reported metrics of a pipeline without a hold-out: they are judged without a worker."""
     run = nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None
     if run is None or candidate_source(run, "holdout") is not None:
         return None
@@ -321,7 +321,7 @@ ACTIONS: dict[str, Callable[[Tx, Loop, Turn, TurnMove], None]] = {
 
 
 def cancel(tx: Tx, turn: Turn, *, reason: str) -> Turn:
-    """Stop a turn: its pipeline run, its rollout, and what it waits for.
+    """Cancel a turn with its pipeline run, its rollout and its attempt.
 
     Raises:
         Conflict: it ended already.
@@ -343,9 +343,10 @@ def cancel(tx: Tx, turn: Turn, *, reason: str) -> Turn:
 
 
 def retry(tx: Tx, turn: Turn, *, person: str) -> Turn:
-    """Begin a turn that goes on where a failed one stopped: finished steps come from the cache.
+    """Begin a turn that continues a failed one: finished steps come from the cache.
 
-    A version that was registered is judged again, unless the pipeline has changed since: then it trains again.
+    If the failed turn registered a version, that version is judged again. If the pipeline has changed since, the new
+    turn trains instead.
 
     Raises:
         Conflict: it has not failed, or a turn of the loop is under way.
@@ -361,7 +362,7 @@ def retry(tx: Tx, turn: Turn, *, person: str) -> Turn:
 
 
 def fail(tx: Tx, turn: Turn, why: str) -> None:
-    """End a turn that cannot go on, with the reason. One that has ended stays as it is."""
+    """End a turn as FAILED, with the reason. A turn that has ended stays as it is."""
     if turn.state in FINISHED:
         return
     attempt = nouns.ATTEMPTS.find(tx, turn.attempt) if turn.attempt else None

@@ -19,7 +19,7 @@ OPEN = ("READY", "LEASED")
 
 
 def create(tx: Tx, task: Task, *, timeout_s: float, **owner: str | int) -> Attempt:
-    """Offer a task to the workers. `owner` names what it is for: pipeline_run and step, or loop, turn and subject."""
+    """Create a ready attempt for the workers. `owner` is pipeline_run and step, or loop, turn and subject."""
     attempt = Attempt(
         id=new_run_id(),
         task=task,
@@ -40,7 +40,7 @@ def ready(tx: Reader, *, limit: int = 20) -> list[Attempt]:
 
 
 def lease(tx: Tx, attempt: Attempt, *, worker: str, lease_s: float) -> Attempt:
-    """Give the attempt to `worker` under a new fence. Raises Stale where another worker was faster."""
+    """Lease the attempt to `worker` under a new fence. Raises Stale where another worker has leased it."""
     leased = nouns.ATTEMPTS.swap(
         tx,
         msgspec.structs.replace(
@@ -58,21 +58,21 @@ def lease(tx: Tx, attempt: Attempt, *, worker: str, lease_s: float) -> Attempt:
 
 
 def refuse(tx: Tx, attempt: Attempt, error: str) -> Attempt:
-    """End an attempt that no worker can be given, with the reason."""
+    """Fail an attempt that cannot be leased, with the reason."""
     refused = nouns.ATTEMPTS.swap(tx, msgspec.structs.replace(attempt, state="FAILED", error=error, finished_at=tx.now))
     bus.emit(tx, "ended", "attempt", attempt.id, state="FAILED", error=error[:500])
     return refused
 
 
 def heartbeat(tx: Tx, attempt_id: str, *, fence: int, lease_s: float) -> bool:
-    """Lengthen the lease; return whether the worker should stop the task. Raises Conflict for a stale fence."""
+    """Extend the lease; return whether the worker should stop the task. Raises Conflict for a stale fence."""
     attempt = leased(tx, attempt_id, fence)
     nouns.ATTEMPTS.swap(tx, msgspec.structs.replace(attempt, lease_until=tx.now + timedelta(seconds=lease_s)))
     return attempt.cancel
 
 
 def leased(tx: Reader, attempt_id: str, fence: int) -> Attempt:
-    """Return the attempt if `fence` still holds it. Raises Conflict where it was given to somebody else or ended."""
+    """Return the attempt. Raises Conflict where `fence` is stale, because it is leased to another worker or ended."""
     attempt = nouns.ATTEMPTS.get(tx, attempt_id)
     if attempt.state != "LEASED" or attempt.fence != fence:
         raise Conflict(
@@ -96,7 +96,7 @@ def release(tx: Tx, attempt_id: str, *, fence: int) -> Attempt:
 
 
 def finish(tx: Tx, attempt: Attempt, completion: Completion) -> Attempt:
-    """Record how the attempt ended."""
+    """Record the end of the attempt."""
     state = "SUCCEEDED" if completion.ok else "FAILED"
     if completion.cancelled:
         state = "CANCELLED"
@@ -149,7 +149,7 @@ def newest_by_step(attempts: Sequence[Attempt]) -> dict[str, Attempt]:
 
 
 def cancel(tx: Tx, attempt: Attempt) -> None:
-    """Ask a leased attempt to stop; one that nobody took yet is ended at once."""
+    """Request that a leased attempt stops; a waiting attempt ends at once."""
     if attempt.state == "READY":
         nouns.ATTEMPTS.swap(tx, msgspec.structs.replace(attempt, state="CANCELLED", finished_at=tx.now))
     elif attempt.state == "LEASED" and not attempt.cancel:

@@ -1,4 +1,4 @@
-"""When a step need not run again: the cache key, and why it changed."""
+"""The cache key of a step, whose result is reused for an equal key, and the reason of a cache miss."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def key_of(parts: dict[str, str]) -> str:
 
 
 def why_rerun(parts: dict[str, str], nearest: CacheEntry | None) -> str:
-    """Return in words what differs from the last kept result of the same step."""
+    """Return as a sentence what differs from the last cached result of the same step."""
     if nearest is None:
         return "never ran before"
     old = nearest.key_parts

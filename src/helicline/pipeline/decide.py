@@ -1,4 +1,4 @@
-"""What a pipeline run should do next: pure decisions over its rows."""
+"""The next move of a pipeline run: pure decisions over its rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BACKOFF_S, BACKOFF_MAX_S = 1.0, 600.0
 
 
 class PipelineMove(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to do to a run."""
+    """The next action for a run."""
 
     kind: Literal[
         "ended", "start", "retry", "fail_step", "skip", "cancel_step", "finish", "cancelled", "failed", "wait"
@@ -28,7 +28,7 @@ class PipelineMove(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inputs_of(step: StepSpec, steps: dict[str, StepRun], datasets: dict[str, Output]) -> dict[str, Output] | None:
-    """Return the step's inputs, or None while one is not there yet."""
+    """Return the step's inputs, or None while an earlier step has not produced one."""
     outputs: dict[str, Output] = {}
     for name, source in step.inputs.items():
         if source.dataset:
@@ -41,8 +41,8 @@ def inputs_of(step: StepSpec, steps: dict[str, StepRun], datasets: dict[str, Out
     return outputs
 
 
-def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Attempt], now: datetime) -> PipelineMove:
-    """Return the next move of a run; "wait" where workers have it.
+def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Attempt], *, now: datetime) -> PipelineMove:
+    """Return the next move of a run; "wait" while workers run its steps.
 
     `attempts` holds the newest attempt of each step that has one.
     """
@@ -51,7 +51,7 @@ def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Atte
     if run.state == "CANCELLING":
         return _cancel(steps, attempts)
     for spec in run.spec.steps:
-        move = _step_move(spec, steps, attempts.get(spec.name), now)
+        move = _step_move(spec, steps, attempts.get(spec.name), now=now)
         if move is not None:
             return move
     if all(step.state in DONE for step in steps.values()):
@@ -78,7 +78,7 @@ def _cancel(steps: dict[str, StepRun], attempts: dict[str, Attempt]) -> Pipeline
 
 
 def _step_move(
-    spec: StepSpec, steps: dict[str, StepRun], attempt: Attempt | None, now: datetime
+    spec: StepSpec, steps: dict[str, StepRun], attempt: Attempt | None, *, now: datetime
 ) -> PipelineMove | None:
     step = steps[spec.name]
     upstream = [steps[source.step].state for source in spec.inputs.values() if source.step]
@@ -89,7 +89,7 @@ def _step_move(
     if step.state == "RETRY_WAIT" and _is_due(step.retry_at, now):
         return PipelineMove(kind="start", step=step.step)
     if step.state == "RUNNING" and attempt is not None:
-        return _after_attempt(spec, step, attempt, now)
+        return _after_attempt(spec, step, attempt, now=now)
     return None
 
 
@@ -98,7 +98,7 @@ def _is_due(retry_at: datetime | None, now: datetime) -> bool:
     return retry_at is None or not now < retry_at <= now + timedelta(seconds=BACKOFF_MAX_S)
 
 
-def _after_attempt(spec: StepSpec, step: StepRun, attempt: Attempt, now: datetime) -> PipelineMove | None:
+def _after_attempt(spec: StepSpec, step: StepRun, attempt: Attempt, *, now: datetime) -> PipelineMove | None:
     if attempt.state in ("FAILED", "TIMED_OUT"):
         if step.attempt_count - step.lost_count <= spec.retries:
             wait = min(BACKOFF_S * 2 ** (step.attempt_count - step.lost_count - 1), BACKOFF_MAX_S)

@@ -1,4 +1,4 @@
-"""Pipeline runs: submit, move on by one step, cancel, and take in what a worker reports."""
+"""Pipeline runs: submit, advance, cancel, and record the reports of workers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def submit(
     turn: int = 0,
     use_cache: bool = True,
 ) -> PipelineRun:
-    """Start a run of the pipeline on the datasets as they stand now (or as `inputs` says: spec -> version ref).
+    """Start a run of the pipeline on the present dataset versions (or those of `inputs`: spec -> version ref).
 
     Raises:
         NotFound: a dataset it reads does not exist.
@@ -85,7 +85,7 @@ def steps_of(tx: Reader, pipeline_run: str) -> dict[str, StepRun]:
 
 
 def dataset_outputs(tx: Reader, run: PipelineRun) -> dict[str, Output]:
-    """Return the pinned datasets of a run as inputs of its steps, by the spec they were asked with."""
+    """Return the pinned datasets of a run as inputs of its steps, by their spec."""
     return {
         name: Output(kind="Table", digest=version.root_hash, byte_count=version.byte_count, row_count=version.row_count)
         for name, version in ((name, versions.resolve(tx, ref)) for name, ref in run.inputs.items())
@@ -93,10 +93,10 @@ def dataset_outputs(tx: Reader, run: PipelineRun) -> dict[str, Output]:
 
 
 def advance(tx: Tx, blobs: Blobs, run: PipelineRun) -> bool:
-    """Make the run's next move, and return whether there was one (False: workers have it)."""
+    """Make the run's next move, and return whether there was one (False: workers run its steps)."""
     steps = steps_of(tx, run.id)
     newest = attempts.newest_by_step(attempts.of_run(tx, run.id))
-    move = decide(run, steps, newest, tx.now)
+    move = decide(run, steps, newest, now=tx.now)
     if move.kind == "ended":
         return False
     if move.kind == "wait":
@@ -134,7 +134,7 @@ def _start(tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, _move: Pipelin
 
 
 def _exists(tx: Tx, blobs: Blobs, output: Output) -> bool:
-    """Tell whether what a step made is still there; a model may have been deleted since."""
+    """Return whether the output of a step still exists; a model may have been deleted."""
     if output.kind != "Model":
         return blobs.has(output.digest)
     model = logged_models.find(tx, output.model_id)
@@ -248,7 +248,7 @@ ACTIONS: dict[str, Callable[..., None]] = {
 
 
 def cancel(tx: Tx, pipeline_run: str) -> PipelineRun:
-    """Ask a run to stop. Raises Conflict where it ended already."""
+    """Cancel a run. Raises Conflict where it has ended."""
     run = nouns.PIPELINE_RUNS.get(tx, pipeline_run)
     if run.state not in OPEN_STATES:
         raise Conflict("pipeline run", pipeline_run, f"is {run.state} already")
@@ -271,10 +271,10 @@ def fail(tx: Tx, run: PipelineRun, why: str) -> None:
 
 
 def complete_step(tx: Tx, attempt: Attempt, completion: Completion) -> None:
-    """Take in what a worker reports of a step: attempt, step, cache entry and run move in this one transaction.
+    """Record a worker's report of a step: attempt, step, cache entry and run change in this transaction.
 
     Raises:
-        Invalid: it says ok but its outputs are not those the step declares.
+        Invalid: it reports success, but its outputs are not those that the step declares.
     """
     run = nouns.PIPELINE_RUNS.get(tx, attempt.pipeline_run)
     step = nouns.STEP_RUNS.get(tx, run.id, attempt.step)

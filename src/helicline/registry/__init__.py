@@ -28,12 +28,14 @@ from helicline.registry.search import search_models, search_versions
 from helicline.registry.source import check_claim, download_uri
 from helicline.registry.stage import checked_stage, delete_version
 from helicline.registry.version import (
+    check_not_frozen,
     current_digest,
     describe_version,
     files,
     get_version,
     latest_by_stage,
     register,
+    served_digest,
     tag_version,
     untag_version,
     versions,
@@ -43,6 +45,7 @@ __all__ = [
     "alias_of",
     "aliases",
     "check_claim",
+    "check_not_frozen",
     "checked_stage",
     "create_model",
     "current_digest",
@@ -75,6 +78,7 @@ __all__ = [
     "requests_of",
     "search_models",
     "search_versions",
+    "served_digest",
     "signature",
     "signature_of",
     "tag_model",

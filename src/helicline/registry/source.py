@@ -13,6 +13,7 @@ from blake3 import blake3
 from helicline import tracking
 from helicline.errors import Invalid, NotFound
 from helicline.records.model import ArtifactFile, ModelVersion
+from helicline.store.content import content_digest
 from helicline.store.nouns import ALIASES, VERSIONS
 from helicline.store.rows import logged_model as model_rows
 from helicline.store.unit import Reader
@@ -34,9 +35,9 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def resolve(tx: Reader, source: str, *, run_id: str = "", model_id: str = "") -> Origin:
-    """Return the resolved `source`. Raises Invalid where it is not in this store and not a plain URI of a known store.
+    """Return the resolved `source`.
 
-    A named run or model must contain the source, so that a version cannot claim a wrong lineage.
+    Raises Invalid unless it lies in this server's artifact store or is a plain URI with a known scheme. A named run or model must contain the source, so that a version cannot claim a wrong lineage.
     """
     scheme = urlsplit(source).scheme if ":" in source else ""
     origin = Origin(
@@ -154,9 +155,10 @@ def download_uri(tx: Reader, version: ModelVersion) -> str:
 
 
 def digest_of(files: Sequence[ArtifactFile], uri: str) -> str:
-    """Return the digest of the content as 32 hex digits: BLAKE3 over the sorted (path, hash) list.
+    """Return the digest of the content.
 
     Without files in this store (another store, or nothing uploaded yet) it is the digest of the URI.
     """
-    content = sorted((file.path, file.hash) for file in files)
-    return blake3(msgspec.json.encode(content if content else uri)).hexdigest()[:32]
+    if not files:
+        return str(blake3(msgspec.json.encode(uri)).hexdigest()[:32])
+    return content_digest((file.path, file.hash) for file in files)

@@ -138,6 +138,33 @@ def _files(tx: Reader, root: str) -> list[ArtifactFile]:
     return tracking.artifact_files(tx, root) if root else []
 
 
+def is_frozen(version: ModelVersion) -> bool:
+    """Return whether the version's files stand as they were registered; one that had none yet still waits for them."""
+    return bool(version.artifact_root) and version.digest != sources.digest_of((), version.source)
+
+
+def check_not_frozen(tx: Reader, path: str) -> None:
+    """Raise Refused where an artifact path is, holds, or lies within the files of a registered version.
+
+    The bytes that were judged and approved are the bytes that serve: to change them, register another version.
+    """
+    column, parts = VERSIONS.table.c, path.split("/")  # the id of the run or model is one of them
+    for version in VERSIONS.select(tx, column.model_id.in_(parts) | column.run_id.in_(parts)):
+        root = version.artifact_root
+        is_within = path == root or path.startswith(f"{root}/") or root.startswith(f"{path}/")
+        if not version.deleted and is_frozen(version) and is_within:
+            raise Refused(
+                f"change {path}",
+                f"it belongs to model version {version.id}, whose files are frozen",
+                "Log the model anew, and register it as the next version.",
+            )
+
+
+def served_digest(tx: Reader, version: ModelVersion) -> str:
+    """Return the digest that what is loaded must have: of the files at registration, or of those that came later."""
+    return version.digest if is_frozen(version) else current_digest(tx, version)
+
+
 def current_digest(tx: Reader, version: ModelVersion) -> str:
     """Return the digest of the present files; `version.digest` is that of the files at registration."""
     return sources.digest_of(files(tx, version), version.source)

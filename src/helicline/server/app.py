@@ -193,7 +193,7 @@ def _unexpected_error(request: Request[Any, Any, Any], error: Exception) -> Resp
 class ProtocolRouter:
     """Routes each request to the application of its protocol."""
 
-    def __init__(self, context: Context, api: App, mlflow: MlflowApp, web: WebUi) -> None:
+    def __init__(self, context: Context, *, api: App, mlflow: MlflowApp, web: WebUi) -> None:
         self.context, self.api, self.mlflow, self.web = context, api, mlflow, web
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -240,7 +240,7 @@ async def refuse(error: HeliclineError, scope: Scope, send: Send) -> None:
 def make_app(context: Context, feed: Feed) -> App:
     """Return the whole control plane."""
     mlflow = MlflowApp(context.store, context.blobs, context.settings)
-    router = ProtocolRouter(context, cast("App", make_api(context, feed)), mlflow, WebUi())
+    router = ProtocolRouter(context, api=cast("App", make_api(context, feed)), mlflow=mlflow, web=WebUi())
 
     async def send_refusal(error: HeliclineError, scope: Scope, send: Send) -> None:
         await (mlflow.refuse if mlflow.handles(scope["path"]) else refuse)(error, scope, send)

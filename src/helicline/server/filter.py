@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helicline import origin
+from helicline import origin_check
 from helicline.errors import HeliclineError, Refused, Unauthenticated
 from helicline.records.access import Caller
 from helicline.settings import Settings
@@ -56,7 +56,7 @@ class Authenticator:
     def __init__(self, settings: Settings, store: Store) -> None:
         self.settings, self.store = settings, store
         self.owner = owner_token(settings.home_path)
-        self.names = origin.allowed_names(settings.allowed_hosts)
+        self.names = origin_check.allowed_names(settings.allowed_hosts)
 
     def authenticate(self, scope: Scope) -> Caller:
         """Return the caller. Raises Refused or Unauthenticated."""
@@ -70,7 +70,7 @@ class Authenticator:
 
     def _check_origin(self, headers: dict[str, list[str]], method: str) -> None:
         joined = {name: ", ".join(values) for name, values in headers.items()}
-        refusal = origin.refusal(
+        refusal = origin_check.refusal(
             joined.get("host"),
             joined.get("origin"),
             names=self.names,

@@ -1,4 +1,4 @@
-"""Which variant answers a key: sticky, weighted, the same on every machine."""
+"""The assignment of keys to variants: sticky, weighted, and equal on every machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PARTS = 10_000
 
 
 def point(key: str, salt: str) -> int:
-    """Return the key's place in 0..9999; the salt (a rollout's id) shuffles all keys anew."""
+    """Return the key's position in 0..9999; another salt (a rollout's id) gives another order of keys."""
     return _hash(key, salt) % PARTS
 
 
@@ -48,5 +48,5 @@ def _hash(key: str, salt: str) -> int:
 
 
 def key_hash(key: str, salt: str) -> str:
-    """Return what the prediction log keeps of a key: 16 hex digits that do not give the key away."""
+    """Return the hash of a key for the prediction log: 16 hex digits that do not reveal the key."""
     return f"{_hash(key, 'log:' + salt):016x}"

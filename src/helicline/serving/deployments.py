@@ -1,4 +1,4 @@
-"""Deployments and their revisions, and what the gateway should be doing about them."""
+"""Deployments, revisions, and the desired state of gateways."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from helicline.records.deployment import (
     Variant,
 )
 from helicline.records.model import ModelVersion
-from helicline.registry import point
+from helicline.registry import point, served_digest
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 
@@ -30,7 +30,7 @@ LIVE = ("PROGRESSING", "PAUSED")
 
 
 def ensure(tx: Tx, name: str, *, model: str) -> Deployment:
-    """Return the deployment, made now if it is new. Raises Conflict where it serves another model."""
+    """Return the deployment, created if it does not exist. Raises Conflict where it serves another model."""
     deployment = nouns.DEPLOYMENTS.find(tx, checked_name("deployment", name))
     if deployment is None:
         bus.emit(tx, "created", "deployment", name, model=model)
@@ -42,7 +42,7 @@ def ensure(tx: Tx, name: str, *, model: str) -> Deployment:
 
 
 def add_revision(tx: Tx, deployment: str, version: ModelVersion) -> Revision:
-    """Return the newest revision of that model version, made now if there is none that still can serve."""
+    """Return the newest revision of that model version, created if none can serve."""
     existing = revisions(tx, deployment)
     for revision in reversed(existing):
         if revision.digest == version.digest and revision.model_version == version.number:
@@ -52,7 +52,7 @@ def add_revision(tx: Tx, deployment: str, version: ModelVersion) -> Revision:
         number=len(existing) + 1,
         model=version.model,
         model_version=version.number,
-        digest=version.digest,
+        digest=served_digest(tx, version),
         created_at=tx.now,
     )
     bus.emit(tx, "created", "revision", revision.id, model_version=version.id, digest=version.digest)
@@ -81,7 +81,7 @@ def revisions(tx: Reader, deployment: str) -> list[Revision]:
 
 
 def active_rollout(tx: Reader, deployment: str) -> Rollout | None:
-    """Return the deployment's rollout under way, if any: there is never more than one."""
+    """Return the deployment's active rollout, of which there is at most one, or None."""
     column = nouns.ROLLOUTS.table.c
     rollouts = nouns.ROLLOUTS.select(tx, column.deployment == deployment, column.state.in_(ACTIVE))
     return rollouts[0] if rollouts else None
@@ -93,7 +93,7 @@ def generation(tx: Reader) -> int:
 
 
 def reroute(tx: Tx, why: str) -> int:
-    """Count up the generation: gateways that wait for a change are answered right after this commit."""
+    """Increment the generation, so that waiting gateways get the new state after this commit."""
     routing = nouns.ROUTING.find(tx, "routing")
     if routing is None:
         routing = nouns.ROUTING.insert(tx, Routing(generation=1))
@@ -104,7 +104,7 @@ def reroute(tx: Tx, why: str) -> int:
 
 
 def desired(tx: Reader) -> Desired:
-    """Return what the gateway should do now, worked out from the deployments and their rollouts alone."""
+    """Return the desired state of gateways, derived from deployments and rollouts only."""
     orders: list[RevisionSpec] = []
     routes: list[Route] = []
     for deployment in nouns.DEPLOYMENTS.select(tx):
@@ -156,7 +156,7 @@ def _route(deployment: Deployment, rollout: Rollout | None) -> Route:
 
 
 def observe(tx: Tx, observed: Observed) -> None:
-    """Take in a gateway's report: keep it, and move the states of the revisions it speaks of."""
+    """Store a gateway's report, and update the states of its revisions."""
     sighting = Sighting(gateway=observed.gateway, session=observed.session, seen_at=tx.now, observed=observed)
     nouns.SIGHTINGS.put(tx, sighting)
     for status in observed.revisions:
@@ -178,7 +178,7 @@ def sightings(tx: Reader) -> list[Sighting]:
 
 
 def set_stable(tx: Tx, deployment: Deployment, number: int, *, why: str) -> Deployment:
-    """Send all traffic to a revision, keep the old one warm, and point `champion` and `previous` after it."""
+    """Send all traffic to a revision, keep the old one loaded, and move the aliases `champion` and `previous`."""
     revision = nouns.REVISIONS.get(tx, deployment.name, number)
     changed = nouns.DEPLOYMENTS.swap(
         tx, msgspec.structs.replace(deployment, stable=number, previous=deployment.stable, updated_at=tx.now)
@@ -194,7 +194,7 @@ def set_stable(tx: Tx, deployment: Deployment, number: int, *, why: str) -> Depl
 
 
 def flip_back(tx: Tx, name: str, *, reason: str) -> Deployment:
-    """Send all traffic back to the previous revision, which is still warm.
+    """Send all traffic back to the previous revision, which is still loaded.
 
     Raises:
         NotFound: no such deployment. Refused: there is no previous revision, or it is not ready.

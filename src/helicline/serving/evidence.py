@@ -1,4 +1,4 @@
-"""Sequential tests for guards: valid however often one looks.
+"""Sequential tests for guards, valid at any number of looks.
 
 Each function returns the natural logarithm of an e-value; the null hypothesis is rejected at level alpha when it
 reaches ln(1/alpha) (Ville's inequality). Formulas: one-sided normal mixture (Howard, Ramdas, McAuliffe, Sekhon 2021),
@@ -16,11 +16,11 @@ from scipy.stats import beta as beta_distribution
 
 from helicline.records.deployment import Stage
 
-TARGET_UNITS = 2000.0  # harmonic units at which power is best: about 4,000 calls an arm
+TARGET_UNITS = 2000.0  # harmonic units with the greatest power: about 4,000 calls for each arm
 
 
 class Contrast(msgspec.Struct, frozen=True, kw_only=True):
-    """Evidence for harm and for no harm, with the sizes and means behind it."""
+    """Evidence for harm and for no harm, with its sizes and means."""
 
     log_harm: float
     log_no_harm: float
@@ -38,7 +38,7 @@ def log_mixture(total: float, variance: float, rho: float) -> float:
 
 
 def tuning(unit_variance: float, alpha: float) -> float:
-    """Return the mixture's rho that gives most power at TARGET_UNITS."""
+    """Return the mixture's rho with the greatest power at TARGET_UNITS."""
     steep = -2 * math.log(2 * alpha)
     return max(TARGET_UNITS * unit_variance / (steep + math.log(steep + 1)), 1e-12)
 

@@ -1,4 +1,4 @@
-"""What a guard says about the evidence: pass, fail, inconclusive or no_data, with its numbers."""
+"""The readings of guards on the evidence: pass, fail, inconclusive or no_data, with numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read(guard: Guard, stages: Sequence[Stage], *, alpha: float) -> GuardReading
 
 
 def _share(guard: Guard, stages: Sequence[Stage], alpha: float) -> GuardReading:
-    """Failed or slow calls of the candidate against an absolute limit."""
+    """Return the reading of failed or slow calls of the candidate against an absolute limit."""
     is_latency = guard.kind == "latency"
     limit = 1 - guard.quantile if is_latency else guard.limit
     count = sum(stage.candidate.requests for stage in stages)
@@ -41,7 +41,7 @@ def _share(guard: Guard, stages: Sequence[Stage], alpha: float) -> GuardReading:
 
 
 def _feedback(guard: Guard, stages: Sequence[Stage], alpha: float) -> GuardReading:
-    """The candidate's mean feedback against stable's, stage by stage."""
+    """Return the reading of the candidate's mean feedback against stable's, stage by stage."""
     evidence = contrast(stages, margin=guard.margin, alpha=alpha, higher_is_better=guard.higher_is_better)
     threshold = math.log(1 / alpha)
     name = guard.metric or guard.kind

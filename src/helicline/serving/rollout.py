@@ -1,4 +1,4 @@
-"""Rollouts: the passage of traffic to a candidate. `decide` is pure; `advance` applies its move in one transaction."""
+"""Rollouts move traffic to a candidate. `decide` is pure; `advance` applies its move in one transaction."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LOAD_PATIENCE_S = 600.0
 
 
 class RolloutFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision looks at."""
+    """The facts of a decision about a rollout."""
 
     candidate: Revision
     stable: Revision | None
@@ -45,7 +45,7 @@ class RolloutMove(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide(rollout: Rollout, facts: RolloutFacts, now: datetime) -> RolloutMove:
-    """Return what to do next. Only a failed guard rolls back; nothing advances on no data."""
+    """Return the next move. Only a failed guard rolls back, and nothing advances without data."""
     if rollout.state not in deployments.ACTIVE:
         return RolloutMove(kind="ended", why=f"it is {rollout.state}")
     if rollout.state == "PREPARING":
@@ -92,7 +92,7 @@ def _progress(rollout: Rollout, facts: RolloutFacts, now: datetime) -> RolloutMo
 
 
 def _doubtful(reading: GuardReading, step: RolloutStep) -> bool:
-    """Return whether more traffic would be rash: no data, labels still on the way, or a drop not yet proven."""
+    """Return whether the step must not advance: no data, labels still missing, or a drop that is not significant."""
     if reading.outcome in ("no_data", "error"):
         return True
     if reading.guard.kind not in ("feedback", "correct") or reading.stable_mean is None:
@@ -119,10 +119,10 @@ def _undecided(rollout: Rollout, reading: GuardReading, onward: Literal["promote
 def start(
     tx: Tx, deployment: Deployment, version: ModelVersion, *, plan: RolloutPlan, loop: str = "", turn: int = 0
 ) -> Rollout:
-    """Begin to roll a model version out.
+    """Start the rollout of a model version, and return it.
 
     Raises:
-        Conflict: another rollout of this deployment is under way.
+        Conflict: another rollout of this deployment is active.
         Refused: it would end with `champion` on the version, and the people who protect that did not agree.
     """
     rule = unmet(tx, version, "champion")
@@ -279,7 +279,7 @@ def promote(tx: Tx, deployment: str, *, reason: str) -> Rollout:
 
 
 def hold(tx: Tx, deployment: str) -> Rollout:
-    """Keep the weights as they are until a person resumes it; guards still roll back."""
+    """Keep the weights until a person resumes the rollout; guards can still roll back."""
     rollout = _open(tx, deployment)
     bus.emit(tx, "held", "rollout", rollout.id, why="by hand")
     return nouns.ROLLOUTS.swap(tx, msgspec.structs.replace(rollout, paused=True, reason="held by hand"))

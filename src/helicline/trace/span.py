@@ -25,7 +25,7 @@ def pack_spans(spans: Iterable[Span]) -> bytes:
 
 
 def unpack_spans(trace_id: str, packs: Iterable[bytes]) -> list[SpanRecord]:
-    """Return the spans by start time; of spans with equal ids, the last one."""
+    """Return the spans sorted by start time; of several with one id, the one that was stored last."""
     by_id: dict[bytes, Span] = {}
     for pack in packs:
         for span in ScopeSpans.FromString(pack).spans:

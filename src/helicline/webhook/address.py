@@ -82,7 +82,7 @@ def _check_host(field: str, url: str, host: str, *, private: bool) -> None:
 
 
 def parse_address(host: str) -> Address | None:
-    """Return the address in the host, or None where the host is a name."""
+    """Parse `host` as an IP address; return None if it is a DNS name."""
     try:
         return ipaddress.ip_address(host.partition("%")[0] if ":" in host else host)
     except ValueError:

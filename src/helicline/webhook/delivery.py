@@ -49,7 +49,7 @@ def record_deliveries(tx: Tx, event: Event) -> None:
     body = msgspec.json.encode(document).decode()
     for webhook in active:
         if event_name in webhook.events:
-            claimed = Delivery(
+            delivery = Delivery(
                 id=f"{event.seq:016d}-{webhook.id}",
                 webhook=webhook.id,
                 seq=event.seq,
@@ -57,7 +57,7 @@ def record_deliveries(tx: Tx, event: Event) -> None:
                 created_at=tx.now,
                 wake_at=tx.now,
             )
-            DELIVERIES.insert(tx, claimed)
+            DELIVERIES.insert(tx, delivery)
 
 
 def record_unread(tx: Tx) -> int:

@@ -43,7 +43,7 @@ def delong_by_hand(truth, first, second):
 
 
 def test_the_interval_of_an_auc_difference_is_delongs():
-    comparison = compare("auc", TRUTH, GOOD, POOR)
+    comparison = compare("auc", TRUTH, candidate=GOOD, champion=POOR)
     spread = math.sqrt(delong_by_hand(TRUTH, GOOD, POOR))
     assert comparison.high - comparison.low == pytest.approx(2 * 1.96 * spread, abs=1e-12)
     assert comparison.p_worse == pytest.approx(norm.cdf(comparison.difference / spread), abs=1e-12)
@@ -51,7 +51,7 @@ def test_the_interval_of_an_auc_difference_is_delongs():
 
 def test_a_margin_shifts_the_null_of_delong():
     spread = math.sqrt(delong_by_hand(TRUTH, POOR, GOOD))
-    comparison = compare("auc", TRUTH, POOR, GOOD, margin=0.02)
+    comparison = compare("auc", TRUTH, candidate=POOR, champion=GOOD, margin=0.02)
     assert comparison.p_worse == pytest.approx(norm.cdf((comparison.difference + 0.02) / spread), abs=1e-12)
 
 
@@ -60,7 +60,7 @@ def test_few_discordant_rows_are_judged_by_the_exact_mcnemar_test(won, lost):
     truth = np.ones(100)
     candidate_rows, champion_rows = np.ones(100), np.ones(100)
     candidate_rows[:lost], champion_rows[lost : lost + won] = 0, 0
-    comparison = compare("accuracy", truth, candidate_rows, champion_rows)
+    comparison = compare("accuracy", truth, candidate=candidate_rows, champion=champion_rows)
     expected = binomtest(lost, won + lost, 0.5, alternative="greater").pvalue
     assert (comparison.method, comparison.p_worse) == ("exact McNemar", pytest.approx(expected, abs=1e-15))
     assert (comparison.only_candidate_right, comparison.only_champion_right) == (won, lost)
@@ -68,21 +68,21 @@ def test_few_discordant_rows_are_judged_by_the_exact_mcnemar_test(won, lost):
 
 def test_many_discordant_rows_are_judged_by_the_paired_normal_test():
     candidate_rows, champion_rows = GOOD > 0.5, POOR > 0.5
-    comparison = compare("accuracy", TRUTH > 0, candidate_rows, champion_rows)
+    comparison = compare("accuracy", TRUTH > 0, candidate=candidate_rows, champion=champion_rows)
     difference = (candidate_rows == (TRUTH > 0)).astype(float) - (champion_rows == (TRUTH > 0))
     expected = norm.cdf(difference.mean() / (difference.std(ddof=1) / 20))
     assert (comparison.method, comparison.p_worse) == ("paired normal", pytest.approx(expected, abs=1e-12))
 
 
 def test_losses_are_turned_so_that_higher_is_better():
-    comparison = compare("mae", TRUTH.astype(float), GOOD, POOR)
+    comparison = compare("mae", TRUTH.astype(float), candidate=GOOD, champion=POOR)
     assert comparison.candidate < comparison.champion
     assert comparison.difference == pytest.approx(comparison.champion - comparison.candidate)
 
 
 def test_a_model_compared_with_itself_is_not_worse():
     for metric in ("auc", "mae", "log_loss"):
-        comparison = compare(metric, TRUTH, GOOD, GOOD)
+        comparison = compare(metric, TRUTH, candidate=GOOD, champion=GOOD)
         assert (comparison.difference, comparison.p_worse) == (0.0, 1.0)
 
 
@@ -91,7 +91,7 @@ def test_p_values_of_equal_models_are_rarely_small():
     for _ in range(400):
         truth = chance.integers(0, 2, 150)
         scores = truth[:, None] * 0.3 + chance.normal(size=(150, 2))
-        small += compare("auc", truth, scores[:, 0], scores[:, 1]).p_worse < 0.05
+        small += compare("auc", truth, candidate=scores[:, 0], champion=scores[:, 1]).p_worse < 0.05
     assert small / 400 <= 0.09
 
 

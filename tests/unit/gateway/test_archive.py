@@ -1,10 +1,16 @@
+import asyncio
 import io
 import tarfile
 
+import httpx
 import pytest
+from blake3 import blake3
 
 from helicline.errors import Invalid
+from helicline.gateway.fleet import archive
 from helicline.gateway.fleet.archive import read_mlmodel, unpack
+from helicline.records.deployment import RevisionSpec
+from helicline.store.content import content_digest
 
 
 def packed(tmp_path, *members):
@@ -97,3 +103,70 @@ def test_modes_and_owners_of_an_archive_do_not_count(tmp_path):
     unpack(tar_of(tmp_path / "model.tar", ({"name": "run", "mode": 0o6777, "uid": 1}, b"x")), tmp_path / "out")
     status = (tmp_path / "out" / "run").stat()
     assert (status.st_mode & 0o7111, status.st_uid) == (0, (tmp_path / "out").stat().st_uid)
+
+
+MODEL = {"MLmodel": b"flavors: {}", "data/weights.bin": b"\x01\x02"}
+
+
+def archive_of(files):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for name, body in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+    return content.getvalue()
+
+
+def digest_of(files):
+    return content_digest((name, blake3(body).hexdigest()) for name, body in files.items())
+
+
+def fetched(models, files, digest):
+    """Fetch a model whose server sends `files`; return its folder and how often the server was asked."""
+    requested = []
+
+    def answer(request):
+        requested.append(request.url.path)
+        return httpx.Response(200, content=archive_of(files))
+
+    async def fetch():
+        order = RevisionSpec(deployment="d", revision=1, model="m", model_version=1, digest=digest, archive_path="/a")
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://server") as client:
+            return await archive.fetch(client, order, models=models)
+
+    return asyncio.run(fetch()), len(requested)
+
+
+def test_files_that_are_not_those_that_were_registered_are_never_loaded(tmp_path):
+    changed = MODEL | {"data/weights.bin": b"\x66"}
+    with pytest.raises(Invalid, match="that was registered"):
+        fetched(tmp_path / "models", changed, digest_of(MODEL))
+    assert [path.name for path in (tmp_path / "models").iterdir()] == []
+
+
+def test_files_that_are_here_are_checked_and_not_fetched_again(tmp_path):
+    folder, _ = fetched(tmp_path / "models", MODEL, digest_of(MODEL))
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "code.pyc").write_bytes(b"a worker leaves this")
+    assert fetched(tmp_path / "models", MODEL, digest_of(MODEL)) == (folder, 0)
+
+
+@pytest.mark.parametrize("harm", ["changed", "gone", "list"])
+def test_files_that_have_changed_here_are_fetched_again(tmp_path, harm):
+    folder, _ = fetched(tmp_path / "models", MODEL, digest_of(MODEL))
+    weights, listed = folder / "data" / "weights.bin", folder.with_name(f"{folder.name}.files.json")
+    if harm == "changed":
+        weights.write_bytes(b"evil")
+    elif harm == "gone":
+        weights.unlink()
+    else:
+        listed.write_bytes(b"[]")
+    assert fetched(tmp_path / "models", MODEL, digest_of(MODEL)) == (folder, 1)
+    assert weights.read_bytes() == MODEL["data/weights.bin"]
+
+
+def test_a_folder_of_an_earlier_release_is_taken_where_it_is_right(tmp_path):
+    folder, _ = fetched(tmp_path / "models", MODEL, digest_of(MODEL))
+    folder.with_name(f"{folder.name}.files.json").unlink()
+    assert fetched(tmp_path / "models", MODEL, digest_of(MODEL)) == (folder, 0)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from helicline.loop import watching
+from helicline.loop import monitor_windows
 from helicline.records.monitor import Monitor, MonitorSpec, Window
 from helicline.store import nouns
 from support.records import NOW
@@ -25,8 +25,8 @@ def stored_windows(store):
                 deployment="d", monitor="drift", start=NOW, end=end, severity=severity, row_count=rows, model_version=1
             )
             now = store.read(lambda tx: nouns.MONITORS.get(tx, "d", "drift"))
-            store.write(lambda tx, now=now, window=window: watching._keep(tx, now, window))
-        stored = store.read(lambda tx: watching.latest_windows(tx, "d", "drift", limit=50))
+            store.write(lambda tx, now=now, window=window: monitor_windows._keep(tx, now, None, window))
+        stored = store.read(lambda tx: monitor_windows.latest_windows(tx, "d", "drift", limit=50))
         return [(window.severity, window.row_count) for window in reversed(stored)]
 
     return keep

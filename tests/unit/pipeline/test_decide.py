@@ -14,7 +14,7 @@ TWO = (step_spec("a"), step_spec("b", "a"))
 def move(first, second="PENDING", *, tried=None, state="RUNNING", now=NOW, steps=TWO, **of_first):
     run = pipeline_run(pipeline_spec(*steps), state=state)
     rows = {"a": step_run("a", first, **of_first), "b": step_run("b", second)}
-    return decide(run, rows, {"a": tried} if tried else {}, now)
+    return decide(run, rows, {"a": tried} if tried else {}, now=now)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,11 @@ export const NEED_STATE: Record<string, [state: string, word: string]> = {
   gate: ['REJECTED', 'Stopped'],
   alert: ['firing', 'Firing'],
   rollout: ['PAUSED', 'Held'],
+  turn: ['FAILED', 'Failed'],
+  pipeline_run: ['FAILED', 'Failed'],
+  revision: ['QUARANTINED', 'Down'],
+  process: ['FAILED', 'Missing'],
+  webhook: ['FAILED', 'Given up'],
 };
 
 export function TopBar({ onSearch, onKeys }: { onSearch: () => void; onKeys: () => void }) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import shutil
 import tarfile
@@ -11,13 +12,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import httpx
+import msgspec
 import yaml
 
 from helicline.errors import Invalid, Unavailable
 from helicline.ids import new_run_id
 from helicline.records.deployment import RevisionSpec
 from helicline.store import durable
+from helicline.store.content import content_digest, file_hash, hashed_files
 
+_log = logging.getLogger("helicline.gateway")
 _NAME_ERRORS = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
 
@@ -32,19 +36,55 @@ async def fetch(client: httpx.AsyncClient, order: RevisionSpec, *, models: Path)
         raise Invalid("digest", order.digest, "a name that can be a file's")
     folder = models / order.digest
     if folder.is_dir():
-        return folder
+        if await asyncio.to_thread(_is_intact, folder, order.digest):
+            return folder
+        _log.warning("the files of %s/%d have changed here and are fetched again", order.model, order.model_version)
+        await asyncio.to_thread(_set_aside, folder)
     await asyncio.to_thread(models.mkdir, parents=True, exist_ok=True)
     stem = models / f".{order.digest}.{new_run_id()[:8]}"
     packed, partial = stem.with_name(stem.name + ".tar"), stem.with_name(stem.name + ".tmp")
     try:
         await _download(client, order.archive_path, target=packed)
         await asyncio.to_thread(unpack, packed, partial)
+        await asyncio.to_thread(_verify, partial, folder, digest=order.digest)
         await asyncio.to_thread(durable.sync_tree, partial)  # a folder that exists is taken as complete
         _publish(partial, folder)
     finally:
         packed.unlink(missing_ok=True)
         shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def _verify(partial: Path, folder: Path, *, digest: str) -> None:
+    """Check that the files are those that were registered, and keep the list of them beside the folder."""
+    files = hashed_files(partial)
+    if content_digest(files) != digest:
+        raise Invalid("model files", f"digest {content_digest(files)}", f"the digest {digest} that was registered")
+    durable.write(_list_of(folder), msgspec.json.encode(files))
+
+
+def _is_intact(folder: Path, digest: str) -> bool:
+    """Return whether every file of the model is as it was registered; what a worker has added there does not count."""
+    try:
+        files = msgspec.json.decode(_list_of(folder).read_bytes(), type=list[tuple[str, str]])
+    except FileNotFoundError:  # fetched by an earlier release
+        return content_digest(hashed_files(folder)) == digest
+    except (OSError, msgspec.MsgspecError):
+        return False
+    return content_digest(files) == digest and all(
+        (folder / path).is_file() and file_hash(folder / path) == known_hash for path, known_hash in files
+    )
+
+
+def _list_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.files.json")
+
+
+def _set_aside(folder: Path) -> None:
+    """Remove a folder in a way that never leaves a part of it under its name."""
+    aside = folder.with_name(f".{folder.name}.{new_run_id()[:8]}.old")
+    folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 async def _download(client: httpx.AsyncClient, path: str, *, target: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Callable
 
-from helicline import origin
+from helicline import origin_check
 from helicline.gateway import metrics
 from helicline.gateway.front import call_options
 from helicline.gateway.front.call import Call, CallContext, CallSpec
@@ -84,7 +84,7 @@ class Router:
         """Return the status and body that refuse a request with a foreign Host or Origin; None to serve it."""
         headers = request.headers
         host, sender = headers.get(b"host"), headers.get(b"origin")
-        refusal = origin.refusal(
+        refusal = origin_check.refusal(
             host.decode("latin-1") if host is not None else None,
             sender.decode("latin-1") if sender is not None else None,
             names=self._names,

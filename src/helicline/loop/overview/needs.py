@@ -193,7 +193,7 @@ def _failed_pipeline_runs(tx: Reader) -> list[Need]:
             kind="pipeline_run",
             id=run.id,
             sentence=f"the newest run of {run.pipeline} failed: {run.error}",
-            link=f"/pipelines/{run.id}",
+            link=f"/pipeline-runs/{run.id}",
         )
         for run in newest.values()
         if run.state == "FAILED" and not run.turn
@@ -221,7 +221,7 @@ def _webhooks(tx: Reader) -> list[Need]:
             kind="webhook",
             id=webhook_id,
             sentence=f"{count} deliveries to webhook {_name_of(tx, webhook_id)} were given up",
-            link="/settings",
+            link="/audit",
         )
         for webhook_id, count in given_up.items()
     ]

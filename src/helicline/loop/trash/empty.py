@@ -63,7 +63,7 @@ def look(context: Context, selection: Selection, *, grace: timedelta = GRACE) ->
 
 
 def empty(context: Context, selection: Selection, write: Write, *, grace: timedelta = GRACE) -> Emptied:
-    """Remove for good what the wish finds in the trash, then every blob that nothing names and nobody used in `grace`.
+    """Remove the selected items permanently, then every blob that nothing names and nobody used in `grace`.
 
     It may end at any point: what is left is found again. Raises Conflict while another one is at work here.
     """

@@ -1,4 +1,4 @@
-"""What lies in the trash and may go: deleted softly, long enough ago, and nothing that lives stands on it."""
+"""What may be removed for good: soft-deleted, long enough ago, and referenced by nothing that is not deleted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find(tx: Reader, selection: Selection) -> list[Item]:
-    """Return what the wish concerns: what belongs to an experiment before it, and whatever has to stay with its reason.
+    """Return the selected items: contents before their experiment, and with a reason where an item has to stay.
 
     Raises:
         NotFound: a run or experiment that is named does not exist.

@@ -1,1 +1,1 @@
-"""The two walks through everything that was recorded: lineage, and the card that tells a version's story."""
+"""Walks through the records: lineage both ways, the card of a version, `why` from a prediction back."""

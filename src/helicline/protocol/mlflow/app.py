@@ -69,7 +69,7 @@ class MlflowApp:
         try:
             request = self._request(scope, parts)
             _check(request.caller, permission, f"{scope['method']} {scope['path']}")
-            await _read_input(request, handler, scope, receive)
+            await _read_input(request, handler, scope=scope, receive=receive)
             answer = await handler(request)
         except files.ClientGone:
             return Response(status=400)
@@ -128,7 +128,7 @@ def _check_path(scope: Any) -> None:
         raise WireError("INVALID_PARAMETER_VALUE", "Invalid value for parameter 'path': it holds a NUL character.")
 
 
-async def _read_input(request: Request, handler: Handler, scope: Any, receive: Any) -> None:
+async def _read_input(request: Request, handler: Handler, *, scope: Any, receive: Any) -> None:
     """Read query or body into the request; the upload handler reads its body itself, as a stream."""
     if scope["method"] == "GET":
         request.fields = fields.of_query(scope["query_string"])

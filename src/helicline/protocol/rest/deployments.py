@@ -8,7 +8,7 @@ import msgspec
 from litestar import Response, get, post, put
 
 from helicline.errors import Conflict, NotFound
-from helicline.loop import guarding
+from helicline.loop import rollout_evidence
 from helicline.protocol.rest.edge import NO_CHANGE_RESPONSES, Done, Edge, Page, checked_limit
 from helicline.protocol.rest.feed import Feed
 from helicline.records.deployment import (
@@ -65,7 +65,7 @@ def _detail(tx: Reader, name: str) -> DeploymentDetail:
         deployment=deployment,
         revisions=deployments.revisions(tx, name),
         rollout=next((candidate for candidate in rollouts if candidate.state in deployments.ACTIVE), None),
-        stages=guarding.stages_of(tx, newest) if newest else [],
+        stages=rollout_evidence.stages_of(tx, newest) if newest else [],
         rollouts=rollouts,
         counts=[count for sighting in sightings[:1] for count in sighting.observed.counts if count.deployment == name],
         gateways=sightings[:3],

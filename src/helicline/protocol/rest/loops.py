@@ -9,7 +9,7 @@ from litestar import get, post
 from litestar.params import Parameter
 
 from helicline.errors import NotFound
-from helicline.loop import loops, turns, watching
+from helicline.loop import loops, monitor_windows, turns
 from helicline.loop.spec_checks import Problem, problems_of
 from helicline.monitor import alerting
 from helicline.protocol.rest.edge import Edge, Page, checked_limit
@@ -149,7 +149,7 @@ def list_monitors(edge: Edge, deployment: str = "", windows: int = 60) -> Page[M
     where = [column.deployment == deployment] if deployment else []
 
     def detail_of(tx: Reader, monitor: Monitor) -> MonitorDetail:
-        newest = watching.latest_windows(tx, monitor.deployment, monitor.name, limit=max_windows)
+        newest = monitor_windows.latest_windows(tx, monitor.deployment, monitor.name, limit=max_windows)
         return MonitorDetail(
             monitor=monitor,
             windows=newest[::-1],

@@ -1,4 +1,4 @@
-"""The prediction log: what each call was answered, and the labels that came in for it later.
+"""The prediction log: the answer of each call, and its labels, which arrive later.
 
 The way of a row: `segment` (appended by the gateway) -> `columns` -> `seal` (Parquet) -> `read`, `labels`, `harvest`.
 """

@@ -1,4 +1,4 @@
-"""Records of a segment -> the columns of the prediction log and of the labels, grouped by partition."""
+"""Converts records of a segment to columns of the prediction log and of labels, grouped by partition."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def _values(form: int, data: bytes, *, rows: int) -> list[Any]:
 
 
 def _single(value: Any) -> Any:
-    """A one-column record or one-element list counts as its value."""
+    """Return the value of a one-column record or one-element list, and other values unchanged."""
     if isinstance(value, dict | list) and len(value) == 1:
         return next(iter(value.values())) if isinstance(value, dict) else value[0]
     return value

@@ -1,4 +1,4 @@
-"""The sealed files of the prediction log: where they lie, and what their names say of their time."""
+"""The sealed files of the prediction log: their paths, and the times in their names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-UNKNOWN = "_unknown"  # the deployment of feedback that named none
+UNKNOWN = "_unknown"  # the deployment of feedback without one
 
 
 def files_of(home: Path, table: str, *, deployment: str, since: datetime | None = None) -> list[Path]:
@@ -20,29 +20,29 @@ def files_of(home: Path, table: str, *, deployment: str, since: datetime | None 
 
 
 def segments(home: Path, deployment: str, since: datetime | None = None) -> list[Path]:
-    """Return the sealed files of predictions that were begun at or after `since`, the oldest first."""
+    """Return the sealed files of predictions whose segment began at or after `since`, oldest first."""
     files = files_of(home, "predictions", deployment=deployment, since=since)
     return [path for path in files if since is None or segment_time(path) >= since]
 
 
 def label_files(home: Path, deployment: str, since: datetime | None = None) -> list[Path]:
-    """Return the sealed files of a deployment's feedback, and of the feedback that named no deployment."""
+    """Return the sealed files of a deployment's feedback, and of feedback without a deployment."""
     own = files_of(home, "labels", deployment=deployment, since=since)
     return own + files_of(home, "labels", deployment=UNKNOWN, since=since)
 
 
 def date_of(path: Path) -> date:
-    """Return the day whose rows a sealed file holds."""
+    """Return the day of the rows in a sealed file."""
     return date.fromisoformat(path.parent.name.removeprefix("date="))
 
 
 def segment_time(path: Path) -> datetime:
-    """Return when the segment of a sealed file was begun."""
+    """Return the time at which the segment of a sealed file began."""
     return id_time(path.name[:36]) or datetime.fromtimestamp(0, UTC)
 
 
 def id_time(prediction_id: str) -> datetime | None:
-    """Return when a prediction id (UUIDv7) was made, or None for an id that the client chose."""
+    """Return the time in a prediction id (UUIDv7), or None for an id that the client chose."""
     try:
         value = uuid.UUID(prediction_id)
     except ValueError:

@@ -20,12 +20,12 @@ class Sidecar(msgspec.Struct, frozen=True):
 
 
 def beside(segment: Path) -> Path:
-    """Return where a segment's profiles lie."""
+    """Return the path of a segment's profiles."""
     return segment.with_name(segment.name + SUFFIX)
 
 
 def write(segment: Path, by_revision: dict[int, bytes]) -> None:
-    """Keep the profiles of a sealed segment."""
+    """Store the profiles of a sealed segment."""
     durable.write(beside(segment), msgspec.msgpack.encode(Sidecar(by_revision)))
 
 

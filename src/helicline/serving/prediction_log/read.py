@@ -1,4 +1,4 @@
-"""What the server reads from the prediction log: one prediction, recent ones, labelled ones."""
+"""Queries of the server on the prediction log: one prediction, recent ones, labelled ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Closed segments -> Parquet, exactly once: the segment's id names the file, the rename is the commit."""
+"""Seals closed segments to Parquet, exactly once: the segment's id names the file, the rename is the commit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OnSealed = Callable[[Path, dict[str, Array]], None]
 
 
 def closed_segments(folder: Path) -> list[Path]:
-    """Return the segments that wait for sealing, the oldest first."""
+    """Return the segments to seal, oldest first."""
     return sorted(folder.glob("*.wal"))
 
 
@@ -60,10 +60,10 @@ def _write(batch: Batch, path: Path) -> None:
         target = sql.literal(str(partial))
         connection.execute(f"COPY (SELECT {selected} FROM batch) TO {target} (FORMAT parquet, COMPRESSION zstd)")
     durable.sync(partial)
-    durable.replace(partial, path)  # the segment goes next: what it holds must be sure here before
+    durable.replace(partial, path)  # the segment is deleted next, so its rows must be durable here first
 
 
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
-    """Return the process's one database: making it costs far more than writing a small file."""
+    """Return the process's single database, because creating one costs far more than writing a small file."""
     return duckdb.connect(config={"threads": 1})

@@ -71,7 +71,7 @@ _decode = msgspec.msgpack.Decoder(Record).decode
 
 
 def framed(record: Record) -> bytes:
-    """Return the bytes of a record as they stand in a segment."""
+    """Return the bytes of a record in a segment: length, checksum, content."""
     payload = _encode(record)
     return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
 
@@ -102,15 +102,15 @@ class SegmentWriter:
         self.waiting_bytes = 0
 
     def append(self, data: bytes) -> None:
-        """Take the bytes of a framed record."""
+        """Buffer the bytes of a framed record."""
         self._parts.append(data)
         self.waiting_bytes += len(data)
 
     def flush(self) -> None:
-        """Hand what is waiting to the operating system: it then survives the death of the process.
+        """Write the buffered records to the operating system, so that they survive the death of the process.
 
         Raises:
-            OSError: the disk is full or gone; what was waiting is dropped so that memory stays bounded.
+            OSError: the disk is full or gone; the buffered records are dropped so that memory stays bounded.
         """
         if not self._parts:
             return
@@ -125,13 +125,13 @@ class SegmentWriter:
         except OSError:
             try:
                 os.ftruncate(self._descriptor, start)
-            except OSError:  # half a record stays at its end: nothing can follow
+            except OSError:  # the file ends with a partial record, so nothing can follow
                 with contextlib.suppress(OSError):
                     self._close()
             raise
 
     def sync(self) -> None:
-        """Make what was flushed survive a power cut.
+        """Make the flushed records durable.
 
         Raises:
             OSError: the disk is full or gone; the segment is closed, since a later sync would not come back to what
@@ -150,7 +150,7 @@ class SegmentWriter:
         make_folder(self._folder)
         self._path = self._folder / f"{self._kind}-{new_prediction_id()}.open"
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        sync(self._folder)  # what is written here later is sure only where its file is
+        sync(self._folder)  # later records are durable only if the name of their file is
 
     @property
     def is_open(self) -> bool:
@@ -178,7 +178,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def close_leftovers(folder: Path) -> int:
-    """Close the segments that a killed process left open; return how many."""
+    """Close the segments that a killed process left open; return their number."""
     leftovers = list(folder.glob("*.open"))
     for path in leftovers:
         path.rename(path.with_suffix(".wal"))

@@ -49,7 +49,7 @@ def fetch(query: str) -> Columns:
 
 @cache
 def database() -> duckdb.DuckDBPyConnection:
-    """Return the process's one database, which keeps nothing: making it takes longer than most queries."""
+    """Return the process's single database, without data, because creating one takes longer than most queries."""
     connection = duckdb.connect()
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     return connection

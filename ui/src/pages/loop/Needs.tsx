@@ -67,8 +67,24 @@ function NeedAction({ need }: { need: Need }) {
       </div>
     );
   }
-  return <Go href={encoded(need.link)}>Look at the guards, then resume or roll back</Go>;
+  const step = need.next_step;
+  if (!step) return <Go href={encoded(need.link)}>Look at it</Go>;
+  const order = { path: step.path, body: step.body, done: `${step.label}: done` };
+  return (
+    <div className="row">
+      <Button size="compact-sm" variant="default" loading={act.isPending} onClick={() => act.mutate(order)}>
+        {step.label}
+      </Button>
+      <Go href={encoded(need.link)}>{LOOK[need.kind] ?? 'Look at it'}</Go>
+    </div>
+  );
 }
+
+const LOOK: Record<string, string> = {
+  rollout: 'Look at the guards, or resume it',
+  turn: 'See where it stopped',
+  revision: 'See the deployment',
+};
 
 function WaiveLink({ turn }: { turn: string }) {
   const { data } = useQuery(ask.turn(turn));

@@ -14,7 +14,8 @@ from helicline.errors import Invalid, NotFound, TooLarge
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.request import Request, Response, non_empty
 from helicline.records.model import ArtifactFile
-from helicline.store.unit import Reader
+from helicline.registry import check_not_frozen
+from helicline.store.unit import Reader, Tx
 from helicline.tracking.artifact import Entry, path_in_store
 from helicline.tracking.checks import checked_path
 
@@ -53,6 +54,7 @@ async def upload(request: Request) -> Any:
     declared = request.header("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
         raise TooLarge("body", int(declared), f"at most {limit} bytes")
+    await request.read(lambda tx: check_not_frozen(tx, path))  # before the bytes are sent
     loop = asyncio.get_running_loop()
     try:
         digest, size = await loop.run_in_executor(
@@ -60,8 +62,14 @@ async def upload(request: Request) -> Any:
         )
     except Invalid as error:
         raise TooLarge(error.field, error.got, error.allowed) from None
-    await request.write(lambda tx: tracking.put_artifact(tx, path, hash=digest, size=size))
+    await request.write(lambda tx: put_unfrozen(tx, path, digest=digest, size=size))
     return Response()
+
+
+def put_unfrozen(tx: Tx, path: str, *, digest: str, size: int) -> None:
+    """Record an artifact. Raises Refused within the files of a registered version."""
+    check_not_frozen(tx, path)
+    tracking.put_artifact(tx, path, hash=digest, size=size)
 
 
 def _pieces(request: Request, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
@@ -159,5 +167,10 @@ async def _list_folder(request: Request, uri: str, path: str) -> Any:
 
 async def delete(request: Request) -> Any:
     path = _path(request)
-    await request.write(lambda tx: tracking.delete_artifacts(tx, path))
+
+    def unit(tx: Tx) -> None:
+        check_not_frozen(tx, path)
+        tracking.delete_artifacts(tx, path)
+
+    await request.write(unit)
     return {}

@@ -12,10 +12,11 @@ from datetime import timedelta
 from typing import Any
 
 from helicline import tracking
-from helicline.protocol.mlflow.artifact.files import find
+from helicline.protocol.mlflow.artifact.files import find, put_unfrozen
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.fields import Fields
 from helicline.protocol.mlflow.request import Request, non_empty
+from helicline.registry import check_not_frozen
 from helicline.settings import Settings
 from helicline.store.blobs import Blobs, BucketBlobs
 from helicline.store.uploads import PartUploads
@@ -49,6 +50,7 @@ def _artifact_path(request: Request) -> str:
 async def create(request: Request) -> Any:
     uploads = _uploads(request, "Multipart upload")
     path, count = _artifact_path(request), request.fields.integer("num_parts", 1) or 0
+    await request.read(lambda tx: check_not_frozen(tx, path))
     upload_id, urls = await asyncio.to_thread(uploads.begin, path, count)
     headers = uploads.blobs.upload_headers
     return {
@@ -69,7 +71,7 @@ async def complete(request: Request) -> Any:
     path, upload_id = _artifact_path(request), request.fields.required("upload_id")
     etags, limit = dict(request.fields.list_of("parts", _etag)), request.settings.max_upload_bytes
     digest, size = await asyncio.to_thread(uploads.finish, upload_id, path, etags, limit=limit)
-    await request.write(lambda tx: tracking.put_artifact(tx, path, hash=digest, size=size))
+    await request.write(lambda tx: put_unfrozen(tx, path, digest=digest, size=size))
     return {}
 
 

@@ -1,4 +1,4 @@
-"""The worker's side of the zygote: ask for a task's process, hear of its end."""
+"""The client of the zygote (note 0007): starts the process of a task, and reports its exit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ START_PATIENCE_S = 120.0
 
 
 class Process:
-    """A task's process, which is not our child: its end is told by the zygote."""
+    """A task's process, a child of the zygote, which reports its exit code."""
 
     def __init__(self) -> None:
         self.pid = 0
@@ -32,7 +32,7 @@ class Process:
         return self.returncode
 
     def wait(self, timeout_s: float) -> int | None:
-        """Return the exit code once it ended within the time, else None."""
+        """Return the exit code, or None where the process does not end within the time."""
         self.ended.wait(timeout_s)
         return self.returncode
 
@@ -53,7 +53,7 @@ class ForkServerClient:
         self._tasks: dict[str, Process] = {}
 
     def start(self, folder: Path, *, environment: dict[str, str], preload: list[str]) -> Process:
-        """Start the task whose order lies in `folder`. Raises Unavailable where no process can be made."""
+        """Start the task whose `order.json` is in `folder`. Raises Unavailable where no process can be started."""
         process = Process()
         request = {"folder": str(folder), "environment": environment, "preload": preload}
         (folder / "log").touch()
@@ -65,7 +65,7 @@ class ForkServerClient:
         return process
 
     def warm(self, modules: Sequence[str]) -> None:
-        """Have modules imported before the first task asks for them."""
+        """Import modules in the zygote before the first task needs them."""
         with self._lock:
             self._ask({"folder": "", "environment": {}, "preload": list(modules)})
 
@@ -112,7 +112,7 @@ class ForkServerClient:
             self._forget(zygote)
 
     def _forget(self, zygote: subprocess.Popen[bytes]) -> None:
-        """The zygote is gone, and with it every task it had: they are ended as killed."""
+        """Record every task of a dead zygote as killed, because its tasks end with it."""
         if self._zygote is zygote:
             self._zygote = None
             for process in self._tasks.values():

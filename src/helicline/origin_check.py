@@ -1,4 +1,4 @@
-"""The origin check of server and gateway: pages of other origins cannot call them.
+"""The origin check of server and gateway: pages of other origins cannot call them; a link may open a page.
 
 A page in a browser can send requests to a loopback address, also under a DNS name that resolves to it. So a
 request is served only under a name of this server, and only if no page of another origin has sent it. Browsers send

@@ -1,4 +1,4 @@
-"""The facts behind a rollout's decision: what the gateway counted, and what feedback said, stage by stage."""
+"""The evidence for a rollout's decision: counts of the gateways and values of feedback, for each stage."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _arm(counts: list[VariantCounts]) -> Arm:
 
 
 def read_guards(home: Path, rollout: Rollout, stages: list[Stage], *, label: str) -> list[GuardReading]:
-    """Return every guard's reading on the evidence so far."""
+    """Return the reading of each guard on the evidence so far."""
     if not rollout.plan.guards:
         return []
     alpha = rollout.plan.alpha / len(rollout.plan.guards)
@@ -59,7 +59,7 @@ def _with_feedback(home: Path, rollout: Rollout, guard: Guard, *, stages: list[S
     rows = predictions.labelled(home, rollout.deployment, since=rollout.created_at, label=name)
     values = _values(guard, rows)
     usable = (rows["rollout"] == rollout.number) & np.isfinite(values)
-    return [_stage_with(stage, rows, values, usable) for stage in stages]
+    return [_stage_with(stage, rows, values=values, usable=usable) for stage in stages]
 
 
 def _values(guard: Guard, rows: dict[str, Any]) -> Any:
@@ -75,7 +75,7 @@ def _number(text: str) -> float:
         return {"true": 1.0, "false": 0.0}.get(text.lower(), float("nan"))
 
 
-def _stage_with(stage: Stage, rows: dict[str, Any], values: Any, usable: Any) -> Stage:
+def _stage_with(stage: Stage, rows: dict[str, Any], *, values: Any, usable: Any) -> Stage:
     in_stage = usable & (rows["stage"] == stage.index)
     arms = {
         arm: _moments(counts, values[in_stage & (rows["variant"] == arm)])

@@ -1,4 +1,4 @@
-"""Monitors at work: gather a window's evidence, judge it, keep it, and open or close its alert."""
+"""Windows of monitors: read the evidence, judge it, record the window, open or close the alert."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RANK: dict[str, int] = {"ok": 0, "info": 1, "warning": 2, "critical": 3}
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """What a monitor looks at: the revision that serves, since when, and its drift reference."""
+    """The subject of a monitor: the revision that serves, since when, and its drift reference."""
 
     deployment: Deployment
     revision: Revision
@@ -39,7 +39,7 @@ def due(tx: Reader) -> list[Monitor]:
 
 
 def label_of(tx: Reader, deployment: str) -> str:
-    """Return the name of the feedback that holds the truth for a deployment."""
+    """Return the name of the feedback that is the label of a deployment."""
     loop = loops.of_deployment(tx, deployment)
     return loop.spec.label if loop else "label"
 
@@ -55,14 +55,14 @@ def subject_of(tx: Reader, name: str) -> Subject | None:
 
 
 def look(context: Context, monitor: Monitor) -> int:
-    """Judge the monitor's newest window; return 1 if it was kept, 0 if something changed meanwhile."""
+    """Judge and record the monitor's newest window; return 1, or 0 if something changed meanwhile."""
     now = context.store.clock.now()
     subject = context.store.read(lambda tx: subject_of(tx, monitor.deployment))
-    return record(context, monitor, subject, _judged(context, monitor, subject, now) if subject else None)
+    return record(context, monitor, subject, window=_judged(context, monitor, subject, now=now) if subject else None)
 
 
-def record(context: Context, monitor: Monitor, subject: Subject | None, window: Window | None) -> int:
-    """Keep a window; return 0 where the monitor, or what serves, changed since its evidence was read."""
+def record(context: Context, monitor: Monitor, subject: Subject | None, *, window: Window | None) -> int:
+    """Record a window; return 0 where the monitor, or the revision that serves, changed since its evidence was read."""
     try:
         context.store.write(lambda tx: _keep(tx, monitor, subject, window), actor="helicline")
     except Stale:
@@ -119,11 +119,11 @@ def latest_windows(tx: Reader, deployment: str, monitor: str, *, limit: int) -> 
     )
 
 
-def _judged(context: Context, monitor: Monitor, subject: Subject, now: datetime) -> Window:
+def _judged(context: Context, monitor: Monitor, subject: Subject, *, now: datetime) -> Window:
     if monitor.spec.kind == "performance":
-        count, start, findings = _performance(context, monitor, subject, now)
+        count, start, findings = _performance(context, monitor, subject, now=now)
     else:
-        count, start, findings = _distribution(context, monitor, subject, now)
+        count, start, findings = _distribution(context, monitor, subject, now=now)
     enough = count >= monitor.spec.min_rows
     severity: Severity = "insufficient_data"
     if enough:
@@ -151,7 +151,7 @@ def _starts(monitor: Monitor, subject: Subject, now: datetime) -> list[datetime]
 
 
 def _distribution(
-    context: Context, monitor: Monitor, subject: Subject, now: datetime
+    context: Context, monitor: Monitor, subject: Subject, *, now: datetime
 ) -> tuple[int, datetime, list[Finding]]:
     reference = _reference(context, subject)
     profile, start = Profile(), now
@@ -175,7 +175,7 @@ def _reference(context: Context, subject: Subject) -> Profile | None:
 
 
 def _performance(
-    context: Context, monitor: Monitor, subject: Subject, now: datetime
+    context: Context, monitor: Monitor, subject: Subject, *, now: datetime
 ) -> tuple[int, datetime, list[Finding]]:
     label = context.store.read(lambda tx: label_of(tx, monitor.deployment))
     rows = predictions.labelled(context.home, monitor.deployment, since=subject.since, until=now, label=label)
