@@ -62,18 +62,44 @@ def settled(page: Page, text: str) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_shows_its_data_and_axe_finds_nothing_serious_in_either_scheme(
+def test_a_page_shows_its_data_and_axe_finds_nothing_serious_at_any_width_or_scheme(
     path: str, waived: World, ui: Opened
 ) -> None:
     page = ui.go(address(path, waived))
     settled(page, PAGES[path])
-    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_count(1)
+    expect(page).to_have_title(re.compile(rf"^{re.escape(heading.inner_text())} · (.+ · )?Helicline$"))
     page.evaluate(AXE.read_text())
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-        expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
-        serious = broken_rules(page)
-        assert serious == [], f"{scheme}: {json.dumps(serious, indent=1)}"
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert cut_off(page) == [], f"at {width} px"
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
+            serious = broken_rules(page)
+            assert serious == [], f"{scheme} at {width} px: {json.dumps(serious, indent=1)}"
+
+
+CUT_OFF = """() => {
+  const isScroller = (node) => /(auto|scroll)/.test(getComputedStyle(node).overflowX);
+  const scrolls = (node) => node && (isScroller(node) || scrolls(node.parentElement));
+  const width = document.documentElement.clientWidth;
+  return [...document.querySelectorAll('main *, header *, nav *')]
+    .filter((node) => node.checkVisibility() && getComputedStyle(node).position !== 'fixed')
+    .filter((node) => !node.closest('.hidden, [aria-hidden=true]') && !scrolls(node.parentElement))
+    .filter((node) => {
+      const box = node.getBoundingClientRect();
+      return box.width > 1 && (box.right > width + 1 || box.left < -1);
+    })
+    .map((node) => `${node.tagName} ${node.className.baseVal ?? node.className}: ${node.textContent.slice(0, 60)}`)
+    .slice(0, 5);
+}"""
+
+
+def cut_off(page: Page) -> list[str]:
+    """Return the first elements that reach over the edge of the window and that no scrolling brings into view."""
+    return page.evaluate(CUT_OFF)  # type: ignore[no-any-return]
 
 
 def broken_rules(page: Page) -> list[dict[str, Any]]:

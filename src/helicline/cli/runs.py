@@ -17,6 +17,7 @@ from helicline.sdk import runs
 from helicline.sdk.client import Client
 
 DEFAULT_LIMIT = 20
+LONG_COLUMNS = ("name", "metrics")
 MAX_KEY_WIDTH = 24
 MIN_PREFIX_LENGTH, HEX = 4, frozenset("0123456789abcdef")
 app = App(name="runs", help="Tracked runs.")
@@ -54,7 +55,7 @@ def list_runs(
         as_json(matching)
         return
     rows = [(run.run_id[:12], run.name, run.status, _metrics(run, 4), ago(run.start_time)) for run in matching]
-    table("", ("run", "name", "status", "metrics", "began"), rows, empty="No runs yet.")
+    table("", ("run", "name", "status", "metrics", "began"), rows, empty="No runs yet.", shortened=LONG_COLUMNS)
 
 
 def _save(selection: runs.Runs, to: str) -> Path:

@@ -17,6 +17,7 @@ COLOURS = {
     "ROLLED_BACK": "yellow", "REJECTED": "yellow", "FAILED": "red", "firing": "red", "resolved": "green",
     "CACHED": "cyan", "FINISHED": "green", "critical": "red", "warning": "yellow", "ok": "green",
 }  # fmt: skip
+MIN_WIDTH = 8  # of a column that is shortened
 
 
 def connect() -> Client:
@@ -34,23 +35,45 @@ def coloured(text: str) -> str:
     return f"[{COLOURS[text]}]{text}[/]" if text in COLOURS else text
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "") -> None:
-    """Print rows below their headings, or `empty` where there are none."""
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "", shortened: Sequence[str] = ()
+) -> None:
+    """Print rows below their headings, or `empty` where there are none.
+
+    Where columns are `shortened`, each row takes one line of the terminal: only these columns lose their end.
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    lines = list(rows)
+    lines = [["" if cell is None else str(cell) for cell in line] for line in rows]
+    console = Console()
     if not lines and empty:
-        Console().print(escape(empty))
+        console.print(escape(empty))
         return
     grid = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    widths = _widths(columns, lines, shortened, room=console.width)
     for column in columns:
-        grid.add_column(column, overflow="fold")
+        width = widths.get(column)
+        grid.add_column(column, overflow="ellipsis" if width else "fold", no_wrap=bool(width), max_width=width)
     for line in lines:
-        cells = ["" if cell is None else str(cell) for cell in line]
-        grid.add_row(*[coloured(cell) if cell in COLOURS else escape(cell) for cell in cells])
-    Console().print(grid)
+        grid.add_row(*[coloured(cell) if cell in COLOURS else escape(cell) for cell in line])
+    console.print(grid)
+
+
+def _widths(
+    columns: Sequence[str], lines: Sequence[Sequence[str]], shortened: Sequence[str], *, room: int
+) -> dict[str, int]:
+    """Return the width of each shortened column: its share of what the other columns leave of a terminal's line."""
+    longest = {
+        column: max([len(column), *(len(line[index]) for line in lines)]) for index, column in enumerate(columns)
+    }
+    free = room - 2 * (len(columns) - 1) - sum(longest[column] for column in columns if column not in shortened)
+    widths = {}
+    for count, column in enumerate(sorted(shortened, key=longest.__getitem__)):  # what a short one leaves, a long uses
+        widths[column] = max(MIN_WIDTH, min(longest[column], free // (len(shortened) - count)))
+        free -= widths[column]
+    return widths
 
 
 def say(text: str) -> None:

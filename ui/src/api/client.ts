@@ -1,4 +1,5 @@
 /** HTTP to our own API, with its problem documents as errors. */
+import { recordAnswer } from './answering';
 
 export class Problem extends Error {
   readonly status: number;
@@ -33,8 +34,10 @@ async function call(path: string, init: RequestInit): Promise<Response> {
     response = await fetch(path, init);
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    recordAnswer(false);
     throw new Problem(0, 'unreachable', 'The server does not answer.', 'Is it running? Start it with: hl up');
   }
+  recordAnswer(true);
   if (!response.ok) throw await problemOf(response);
   return response;
 }

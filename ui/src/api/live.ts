@@ -1,6 +1,7 @@
 /** One stream of changes per tab; while it is down, everything shown is asked for again every five seconds. */
 import type { QueryClient } from '@tanstack/react-query';
 import { useSyncExternalStore } from 'react';
+import { recordAnswer } from './answering';
 
 /** Which kinds of queries a change of a noun makes stale. */
 const STALE: Record<string, string[]> = {
@@ -68,6 +69,7 @@ export function listen(client: QueryClient): void {
   const connect = () => {
     const source = new EventSource('/api/v1/stream');
     source.onopen = () => {
+      recordAnswer(true);
       if (wasOpen) void client.invalidateQueries(); // changes may have passed while we were away
       wasOpen = true;
       tell(true);

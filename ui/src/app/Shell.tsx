@@ -1,9 +1,12 @@
-import { Outlet } from '@tanstack/react-router';
-import { lazy, Suspense, useState } from 'react';
+import { Outlet, useLocation } from '@tanstack/react-router';
+import { lazy, Suspense, useLayoutEffect, useState } from 'react';
+import { ConnectionNotice } from './ConnectionNotice';
+import { crumbsOf } from './crumbs';
 import { useShortcuts } from './keys';
 import { Rail } from './Rail';
 import css from './shell.module.css';
 import { TopBar } from './TopBar';
+import { titleOf } from './title';
 
 const Palette = lazy(() => import('./Palette'));
 const KeySheet = lazy(() => import('./KeySheet'));
@@ -11,6 +14,10 @@ const KeySheet = lazy(() => import('./KeySheet'));
 export function Shell() {
   const [palette, setPalette] = useState(false);
   const [sheet, setSheet] = useState(false);
+  const { pathname } = useLocation();
+  useLayoutEffect(() => {
+    document.title = titleOf(crumbsOf(pathname).at(-1)?.name ?? '', pathname);
+  }, [pathname]);
   useShortcuts({ openPalette: () => setPalette(true), openSheet: () => setSheet(true) });
   return (
     <div className={css.shell}>
@@ -21,6 +28,7 @@ export function Shell() {
       <div className={css.column}>
         <TopBar onSearch={() => setPalette(true)} onKeys={() => setSheet(true)} />
         <main id="main" tabIndex={-1} className={css.main}>
+          <ConnectionNotice />
           <Outlet />
         </main>
       </div>

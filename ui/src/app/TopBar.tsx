@@ -4,6 +4,7 @@ import { useLocation } from '@tanstack/react-router';
 import { useState } from 'react';
 import * as ask from '../api/queries';
 import type { Need } from '../api/types';
+import { briefOf } from '../parts/brief';
 import { Go } from '../parts/Go';
 import { Icon, type IconName } from '../parts/Icon';
 import { State } from '../parts/State';
@@ -51,7 +52,7 @@ export function TopBar({ onSearch, onKeys }: { onSearch: () => void; onKeys: () 
         </ol>
       </nav>
       <div className={css.tools}>
-        <button type="button" className={css.search} onClick={onSearch}>
+        <button type="button" className={css.search} onClick={onSearch} aria-label="Search or go to">
           <Icon name="search" />
           <span>Search or go to</span>
           <kbd>Ctrl K</kbd>
@@ -121,7 +122,7 @@ function NeedLink({ need, onClick }: { need: Need; onClick: () => void }) {
       <span>
         <State state={state} word={word} plain />
       </span>
-      <span>{need.sentence}</span>
+      <span>{briefOf(need.sentence)}</span>
     </Go>
   );
 }

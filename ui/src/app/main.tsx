@@ -38,10 +38,12 @@ import { theme } from './theme';
 const client = new QueryClient({
   defaultOptions: {
     queries: {
+      networkMode: 'always', // the server may run on this machine
       staleTime: 2000,
       refetchInterval: pollInterval,
       retry: (count, error) => !(error instanceof Problem && error.status >= 400 && error.status < 500) && count < 2,
     },
+    mutations: { networkMode: 'always' },
   },
 });
 const schemes = localStorageColorSchemeManager({ key: 'helicline.scheme' });

@@ -1,8 +1,9 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter } from '@tanstack/react-router';
 import { Broken, Missing } from '../pages/Missing';
 import { compareSearch, runSearch } from '../pages/run/search';
 import { runsSearch } from '../pages/runs/search';
-import { Waiting } from '../parts/Asked';
+import { PageWaiting } from '../parts/PageOf';
+import { lazyPage } from './lazyPage';
 import { Shell } from './Shell';
 
 const root = createRootRoute({ component: Shell, notFoundComponent: Missing, errorComponent: Broken });
@@ -35,105 +36,105 @@ const search = (given: Record<string, unknown>): Search => ({
   path: asText(given.path),
 });
 
-const page = <P extends string>(path: P, component: ReturnType<typeof lazyRouteComponent>) =>
+const page = <P extends string>(path: P, component: ReturnType<typeof lazyPage>) =>
   createRoute({ getParentRoute: () => root, path, validateSearch: search, component });
 
 const routes = [
   page(
     '/',
-    lazyRouteComponent(() => import('../pages/LoopPage')),
+    lazyPage(() => import('../pages/LoopPage')),
   ),
   page(
     '/turns',
-    lazyRouteComponent(() => import('../pages/turns/TurnsPage')),
+    lazyPage(() => import('../pages/turns/TurnsPage')),
   ),
   page(
     '/turns/$id',
-    lazyRouteComponent(() => import('../pages/turns/TurnPage')),
+    lazyPage(() => import('../pages/turns/TurnPage')),
   ),
   createRoute({
     getParentRoute: () => root,
     path: '/runs',
     validateSearch: runsSearch,
-    component: lazyRouteComponent(() => import('../pages/runs/RunsPage')),
+    component: lazyPage(() => import('../pages/runs/RunsPage')),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/runs/latest',
     validateSearch: runsSearch,
-    component: lazyRouteComponent(() => import('../pages/runs/LatestPage')),
+    component: lazyPage(() => import('../pages/runs/LatestPage')),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/runs/compare',
     validateSearch: compareSearch,
-    component: lazyRouteComponent(() => import('../pages/compare/ComparePage')),
+    component: lazyPage(() => import('../pages/compare/ComparePage')),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/runs/$id',
     validateSearch: runSearch,
-    component: lazyRouteComponent(() => import('../pages/run/RunPage')),
+    component: lazyPage(() => import('../pages/run/RunPage')),
   }),
   page(
     '/pipelines',
-    lazyRouteComponent(() => import('../pages/pipelines/PipelinesPage')),
+    lazyPage(() => import('../pages/pipelines/PipelinesPage')),
   ),
   page(
     '/pipeline-runs/$id',
-    lazyRouteComponent(() => import('../pages/pipelines/PipelineRunPage')),
+    lazyPage(() => import('../pages/pipelines/PipelineRunPage')),
   ),
   page(
     '/models',
-    lazyRouteComponent(() => import('../pages/models/ModelsPage')),
+    lazyPage(() => import('../pages/models/ModelsPage')),
   ),
   page(
     '/models/$name',
-    lazyRouteComponent(() => import('../pages/models/ModelPage')),
+    lazyPage(() => import('../pages/models/ModelPage')),
   ),
   page(
     '/models/$name/diff',
-    lazyRouteComponent(() => import('../pages/models/DiffPage')),
+    lazyPage(() => import('../pages/models/DiffPage')),
   ),
   page(
     '/models/$name/$number',
-    lazyRouteComponent(() => import('../pages/models/VersionPage')),
+    lazyPage(() => import('../pages/models/VersionPage')),
   ),
   page(
     '/deployments',
-    lazyRouteComponent(() => import('../pages/deployments/DeploymentsPage')),
+    lazyPage(() => import('../pages/deployments/DeploymentsPage')),
   ),
   page(
     '/deployments/$name',
-    lazyRouteComponent(() => import('../pages/deployments/DeploymentPage')),
+    lazyPage(() => import('../pages/deployments/DeploymentPage')),
   ),
   page(
     '/monitors',
-    lazyRouteComponent(() => import('../pages/monitors/MonitorsPage')),
+    lazyPage(() => import('../pages/monitors/MonitorsPage')),
   ),
   page(
     '/alerts',
-    lazyRouteComponent(() => import('../pages/monitors/AlertsPage')),
+    lazyPage(() => import('../pages/monitors/AlertsPage')),
   ),
   page(
     '/alerts/$id',
-    lazyRouteComponent(() => import('../pages/monitors/AlertPage')),
+    lazyPage(() => import('../pages/monitors/AlertPage')),
   ),
   page(
     '/data',
-    lazyRouteComponent(() => import('../pages/data/DatasetsPage')),
+    lazyPage(() => import('../pages/data/DatasetsPage')),
   ),
   page(
     '/data/$name',
-    lazyRouteComponent(() => import('../pages/data/DatasetPage')),
+    lazyPage(() => import('../pages/data/DatasetPage')),
   ),
   page(
     '/why/$id',
-    lazyRouteComponent(() => import('../pages/WhyPage')),
+    lazyPage(() => import('../pages/WhyPage')),
   ),
   page(
     '/audit',
-    lazyRouteComponent(() => import('../pages/AuditPage')),
+    lazyPage(() => import('../pages/AuditPage')),
   ),
 ] as const;
 
@@ -141,7 +142,7 @@ export const router = createRouter({
   routeTree: root.addChildren(routes),
   defaultPreload: false,
   scrollRestoration: true,
-  defaultPendingComponent: Waiting,
+  defaultPendingComponent: PageWaiting,
 });
 
 declare module '@tanstack/react-router' {

@@ -24,7 +24,7 @@ export function headlineOf(status: Status): [headline: string, sentence: string]
   const turning = status.stations.find((one) => one.name === 'Retrain')?.moving ?? 0;
   const moving = status.stations.some((one) => one.moving > 0);
   if (status.needs.length)
-    return [`${status.needs.length} for you`, turning ? 'and the loop is turning' : 'see on the right'];
+    return [`${status.needs.length} for you`, turning ? 'and the loop is turning' : 'listed under Needs you'];
   if (turning) return ['Turning', `${counted(turning, 'turn')} under way`];
   if (moving) return ['Moving', 'a rollout is under way'];
   const filled = status.stations.some((one) => one.count > 0);
@@ -40,8 +40,11 @@ export default function LoopPage() {
         title="The loop"
         sentence="Data becomes a model, the model serves, serving is watched, and what is seen there begins the next turn."
       />
-      <div className="two">
-        <div className="stack">
+      <div className={css.board}>
+        <div className={css.inbox}>
+          <Asked of={status}>{(found) => <Needs needs={found.needs} />}</Asked>
+        </div>
+        <div className={`stack ${css.circle}`}>
           <Panel label="Stations of the loop">
             <Asked of={status} lines={12}>
               {(found) => {
@@ -64,7 +67,6 @@ export default function LoopPage() {
           </Panel>
         </div>
         <div className="stack">
-          <Asked of={status}>{(found) => <Needs needs={found.needs} />}</Asked>
           <NewestRun />
           <Serving status={status.data} />
         </div>

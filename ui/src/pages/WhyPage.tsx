@@ -4,10 +4,10 @@ import type { ReactNode } from 'react';
 import * as ask from '../api/queries';
 import type { Answer } from '../api/types';
 import { at } from '../app/paths';
-import { Asked } from '../parts/Asked';
 import { Id } from '../parts/Code';
 import { moment, num } from '../parts/format';
 import { Go } from '../parts/Go';
+import { PageOf } from '../parts/PageOf';
 import { PageHead, Panel } from '../parts/Panel';
 import models from './models/models.module.css';
 import { Verdicts } from './models/Verdicts';
@@ -17,42 +17,46 @@ export default function WhyPage() {
   const { id } = useParams({ from: '/why/$id' });
   const answer = useQuery({ ...ask.why(id), refetchInterval: false });
   return (
+    <PageOf query={answer} kind="Prediction" name={id}>
+      {(found) => <Whole id={id} found={found} />}
+    </PageOf>
+  );
+}
+
+function Whole({ id, found }: { id: string; found: Answer }) {
+  return (
     <>
       <PageHead
         kicker="Why this prediction"
         title={<span className="mono">{id}</span>}
         sentence="All that stands behind one answer, from the request back to the rows, the code and the people."
       />
-      <Asked of={answer} lines={10}>
-        {(found) => (
-          <div className="two">
-            <Panel title="The walk back">
-              <ol className={models.lineage}>
-                {walk(found).map(([name, value]) => (
-                  <li key={name}>
-                    <span>{name}</span>
-                    <span>{value}</span>
-                  </li>
-                ))}
-              </ol>
+      <div className="two">
+        <Panel title="The walk back">
+          <ol className={models.lineage}>
+            {walk(found).map(([name, value]) => (
+              <li key={name}>
+                <span>{name}</span>
+                <span>{value}</span>
+              </li>
+            ))}
+          </ol>
+        </Panel>
+        <div className="stack">
+          {found.report && (
+            <Panel title="What its gate said" flush>
+              <Verdicts report={found.report} />
             </Panel>
-            <div className="stack">
-              {found.report && (
-                <Panel title="What its gate said" flush>
-                  <Verdicts report={found.report} />
-                </Panel>
-              )}
-              <Panel title="What it was asked">
-                <p className="mono soft" style={{ overflowWrap: 'anywhere' }}>
-                  {Object.entries(found.prediction.features ?? {})
-                    .map(([key, value]) => `${key} ${value}`)
-                    .join(', ')}
-                </p>
-              </Panel>
-            </div>
-          </div>
-        )}
-      </Asked>
+          )}
+          <Panel title="What it was asked">
+            <p className="mono soft" style={{ overflowWrap: 'anywhere' }}>
+              {Object.entries(found.prediction.features ?? {})
+                .map(([key, value]) => `${key} ${value}`)
+                .join(', ')}
+            </p>
+          </Panel>
+        </div>
+      </div>
     </>
   );
 }

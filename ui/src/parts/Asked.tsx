@@ -3,6 +3,7 @@ import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { Problem } from '../api/client';
 import { Code } from './Code';
+import { Long } from './Long';
 import css from './parts.module.css';
 
 /** What a query found, or its skeleton, or its problem; `empty` stands in for a list without items. */
@@ -40,7 +41,9 @@ export function ProblemBox({ error }: { error: unknown }) {
   const hint = error instanceof Problem ? error.hint : '';
   return (
     <div role="alert" className={css.problem}>
-      <strong>{error instanceof Error ? error.message : String(error)}</strong>
+      <strong>
+        <Long text={error instanceof Error ? error.message : String(error)} />
+      </strong>
       {hint && <p className="soft">{hint}</p>}
     </div>
   );

@@ -1,4 +1,5 @@
-import type { ReactNode } from 'react';
+import { type ReactNode, useEffect, useRef, useState } from 'react';
+import { titleOf } from '../app/title';
 import css from './parts.module.css';
 
 interface PanelProps {
@@ -18,8 +19,29 @@ export function Panel({ title, aside, flush = false, children, label }: PanelPro
           {aside && <div className="row">{aside}</div>}
         </header>
       )}
-      <div className={`${css.panelBody} ${flush ? css.flush : ''}`}>{children}</div>
+      {flush ? <Scroller>{children}</Scroller> : <div className={css.panelBody}>{children}</div>}
     </section>
+  );
+}
+
+/** A body as wide as its panel; where its content is wider, the keyboard reaches it and scrolls it. */
+function Scroller({ children }: { children: ReactNode }) {
+  const body = useRef<HTMLDivElement>(null);
+  const [scrolls, setScrolls] = useState(false);
+  useEffect(() => {
+    const node = body.current;
+    if (!node) return;
+    const measure = () => setScrolls(node.scrollWidth > node.clientWidth);
+    const observer = new ResizeObserver(measure);
+    observer.observe(node);
+    for (const child of node.children) observer.observe(child);
+    return () => observer.disconnect();
+  });
+  const focusable = scrolls ? { tabIndex: 0, role: 'group', 'aria-label': 'Scrolls sideways' } : {};
+  return (
+    <div ref={body} className={`${css.panelBody} ${css.flush}`} {...focusable}>
+      {children}
+    </div>
   );
 }
 
@@ -31,14 +53,18 @@ interface PageHeadProps {
   actions?: ReactNode;
 }
 
-/** The head of every page: its one h1, what it is about in a sentence, and what can be done. */
+/** The head of every page: its one h1, which names the browser's tab too, what it is about in a sentence, and what can be done. */
 export function PageHead({ kicker, title, sentence, marks, actions }: PageHeadProps) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    document.title = titleOf(heading.current?.textContent ?? '', location.pathname);
+  });
   return (
     <header className={css.pageHead}>
       <div style={{ minWidth: 0 }}>
         {kicker && <span className={css.kicker}>{kicker}</span>}
         <div className="row">
-          <h1>{title}</h1>
+          <h1 ref={heading}>{title}</h1>
           {marks}
         </div>
         {sentence && <p className={css.sentence}>{sentence}</p>}

@@ -8,6 +8,7 @@ import { Asked } from '../../parts/Asked';
 import { Code } from '../../parts/Code';
 import { bytes, counted, num } from '../../parts/format';
 import { Go } from '../../parts/Go';
+import { PageOf } from '../../parts/PageOf';
 import { PageHead, Panel } from '../../parts/Panel';
 import { AliasPill } from '../../parts/State';
 import { Table } from '../../parts/Table';
@@ -19,9 +20,9 @@ export default function DatasetPage() {
   const { name } = useParams({ from: '/data/$name' });
   const versions = useQuery(ask.datasetVersions(name));
   return (
-    <Asked of={versions} lines={10}>
+    <PageOf query={versions} kind="Dataset" name={name}>
       {(found) => <Whole name={name} versions={found} />}
-    </Asked>
+    </PageOf>
   );
 }
 

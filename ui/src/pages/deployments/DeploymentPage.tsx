@@ -3,8 +3,10 @@ import { useParams } from '@tanstack/react-router';
 import * as ask from '../../api/queries';
 import type { DeploymentDetail } from '../../api/types';
 import { at } from '../../app/paths';
-import { Asked, Empty } from '../../parts/Asked';
+import { Empty } from '../../parts/Asked';
 import { Go } from '../../parts/Go';
+import { Long } from '../../parts/Long';
+import { PageOf } from '../../parts/PageOf';
 import { PageHead, Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
 import { Table } from '../../parts/Table';
@@ -22,9 +24,9 @@ export default function DeploymentPage() {
   const { name } = useParams({ from: '/deployments/$name' });
   const deployment = useQuery({ ...ask.deployment(name), refetchInterval: LIVE_MS });
   return (
-    <Asked of={deployment} lines={12}>
+    <PageOf query={deployment} kind="Deployment" name={name}>
       {(found) => <Whole detail={found} />}
-    </Asked>
+    </PageOf>
   );
 }
 
@@ -73,7 +75,7 @@ function Whole({ detail }: { detail: DeploymentDetail }) {
             {shown ? <Steps rollout={shown} /> : <Empty title="No rollout yet" />}
             {shown?.reason && (
               <p className="soft" style={{ padding: '10px 14px' }}>
-                {shown.reason}
+                <Long text={shown.reason} />
               </p>
             )}
           </Panel>
@@ -90,7 +92,14 @@ function Whole({ detail }: { detail: DeploymentDetail }) {
                   columns={[
                     { name: 'Rollout', cell: (one) => `${deployment.name}#${one.number}` },
                     { name: 'State', cell: (one) => <State state={one.state} /> },
-                    { name: 'Why', cell: (one) => <span className="soft">{one.reason}</span> },
+                    {
+                      name: 'Why',
+                      cell: (one) => (
+                        <span className="soft">
+                          <Long text={one.reason} />
+                        </span>
+                      ),
+                    },
                     { name: 'Began', num: true, cell: (one) => <Ago at={one.created_at} /> },
                   ]}
                 />
@@ -127,7 +136,14 @@ function Revisions({ detail }: { detail: DeploymentDetail }) {
         },
         { name: 'State', cell: (one) => <State state={one.state} /> },
         { name: 'Role', cell: (one) => <span className="nowrap">{role(one.number)}</span> },
-        { name: 'How', cell: (one) => <span className="soft">{one.reason}</span> },
+        {
+          name: 'How',
+          cell: (one) => (
+            <span className="soft">
+              <Long text={one.reason} />
+            </span>
+          ),
+        },
       ]}
     />
   );

@@ -14,7 +14,15 @@ export function Steps({ rollout }: { rollout: Rollout }) {
       {rollout.plan.steps.map((plan, index) => {
         const record = done.get(index);
         const current = !over && index === rollout.step;
-        const word = current ? 'Now' : record ? 'Done' : over ? 'Not reached' : 'To come';
+        const word = current
+          ? 'Now'
+          : record
+            ? 'Done'
+            : over
+              ? rollout.state === 'SUCCEEDED'
+                ? 'Skipped'
+                : 'Not reached'
+              : 'To come';
         return (
           // biome-ignore lint/suspicious/noArrayIndexKey: steps are fixed by the plan
           <li key={index} className={css.step} data-current={current} data-reached={record !== undefined}>

@@ -8,6 +8,7 @@ import { NEED_STATE } from '../../app/TopBar';
 import { useAct } from '../../parts/act';
 import { Go } from '../../parts/Go';
 import { Icon } from '../../parts/Icon';
+import { Long } from '../../parts/Long';
 import { Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
 import { Decide } from '../models/Decide';
@@ -43,7 +44,9 @@ function NeedRow({ need }: { need: Need }) {
           {need.kind === 'approval' ? need.link.replace('/models/', '') : need.id}
         </Go>
       </div>
-      <p>{need.sentence}</p>
+      <p>
+        <Long text={need.sentence} />
+      </p>
       <NeedAction need={need} />
     </li>
   );

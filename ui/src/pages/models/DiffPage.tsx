@@ -8,6 +8,7 @@ import { Asked } from '../../parts/Asked';
 import { FileChanges } from '../../parts/FileChanges';
 import { counted, num, signed } from '../../parts/format';
 import { Go } from '../../parts/Go';
+import { PageOf } from '../../parts/PageOf';
 import { PageHead, Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
 import { Table } from '../../parts/Table';
@@ -17,6 +18,15 @@ const WORDS: Record<string, string> = { added: 'new', removed: 'gone', changed: 
 
 export default function DiffPage() {
   const { name } = useParams({ from: '/models/$name/diff' });
+  const model = useQuery(ask.model(name));
+  return (
+    <PageOf query={model} kind="Model" name={name}>
+      {() => <Whole name={name} />}
+    </PageOf>
+  );
+}
+
+function Whole({ name }: { name: string }) {
   const search = useSearch({ from: '/models/$name/diff' });
   const navigate = useNavigate({ from: '/models/$name/diff' });
   const versions = useQuery(ask.versions(name));

@@ -1,11 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import * as ask from '../../api/queries';
-import type { DeploymentDetail, PromotionRequest, VersionDetail } from '../../api/types';
+import type { DeploymentDetail, ModelDetail, PromotionRequest, VersionDetail } from '../../api/types';
 import { at } from '../../app/paths';
 import { Asked } from '../../parts/Asked';
 import { num, percent } from '../../parts/format';
 import { Go } from '../../parts/Go';
+import { PageOf } from '../../parts/PageOf';
 import { PageHead, Panel } from '../../parts/Panel';
 import { AliasPill, State } from '../../parts/State';
 import { Table } from '../../parts/Table';
@@ -17,8 +18,16 @@ import { Usage } from './Usage';
 
 export default function ModelPage() {
   const { name } = useParams({ from: '/models/$name' });
-  const versions = useQuery(ask.versions(name));
   const model = useQuery(ask.model(name));
+  return (
+    <PageOf query={model} kind="Model" name={name}>
+      {(detail) => <Whole name={name} detail={detail} />}
+    </PageOf>
+  );
+}
+
+function Whole({ name, detail }: { name: string; detail: ModelDetail }) {
+  const versions = useQuery(ask.versions(name));
   const { data: deployments = [] } = useQuery({ ...ask.deployments(), refetchInterval: 5000 });
   return (
     <>
@@ -26,7 +35,7 @@ export default function ModelPage() {
         kicker="Model"
         title={name}
         sentence={
-          model.data?.model.description || 'Its versions, newest first: verdicts, aliases, and the traffic each takes.'
+          detail.model.description || 'Its versions, newest first: verdicts, aliases, and the traffic each takes.'
         }
         actions={
           (versions.data?.length ?? 0) > 1 && (
@@ -40,12 +49,10 @@ export default function ModelPage() {
         </Panel>
         <div className="halves">
           <Panel title="Aliases">
-            <Asked of={model}>
-              {(found) => <Pointers of={found} versions={(versions.data ?? []).map((one) => one.version.number)} />}
-            </Asked>
+            <Pointers of={detail} versions={(versions.data ?? []).map((one) => one.version.number)} />
           </Panel>
           <Panel title="Requests to promote">
-            <Asked of={model}>{(found) => <Requests requests={found.requests} />}</Asked>
+            <Requests requests={detail.requests} />
           </Panel>
         </div>
         <Panel title="Use it">

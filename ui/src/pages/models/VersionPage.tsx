@@ -4,10 +4,11 @@ import { useEffect } from 'react';
 import * as ask from '../../api/queries';
 import type { VersionDetail } from '../../api/types';
 import { at } from '../../app/paths';
-import { Asked, Empty } from '../../parts/Asked';
+import { Empty } from '../../parts/Asked';
 import { Copy } from '../../parts/Code';
 import { bytes, counted } from '../../parts/format';
 import { Go } from '../../parts/Go';
+import { PageOf } from '../../parts/PageOf';
 import { Facts, PageHead, Panel } from '../../parts/Panel';
 import { AliasPill, State } from '../../parts/State';
 import { Table } from '../../parts/Table';
@@ -26,9 +27,9 @@ export default function VersionPage() {
   const { name, number } = useParams({ from: '/models/$name/$number' });
   const version = useQuery(ask.version(name, number));
   return (
-    <Asked of={version} lines={12}>
+    <PageOf query={version} kind="Version" name={`${name}/${number}`}>
       {(found) => <Whole of={found} />}
-    </Asked>
+    </PageOf>
   );
 }
 

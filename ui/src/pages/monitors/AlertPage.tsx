@@ -6,10 +6,10 @@ import { seg } from '../../api/client';
 import * as ask from '../../api/queries';
 import type { Alert, Finding } from '../../api/types';
 import { at } from '../../app/paths';
-import { Asked } from '../../parts/Asked';
 import { useAct } from '../../parts/act';
 import { begun, clock, moment, num } from '../../parts/format';
 import { Go } from '../../parts/Go';
+import { PageOf } from '../../parts/PageOf';
 import { Facts, PageHead, Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
 import { Table } from '../../parts/Table';
@@ -22,9 +22,9 @@ export default function AlertPage() {
   const { id } = useParams({ from: '/alerts/$id' });
   const alert = useQuery(ask.alert(id));
   return (
-    <Asked of={alert} lines={10}>
+    <PageOf query={alert} kind="Alert" name={id}>
       {(found) => <Whole alert={found} />}
-    </Asked>
+    </PageOf>
   );
 }
 

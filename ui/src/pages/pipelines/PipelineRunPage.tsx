@@ -6,10 +6,11 @@ import { seg } from '../../api/client';
 import * as ask from '../../api/queries';
 import type { PipelineRunDetail } from '../../api/types';
 import { at } from '../../app/paths';
-import { Asked } from '../../parts/Asked';
 import { useAct } from '../../parts/act';
 import { Code } from '../../parts/Code';
 import { Go } from '../../parts/Go';
+import { Long } from '../../parts/Long';
+import { PageOf } from '../../parts/PageOf';
 import { Facts, PageHead, Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
 import { Ago, Took } from '../../parts/Time';
@@ -22,9 +23,9 @@ export default function PipelineRunPage() {
   const { id } = useParams({ from: '/pipeline-runs/$id' });
   const found = useQuery(ask.pipelineRun(id));
   return (
-    <Asked of={found} lines={12}>
+    <PageOf query={found} kind="Pipeline run" name={id}>
       {(detail) => <Whole detail={detail} />}
-    </Asked>
+    </PageOf>
   );
 }
 
@@ -45,7 +46,11 @@ function Whole({ detail }: { detail: PipelineRunDetail }) {
           <>
             Begun by {run.created_by} <Ago at={run.created_at} />, {run.finished_at ? 'took ' : 'running for '}
             <Took from={run.created_at} to={run.finished_at} />
-            {run.error && `. ${run.error}`}
+            {run.error && (
+              <>
+                . <Long text={run.error} />
+              </>
+            )}
           </>
         }
         actions={

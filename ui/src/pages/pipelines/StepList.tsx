@@ -3,6 +3,7 @@ import type { Attempt, PipelineRunDetail, StepRun, Why } from '../../api/types';
 import { at } from '../../app/paths';
 import { bytes, counted, num, seconds } from '../../parts/format';
 import { Go } from '../../parts/Go';
+import { Long } from '../../parts/Long';
 import { State } from '../../parts/State';
 import { useNow } from '../../parts/Time';
 import { stateOf } from '../../words';
@@ -41,7 +42,11 @@ export function StepList({ detail, why, onLog }: StepListProps) {
           <div className="tight" style={{ gap: 5 }}>
             <Bar step={step} start={start} end={end} now={now} />
             <span className="soft">{reasonOf(step, why)}</span>
-            {step.error && <span style={{ color: 'var(--bad)' }}>{step.error}</span>}
+            {step.error && (
+              <span style={{ color: 'var(--bad)' }}>
+                <Long text={step.error} />
+              </span>
+            )}
           </div>
           <div className="row" style={{ justifyContent: 'flex-end', alignContent: 'start' }}>
             {detail.attempts

@@ -5,10 +5,10 @@ import { useMemo } from 'react';
 import * as ask from '../../api/queries';
 import type { Run } from '../../api/types';
 import { at } from '../../app/paths';
-import { Asked } from '../../parts/Asked';
 import { Code, Copy, Id } from '../../parts/Code';
 import { moment, num } from '../../parts/format';
 import { Go } from '../../parts/Go';
+import { PageOf } from '../../parts/PageOf';
 import { Facts, PageHead, Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
 import { Ago, Took } from '../../parts/Time';
@@ -32,9 +32,9 @@ export function RunById({ id, kicker }: { id: string; kicker: string }) {
     refetchInterval: (query) => (query.state.data?.status === 'RUNNING' ? LIVE_MS : false),
   });
   return (
-    <Asked of={run} lines={12}>
+    <PageOf query={run} kind="Run" name={id}>
       {(found) => <Whole run={found} kicker={kicker} />}
-    </Asked>
+    </PageOf>
   );
 }
 

@@ -2,7 +2,8 @@ import { useQuery } from '@tanstack/react-query';
 import { useSearch } from '@tanstack/react-router';
 import { get } from '../../api/client';
 import type { Page, RunRow } from '../../api/types';
-import { Asked, Empty } from '../../parts/Asked';
+import { Empty } from '../../parts/Asked';
+import { PageOf } from '../../parts/PageOf';
 import { PageHead } from '../../parts/Panel';
 import { RunById } from '../run/RunPage';
 
@@ -18,17 +19,17 @@ export default function LatestPage() {
     refetchInterval: LIVE_MS,
   });
   return (
-    <Asked
-      of={newest}
-      lines={12}
-      empty={
-        <>
-          <PageHead title="The latest run" />
-          <Empty title="No run yet">It will show here as soon as one begins.</Empty>
-        </>
+    <PageOf query={newest} kind="Runs" name="The latest run">
+      {([run]) =>
+        run ? (
+          <RunById key={run.run_id} id={run.run_id} kicker="The latest run, as it goes" />
+        ) : (
+          <>
+            <PageHead title="The latest run" />
+            <Empty title="No run yet">It will show here as soon as one begins.</Empty>
+          </>
+        )
       }
-    >
-      {([run]) => (run ? <RunById key={run.run_id} id={run.run_id} kicker="The latest run, as it goes" /> : null)}
-    </Asked>
+    </PageOf>
   );
 }

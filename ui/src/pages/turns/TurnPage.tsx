@@ -5,10 +5,12 @@ import { seg } from '../../api/client';
 import * as ask from '../../api/queries';
 import type { Turn } from '../../api/types';
 import { at } from '../../app/paths';
-import { Asked } from '../../parts/Asked';
 import { useAct } from '../../parts/act';
+import { briefOf } from '../../parts/brief';
 import { begun, clock, moment, plainStop } from '../../parts/format';
 import { Go } from '../../parts/Go';
+import { Long } from '../../parts/Long';
+import { PageOf } from '../../parts/PageOf';
 import { Facts, PageHead, Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
 import { Took } from '../../parts/Time';
@@ -25,9 +27,9 @@ export default function TurnPage() {
   const { id } = useParams({ from: '/turns/$id' });
   const turn = useQuery(ask.turn(id));
   return (
-    <Asked of={turn} lines={12}>
+    <PageOf query={turn} kind="Turn" name={id}>
       {(found) => <Whole turn={found} />}
-    </Asked>
+    </PageOf>
   );
 }
 
@@ -51,7 +53,7 @@ function Whole({ turn }: { turn: Turn }) {
           <>
             {begun(turn.cause.sentence)} at {clock(turn.created_at)}; {turn.finished_at ? 'it took ' : 'under way for '}
             <Took from={turn.created_at} to={turn.finished_at} />
-            {turn.result ? `. ${begun(plainStop(turn.result))}.` : '.'}
+            {turn.result ? `. ${begun(plainStop(briefOf(turn.result)))}.` : '.'}
           </>
         }
         actions={!turn.finished_at && <Cancel turn={turn} />}
@@ -61,7 +63,9 @@ function Whole({ turn }: { turn: Turn }) {
           <Timeline turn={turn} pipeline={pipeline.data} rollout={rollout} model={model} deployment={place} />
           <div className={css.end}>
             <State state={turn.state} />
-            <span className="soft">{turn.result || (turn.finished_at ? '' : 'still under way')}</span>
+            <span className="soft" style={{ minWidth: 0 }}>
+              {turn.result ? <Long text={turn.result} /> : turn.finished_at ? '' : 'still under way'}
+            </span>
           </div>
         </Panel>
         <div className="halves">
@@ -88,7 +92,11 @@ function Whole({ turn }: { turn: Turn }) {
           {rollout && (
             <Panel title="Rollout" aside={<State state={rollout.state} />} flush>
               <Steps rollout={rollout} />
-              {rollout.reason && rollout.reason !== turn.result && <p className={css.end}>{rollout.reason}</p>}
+              {rollout.reason && rollout.reason !== turn.result && (
+                <p className={css.end}>
+                  <Long text={rollout.reason} />
+                </p>
+              )}
             </Panel>
           )}
         </div>

@@ -2,6 +2,7 @@ import type { Turn } from '../../api/types';
 import { at } from '../../app/paths';
 import { begun } from '../../parts/format';
 import { Go } from '../../parts/Go';
+import { Long } from '../../parts/Long';
 import { State } from '../../parts/State';
 import { Table } from '../../parts/Table';
 import { Ago, Took } from '../../parts/Time';
@@ -31,7 +32,11 @@ export function TurnTable({ turns }: { turns: Turn[] }) {
           cell: (turn) => (
             <>
               {begun(turn.cause.sentence)}
-              {turn.result && <div className="soft">{turn.result}</div>}
+              {turn.result && (
+                <div className="soft">
+                  <Long text={turn.result} />
+                </div>
+              )}
             </>
           ),
         },
