@@ -52,7 +52,7 @@ export function TopBar({ onSearch, onKeys }: { onSearch: () => void; onKeys: () 
         </ol>
       </nav>
       <div className={css.tools}>
-        <button type="button" className={css.search} onClick={onSearch} aria-label="Search or go to">
+        <button type="button" className={css.search} onClick={onSearch}>
           <Icon name="search" />
           <span>Search or go to</span>
           <kbd>Ctrl K</kbd>
