@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 from blake3 import blake3
 
+from helicline.content_hash import content_digest
 from helicline.errors import Unavailable
 from helicline.gateway.fleet import archive
 from helicline.gateway.log_sealer import seal_all
@@ -25,7 +26,6 @@ from helicline.records.deployment import RevisionSpec
 from helicline.server.filter import owner_token
 from helicline.serving.prediction_log.segment import Label
 from helicline.store.blobs import LocalBlobs
-from helicline.store.content import content_digest
 from support.power_cut import mark
 
 

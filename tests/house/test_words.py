@@ -4,14 +4,15 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-VAGUE = set(
-    """one found told asked said given thing things wanted wish known held kept seen taken made each these those who
-    left gone got mine ours theirs others here there stands lacking whole""".split()  # noqa: SIM905
-)
-METAPHORS = set(
-    """sheet courier doorman doorkeeper nursery desk papers house witness corked stretch later marks
-    journal""".split()  # noqa: SIM905
-)
+VAGUE = {
+    "one", "found", "told", "asked", "said", "given", "thing", "things", "wanted", "wish", "known", "held", "kept",
+    "seen", "taken", "made", "each", "these", "those", "who", "left", "gone", "got", "mine", "ours", "theirs",
+    "others", "here", "there", "stands", "lacking", "whole",
+}  # fmt: skip
+METAPHORS = {
+    "sheet", "courier", "doorman", "doorkeeper", "nursery", "desk", "papers", "house", "witness", "corked", "stretch",
+    "later", "marks", "journal",
+}  # fmt: skip
 FOLDERS = ("src/helicline", "tests", "bench", "docs", "examples")
 # names that a wire, a stored row, or an interface of others gives
 FIXED = {

@@ -17,17 +17,15 @@ from helicline.records.webhook import Delivery
 from helicline.serving import deployments, rollout
 from helicline.store import nouns
 from support.records import NOW, commit, loop_spec
-from support.simulated_loop import LEASE_S, SPEC, SimulatedLoop
+from support.simulated_loop import LEASE_S, SPEC
 
 PERSON = Cause(kind="person", subject="ada", sentence="ada ran it")
 
 
 @pytest.fixture
-def world(database_url, tmp_path, blobs):
-    simulated = SimulatedLoop(database_url, tmp_path, blobs)
-    commit(simulated.store, blobs, b"first rows")
-    yield simulated
-    simulated.store.close()
+def world(world, blobs):
+    commit(world.store, blobs, b"first rows")
+    return world
 
 
 def begin(world, name="churn"):
@@ -218,7 +216,7 @@ def test_a_failed_turn_is_tried_again_from_where_it_stopped(world):
     world.store.write(lambda tx: turns.retry(tx, nouns.TURNS.get(tx, "churn", 1), person="ada"))
     world.until(lambda: world.is_over(2))
     assert (world.turns()[1].state, world.turns()[1].legs[0].name) == ("PROMOTED", "train")
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="is PROMOTED"):
         world.store.write(lambda tx: turns.retry(tx, world.turns()[1], person="ada"))
 
 
@@ -231,6 +229,47 @@ def test_a_version_whose_judging_failed_is_judged_again_without_training(world):
     world.until(lambda: world.is_over(2))
     assert [leg.name for leg in world.turns()[1].legs] == ["gate", "approve", "rollout"]
     assert len(world.store.read(nouns.PIPELINE_RUNS.select)) == 1
+
+
+def test_a_version_that_its_pipeline_reports_on_is_judged_again_by_those_metrics(world):
+    pipeline = loop_spec().pipeline
+    candidate = msgspec.structs.replace(pipeline.candidate, holdout=None, reference=None)
+    spec = loop_spec(pipeline=msgspec.structs.replace(pipeline, candidate=candidate))
+    world.store.write(lambda tx: loops.apply(tx, spec))
+    begin(world)
+    world.until(lambda: world.turns()[0].model_version)
+    world.store.write(lambda tx: turns.fail(tx, world.turns()[0], "somebody pulled the plug"))
+    world.store.write(lambda tx: turns.retry(tx, world.turns()[0], person="ada"))
+    world.until(lambda: world.is_over(2))
+    assert (world.turns()[1].state, len(world.store.read(nouns.PIPELINE_RUNS.select))) == ("PROMOTED", 1)
+
+
+def test_only_the_newest_turn_can_be_tried_again(world):
+    failing(world)
+    for number in (1, 2):
+        begin(world)
+        world.until(lambda number=number: world.is_over(number))
+    with pytest.raises(Conflict, match=r"older than churn~2"):
+        world.store.write(lambda tx: turns.retry(tx, world.turns()[0], person="ada"))
+
+
+def test_each_firing_of_a_schedule_has_its_own_tries(world):
+    failing(world, triggers=(TriggerSpec(kind="schedule", cron="0 3 1 1 *", cool_down_s=0),))
+
+    def fire():
+        (trigger,) = world.store.read(nouns.TRIGGERS.select)
+        due = msgspec.structs.replace(trigger, wake_at=world.clock.now())
+        world.store.write(lambda tx: nouns.TRIGGERS.swap(tx, due))
+        for pause_s in (0.0, *RETRY_PAUSES_S):
+            world.clock.advance(pause_s + 1)
+            count = len(world.turns())
+            world.until(lambda count=count: len(world.turns()) > count and world.turns()[-1].finished_at)
+            world.reconciler.tick()
+
+    fire()
+    world.clock.advance(3600)
+    fire()
+    assert len(world.turns()) == 2 * (1 + len(RETRY_PAUSES_S))
 
 
 # What needs a person

@@ -14,17 +14,15 @@ from helicline.records.pipeline import Source
 from helicline.serving import rollout
 from helicline.store import nouns
 from support.records import commit, loop_spec, pipeline_spec, training_spec
-from support.simulated_loop import PLAN, SPEC, SimulatedLoop
+from support.simulated_loop import PLAN, SPEC
 
 PERSON = Cause(kind="person", subject="ada", sentence="ada ran it")
 
 
 @pytest.fixture
-def world(database_url, tmp_path, blobs):
-    simulated = SimulatedLoop(database_url, tmp_path, blobs)
-    commit(simulated.store, blobs, b"first rows")
-    yield simulated
-    simulated.store.close()
+def world(world, blobs):
+    commit(world.store, blobs, b"first rows")
+    return world
 
 
 def candidate(**changes):

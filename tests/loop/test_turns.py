@@ -24,13 +24,6 @@ EXPECTED = {
 }
 
 
-@pytest.fixture
-def world(database_url, tmp_path, blobs):
-    simulated = SimulatedLoop(database_url, tmp_path, blobs)
-    yield simulated
-    simulated.store.close()
-
-
 def test_a_first_turn_and_the_turn_of_an_alert_are_promoted(world):
     world.two_turns()
     state = world.state()

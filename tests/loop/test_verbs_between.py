@@ -17,14 +17,6 @@ from helicline.serving import deployments, rollout
 from helicline.store import nouns
 from support.records import NOW, reading, revision, stage
 from support.records import rollout as rollout_row
-from support.simulated_loop import SimulatedLoop
-
-
-@pytest.fixture
-def world(database_url, tmp_path, blobs):
-    simulated = SimulatedLoop(database_url, tmp_path, blobs)
-    yield simulated
-    simulated.store.close()
 
 
 class Interleaved(Reconciler):
@@ -125,7 +117,7 @@ def test_a_pipeline_run_that_has_ended_never_moves(world):
     steps = world.store.read(lambda tx: runs.steps_of(tx, run.id))
     for state in ("SUCCEEDED", "FAILED", "CANCELLED"):
         ended = msgspec.structs.replace(run, state=state)
-        assert pipeline_decide.decide(ended, steps, {}, NOW).kind == "ended"
+        assert pipeline_decide.decide(ended, steps, attempts={}, now=NOW).kind == "ended"
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])
@@ -155,5 +147,5 @@ def test_a_window_of_a_revision_that_no_longer_serves_is_not_recorded(world):
     monitor = world.add_monitor()
     subject = world.store.read(lambda tx: monitor_windows.subject_of(tx, "churn"))
     world.store.write(lambda tx: deployments.flip_back(tx, "churn", reason="by hand"))
-    assert monitor_windows.record(world.context, monitor, subject, None) == 0
+    assert monitor_windows.record(world.context, monitor, subject, window=None) == 0
     assert world.store.read(lambda tx: monitor_windows.latest_windows(tx, "churn", monitor.name, limit=5)) == []

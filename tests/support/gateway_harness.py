@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import msgspec
 
+from helicline.content_hash import content_digest, hashed_files
 from helicline.records.deployment import Desired, Observed, RevisionSpec, Route, Variant
-from helicline.store.content import content_digest, hashed_files
 from support.wait import wait_for
 
 

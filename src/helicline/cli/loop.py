@@ -50,9 +50,9 @@ def load_loops(path: Path) -> list[Any]:
     return loops
 
 
-def check_file(client: Client, path: Path) -> list[dict[str, Any]]:
+def problems_of(client: Client, path: Path, loops: list[Any]) -> list[dict[str, Any]]:
     """Return all that cannot work in the loops of a file, each problem with its line; nothing is recorded."""
-    loops, environment = load_loops(path), capture()
+    environment = capture()
     problems: list[dict[str, Any]] = []
     for loop in loops:
         spec = loop.spec(state=CodeState(bundle=""), environment=environment)
@@ -79,7 +79,10 @@ def _print_problems(problems: list[dict[str, Any]], path: Path, *, json: bool) -
 
 def record(client: Client, path: Path) -> list[tuple[LoopSpec, dict[str, Any]]]:
     """Upload the code of a loop file and record its loops; return each spec with the server's answer."""
-    loops = load_loops(path)
+    return _record(client, path, load_loops(path))
+
+
+def _record(client: Client, path: Path, loops: list[Any]) -> list[tuple[LoopSpec, dict[str, Any]]]:
     content, files = code.bundle(path)
     state = CodeState(bundle=client.put_bytes(content), files=files, **code.git_state(path.resolve().parent))
     environment = capture()
@@ -97,12 +100,12 @@ def apply(file: Path = Path("loop.py"), *, check: bool = False, json: bool = Fal
         check: only tell what cannot work, all of it at once; record nothing.
         json: print JSON instead of text.
     """
-    client = connect()
-    _print_problems(check_file(client, file), file, json=json)
+    client, loops = connect(), load_loops(file)
+    _print_problems(problems_of(client, file, loops), file, json=json)
     if check:
         as_json({"problems": []}) if json else say(f"{file}: nothing speaks against it")
         return
-    answers = record(client, file)
+    answers = _record(client, file, loops)
     if json:
         as_json([answer for _, answer in answers])
         return

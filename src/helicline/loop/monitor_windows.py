@@ -139,8 +139,15 @@ def _judged(context: Context, monitor: Monitor, subject: Subject, *, now: dateti
         row_count=count,
         model_version=subject.revision.model_version,
         findings=tuple(findings) if enough else (),
-        reason="" if enough else f"{count} of at least {monitor.spec.min_rows} rows",
+        reason="" if enough else _reason(monitor, subject, count=count),
     )
+
+
+def _reason(monitor: Monitor, subject: Subject, *, count: int) -> str:
+    """Return why a window could not be judged."""
+    if monitor.spec.kind != "performance" and not subject.reference:
+        return f"{subject.revision.model}/{subject.revision.model_version} has no reference to compare with"
+    return f"{count} of at least {monitor.spec.min_rows} rows"
 
 
 def _starts(monitor: Monitor, subject: Subject, now: datetime) -> list[datetime]:

@@ -149,6 +149,14 @@ def _monitors(spec: LoopSpec) -> Iterator[Invalid]:
         yield from _within("monitor window_s", monitor.window_s, low=0.1, high=LONGEST_S)
         yield from _within("monitor persist", monitor.persist, low=1, high=100)
         yield from _within("monitor of", monitor.of, low=monitor.persist, high=100)
+        candidate = spec.pipeline.candidate
+        if monitor.kind in ("drift", "quality") and candidate is not None and candidate.reference is None:
+            yield Invalid(
+                f"monitor {monitor.name}",
+                "a candidate without a reference",
+                "rows of training to compare production with",
+                "End the pipeline with: return hl.candidate(model, holdout=...) or hl.candidate(model, reference=...)",
+            )
         if monitor.kind == "performance" and monitor.metric not in performance.METRICS:
             yield Invalid("performance metric", monitor.metric, ", ".join(performance.METRICS))
 

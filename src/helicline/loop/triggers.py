@@ -119,11 +119,13 @@ def advance(tx: Tx, trigger: Trigger) -> bool:
         return False
     cause = _cause(trigger)
     turn = turns.begin(tx, loop, cause, harvest=trigger.spec.harvest)
+    is_retry = trigger.failures > 0 and trigger.last_fired_at is None
     fired = msgspec.structs.replace(
         trigger,
         pending="",
         last_fired_at=tx.now,
         last_turn=turn.number,
+        failures=trigger.failures if is_retry else 0,
         wake_at=next_due(tx.now, trigger.spec),
     )
     nouns.TRIGGERS.swap(tx, fired)

@@ -28,8 +28,12 @@ ACTIVE = (*LEARNING, "APPROVING", "ROLLING_OUT")
 TASK_TIMEOUT_S = 900.0
 
 
-def begin(tx: Tx, loop: Loop, cause: Cause, *, harvest: bool = False, model_version: int = 0) -> Turn:
-    """Begin a turn: at its data, its training, or (for a version registered by hand) at its gates.
+def begin(
+    tx: Tx, loop: Loop, cause: Cause, *, harvest: bool = False, model_version: int = 0, pipeline_run: str = ""
+) -> Turn:
+    """Begin a turn: at its data, its training, or (for a version that is registered already) at its gates.
+
+    `pipeline_run` is the run that made the version, if a turn did: its hold-out and its metrics judge the version.
 
     Raises:
         Conflict: a turn of this loop that trains or is judged is under way.
@@ -55,6 +59,7 @@ def begin(tx: Tx, loop: Loop, cause: Cause, *, harvest: bool = False, model_vers
         legs=(Leg(name=first, started_at=tx.now),),  # type: ignore[arg-type]
         harvest=harvest,
         model_version=model_version,
+        pipeline_run=pipeline_run,
         champion=champion,
     )
     nouns.TURNS.insert(tx, turn)
@@ -349,16 +354,19 @@ def retry(tx: Tx, turn: Turn, *, person: str) -> Turn:
     turn trains instead.
 
     Raises:
-        Conflict: it has not failed, or a turn of the loop is under way.
+        Conflict: it has not failed, or is not the newest turn of its loop.
     """
     if turn.state != "FAILED":
         raise Conflict("turn", turn.id, f"is {turn.state}", "Only a turn that failed can be tried again.")
     cause = Cause(kind="person", subject=turn.id, sentence=f"{person} tried {turn.id} again")
     loop = nouns.LOOPS.get(tx, turn.loop)
+    if turn.number != loop.last_turn:
+        newest = f"{loop.name}~{loop.last_turn}"
+        raise Conflict("turn", turn.id, f"is older than {newest}", f"See: hl turn show {newest}")
     run = nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None
-    same_pipeline = run is None or run.spec == loop.spec.pipeline
-    harvest = turn.harvest and not turn.dataset_version
-    return begin(tx, loop, cause, harvest=harvest, model_version=turn.model_version if same_pipeline else 0)
+    if turn.model_version and (run is None or run.spec == loop.spec.pipeline):
+        return begin(tx, loop, cause, model_version=turn.model_version, pipeline_run=turn.pipeline_run)
+    return begin(tx, loop, cause, harvest=turn.harvest and not turn.dataset_version)
 
 
 def fail(tx: Tx, turn: Turn, why: str) -> None:

@@ -11,9 +11,9 @@ import msgspec
 from blake3 import blake3
 
 from helicline import tracking
+from helicline.content_hash import content_digest
 from helicline.errors import Invalid, NotFound
 from helicline.records.model import ArtifactFile, ModelVersion
-from helicline.store.content import content_digest
 from helicline.store.nouns import ALIASES, VERSIONS
 from helicline.store.rows import logged_model as model_rows
 from helicline.store.unit import Reader

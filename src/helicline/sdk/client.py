@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import msgspec
 
 from helicline import errors
+from helicline.content_hash import file_hash
 from helicline.errors import HeliclineError, Unavailable
 from helicline.records.dataset import DatasetVersion, FileEntry
-from helicline.sdk.local_files import file_hash, local_files
+from helicline.sdk.local_files import local_files
 
 if TYPE_CHECKING:
     import httpx
@@ -26,6 +27,10 @@ ERRORS_BY_CODE: dict[str, type[HeliclineError]] = {
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, HeliclineError) and kind is not HeliclineError
 } | {"stale": errors.Conflict}
+
+
+class NotServed(Unavailable):
+    """The server answered 503: by its own word nothing was changed, so that any request may be sent again."""
 
 
 class _Items(msgspec.Struct):
@@ -108,8 +113,8 @@ class Client:
             except httpx.HTTPError as error:
                 away = Unavailable(f"the server at {self.url}", str(error) or type(error).__name__, HINT_UP)
                 is_safe = can_repeat or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-            except Unavailable as error:  # the server's own word: nothing was changed
-                away, is_safe = error, True
+            except Unavailable as error:
+                away, is_safe = error, can_repeat or isinstance(error, NotServed)
             if not is_safe or time.monotonic() + pause_s > end:
                 raise away from None
             time.sleep(pause_s)
@@ -266,6 +271,8 @@ def error_of(response: httpx.Response) -> HeliclineError:
     try:
         problem = msgspec.json.decode(response.content)
         kind = ERRORS_BY_CODE.get(problem.get("code", ""))
+        if kind is Unavailable and response.status_code == 503:
+            return NotServed(*problem["data"])
         if kind is not None and problem.get("data"):
             return kind(*problem["data"])
         if kind is not None and problem["code"] == "invalid":
@@ -277,4 +284,5 @@ def error_of(response: httpx.Response) -> HeliclineError:
         return errors.Refused("serve this request", detail)
     if response.status_code == 404:
         return errors.Invalid("address", response.request.url.path, "one of the API; a name in it holds no '/'")
-    return Unavailable("the server", f"it answered {response.status_code}: {detail}")
+    kind = NotServed if response.status_code == 503 else Unavailable
+    return kind("the server", f"it answered {response.status_code}: {detail}")

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from helicline.content_hash import file_hash
 from helicline.errors import Invalid
 from helicline.records.dataset import FileEntry
-
-
-def file_hash(path: Path) -> str:
-    """Return the BLAKE3 of a file."""
-    from blake3 import blake3
-
-    hasher = blake3(max_threads=blake3.AUTO)
-    hasher.update_mmap(path)
-    return hasher.hexdigest()
 
 
 def local_files(source: Path) -> list[tuple[FileEntry, Path]]:

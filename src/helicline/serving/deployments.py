@@ -68,9 +68,10 @@ def _revived(tx: Tx, revision: Revision) -> Revision:
 def probe(tx: Tx, deployment: str, number: int) -> Revision:
     """Have a revision loaded again that failed or is quarantined; one that is on its way stays as it is."""
     revision = nouns.REVISIONS.get(tx, deployment, number)
-    if revision.state in ("FAILED", "QUARANTINED"):
-        changed = msgspec.structs.replace(revision, state="PENDING", reason="", probes=revision.probes + 1)
-        revision = nouns.REVISIONS.swap(tx, changed)
+    if revision.state not in ("FAILED", "QUARANTINED"):
+        return revision
+    changed = msgspec.structs.replace(revision, state="PENDING", reason="", probes=revision.probes + 1)
+    revision = nouns.REVISIONS.swap(tx, changed)
     bus.emit(tx, "probed", "revision", revision.id)
     reroute(tx, f"{revision.id} is probed again")
     return revision

@@ -6,11 +6,11 @@ import httpx
 import pytest
 from blake3 import blake3
 
+from helicline.content_hash import content_digest
 from helicline.errors import Invalid
 from helicline.gateway.fleet import archive
 from helicline.gateway.fleet.archive import read_mlmodel, unpack
 from helicline.records.deployment import RevisionSpec
-from helicline.store.content import content_digest
 
 
 def packed(tmp_path, *members):

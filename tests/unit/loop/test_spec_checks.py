@@ -55,6 +55,10 @@ CASES = {
     ),
     "a role that nobody can hold": ({"approval": ApprovalRule(role="risk")}, "approval role"),
     "a day that never comes": ({"triggers": (TriggerSpec(kind="schedule", cron="0 0 31 2 *"),)}, "cron"),
+    "drift without rows to compare with": (
+        {"monitors": (hl.drift(),), "pipeline": pipeline(**NO_ROWS)},
+        "monitor drift",
+    ),
     "an alert of a monitor that there is not": ({"triggers": (hl.on_alert("latency"),)}, "trigger on_alert"),
 }
 

@@ -15,11 +15,11 @@ import httpx
 import msgspec
 import yaml
 
+from helicline.content_hash import content_digest, file_hash, hashed_files
 from helicline.errors import Invalid, Unavailable
 from helicline.ids import new_run_id
 from helicline.records.deployment import RevisionSpec
 from helicline.store import durable
-from helicline.store.content import content_digest, file_hash, hashed_files
 
 _log = logging.getLogger("helicline.gateway")
 _NAME_ERRORS = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)

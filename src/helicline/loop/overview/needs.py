@@ -182,12 +182,9 @@ def _is_tried_again(tx: Reader, loop: str, number: int) -> bool:
 
 
 def _failed_pipeline_runs(tx: Reader) -> list[Need]:
-    """Failed runs that no turn speaks for."""
+    """Failed runs that no turn speaks for and no later run of the pipeline has replaced."""
     column = nouns.PIPELINE_RUNS.table.c
     recent = column.created_at > column_value(tx.now - LOOK_BACK)
-    newest: dict[str, Any] = {}
-    for run in nouns.PIPELINE_RUNS.select(tx, recent, order=[column.created_at]):
-        newest[run.pipeline] = run
     return [
         Need(
             kind="pipeline_run",
@@ -195,8 +192,11 @@ def _failed_pipeline_runs(tx: Reader) -> list[Need]:
             sentence=f"the newest run of {run.pipeline} failed: {run.error}",
             link=f"/pipeline-runs/{run.id}",
         )
-        for run in newest.values()
-        if run.state == "FAILED" and not run.turn
+        for run in nouns.PIPELINE_RUNS.select(tx, recent, column.state == "FAILED")
+        if not run.turn
+        and not nouns.PIPELINE_RUNS.count(
+            tx, column.pipeline == run.pipeline, column.created_at > column_value(run.created_at)
+        )
     ]
 
 
