@@ -83,7 +83,7 @@ def test_a_long_failure_is_one_line_with_the_rest_on_request(world: World, ui: O
     page = ui.go("/")
     row = page.get_by_role("table", name="Turns").get_by_role("row").nth(1)
     expect(row).to_contain_text("step train failed: KeyError: 'x'")
-    assert (row.bounding_box() or {})["height"] < 150
+    assert (row.bounding_box() or {})["height"] < 90
     row.get_by_role("button", name="more").click()
     expect(row.get_by_role("region", name="The whole text")).to_contain_text("line 7")
 

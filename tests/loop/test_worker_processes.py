@@ -24,7 +24,7 @@ import helicline as hl
 def numbers() -> hl.Metrics:
     return hl.Metrics(one=1.0)
 
-@hl.step(timeout="2s")
+@hl.step(timeout="TIMEOUT")
 def make(numbers: hl.Metrics, *, how: str = "HOW", marker: str = "MARKER") -> hl.Model:
     print("now it", how, flush=True)
     if how == "raises":
@@ -41,7 +41,7 @@ def make(numbers: hl.Metrics, *, how: str = "HOW", marker: str = "MARKER") -> hl
         return "a model"
     if how == "waits" and not Path(marker).exists():
         Path(marker).write_text("begun")
-        time.sleep(1.5)  # long enough for the test to kill the worker meanwhile
+        time.sleep(2)  # long enough for the test to kill the worker meanwhile
     if how == "lingers" and not Path(marker).exists():
         Path(marker).write_text("begun")
         time.sleep(60)  # until the worker is stopped
@@ -79,7 +79,12 @@ class Shop:
             return subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out, start_new_session=True)
 
     def begin(self, name, how):
-        text = SOURCE.replace("NAME", name).replace("HOW", how).replace("MARKER", str(self.folder / name))
+        """Begin a turn of a new loop; there is a worker to do it, whatever a test did to the last one."""
+        if self.workers[-1].poll() is not None:
+            self.workers.append(self.worker())
+        timeout = "2s" if how == "hangs" else "120s"  # one step is to be timed out, on a slow machine too
+        text = SOURCE.replace("NAME", name).replace("HOW", how).replace("TIMEOUT", timeout)
+        text = text.replace("MARKER", str(self.folder / name))
         path = self.folder / f"{name}_loop.py"
         path.write_text(text)
         record(self.client, path)
@@ -141,7 +146,7 @@ def test_a_step_whose_code_and_inputs_are_the_same_is_not_run_again(shop, failur
 
 def test_a_task_that_cannot_be_started_says_so(shop):
     path = shop.folder / "lost_loop.py"
-    path.write_text(SOURCE.replace("NAME", "lost").replace("HOW", "raises"))
+    path.write_text(SOURCE.replace("NAME", "lost").replace("HOW", "raises").replace("TIMEOUT", "120s"))
     [(spec, _)] = record(shop.client, path)
     without = msgspec.structs.replace(spec.pipeline.code, bundle="0" * 64)
     pipeline = msgspec.structs.replace(spec.pipeline, code=without)

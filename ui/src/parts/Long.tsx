@@ -2,10 +2,10 @@ import { useState } from 'react';
 import { briefOf } from './brief';
 import css from './parts.module.css';
 
-/** A text of any length: one line, and the whole of it on request. */
-export function Long({ text }: { text: string }) {
+/** A text of any length: its beginning, at most so many characters, and the whole of it on request. */
+export function Long({ text, most }: { text: string; most?: number }) {
   const [open, setOpen] = useState(false);
-  const brief = briefOf(text);
+  const brief = briefOf(text, most);
   if (brief === text.trim()) return text;
   return (
     <>

@@ -1,7 +1,8 @@
 const MOST = 160;
 
-/** The text in a line: of a traceback its last line, of other long texts the beginning. */
-export function briefOf(text: string): string {
+/** The text in at most so many characters: of a traceback its last line, of other long texts the beginning. */
+export function briefOf(text: string, most: number = MOST): string {
+  const cut = (line: string): string => (line.length > most ? `${line.slice(0, most - 1).trimEnd()}…` : line);
   const lines = text
     .split('\n')
     .map((line) => line.trim())
@@ -13,5 +14,3 @@ export function briefOf(text: string): string {
   const cause = traceback < 0 ? first : first.slice(0, traceback).trim();
   return cut([cause.replace(/:$/, ''), last].filter(Boolean).join(': '));
 }
-
-const cut = (line: string): string => (line.length > MOST ? `${line.slice(0, MOST - 1).trimEnd()}…` : line);
