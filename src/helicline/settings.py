@@ -41,14 +41,37 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_seal_s: float = 2.0
     webhook_private: bool = False
     log_level: str = "INFO"
+    isolation: bool = True
+    readable_paths: str = ""
+    writable_paths: str = ""
+    passed_environment: str = ""
 
     @property
     def home_path(self) -> Path:
         return Path(self.home).expanduser().resolve()
 
     @property
+    def readable_folders(self) -> tuple[str, ...]:
+        """Further folders and files that steps and models may read."""
+        return _paths(self.readable_paths)
+
+    @property
+    def writable_folders(self) -> tuple[str, ...]:
+        """Further folders that steps and models may write to."""
+        return _paths(self.writable_paths)
+
+    @property
+    def passed_environment_patterns(self) -> tuple[str, ...]:
+        """Further variables that steps and models get: names, or patterns like ``AWS_*``."""
+        return tuple(name.strip() for name in self.passed_environment.split(",") if name.strip())
+
+    @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.home_path / 'meta.db'}"
+
+
+def _paths(text: str) -> tuple[str, ...]:
+    return tuple(str(Path(path).expanduser().resolve()) for path in text.split(os.pathsep) if path)
 
 
 def load(folder: Path | None = None, environ: dict[str, str] | None = None) -> Settings:

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import msgspec
@@ -11,9 +9,8 @@ import pytest
 
 from helicline.cli.loop import record
 from helicline.errors import Conflict
-from helicline.sdk.client import Client
-from support.server_process import ServerProcess
 from support.wait import wait_for
+from support.worker_harness import WorkerHarness
 
 SOURCE = """
 import os, sys, time
@@ -63,56 +60,9 @@ ENDINGS = {
 }
 
 
-class Shop:
-    """A server and workers of its own."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.server = ServerProcess(folder / "home", HELICLINE_LEASE_S="4")
-        self.server.start()
-        self.client = Client(self.server.url)
-        self.workers = [self.worker()]
-
-    def worker(self):
-        command = [sys.executable, "-m", "helicline.engine.worker", "--server", self.server.url, "--slots", "4"]
-        with (self.folder / "worker.log").open("ab") as out:
-            return subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out, start_new_session=True)
-
-    def begin(self, name, how):
-        """Begin a turn of a new loop; there is a worker to do it, whatever a test did to the last one."""
-        if self.workers[-1].poll() is not None:
-            self.workers.append(self.worker())
-        timeout = "2s" if how == "hangs" else "120s"  # one step is to be timed out, on a slow machine too
-        text = SOURCE.replace("NAME", name).replace("HOW", how).replace("TIMEOUT", timeout)
-        text = text.replace("MARKER", str(self.folder / name))
-        path = self.folder / f"{name}_loop.py"
-        path.write_text(text)
-        record(self.client, path)
-        return self.client.post(f"/loops/{name}/turns", dict, {})
-
-    def turn(self, name, *states):
-        def turn():
-            record = self.client.get(f"/turns/{name}", dict)
-            return record if record["state"] in states else None
-
-        event = f"{name} to be {states}; the worker's log is {self.folder / 'worker.log'}"
-        return wait_for(turn, event, limit_s=120, interval_s=0.1)
-
-    def detail(self, turn):
-        return self.client.get(f"/pipeline-runs/{turn['pipeline_run']}", dict)
-
-    def close(self):
-        for worker in self.workers:
-            if worker.poll() is None:
-                worker.terminate()
-                worker.wait(30)
-        self.client.close()
-        self.server.kill()
-
-
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    opened = Shop(tmp_path_factory.mktemp("shop"))
+    opened = WorkerHarness(tmp_path_factory.mktemp("shop"), SOURCE)
     yield opened
     opened.close()
 
@@ -215,7 +165,7 @@ def test_a_step_that_ends_while_the_server_is_away_loses_nothing(shop):
     shop.begin("away", "waits")
     leased(shop, "away")
     shop.server.kill()
-    wait_for((shop.folder / "away").exists, "the step to go on")
+    wait_for((shop.folder / "markers" / "away").exists, "the step to go on")
     time.sleep(6)  # longer than the lease of 4 s, and than the step
     shop.server.start()
     turn = shop.turn("away", "FAILED")  # it returned nothing, which its report says

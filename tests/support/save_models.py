@@ -9,7 +9,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pandas as pd
-from mlflow.models import infer_signature
+from mlflow.models import ModelSignature, infer_signature
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -88,6 +88,31 @@ class Summing(mlflow.pyfunc.PythonModel):
         return (model_input["a"] + model_input["b"]).to_numpy()
 
 
+class Prying(mlflow.pyfunc.PythonModel):
+    """Returns what it could read of the gateway: a line for each attempt, whatever the rows are."""
+
+    def predict(self, context, model_input, params=None):
+        parent = Path(f"/proc/{os.getppid()}")
+        gateway_home = Path(os.environ["HOME"]).parents[1]
+        attempts = {
+            "owner's token": lambda: (gateway_home / "owner.token").read_text(),
+            "home": lambda: os.listdir(gateway_home),
+            "environment of the parent": lambda: (parent / "environ").read_bytes(),
+            "scratch of others": lambda: os.listdir(gateway_home / "scratch"),
+            "a signal": lambda: os.kill(os.getppid(), 0),
+            "own scratch": lambda: Path(os.environ["TMPDIR"], "file").write_text("text"),
+        }
+        secrets = [name for name in os.environ if "SECRET" in name or "TOKEN" in name]
+        return [f"{name}: {outcome(attempt)}" for name, attempt in attempts.items()] + [f"secrets: {secrets}"]
+
+
+def outcome(attempt):
+    try:
+        return attempt()
+    except OSError as error:
+        return type(error).__name__
+
+
 class SleepsAtLoad:
     """Never finishes unpickling."""
 
@@ -105,6 +130,12 @@ def python_models():
         )
 
 
+def prying():
+    mlflow.pyfunc.save_model(
+        FOLDER / "prying", python_model=Prying(), signature=ModelSignature(SUMS.inputs), pip_requirements=PIP
+    )
+
+
 def damaged():
     import pickle
     import shutil
@@ -119,4 +150,5 @@ if __name__ == "__main__":
     iris()
     mixed()
     python_models()
+    prying()
     damaged()

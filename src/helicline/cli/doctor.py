@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from helicline import isolation
 from helicline import settings as settings_file
 from helicline.cli.show import as_json, say
 from helicline.cli.supervisor import owner_of
@@ -31,7 +32,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def doctor(*, json: bool = False) -> None:
-    """Check python, disk, home, ports, server, gateway, worker and the audit chain.
+    """Check python, disk, home, the boundary of user code, ports, server, gateway and the audit chain.
 
     Example: `hl doctor`
     """
@@ -54,6 +55,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding(what="python", ok=sys.version_info >= (3, 11), detail=version, next_step="Use Python 3.11 or newer.")
     yield _disk(home)
     yield _home(home)
+    yield _boundary(settings)
     running = owner_of(home)
     yield Finding(
         what="processes",
@@ -80,6 +82,19 @@ def _home(home: Path) -> Finding:
     if not home.exists():
         return Finding(what="home", ok=True, detail=f"{home} (made at the first start)")
     return Finding(what="home", ok=os.access(home, os.W_OK), detail=str(home), next_step="Make the folder writable.")
+
+
+def _boundary(settings: Settings) -> Finding:
+    system = isolation.support()
+    step = "Steps and models can read what you can, tokens too: use Linux 5.13 or newer, or start helicline as root."
+    if not settings.isolation:
+        step = "Steps and models can read what you can, tokens too: remove isolation = false from the settings."
+    return Finding(
+        what="user code",
+        ok=settings.isolation and (system.landlock > 0 or system.other_user),
+        detail=f"runs {system.sentence}" if settings.isolation else "runs without restrictions",
+        next_step=step,
+    )
 
 
 def _port(host: str, port: int) -> Finding:

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from helicline import isolation
 from helicline.errors import Unavailable
 
-SECRETS = ("HELICLINE_TOKEN", "HELICLINE_DATABASE", "AWS_SECRET_ACCESS_KEY")
 START_PATIENCE_S = 120.0
 
 
@@ -47,16 +47,20 @@ class Process:
 class ForkServerClient:
     """Keeps one zygote alive and starts tasks through it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, passed: Sequence[str] = ()) -> None:
         self._lock = threading.Lock()
+        self._passed = passed
         self._zygote: subprocess.Popen[bytes] | None = None
         self._tasks: dict[str, Process] = {}
 
-    def start(self, folder: Path, *, environment: dict[str, str], preload: list[str]) -> Process:
-        """Start the task whose `order.json` is in `folder`. Raises Unavailable where no process can be started."""
+    def start(self, folder: Path, *, preload: list[str]) -> Process:
+        """Start the task whose `order.json` and `start.json` are in `folder`.
+
+        Raises:
+            Unavailable: no process can be started.
+        """
         process = Process()
-        request = {"folder": str(folder), "environment": environment, "preload": preload}
-        (folder / "log").touch()
+        request = {"folder": str(folder), "preload": preload}
         with self._lock:
             self._tasks[str(folder)] = process
             self._ask(request)
@@ -67,7 +71,7 @@ class ForkServerClient:
     def warm(self, modules: Sequence[str]) -> None:
         """Import modules in the zygote before the first task needs them."""
         with self._lock:
-            self._ask({"folder": "", "environment": {}, "preload": list(modules)})
+            self._ask({"folder": "", "preload": list(modules)})
 
     def _ask(self, request: dict[str, Any]) -> None:
         zygote = self._alive()
@@ -86,7 +90,8 @@ class ForkServerClient:
 
     def _alive(self) -> subprocess.Popen[bytes]:
         if self._zygote is None or self._zygote.poll() is not None:
-            environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
+            # a task is a fork of it, and could read whatever it holds
+            environment = isolation.environment(os.environ, passed=("PYTHONPATH", *self._passed))
             environment |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "GIT_PYTHON_REFRESH": "quiet"}
             self._zygote = subprocess.Popen(
                 [sys.executable, "-m", "helicline.engine.zygote"],

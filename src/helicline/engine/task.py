@@ -19,6 +19,10 @@ from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client
 
 PR_SET_PDEATHSIG = 1
+BOUNDARY_HINT = (
+    ". A step reaches its inputs and its own folder only: commit the file as a dataset with `hl data commit`,"
+    " or name its folder in the setting readable_paths or writable_paths of the worker"
+)
 
 
 def die_with_parent() -> None:
@@ -49,7 +53,8 @@ def reason_of(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "helicline/engine" not in frame.filename]
     where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
-    return f"{type(error).__name__}: {error}{where}"[:2000]
+    hint = BOUNDARY_HINT if isinstance(error, PermissionError) and error.filename else ""
+    return f"{type(error).__name__}: {error}{where}{hint}"[:2000]
 
 
 def main() -> None:

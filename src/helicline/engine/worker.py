@@ -20,10 +20,14 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from helicline.engine.fork_server_client import SECRETS, ForkServerClient, Process, imports_of
+from helicline import isolation
+from helicline import settings as settings_file
+from helicline.engine.fork_server_client import ForkServerClient, Process, imports_of
+from helicline.engine.task_files import OutputLog, read_report
 from helicline.errors import Conflict, HeliclineError, NotFound, Unavailable
 from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client
+from helicline.settings import Settings
 
 log = logging.getLogger("helicline.worker")
 MIN_RETRY_S = 60.0
@@ -40,11 +44,12 @@ WITH_FLAVOUR = {"sklearn": ("skops.io", "sklearn.ensemble", "sklearn.manifold", 
 class Worker:
     """Leases and runs tasks while it has a free slot."""
 
-    def __init__(self, url: str, *, slots: int, name: str = "") -> None:
+    def __init__(self, url: str, *, slots: int, name: str = "", settings: Settings | None = None) -> None:
         self.url, self.slots = url, slots
+        self.settings = settings or settings_file.load()
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.stopping = threading.Event()
-        self.fork_server = ForkServerClient()
+        self.fork_server = ForkServerClient(passed=self.settings.passed_environment_patterns)
         self.preloads: dict[str, list[str]] = {}
         self._free = threading.Semaphore(slots)
 
@@ -107,7 +112,6 @@ class Task:
         self.worker, self.spec = worker, spec
         self.client = Client(worker.url, retry_s=MIN_RETRY_S + 2 * spec.lease_s)
         self.cancelled = self.timed_out = self.lost = False
-        self.log_offset = 0
 
     def run(self) -> None:
         with TemporaryDirectory(prefix="helicline-task-") as folder:
@@ -133,36 +137,55 @@ class Task:
 
         None where the worker itself was told to stop: the attempt goes back to whoever comes next.
         """
-        try:
-            process = self._spawn(scratch)
-        except HeliclineError as error:
-            return Completion(fence=self.spec.fence, ok=False, error=f"it could not be started: {error}")
-        self._watch(process, scratch / "log")
-        self._ship(scratch / "log")
-        return self._completion(process.returncode or 0, scratch)
+        # opened before the task runs: by its path, user code could have another file read to us
+        with (scratch / "log").open("w+b") as file:
+            output = OutputLog(self.client, self.spec.attempt, file)
+            try:
+                process = self._spawn(scratch)
+            except HeliclineError as error:
+                return Completion(fence=self.spec.fence, ok=False, error=f"it could not be started: {error}")
+            self._watch(process, output)
+            output.send_rest()
+            return self._completion(process.returncode or 0, read_report(scratch, self.spec.fence), output)
 
     def _spawn(self, scratch: Path) -> Process:
         (scratch / "order.json").write_bytes(msgspec.json.encode(self.spec))
-        environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
+        preload = self.worker.preload(self.client, self.spec.bundle, scratch)
+        start = {"environment": self._environment(scratch), "boundary": self._boundary(scratch)}
+        (scratch / "start.json").write_bytes(msgspec.json.encode(start))
+        return self.worker.fork_server.start(scratch, preload=preload)
+
+    def _environment(self, scratch: Path) -> dict[str, str]:
+        """Return the variables of the task: an allow-list, and what points its clients at this server."""
+        environment = isolation.environment(os.environ, passed=self.worker.settings.passed_environment_patterns)
         environment |= {"HELICLINE_URL": self.worker.url, "PYTHONUNBUFFERED": "1", "GIT_PYTHON_REFRESH": "quiet"}
         environment |= {"MLFLOW_TRACKING_URI": self.worker.url, "MLFLOW_DISABLE_TELEMETRY": "true"}
-        # the temporary folder of user code is removed with the task
-        temporary = scratch / "tmp"
-        temporary.mkdir()
+        # the temporary folder of user code is removed with the task, and so is what it writes to its home
+        for variable, name in (("TMPDIR", "tmp"), ("HOME", "home")):
+            (scratch / name).mkdir()
+            environment[variable] = str(scratch / name)
         # while the server is away, the task waits for it at least as long as its lease
-        environment |= {"TMPDIR": str(temporary), "HELICLINE_RETRY_S": f"{MIN_RETRY_S + 2 * self.spec.lease_s:g}"}
+        environment["HELICLINE_RETRY_S"] = f"{MIN_RETRY_S + 2 * self.spec.lease_s:g}"
         environment |= self.spec.tracking
         if self.spec.token:
             # user code gets a token that expires with the task, never the worker's own token
             environment |= {"HELICLINE_TOKEN": self.spec.token, "MLFLOW_TRACKING_TOKEN": self.spec.token}
-        preload = self.worker.preload(self.client, self.spec.bundle, scratch)
-        return self.worker.fork_server.start(scratch, environment=environment, preload=preload)
+        return environment
 
-    def _watch(self, process: Process, log_file: Path) -> None:
+    def _boundary(self, scratch: Path) -> isolation.Boundary | None:
+        """Return what the task may reach: the installed packages, its own folder, and what the settings add."""
+        settings = self.worker.settings
+        if not settings.isolation:
+            return None
+        hidden = (str(settings.home_path),)
+        readable = (*isolation.interpreter_paths(hidden=hidden), *settings.readable_folders)
+        return isolation.Boundary(readable, (str(scratch), *settings.writable_folders), hidden)
+
+    def _watch(self, process: Process, output: OutputLog) -> None:
         deadline = time.monotonic() + self.spec.timeout_s
         while process.poll() is None:
             process.wait(LOG_EVERY_S)
-            self._ship(log_file)
+            output.send_new()
             if time.monotonic() > deadline and process.poll() is None:
                 self.timed_out = True
                 self._kill(process)
@@ -197,22 +220,9 @@ class Task:
                 log.info("heartbeat of %s: %s", self.spec.attempt, error)
         client.close()
 
-    def _ship(self, log_file: Path) -> None:
-        with log_file.open("rb") as file:
-            file.seek(self.log_offset)
-            piece = file.read(1 << 16)
-        if not piece:
-            return
-        try:
-            self.client.send("POST", f"/attempts/{self.spec.attempt}/log", body=piece, offset=self.log_offset)
-            self.log_offset += len(piece)
-        except HeliclineError as error:
-            log.info("log of %s: %s", self.spec.attempt, error)
-
-    def _completion(self, code: int, scratch: Path) -> Completion | None:
-        result = scratch / "result.json"
-        if code == 0 and result.is_file():
-            return msgspec.json.decode(result.read_bytes(), type=Completion)
+    def _completion(self, code: int, report: Completion | None, output: OutputLog) -> Completion | None:
+        if code == 0 and report is not None:
+            return report
         bare = Completion(fence=self.spec.fence, ok=False)
         if self.timed_out:
             error = f"it ran longer than {self.spec.timeout_s:g} s"
@@ -221,9 +231,11 @@ class Task:
             return None
         if self.cancelled:
             return msgspec.structs.replace(bare, cancelled=True, error="it was cancelled")
-        if result.is_file():
-            return msgspec.json.decode(result.read_bytes(), type=Completion)
-        return msgspec.structs.replace(bare, error=f"{_ending(code)} without a result{_last_line(scratch / 'log')}")
+        if report is not None:
+            return report
+        last_line = output.last_line()
+        error = f"{_ending(code)} without a result{f': {last_line}' if last_line else ''}"
+        return msgspec.structs.replace(bare, error=error)
 
     def release(self) -> None:
         """Hand the attempt back unfinished; where no server hears of it, its lease runs out, with the same end."""
@@ -254,11 +266,6 @@ def _ending(code: int) -> str:
     return f"the process exited with status {code}"
 
 
-def _last_line(path: Path) -> str:
-    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
-    return f": {lines[-1][:300]}" if lines else ""
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="helicline-worker")
     parser.add_argument("--server", required=True)
@@ -269,6 +276,7 @@ def main() -> None:
     worker = Worker(arguments.server, slots=arguments.slots)
     for kind in (signal.SIGTERM, signal.SIGINT):
         signal.signal(kind, lambda *_: worker.stopping.set())
+    log.info("steps run %s", isolation.support().sentence if worker.settings.isolation else "without restrictions")
     print(f"worker ready {worker.name}", flush=True)
     worker.run()
 

@@ -2,7 +2,8 @@
 
 Importing pandas, scikit-learn and mlflow costs seconds; a fork of a process that has them costs milliseconds. Only
 installed packages are imported here, never user code. Requests come as JSON lines on standard input:
-``{"folder", "environment", "preload"}``; answers go out as ``{"folder", "pid"}`` and ``{"folder", "pid", "code"}``.
+``{"folder", "preload"}``; answers go out as ``{"folder", "pid"}`` and ``{"folder", "pid", "code"}``. What only the task
+may know, its environment and its token, lies in its folder: a later fork could find what it reads.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from helicline import isolation
 from helicline.engine.task import die_with_parent
 from helicline.engine.task import main as run_task
 
@@ -33,20 +35,21 @@ class Zygote:
     def __init__(self) -> None:
         self.children: dict[int, str] = {}
         self.answers = os.fdopen(os.dup(1), "w", buffering=1)
+        self.wakeup: tuple[int, int] = os.pipe()
+        self.selector = selectors.DefaultSelector()
         os.dup2(2, 1)  # the output of an imported package must not mix with the answers
 
     def run(self) -> None:
-        read_end, write_end = os.pipe()
+        read_end, write_end = self.wakeup
         os.set_blocking(write_end, False)
         os.set_blocking(read_end, False)
         signal.set_wakeup_fd(write_end)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        selector = selectors.DefaultSelector()
-        selector.register(0, selectors.EVENT_READ)
-        selector.register(read_end, selectors.EVENT_READ)
+        self.selector.register(0, selectors.EVENT_READ)
+        self.selector.register(read_end, selectors.EVENT_READ)
         pending = b""
         while True:
-            for key, _ in selector.select():
+            for key, _ in self.selector.select():
                 if key.fd == read_end:
                     with contextlib.suppress(BlockingIOError):
                         os.read(read_end, 4096)
@@ -67,9 +70,17 @@ class Zygote:
         gc.freeze()
         pid = os.fork()
         if pid == 0:
-            become_task(request)
+            signal.set_wakeup_fd(-1)
+            self._close()
+            become_task(Path(request["folder"]))
         self.children[pid] = request["folder"]
         self._tell(pid)
+
+    def _close(self) -> None:
+        """Close what only the zygote may use: a task must not report for another."""
+        self.selector.close()
+        for descriptor in (*self.wakeup, self.answers.fileno()):
+            os.close(descriptor)
 
     def _reap(self) -> None:
         while self.children:
@@ -96,19 +107,17 @@ def preload(module: str) -> None:
         sys.stderr.write(f"preload of {module} failed:\n{traceback.format_exc(limit=1)}")
 
 
-def become_task(request: dict[str, Any]) -> None:
-    """Turn this fork into the task: its own session, environment, folder and output. Never returns."""
+def become_task(folder: Path) -> None:
+    """Turn this fork into the task: its own session, environment, folder, output and boundary. Never returns."""
     code = 1
     try:
-        die_with_parent()
         os.setsid()
-        signal.set_wakeup_fd(-1)
         for kind in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
             signal.signal(kind, signal.SIG_DFL)
-        folder = Path(request["folder"])
         os.chdir(folder)
+        start = json.loads((folder / "start.json").read_text())
         os.environ.clear()
-        os.environ.update(request["environment"])
+        os.environ.update(start["environment"])
         tempfile.tempdir = None  # the zygote may have cached another folder
         with (folder / "log").open("ab", buffering=0) as out:
             os.dup2(out.fileno(), 1)
@@ -116,6 +125,9 @@ def become_task(request: dict[str, Any]) -> None:
         with Path(os.devnull).open("rb") as nothing:
             os.dup2(nothing.fileno(), 0)
         sys.argv = ["task", str(folder)]
+        if start["boundary"] is not None:
+            isolation.enter(isolation.Boundary(*map(tuple, start["boundary"])))
+        die_with_parent()  # a change of user would end the request
         run_task()
         code = 0
     except SystemExit as end:

@@ -39,6 +39,7 @@ def options(arguments: list[str]) -> Options:
         allowed_hosts=configured.allowed_hosts,
         max_body_bytes=configured.max_body_bytes,
         log_seal_s=configured.log_seal_s,
+        settings=configured,
         load_timeout_s=float(os.environ.get(_LOAD_TIMEOUT, "300")),
     )
 

@@ -18,6 +18,7 @@ from helicline.gateway.control_plane import ControlPlaneClient
 from helicline.gateway.fleet.environment import Environments
 from helicline.gateway.fleet.replica import ReplicaContext
 from helicline.gateway.fleet.replicas import Replicas
+from helicline.gateway.fleet.sandbox import Sandbox
 from helicline.gateway.fleet.standby_worker import StandbyWorker
 from helicline.gateway.front.call import CallContext
 from helicline.gateway.front.connection import Connection, HttpServer, Limits
@@ -29,6 +30,7 @@ from helicline.gateway.variant_counters import VariantCounters
 from helicline.ids import new_run_id
 from helicline.origin_check import allowed_names
 from helicline.records.deployment import Desired, Observed
+from helicline.settings import Settings
 from helicline.store.durable import make_folder
 
 _log = logging.getLogger("helicline.gateway")
@@ -49,6 +51,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 16 * 1024 * 1024
     log_seal_s: float = 2.0
     load_timeout_s: float = 300.0
+    settings: Settings = Settings()
 
 
 class Gateway:
@@ -63,7 +66,8 @@ class Gateway:
         self._client = httpx.AsyncClient(base_url=options.server, headers=headers, trust_env=False)
         self._control_plane = ControlPlaneClient(self._client, self._apply)
         self._routing = RoutingTable(options.home / "routing")
-        self._standby_worker = StandbyWorker(options.home / "logs")
+        self._sandbox = Sandbox(options.home, options.settings)
+        self._standby_worker = StandbyWorker(options.home / "logs", self._sandbox)
         self._replicas = Replicas(self._replica_context())
         self._prediction_log = PredictionLog(options.home, seal_s=options.log_seal_s)
         self._sealer = SealerProcess(options.home)
@@ -80,6 +84,7 @@ class Gateway:
             environments=Environments(self._options.home / "envs"),
             load_timeout_s=self._options.load_timeout_s,
             standby_worker=self._standby_worker,
+            sandbox=self._sandbox,
             loading=asyncio.Semaphore(max(1, os.cpu_count() or 1)),
             changed=self._changed,
         )
@@ -133,6 +138,7 @@ class Gateway:
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain, flush and end."""
         make_folder(self._options.home)
+        self._sandbox.prepare()
         saved = self._routing.load()
         if saved is not None:
             self._saved_generation = saved.generation

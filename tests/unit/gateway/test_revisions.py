@@ -87,3 +87,29 @@ def test_the_gateway_shows_its_token_to_the_server(tmp_path):
     harness.deploy("d", "sums")
     assert "Bearer secret-token" in harness.plane.tokens
     harness.close()
+
+
+def test_a_model_reaches_no_secret_of_its_gateway(tmp_path):
+    harness = GatewayHarness(tmp_path, HELICLINE_TOKEN="of the gateway", MY_SECRET_KEY="of the parent")
+    (harness.home / "owner.token").write_text("of the owner")
+    harness.deploy("d", "prying")
+    rows = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]] * 7}})
+    answers = harness.client.post("/endpoints/d/invocations", content=rows).json()["predictions"]
+    assert answers == [
+        "owner's token: PermissionError",
+        "home: PermissionError",
+        "environment of the parent: PermissionError",
+        "scratch of others: PermissionError",
+        "a signal: PermissionError",
+        "own scratch: 4",
+        "secrets: []",
+    ]
+    harness.close()
+
+
+def test_the_scratch_folder_of_a_worker_goes_with_it(harness):
+    harness.deploy("d", "sums")
+    harness.plane.want([], [])
+    wait_for(lambda: not harness.plane.status("d", 1) or harness.plane.status("d", 1).state == "STOPPED", "the end")
+    names = {folder.name for folder in (harness.home / "scratch").iterdir()}
+    wait_for(lambda: len({f.name for f in (harness.home / "scratch").iterdir()}) <= 1, f"one standby worker of {names}")

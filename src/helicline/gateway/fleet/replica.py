@@ -16,6 +16,7 @@ import msgspec
 from helicline.errors import Invalid, Unavailable
 from helicline.gateway.fleet import archive, worker_process
 from helicline.gateway.fleet.environment import Environments
+from helicline.gateway.fleet.sandbox import Sandbox
 from helicline.gateway.fleet.standby_worker import StandbyWorker
 from helicline.gateway.fleet.worker_connection import MAX_WAITING, PendingCall, WorkerConnection
 from helicline.protocol.scoring.signature import Signature
@@ -38,6 +39,7 @@ class ReplicaContext(msgspec.Struct, frozen=True, kw_only=True):
     load_timeout_s: float
     loading: asyncio.Semaphore
     standby_worker: StandbyWorker
+    sandbox: Sandbox
     changed: Callable[[], None]
 
 
@@ -147,7 +149,9 @@ class Replica:
         async with self._context.loading:
             name = f"worker-{self.order.deployment}-{self.order.revision}.log"
             worker = self._context.standby_worker.take(interpreter)
-            worker = worker or await worker_process.spawn(interpreter, self._context.home / "logs" / name)
+            worker = worker or await worker_process.spawn(
+                interpreter, self._context.home / "logs" / name, sandbox=self._context.sandbox
+            )
             self._worker = worker
             worker.send_order(order)
             try:

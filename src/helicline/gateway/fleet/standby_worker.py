@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helicline.gateway.fleet import worker_process
+from helicline.gateway.fleet.sandbox import Sandbox
 
 _log = logging.getLogger("helicline.gateway")
 _START_DELAY_S = 2.0
@@ -27,8 +28,8 @@ _BY_FLAVOUR = {
 class StandbyWorker:
     """At most one waiting worker; the next is started when a model has taken it and is ready."""
 
-    def __init__(self, logs: Path) -> None:
-        self._logs, self._count = logs, 0
+    def __init__(self, logs: Path, sandbox: Sandbox) -> None:
+        self._logs, self._sandbox, self._count = logs, sandbox, 0
         self._worker: worker_process.WorkerProcess | None = None
         self._preparing: asyncio.Task[None] | None = None
 
@@ -50,7 +51,7 @@ class StandbyWorker:
             await asyncio.sleep(_START_DELAY_S)
             self._count += 1
             log = self._logs / f"worker-standby_worker-{self._count}.log"
-            self._worker = await worker_process.spawn(Path(sys.executable), log, preload=modules)
+            self._worker = await worker_process.spawn(Path(sys.executable), log, sandbox=self._sandbox, preload=modules)
         except OSError as error:
             _log.warning("no spare worker: %s", error)
         finally:

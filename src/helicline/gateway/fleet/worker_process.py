@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,18 +15,20 @@ from typing import Any
 
 import msgspec
 
+from helicline.gateway.fleet.sandbox import Sandbox
 from helicline.gateway.fleet.worker_connection import WorkerConnection
 from helicline.gateway.worker import frames
 
 _LAUNCH = Path(__file__).resolve().parents[1] / "worker" / "launch.py"
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class WorkerProcess:
     """A started worker: its process, the connection to it and the file that its output goes to."""
 
-    def __init__(self, process: subprocess.Popen[bytes], connection: WorkerConnection, *, log: Path) -> None:
-        self.process, self.connection, self.log = process, connection, log
+    def __init__(
+        self, process: subprocess.Popen[bytes], connection: WorkerConnection, *, log: Path, scratch: Path
+    ) -> None:
+        self.process, self.connection, self.log, self._scratch = process, connection, log, scratch
 
     @property
     def pid(self) -> int:
@@ -39,6 +42,7 @@ class WorkerProcess:
         """Wait for the process to end; return its exit code, negative for a signal."""
         while (code := self.process.poll()) is None:  # noqa: ASYNC110 (a child has no event)
             await asyncio.sleep(0.02)
+        await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
         return code
 
     async def stop(self, *, grace_s: float) -> None:
@@ -66,26 +70,22 @@ class WorkerProcess:
         return lines[-1][:1000] if lines else ""
 
 
-async def spawn(interpreter: Path, log: Path, *, preload: Sequence[str] = ()) -> WorkerProcess:
+async def spawn(interpreter: Path, log: Path, *, sandbox: Sandbox, preload: Sequence[str] = ()) -> WorkerProcess:
     """Start a worker in the model's interpreter; it imports `preload` and waits for an order."""
     front_end, worker_end = socket.socketpair()
     log.parent.mkdir(parents=True, exist_ok=True)
+    scratch = sandbox.new_scratch()
+    arguments = [str(worker_end.fileno()), str(os.getpid()), sandbox.boundary(scratch), *preload]
     with worker_end, log.open("wb") as output:
         process = subprocess.Popen(  # noqa: ASYNC220 (a few ms; the kernel ends the child with this thread)
-            [str(interpreter), str(_LAUNCH), str(worker_end.fileno()), str(os.getpid()), *preload],
+            [str(interpreter), str(_LAUNCH), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             pass_fds=[worker_end.fileno()],
-            env=_environment(),
+            env=sandbox.environment(scratch),
             start_new_session=True,
         )
     front_end.setblocking(False)
     _, connection = await asyncio.get_running_loop().create_unix_connection(WorkerConnection, sock=front_end)
-    return WorkerProcess(process, connection, log=log)
-
-
-def _environment() -> dict[str, str]:
-    inherited = {k: v for k, v in os.environ.items() if k not in ("HELICLINE_TOKEN", "PYTHONPATH", "VIRTUAL_ENV")}
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "PYTHONUNBUFFERED": "1"}
-    return {**dict.fromkeys(_THREADS, "1"), **quiet, **inherited}
+    return WorkerProcess(process, connection, log=log, scratch=scratch)

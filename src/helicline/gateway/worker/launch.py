@@ -1,6 +1,6 @@
 """The start of a worker in any environment: makes the product's code importable and serves one model.
 
-usage: launch.py DESCRIPTOR PARENT_PID [MODULE ...]
+usage: launch.py DESCRIPTOR PARENT_PID BOUNDARY [MODULE ...]
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import importlib
 import importlib.util
+import json
 import os
 import signal
 import sys
@@ -46,16 +47,28 @@ def reach_package() -> None:
         sys.modules[name] = bare
 
 
+def enter_boundary(text: str) -> None:
+    """Give up what a model does not need, as far as the system allows; `text` is a boundary in JSON, or empty."""
+    if not text:
+        return
+    from helicline import isolation
+
+    readable, writable, hidden = json.loads(text)
+    readable += isolation.interpreter_paths(hidden=hidden)
+    isolation.enter(isolation.Boundary(tuple(readable), tuple(writable), tuple(hidden)))
+
+
 def start(arguments: list[str]) -> int:
     """Serve on the inherited descriptor; return the exit code."""
-    die_with(int(arguments[1]))
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
     reach_package()
+    enter_boundary(arguments[2])
+    die_with(int(arguments[1]))  # a change of user would end the request
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")
     from helicline.gateway.worker.serve import main
 
-    for name in arguments[2:]:
+    for name in arguments[3:]:
         with contextlib.suppress(Exception):  # a model that needs it fails by itself, with a better message
             importlib.import_module(name)
 
