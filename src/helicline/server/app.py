@@ -29,6 +29,7 @@ from helicline.protocol.rest.edge import Edge
 from helicline.protocol.rest.errors import Problem, http_problem, problem_of
 from helicline.protocol.rest.feed import Feed
 from helicline.records.access import Caller
+from helicline.server.compression import JsonCompression
 from helicline.server.document import api_document
 from helicline.server.filter import App, Authenticator, Filter, Receive, Scope, Send
 from helicline.server.metrics import exposition
@@ -240,7 +241,9 @@ async def refuse(error: HeliclineError, scope: Scope, send: Send) -> None:
 def make_app(context: Context, feed: Feed) -> App:
     """Return the whole control plane."""
     mlflow = MlflowApp(context.store, context.blobs, context.settings)
-    router = ProtocolRouter(context, api=cast("App", make_api(context, feed)), mlflow=mlflow, web=WebUi())
+    router = ProtocolRouter(
+        context, api=JsonCompression(cast("App", make_api(context, feed))), mlflow=mlflow, web=WebUi()
+    )
 
     async def send_refusal(error: HeliclineError, scope: Scope, send: Send) -> None:
         await (mlflow.refuse if mlflow.handles(scope["path"]) else refuse)(error, scope, send)

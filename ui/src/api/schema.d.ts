@@ -6278,6 +6278,7 @@ export interface operations {
             /** @description Document created, URL follows */
             201: {
                 headers: {
+                    "Cache-Control"?: string;
                     [name: string]: unknown;
                 };
                 content: {
