@@ -99,9 +99,14 @@ def test_two_versions_are_compared_by_signature_metrics_and_files(model: str, ui
 
 
 def test_a_version_whose_files_changed_says_so(model: str, world: World, ui: Opened) -> None:
-    root = world.get(f"/models/{model}/versions/1")["version"]["artifact_root"]
+    """Files of a version are frozen, but for one that was registered before its files came."""
+    run = world.mlflow("runs/create", {"experiment_id": "0"})["run"]["info"]
+    body = {"name": f"{model}-late", "source": f"{run['artifact_uri']}/late", "run_id": run["run_id"]}
+    world.mlflow("registered-models/create", {"name": body["name"]})
+    world.mlflow("model-versions/create", body)
+    root = world.get(f"/models/{body['name']}/versions/1")["version"]["artifact_root"]
     world.http.put(f"/api/2.0/mlflow-artifacts/artifacts/{root}/extra.txt", content=b"more").raise_for_status()
-    page = ui.go(f"/models/{model}/1")
+    page = ui.go(f"/models/{body['name']}/1")
     expect(page.get_by_role("alert")).to_contain_text("changed since it was registered")
 
 

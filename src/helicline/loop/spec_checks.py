@@ -24,7 +24,7 @@ KINDS = ("drift", "performance", "quality")
 NEEDS_HOLDOUT = ("not_worse", "signature", "latency")
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
+class SpecProblem(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that cannot work: the field, what it is, what is allowed, and the next step."""
 
     field: str
@@ -33,10 +33,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
 
-def problems_of(tx: Reader, spec: LoopSpec) -> list[Problem]:
+def problems_of(tx: Reader, spec: LoopSpec) -> list[SpecProblem]:
     """Return all that could only fail later, in the order of the spec; none for a loop that may run."""
     return [
-        Problem(field=error.field, got=str(error.got), allowed=error.allowed, hint=error.hint)
+        SpecProblem(field=error.field, got=str(error.got), allowed=error.allowed, hint=error.hint)
         for error in _problems(tx, spec)
     ]
 

@@ -37,7 +37,10 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 def resolve(tx: Reader, source: str, *, run_id: str = "", model_id: str = "") -> Origin:
     """Return the resolved `source`.
 
-    Raises Invalid unless it lies in this server's artifact store or is a plain URI with a known scheme. A named run or model must contain the source, so that a version cannot claim a wrong lineage.
+    A named run or model must contain the source, so that a version cannot claim a wrong lineage.
+
+    Raises:
+        Invalid: it is neither in this server's artifact store nor a plain URI with a known scheme.
     """
     scheme = urlsplit(source).scheme if ":" in source else ""
     origin = Origin(

@@ -50,15 +50,18 @@ def test_a_protected_alias_answers_403_with_the_request_and_moves_with_its_appro
 
 
 def test_a_version_whose_files_changed_cannot_be_approved(http):
+    """Files of a version are frozen, but for one that was registered before its files came."""
     post(http, "/models/other/aliases/champion/protect")
-    request = post(http, "/promotion-requests", {"model": "other", "number": 2, "alias": "champion"}).json()
-    root = http.get(f"{API}/models/other/versions/2").json()["version"]["artifact_root"]
+    run_id = http.post("/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}).json()["run"]["info"]["run_id"]
+    number = post(http, "/models/other/versions", {"source": f"runs:/{run_id}/late"}).json()["number"]
+    request = post(http, "/promotion-requests", {"model": "other", "number": number, "alias": "champion"}).json()
+    root = http.get(f"{API}/models/other/versions/{number}").json()["version"]["artifact_root"]
     http.put(f"/api/2.0/mlflow-artifacts/artifacts/{root}/notes.txt", content=b"other bytes").raise_for_status()
     answer = post(http, f"/promotion-requests/{request['id']}/approve", {"person": "bob"})
     assert (answer.status_code, "files changed" in answer.json()["detail"]) == (403, True)
     states = {request["id"]: request["state"] for request in http.get(f"{API}/promotion-requests").json()["items"]}
     assert states[request["id"]] == "VOID"
-    assert http.get(f"{API}/models/other/versions/2").json()["changed"]
+    assert http.get(f"{API}/models/other/versions/{number}").json()["changed"]
     assert post(http, f"/promotion-requests/{request['id']}/approve", {"person": "cyd"}).status_code == 409
 
 

@@ -2473,9 +2473,9 @@ export interface components {
                 [key: string]: number;
             };
         };
-        /** Page[Problem] */
-        "Page_helicline.loop.spec_checks.Problem_": {
-            items: components["schemas"]["Problem"][];
+        /** Page[SpecProblem] */
+        "Page_helicline.loop.spec_checks.SpecProblem_": {
+            items: components["schemas"]["SpecProblem"][];
             /** @default  */
             next: string;
         };
@@ -3031,6 +3031,14 @@ export interface components {
             output: number;
             /** @default  */
             step: string;
+        };
+        /** SpecProblem */
+        SpecProblem: {
+            allowed: string;
+            field: string;
+            got: string;
+            /** @default  */
+            hint: string;
         };
         /** Stage */
         Stage: {
@@ -4767,7 +4775,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_helicline.loop.spec_checks.Problem_"];
+                    "application/json": components["schemas"]["Page_helicline.loop.spec_checks.SpecProblem_"];
                 };
             };
             /** @description What went wrong, and the next step */

@@ -10,7 +10,7 @@ from litestar.params import Parameter
 
 from helicline.errors import NotFound
 from helicline.loop import loops, monitor_windows, turns
-from helicline.loop.spec_checks import Problem, problems_of
+from helicline.loop.spec_checks import SpecProblem, problems_of
 from helicline.monitor import alerting
 from helicline.protocol.rest.edge import Edge, Page, checked_limit
 from helicline.records.loop import Cause, Loop, LoopSpec, Trigger, Turn
@@ -57,7 +57,7 @@ def apply_loop(edge: Edge, data: LoopSpec) -> loops.Applied:
 
 
 @post("/loops/check", sync_to_thread=True, status_code=200)
-def check_loop(edge: Edge, data: LoopSpec) -> Page[Problem]:
+def check_loop(edge: Edge, data: LoopSpec) -> Page[SpecProblem]:
     """All that cannot work in a loop as it is; nothing is recorded."""
     return Page(edge.read(lambda tx: problems_of(tx, data)))
 
