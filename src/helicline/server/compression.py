@@ -108,5 +108,5 @@ def _headers_of(headers: Sequence[tuple[bytes, bytes]], coding: str, length: int
     varying = [*headers, (b"vary", b"Accept-Encoding")]
     if not coding:
         return varying
-    others = [pair for pair in varying if pair[0].lower() != b"content-length"]
-    return [*others, (b"content-length", str(length).encode()), (b"content-encoding", coding.encode())]
+    without_length = [pair for pair in varying if pair[0].lower() != b"content-length"]
+    return [*without_length, (b"content-length", str(length).encode()), (b"content-encoding", coding.encode())]
