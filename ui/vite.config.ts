@@ -1,5 +1,6 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig, type ProxyOptions } from 'vite';
+import { compressed } from './compress';
 
 const server = process.env.HELICLINE_URL ?? 'http://127.0.0.1:7070';
 
@@ -14,7 +15,7 @@ const toServer: ProxyOptions = {
 const proxy = { '/api': toServer, '/ajax-api': toServer };
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), compressed()],
   build: {
     outDir: '../src/helicline/web',
     emptyOutDir: true,

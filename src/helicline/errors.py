@@ -117,6 +117,17 @@ class Unavailable(HeliclineError):
         return f"{self.what} is unavailable: {self.why}."
 
 
+class RateLimited(Unavailable):
+    """``RateLimited(what, why, retry_after_s, hint="")``: too many attempts; the next may come after that time."""
+
+    code = "rate_limited"
+
+    def __init__(self, what: str, why: str, retry_after_s: int, hint: str = "") -> None:
+        super().__init__(what, why, hint)
+        self.args = (what, why, retry_after_s, hint)  # what the constructor takes, so that it survives pickle
+        self.retry_after_s = retry_after_s
+
+
 class StorageFull(Unavailable):
     """``StorageFull(what, why, hint="")``: the disk or the quota is exhausted."""
 

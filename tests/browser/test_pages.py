@@ -183,6 +183,21 @@ def test_a_step_tells_why_it_ran_and_shows_its_log(served: World, ui: Opened) ->
     expect(page.get_by_role("log", name="Log")).to_be_visible()
 
 
+@pytest.mark.parametrize("codings", ["gzip, br, zstd", "gzip"])
+def test_the_first_page_weighs_at_most_200_kb_on_the_wire(codings: str, waived: World, ui: Opened) -> None:
+    weights: dict[str, int] = {}
+    ui.page.set_extra_http_headers({"Accept-Encoding": codings})
+    network = ui.page.context.new_cdp_session(ui.page)
+    network.send("Network.enable")
+    network.on(
+        "Network.loadingFinished", lambda event: weights.update({event["requestId"]: event["encodedDataLength"]})
+    )
+    page = ui.go("/")
+    settled(page, PAGES["/"])
+    page.wait_for_timeout(1000)
+    assert 100_000 < sum(weights.values()) <= 200_000
+
+
 def zipped(name: str) -> int:
     return len(gzip.compress((WEB / name).read_bytes(), 9))
 

@@ -17,13 +17,13 @@ from pathlib import Path
 import httpx
 from blake3 import blake3
 
+from helicline.access.tokens import owner_token
 from helicline.content_hash import content_digest
 from helicline.errors import Unavailable
 from helicline.gateway.fleet import archive
 from helicline.gateway.log_sealer import seal_all
 from helicline.gateway.prediction_log import PredictionLog
 from helicline.records.deployment import RevisionSpec
-from helicline.server.filter import owner_token
 from helicline.serving.prediction_log.segment import Label
 from helicline.store.blobs import LocalBlobs
 from support.power_cut import mark

@@ -10,8 +10,8 @@ import duckdb
 import pytest
 from blake3 import blake3
 
+from helicline.access.tokens import owner_token
 from helicline.gateway.log_sealer import seal_all
-from helicline.server.filter import owner_token
 from helicline.serving.prediction_log.segment import close_leftovers
 from helicline.store.blobs import LocalBlobs
 from support.power_cut import FATES, Disk, Fate, Journal, contents

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import msgspec
 
@@ -12,8 +13,8 @@ from helicline import bus
 from helicline.errors import Conflict, Invalid
 from helicline.ids import checked_name
 from helicline.records.access import ROLES, Token
-from helicline.store import nouns
-from helicline.store.unit import Tx
+from helicline.store import durable, nouns
+from helicline.store.unit import Reader, Tx
 
 
 def mint(tx: Tx, name: str, *, role: str, lifetime: timedelta) -> tuple[Token, str]:
@@ -29,13 +30,37 @@ def mint(tx: Tx, name: str, *, role: str, lifetime: timedelta) -> tuple[Token, s
         id=secrets.token_hex(6),
         name=checked_name("name", name),
         role=role,
-        secret_sha256=hashlib.sha256(secret.encode()).hexdigest(),
+        secret_sha256=digest_of(secret),
         created_at=tx.now,
         expires_at=tx.now + lifetime,
     )
     nouns.TOKENS.insert(tx, token)
     bus.emit(tx, "created", "token", token.id, name=token.name, role=token.role)
     return token, secret
+
+
+def digest_of(secret: str) -> str:
+    """Return what is stored of a secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def is_valid(token: Token, now: datetime) -> bool:
+    return token.revoked_at is None and (token.expires_at is None or token.expires_at > now)
+
+
+def find_valid(tx: Reader, token_sha256: str) -> Token | None:
+    """Return the token with this hash, or None where there is none or it has ended."""
+    tokens = nouns.TOKENS.select(tx, nouns.TOKENS.table.c.secret_sha256 == token_sha256)
+    return next((token for token in tokens if is_valid(token, tx.now)), None)
+
+
+def owner_token(home: Path) -> str:
+    """Return the secret for those who can read the home's files, created at the first start (mode 0600)."""
+    path = home / "owner.token"
+    if not path.is_file() or not path.stat().st_size:
+        durable.make_folder(home, mode=0o700)
+        durable.write(path, f"hl_{secrets.token_urlsafe(32)}".encode(), mode=0o600)
+    return path.read_text().strip()
 
 
 def revoke(tx: Tx, token_id: str) -> Token:

@@ -33,6 +33,18 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
 
 
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's session in a browser, as stored: hashes of its cookie and of the token that opened it."""
+
+    id: str
+    secret_sha256: str
+    token_sha256: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+    version: int = 1
+
+
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The authenticated caller of a request."""
 

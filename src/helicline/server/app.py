@@ -21,14 +21,27 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.routes import HTTPRoute
 
 import helicline
-from helicline.errors import Bug, HeliclineError, Refused, Unauthenticated
+from helicline.errors import Bug, HeliclineError, RateLimited, Refused, Unauthenticated
 from helicline.loop.context import Context
 from helicline.protocol.mlflow.app import MlflowApp
-from helicline.protocol.rest import admin, data, deployments, loops, models, pipelines, registry, runs, tracking, trash
+from helicline.protocol.rest import (
+    admin,
+    data,
+    deployments,
+    loops,
+    models,
+    pipelines,
+    registry,
+    runs,
+    session,
+    tracking,
+    trash,
+)
 from helicline.protocol.rest.edge import Edge
 from helicline.protocol.rest.errors import Problem, http_problem, problem_of
 from helicline.protocol.rest.feed import Feed
 from helicline.records.access import Caller
+from helicline.server.compression import JsonCompression
 from helicline.server.document import api_document
 from helicline.server.filter import App, Authenticator, Filter, Receive, Scope, Send
 from helicline.server.metrics import exposition
@@ -47,6 +60,7 @@ HANDLERS = [
     *loops.ROUTES,
     *trash.ROUTES,
     *admin.ROUTES,
+    *session.ROUTES,
 ]
 
 
@@ -233,6 +247,8 @@ async def refuse(error: HeliclineError, scope: Scope, send: Send) -> None:
     headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
     if problem.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
+    if isinstance(error, RateLimited):
+        headers.append((b"retry-after", str(error.retry_after_s).encode()))
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": msgspec.json.encode(problem)})
 
@@ -240,7 +256,9 @@ async def refuse(error: HeliclineError, scope: Scope, send: Send) -> None:
 def make_app(context: Context, feed: Feed) -> App:
     """Return the whole control plane."""
     mlflow = MlflowApp(context.store, context.blobs, context.settings)
-    router = ProtocolRouter(context, api=cast("App", make_api(context, feed)), mlflow=mlflow, web=WebUi())
+    router = ProtocolRouter(
+        context, api=JsonCompression(cast("App", make_api(context, feed))), mlflow=mlflow, web=WebUi()
+    )
 
     async def send_refusal(error: HeliclineError, scope: Scope, send: Send) -> None:
         await (mlflow.refuse if mlflow.handles(scope["path"]) else refuse)(error, scope, send)

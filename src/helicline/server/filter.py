@@ -1,24 +1,23 @@
 """The filter in front of all routes: origin check, method, and the caller's name and role.
 
 In `local` mode, requests without credentials are served only if they come from this machine, to a loopback name, and
-not from a web page of another origin. See docs/security.md.
+not from a web page of another origin. A page that signed in is known by its cookie. See docs/security.md.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import random
-import secrets
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from helicline import origin_check
+from helicline.access import sessions, tokens
 from helicline.errors import HeliclineError, Refused, Unauthenticated
+from helicline.protocol.rest.session import CSRF_HEADER, NO_TOKEN_HINT, cookie_secret
 from helicline.records.access import Caller
+from helicline.server.failure_limit import FailureLimit
 from helicline.settings import Settings
-from helicline.store import durable, nouns
 from helicline.store.database import Store
 
 Scope = MutableMapping[str, Any]
@@ -34,20 +33,22 @@ READ_HEADERS = frozenset(
         b"sec-fetch-site",
         b"sec-fetch-mode",
         b"authorization",
+        b"cookie",
+        b"x-csrf-token",
         b"content-length",
         b"transfer-encoding",
     }
 )
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SESSION_PATH = "/api/v1/session"
+MAX_ACCEPTED = 10_000
 LOCAL_ADMIN = Caller(name="local", role="admin")
 
 
-def owner_token(home: Path) -> str:
-    """Return the secret for those who can read the home's files, created at the first start (mode 0600)."""
-    path = home / "owner.token"
-    if not path.is_file() or not path.stat().st_size:
-        durable.make_folder(home, mode=0o700)
-        durable.write(path, f"hl_{secrets.token_urlsafe(32)}".encode(), mode=0o600)
-    return path.read_text().strip()
+class CsrfMismatch(Refused):
+    """``CsrfMismatch(action, why, hint="")``: a change by cookie came without the token that only our pages know."""
+
+    code = "csrf"
 
 
 class Authenticator:
@@ -55,7 +56,9 @@ class Authenticator:
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self.settings, self.store = settings, store
-        self.owner = owner_token(settings.home_path)
+        self.owner = tokens.owner_token(settings.home_path)
+        self.failures = FailureLimit()
+        self._accepted: set[str] = set()  # digests of tokens that were valid here: what serves is never shut out
         self.names = origin_check.allowed_names(settings.allowed_hosts)
 
     def authenticate(self, scope: Scope) -> Caller:
@@ -87,33 +90,53 @@ class Authenticator:
             raise Refused("serve this request", "it comes from another site's page")
 
     def _caller(self, headers: dict[str, list[str]], scope: Scope) -> Caller:
-        credentials = headers.get("authorization", [])
-        if credentials:
-            return self._by_token(credentials[0])
         peer = (scope.get("client") or ("",))[0]
+        if credentials := headers.get("authorization", []):
+            return self._by_token(credentials[0], peer)
+        if is_sign_in(scope):  # the token of its body says who it is; an older cookie does not
+            self.failures.check(peer)
+        elif caller := self._by_cookie(headers, scope):
+            return caller
         if self.settings.auth == "local" and peer in ("127.0.0.1", "::1"):
             return LOCAL_ADMIN
         return Caller(name="anonymous", role="")
 
-    def _by_token(self, header: str) -> Caller:
+    def _by_token(self, header: str, peer: str) -> Caller:
         secret = _secret(header)
         if secret and hmac.compare_digest(secret.encode(), self.owner.encode()):
             return LOCAL_ADMIN
-        digest = hashlib.sha256(secret.encode()).hexdigest()
-        column = nouns.TOKENS.table.c
-        tokens, now = self.store.read(lambda tx: (nouns.TOKENS.select(tx, column.secret_sha256 == digest), tx.now))
-        valid = [
-            token
-            for token in tokens
-            if token.revoked_at is None and (token.expires_at is None or token.expires_at > now)
-        ]
-        if not valid:
-            raise Unauthenticated(
-                "serve this request",
-                "the token is not known, expired or revoked",
-                "Ask an administrator for one: hl token create NAME",
-            )
-        return Caller(name=valid[0].name, role=valid[0].role)
+        digest = tokens.digest_of(secret)
+        if digest not in self._accepted:
+            self.failures.check(peer)
+        token = self.store.read(lambda tx: tokens.find_valid(tx, digest))
+        if token is None:
+            self._accepted.discard(digest)
+            self.failures.record(peer)
+            raise Unauthenticated("serve this request", "the token is not known, expired or revoked", NO_TOKEN_HINT)
+        if len(self._accepted) < MAX_ACCEPTED:
+            self._accepted.add(digest)
+        return Caller(name=token.name, role=token.role)
+
+    def _by_cookie(self, headers: dict[str, list[str]], scope: Scope) -> Caller | None:
+        """Return the caller of a session, or None where there is no cookie of an open one."""
+        secret = cookie_secret(", ".join(headers.get("host", [])), "; ".join(headers.get("cookie", [])))
+        opened = self.store.read(lambda tx: sessions.find_session(tx, secret)) if secret else None
+        if opened is None:
+            return None
+        session, token = opened
+        if token is None and session.token_sha256 != tokens.digest_of(self.owner):
+            return None
+        csrf = ", ".join(headers.get(CSRF_HEADER, []))
+        is_ours = hmac.compare_digest(csrf.encode(), sessions.csrf_token(secret).encode())
+        if scope["method"] not in SAFE_METHODS and not is_ours:
+            why = f"the header {CSRF_HEADER} is missing or wrong"
+            raise CsrfMismatch("change anything", why, "Load the page again.")
+        scope.setdefault("state", {}).update(session=session, session_secret=secret)
+        return LOCAL_ADMIN if token is None else Caller(name=token.name, role=token.role)
+
+
+def is_sign_in(scope: Scope) -> bool:
+    return bool(scope["method"] == "POST" and scope["path"] == SESSION_PATH)
 
 
 def _secret(header: str) -> str:
@@ -162,7 +185,16 @@ class Filter:
             await self.refuse(error, scope, send)
             return
         added = () if _has_json_body(scope) else BROWSER_HEADERS
-        await self.app(scope, receive, _with_headers(send, state["request_id"], extra=added))
+        wrapped = _with_headers(send, state["request_id"], extra=added)
+        await self.app(scope, receive, self._counting_failures(scope, wrapped) if is_sign_in(scope) else wrapped)
+
+    def _counting_failures(self, scope: Scope, send: Send) -> Send:
+        async def counted(message: MutableMapping[str, Any]) -> None:
+            if message.get("status") == 401:
+                self.authenticator.failures.record((scope.get("client") or ("",))[0])
+            await send(message)
+
+        return counted
 
 
 def _has_json_body(scope: Scope) -> bool:

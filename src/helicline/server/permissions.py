@@ -106,5 +106,8 @@ PERMISSIONS: dict[tuple[str, str], Permission] = {
     ("GET", "/tokens"): "admin",
     ("POST", "/tokens/{token_id}/revoke"): "admin",
     ("POST", "/trash/empty"): "admin",
+    ("GET", "/session"): "read",
+    ("POST", "/session"): "open",
+    ("DELETE", "/session"): "open",
     ("GET", "/openapi.json"): "open",
 }

@@ -1,5 +1,6 @@
 import { Outlet, useLocation } from '@tanstack/react-router';
 import { lazy, Suspense, useLayoutEffect, useState } from 'react';
+import { useHasMessages } from '../parts/notify';
 import { ConnectionNotice } from './ConnectionNotice';
 import { crumbsOf } from './crumbs';
 import { useShortcuts } from './keys';
@@ -9,6 +10,7 @@ import { TopBar } from './TopBar';
 import { titleOf } from './title';
 
 const Palette = lazy(() => import('./Palette'));
+const Messages = lazy(() => import('./Messages'));
 const KeySheet = lazy(() => import('./KeySheet'));
 
 export function Shell() {
@@ -18,6 +20,7 @@ export function Shell() {
   useLayoutEffect(() => {
     document.title = titleOf(crumbsOf(pathname).at(-1)?.name ?? '', pathname);
   }, [pathname]);
+  const hasMessages = useHasMessages();
   useShortcuts({ openPalette: () => setPalette(true), openSheet: () => setSheet(true) });
   return (
     <div className={css.shell}>
@@ -33,6 +36,7 @@ export function Shell() {
         </main>
       </div>
       <Suspense>
+        {hasMessages && <Messages />}
         {palette && <Palette onClose={() => setPalette(false)} />}
         {sheet && <KeySheet onClose={() => setSheet(false)} />}
       </Suspense>

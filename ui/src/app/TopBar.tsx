@@ -1,7 +1,7 @@
-import { ActionIcon, Popover, Tooltip, useMantineColorScheme } from '@mantine/core';
+import { ActionIcon, useMantineColorScheme } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useLocation } from '@tanstack/react-router';
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import * as ask from '../api/queries';
 import type { Need } from '../api/types';
 import { briefOf } from '../parts/brief';
@@ -58,21 +58,24 @@ export function TopBar({ onSearch, onKeys }: { onSearch: () => void; onKeys: () 
           <kbd>Ctrl K</kbd>
         </button>
         <Bell />
-        <Tooltip label={scheme.word}>
-          <ActionIcon
-            variant="subtle"
-            color="gray"
-            onClick={() => setColorScheme(NEXT[colorScheme])}
-            aria-label={`${scheme.word}; change`}
-          >
-            <Icon name={scheme.icon} size={16} />
-          </ActionIcon>
-        </Tooltip>
-        <Tooltip label="Keyboard shortcuts (?)">
-          <ActionIcon variant="subtle" color="gray" onClick={onKeys} aria-label="Keyboard shortcuts">
-            <Icon name="keys" size={16} />
-          </ActionIcon>
-        </Tooltip>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          title={scheme.word}
+          onClick={() => setColorScheme(NEXT[colorScheme])}
+          aria-label={`${scheme.word}; change`}
+        >
+          <Icon name={scheme.icon} size={16} />
+        </ActionIcon>
+        <ActionIcon
+          title="Keyboard shortcuts (?)"
+          variant="subtle"
+          color="gray"
+          onClick={onKeys}
+          aria-label="Keyboard shortcuts"
+        >
+          <Icon name="keys" size={16} />
+        </ActionIcon>
       </div>
     </header>
   );
@@ -83,24 +86,35 @@ function Bell() {
   const { data: status } = useQuery(ask.status());
   const needs = status?.needs ?? [];
   const label = needs.length ? `Needs you: ${needs.length}` : 'Nothing needs you';
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (!open) return;
+    const onPress = (event: PointerEvent) => !box.current?.contains(event.target as Node) && setOpen(false);
+    const onKey = (event: KeyboardEvent) => event.key === 'Escape' && setOpen(false);
+    document.addEventListener('pointerdown', onPress);
+    document.addEventListener('keydown', onKey);
+    return () => {
+      document.removeEventListener('pointerdown', onPress);
+      document.removeEventListener('keydown', onKey);
+    };
+  }, [open]);
   return (
-    <Popover opened={open} onChange={setOpen} position="bottom-end" shadow="md">
-      <Popover.Target>
-        <ActionIcon
-          variant="subtle"
-          color="gray"
-          aria-label={label}
-          onClick={() => setOpen(!open)}
-          className={css.bell}
-        >
-          <span className={css.bell}>
-            <Icon name="bell" size={16} />
-            {needs.length > 0 && <b>{needs.length}</b>}
-          </span>
-        </ActionIcon>
-      </Popover.Target>
-      <Popover.Dropdown p={6}>
-        <div className={css.needs}>
+    <div ref={box} className={css.bellBox}>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        aria-label={label}
+        aria-expanded={open}
+        onClick={() => setOpen(!open)}
+        className={css.bell}
+      >
+        <span className={css.bell}>
+          <Icon name="bell" size={16} />
+          {needs.length > 0 && <b>{needs.length}</b>}
+        </span>
+      </ActionIcon>
+      {open && (
+        <div className={css.needs} role="dialog" aria-label="What needs you">
           {needs.length === 0 && (
             <p className="soft" style={{ padding: 8 }}>
               Nothing needs you now.
@@ -110,8 +124,8 @@ function Bell() {
             <NeedLink key={need.kind + need.id} need={need} onClick={() => setOpen(false)} />
           ))}
         </div>
-      </Popover.Dropdown>
-    </Popover>
+      )}
+    </div>
   );
 }
 

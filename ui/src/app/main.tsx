@@ -6,7 +6,6 @@ import '@mantine/core/styles/Button.css';
 import '@mantine/core/styles/ActionIcon.css';
 import '@mantine/core/styles/CloseButton.css';
 import '@mantine/core/styles/Popover.css';
-import '@mantine/core/styles/Tooltip.css';
 import '@mantine/core/styles/Overlay.css';
 import '@mantine/core/styles/ModalBase.css';
 import '@mantine/core/styles/Modal.css';
@@ -19,13 +18,10 @@ import '@mantine/core/styles/FloatingIndicator.css';
 import '@mantine/core/styles/SegmentedControl.css';
 import '@mantine/core/styles/Skeleton.css';
 import '@mantine/core/styles/Loader.css';
-import '@mantine/core/styles/Notification.css';
 import '@mantine/core/styles/Paper.css';
-import '@mantine/notifications/styles.css';
 import './tokens.css';
 import './base.css';
 import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
-import { Notifications } from '@mantine/notifications';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { createRoot } from 'react-dom/client';
@@ -61,7 +57,6 @@ if (root) {
   createRoot(root).render(
     <QueryClientProvider client={client}>
       <MantineProvider theme={theme} defaultColorScheme="auto" colorSchemeManager={schemes}>
-        <Notifications position="bottom-right" />
         <RouterProvider router={router} />
       </MantineProvider>
     </QueryClientProvider>,

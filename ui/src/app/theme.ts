@@ -1,4 +1,4 @@
-import { createTheme, type MantineColorsTuple, Notification } from '@mantine/core';
+import { createTheme, type MantineColorsTuple } from '@mantine/core';
 
 const pine: MantineColorsTuple = [
   '#eaf5f2',
@@ -67,6 +67,6 @@ export const theme = createTheme({
   respectReducedMotion: true,
   cursorType: 'pointer',
   components: {
-    Notification: Notification.extend({ defaultProps: { closeButtonProps: { 'aria-label': 'Close the message' } } }),
+    Notification: { defaultProps: { closeButtonProps: { 'aria-label': 'Close the message' } } },
   },
 });

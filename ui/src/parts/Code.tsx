@@ -1,4 +1,4 @@
-import { ActionIcon, CopyButton, Tooltip } from '@mantine/core';
+import { ActionIcon, CopyButton } from '@mantine/core';
 import { short } from './format';
 import { Icon } from './Icon';
 import css from './parts.module.css';
@@ -19,11 +19,16 @@ export function Copy({ text, what = 'Copy' }: { text: string; what?: string }) {
   return (
     <CopyButton value={text} timeout={1500}>
       {({ copied, copy }) => (
-        <Tooltip label={copied ? 'Copied' : what}>
-          <ActionIcon variant="subtle" color="gray" size="sm" onClick={copy} aria-label={copied ? 'Copied' : what}>
-            <Icon name={copied ? 'check' : 'copy'} size={13} />
-          </ActionIcon>
-        </Tooltip>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          size="sm"
+          onClick={copy}
+          title={copied ? 'Copied' : what}
+          aria-label={copied ? 'Copied' : what}
+        >
+          <Icon name={copied ? 'check' : 'copy'} size={13} />
+        </ActionIcon>
       )}
     </CopyButton>
   );

@@ -1,7 +1,7 @@
-import { notifications } from '@mantine/notifications';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Problem, post } from '../api/client';
+import { notify } from './notify';
 
 interface Order {
   path: string;
@@ -15,12 +15,12 @@ export function useAct() {
   return useMutation({
     mutationFn: (order: Order) => post<unknown>(order.path, order.body),
     onSuccess: (_, order) => {
-      notifications.show({ message: order.done, color: 'green', autoClose: 3500 });
+      void notify({ message: order.done, color: 'green', autoClose: 3500 });
       return client.invalidateQueries();
     },
     onError: (error) => {
       const hint = error instanceof Problem ? error.hint : '';
-      notifications.show({ title: error.message, message: hint, color: 'red', autoClose: 8000 });
+      void notify({ title: error.message, message: hint, color: 'red', autoClose: 8000 });
     },
   });
 }

@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from helicline.errors import HeliclineError, Refused, TooLarge, Unauthenticated
+from helicline.errors import HeliclineError, RateLimited, Refused, TooLarge, Unauthenticated
 from helicline.protocol.mlflow import errors, fields, runs
 from helicline.protocol.mlflow.artifact import files, multipart
 from helicline.protocol.mlflow.errors import WireError
@@ -106,11 +106,12 @@ def _check(caller: Caller, permission: str, path: str) -> None:
 
 def _error_response(error: Exception) -> Response:
     status, body = errors.as_wire(error)
-    return Response(
-        status=status,
-        body=body,
-        headers=(*JSON_HEADERS, ("www-authenticate", "Bearer")) if status == 401 else JSON_HEADERS,
-    )
+    headers: tuple[tuple[str, str], ...] = JSON_HEADERS
+    if status == 401:
+        headers = (*headers, ("www-authenticate", "Bearer"))
+    if isinstance(error, RateLimited):
+        headers = (*headers, ("retry-after", str(error.retry_after_s)))
+    return Response(status=status, body=body, headers=headers)
 
 
 def _check_path(scope: Any) -> None:

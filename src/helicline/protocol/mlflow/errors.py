@@ -13,6 +13,7 @@ from helicline.errors import (
     HeliclineError,
     Invalid,
     NotFound,
+    RateLimited,
     Refused,
     StorageFull,
     TooLarge,
@@ -36,6 +37,7 @@ STATUS = {
     "PERMISSION_DENIED": 403,
     "RESOURCE_CONFLICT": 409,
     "REQUEST_TOO_LARGE": 413,
+    "REQUEST_LIMIT_EXCEEDED": 429,
     "NOT_IMPLEMENTED": 501,
     "TEMPORARILY_UNAVAILABLE": 503,
     "RESOURCE_EXHAUSTED": 507,
@@ -114,6 +116,8 @@ def _code_and_message(error: BaseException) -> tuple[str, str]:
         return "PERMISSION_DENIED", str(error)
     if isinstance(error, StorageFull):
         return "RESOURCE_EXHAUSTED", str(error)
+    if isinstance(error, RateLimited):
+        return "REQUEST_LIMIT_EXCEEDED", str(error)
     if isinstance(error, Unavailable):
         return "TEMPORARILY_UNAVAILABLE", str(error)
     return "INTERNAL_ERROR", "An internal error has occurred"

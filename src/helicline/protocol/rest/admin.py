@@ -18,7 +18,7 @@ from helicline.access import tokens
 from helicline.errors import Invalid
 from helicline.loop.overview import status
 from helicline.loop.walk import why
-from helicline.protocol.rest.edge import Edge, Page, checked_limit
+from helicline.protocol.rest.edge import NO_STORE, Edge, Page, checked_limit
 from helicline.protocol.rest.feed import Feed
 from helicline.records.access import Token
 from helicline.records.event import Event
@@ -133,7 +133,7 @@ def _without_secret(token: Token) -> TokenShown:
     )
 
 
-@post("/tokens", sync_to_thread=True)
+@post("/tokens", sync_to_thread=True, response_headers=NO_STORE)
 def create_token(edge: Edge, data: TokenBody) -> TokenMade:
     """Make a token; only this answer contains its secret."""
     if not 1 <= data.days <= 3650:

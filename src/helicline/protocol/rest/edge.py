@@ -16,6 +16,8 @@ T = TypeVar("T")
 # for the OpenAPI document: the answer of a route that waits, after `wait_s`
 NO_CHANGE_RESPONSES = {204: ResponseSpec(None, description="Nothing new within `wait_s`", generate_examples=False)}
 
+NO_STORE = {"Cache-Control": "no-store"}  # of an answer with a secret: no cache keeps it, and it is not compressed
+
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
     """A page of a list, and the token of the next page ("" at the end)."""

@@ -16,6 +16,7 @@ STATUS: dict[str, int] = {
     "too_large": 413,
     "refused": 403,
     "unauthenticated": 401,
+    "rate_limited": 429,
     "unavailable": 503,
     "storage_full": 507,
     "bug": 500,

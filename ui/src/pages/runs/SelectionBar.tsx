@@ -1,10 +1,10 @@
 import { Button } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { Problem, post } from '../../api/client';
 import { counted } from '../../parts/format';
 import { Icon } from '../../parts/Icon';
+import { dismiss, notify } from '../../parts/notify';
 import { onPlainKey } from './RunGrid';
 import css from './runs.module.css';
 
@@ -32,7 +32,7 @@ export function SelectionBar({ ids, archived, onCompare, onNone }: SelectionBarP
       const undo = () => void inPieces(`/runs/${back}`, ids).then(() => client.invalidateQueries());
       onNone();
       await client.invalidateQueries();
-      notifications.show({
+      void notify({
         id: 'archived',
         color: 'green',
         autoClose: 8000,
@@ -44,7 +44,7 @@ export function SelectionBar({ ids, archived, onCompare, onNone }: SelectionBarP
               variant="default"
               onClick={() => {
                 undo();
-                notifications.hide('archived');
+                void dismiss('archived');
               }}
             >
               Undo
@@ -54,7 +54,7 @@ export function SelectionBar({ ids, archived, onCompare, onNone }: SelectionBarP
       });
     },
     onError: (error) =>
-      notifications.show({ title: error.message, message: error instanceof Problem ? error.hint : '', color: 'red' }),
+      void notify({ title: error.message, message: error instanceof Problem ? error.hint : '', color: 'red' }),
   });
   useEffect(() => onPlainKey('c', () => ids.length > 1 && onCompare()), [ids.length, onCompare]);
   useEffect(() => onPlainKey('Escape', onNone), [onNone]);
