@@ -16,6 +16,7 @@ import msgspec
 
 from helicline.gateway.control_plane import ControlPlaneClient
 from helicline.gateway.fleet.environment import Environments
+from helicline.gateway.fleet.loading import LoadContext, LoadSlots
 from helicline.gateway.fleet.replica import ReplicaContext
 from helicline.gateway.fleet.replicas import Replicas
 from helicline.gateway.fleet.standby_worker import StandbyWorker
@@ -28,11 +29,11 @@ from helicline.gateway.sealer_process import SealerProcess
 from helicline.gateway.variant_counters import VariantCounters
 from helicline.ids import new_run_id
 from helicline.origin_check import allowed_names
-from helicline.records.deployment import Desired, Observed
+from helicline.records.deployment import Desired, Observed, RevisionSpec
 from helicline.store.durable import make_folder
 
 _log = logging.getLogger("helicline.gateway")
-_EXPIRE_S = 0.05
+_TICK_S = 0.05
 _DRAIN_S = 30.0
 
 
@@ -49,6 +50,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 16 * 1024 * 1024
     log_seal_s: float = 2.0
     load_timeout_s: float = 300.0
+    hang_s: float = 5.0
+    probe_s: float = 30.0
 
 
 class Gateway:
@@ -74,15 +77,25 @@ class Gateway:
         self._table_changed = asyncio.Event()
 
     def _replica_context(self) -> ReplicaContext:
-        return ReplicaContext(
+        loading = LoadContext(
             home=self._options.home,
             client=self._client,
             environments=Environments(self._options.home / "envs"),
             load_timeout_s=self._options.load_timeout_s,
+            slots=LoadSlots(max(1, os.cpu_count() or 1)),
             standby_worker=self._standby_worker,
-            loading=asyncio.Semaphore(max(1, os.cpu_count() or 1)),
-            changed=self._changed,
         )
+        return ReplicaContext(
+            loading=loading,
+            serves=self._serves,
+            changed=self._changed,
+            hang_s=self._options.hang_s,
+            probe_s=self._options.probe_s,
+        )
+
+    def _serves(self, order: RevisionSpec) -> bool:
+        route = self._routing.routes.get(order.deployment)
+        return route is not None and order.revision in (route.stable, route.previous)
 
     def _changed(self) -> None:
         for replica in self._replicas.all():
@@ -125,10 +138,10 @@ class Gateway:
             log_dropped=self._prediction_log.dropped_count,
         )
 
-    async def _expire_calls(self) -> None:
+    async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(_EXPIRE_S)
-            self._replicas.expire_calls(time.monotonic())
+            await asyncio.sleep(_TICK_S)
+            self._replicas.tick(time.monotonic())
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain, flush and end."""
@@ -153,7 +166,7 @@ class Gateway:
         ]
         upkeep = [
             asyncio.create_task(self._save_table()),
-            asyncio.create_task(self._expire_calls()),
+            asyncio.create_task(self._tick()),
             asyncio.create_task(self._prediction_log.flush_and_rotate(self._sealer.notify)),
             asyncio.create_task(self._server.close_idle()),
         ]

@@ -2917,6 +2917,8 @@ export interface components {
             deployment: string;
             generation: number;
             /** @default 0 */
+            previous: number;
+            /** @default 0 */
             rollout: number;
             /** @default  */
             salt: string;

@@ -6,9 +6,10 @@ import time
 
 import msgspec
 
+from helicline.gateway.fleet.dispatcher import NotTaken
 from helicline.gateway.fleet.replica import Replica
 from helicline.gateway.fleet.replicas import Replicas
-from helicline.gateway.fleet.worker_connection import WorkerConnection
+from helicline.gateway.fleet.worker_connection import Loss, WorkerConnection
 from helicline.gateway.front.refusal import PROTOCOL_NAMES, refuse
 from helicline.gateway.front.request import JSON, Request
 from helicline.gateway.prediction_log import PredictionLog
@@ -45,20 +46,21 @@ class CallSpec(msgspec.Struct, frozen=True, kw_only=True):
 class Call:
     """Carries a call to its answer; exactly one answer is sent whatever happens.
 
-    `revision` is the one that the call is sent to: the assigned one, or stable after the candidate failed. `reason`
-    tells why the call was replayed on stable; it is '' for a call that was not.
+    `revision` is the one that the call is sent to: the assigned one, stable after the candidate failed, or previous
+    while stable is down. `reason` tells why another revision than the assigned one answers; it is '' otherwise.
+    `suspect` tells that a worker ended or hung while it had the call.
     """
 
-    __slots__ = ("_context", "_retried", "_spec", "end", "expires_at", "is_candidate", "reason", "revision")
+    __slots__ = ("_context", "_spec", "end", "expires_at", "is_candidate", "reason", "revision", "suspect")
 
     def __init__(self, spec: CallSpec, context: CallContext) -> None:
         self._spec, self._context = spec, context
         self.is_candidate = spec.revision != spec.route.stable
         self.revision = spec.revision
         self.reason = ""
+        self.suspect = False
         self.end = time.monotonic() + spec.timeout_s
         self.expires_at = self.end
-        self._retried = False
 
     @property
     def _can_fall_back(self) -> bool:
@@ -72,25 +74,65 @@ class Call:
 
     def send(self) -> None:
         """Send the call to its revision, or hold it while the worker restarts."""
-        replica = self._context.replicas.get(self._spec.route.deployment, self.revision)
-        connection = replica.connection if replica is not None else None
-        if connection is not None and connection.has_room:
-            self._send_over(connection)
-        elif self._can_fall_back:
-            self._fall_back("overloaded" if connection is not None else "not_ready")
-        elif replica is None or not replica.hold(self):
-            self._fail(503, self._why_not_sent(replica))
+        replica = self._replica(self.revision)
+        if self._can_fall_back and (replica is None or replica.connection is None):
+            self._fall_back("not_ready")
+            return
+        if self._previous_answers(replica):
+            self._send_to_previous()
+            return
+        not_taken = replica.submit(self) if replica is not None else "down"
+        if not_taken is None:
+            return
+        if self._can_fall_back:
+            self._fall_back("overloaded")
+        else:
+            self._refuse(replica, not_taken)
 
-    def _why_not_sent(self, replica: Replica | None) -> str:
+    def _replica(self, revision: int) -> Replica | None:
+        return self._context.replicas.get(self._spec.route.deployment, revision)
+
+    def _previous_answers(self, stable: Replica | None) -> bool:
+        """Return whether stable is down and previous is ready; a suspect waits for stable as long as it may come."""
+        route = self._spec.route
+        if self._spec.pinned or not route.previous or self.revision != route.stable:
+            return False
+        if stable is not None and (stable.connection is not None or (self.suspect and not stable.is_down)):
+            return False
+        previous = self._replica(route.previous)
+        return previous is not None and previous.connection is not None
+
+    def _send_to_previous(self) -> None:
+        if not self.reason:
+            self._count_failure()
+            self.reason = "stable_down"
+        self.revision = self._spec.route.previous
+        self.send()
+
+    def _refuse(self, replica: Replica | None, not_taken: NotTaken) -> None:
         name = f"revision {self.revision} of {self._spec.route.deployment!r}"
         if replica is None:
-            return f"{name} is not loaded here"
-        if replica.connection is not None:
-            return f"{name} has too many calls waiting; try again later"
-        return f"{name} is {replica.state}" + (f": {replica.reason}" if replica.reason else "")
+            self._fail(503, f"{name} is not loaded here")
+        elif not_taken == "down":
+            self._fail(503, f"{name} is {replica.state}" + (f": {replica.reason}" if replica.reason else ""))
+        elif not_taken == "full":
+            why = f"{name} has too many calls waiting; try again later"
+            self._fail(503, why, retry_after_s=replica.retry_after_s)
+        else:
+            why = f"{name} cannot answer within {self._spec.timeout_s:g} s: {replica.waiting_count} calls wait for it"
+            self._fail(503, why, retry_after_s=replica.retry_after_s)
 
-    def _send_over(self, connection: WorkerConnection) -> None:
-        connection.send_call(
+    def too_late(self) -> None:
+        """Handle that the worker comes to the call only after its time."""
+        replica = self._replica(self.revision)
+        if self._can_fall_back:
+            self._fall_back("overloaded")
+        else:
+            self._refuse(replica, "late")
+
+    def send_over(self, connection: WorkerConnection) -> int:
+        """Write the call to a worker; return the number that the connection gave it."""
+        return connection.send_call(
             self,
             self._spec.kind,
             deadline=deadline_at(self.expires_at),
@@ -114,15 +156,16 @@ class Call:
             self._log(frame.number, b"", batch_rows=0)
             self._respond(frame.number, frame.body)
 
-    def worker_lost(self) -> None:
-        """Send the call elsewhere, once, since its worker ended before it answered."""
-        if self._can_fall_back:
-            self._fall_back("crash")
-        elif not self._retried and time.monotonic() < self.end:
-            self._retried = True
-            self.send()
-        else:
+    def worker_lost(self, loss: Loss) -> None:
+        """Send the call again, once, since its worker ended or hung before it answered."""
+        if self.suspect:
             self._fail(503, f"the worker of revision {self.revision} ended before it answered; try again")
+            return
+        self.suspect = True
+        if self._can_fall_back:
+            self._fall_back(loss)
+        else:
+            self.send()
 
     def expired(self) -> None:
         """Replay the call on stable, or answer 504: its time is up."""
@@ -173,25 +216,27 @@ class Call:
         counter.observe(self._spec.request.age_us(), slow_us=self._spec.route.slow_ms * 1000)
         counter.errors += 1
 
-    def _fail(self, status: int, why: str) -> None:
+    def _fail(self, status: int, why: str, *, retry_after_s: int = 1) -> None:
         self._count_own_failure()
         self._log(status, b"", batch_rows=0)
-        refuse(self._spec.request, self._spec.kind, status=status, why=why)
+        refuse(self._spec.request, self._spec.kind, status=status, why=why, retry_after_s=retry_after_s)
 
     def _respond(self, status: int, body: bytes) -> None:
-        replica = self._context.replicas.get(self._spec.route.deployment, self.revision)
+        replica = self._replica(self.revision)
         version = replica.order.model_version if replica is not None else 0
-        headers = (
+        headers: tuple[tuple[bytes, bytes], ...] = (
             (b"x-prediction-id", self._spec.prediction_id.encode()),
             (b"x-variant", b"candidate" if self.is_candidate else b"stable"),
             (b"x-model-version", b"%d" % version),
             (b"x-served-by", b"%d" % self.revision),
         )
+        if self.reason:
+            headers = (*headers, (b"x-fallback-reason", self.reason.encode()))
         self._spec.request.respond(status, body, media_type=JSON, headers=headers)
 
     def _log(self, status: int, entry: bytes, *, batch_rows: int, latency_us: int = -1) -> None:
         spec, route = self._spec, self._spec.route
-        replica = self._context.replicas.get(route.deployment, self.revision)
+        replica = self._replica(self.revision)
         pinned = spec.pinned
         latency_us = spec.request.age_us() if latency_us < 0 else latency_us
         self._context.prediction_log.append(

@@ -118,6 +118,7 @@ class Router:
     def _metrics(self, request: Request) -> None:
         gauges = {
             "routing_generation": self._routing.desired.generation,
+            "calls_waiting": sum(replica.waiting_count for replica in self._context.replicas.all()),
             "log_dropped_total": self._context.prediction_log.dropped_count,
         }
         body = metrics.text(self._context.counters, self._context.replicas.statuses(), gauges=gauges)
