@@ -22,6 +22,7 @@ from helicline.gateway.fleet.replicas import Replicas
 from helicline.gateway.fleet.standby_worker import StandbyWorker
 from helicline.gateway.front.call import CallContext
 from helicline.gateway.front.connection import Connection, HttpServer, Limits
+from helicline.gateway.front.deadly_requests import DeadlyRequests
 from helicline.gateway.front.router import Router
 from helicline.gateway.prediction_log import PredictionLog
 from helicline.gateway.routing_table import RoutingTable
@@ -71,7 +72,12 @@ class Gateway:
         self._prediction_log = PredictionLog(options.home, seal_s=options.log_seal_s)
         self._sealer = SealerProcess(options.home)
         self._counters = VariantCounters()
-        context = CallContext(replicas=self._replicas, counters=self._counters, prediction_log=self._prediction_log)
+        context = CallContext(
+            replicas=self._replicas,
+            counters=self._counters,
+            prediction_log=self._prediction_log,
+            deadly=DeadlyRequests(),
+        )
         router = Router(self._routing, context, names=allowed_names(options.allowed_hosts))
         self._server = HttpServer(router.handle, Limits(body_bytes=options.max_body_bytes))
         self._table_changed = asyncio.Event()

@@ -1,6 +1,7 @@
 """Workers that die while they load, that hang, or that are slow: whom it costs what."""
 
 import json
+import re
 import threading
 
 import pytest
@@ -139,3 +140,31 @@ def test_models_that_never_finish_loading_hold_up_no_other(zoo):
     kill_worker(pid)
     assert ask(zoo, "free").status_code == 200
     assert wait_for(lambda: (s := zoo.plane.status("free", 1)).pid not in (0, pid) and s.state, "the repair") == "READY"
+
+
+def test_a_request_that_ends_a_worker_twice_is_refused_and_everyone_else_is_answered(zoo):
+    zoo.deploy("deadly", "crashing")
+    asking = Asking(zoo, "deadly")
+    for number in range(4):
+        asking.ask(number, body(number, 1))
+    first = ask(zoo, "deadly", body(666, 1), **{"user-agent": "mallory"})
+    assert set(asking.finish().values()) == {200}
+    assert first.status_code == 422
+    assert "has ended the worker of revision 1 of 'deadly' twice" in first.json()["message"]
+    pid = zoo.plane.until("deadly", 1, "READY").pid
+    again = ask(zoo, "deadly", body(666, 1))
+    assert (again.status_code, again.json()["error_code"]) == (422, "INVALID_PARAMETER_VALUE")
+    assert ask(zoo, "deadly").status_code == 200
+    assert zoo.plane.status("deadly", 1).pid == pid
+    assert re.search(
+        r"from 127\.0\.0\.1:\d+ \(mallory\) ended a worker of deadly#1 twice", zoo.gateway.errors.read_text()
+    )
+
+
+def test_a_quarantined_revision_that_serves_is_probed_by_itself(zoo):
+    zoo.deploy("fragile", "crashing")
+    statuses = [ask(zoo, "fragile", body(666, number)).status_code for number in range(5)]
+    assert statuses == [422, 422, 422, 422, 503]
+    assert "5 crashes in 10 minutes" in zoo.plane.until("fragile", 1, "QUARANTINED").reason
+    zoo.plane.until("fragile", 1, "READY")
+    assert ask(zoo, "fragile").status_code == 200

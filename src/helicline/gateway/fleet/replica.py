@@ -158,6 +158,10 @@ class Replica:
         """Forget a call that waits; return whether it did."""
         return self._dispatcher.discard(call)
 
+    def forgive_crash(self) -> None:
+        """Count two crashes as one: the same request is known to have caused both."""
+        self._policy.forgive_crash()
+
     def tick(self, now: float) -> None:
         """End the calls whose time is up, and replace a worker that hangs."""
         self._dispatcher.expire(now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import msgspec
@@ -10,15 +11,15 @@ from helicline.gateway.fleet.dispatcher import NotTaken
 from helicline.gateway.fleet.replica import Replica
 from helicline.gateway.fleet.replicas import Replicas
 from helicline.gateway.fleet.worker_connection import Loss, WorkerConnection
-from helicline.gateway.front.refusal import PROTOCOL_NAMES, refuse
-from helicline.gateway.front.request import JSON, Request
+from helicline.gateway.front.call_record import CallSpec, Outcome, line_of
+from helicline.gateway.front.deadly_requests import DeadlyRequests, why_refused
+from helicline.gateway.front.refusal import refuse
+from helicline.gateway.front.request import JSON
 from helicline.gateway.prediction_log import PredictionLog
 from helicline.gateway.variant_counters import VariantCounters
 from helicline.gateway.worker.frames import RESULT, USER_FAULT, Frame, deadline_at
-from helicline.records.deployment import Route
-from helicline.serving.assignment import key_hash
-from helicline.serving.prediction_log.segment import Line
 
+_log = logging.getLogger("helicline.gateway")
 _CANDIDATE_SHARE = 0.5
 
 
@@ -28,19 +29,7 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     replicas: Replicas
     counters: VariantCounters
     prediction_log: PredictionLog
-
-
-class CallSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A call as parsed from its request. A `pinned` call names its version and is not counted for a rollout."""
-
-    request: Request
-    kind: int
-    route: Route
-    revision: int
-    prediction_id: str
-    key: str
-    timeout_s: float
-    pinned: bool = False
+    deadly: DeadlyRequests
 
 
 class Call:
@@ -51,14 +40,24 @@ class Call:
     `suspect` tells that a worker ended or hung while it had the call.
     """
 
-    __slots__ = ("_context", "_spec", "end", "expires_at", "is_candidate", "reason", "revision", "suspect")
+    __slots__ = (
+        "_context",
+        "_spec",
+        "_suspect_at",
+        "end",
+        "expires_at",
+        "is_candidate",
+        "reason",
+        "revision",
+        "suspect",
+    )
 
     def __init__(self, spec: CallSpec, context: CallContext) -> None:
         self._spec, self._context = spec, context
-        self.is_candidate = spec.revision != spec.route.stable
+        self.is_candidate = spec.is_candidate
         self.revision = spec.revision
         self.reason = ""
-        self.suspect = False
+        self.suspect, self._suspect_at = False, 0
         self.end = time.monotonic() + spec.timeout_s
         self.expires_at = self.end
 
@@ -74,6 +73,10 @@ class Call:
 
     def send(self) -> None:
         """Send the call to its revision, or hold it while the worker restarts."""
+        why = self._context.deadly.refusal(self._spec.route.deployment, self.revision, self._spec.request.body)
+        if why:
+            self._refuse_as_deadly(why)
+            return
         replica = self._replica(self.revision)
         if self._can_fall_back and (replica is None or replica.connection is None):
             self._fall_back("not_ready")
@@ -159,13 +162,33 @@ class Call:
     def worker_lost(self, loss: Loss) -> None:
         """Send the call again, once, since its worker ended or hung before it answered."""
         if self.suspect:
-            self._fail(503, f"the worker of revision {self.revision} ended before it answered; try again")
+            self._note_as_deadly()
             return
-        self.suspect = True
+        self.suspect, self._suspect_at = True, self.revision
         if self._can_fall_back:
             self._fall_back(loss)
         else:
             self.send()
+
+    def _note_as_deadly(self) -> None:
+        """Refuse the call, and others of this body: the worker that it was sent to alone has ended as the first had."""
+        deployment, request = self._spec.route.deployment, self._spec.request
+        for revision in {self._suspect_at, self.revision}:
+            digest = self._context.deadly.add(deployment, revision, request.body)
+        _log.error(
+            "prediction %s of %s from %s (%s) ended a worker of %s#%d twice; its body (digest %s) is refused for now",
+            *(self._spec.prediction_id, deployment, request.peer, request.header(b"user-agent") or "no user agent"),
+            *(deployment, self.revision, digest),
+        )
+        replica = self._replica(self.revision)
+        if replica is not None:
+            replica.forgive_crash()
+        self._refuse_as_deadly(why_refused(deployment, self.revision, digest=digest))
+
+    def _refuse_as_deadly(self, why: str) -> None:
+        self._count_user_error()
+        self._log(422, b"", batch_rows=0)
+        refuse(self._spec.request, self._spec.kind, status=422, why=why)
 
     def expired(self) -> None:
         """Replay the call on stable, or answer 504: its time is up."""
@@ -203,9 +226,12 @@ class Call:
         self._log(200, frame.meta, batch_rows=frame.number, latency_us=latency_us)
 
     def _blame_caller(self, frame: Frame) -> None:
+        self._count_user_error()
+        self._respond(frame.number, frame.body)
+
+    def _count_user_error(self) -> None:
         if self.reason in ("", "rejected") and not self._spec.pinned:
             self._context.counters.of(self._counter_key).user_errors += 1
-        self._respond(frame.number, frame.body)
 
     def _count_own_failure(self) -> None:
         if not self.reason and not self._spec.pinned:
@@ -235,37 +261,14 @@ class Call:
         self._spec.request.respond(status, body, media_type=JSON, headers=headers)
 
     def _log(self, status: int, entry: bytes, *, batch_rows: int, latency_us: int = -1) -> None:
-        spec, route = self._spec, self._spec.route
         replica = self._replica(self.revision)
-        pinned = spec.pinned
-        latency_us = spec.request.age_us() if latency_us < 0 else latency_us
-        self._context.prediction_log.append(
-            Line(
-                spec.prediction_id,
-                time.time_ns() // 1000 - latency_us,
-                route.deployment,
-                spec.revision,
-                replica.order.model if replica is not None else "",
-                replica.order.model_version if replica is not None else 0,
-                "candidate" if self.is_candidate else "stable",
-                self.revision,
-                self.reason,
-                0 if pinned else route.rollout,
-                0 if pinned else route.stage,
-                0 if pinned else weight_of(route, spec.revision),
-                key_hash(spec.key, route.salt),
-                PROTOCOL_NAMES[spec.kind],
-                status,
-                batch_rows,
-                latency_us,
-                entry,
-            )
+        outcome = Outcome(
+            status=status,
+            served_by=self.revision,
+            order=replica.order if replica is not None else None,
+            reason=self.reason,
+            batch_rows=batch_rows,
+            latency_us=self._spec.request.age_us() if latency_us < 0 else latency_us,
+            entry=entry,
         )
-
-
-def weight_of(route: Route, revision: int) -> int:
-    """Return the revision's share of traffic in basis points."""
-    for variant in route.variants:
-        if variant.revision == revision:
-            return variant.weight_bp
-    return 10_000 - sum(variant.weight_bp for variant in route.variants) if revision == route.stable else 0
+        self._context.prediction_log.append(line_of(self._spec, outcome))

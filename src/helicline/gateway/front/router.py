@@ -8,7 +8,8 @@ from collections.abc import Callable
 from helicline import origin_check
 from helicline.gateway import metrics
 from helicline.gateway.front import call_options
-from helicline.gateway.front.call import Call, CallContext, CallSpec
+from helicline.gateway.front.call import Call, CallContext
+from helicline.gateway.front.call_record import CallSpec
 from helicline.gateway.front.feedback import Feedback
 from helicline.gateway.front.model_status import ModelStatus
 from helicline.gateway.front.refusal import refuse
