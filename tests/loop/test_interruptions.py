@@ -291,10 +291,12 @@ def test_a_stable_revision_that_cannot_serve_needs_a_probe(world):
     world.store.write(lambda tx: nouns.REVISIONS.swap(tx, broken))
     need = world.store.read(needs.needs_of)[0]
     assert (need.kind, need.next_step.label) == ("revision", "Probe again")
+    assert need.sentence == "churn#2 serves and is QUARANTINED, churn#1 answers until it is back: it crashed"
     probed = world.store.write(lambda tx: deployments.probe(tx, "churn", 2))
     assert (probed.state, probed.probes) == ("PENDING", 1)
     orders = world.store.read(deployments.desired).orders
     assert {order.revision: order.probes for order in orders} == {1: 0, 2: 1}
+    assert [(route.stable, route.previous) for route in world.store.read(deployments.desired).routes] == [(2, 1)]
 
 
 def test_a_gateway_and_a_worker_that_are_missing_are_needed(world):

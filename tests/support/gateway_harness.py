@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import io
 import os
@@ -18,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import msgspec
+import psutil
 
 from helicline.content_hash import content_digest, hashed_files
 from helicline.records.deployment import Desired, Observed, RevisionSpec, Route, Variant
@@ -192,6 +194,22 @@ class GatewayProcess:
 
     def kill(self) -> int:
         return self._end(signal.SIGKILL)
+
+
+def worker_pids(gateway: GatewayProcess) -> list[int]:
+    """Return the processes of the gateway's workers, those that still load and the standby worker included."""
+    workers = []
+    for child in psutil.Process(gateway.process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any(part.endswith("launch.py") for part in child.cmdline()):
+                workers.append(child.pid)
+    return workers
+
+
+def kill_worker(pid: int) -> None:
+    """Kill a worker, which may have ended by itself."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def route(deployment: str, stable: int, candidate: int = 0, weight_bp: int = 0, **more) -> Route:

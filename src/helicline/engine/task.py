@@ -20,7 +20,7 @@ from helicline.sdk.client import Client
 
 PR_SET_PDEATHSIG = 1
 BOUNDARY_HINT = (
-    ". A step reaches its inputs and its own folder only: commit the file as a dataset with `hl data commit --dataset NAME PATH`,"
+    ". A step reaches its inputs and its own folder only: commit the file as a dataset with `hl data commit NAME PATH`,"
     " or name its folder in the setting readable_paths or writable_paths of the worker"
 )
 

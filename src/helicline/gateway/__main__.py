@@ -17,6 +17,8 @@ from helicline.gateway.app import Gateway, Options
 from helicline.store.durable import make_folder
 
 _LOAD_TIMEOUT = "HELICLINE_LOAD_TIMEOUT_S"
+_HANG = "HELICLINE_HANG_S"
+_PROBE = "HELICLINE_PROBE_S"
 
 
 def options(arguments: list[str]) -> Options:
@@ -41,6 +43,8 @@ def options(arguments: list[str]) -> Options:
         log_seal_s=configured.log_seal_s,
         settings=configured,
         load_timeout_s=float(os.environ.get(_LOAD_TIMEOUT, "300")),
+        hang_s=float(os.environ.get(_HANG, "5")),
+        probe_s=float(os.environ.get(_PROBE, "30")),
     )
 
 

@@ -16,12 +16,14 @@ import msgspec
 
 from helicline.gateway.control_plane import ControlPlaneClient
 from helicline.gateway.fleet.environment import Environments
+from helicline.gateway.fleet.loading import LoadContext, LoadSlots
 from helicline.gateway.fleet.replica import ReplicaContext
 from helicline.gateway.fleet.replicas import Replicas
 from helicline.gateway.fleet.sandbox import Sandbox
 from helicline.gateway.fleet.standby_worker import StandbyWorker
 from helicline.gateway.front.call import CallContext
 from helicline.gateway.front.connection import Connection, HttpServer, Limits
+from helicline.gateway.front.deadly_requests import DeadlyRequests
 from helicline.gateway.front.router import Router
 from helicline.gateway.prediction_log import PredictionLog
 from helicline.gateway.routing_table import RoutingTable
@@ -29,12 +31,12 @@ from helicline.gateway.sealer_process import SealerProcess
 from helicline.gateway.variant_counters import VariantCounters
 from helicline.ids import new_run_id
 from helicline.origin_check import allowed_names
-from helicline.records.deployment import Desired, Observed
+from helicline.records.deployment import Desired, Observed, RevisionSpec
 from helicline.settings import Settings
 from helicline.store.durable import make_folder
 
 _log = logging.getLogger("helicline.gateway")
-_EXPIRE_S = 0.05
+_TICK_S = 0.05
 _DRAIN_S = 30.0
 
 
@@ -51,6 +53,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 16 * 1024 * 1024
     log_seal_s: float = 2.0
     load_timeout_s: float = 300.0
+    hang_s: float = 5.0
+    probe_s: float = 30.0
     settings: Settings = Settings()
 
 
@@ -72,22 +76,37 @@ class Gateway:
         self._prediction_log = PredictionLog(options.home, seal_s=options.log_seal_s)
         self._sealer = SealerProcess(options.home)
         self._counters = VariantCounters()
-        context = CallContext(replicas=self._replicas, counters=self._counters, prediction_log=self._prediction_log)
+        context = CallContext(
+            replicas=self._replicas,
+            counters=self._counters,
+            prediction_log=self._prediction_log,
+            deadly=DeadlyRequests(),
+        )
         router = Router(self._routing, context, names=allowed_names(options.allowed_hosts))
         self._server = HttpServer(router.handle, Limits(body_bytes=options.max_body_bytes))
         self._table_changed = asyncio.Event()
 
     def _replica_context(self) -> ReplicaContext:
-        return ReplicaContext(
+        loading = LoadContext(
             home=self._options.home,
             client=self._client,
             environments=Environments(self._options.home / "envs"),
             load_timeout_s=self._options.load_timeout_s,
+            slots=LoadSlots(max(1, os.cpu_count() or 1)),
             standby_worker=self._standby_worker,
             sandbox=self._sandbox,
-            loading=asyncio.Semaphore(max(1, os.cpu_count() or 1)),
-            changed=self._changed,
         )
+        return ReplicaContext(
+            loading=loading,
+            serves=self._serves,
+            changed=self._changed,
+            hang_s=self._options.hang_s,
+            probe_s=self._options.probe_s,
+        )
+
+    def _serves(self, order: RevisionSpec) -> bool:
+        route = self._routing.routes.get(order.deployment)
+        return route is not None and order.revision in (route.stable, route.previous)
 
     def _changed(self) -> None:
         for replica in self._replicas.all():
@@ -130,10 +149,10 @@ class Gateway:
             log_dropped=self._prediction_log.dropped_count,
         )
 
-    async def _expire_calls(self) -> None:
+    async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(_EXPIRE_S)
-            self._replicas.expire_calls(time.monotonic())
+            await asyncio.sleep(_TICK_S)
+            self._replicas.tick(time.monotonic())
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain, flush and end."""
@@ -159,7 +178,7 @@ class Gateway:
         ]
         upkeep = [
             asyncio.create_task(self._save_table()),
-            asyncio.create_task(self._expire_calls()),
+            asyncio.create_task(self._tick()),
             asyncio.create_task(self._prediction_log.flush_and_rotate(self._sealer.notify)),
             asyncio.create_task(self._server.close_idle()),
         ]

@@ -86,12 +86,16 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """The division of a deployment's traffic; a failed call of a candidate is repeated on `stable`."""
+    """The division of a deployment's traffic; a failed call of a candidate is repeated on `stable`.
+
+    `previous` answers while `stable` cannot; 0 for none.
+    """
 
     deployment: str
     generation: int
     stable: int
     variants: tuple[Variant, ...]
+    previous: int = 0
     salt: str = ""
     rollout: int = 0
     stage: int = 0

@@ -137,7 +137,11 @@ def _route(deployment: Deployment, rollout: Rollout | None) -> Route:
     variants = (Variant(revision=deployment.stable, weight_bp=10000),)
     if rollout is None or rollout.state not in LIVE or not rollout.steps:
         return Route(
-            deployment=deployment.name, generation=deployment.version, stable=deployment.stable, variants=variants
+            deployment=deployment.name,
+            generation=deployment.version,
+            stable=deployment.stable,
+            variants=variants,
+            previous=deployment.previous,
         )
     weight = rollout.steps[-1].weight_bp
     slow = [guard.limit for guard in rollout.plan.guards if guard.kind == "latency"]
@@ -149,6 +153,7 @@ def _route(deployment: Deployment, rollout: Rollout | None) -> Route:
             Variant(revision=deployment.stable, weight_bp=10000 - weight),
             Variant(revision=rollout.candidate, weight_bp=weight),
         ),
+        previous=deployment.previous,
         salt=rollout.id,
         rollout=rollout.number,
         stage=rollout.step + 1,

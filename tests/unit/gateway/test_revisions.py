@@ -37,16 +37,6 @@ def test_a_model_without_files_waits_and_says_why(harness):
     harness.plane.until("d", 1, "READY")
 
 
-def test_a_worker_that_keeps_crashing_is_quarantined(harness):
-    harness.deploy("d", "crashing")
-    poison = SUM.replace("1.0", "666")
-    for _ in range(3):
-        answer = harness.client.post("/endpoints/d/invocations", content=poison, timeout=60.0)
-        assert answer.status_code == 503
-    assert "crashes in 10 minutes" in harness.plane.until("d", 1, "QUARANTINED").reason
-    assert harness.client.post("/endpoints/d/invocations", content=SUM).status_code == 503
-
-
 def test_the_worker_dies_with_the_gateway(harness):
     harness.deploy("d", "sums")
     pid = harness.plane.status("d", 1).pid

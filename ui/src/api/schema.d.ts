@@ -2936,6 +2936,8 @@ export interface components {
             deployment: string;
             generation: number;
             /** @default 0 */
+            previous: number;
+            /** @default 0 */
             rollout: number;
             /** @default  */
             salt: string;

@@ -23,12 +23,16 @@ class Replicas:
     def follow(self, orders: Iterable[RevisionSpec]) -> None:
         """Start what is newly ordered, stop what is not ordered any more."""
         ordered = {(order.deployment, order.revision): order for order in orders}
-        for key in [key for key, replica in self._replicas.items() if replica.order != ordered.get(key)]:
+        for key in [key for key, replica in self._replicas.items() if self._is_outdated(replica, ordered.get(key))]:
             self._stopping[key] = asyncio.create_task(self._stop(key, self._replicas.pop(key)))
         self._stopped = {key: status for key, status in self._stopped.items() if key not in ordered}
         for key, order in ordered.items():
             if key not in self._replicas:
                 self._replicas[key] = Replica(order, self._context)
+
+    def _is_outdated(self, replica: Replica, order: RevisionSpec | None) -> bool:
+        """Return whether it is ordered otherwise or not at all, or gave up and is to answer calls now."""
+        return replica.order != order or (replica.gave_up and self._context.serves(order))
 
     async def _stop(self, key: Key, replica: Replica) -> None:
         await replica.stop()
@@ -56,10 +60,10 @@ class Replicas:
         """Return all replicas that are ordered now."""
         return list(self._replicas.values())
 
-    def expire_calls(self, now: float) -> None:
-        """End the calls whose time is up; a worker that stays silent long after one is restarted."""
+    def tick(self, now: float) -> None:
+        """End the calls whose time is up, and replace workers that hang."""
         for replica in self.all():
-            replica.expire_calls(now)
+            replica.tick(now)
 
     def statuses(self) -> tuple[RevisionStatus, ...]:
         """Return the state of every revision, those that were stopped included."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import msgspec
 
+from helicline.gateway.fleet.dispatcher import NotTaken
 from helicline.gateway.fleet.replica import Replica
 from helicline.gateway.fleet.replicas import Replicas
-from helicline.gateway.fleet.worker_connection import WorkerConnection
-from helicline.gateway.front.refusal import PROTOCOL_NAMES, refuse
-from helicline.gateway.front.request import JSON, Request
+from helicline.gateway.fleet.worker_connection import Loss, WorkerConnection
+from helicline.gateway.front.call_record import CallSpec, Outcome, line_of
+from helicline.gateway.front.deadly_requests import DeadlyRequests, why_refused
+from helicline.gateway.front.refusal import refuse
+from helicline.gateway.front.request import JSON
 from helicline.gateway.prediction_log import PredictionLog
 from helicline.gateway.variant_counters import VariantCounters
 from helicline.gateway.worker.frames import RESULT, USER_FAULT, Frame, deadline_at
-from helicline.records.deployment import Route
-from helicline.serving.assignment import key_hash
-from helicline.serving.prediction_log.segment import Line
 
+_log = logging.getLogger("helicline.gateway")
 _CANDIDATE_SHARE = 0.5
 
 
@@ -27,38 +29,37 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     replicas: Replicas
     counters: VariantCounters
     prediction_log: PredictionLog
-
-
-class CallSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A call as parsed from its request. A `pinned` call names its version and is not counted for a rollout."""
-
-    request: Request
-    kind: int
-    route: Route
-    revision: int
-    prediction_id: str
-    key: str
-    timeout_s: float
-    pinned: bool = False
+    deadly: DeadlyRequests
 
 
 class Call:
     """Carries a call to its answer; exactly one answer is sent whatever happens.
 
-    `revision` is the one that the call is sent to: the assigned one, or stable after the candidate failed. `reason`
-    tells why the call was replayed on stable; it is '' for a call that was not.
+    `revision` is the one that the call is sent to: the assigned one, stable after the candidate failed, or previous
+    while stable is down. `reason` tells why another revision than the assigned one answers; it is '' otherwise.
+    `suspect` tells that a worker ended or hung while it had the call.
     """
 
-    __slots__ = ("_context", "_retried", "_spec", "end", "expires_at", "is_candidate", "reason", "revision")
+    __slots__ = (
+        "_context",
+        "_spec",
+        "_suspect_at",
+        "end",
+        "expires_at",
+        "is_candidate",
+        "reason",
+        "revision",
+        "suspect",
+    )
 
     def __init__(self, spec: CallSpec, context: CallContext) -> None:
         self._spec, self._context = spec, context
-        self.is_candidate = spec.revision != spec.route.stable
+        self.is_candidate = spec.is_candidate
         self.revision = spec.revision
         self.reason = ""
+        self.suspect, self._suspect_at = False, 0
         self.end = time.monotonic() + spec.timeout_s
         self.expires_at = self.end
-        self._retried = False
 
     @property
     def _can_fall_back(self) -> bool:
@@ -72,25 +73,69 @@ class Call:
 
     def send(self) -> None:
         """Send the call to its revision, or hold it while the worker restarts."""
-        replica = self._context.replicas.get(self._spec.route.deployment, self.revision)
-        connection = replica.connection if replica is not None else None
-        if connection is not None and connection.has_room:
-            self._send_over(connection)
-        elif self._can_fall_back:
-            self._fall_back("overloaded" if connection is not None else "not_ready")
-        elif replica is None or not replica.hold(self):
-            self._fail(503, self._why_not_sent(replica))
+        why = self._context.deadly.refusal(self._spec.route.deployment, self.revision, self._spec.request.body)
+        if why:
+            self._refuse_as_deadly(why)
+            return
+        replica = self._replica(self.revision)
+        if self._can_fall_back and (replica is None or replica.connection is None):
+            self._fall_back("not_ready")
+            return
+        if self._previous_answers(replica):
+            self._send_to_previous()
+            return
+        not_taken = replica.submit(self) if replica is not None else "down"
+        if not_taken is None:
+            return
+        if self._can_fall_back:
+            self._fall_back("overloaded")
+        else:
+            self._refuse(replica, not_taken)
 
-    def _why_not_sent(self, replica: Replica | None) -> str:
+    def _replica(self, revision: int) -> Replica | None:
+        return self._context.replicas.get(self._spec.route.deployment, revision)
+
+    def _previous_answers(self, stable: Replica | None) -> bool:
+        """Return whether stable is down and previous is ready; a suspect waits for stable as long as it may come."""
+        route = self._spec.route
+        if self._spec.pinned or not route.previous or self.revision != route.stable:
+            return False
+        if stable is not None and (stable.connection is not None or (self.suspect and not stable.is_down)):
+            return False
+        previous = self._replica(route.previous)
+        return previous is not None and previous.connection is not None
+
+    def _send_to_previous(self) -> None:
+        if not self.reason:
+            self._count_failure()
+            self.reason = "stable_down"
+        self.revision = self._spec.route.previous
+        self.send()
+
+    def _refuse(self, replica: Replica | None, not_taken: NotTaken) -> None:
         name = f"revision {self.revision} of {self._spec.route.deployment!r}"
         if replica is None:
-            return f"{name} is not loaded here"
-        if replica.connection is not None:
-            return f"{name} has too many calls waiting; try again later"
-        return f"{name} is {replica.state}" + (f": {replica.reason}" if replica.reason else "")
+            self._fail(503, f"{name} is not loaded here")
+        elif not_taken == "down":
+            self._fail(503, f"{name} is {replica.state}" + (f": {replica.reason}" if replica.reason else ""))
+        elif not_taken == "full":
+            why = f"{name} has too many calls waiting; try again later"
+            self._fail(503, why, retry_after_s=replica.retry_after_s)
+        else:
+            why = f"{name} cannot answer within {self._spec.timeout_s:g} s: {replica.waiting_count} calls wait for it"
+            self._fail(503, why, retry_after_s=replica.retry_after_s)
 
-    def _send_over(self, connection: WorkerConnection) -> None:
-        connection.send_call(
+    def too_late(self) -> None:
+        """Handle that the worker comes to the call only after its time."""
+        replica = self._replica(self.revision)
+        if self._can_fall_back:
+            self._fall_back("overloaded")
+        else:
+            self._refuse(replica, "late")
+
+    def send_over(self, connection: WorkerConnection) -> int:
+        """Write the call to a worker; return the number that the connection gave it."""
+        return connection.send_call(
             self,
             self._spec.kind,
             deadline=deadline_at(self.expires_at),
@@ -114,15 +159,36 @@ class Call:
             self._log(frame.number, b"", batch_rows=0)
             self._respond(frame.number, frame.body)
 
-    def worker_lost(self) -> None:
-        """Send the call elsewhere, once, since its worker ended before it answered."""
+    def worker_lost(self, loss: Loss) -> None:
+        """Send the call again, once, since its worker ended or hung before it answered."""
+        if self.suspect:
+            self._note_as_deadly()
+            return
+        self.suspect, self._suspect_at = True, self.revision
         if self._can_fall_back:
-            self._fall_back("crash")
-        elif not self._retried and time.monotonic() < self.end:
-            self._retried = True
-            self.send()
+            self._fall_back(loss)
         else:
-            self._fail(503, f"the worker of revision {self.revision} ended before it answered; try again")
+            self.send()
+
+    def _note_as_deadly(self) -> None:
+        """Refuse the call, and others of this body: the worker that it was sent to alone has ended as the first had."""
+        deployment, request = self._spec.route.deployment, self._spec.request
+        for revision in {self._suspect_at, self.revision}:
+            digest = self._context.deadly.add(deployment, revision, request.body)
+        _log.error(
+            "prediction %s of %s from %s (%s) ended a worker of %s#%d twice; its body (digest %s) is refused for now",
+            *(self._spec.prediction_id, deployment, request.peer, request.header(b"user-agent") or "no user agent"),
+            *(deployment, self.revision, digest),
+        )
+        replica = self._replica(self.revision)
+        if replica is not None:
+            replica.forgive_crash()
+        self._refuse_as_deadly(why_refused(deployment, self.revision, digest=digest))
+
+    def _refuse_as_deadly(self, why: str) -> None:
+        self._count_user_error()
+        self._log(422, b"", batch_rows=0)
+        refuse(self._spec.request, self._spec.kind, status=422, why=why)
 
     def expired(self) -> None:
         """Replay the call on stable, or answer 504: its time is up."""
@@ -160,9 +226,12 @@ class Call:
         self._log(200, frame.meta, batch_rows=frame.number, latency_us=latency_us)
 
     def _blame_caller(self, frame: Frame) -> None:
+        self._count_user_error()
+        self._respond(frame.number, frame.body)
+
+    def _count_user_error(self) -> None:
         if self.reason in ("", "rejected") and not self._spec.pinned:
             self._context.counters.of(self._counter_key).user_errors += 1
-        self._respond(frame.number, frame.body)
 
     def _count_own_failure(self) -> None:
         if not self.reason and not self._spec.pinned:
@@ -173,54 +242,33 @@ class Call:
         counter.observe(self._spec.request.age_us(), slow_us=self._spec.route.slow_ms * 1000)
         counter.errors += 1
 
-    def _fail(self, status: int, why: str) -> None:
+    def _fail(self, status: int, why: str, *, retry_after_s: int = 1) -> None:
         self._count_own_failure()
         self._log(status, b"", batch_rows=0)
-        refuse(self._spec.request, self._spec.kind, status=status, why=why)
+        refuse(self._spec.request, self._spec.kind, status=status, why=why, retry_after_s=retry_after_s)
 
     def _respond(self, status: int, body: bytes) -> None:
-        replica = self._context.replicas.get(self._spec.route.deployment, self.revision)
+        replica = self._replica(self.revision)
         version = replica.order.model_version if replica is not None else 0
-        headers = (
+        headers: tuple[tuple[bytes, bytes], ...] = (
             (b"x-prediction-id", self._spec.prediction_id.encode()),
             (b"x-variant", b"candidate" if self.is_candidate else b"stable"),
             (b"x-model-version", b"%d" % version),
             (b"x-served-by", b"%d" % self.revision),
         )
+        if self.reason:
+            headers = (*headers, (b"x-fallback-reason", self.reason.encode()))
         self._spec.request.respond(status, body, media_type=JSON, headers=headers)
 
     def _log(self, status: int, entry: bytes, *, batch_rows: int, latency_us: int = -1) -> None:
-        spec, route = self._spec, self._spec.route
-        replica = self._context.replicas.get(route.deployment, self.revision)
-        pinned = spec.pinned
-        latency_us = spec.request.age_us() if latency_us < 0 else latency_us
-        self._context.prediction_log.append(
-            Line(
-                spec.prediction_id,
-                time.time_ns() // 1000 - latency_us,
-                route.deployment,
-                spec.revision,
-                replica.order.model if replica is not None else "",
-                replica.order.model_version if replica is not None else 0,
-                "candidate" if self.is_candidate else "stable",
-                self.revision,
-                self.reason,
-                0 if pinned else route.rollout,
-                0 if pinned else route.stage,
-                0 if pinned else weight_of(route, spec.revision),
-                key_hash(spec.key, route.salt),
-                PROTOCOL_NAMES[spec.kind],
-                status,
-                batch_rows,
-                latency_us,
-                entry,
-            )
+        replica = self._replica(self.revision)
+        outcome = Outcome(
+            status=status,
+            served_by=self.revision,
+            order=replica.order if replica is not None else None,
+            reason=self.reason,
+            batch_rows=batch_rows,
+            latency_us=self._spec.request.age_us() if latency_us < 0 else latency_us,
+            entry=entry,
         )
-
-
-def weight_of(route: Route, revision: int) -> int:
-    """Return the revision's share of traffic in basis points."""
-    for variant in route.variants:
-        if variant.revision == revision:
-            return variant.weight_bp
-    return 10_000 - sum(variant.weight_bp for variant in route.variants) if revision == route.stable else 0
+        self._context.prediction_log.append(line_of(self._spec, outcome))

@@ -74,6 +74,7 @@ class Connection(asyncio.Protocol):
         self._queue: deque[Request] = deque()
         self._current: Request | None = None
         self._url = b""
+        self._peer = ""
         self._parts: list[bytes] = []
         self._head_bytes = self._body_bytes = 0
         self._in_head = True
@@ -83,6 +84,11 @@ class Connection(asyncio.Protocol):
     @property
     def draining(self) -> bool:
         return self._server.draining
+
+    @property
+    def peer(self) -> str:
+        """Address of the client: host and port."""
+        return self._peer
 
     @property
     def busy(self) -> bool:
@@ -95,6 +101,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        name = transport.get_extra_info("peername")
+        self._peer = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "a local socket"
         self._server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -14,15 +14,15 @@ PROTOCOL_NAMES = {
     OIP_JSON: "oip",
     V1_JSON: "v1",
 }
-_RETRY_AFTER = ((b"retry-after", b"1"),)
 
 
-def refuse(request: Request, kind: int, *, status: int, why: str) -> None:
-    """Answer with an error in the shape of the protocol of the frame kind."""
+def refuse(request: Request, kind: int, *, status: int, why: str, retry_after_s: int = 1) -> None:
+    """Answer with an error in the shape of the protocol of the frame kind; a 503 tells when to try again."""
     if kind == OIP_JSON:
         body = oip_error(why)
     elif kind == V1_JSON:
         body = v1_error(why)
     else:
         body = scoring_error(status, why)
-    request.respond(status, body, media_type=JSON, headers=_RETRY_AFTER if status == 503 else ())
+    headers = ((b"retry-after", b"%d" % retry_after_s),) if status == 503 else ()
+    request.respond(status, body, media_type=JSON, headers=headers)

@@ -17,6 +17,7 @@ REASONS = {
     408: b"Request Timeout",
     413: b"Content Too Large",
     415: b"Unsupported Media Type",
+    422: b"Unprocessable Content",
     431: b"Request Header Fields Too Large",
     500: b"Internal Server Error",
     503: b"Service Unavailable",
@@ -32,6 +33,11 @@ class ClientConnection(Protocol):
     @property
     def draining(self) -> bool:
         """Whether the connection is to be closed after this response."""
+        ...
+
+    @property
+    def peer(self) -> str:
+        """Address of the client."""
         ...
 
     def date(self) -> bytes:
@@ -79,6 +85,11 @@ class Request:
     def header(self, name: bytes) -> str:
         """Return a header as text, '' if it was not sent."""
         return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def peer(self) -> str:
+        """Address of the client, for the log."""
+        return self._connection.peer
 
     def age_us(self) -> int:
         """Return microseconds since the last byte of the request came."""

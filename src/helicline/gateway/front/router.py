@@ -8,7 +8,8 @@ from collections.abc import Callable
 from helicline import origin_check
 from helicline.gateway import metrics
 from helicline.gateway.front import call_options
-from helicline.gateway.front.call import Call, CallContext, CallSpec
+from helicline.gateway.front.call import Call, CallContext
+from helicline.gateway.front.call_record import CallSpec
 from helicline.gateway.front.feedback import Feedback
 from helicline.gateway.front.model_status import ModelStatus
 from helicline.gateway.front.refusal import refuse
@@ -118,6 +119,7 @@ class Router:
     def _metrics(self, request: Request) -> None:
         gauges = {
             "routing_generation": self._routing.desired.generation,
+            "calls_waiting": sum(replica.waiting_count for replica in self._context.replicas.all()),
             "log_dropped_total": self._context.prediction_log.dropped_count,
         }
         body = metrics.text(self._context.counters, self._context.replicas.statuses(), gauges=gauges)

@@ -14,6 +14,9 @@ SCORING_JSON, SCORING_CSV, SCORING_PARQUET, OIP_JSON, V1_JSON = 1, 2, 3, 4, 6
 RESULT, ERROR = 20, 21
 HELLO, DRAIN, STOP, LOAD = 40, 42, 44, 45
 
+MAX_CALLS = 64
+"""How many calls a worker takes from its socket at once."""
+
 USER_FAULT = 1
 """Flag of an ERROR frame: the caller's input is at fault, not the model."""
 

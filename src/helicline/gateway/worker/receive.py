@@ -8,9 +8,8 @@ from collections import deque
 
 from helicline.gateway.worker import frames
 from helicline.gateway.worker.call import Call
-from helicline.gateway.worker.frames import Frame, FrameReader
+from helicline.gateway.worker.frames import MAX_CALLS, Frame, FrameReader
 
-MAX_CALLS = 64
 _CHUNK = 1 << 20
 
 

@@ -43,7 +43,8 @@ def run(connection: socket.socket) -> int:
         return 3
     _say_hello(connection, _state(predictor))
     while calls := receiver.calls():
-        connection.sendall(b"".join(_answers(predictor, encoder, calls=calls)))
+        for answers in _answers(predictor, encoder, calls=calls):
+            connection.sendall(answers)
     return 0
 
 
@@ -55,12 +56,11 @@ def _prepare(order: dict[str, Any]) -> tuple[Predictor, Encoder]:
 
 
 def _answers(predictor: Predictor, encoder: Encoder, *, calls: list[Call]) -> Iterator[bytes]:
-    """Yield the answer's frame of each call, in any order."""
+    """Yield the answers' frames of each batch as soon as it has run, in any order."""
     decoded = (decode(predictor, call) for call in calls)
     for batch in join(decoded, batchable=predictor.batchable):
         predict(predictor, batch)
-        for call in batch:
-            yield encoder.frame(call)
+        yield b"".join([encoder.frame(call) for call in batch])
 
 
 def _say_hello(connection: socket.socket, state: dict[str, Any]) -> None:

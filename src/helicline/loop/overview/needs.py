@@ -91,11 +91,12 @@ def _revisions(tx: Reader) -> list[Need]:
             continue
         revision = nouns.REVISIONS.find(tx, deployment.name, deployment.stable)
         if revision is None or revision.state in ("FAILED", "QUARANTINED"):
-            needs.append(_revision(deployment, revision))
+            previous = nouns.REVISIONS.find(tx, deployment.name, deployment.previous) if deployment.previous else None
+            needs.append(_revision(deployment, revision, previous=previous))
     return needs
 
 
-def _revision(deployment: Deployment, revision: Revision | None) -> Need:
+def _revision(deployment: Deployment, revision: Revision | None, *, previous: Revision | None) -> Need:
     link = f"/deployments/{deployment.name}"
     if revision is None:
         sentence = f"{deployment.name} serves a revision that is gone"
@@ -103,7 +104,7 @@ def _revision(deployment: Deployment, revision: Revision | None) -> Need:
     return Need(
         kind="revision",
         id=revision.id,
-        sentence=f"{revision.id} serves and is {revision.state}: {revision.reason}",
+        sentence=f"{revision.id} serves and is {revision.state}, {_who_answers(previous)}: {revision.reason}",
         link=link,
         next_step=NextStep(
             label="Probe again",
@@ -111,6 +112,12 @@ def _revision(deployment: Deployment, revision: Revision | None) -> Need:
             command=f"hl deploy probe {deployment.name} {revision.number}",
         ),
     )
+
+
+def _who_answers(previous: Revision | None) -> str:
+    if previous is not None and previous.state == "READY":
+        return f"{previous.id} answers until it is back"
+    return "its calls are refused until it is back"
 
 
 def _alerts(tx: Reader) -> list[Need]:
