@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import pytest
 
 from support.worker_harness import WorkerHarness
@@ -32,6 +33,18 @@ def ancestors():
         if pid > 1:
             yield pid
 
+def train():
+    import mlflow
+
+    mlflow.log_param("a", 1)
+    with mlflow.start_run(nested=True) as child:
+        mlflow.log_metric("m", 2.0)
+        mlflow.log_text("text", "file.txt")
+        mlflow.set_tag("t", "v")
+    with mlflow.start_run(run_id=child.info.run_id, nested=True):
+        mlflow.log_metrics({"n": 3.0})
+
+MLFLOW = "/api/2.0/mlflow/"
 home = Path("MARKER").parents[1] / "home"
 token = {"name": "mine", "role": "admin", "days": 1}
 ATTACKS = {
@@ -44,6 +57,13 @@ ATTACKS = {
     "POST /tokens": lambda: call("POST", "/api/v1/tokens", token),
     "POST /tokens, nameless": lambda: call("POST", "/api/v1/tokens", token, token=False),
     "POST /loops/NAME/turns": lambda: call("POST", "/api/v1/loops/NAME/turns", {}),
+    "a run of others": lambda: call("POST", MLFLOW + "runs/set-tag", {"run_id": "others", "key": "k", "value": "v"}),
+    "their metrics": lambda: call(
+        "POST", MLFLOW + "runs/log-metric", {"run_id": "others", "key": "k", "value": 1, "timestamp": 1}
+    ),
+    "their files": lambda: call("PUT", "/api/2.0/mlflow-artifacts/artifacts/0/others/artifacts/file", {}),
+    "a registered model": lambda: call("POST", MLFLOW + "registered-models/create", {"name": "mine"}),
+    "a run deleted": lambda: call("POST", MLFLOW + "runs/delete", {"run_id": os.environ["MLFLOW_RUN_ID"]}),
 }
 
 @hl.step
@@ -55,6 +75,11 @@ def make(*, how: str = "HOW", timeout: str = "TIMEOUT") -> hl.Model:
         Path("log").symlink_to(home / "owner.token")
         Path("result.json").symlink_to(home / "owner.token")
         os._exit(0)
+    if how == "logs":
+        from sklearn.linear_model import LinearRegression
+
+        train()
+        return LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
     if how == "talks":
         sys.stdout.write("begin\\n" + "x" * 99 * 400_000 + "\\n")
         raise ValueError("the end of the story")
@@ -67,12 +92,27 @@ def NAME():
 loop = hl.Loop("NAME", pipeline=NAME)
 """
 
+REQUESTS = (
+    "POST /tokens",
+    "POST /loops/attacks/turns",
+    "a run of others",
+    "their metrics",
+    "their files",
+    "a registered model",
+    "a run deleted",
+)
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     opened = WorkerHarness(
         tmp_path_factory.mktemp("boundary"), SOURCE, HELICLINE_AUTH="token", MY_SECRET_KEY="of the parent"
     )
+    httpx.post(
+        f"{opened.server.url}/api/2.0/mlflow/runs/create",
+        json={"experiment_id": "0"},
+        headers={"x-helicline-id": "others", "authorization": f"Bearer {opened.token}"},
+    ).raise_for_status()
     yield opened
     opened.close()
 
@@ -97,12 +137,19 @@ def attacked(shop):
 def test_a_step_reaches_no_secret_of_its_server(attacked):
     _, output = attacked
     tried = json.loads(output.partition("TRIED ")[2].splitlines()[0])
-    refused = {name: result.split()[0] for name, result in tried.items()}
-    assert refused.pop("POST /tokens") == "HTTPError"
-    assert refused.pop("POST /tokens, nameless") == "HTTPError"
-    assert refused.pop("POST /loops/attacks/turns") == "HTTPError"
-    assert set(refused.values()) == {"PermissionError"}, tried
+    files, requests = {}, {}
+    for name, result in tried.items():
+        (requests if result.startswith("HTTPError") else files)[name] = result
+    assert set(files.values()) == {"PermissionError"}, tried
+    assert requests.pop("POST /tokens, nameless") == "HTTPError 401"
+    assert requests == dict.fromkeys(REQUESTS, "HTTPError 403")
     assert "SECRETS []" in output
+
+
+def test_a_step_logs_to_the_runs_that_it_makes(shop):
+    shop.begin("logs", "logs")
+    turn = shop.turn("logs", "SUCCEEDED", "REJECTED", "PROMOTED", "FAILED", "AWAITING_APPROVAL", "GATING")
+    assert turn["model_version"], (turn["result"], log_of(shop, turn)[-3000:])
 
 
 def test_a_file_out_of_reach_is_refused_with_the_next_step(attacked):

@@ -16,6 +16,8 @@ from helicline.records.access import ROLES, Token
 from helicline.store import durable, nouns
 from helicline.store.unit import Reader, Tx
 
+TASK_ROLE, ATTEMPT_PREFIX = "task", "attempt-"
+
 
 def mint(tx: Tx, name: str, *, role: str, lifetime: timedelta) -> tuple[Token, str]:
     """Return a new token and its secret, which is kept nowhere.
@@ -37,6 +39,21 @@ def mint(tx: Tx, name: str, *, role: str, lifetime: timedelta) -> tuple[Token, s
     nouns.TOKENS.insert(tx, token)
     bus.emit(tx, "created", "token", token.id, name=token.name, role=token.role)
     return token, secret
+
+
+def mint_for_attempt(tx: Tx, attempt_id: str, *, runs_user_code: bool, lifetime: timedelta) -> str:
+    """Return the secret of a task's token, which ends with the task.
+
+    Where user code runs with it, it can read, store blobs, and log to what the task itself made.
+    """
+    role = TASK_ROLE if runs_user_code else "contributor"
+    _, secret = mint(tx, f"{ATTEMPT_PREFIX}{attempt_id}", role=role, lifetime=lifetime)
+    return secret
+
+
+def attempt_of(token: Token) -> str:
+    """Return the attempt that the token is for, or an empty text."""
+    return token.name.removeprefix(ATTEMPT_PREFIX) if token.role == TASK_ROLE else ""
 
 
 def digest_of(secret: str) -> str:

@@ -7,16 +7,18 @@ from typing import Literal
 
 import msgspec
 
-Permission = Literal["open", "read", "write", "deploy", "approve", "worker", "gateway", "admin"]
+Permission = Literal["open", "read", "log", "write", "deploy", "approve", "worker", "gateway", "admin"]
 
+# "log" is to log to runs and to store blobs: of all that "write" allows, what a task needs
 ROLES: dict[str, frozenset[str]] = {
     "viewer": frozenset({"open", "read"}),
-    "contributor": frozenset({"open", "read", "write"}),
-    "operator": frozenset({"open", "read", "write", "deploy"}),
+    "contributor": frozenset({"open", "read", "log", "write"}),
+    "operator": frozenset({"open", "read", "log", "write", "deploy"}),
     "approver": frozenset({"open", "read", "approve"}),
-    "worker": frozenset({"open", "read", "write", "worker"}),
+    "task": frozenset({"open", "read", "log"}),
+    "worker": frozenset({"open", "read", "log", "write", "worker"}),
     "gateway": frozenset({"open", "read", "gateway"}),
-    "admin": frozenset({"open", "read", "write", "deploy", "approve", "worker", "gateway", "admin"}),
+    "admin": frozenset({"open", "read", "log", "write", "deploy", "approve", "worker", "gateway", "admin"}),
 }
 
 
@@ -46,10 +48,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """The authenticated caller of a request."""
+    """The caller of a request; a task has the id of its attempt. In local mode a caller may come without a token."""
 
     name: str
     role: str
+    attempt: str = ""
+    is_identified: bool = True
 
     def may(self, permission: str) -> bool:
         return permission in ROLES.get(self.role, frozenset())

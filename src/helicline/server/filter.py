@@ -43,6 +43,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SESSION_PATH = "/api/v1/session"
 MAX_ACCEPTED = 10_000
 LOCAL_ADMIN = Caller(name="local", role="admin")
+LOCAL_WITHOUT_TOKEN = Caller(name="local", role="admin", is_identified=False)
 
 
 class CsrfMismatch(Refused):
@@ -98,7 +99,7 @@ class Authenticator:
         elif caller := self._by_cookie(headers, scope):
             return caller
         if self.settings.auth == "local" and peer in ("127.0.0.1", "::1"):
-            return LOCAL_ADMIN
+            return LOCAL_WITHOUT_TOKEN
         return Caller(name="anonymous", role="")
 
     def _by_token(self, header: str, peer: str) -> Caller:
@@ -115,7 +116,7 @@ class Authenticator:
             raise Unauthenticated("serve this request", "the token is not known, expired or revoked", NO_TOKEN_HINT)
         if len(self._accepted) < MAX_ACCEPTED:
             self._accepted.add(digest)
-        return Caller(name=token.name, role=token.role)
+        return Caller(name=token.name, role=token.role, attempt=tokens.attempt_of(token))
 
     def _by_cookie(self, headers: dict[str, list[str]], scope: Scope) -> Caller | None:
         """Return the caller of a session, or None where there is no cookie of an open one."""

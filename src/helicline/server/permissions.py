@@ -18,7 +18,7 @@ PERMISSIONS: dict[tuple[str, str], Permission] = {
     ("POST", "/datasets/{name}/versions"): "write",
     ("PUT", "/datasets/{name}/refs/{ref}"): "write",
     ("POST", "/blobs/missing"): "read",
-    ("PUT", "/blobs"): "write",
+    ("PUT", "/blobs"): "log",
     ("GET", "/blobs/{digest}"): "read",
     ("GET", "/experiments"): "read",
     ("GET", "/runs"): "read",

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from helicline.errors import HeliclineError, RateLimited, Refused, TooLarge, Unauthenticated
-from helicline.protocol.mlflow import errors, fields, runs
+from helicline.protocol.mlflow import errors, fields, runs, task_scope
 from helicline.protocol.mlflow.artifact import files, multipart
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.request import Request, Response, Services
@@ -70,6 +70,8 @@ class MlflowApp:
             request = self._request(scope, parts)
             _check(request.caller, permission, f"{scope['method']} {scope['path']}")
             await _read_input(request, handler, scope=scope, receive=receive)
+            if permission == "log":
+                await task_scope.check(request)
             answer = await handler(request)
         except files.ClientGone:
             return Response(status=400)

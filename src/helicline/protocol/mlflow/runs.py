@@ -11,6 +11,7 @@ import msgspec
 from helicline import tracking
 from helicline.clock import epoch_ms
 from helicline.errors import Conflict
+from helicline.protocol.mlflow import task_scope
 from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.protocol.mlflow.fields import Fields
 from helicline.protocol.mlflow.metric.points import log_batch_of, log_metric_of
@@ -131,6 +132,8 @@ async def create(request: Request) -> Any:
         fields.text("user_id"),
         fields.time("start_time"),
     )
+    if request.caller.attempt:
+        tags[task_scope.ATTEMPT_TAG] = request.caller.attempt
     requested_id = request.header(ID_HEADER, None)
     run = await request.write(
         lambda tx: tracking.create_run(

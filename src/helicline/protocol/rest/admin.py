@@ -15,7 +15,7 @@ from litestar.response import Stream
 import helicline
 from helicline import bus
 from helicline.access import tokens
-from helicline.errors import Invalid
+from helicline.errors import Invalid, Refused
 from helicline.loop.overview import status
 from helicline.loop.walk import why
 from helicline.protocol.rest.edge import NO_STORE, Edge, Page, checked_limit
@@ -135,7 +135,15 @@ def _without_secret(token: Token) -> TokenShown:
 
 @post("/tokens", sync_to_thread=True, response_headers=NO_STORE)
 def create_token(edge: Edge, data: TokenBody) -> TokenMade:
-    """Make a token; only this answer contains its secret."""
+    """Make a token; only this answer contains its secret.
+
+    A token is needed for it, in local mode too: any program of the machine could ask, a model's for example.
+    """
+    if not edge.caller.is_identified:
+        hint = "Send the owner's token, as the command does: hl token create NAME"
+        raise Refused("make a token", "the request came without one", hint)
+    if data.role == tokens.TASK_ROLE:
+        raise Invalid("role", data.role, "a role of people or services; tasks get their tokens with their lease")
     if not 1 <= data.days <= 3650:
         raise Invalid("days", data.days, "1 to 3650")
     token, secret = edge.write(

@@ -125,9 +125,9 @@ def _try_lease(edge: Edge, worker: str) -> TaskSpec | None:
 
 
 def _with_token(tx: Tx, task: TaskSpec) -> TaskSpec:
-    """Return the task with a token of its own, which can only send results and expires with the task."""
+    """Return the task with a token of its own, which expires with the task."""
     lifetime = timedelta(seconds=task.timeout_s + TOKEN_SLACK_S)
-    _, secret = tokens.mint(tx, f"attempt-{task.attempt}", role="contributor", lifetime=lifetime)
+    secret = tokens.mint_for_attempt(tx, task.attempt, runs_user_code=task.task != "harvest", lifetime=lifetime)
     return msgspec.structs.replace(task, token=secret)
 
 
