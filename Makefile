@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test check docs bench screenshots openapi lock clean sync sync-demo chromium crash compiled compiler
+.PHONY: demo test test-busy check docs bench screenshots openapi lock clean sync sync-demo chromium crash compiled compiler
 
 demo: sync-demo compiled ## the whole story on real data, then serve until Ctrl-C (ARGS=--exit ends by itself)
 	$(BIN)/python examples/digits/demo.py $(ARGS)
@@ -43,6 +43,11 @@ lock: sync ## requirements.lock anew: versions and hashes, no addresses
 
 crash: sync compiler ## the crash campaign at length: kills and power cuts
 	HELICLINE_KILLS=2000 HELICLINE_CUTS=400 $(BIN)/pytest tests/crash $(ARGS)
+
+test-busy: sync compiled chromium compiler ## the demo and every test, beside four processes that keep the cores busy
+	$(BIN)/python bench/beside_load.py --processes 4 $(BIN)/pytest tests/loop/test_the_story_of_the_demo.py
+	$(BIN)/python bench/beside_load.py --processes 4 $(BIN)/pytest --ignore=tests/browser $(ARGS)
+	$(BIN)/python bench/beside_load.py --processes 4 $(BIN)/pytest tests/browser
 
 sync: .venv/.dev
 sync-demo: .venv/.demo

@@ -30,7 +30,7 @@ from traffic import Traffic
 from helicline import Client
 
 HERE = Path(__file__).parent
-PATIENCE_S = 120.0
+PATIENCE_S = 600.0  # a hung leg ends the story; on a busy machine a leg may take minutes
 PERSON = "demo visitor"
 
 

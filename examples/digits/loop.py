@@ -85,7 +85,7 @@ loop = hl.Loop(
         guard=[hl.must_not_drop("accuracy", by=0.05), hl.max_error_rate(0.02)],
         min_requests=40,
         min_time="1s",
-        max_time="60s",
+        max_time="10m",
     ),
     monitors=[
         hl.drift(window="2s", min_rows=200),

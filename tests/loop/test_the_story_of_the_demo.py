@@ -13,6 +13,6 @@ DEMO = Path(__file__).resolve().parents[2] / "examples" / "digits" / "demo.py"
 def test_every_leg_of_the_demo_comes_out_as_its_story_says(tmp_path: Path):
     environment = {**os.environ, "HELICLINE_PORT": "0", "HELICLINE_GATEWAY_PORT": "0"}
     program = [sys.executable, str(DEMO), "--exit", "--folder", str(tmp_path / "demo")]
-    done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=2400, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert "all legs came out as the story says" in done.stdout

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tarfile
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
+from helicline.engine import latency
 from helicline.engine.step import open_dataset, open_table
 from helicline.errors import Invalid
 from helicline.gate.paired import compare, measure
@@ -22,7 +23,6 @@ from helicline.sdk.handles import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-LATENCY_CALLS = 100
 MAX_CLASSES = 200
 
 
@@ -93,8 +93,7 @@ def _evidence(
         metrics={name: measure(name, truth, values) for name, values in candidate_outputs.items()},
         champion_metrics={name: measure(name, truth, values) for name, values in champion_outputs.items()},
         comparisons=_comparisons(truth, candidate_outputs, champion_outputs),
-        latency_ms=_latency(candidate, rows),
-        champion_latency_ms=_latency(champion, rows) if champion else {},
+        **_latency(candidate, champion, rows),
         signature_changes=signature_changes(champion.signature, candidate.signature) if champion else None,
         holdout_digest=task.holdout.output.digest,
         champion_number=task.champion,
@@ -120,15 +119,16 @@ def _comparisons(
     )
 
 
-def _latency(model: Judged, rows: pd.DataFrame) -> dict[str, float]:
-    """Return quantiles of single-row calls in milliseconds, after a warm-up."""
-    times = []
-    for call in range(LATENCY_CALLS + 10):
-        row = rows.iloc[[call % len(rows)]]
-        start = time.perf_counter()
-        model.predict(row)
-        times.append((time.perf_counter() - start) * 1000)
-    return {f"p{quantile}": float(np.percentile(times[10:], quantile)) for quantile in (50, 90, 99)}
+def _latency(candidate: Judged, champion: Judged | None, rows: pd.DataFrame) -> dict[str, Any]:
+    """Return the latency of single-row calls as fields of the evidence; both models are called in turns."""
+    models = {"": candidate} | ({"champion_": champion} if champion else {})
+    measured = latency.measure({name: partial(_predict_row, model, rows) for name, model in models.items()})
+    fields: dict[str, Any] = {f"{name}latency": result for name, result in measured.items()}
+    return fields | {f"{name}latency_ms": result.quantiles_ms for name, result in measured.items()}
+
+
+def _predict_row(model: Judged, rows: pd.DataFrame, number: int) -> None:
+    model.predict(rows.iloc[[number % len(rows)]])
 
 
 def signature_changes(old: Any, new: Any) -> tuple[str, ...] | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from helicline.records.gate import Check, Evidence, Outcome, Verdict
+from helicline.records.gate import BUSY, Check, Evidence, Outcome, Verdict
+
+ENOUGH_QUIET_CALLS = 100
 
 
 def judge(check: Check, evidence: Evidence) -> Verdict:
@@ -61,8 +63,30 @@ def _latency(check: Check, evidence: Evidence) -> Verdict:
     p99 = evidence.latency_ms.get("p99")
     if p99 is None:
         return Verdict(check=check, outcome="no_data", reason="no latency was measured")
-    outcome: Outcome = "pass" if p99 <= check.limit else "fail"
-    return Verdict(check=check, outcome=outcome, observed=p99, reason=f"p99 {p99:.2f} ms, allowed {check.limit:g} ms")
+    outcome, remark = _latency_outcome(check.limit, p99, evidence)
+    reason = f"p99 {p99:.2f} ms, allowed {check.limit:g} ms{remark}"
+    return Verdict(check=check, outcome=outcome, observed=p99, reason=reason)
+
+
+def _latency_outcome(limit: float, p99: float, evidence: Evidence) -> tuple[Outcome, str]:
+    """Return the outcome, and a remark on it. A model fails only by what it does itself, never by a busy host."""
+    latency, champion = evidence.latency, evidence.champion_latency
+    if latency is None or p99 <= limit:
+        return ("pass" if p99 <= limit else "fail"), ""
+    interval = f" [{latency.low_ms:.2f}, {latency.high_ms:.2f}] in {latency.quiet_count} calls"
+    if latency.processor_p50_ms > limit:
+        return "fail", f"; half of the calls take {latency.processor_p50_ms:.2f} ms of the processor alone"
+    if latency.quiet_count < ENOUGH_QUIET_CALLS:
+        return (
+            "inconclusive",
+            f"; {BUSY} ({latency.host}): {latency.quiet_count} of {latency.call_count} calls ran freely",
+        )
+    if champion is not None and champion.quantiles_ms["p99"] > limit:
+        beside = f"the champion took {champion.quantiles_ms['p99']:.2f} ms beside it"
+        return "inconclusive", f"{interval}; {BUSY} ({latency.host}): {beside}"
+    if latency.low_ms <= limit:
+        return "inconclusive", f"{interval}: more calls would show it"
+    return "fail", f"{interval}"
 
 
 RULES: dict[str, Callable[[Check, Evidence], Verdict]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ from helicline.records.model import PromotionRequest
 from helicline.records.pipeline import Attempt, PipelineRun
 
 TASK_TRIES = 3
+BUSY_RETRY_S = (60.0, 300.0, 900.0)
 
 
 class TurnFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +44,8 @@ class TurnMove(msgspec.Struct, frozen=True, kw_only=True):
 
 def decide(turn: Turn, facts: TurnFacts, now: datetime) -> TurnMove:
     """Return the turn's next move; a turn that has ended waits for ever."""
+    if turn.state == "GATING":
+        return _gating(facts, now)
     rule = RULES.get(turn.state)
     return rule(turn, facts) if rule else TurnMove(kind="wait", why=f"it is {turn.state}")
 
@@ -84,11 +87,27 @@ def _registering(_turn: Turn, facts: TurnFacts) -> TurnMove:
     return TurnMove(kind="judge")
 
 
-def _gating(_turn: Turn, facts: TurnFacts) -> TurnMove:
+def _gating(facts: TurnFacts, now: datetime) -> TurnMove:
     if facts.report is not None:
-        return _after_report(facts, facts.report)
+        return _judged_again_later(facts, facts.report, now) or _after_report(facts, facts.report)
     move = _task(facts, TurnMove(kind="judge"), "judging")
     return move if move is not None else TurnMove(kind="wait")
+
+
+def _judged_again_later(facts: TurnFacts, report: GateReport, now: datetime) -> TurnMove | None:
+    """Return the move where only the busy host kept a check from passing: to judge again, with growing waits."""
+    failed = [verdict for verdict in report.verdicts if verdict.outcome not in ("pass", "waived")]
+    state = facts.attempt.state if facts.attempt is not None and facts.attempt.created_at > report.created_at else ""
+    if not failed or not all(verdict.is_of_busy_host for verdict in failed):
+        return None
+    if state in ("READY", "LEASED"):
+        return TurnMove(kind="wait")
+    if not 0 < facts.tries <= len(BUSY_RETRY_S):
+        return None
+    due = report.created_at + timedelta(seconds=BUSY_RETRY_S[facts.tries - 1])
+    if now >= due or state in ("FAILED", "TIMED_OUT", "LOST", "CANCELLED"):
+        return TurnMove(kind="judge")
+    return TurnMove(kind="wait", why=f"it is judged again at {due:%H:%M:%S} UTC: {failed[0].reason}")
 
 
 def _after_report(facts: TurnFacts, report: GateReport) -> TurnMove:
@@ -146,7 +165,6 @@ RULES = {
     "HARVESTING": _harvesting,
     "TRAINING": _training,
     "REGISTERING": _registering,
-    "GATING": _gating,
     "REJECTED": _rejected,
     "APPROVING": _approving,
     "ROLLING_OUT": _rolling_out,

@@ -13,7 +13,8 @@ Outcome = Literal["pass", "fail", "inconclusive", "no_data", "error", "waived"]
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One rule. at_least: metric >= limit. not_worse: paired comparison with an alias, within margin.
 
-    latency: p99 of single-row calls <= limit ms. signature: inputs and outputs compatible with the alias.
+    latency: p99 of single-row calls <= limit ms, on a host that lets them run.
+    signature: inputs and outputs compatible with the alias.
     """
 
     kind: Literal["at_least", "at_most", "not_worse", "signature", "latency"]
@@ -44,6 +45,30 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     only_champion_right: int | None = None
 
 
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """How long single-row calls took, in ms: quantiles of the quiet calls (of all, where too few were quiet).
+
+    A quiet call hardly waited for a core. `low_ms` and `high_ms` are the 95 % interval of the p99. `waited` is the part
+    of the time that the calls waited for a core, `steal` the part that a hypervisor took.
+    """
+
+    call_count: int
+    quiet_count: int
+    clock_p99_ms: float
+    processor_p50_ms: float
+    quantiles_ms: dict[str, float]
+    low_ms: float
+    high_ms: float
+    load: float = 0.0
+    steal: float = 0.0
+    waited: float = 0.0
+
+    @property
+    def host(self) -> str:
+        """The state of the host in words, for people."""
+        return f"load {self.load:.1f}, {self.waited:.0%} of the time waited for a core, steal {self.steal:.0%}"
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """The measurements of the judge, stored with the verdicts for later review."""
 
@@ -53,12 +78,17 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: tuple[Comparison, ...] = ()
     latency_ms: dict[str, float] = {}
     champion_latency_ms: dict[str, float] = {}
+    latency: Latency | None = None
+    champion_latency: Latency | None = None
     signature_changes: tuple[str, ...] | None = None
     holdout_digest: str = ""
     champion_number: int = 0
     profile: str = ""
     centres: dict[str, float] = {}
     error: str = ""
+
+
+BUSY = "the host was busy"
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +99,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     waived_by: str = ""
     waiver_reason: str = ""
     waived_at: datetime | None = None
+
+    @property
+    def is_of_busy_host(self) -> bool:
+        """Whether the same check may well pass later, since the host did not let it be measured."""
+        return self.outcome == "inconclusive" and self.check.kind == "latency" and BUSY in self.reason
 
 
 class GateReport(msgspec.Struct, frozen=True, kw_only=True):

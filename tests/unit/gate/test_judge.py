@@ -3,7 +3,7 @@
 import pytest
 
 from helicline.gate.judge import judge
-from helicline.records.gate import Check, Comparison, Evidence
+from helicline.records.gate import Check, Comparison, Evidence, Latency
 
 
 def compared(difference, p_worse, metric="auc"):
@@ -11,6 +11,24 @@ def compared(difference, p_worse, metric="auc"):
         metric=metric, row_count=500, candidate=0.8, champion=0.8, difference=difference, low=difference - 0.01,
         high=difference + 0.01, p_worse=p_worse, method="DeLong",
     )  # fmt: skip
+
+
+def measured(p99, *, low=None, quiet=400, processor=1.0, champion=None):
+    """Evidence of 500 calls of which some were quiet."""
+
+    def latency(value, low):
+        return Latency(
+            call_count=500, quiet_count=quiet, clock_p99_ms=163.0, processor_p50_ms=processor,
+            quantiles_ms={"p99": value}, low_ms=value - 1 if low is None else low, high_ms=value + 1,
+            load=7.0, waited=0.7,
+        )  # fmt: skip
+
+    return Evidence(
+        latency_ms={"p99": p99},
+        latency=latency(p99, low),
+        champion_latency=None if champion is None else latency(champion, None),
+        champion_number=0 if champion is None else 3,
+    )
 
 
 NOT_WORSE = Check(kind="not_worse", metric="auc", margin=0.005)
@@ -26,6 +44,13 @@ TABLE = [
     (Check(kind="latency", limit=12.0), MEASURED, "pass"),
     (Check(kind="latency", limit=11.0), MEASURED, "fail"),
     (Check(kind="latency", limit=11.0), Evidence(), "no_data"),
+    (Check(kind="latency", limit=100.0), measured(40.0, quiet=3), "pass"),
+    (Check(kind="latency", limit=100.0), measured(120.0), "fail"),
+    (Check(kind="latency", limit=100.0), measured(120.0, champion=40.0), "fail"),
+    (Check(kind="latency", limit=100.0), measured(120.0, champion=130.0), "inconclusive"),
+    (Check(kind="latency", limit=100.0), measured(120.0, low=90.0), "inconclusive"),
+    (Check(kind="latency", limit=100.0), measured(120.0, quiet=99), "inconclusive"),
+    (Check(kind="latency", limit=100.0), measured(120.0, quiet=99, processor=101.0), "fail"),
     (NOT_WORSE, Evidence(), "pass"),
     (NOT_WORSE, Evidence(**AGAINST), "no_data"),
     (NOT_WORSE, Evidence(comparisons=(compared(0.01, 0.99),), **AGAINST), "pass"),
@@ -49,6 +74,16 @@ def test_a_check_gives_its_verdict(check, evidence, outcome):
 def test_a_judge_that_failed_passes_nothing(check):
     verdict = judge(check, Evidence(error="the model did not load"))
     assert (verdict.outcome, verdict.reason) == ("error", "the model did not load")
+
+
+def test_a_busy_host_is_named_with_its_numbers():
+    verdict = judge(Check(kind="latency", limit=100.0), measured(163.85, quiet=12))
+    assert verdict.reason == (
+        "p99 163.85 ms, allowed 100 ms; the host was busy (load 7.0, 70% of the time waited for a core, steal 0%): "
+        "12 of 500 calls ran freely"
+    )
+    assert verdict.is_of_busy_host
+    assert not judge(Check(kind="latency", limit=100.0), measured(120.0, low=90.0)).is_of_busy_host
 
 
 def test_nan_never_passes():

@@ -1,5 +1,7 @@
 """What a turn does next: a table."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 
@@ -22,6 +24,16 @@ def report(*outcomes):
         created_at=NOW,
         verdicts=verdicts,
         evidence=Evidence(),
+    )
+
+
+def busy(created_at=NOW, *others):
+    """A report whose latency check only the busy host kept from passing."""
+    verdict = Verdict(
+        check=Check(kind="latency"), outcome="inconclusive", reason="p99 163 ms; the host was busy (load 7)"
+    )
+    return msgspec.structs.replace(
+        report(*others), created_at=created_at, verdicts=(verdict, *report(*others).verdicts)
     )
 
 
@@ -65,6 +77,14 @@ TABLE = [
     ("GATING", TurnFacts(report=report("pass", "fail")), "reject", ""),
     ("GATING", TurnFacts(report=report("inconclusive")), "reject", ""),
     ("GATING", TurnFacts(report=report("no_data")), "reject", ""),
+    ("GATING", TurnFacts(report=busy(), attempt=attempt("SUCCEEDED"), tries=1), "wait", ""),
+    ("GATING", TurnFacts(report=busy(NOW - timedelta(seconds=60)), attempt=SUCCEEDED, tries=1), "judge", ""),
+    ("GATING", TurnFacts(report=busy(NOW - timedelta(seconds=60)), attempt=SUCCEEDED, tries=2), "wait", ""),
+    ("GATING", TurnFacts(report=busy(NOW - timedelta(seconds=60), "pass"), attempt=SUCCEEDED, tries=1), "judge", ""),
+    ("GATING", TurnFacts(report=busy(NOW - timedelta(seconds=60), "fail"), attempt=SUCCEEDED, tries=1), "reject", ""),
+    ("GATING", TurnFacts(report=busy(NOW - timedelta(days=1)), attempt=SUCCEEDED, tries=4), "reject", ""),
+    ("GATING", TurnFacts(report=busy(NOW - timedelta(hours=1)), attempt=attempt("LEASED"), tries=2), "wait", ""),
+    ("GATING", TurnFacts(report=busy(NOW - timedelta(hours=1)), attempt=attempt("LOST"), tries=2), "judge", ""),
     ("GATING", TurnFacts(report=report("error")), "reject", ""),
     ("REJECTED", TurnFacts(report=report("fail")), "wait", ""),
     ("REJECTED", TurnFacts(report=report("waived")), "roll_out", ""),

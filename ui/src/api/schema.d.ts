@@ -2047,6 +2047,7 @@ export interface components {
             centres?: {
                 [key: string]: number;
             };
+            champion_latency?: components["schemas"]["Latency"] | null;
             champion_latency_ms?: {
                 [key: string]: number;
             };
@@ -2061,6 +2062,7 @@ export interface components {
             error: string;
             /** @default  */
             holdout_digest: string;
+            latency?: components["schemas"]["Latency"] | null;
             latency_ms?: {
                 [key: string]: number;
             };
@@ -2214,6 +2216,24 @@ export interface components {
             label: string;
             model: string;
             reference: components["schemas"]["TableSource"];
+        };
+        /** Latency */
+        Latency: {
+            call_count: number;
+            clock_p99_ms: number;
+            high_ms: number;
+            /** @default 0 */
+            load: number;
+            low_ms: number;
+            processor_p50_ms: number;
+            quantiles_ms: {
+                [key: string]: number;
+            };
+            quiet_count: number;
+            /** @default 0 */
+            steal: number;
+            /** @default 0 */
+            waited: number;
         };
         /** LeaseBody */
         LeaseBody: {
