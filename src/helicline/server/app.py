@@ -33,10 +33,11 @@ from helicline.protocol.rest import (
     pipelines,
     registry,
     runs,
-    session,
+    stream,
     tracking,
     trash,
 )
+from helicline.protocol.rest.access import session, token
 from helicline.protocol.rest.edge import Edge
 from helicline.protocol.rest.errors import Problem, http_problem, problem_of
 from helicline.protocol.rest.feed import Feed
@@ -61,6 +62,8 @@ HANDLERS = [
     *trash.ROUTES,
     *admin.ROUTES,
     *session.ROUTES,
+    *token.ROUTES,
+    *stream.ROUTES,
 ]
 
 

@@ -14,8 +14,9 @@ from typing import Any
 from helicline import origin_check
 from helicline.access import sessions, tokens
 from helicline.errors import HeliclineError, Refused, Unauthenticated
-from helicline.protocol.rest.session import CSRF_HEADER, NO_TOKEN_HINT, cookie_secret
-from helicline.records.access import Caller
+from helicline.protocol.rest.access.session import CSRF_HEADER, NO_TOKEN_HINT, cookie_secret
+from helicline.protocol.rest.stream import Credential
+from helicline.records.access import Caller, Session, Token
 from helicline.server.failure_limit import FailureLimit
 from helicline.settings import Settings
 from helicline.store.database import Store
@@ -93,7 +94,7 @@ class Authenticator:
     def _caller(self, headers: dict[str, list[str]], scope: Scope) -> Caller:
         peer = (scope.get("client") or ("",))[0]
         if credentials := headers.get("authorization", []):
-            return self._by_token(credentials[0], peer)
+            return self._by_token(credentials[0], peer, scope)
         if is_sign_in(scope):  # the token of its body says who it is; an older cookie does not
             self.failures.check(peer)
         elif caller := self._by_cookie(headers, scope):
@@ -102,38 +103,51 @@ class Authenticator:
             return LOCAL_WITHOUT_TOKEN
         return Caller(name="anonymous", role="")
 
-    def _by_token(self, header: str, peer: str) -> Caller:
+    def _by_token(self, header: str, peer: str, scope: Scope) -> Caller:
         secret = _secret(header)
         if secret and hmac.compare_digest(secret.encode(), self.owner.encode()):
             return LOCAL_ADMIN
         digest = tokens.digest_of(secret)
         if digest not in self._accepted:
             self.failures.check(peer)
-        token = self.store.read(lambda tx: tokens.find_valid(tx, digest))
+        token = self._find_token(digest)
         if token is None:
             self._accepted.discard(digest)
             self.failures.record(peer)
             raise Unauthenticated("serve this request", "the token is not known, expired or revoked", NO_TOKEN_HINT)
         if len(self._accepted) < MAX_ACCEPTED:
             self._accepted.add(digest)
+        _keep(scope, credential=Credential(lambda: self._find_token(digest) is not None, token.expires_at))
         return Caller(name=token.name, role=token.role, attempt=tokens.attempt_of(token))
+
+    def _find_token(self, digest: str) -> Token | None:
+        return self.store.read(lambda tx: tokens.find_valid(tx, digest))
 
     def _by_cookie(self, headers: dict[str, list[str]], scope: Scope) -> Caller | None:
         """Return the caller of a session, or None where there is no cookie of an open one."""
         secret = cookie_secret(", ".join(headers.get("host", [])), "; ".join(headers.get("cookie", [])))
-        opened = self.store.read(lambda tx: sessions.find_session(tx, secret)) if secret else None
+        opened = self._open_session(secret) if secret else None
         if opened is None:
             return None
         session, token = opened
-        if token is None and session.token_sha256 != tokens.digest_of(self.owner):
-            return None
         csrf = ", ".join(headers.get(CSRF_HEADER, []))
         is_ours = hmac.compare_digest(csrf.encode(), sessions.csrf_token(secret).encode())
         if scope["method"] not in SAFE_METHODS and not is_ours:
             why = f"the header {CSRF_HEADER} is missing or wrong"
             raise CsrfMismatch("change anything", why, "Load the page again.")
-        scope.setdefault("state", {}).update(session=session, session_secret=secret)
+        credential = Credential(lambda: self._open_session(secret) is not None, session.expires_at)
+        _keep(scope, session=session, session_secret=secret, credential=credential)
         return LOCAL_ADMIN if token is None else Caller(name=token.name, role=token.role)
+
+    def _open_session(self, secret: str) -> tuple[Session, Token | None] | None:
+        opened = self.store.read(lambda tx: sessions.find_session(tx, secret))
+        if opened is not None and opened[1] is None and opened[0].token_sha256 != tokens.digest_of(self.owner):
+            return None
+        return opened
+
+
+def _keep(scope: Scope, **values: Any) -> None:
+    scope.setdefault("state", {}).update(values)
 
 
 def is_sign_in(scope: Scope) -> bool:

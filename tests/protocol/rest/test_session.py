@@ -1,8 +1,9 @@
 """Sign-in of a browser: the session's cookie, what changes by cookie need, and how a session ends."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
+import msgspec
 import pytest
 
 from helicline.access import tokens
@@ -111,6 +112,31 @@ def test_live_changes_come_by_cookie(ann):
         assert next(answer.iter_lines()).startswith("retry:")
 
 
+def test_a_stream_ends_when_its_reader_signs_out_or_its_token_is_revoked(ann, server, context):
+    token, secret = mint(context)
+    with (
+        ann.stream("GET", "/api/v1/stream") as by_cookie,
+        server.stream("GET", "/api/v1/stream", headers={"Authorization": f"Bearer {secret}"}) as by_token,
+    ):
+        cookie_lines, token_lines = by_cookie.iter_lines(), by_token.iter_lines()
+        assert next(cookie_lines).startswith("retry:")
+        assert next(token_lines).startswith("retry:")
+        context.store.write(lambda tx: tokens.revoke(tx, token.id))
+        assert not any(line.startswith("data:") for line in token_lines)
+        assert ann.delete(SESSION).status_code == 204
+        assert not any('"closed"' in line for line in cookie_lines)
+
+
+def test_a_stream_ends_when_its_session_expires(ann, context):
+    [session] = context.store.read(nouns.SESSIONS.select)
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    context.store.write(lambda tx: nouns.SESSIONS.put(tx, msgspec.structs.replace(session, expires_at=soon)))
+    with ann.stream("GET", "/api/v1/stream") as answer:
+        lines = list(answer.iter_lines())  # would wait for ever in a stream that does not end
+    assert lines[0].startswith("retry:")
+    assert ann.get(SESSION).status_code == 401
+
+
 def test_signing_out_ends_the_session_everywhere(ann, server):
     copy = "; ".join(f"{name}={value}" for name, value in ann.cookies.items())
     answer = ann.delete(SESSION)
@@ -131,9 +157,7 @@ def test_revoking_the_token_ends_its_sessions(server, context):
 
 def test_a_session_of_a_clock_that_was_ahead_is_not_open(ann, context):
     [session] = context.store.read(nouns.SESSIONS.select)
-    later = type(session)(**{field: getattr(session, field) for field in session.__struct_fields__} | {
-        "expires_at": session.expires_at + timedelta(days=2)
-    })  # fmt: skip
+    later = msgspec.structs.replace(session, expires_at=session.expires_at + timedelta(days=2))
     context.store.write(lambda tx: nouns.SESSIONS.put(tx, later))
     assert ann.get(SESSION).status_code == 401
 

@@ -1,5 +1,6 @@
 /** HTTP to our own API, with its problem documents as errors. */
 import { recordAnswer } from './answering';
+import { csrfHeaders, recordUnknownCaller } from './session';
 
 export class Problem extends Error {
   readonly status: number;
@@ -38,6 +39,7 @@ async function call(path: string, init: RequestInit): Promise<Response> {
     throw new Problem(0, 'unreachable', 'The server does not answer.', 'Is it running? Start it with: hl up');
   }
   recordAnswer(true);
+  if (response.status === 401) recordUnknownCaller();
   if (!response.ok) throw await problemOf(response);
   return response;
 }
@@ -60,10 +62,14 @@ export async function get<T>(path: string, query?: Query, signal?: AbortSignal):
 export async function post<T>(path: string, body?: unknown): Promise<T> {
   const response = await call(BASE + path, {
     method: 'POST',
-    headers: body === undefined ? {} : { 'content-type': 'application/json' },
+    headers: { ...csrfHeaders(), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   return (await response.json()) as T;
+}
+
+export async function remove(path: string): Promise<void> {
+  await call(BASE + path, { method: 'DELETE', headers: csrfHeaders() });
 }
 
 /** A piece of an attempt's log from `offset` on, and where the next piece begins. */

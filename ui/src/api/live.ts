@@ -57,9 +57,12 @@ export function useLive(): boolean {
 /** How often a query asks again on its own: only while the stream is down. */
 export const pollInterval = (): number | false => (open ? false : POLL_MS);
 
-export function listen(client: QueryClient): void {
+/** Listen to the stream until the function that is returned is called. */
+export function listen(client: QueryClient): () => void {
   let waiting = new Set<string>();
   let _timer: ReturnType<typeof setTimeout> | undefined;
+  let again: ReturnType<typeof setTimeout> | undefined;
+  let source: EventSource;
   const flush = () => {
     _timer = undefined;
     const roots = waiting;
@@ -67,7 +70,7 @@ export function listen(client: QueryClient): void {
     void client.invalidateQueries({ predicate: (query) => roots.has(String(query.queryKey[0])) });
   };
   const connect = () => {
-    const source = new EventSource('/api/v1/stream');
+    source = new EventSource('/api/v1/stream');
     source.onopen = () => {
       recordAnswer(true);
       if (wasOpen) void client.invalidateQueries(); // changes may have passed while we were away
@@ -81,8 +84,17 @@ export function listen(client: QueryClient): void {
     };
     source.onerror = () => {
       tell(false);
-      if (source.readyState === EventSource.CLOSED) setTimeout(connect, POLL_MS);
+      if (source.readyState !== EventSource.CLOSED) return;
+      again = setTimeout(connect, POLL_MS);
+      // the server refused: a caller whom it does not know any more is led to the sign-in
+      void client.invalidateQueries({ queryKey: ['status'] });
     };
   };
   connect();
+  return () => {
+    clearTimeout(again);
+    clearTimeout(_timer);
+    source.close();
+    tell(false);
+  };
 }

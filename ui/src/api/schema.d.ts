@@ -2519,7 +2519,7 @@ export interface components {
             next: string;
         };
         /** Page[TokenShown] */
-        "Page_helicline.protocol.rest.admin.TokenShown_": {
+        "Page_helicline.protocol.rest.access.token.TokenShown_": {
             items: components["schemas"]["TokenShown"][];
             /** @default  */
             next: string;
@@ -6403,7 +6403,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_helicline.protocol.rest.admin.TokenShown_"];
+                    "application/json": components["schemas"]["Page_helicline.protocol.rest.access.token.TokenShown_"];
                 };
             };
             /** @description What went wrong, and the next step */

@@ -8,6 +8,7 @@ export interface Page<T> {
   next: string;
 }
 
+export type SessionView = Schemas['SessionView'];
 export type Status = Schemas['Status'];
 export type Station = Schemas['Station'];
 export type Need = Schemas['Need'];

@@ -1,13 +1,14 @@
 import { ActionIcon, useMantineColorScheme } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useLocation } from '@tanstack/react-router';
-import { useEffect, useRef, useState } from 'react';
 import * as ask from '../api/queries';
 import type { Need } from '../api/types';
 import { briefOf } from '../parts/brief';
 import { Go } from '../parts/Go';
 import { Icon, type IconName } from '../parts/Icon';
 import { State } from '../parts/State';
+import { useDropdown } from '../parts/useDropdown';
+import { Account } from './Account';
 import { crumbsOf } from './crumbs';
 import { encoded } from './paths';
 import css from './shell.module.css';
@@ -76,28 +77,17 @@ export function TopBar({ onSearch, onKeys }: { onSearch: () => void; onKeys: () 
         >
           <Icon name="keys" size={16} />
         </ActionIcon>
+        <Account />
       </div>
     </header>
   );
 }
 
 function Bell() {
-  const [open, setOpen] = useState(false);
+  const { box, open, setOpen } = useDropdown();
   const { data: status } = useQuery(ask.status());
   const needs = status?.needs ?? [];
   const label = needs.length ? `Needs you: ${needs.length}` : 'Nothing needs you';
-  const box = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    if (!open) return;
-    const onPress = (event: PointerEvent) => !box.current?.contains(event.target as Node) && setOpen(false);
-    const onKey = (event: KeyboardEvent) => event.key === 'Escape' && setOpen(false);
-    document.addEventListener('pointerdown', onPress);
-    document.addEventListener('keydown', onKey);
-    return () => {
-      document.removeEventListener('pointerdown', onPress);
-      document.removeEventListener('keydown', onKey);
-    };
-  }, [open]);
   return (
     <div ref={box} className={css.bellBox}>
       <ActionIcon

@@ -23,10 +23,11 @@ import './tokens.css';
 import './base.css';
 import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { RouterProvider } from '@tanstack/react-router';
 import { createRoot } from 'react-dom/client';
 import { Problem } from '../api/client';
-import { listen, pollInterval } from '../api/live';
+import { pollInterval } from '../api/live';
+import { loadSession } from '../api/signIn';
+import { App } from './App';
 import { fromHash } from './paths';
 import { router } from './router';
 import { theme } from './theme';
@@ -50,14 +51,14 @@ window.addEventListener('hashchange', () => {
   const path = fromHash(location.hash);
   if (path) router.history.replace(path);
 });
-listen(client);
+void loadSession();
 
 const root = document.getElementById('root');
 if (root) {
   createRoot(root).render(
     <QueryClientProvider client={client}>
       <MantineProvider theme={theme} defaultColorScheme="auto" colorSchemeManager={schemes}>
-        <RouterProvider router={router} />
+        <App />
       </MantineProvider>
     </QueryClientProvider>,
   );

@@ -1,5 +1,4 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
 import { Problem, post } from '../api/client';
 import { notify } from './notify';
 
@@ -23,18 +22,4 @@ export function useAct() {
       void notify({ title: error.message, message: hint, color: 'red', autoClose: 8000 });
     },
   });
-}
-
-const KEY = 'helicline.person';
-
-/** The name a local caller decides in; kept in this browser. */
-export function usePerson(): [string, (name: string) => void] {
-  const [name, setName] = useState(() => localStorage.getItem(KEY) ?? '');
-  return [
-    name,
-    (next: string) => {
-      localStorage.setItem(KEY, next);
-      setName(next);
-    },
-  ];
 }

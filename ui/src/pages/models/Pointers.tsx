@@ -3,11 +3,12 @@ import { type FormEvent, useState } from 'react';
 import { seg } from '../../api/client';
 import type { ModelDetail, Protection } from '../../api/types';
 import { at } from '../../app/paths';
-import { useAct, usePerson } from '../../parts/act';
+import { useAct } from '../../parts/act';
 import { Field } from '../../parts/Field';
 import { counted } from '../../parts/format';
 import { Go } from '../../parts/Go';
 import { Icon } from '../../parts/Icon';
+import { PersonField, usePerson } from '../../parts/PersonField';
 import { AliasPill } from '../../parts/State';
 import { Ago } from '../../parts/Time';
 import css from './models.module.css';
@@ -95,7 +96,7 @@ interface MoveProps {
 function Move({ model, alias, rule, now, versions }: MoveProps) {
   const choices = versions.filter((number) => number !== now);
   const [number, setNumber] = useState(choices[0] ?? 0);
-  const [person, setPerson] = usePerson();
+  const person = usePerson();
   const [reason, setReason] = useState('');
   const act = useAct();
   if (!choices.length) return <p className="soft">There is no other version to point it to.</p>;
@@ -105,7 +106,7 @@ function Move({ model, alias, rule, now, versions }: MoveProps) {
       rule
         ? {
             path: '/promotion-requests',
-            body: { model, number, alias, person, reason },
+            body: { model, number, alias, person: person.name, reason },
             done: `Asked: ${counted(rule.people, 'approval')} will move @${alias} to version ${number}`,
           }
         : {
@@ -120,11 +121,11 @@ function Move({ model, alias, rule, now, versions }: MoveProps) {
       <VersionSelect value={number} of={choices} onSet={setNumber} />
       {rule && (
         <>
-          <Field label="Your name" value={person} onSet={setPerson} />
+          <PersonField person={person} />
           <Field label="Why" hint="Why it should move" value={reason} onSet={setReason} grow={1} />
         </>
       )}
-      <Button type="submit" size="xs" loading={act.isPending} disabled={rule !== undefined && !person.trim()}>
+      <Button type="submit" size="xs" loading={act.isPending} disabled={rule !== undefined && !person.name.trim()}>
         {rule ? 'Ask for approval' : 'Move it'}
       </Button>
     </form>

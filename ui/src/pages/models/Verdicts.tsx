@@ -2,7 +2,8 @@ import { Button, Textarea, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { seg } from '../../api/client';
 import type { GateReport, Verdict } from '../../api/types';
-import { useAct, usePerson } from '../../parts/act';
+import { useAct } from '../../parts/act';
+import { usePerson } from '../../parts/PersonField';
 import { State } from '../../parts/State';
 import { Ago } from '../../parts/Time';
 import { checkName, checkSentence } from '../../words';
@@ -57,7 +58,7 @@ const LEAST = 10;
 
 function Waive({ report, verdict }: { report: GateReport; verdict: Verdict }) {
   const [open, setOpen] = useState(false);
-  const [person, setPerson] = usePerson();
+  const person = usePerson();
   const [reason, setReason] = useState('');
   const act = useAct();
   const check = checkName(verdict.check);
@@ -77,16 +78,17 @@ function Waive({ report, verdict }: { report: GateReport; verdict: Verdict }) {
         event.preventDefault();
         act.mutate({
           path: `/gates/${seg(report.model)}/${report.number}/waive`,
-          body: { check, person, reason },
-          done: `${check} waived by ${person}`,
+          body: { check, person: person.name, reason },
+          done: `${check} waived by ${person.name}`,
         });
       }}
     >
       <TextInput
         size="xs"
         label="Who answers for it"
-        value={person}
-        onChange={(event) => setPerson(event.currentTarget.value)}
+        value={person.name}
+        readOnly={person.isKnown}
+        onChange={(event) => person.setName(event.currentTarget.value)}
         required
       />
       <Textarea
@@ -103,7 +105,7 @@ function Waive({ report, verdict }: { report: GateReport; verdict: Verdict }) {
           type="submit"
           size="compact-sm"
           color="red"
-          disabled={!person.trim() || reason.trim().length < LEAST}
+          disabled={!person.name.trim() || reason.trim().length < LEAST}
           loading={act.isPending}
         >
           Waive
