@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from helicline import listening_socket
 from helicline.gateway.control_plane import ControlPlaneClient
 from helicline.gateway.fleet.environment import Environments
 from helicline.gateway.fleet.loading import LoadContext, LoadSlots
@@ -35,7 +36,7 @@ from helicline.store.durable import make_folder
 
 _log = logging.getLogger("helicline.gateway")
 _TICK_S = 0.05
-_DRAIN_S = 30.0
+_DRAIN_S = 8.0  # the supervisor kills after ten
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,11 +161,9 @@ class Gateway:
         loop, stopping = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
-        server = await loop.create_server(
-            lambda: Connection(self._server), self._options.host, self._options.port, backlog=1024
-        )
-        port = server.sockets[0].getsockname()[1]
-        self._address = f"http://{self._options.host}:{port}"
+        listener = listening_socket.inherited_or_bound(self._options.host, self._options.port)
+        self._address = listening_socket.url_of(listener, self._options.host)
+        server = await loop.create_server(lambda: Connection(self._server), sock=listener)
         sealer = asyncio.create_task(self._sealer.run())
         synchronising = [
             asyncio.create_task(self._control_plane.pull()),

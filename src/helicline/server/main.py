@@ -14,8 +14,8 @@ import uuid
 
 import uvicorn
 
+from helicline import listening_socket, webhook
 from helicline import settings as settings_file
-from helicline import webhook
 from helicline.errors import HeliclineError, Invalid
 from helicline.loop.context import Context
 from helicline.loop.reconciler import Reconciler
@@ -45,7 +45,7 @@ def open_context(settings: Settings) -> Context:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Return the listening socket; port 0 selects a free port.
+    """Return the listening socket, the supervisor's where there is one; port 0 selects a free port.
 
     Raises:
         Invalid: the address is not a loopback address, and `auth` does not require tokens.
@@ -55,12 +55,7 @@ def listen(settings: Settings) -> socket.socket:
     if settings.auth == "local" and settings.host not in ("127.0.0.1", "::1", "localhost"):
         hint = "Set HELICLINE_AUTH=token and HELICLINE_ALLOWED_HOSTS to serve other machines."
         raise Invalid("host", settings.host, "127.0.0.1 or ::1 while auth is local", hint)
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((settings.host, settings.port))
-    listener.listen(512)
-    return listener
+    return listening_socket.inherited_or_bound(settings.host, settings.port)
 
 
 async def serve(context: Context, listener: socket.socket) -> None:
