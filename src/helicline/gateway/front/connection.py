@@ -115,7 +115,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._server.connections.discard(self)
-        self._queue.clear()
+        requests, self._queue = self._queue, deque()
+        for request in requests:
+            request.client_left()
 
     def close(self) -> None:
         """Close once what is already written is sent."""
