@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import uuid
+from functools import partial
 
 import uvicorn
 
@@ -18,6 +19,7 @@ from helicline import listening_socket, webhook
 from helicline import settings as settings_file
 from helicline.errors import HeliclineError, Invalid
 from helicline.loop.context import Context
+from helicline.loop.overview import servers
 from helicline.loop.reconciler import Reconciler
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
@@ -64,6 +66,7 @@ async def serve(context: Context, listener: socket.socket) -> None:
     reconciler = Reconciler(context, holder=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     dispatcher = WebhookDispatcher(context.store, context.settings)
     context.store.listeners += [reconciler.wake, dispatcher.wake]
+    context.store.share_events()
     config = uvicorn.Config(
         make_app(context, feed), log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on",
         loop="uvloop" if sys.platform != "win32" else "asyncio", http=Connection, server_header=False,
@@ -89,13 +92,25 @@ async def serve(context: Context, listener: socket.socket) -> None:
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
     print(f"server ready http://{address[0]}:{address[1]}", flush=True)
+    if not context.store.is_sqlite:
+        await asyncio.to_thread(_note_start, context, reconciler.holder)
     try:
         await server._serve([listener])  # `serve` would install signal handlers of its own
     finally:
+        if not context.store.is_sqlite:
+            await asyncio.to_thread(context.store.write, partial(servers.note_stop, holder=reconciler.holder))
         reconciler.stop()
         dispatcher.stop()
         for thread in threads:
             await asyncio.to_thread(thread.join, 10)
+
+
+def _note_start(context: Context, holder: str) -> None:
+    """Record the start, and log what this server does not share with others of the same database."""
+    home = servers.home_id(context.home)
+    blobs = context.settings.blobs or home  # without a bucket they lie in the home
+    for sentence in context.store.write(partial(servers.note_start, holder=holder, home=home, blobs=blobs)):
+        log.warning("%s", sentence)
 
 
 def main() -> None:
