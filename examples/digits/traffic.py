@@ -93,7 +93,10 @@ class Traffic:
         while not self._stop.is_set():
             time.sleep(LABEL_EVERY_S)
             batch = list(self._due_labels())
-            lines = [json.dumps({"prediction_id": known, "name": "label", "value": label}) for known, _, label in batch]
+            lines = [
+                json.dumps({"prediction_id": prediction_id, "name": "label", "value": label})
+                for prediction_id, _, label in batch
+            ]
             if lines and self._post_lines("/v1/feedback:batch", lines):
                 self.labelled += len(batch)
                 self.last_prediction |= {version: prediction_id for prediction_id, version, _ in batch}
@@ -122,3 +125,7 @@ class Traffic:
         self.failed += 1
         self.first_failure = self.first_failure or f"{path}: {why}"
         return None
+
+
+def _feedback(prediction_id: str, label: int) -> str:
+    return json.dumps({"prediction_id": prediction_id, "name": "label", "value": label})

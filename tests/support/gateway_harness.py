@@ -8,6 +8,7 @@ import functools
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -21,6 +22,7 @@ import httpx
 import msgspec
 import psutil
 
+from helicline import listening_socket
 from helicline.content_hash import content_digest, hashed_files
 from helicline.records.deployment import Desired, Observed, RevisionSpec, Route, Variant
 from support.wait import wait_for
@@ -159,8 +161,10 @@ class _Handler(BaseHTTPRequestHandler):
 class GatewayProcess:
     """A gateway as a user runs it."""
 
-    def __init__(self, home: Path, server: str, **environ: str) -> None:
+    def __init__(self, home: Path, server: str, listener: socket.socket | None = None, **environ: str) -> None:
         self.home = home
+        if listener is not None:
+            environ = {**environ, listening_socket.VARIABLE: str(listener.fileno())}
         self.errors = home.parent / f"{home.name}-stderr.txt"
         command = ["-m", "helicline.gateway", "--home", str(home), "--server", server, "--port", "0"]
         with self.errors.open("ab") as errors:
@@ -170,6 +174,7 @@ class GatewayProcess:
                 stderr=errors,
                 env={**os.environ, "HELICLINE_LOG_SEAL_S": "0.3", **environ},
                 cwd=home.parent,
+                pass_fds=[listener.fileno()] if listener is not None else [],
             )
         line = self.process.stdout.readline().decode()
         assert line.startswith("gateway ready http://127.0.0.1:"), self.errors.read_text()
@@ -222,11 +227,11 @@ def route(deployment: str, stable: int, candidate: int = 0, weight_bp: int = 0, 
 class GatewayHarness:
     """A control plane and a gateway that follows it."""
 
-    def __init__(self, folder: Path, **environ: str) -> None:
-        self.folder, self.environ = folder, environ
+    def __init__(self, folder: Path, listener: socket.socket | None = None, **environ: str) -> None:
+        self.folder, self.listener, self.environ = folder, listener, environ
         folder.mkdir(parents=True, exist_ok=True)
         self.plane = ControlPlane()
-        self.gateway = GatewayProcess(folder / "home", self.plane.url, **environ)
+        self.gateway = GatewayProcess(folder / "home", self.plane.url, listener, **environ)
 
     @property
     def home(self) -> Path:
@@ -260,7 +265,7 @@ class GatewayHarness:
         return next((c for c in counts if (c.deployment, c.revision, c.rollout) == key), None)
 
     def restart(self, server: str = "") -> GatewayProcess:
-        self.gateway = GatewayProcess(self.home, server or self.plane.url, **self.environ)
+        self.gateway = GatewayProcess(self.home, server or self.plane.url, self.listener, **self.environ)
         return self.gateway
 
     def close(self) -> None:
@@ -273,7 +278,7 @@ def shared() -> GatewayHarness:
     """Return the one gateway of the session that serves every healthy model under its own name."""
     harness = GatewayHarness(Path(tempfile.mkdtemp(prefix="helicline-shared-")))
     atexit.register(harness.close)
-    names = ("iris", "tensor", "mixed", "unsigned", "sums", "picky")
+    names = ("iris", "tensor", "mixed", "unsigned", "sums", "picky", "odd")
     orders = [harness.plane.order(name, 1, name) for name in names]
     desired = harness.plane.want(orders, [route(name, 1) for name in names])
     for name in names:

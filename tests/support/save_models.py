@@ -85,6 +85,12 @@ class Summing(mlflow.pyfunc.PythonModel):
             os.kill(os.getpid(), 9)
         if self.name == "picky" and (model_input["a"] < 0).any():
             raise RuntimeError("negative a")
+        if self.name == "odd" and (model_input["a"] == 1).any():
+            return np.array([1.0, 2.0])  # whatever the number of rows
+        if self.name == "odd" and (model_input["a"] == 2).any():
+            return [object() for _ in range(len(model_input))]
+        if self.name == "odd" and (model_input["a"] == 3).any():
+            return {"score": [1.0] * len(model_input), "label": ["x"]}
         if self.name == "alone":  # its calls cannot be joined: the answer tells how many rows it ran with
             if (model_input["b"] == 9).any():
                 time.sleep(float(model_input["a"].iloc[0]))  # as long as the test asks for
@@ -125,7 +131,7 @@ class SleepsAtLoad:
 
 
 def python_models():
-    for name in ("sums", "broken", "slow", "crashing", "picky", "alone"):
+    for name in ("sums", "broken", "slow", "crashing", "picky", "alone", "odd"):
         mlflow.pyfunc.save_model(
             FOLDER / name,
             python_model=Summing(name),

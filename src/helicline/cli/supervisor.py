@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,12 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from helicline import listening_socket
 from helicline.errors import Conflict, Unavailable
 from helicline.settings import Settings
 from helicline.store.durable import make_folder
 
 READY_TIMEOUT_S = 60.0
 RESTART_MIN_S, RESTART_MAX_S = 0.2, 10.0
+PORT_SETTINGS = ("HELICLINE_PORT", "HELICLINE_GATEWAY_PORT")
 
 
 class Child:
@@ -26,17 +29,28 @@ class Child:
 
     def __init__(self, name: str, command: Sequence[str], *, log: Path, environment: dict[str, str]) -> None:
         self.name, self.command, self.log, self.environment = name, list(command), log, environment
+        self.listener: socket.socket | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self.started = 0.0
         self.wait_s = RESTART_MIN_S
         self.retry_at = 0.0
+
+    def listen(self, host: str, port: int) -> None:
+        """Keep a listening socket for the process across its restarts. Raises Unavailable where the port is in use."""
+        try:
+            self.listener = listening_socket.bind(host, port)
+        except OSError as error:
+            hint = f"Stop what listens there, or set another port: {', '.join(PORT_SETTINGS)}"
+            raise Unavailable(f"the {self.name}", f"port {port} of {host}: {error.strerror}", hint) from None
+        descriptor = str(self.listener.fileno())
+        self.environment = {**self.environment, listening_socket.VARIABLE: descriptor}
 
     def start(self) -> None:
         with self.log.open("ab") as out:
             self.offset = out.tell()
             self.process = subprocess.Popen(
                 self.command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self.environment,
-                start_new_session=True,
+                start_new_session=True, pass_fds=[self.listener.fileno()] if self.listener is not None else [],
             )  # fmt: skip
         self.started = time.monotonic()
 
@@ -98,26 +112,21 @@ class Supervisor:
         (self.home / "logs").mkdir(exist_ok=True)
         self._take_lock()
         try:
-            server = self._child("server", ["-m", "helicline.server.main"])
+            server = self._child("server", ["-m", "helicline.server.main"], port=self.settings.port)
             url = self.urls["server"] = server.ready_line(READY_TIMEOUT_S)
-            self._pin_port(server, url)
             (self.home / "server.url").write_text(url)
             self.token = (self.home / "owner.token").read_text().strip()
             worker = ["-m", "helicline.engine.worker", "--server", url, "--slots", str(self.settings.worker_slots)]
             gateway = ["-m", "helicline.gateway", "--home", str(self.home), "--server", url]
             gateway += ["--host", self.settings.host, "--port", str(self.settings.gateway_port)]
-            front, worker_process = self._child("gateway", gateway), self._child("worker", worker)
+            front = self._child("gateway", gateway, port=self.settings.gateway_port)
+            worker_process = self._child("worker", worker)
             self.urls["gateway"] = front.ready_line(READY_TIMEOUT_S)
             (self.home / "gateway.url").write_text(self.urls["gateway"])
-            front.command[-1] = self.urls["gateway"].rpartition(":")[2]
             worker_process.ready_line(READY_TIMEOUT_S)
         except BaseException:
             self.stop()
             raise
-
-    def _pin_port(self, server: Child, url: str) -> None:
-        """Keep the port of a server that took a free one, so that it has the same port after a restart."""
-        server.environment = {**server.environment, "HELICLINE_PORT": url.rpartition(":")[2]}
 
     def _take_lock(self) -> None:
         self._lock = (self.home / "lock").open("a+")
@@ -133,12 +142,14 @@ class Supervisor:
         self._lock.write(str(os.getpid()))
         self._lock.flush()
 
-    def _child(self, name: str, arguments: list[str]) -> Child:
+    def _child(self, name: str, arguments: list[str], *, port: int | None = None) -> Child:
         environment = {**os.environ, "HELICLINE_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
         if self.token:
             environment.setdefault("HELICLINE_TOKEN", self.token)
         log = self.home / "logs" / f"{name}.log"
         child = Child(name, [sys.executable, *arguments], log=log, environment=environment)
+        if port is not None:
+            child.listen(self.settings.host, port)
         child.start()
         self.children.append(child)
         return child
@@ -155,6 +166,8 @@ class Supervisor:
         self.stopping = True
         for child in reversed(self.children):
             child.stop()
+            if child.listener is not None:
+                child.listener.close()
         for file_name in ("server.url", "gateway.url"):
             (self.home / file_name).unlink(missing_ok=True)
         if self._lock is not None:

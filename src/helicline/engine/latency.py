@@ -91,14 +91,14 @@ def measure(models: Mapping[str, Call], *, budget_s: float = BUDGET_S) -> dict[s
             for name, call in models.items():
                 samples[name].take(call, number)
     steal = _steal(before, _processor_ticks())
-    return {name: each.result(os.getloadavg()[0], steal) for name, each in samples.items()}
+    return {name: sample.result(os.getloadavg()[0], steal) for name, sample in samples.items()}
 
 
 def _rounds(samples: dict[str, Samples], budget_s: float) -> Iterator[int]:
     began = time.monotonic()
     for first in range(0, MAX_CALLS, ROUND_CALLS):
         is_over = time.monotonic() - began > budget_s and first >= LEAST_QUIET_CALLS
-        if is_over or all(each.is_precise for each in samples.values()):
+        if is_over or all(sample.is_precise for sample in samples.values()):
             return
         yield first
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import hashlib
 import logging
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import IO
@@ -29,12 +31,13 @@ def options(arguments: list[str]) -> Options:
     parser.add_argument("--server", default=configured.url or f"http://127.0.0.1:{configured.port}")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=configured.gateway_port, help="0 picks a free one")
-    parser.add_argument("--name", default="local", help="how this gateway is called where there are several")
+    parser.add_argument("--name", default="", help="how this gateway is called; by default after machine and home")
     parsed = parser.parse_args(arguments)
+    home = parsed.home.expanduser().resolve()
     return Options(
-        home=parsed.home.expanduser().resolve(),
+        home=home,
         server=parsed.server.rstrip("/"),
-        name=parsed.name,
+        name=parsed.name or default_name(home),
         host=parsed.host,
         port=parsed.port,
         token=configured.token,
@@ -46,6 +49,11 @@ def options(arguments: list[str]) -> Options:
         hang_s=float(os.environ.get(_HANG, "5")),
         probe_s=float(os.environ.get(_PROBE, "30")),
     )
+
+
+def default_name(home: Path) -> str:
+    """Return a name that no gateway of another home or machine has; a home has one gateway at a time."""
+    return f"{socket.gethostname()}-{hashlib.sha256(str(home).encode()).hexdigest()[:6]}"
 
 
 async def _run(gateway_options: Options) -> None:

@@ -14,12 +14,12 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from helicline import listening_socket
 from helicline.gateway.control_plane import ControlPlaneClient
 from helicline.gateway.fleet.environment import Environments
 from helicline.gateway.fleet.loading import LoadContext, LoadSlots
 from helicline.gateway.fleet.replica import ReplicaContext
 from helicline.gateway.fleet.replicas import Replicas
-from helicline.gateway.fleet.sandbox import Sandbox
 from helicline.gateway.fleet.standby_worker import StandbyWorker
 from helicline.gateway.front.call import CallContext
 from helicline.gateway.front.connection import Connection, HttpServer, Limits
@@ -27,6 +27,7 @@ from helicline.gateway.front.deadly_requests import DeadlyRequests
 from helicline.gateway.front.router import Router
 from helicline.gateway.prediction_log import PredictionLog
 from helicline.gateway.routing_table import RoutingTable
+from helicline.gateway.sandbox import Sandbox
 from helicline.gateway.sealer_process import SealerProcess
 from helicline.gateway.variant_counters import VariantCounters
 from helicline.ids import new_run_id
@@ -37,7 +38,7 @@ from helicline.store.durable import make_folder
 
 _log = logging.getLogger("helicline.gateway")
 _TICK_S = 0.05
-_DRAIN_S = 30.0
+_DRAIN_S = 8.0  # the supervisor kills after ten
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,11 +167,9 @@ class Gateway:
         loop, stopping = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
-        server = await loop.create_server(
-            lambda: Connection(self._server), self._options.host, self._options.port, backlog=1024
-        )
-        port = server.sockets[0].getsockname()[1]
-        self._address = f"http://{self._options.host}:{port}"
+        listener = listening_socket.inherited_or_bound(self._options.host, self._options.port)
+        self._address = listening_socket.url_of(listener, self._options.host)
+        server = await loop.create_server(lambda: Connection(self._server), sock=listener)
         sealer = asyncio.create_task(self._sealer.run())
         synchronising = [
             asyncio.create_task(self._control_plane.pull()),

@@ -10,7 +10,7 @@ import numpy as np
 
 from helicline.monitor import performance
 from helicline.records.deployment import Arm, Guard, GuardReading, Rollout, Stage, VariantCounts
-from helicline.serving import deployments, guards
+from helicline.serving import gateways, guards
 from helicline.serving.prediction_log import read as predictions
 from helicline.store.unit import Reader
 
@@ -18,7 +18,7 @@ from helicline.store.unit import Reader
 def stages_of(tx: Reader, rollout: Rollout) -> list[Stage]:
     """Return calls, failures and slow calls of both arms in every stage, summed over all gateways."""
     counts: dict[tuple[int, int], list[VariantCounts]] = defaultdict(list)
-    for sighting in deployments.sightings(tx):
+    for sighting in gateways.sightings(tx):
         for count in sighting.observed.counts:
             if count.deployment == rollout.deployment and count.rollout == rollout.number:
                 counts[(count.stage, count.revision)].append(count)

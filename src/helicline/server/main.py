@@ -11,13 +11,15 @@ import socket
 import sys
 import threading
 import uuid
+from functools import partial
 
 import uvicorn
 
+from helicline import listening_socket, webhook
 from helicline import settings as settings_file
-from helicline import webhook
 from helicline.errors import HeliclineError, Invalid
 from helicline.loop.context import Context
+from helicline.loop.overview import servers
 from helicline.loop.reconciler import Reconciler
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
@@ -45,7 +47,7 @@ def open_context(settings: Settings) -> Context:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Return the listening socket; port 0 selects a free port.
+    """Return the listening socket, the supervisor's where there is one; port 0 selects a free port.
 
     Raises:
         Invalid: the address is not a loopback address, and `auth` does not require tokens.
@@ -55,12 +57,7 @@ def listen(settings: Settings) -> socket.socket:
     if settings.auth == "local" and settings.host not in ("127.0.0.1", "::1", "localhost"):
         hint = "Set HELICLINE_AUTH=token and HELICLINE_ALLOWED_HOSTS to serve other machines."
         raise Invalid("host", settings.host, "127.0.0.1 or ::1 while auth is local", hint)
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((settings.host, settings.port))
-    listener.listen(512)
-    return listener
+    return listening_socket.inherited_or_bound(settings.host, settings.port)
 
 
 async def serve(context: Context, listener: socket.socket) -> None:
@@ -69,6 +66,7 @@ async def serve(context: Context, listener: socket.socket) -> None:
     reconciler = Reconciler(context, holder=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     dispatcher = WebhookDispatcher(context.store, context.settings)
     context.store.listeners += [reconciler.wake, dispatcher.wake]
+    context.store.share_events()
     config = uvicorn.Config(
         make_app(context, feed), log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on",
         loop="uvloop" if sys.platform != "win32" else "asyncio", http=Connection, server_header=False,
@@ -94,13 +92,25 @@ async def serve(context: Context, listener: socket.socket) -> None:
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
     print(f"server ready http://{address[0]}:{address[1]}", flush=True)
+    if not context.store.is_sqlite:
+        await asyncio.to_thread(_note_start, context, reconciler.holder)
     try:
         await server._serve([listener])  # `serve` would install signal handlers of its own
     finally:
+        if not context.store.is_sqlite:
+            await asyncio.to_thread(context.store.write, partial(servers.note_stop, holder=reconciler.holder))
         reconciler.stop()
         dispatcher.stop()
         for thread in threads:
             await asyncio.to_thread(thread.join, 10)
+
+
+def _note_start(context: Context, holder: str) -> None:
+    """Record the start, and log what this server does not share with others of the same database."""
+    home = servers.home_id(context.home)
+    blobs = context.settings.blobs or home  # without a bucket they lie in the home
+    for sentence in context.store.write(partial(servers.note_start, holder=holder, home=home, blobs=blobs)):
+        log.warning("%s", sentence)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from helicline.records.deployment import (
     Revision,
     RevisionSpec,
     RevisionState,
+    RevisionStatus,
     Rollout,
     Route,
     Routing,
@@ -22,6 +23,7 @@ from helicline.records.deployment import (
 )
 from helicline.records.model import ModelVersion
 from helicline.registry import point, served_digest
+from helicline.serving import gateways
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 
@@ -162,13 +164,19 @@ def _route(deployment: Deployment, rollout: Rollout | None) -> Route:
 
 
 def observe(tx: Tx, observed: Observed) -> None:
-    """Store a gateway's report, and update the states of its revisions."""
+    """Store a gateway's report, and update the states of its revisions by what all gateways report."""
     sighting = Sighting(gateway=observed.gateway, session=observed.session, seen_at=tx.now, observed=observed)
     nouns.SIGHTINGS.put(tx, sighting)
-    for status in observed.revisions:
-        revision = nouns.REVISIONS.find(tx, status.deployment, status.revision)
-        if revision is not None and (revision.state, revision.reason) != (status.state, status.reason):
+    reports = gateways.live(tx)
+    for reported in observed.revisions:
+        revision = nouns.REVISIONS.find(tx, reported.deployment, reported.revision)
+        status = gateways.combined_status(reports, reported.deployment, reported.revision)
+        if revision is not None and status is not None and _differs(revision, status):
             _note_state(tx, revision, state=status.state, reason=status.reason, pid=status.pid)
+
+
+def _differs(revision: Revision, status: RevisionStatus) -> bool:
+    return (revision.state, revision.reason) != (status.state, status.reason)
 
 
 def _note_state(tx: Tx, revision: Revision, *, state: RevisionState, reason: str, pid: int) -> None:
@@ -176,11 +184,6 @@ def _note_state(tx: Tx, revision: Revision, *, state: RevisionState, reason: str
     changed = msgspec.structs.replace(revision, state=state, reason=reason, pid=pid, ready_at=ready_at)
     nouns.REVISIONS.swap(tx, changed)
     bus.emit(tx, state.lower(), "revision", revision.id, reason=reason[:500])
-
-
-def sightings(tx: Reader) -> list[Sighting]:
-    """Return the newest reports first."""
-    return nouns.SIGHTINGS.select(tx, order=[nouns.SIGHTINGS.table.c.seen_at.desc()], limit=50)
 
 
 def set_stable(tx: Tx, deployment: Deployment, number: int, *, why: str) -> Deployment:

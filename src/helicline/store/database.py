@@ -14,7 +14,9 @@ import sqlalchemy as sa
 
 from helicline.clock import Clock, SystemClock
 from helicline.store.engine import engine_of
+from helicline.store.event_tail import EventTail
 from helicline.store.job import Job
+from helicline.store.rows import event as event_rows
 from helicline.store.unit import Bulk, EventHook, Reader, Tx
 from helicline.store.writer.background import BackgroundWrites
 from helicline.store.writer.errors import translated
@@ -55,6 +57,7 @@ class Store:
         self._writer = writer(self.engine, self.clock, event_hooks=self.event_hooks, listeners=self.listeners)
         # for jobs whose future belongs to an event loop; an attribute instead of a method because every write calls it
         self.enqueue: Callable[[Job], None] = self._writer.enqueue
+        self._tail: EventTail | None = None
         self._background = BackgroundWrites(self.enqueue)
 
     @property
@@ -92,6 +95,20 @@ class Store:
         self._background.add(reader.background_writes)
         return value
 
+    def share_events(self, *, poll_s: float = 1.0) -> None:
+        """Have `listeners` called with the events of all servers of this database, in order, from now on.
+
+        Each commit notifies all servers; `poll_s` is for what a lost notification leaves. On SQLite, which one server
+        has for itself, listeners are called after each commit anyway.
+        """
+        if self.is_sqlite or self._tail is not None:
+            return
+        start, _ = self.read(event_rows.head)
+        self._tail = EventTail(self.url, self.read, start=start, listeners=self.listeners, poll_s=poll_s)
+        self._writer.listeners = [self._tail.wake]
+
     def close(self) -> None:
+        if self._tail is not None:
+            self._tail.stop()
         self._writer.close()
         self.engine.dispose()

@@ -21,7 +21,7 @@ def test_the_databricks_path_serves_too(client):
 def test_bare_invocations_with_several_deployments_says_which_exist(client):
     answer = client.post("/invocations", json=GOOD)
     assert answer.status_code == 400
-    assert "iris, mixed, picky, sums, tensor, unsigned" in answer.json()["message"]
+    assert "iris, mixed, odd, picky, sums, tensor, unsigned" in answer.json()["message"]
 
 
 def test_an_unknown_deployment_is_not_found_and_the_known_are_named(client):

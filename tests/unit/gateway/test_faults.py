@@ -1,8 +1,12 @@
 """Workers that die while they load, that hang, or that are slow: whom it costs what."""
 
+import contextlib
 import json
+import os
 import re
+import signal
 import threading
+from http.client import HTTPConnection
 
 import pytest
 
@@ -168,3 +172,31 @@ def test_a_quarantined_revision_that_serves_is_probed_by_itself(zoo):
     assert "5 crashes in 10 minutes" in zoo.plane.until("fragile", 1, "QUARANTINED").reason
     zoo.plane.until("fragile", 1, "READY")
     assert ask(zoo, "fragile").status_code == 200
+
+
+def test_the_reason_of_a_crash_is_the_one_that_happened(zoo):
+    zoo.deploy("reasons", "picky")
+    assert "negative a" in ask(zoo, "reasons", body(-1, 1)).json()["message"]
+    kill_worker(zoo.plane.status("reasons", 1).pid)
+    status = wait_for(lambda: (s := zoo.plane.status("reasons", 1)).state != "READY" and s, "the crash")
+    assert status.reason == "the worker was killed by SIGKILL (by a person, or for want of memory)"
+
+
+def test_a_crash_in_native_code_says_which(zoo):
+    zoo.deploy("native", "crashing")
+    os.kill(zoo.plane.status("native", 1).pid, signal.SIGABRT)
+    status = wait_for(lambda: (s := zoo.plane.status("native", 1)).state != "READY" and s, "the crash")
+    assert status.reason == "the worker ended with signal 6 (Aborted): Fatal Python error: Aborted"
+
+
+def test_what_a_caller_that_leaves_has_asked_for_is_not_begun(zoo):
+    zoo.deploy("leaving", "alone")
+    asking = Asking(zoo, "leaving")
+    asking.ask("first", body(1.0, 9))
+    until_calls_wait(zoo, 1)
+    with contextlib.closing(HTTPConnection(*zoo.gateway.address)) as caller:
+        caller.request("POST", "/endpoints/leaving/invocations", body(600, 9), JSON)
+        until_calls_wait(zoo, 2)
+    until_calls_wait(zoo, 1)
+    assert asking.finish() == {"first": 200}
+    assert ask(zoo, "leaving").status_code == 200

@@ -27,13 +27,13 @@ def report(*outcomes):
     )
 
 
-def busy(created_at=NOW, *others):
+def busy(created_at=NOW, *outcomes):
     """A report whose latency check only the busy host kept from passing."""
     verdict = Verdict(
         check=Check(kind="latency"), outcome="inconclusive", reason="p99 163 ms; the host was busy (load 7)"
     )
     return msgspec.structs.replace(
-        report(*others), created_at=created_at, verdicts=(verdict, *report(*others).verdicts)
+        report(*outcomes), created_at=created_at, verdicts=(verdict, *report(*outcomes).verdicts)
     )
 
 

@@ -13,8 +13,8 @@ import msgspec
 from helicline.errors import Invalid, Unavailable
 from helicline.gateway.fleet import archive, worker_process
 from helicline.gateway.fleet.environment import Environments
-from helicline.gateway.fleet.sandbox import Sandbox
 from helicline.gateway.fleet.standby_worker import StandbyWorker
+from helicline.gateway.sandbox import Sandbox
 from helicline.protocol.scoring.signature import Signature
 from helicline.protocol.scoring.signature import read as read_signature
 from helicline.records.deployment import RevisionSpec, RevisionState
@@ -133,9 +133,9 @@ async def _wait_for_hello(worker: worker_process.WorkerProcess, *, limit_s: floa
     await asyncio.wait(hello_or_end, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
     if not connection.hello.done():
         if connection.closed.done():
-            code = await worker.wait()
-            raise LoadError(f"the worker ended with {code} while loading: {worker.last_output_line()}")
-        raise LoadError(f"not loaded after {limit_s:g} s; last words: {worker.last_output_line()}")
+            await worker.wait()
+            raise LoadError(f"while loading: {worker.how_it_ended()}")
+        raise LoadError(f"not loaded after {limit_s:g} s: {worker.how_it_ended()}")
     hello: dict[str, Any] = msgspec.json.decode(connection.hello.result().meta)
     if "failed" in hello:
         raise LoadError(str(hello["failed"]))

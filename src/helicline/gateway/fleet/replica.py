@@ -130,9 +130,8 @@ class Replica:
             self._hung.clear()
             return Decision(state="PENDING", reason="the worker hung and is replaced", pause_s=0.0)
         self._dispatcher.detach()
-        await loaded.worker.kill()
-        reason = f"the worker ended with {loaded.worker.process.returncode}: {loaded.worker.last_output_line()}"
-        return self._policy.crashed(reason, now=time.monotonic(), serves=self._serves)
+        await loaded.worker.end_of()
+        return self._policy.crashed(loaded.worker.how_it_ended(), now=time.monotonic(), serves=self._serves)
 
     @property
     def _serves(self) -> bool:

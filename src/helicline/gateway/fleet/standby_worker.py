@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helicline.gateway.fleet import worker_process
-from helicline.gateway.fleet.sandbox import Sandbox
+from helicline.gateway.sandbox import Sandbox
 
 _log = logging.getLogger("helicline.gateway")
 _START_DELAY_S = 2.0

@@ -15,11 +15,12 @@ from typing import Any
 
 import msgspec
 
-from helicline.gateway.fleet.sandbox import Sandbox
 from helicline.gateway.fleet.worker_connection import WorkerConnection
+from helicline.gateway.sandbox import Sandbox
 from helicline.gateway.worker import frames
 
 _LAUNCH = Path(__file__).resolve().parents[1] / "worker" / "launch.py"
+_LAST_WORDS_S = 2.0
 
 
 class WorkerProcess:
@@ -54,19 +55,39 @@ class WorkerProcess:
             await self.kill()
         self.connection.abort()
 
+    async def end_of(self) -> None:
+        """Wait for the end of a worker whose connection has closed; kill it where it does not end by itself."""
+        try:
+            await asyncio.wait_for(self.wait(), _LAST_WORDS_S)
+        except TimeoutError:
+            await self.kill()
+
     async def kill(self) -> None:
         """Kill the worker and wait for its end."""
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGKILL)
         await self.wait()
 
-    def last_output_line(self) -> str:
-        """Return the last line of its output, which for a Python failure is the exception."""
+    def how_it_ended(self) -> str:
+        """Return the signal or the exit code that ended it, with its last words where they are of its end."""
+        code = self.process.returncode
+        if code is None:
+            return f"the worker has not ended; {self._last_words() or 'it says nothing'}"
+        if code == -signal.SIGKILL:  # leaves no time for words
+            return "the worker was killed by SIGKILL (by a person, or for want of memory)"
+        name = f"signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"exit code {code}"
+        words = self._last_words(crash=code < 0)
+        return f"the worker ended with {name}" + (f": {words}" if words else "")
+
+    def _last_words(self, *, crash: bool = False) -> str:
+        """Return the last line of its output, which for a Python failure is the exception; of a crash, its kind."""
         try:
             text = self.log.read_bytes()[-8192:].decode(errors="replace")
         except OSError:
             return ""
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        lines = [line.strip() for line in text.rpartition(frames.HANDLED)[2].splitlines() if line.strip()]
+        if crash:
+            lines = [line for line in lines if line.startswith("Fatal Python error")]
         return lines[-1][:1000] if lines else ""
 
 

@@ -21,6 +21,7 @@ from helicline.gateway.worker.frames import RESULT, USER_FAULT, Frame, deadline_
 
 _log = logging.getLogger("helicline.gateway")
 _CANDIDATE_SHARE = 0.5
+_CLIENT_LEFT = 499  # the status that web servers log for a client that did not wait; no client ever gets it
 
 
 class CallContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,7 @@ class Call:
     """
 
     __slots__ = (
+        "_abandoned",
         "_context",
         "_spec",
         "_suspect_at",
@@ -58,6 +60,7 @@ class Call:
         self.revision = spec.revision
         self.reason = ""
         self.suspect, self._suspect_at = False, 0
+        self._abandoned = False
         self.end = time.monotonic() + spec.timeout_s
         self.expires_at = self.end
 
@@ -67,6 +70,7 @@ class Call:
 
     def start(self) -> None:
         """Send the call to the assigned revision; a candidate gets half of the time, so that stable has the rest."""
+        self._spec.request.on_client_left = self._client_left
         if self._can_fall_back:
             self.expires_at = time.monotonic() + self._spec.timeout_s * _CANDIDATE_SHARE
         self.send()
@@ -165,10 +169,20 @@ class Call:
             self._note_as_deadly()
             return
         self.suspect, self._suspect_at = True, self.revision
+        if self._abandoned:
+            self._log(_CLIENT_LEFT, b"", batch_rows=0)
+            return
         if self._can_fall_back:
             self._fall_back(loss)
         else:
             self.send()
+
+    def _client_left(self) -> None:
+        """Forget the call if it still waits; what a worker has begun cannot be stopped, but is not begun again."""
+        self._abandoned = True
+        replica = self._replica(self.revision)
+        if replica is not None and replica.discard(self):
+            self._log(_CLIENT_LEFT, b"", batch_rows=0)
 
     def _note_as_deadly(self) -> None:
         """Refuse the call, and others of this body: the worker that it was sent to alone has ended as the first had."""
@@ -208,19 +222,14 @@ class Call:
         self.expires_at = self.end
         self.send()
 
-    @property
-    def _counter_key(self) -> tuple[str, int, int, int]:
-        route = self._spec.route
-        return (route.deployment, self._spec.revision, route.rollout, route.stage)
-
     def _succeed(self, frame: Frame) -> None:
         latency_us = self._spec.request.age_us()
         if self.reason:
             if self.reason == "rejected":
                 self._count_failure()
-            self._context.counters.of(self._counter_key).replayed += 1
+            self._context.counters.of(self._spec.counter_key).replayed += 1
         elif not self._spec.pinned:
-            counter = self._context.counters.of(self._counter_key)
+            counter = self._context.counters.of(self._spec.counter_key)
             counter.observe(latency_us, slow_us=self._spec.route.slow_ms * 1000)
         self._respond(200, frame.body)
         self._log(200, frame.meta, batch_rows=frame.number, latency_us=latency_us)
@@ -231,14 +240,14 @@ class Call:
 
     def _count_user_error(self) -> None:
         if self.reason in ("", "rejected") and not self._spec.pinned:
-            self._context.counters.of(self._counter_key).user_errors += 1
+            self._context.counters.of(self._spec.counter_key).user_errors += 1
 
     def _count_own_failure(self) -> None:
         if not self.reason and not self._spec.pinned:
             self._count_failure()
 
     def _count_failure(self) -> None:
-        counter = self._context.counters.of(self._counter_key)
+        counter = self._context.counters.of(self._spec.counter_key)
         counter.observe(self._spec.request.age_us(), slow_us=self._spec.route.slow_ms * 1000)
         counter.errors += 1
 

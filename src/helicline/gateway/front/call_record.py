@@ -8,6 +8,7 @@ import msgspec
 
 from helicline.gateway.front.refusal import PROTOCOL_NAMES
 from helicline.gateway.front.request import Request
+from helicline.gateway.variant_counters import VariantKey
 from helicline.records.deployment import RevisionSpec, Route
 from helicline.serving.assignment import key_hash
 from helicline.serving.prediction_log.segment import Line
@@ -28,6 +29,11 @@ class CallSpec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_candidate(self) -> bool:
         return self.revision != self.route.stable
+
+    @property
+    def counter_key(self) -> VariantKey:
+        """The counter of the assigned variant."""
+        return (self.route.deployment, self.revision, self.route.rollout, self.route.stage)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

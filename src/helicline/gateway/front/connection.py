@@ -18,6 +18,7 @@ from helicline.protocol.scoring.errors import v1_error
 
 HEAD_LIMIT = 64 * 1024
 IDLE_S = 75.0
+_IDLE_DRAIN_S = 2.0
 _MAX_OUTSTANDING = 32
 _MAX_BUFFERED = 4 * 1024 * 1024
 
@@ -55,10 +56,16 @@ class HttpServer:
                     connection.close_if_idle()
 
     async def drain(self, *, grace_s: float) -> None:
-        """Wait until every request under way is answered, at most `grace_s`; then close all connections."""
+        """Answer what is under way and the next request of each idle client, at most `grace_s`; then close all.
+
+        An answer tells its client to close. A connection that were closed while its client sends would fail a request,
+        so the idle ones are left open for a moment.
+        """
         self.draining = True
-        end = time.monotonic() + grace_s
-        while any(connection.busy for connection in self.connections) and time.monotonic() < end:  # noqa: ASYNC110
+        begin = time.monotonic()
+        while self.connections and (seconds := time.monotonic() - begin) < grace_s:
+            if seconds > _IDLE_DRAIN_S and not any(connection.busy for connection in self.connections):
+                break
             await asyncio.sleep(0.01)
         for connection in list(self.connections):
             connection.close()
@@ -108,7 +115,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._server.connections.discard(self)
-        self._queue.clear()
+        requests, self._queue = self._queue, deque()
+        for request in requests:
+            request.client_left()
 
     def close(self) -> None:
         """Close once what is already written is sent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import unquote
 
@@ -58,6 +59,7 @@ class Request:
         "headers",
         "keep_alive",
         "method",
+        "on_client_left",
         "path",
         "query",
         "received_at",
@@ -73,6 +75,7 @@ class Request:
         self.keep_alive = True
         self.received_at = 0.0
         self.response: bytes | None = None
+        self.on_client_left: Callable[[], None] | None = None
 
     def set_target(self, url: bytes) -> None:
         """Set path and query from the request target."""
@@ -85,6 +88,11 @@ class Request:
     def header(self, name: bytes) -> str:
         """Return a header as text, '' if it was not sent."""
         return self.headers.get(name, b"").decode("latin-1")
+
+    def client_left(self) -> None:
+        """Stop what the request has begun, where that can be stopped: nobody waits for its answer."""
+        if self.response is None and self.on_client_left is not None:
+            self.on_client_left()
 
     @property
     def peer(self) -> str:

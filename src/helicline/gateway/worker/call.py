@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
-from helicline.gateway.worker.frames import Frame
+from helicline.gateway.worker.frames import HANDLED, Frame
 from helicline.protocol.oip.decode import InferRequest
 from helicline.protocol.scoring.decode import Row
 
@@ -38,3 +40,9 @@ class Call:
     output: Any = None
     batch_rows: int = 0
     failure: Failure | None = None
+
+
+def print_handled(error: BaseException) -> None:
+    """Write the traceback of a failed call to the worker's log, marked as one that the worker has survived."""
+    traceback.print_exception(error, file=sys.stderr)
+    print(HANDLED, file=sys.stderr, flush=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
+from collections.abc import Callable
 from typing import Any
 
 from helicline.gateway.worker import frames, log
-from helicline.gateway.worker.call import Call, Failure
-from helicline.protocol.oip.encode import infer_response
+from helicline.gateway.worker.call import Call, Failure, print_handled
+from helicline.protocol.oip.encode import infer_response, output_tensors
 from helicline.protocol.oip.errors import oip_error
 from helicline.protocol.oip.metadata import output_names
 from helicline.protocol.scoring import encode as scoring
 from helicline.protocol.scoring.errors import scoring_error, v1_error
+from helicline.protocol.scoring.output_check import unsendable
 from helicline.protocol.scoring.signature import Signature
 
 
@@ -20,7 +20,7 @@ class Encoder:
     """Encodes the answers of one model, which Open Inference responses name."""
 
     def __init__(self, *, name: str, version: str, signature: Signature) -> None:
-        self._name, self._version = name, version
+        self._name, self._version, self._signature = name, version, signature
         self._output_names = output_names(signature)
 
     def frame(self, call: Call) -> bytes:
@@ -31,10 +31,16 @@ class Encoder:
             body, entry = self._body(call), log.entry(call)
         except Exception as error:
             # What the model gave back may have no form on the wire: the model's failure, told to the caller.
-            traceback.print_exception(error, file=sys.stderr)
-            message = f"the model's output cannot be sent: {type(error).__name__}: {error}"
+            print_handled(error)
+            output = unsendable(self._signature, call.output, encode=self._encoding(call))
+            message = f"the model's output {output} cannot be sent: {type(error).__name__}: {error}"
             return _error_frame(call, Failure(500, message))
         return frames.pack(frames.RESULT, call.frame.id, number=call.batch_rows, meta=entry, body=body)
+
+    def _encoding(self, call: Call) -> Callable[[Any], object]:
+        if call.frame.kind == frames.OIP_JSON:
+            return lambda part: output_tensors(part, self._output_names)
+        return scoring.dumps
 
     def _body(self, call: Call) -> bytes:
         if call.frame.kind != frames.OIP_JSON or call.infer is None:

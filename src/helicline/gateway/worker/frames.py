@@ -17,6 +17,9 @@ HELLO, DRAIN, STOP, LOAD = 40, 42, 44, 45
 MAX_CALLS = 64
 """How many calls a worker takes from its socket at once."""
 
+HANDLED = "(the call failed, the worker goes on)"
+"""The line after a traceback of a failed call in the worker's log: what stands before it ended no worker."""
+
 USER_FAULT = 1
 """Flag of an ERROR frame: the caller's input is at fault, not the model."""
 

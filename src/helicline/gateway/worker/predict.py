@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
 from typing import Any
 
 import numpy as np
 
 from helicline.errors import Invalid
-from helicline.gateway.worker.call import Call, Failure
+from helicline.gateway.worker.call import Call, Failure, print_handled
 from helicline.gateway.worker.decode import error_text, explain_input
 from helicline.gateway.worker.join import slice_output, sliceable
 from helicline.gateway.worker.model import Predictor
 from helicline.protocol.scoring.decode import Row
+from helicline.protocol.scoring.output_check import wrong_length
 
 
 def predict(predictor: Predictor, batch: list[Call]) -> None:
@@ -54,6 +53,9 @@ def _predict_alone(predictor: Predictor, call: Call) -> None:
     except Exception as error:
         call.failure = _failure(predictor, call, error=error)
         return
+    mismatch = wrong_length(predictor.signature, call.rows if call.rows is not None else call.value, call.output)
+    if mismatch:
+        call.failure = Failure(500, mismatch)
     call.batch_rows = len(call.rows or ()) or 1
 
 
@@ -86,7 +88,7 @@ def _failure(predictor: Predictor, call: Call, *, error: Exception) -> Failure:
         return Failure(400, f"the model does not take missing or infinite values: {text}", user=True)
     if isinstance(error, ValueError) and call.rows is None and hasattr(call.value, "__len__") and not len(call.value):
         return Failure(400, f"the input has no rows: {text}", user=True)
-    traceback.print_exception(error, file=sys.stderr)
+    print_handled(error)
     unsigned = not signature.is_known and isinstance(error, ValueError | TypeError | LookupError)
     return Failure(400 if unsigned else 500, f"the model failed: {text}")
 

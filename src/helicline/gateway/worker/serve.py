@@ -8,6 +8,7 @@ sets the call's failure, and the later steps pass it on.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import socket
@@ -83,6 +84,7 @@ def _reason(error: BaseException) -> str:
 
 def main(descriptor: int) -> int:
     """Serve on an inherited socket; return the exit code."""
+    faulthandler.enable()  # a crash in native code leaves its kind in the worker's log
     with socket.socket(fileno=descriptor) as connection:
         try:
             return run(connection)

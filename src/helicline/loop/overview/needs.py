@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from helicline.loop.overview import servers
 from helicline.records.deployment import Deployment, Revision
-from helicline.serving import deployments
+from helicline.serving import deployments, gateways
 from helicline.store import nouns
 from helicline.store.noun import column_value
 from helicline.store.unit import Reader
@@ -41,6 +42,7 @@ def needs_of(tx: Reader) -> list[Need]:
     """Return all that needs a person, what is worst first."""
     return [
         *_missing_processes(tx),
+        *_unshared(tx),
         *_revisions(tx),
         *_alerts(tx),
         *_requests(tx),
@@ -55,7 +57,7 @@ def needs_of(tx: Reader) -> list[Need]:
 def _missing_processes(tx: Reader) -> list[Need]:
     needs = []
     deployed = any(deployment.stable for deployment in nouns.DEPLOYMENTS.select(tx))
-    newest = deployments.sightings(tx)[:1]
+    newest = gateways.sightings(tx)[:1]
     silent_s = (tx.now - newest[0].seen_at).total_seconds() if newest else None
     if deployed and (silent_s is None or silent_s > GATEWAY_SILENT_S):
         silence = "has never reported" if silent_s is None else f"has been silent for {silent_s:.0f} s"
@@ -81,6 +83,10 @@ def _missing_processes(tx: Reader) -> list[Need]:
             )
         )
     return needs
+
+
+def _unshared(tx: Reader) -> list[Need]:
+    return [Need(kind="process", id="server", sentence=sentence, link="/audit") for sentence in servers.differences(tx)]
 
 
 def _revisions(tx: Reader) -> list[Need]:

@@ -8,7 +8,7 @@ import msgspec
 
 from helicline.loop import turns
 from helicline.loop.overview.needs import Need, needs_of
-from helicline.serving import deployments
+from helicline.serving import deployments, gateways
 from helicline.store import nouns
 from helicline.store.noun import column_value
 from helicline.store.rows import event as events
@@ -35,7 +35,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(tx: Reader, *, version: str) -> Status:
     """Return the state of the whole circle."""
-    newest = deployments.sightings(tx)[:1]
+    newest = gateways.sightings(tx)[:1]
     return Status(
         version=version,
         stations=[_data(tx), _train(tx), _register(tx), _gate(tx), _serve(tx), _watch(tx), _retrain(tx)],

@@ -45,7 +45,15 @@ def _tensor(name: str, array: np.ndarray[Any, Any]) -> dict[str, Any]:
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    return json.dumps(jsonable(value), default=str)
+    return json.dumps(jsonable(value), default=_own_text)
+
+
+def _own_text(value: Any) -> str:
+    """Return the text of a date, a decimal or the like. Raises TypeError for what has no text of its own."""
+    text = str(value)
+    if text == object.__repr__(value):
+        raise TypeError(f"a model output of type {type(value).__name__} has no JSON form")
+    return text
 
 
 def infer_response(head: dict[str, Any], output: Any, *, names: list[str], requested: list[str]) -> bytes:

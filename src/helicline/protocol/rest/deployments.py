@@ -25,7 +25,7 @@ from helicline.records.deployment import (
     VariantCounts,
 )
 from helicline.registry import get_version
-from helicline.serving import deployments, rollout
+from helicline.serving import deployments, gateways, rollout
 from helicline.serving.prediction_log import read as predictions
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
@@ -60,15 +60,14 @@ def _detail(tx: Reader, name: str) -> DeploymentDetail:
     column = nouns.ROLLOUTS.table.c
     rollouts = nouns.ROLLOUTS.select(tx, column.deployment == name, order=[column.number.desc()], limit=20)
     newest = rollouts[0] if rollouts else None
-    sightings = deployments.sightings(tx)
     return DeploymentDetail(
         deployment=deployment,
         revisions=deployments.revisions(tx, name),
         rollout=next((candidate for candidate in rollouts if candidate.state in deployments.ACTIVE), None),
         stages=rollout_evidence.stages_of(tx, newest) if newest else [],
         rollouts=rollouts,
-        counts=[count for sighting in sightings[:1] for count in sighting.observed.counts if count.deployment == name],
-        gateways=sightings[:3],
+        counts=gateways.summed_counts(gateways.live(tx), name),
+        gateways=gateways.sightings(tx)[:3],
     )
 
 

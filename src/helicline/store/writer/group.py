@@ -33,7 +33,7 @@ class GroupWriter(ABC):
         self, engine: sa.Engine, clock: Clock, *, event_hooks: Sequence[EventHook], listeners: Sequence[Listener]
     ) -> None:
         self._engine, self._clock = engine, clock
-        self._event_hooks, self._listeners = event_hooks, listeners
+        self._event_hooks, self.listeners = event_hooks, listeners
         self._inbox = Inbox()
         self._thread = threading.Thread(target=self._write_loop, name="helicline-writer", daemon=True)
         self._thread.start()
@@ -103,7 +103,7 @@ class GroupWriter(ABC):
         settle(jobs)
         events = [event for job in jobs if job.error is None for event in job.emitted]
         if events:
-            for listener in self._listeners:
+            for listener in self.listeners:
                 try:
                     listener(events)
                 except Exception:  # the commit stands, and the writer continues

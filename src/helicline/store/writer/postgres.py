@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from helicline.clock import Clock
 from helicline.errors import Unavailable
+from helicline.store.event_tail import notify
 from helicline.store.job import Job
 from helicline.store.unit import EventHook
 from helicline.store.writer.errors import is_conflict
@@ -47,8 +48,16 @@ class PostgresWriter(GroupWriter):
             self._run_alone(job)
 
     def _run_alone(self, job: Job) -> None:
-        job.error = self._commit_with_retries(lambda connection: self._apply(connection, job))
+        def act(connection: sa.Connection) -> None:
+            self._apply(connection, job)
+            self._notify(connection, [job])
+
+        job.error = self._commit_with_retries(act)
         self._acknowledge([job])
+
+    def _notify(self, connection: sa.Connection, jobs: list[Job]) -> None:
+        if any(job.emitted for job in jobs):
+            notify(connection)
 
     def _commit(self, group: list[Job]) -> None:
         """Commit each bulk with all of its items in one transaction, background jobs last."""
@@ -64,6 +73,7 @@ class PostgresWriter(GroupWriter):
             # the lock on one run must not delay the logging to all other runs
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BULK_LOCK_TIMEOUT_MS}")
             self._apply_bulk(connection, bulk, jobs=jobs)
+            self._notify(connection, jobs)
 
         if self._commit_with_retries(act) is None:
             self._acknowledge(jobs)
