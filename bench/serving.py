@@ -20,6 +20,7 @@ from load import in_turn, measure, request
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 CONNECTIONS = (1, 16, 64)
+START_S = 300  # of the stock server, which imports for a minute on a busy machine
 ROW = json.dumps({"dataframe_split": {"columns": ["sl", "sw", "pl", "pw"], "data": [[5.1, 3.5, 1.4, 0.2]]}})
 PREDICTION_REQUEST = request("POST", "/invocations", ROW.encode())
 
@@ -34,19 +35,23 @@ def stock(model):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "-p", str(port)]
-    process = subprocess.Popen(
-        [*command, "-h", "127.0.0.1", "--env-manager", "local"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-    )
-    for _ in range(600):
+    output = Path(tempfile.mkdtemp()) / "stock.log"
+    with output.open("wb") as stream:
+        process = subprocess.Popen(
+            [*command, "-h", "127.0.0.1", "--env-manager", "local"],
+            stdout=stream,
+            stderr=stream,
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        )
+    end = time.monotonic() + START_S
+    while time.monotonic() < end and process.poll() is None:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=1).close()
             return process, port
         except OSError:
             time.sleep(0.1)
-    raise RuntimeError("mlflow models serve does not come up")
+    process.kill()
+    raise RuntimeError(f"mlflow models serve does not come up: {output.read_text(errors='replace')[-2000:]}")
 
 
 def compare(own_port, peer_port, seconds):

@@ -15,6 +15,7 @@ import uvicorn
 from helicline.loop.context import Context
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
+from helicline.server.connection import Connection
 from helicline.settings import Settings
 from helicline.store.blobs import LocalBlobs
 from helicline.store.database import Store
@@ -34,9 +35,9 @@ def make_context(folder: Path, **settings: Any) -> Context:
 
 @contextmanager
 def running_server(context: Context) -> Iterator[httpx.Client]:
-    """A client of a live server, as uvicorn runs it."""
+    """A client of a live server, with the connections that the program uses."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(make_app(context, Feed()), log_level="critical", lifespan="on", http="httptools")
+    config = uvicorn.Config(make_app(context, Feed()), log_level="critical", lifespan="on", http=Connection)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from helicline.peer_limit import PeerLimit
 
 
 class BufferedHeadTransport:
@@ -40,8 +43,29 @@ class BufferedHeadTransport:
             self._transport.write(buffered)
 
 
+_peers = PeerLimit(logging.getLogger("helicline.server"))
+
+
 class Connection(HttpToolsProtocol):
-    """One connection of a client."""
+    """One connection of a client; a peer may have a limited number that ask for nothing."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(cast("asyncio.Transport", BufferedHeadTransport(transport, self.loop)))
+        _peers.add(self._host, self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        _peers.remove(self._host, self)
+        super().connection_lost(exc)
+
+    @property
+    def _host(self) -> str:
+        return self.client[0] if self.client else ""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no request is under way."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.transport.close()

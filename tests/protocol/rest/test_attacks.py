@@ -154,3 +154,13 @@ UPLOAD_THREADS = ("create", "complete", "abort")
 def test_uploads_in_parts_that_are_not_offered_cannot_be_entered_either(client, verb, part):
     answer = client.post(f"/api/2.0/mlflow-artifacts/mpu/{verb}/0/x/artifacts/a", json={"path": "a", **part})
     assert answer.status_code in (404, 405, 501)
+
+
+def test_idle_connections_of_one_peer_are_limited(client, caplog):
+    address = (client.base_url.host, client.base_url.port)
+    connections = [socket.create_connection(address, timeout=20) for _ in range(515)]
+    assert client.get(f"{API}/status").status_code == 200
+    assert connections[0].recv(1) == b""
+    for connection in connections:
+        connection.close()
+    assert "connections that are idle or half-open" in caplog.text

@@ -211,3 +211,19 @@ def test_metrics_tell_requests_latency_and_readiness(client):
     assert f"helicline_requests_total{{{labels}}}" in text
     assert f'helicline_latency_seconds_bucket{{{labels},le="+Inf"}}' in text
     assert 'helicline_revision_ready{deployment="iris",revision="1"} 1' in text
+
+
+@pytest.mark.parametrize("opening", [b"", b"POST /endpoints/iris/invocations HTTP/1.1\r\nhost: local"])
+def test_idle_and_half_open_connections_of_one_peer_are_limited(shared_harness, client, opening):
+    connections = [socket.create_connection(shared_harness.gateway.address, timeout=20) for _ in range(515)]
+    for connection in connections:
+        connection.sendall(opening)
+    assert client.get("/v2/health/live").status_code == 200
+    assert connections[0].recv(1) == b""
+    connections[-1].sendall(
+        b"GET /ping HTTP/1.1\r\nhost: localhost\r\n\r\n" if not opening else b"host\r\nx: y\r\n\r\n"
+    )
+    assert connections[-1].recv(8) == b"HTTP/1.1"
+    for connection in connections:
+        connection.close()
+    assert "connections that are idle or half-open" in shared_harness.gateway.errors.read_text()

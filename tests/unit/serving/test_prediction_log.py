@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -8,6 +9,7 @@ from helicline.gateway.worker import log as worker_log
 from helicline.ids import new_prediction_id
 from helicline.serving.prediction_log import harvest
 from helicline.serving.prediction_log import read as predictions
+from helicline.serving.prediction_log.columns import batches
 from helicline.serving.prediction_log.files import segments
 from helicline.serving.prediction_log.seal import closed_segments, seal
 from helicline.serving.prediction_log.segment import Label, Line, Schema, SegmentWriter, close_leftovers, framed
@@ -246,3 +248,38 @@ def test_names_of_inputs_and_labels_are_only_ever_names_in_sql(log, tmp_path, na
 
 def harvest_columns(path):
     return duckdb.connect().read_parquet(str(path)).columns
+
+
+def test_features_of_all_forms_meet_in_one_batch():
+    lines = [
+        line("a", packed([[1.0, 2.0], [3.0, 4.0]], [0.5, 0.5])),
+        line("b", worker_log.pack([["5", None]], np.array([0.5]), row_count=1)),
+        line("c", worker_log.pack(None, np.array([0.5]), row_count=1)),
+        line("d", status=504),
+    ]
+    features = (("f_a", "double"), ("f_b", "string"))
+    (batch,) = batches([Schema("churn", 1, features), *lines])
+    assert batch.columns["f_a"].tolist() == [1.0, 3.0, 5.0, None, None]
+    assert batch.columns["f_b"].tolist() == ["2.0", "4.0", None, None, None]
+
+
+def test_features_of_one_form_keep_their_types():
+    lines = [line(str(n), packed([[n, n + 1.0]], [0.5])) for n in range(3)]
+    (batch,) = batches([Schema("churn", 1, (("f_a", "long"), ("f_b", "double"))), *lines])
+    assert (batch.columns["f_a"].dtype.kind, batch.columns["f_a"].tolist()) == ("i", [0, 1, 2])
+    assert batch.columns["f_b"].tolist() == [1.0, 2.0, 3.0]
+
+
+def test_lines_without_feature_columns_have_none():
+    (batch,) = batches([line("a")])
+    assert not [name for name in batch.columns if name.startswith("f_")]
+
+
+def test_each_line_is_decoded_once_whatever_the_number_of_columns(monkeypatch):
+    decoded = []
+    loads = json.loads
+    monkeypatch.setattr(json, "loads", lambda text: decoded.append(text) or loads(text))
+    rows = worker_log.pack([[float(n) for n in range(30)]], np.array([0.5]), row_count=1)
+    (batch,) = batches([Schema("churn", 1, tuple((f"f_{n}", "double") for n in range(30))), line("a", rows)])
+    assert len(decoded) == 1
+    assert [batch.columns[f"f_{n}"].tolist() for n in range(30)] == [[float(n)] for n in range(30)]

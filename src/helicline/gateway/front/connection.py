@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import zlib
 from collections import deque
@@ -14,8 +15,10 @@ import httptools
 import msgspec
 
 from helicline.gateway.front.request import Request
+from helicline.peer_limit import MAX_QUIET, PeerLimit
 from helicline.protocol.scoring.errors import v1_error
 
+_log = logging.getLogger("helicline.gateway")
 HEAD_LIMIT = 64 * 1024
 IDLE_S = 75.0
 _IDLE_DRAIN_S = 2.0
@@ -28,6 +31,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     body_bytes: int = 16 * 1024 * 1024
     idle_s: float = IDLE_S
+    quiet_per_peer: int = MAX_QUIET
 
 
 class HttpServer:
@@ -36,6 +40,7 @@ class HttpServer:
     def __init__(self, handle: Callable[[Request], None], limits: Limits) -> None:
         self.handle, self.limits = handle, limits
         self.connections: set[Connection] = set()
+        self.peers = PeerLimit(_log, max_quiet=limits.quiet_per_peer)
         self.draining = False
         self._date_line = (0, b"")
 
@@ -81,7 +86,7 @@ class Connection(asyncio.Protocol):
         self._queue: deque[Request] = deque()
         self._current: Request | None = None
         self._url = b""
-        self._peer = ""
+        self._host = self._peer = ""
         self._parts: list[bytes] = []
         self._head_bytes = self._body_bytes = 0
         self._in_head = True
@@ -109,12 +114,16 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         name = transport.get_extra_info("peername")
-        self._peer = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "a local socket"
+        self._host, self._peer = (
+            (name[0], f"{name[0]}:{name[1]}") if isinstance(name, tuple) else ("", "a local socket")
+        )
         self._server.connections.add(self)
+        self._server.peers.add(self._host, self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._server.connections.discard(self)
+        self._server.peers.remove(self._host, self)
         requests, self._queue = self._queue, deque()
         for request in requests:
             request.client_left()
@@ -124,9 +133,14 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no whole request waits for its answer."""
+        return not any(request.response is None and request is not self._current for request in self._queue)
+
     def close_if_idle(self) -> None:
         """Close, unless a request still waits for its answer."""
-        if not any(request.response is None and request is not self._current for request in self._queue):
+        if self.is_quiet:
             self.close()
 
     def data_received(self, data: bytes) -> None:

@@ -88,28 +88,37 @@ def _predictions(key: tuple[str, str, tuple[tuple[str, str], ...]], lines: list[
         else:
             dtype: Any = object if kind == "VARCHAR" else np.int64
             columns[name] = np.repeat(np.array([getattr(line, name) for line in lines], dtype=dtype), counts)
-    for place, (name, kind) in enumerate(features):
-        types[name] = _SQL.get(kind, "VARCHAR")
-        columns[name] = _feature(lines, heads, place=place, kind=kind)
+    types |= {name: _SQL.get(kind, "VARCHAR") for name, kind in features}
+    feature_columns = _features(lines, heads, kinds=[kind for _, kind in features])
+    columns |= dict(zip((name for name, _ in features), feature_columns, strict=True))
     types |= {"prediction": "VARCHAR", "score": "DOUBLE"}
     columns["prediction"], columns["score"] = _outputs(lines, heads)
     return Batch(table="predictions", deployment=deployment, date=date, columns=columns, types=types)
 
 
-def _feature(lines: list[Line], heads: list[Any], *, place: int, kind: str) -> Array:
-    parts: list[Array] = []
-    for line, (form, _, _, rows, length) in zip(lines, heads, strict=True):
-        data = line.packed[_PACKED.size : _PACKED.size + length]
-        if form == _MATRIX and rows:
-            parts.append(np.frombuffer(data, np.float64).reshape(rows, -1)[:, place])
-        elif form == _ROWS and rows:
-            parts.append(np.array([_cell(row, place) for row in json.loads(data)], dtype=object))
-        else:
-            parts.append(np.full(rows, None, dtype=object))
-    if all(part.dtype == np.float64 for part in parts):
-        return _typed(np.concatenate(parts), kind)
-    joined = np.concatenate([part.astype(object) for part in parts])
-    return _typed(joined, kind)
+def _features(lines: list[Line], heads: list[Any], *, kinds: list[str]) -> list[Array]:
+    """Return the feature columns. Each line is decoded once; matrices of one width are joined as bytes."""
+    if not kinds:
+        return []
+    packed = [line.packed[_PACKED.size : _PACKED.size + head[4]] for line, head in zip(lines, heads, strict=True)]
+    row_bytes = {
+        len(data) / head[3] if head[0] == _MATRIX and head[3] else 0 for data, head in zip(packed, heads, strict=True)
+    }
+    if len(row_bytes) == 1 and (width := int(row_bytes.pop() / 8)) >= len(kinds):
+        matrix = np.frombuffer(b"".join(packed), np.float64).reshape(-1, width)
+        return [_typed(matrix[:, place], kind) for place, kind in enumerate(kinds)]
+    rows = [row for data, head in zip(packed, heads, strict=True) for row in _rows(data, form=head[0], count=head[3])]
+    cells = [np.array([_cell(row, place) for row in rows], dtype=object) for place in range(len(kinds))]
+    return [_typed(values, kind) for values, kind in zip(cells, kinds, strict=True)]
+
+
+def _rows(data: bytes, *, form: int, count: int) -> list[Any]:
+    """Return the rows of one line; None for each that has no features."""
+    if form == _MATRIX and count:
+        return list(np.frombuffer(data, np.float64).reshape(count, -1).tolist())
+    if form == _ROWS and count:
+        return list(json.loads(data))
+    return [None] * count
 
 
 def _cell(row: Any, place: int) -> Any:
