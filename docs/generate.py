@@ -37,6 +37,7 @@ SETTINGS = {
     "tick_s": "Seconds between two looks of the reconciler when nothing happens.",
     "webhook_private": "Let webhooks lead to addresses of the own network, and over plain http.",
     "log_seal_s": "Seconds after which a segment of the prediction log is sealed.",
+    "audit_anchor": "A file or bucket (s3://...) outside of the home for signed checkpoints of the audit trail.",
     "log_level": "Least level that the server logs: DEBUG, INFO, WARNING, ERROR.",
 }
 

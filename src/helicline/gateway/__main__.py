@@ -37,6 +37,7 @@ def options(arguments: list[str]) -> Options:
         port=parsed.port,
         token=configured.token,
         allowed_hosts=configured.allowed_hosts,
+        auth=configured.auth,
         max_body_bytes=configured.max_body_bytes,
         log_seal_s=configured.log_seal_s,
         load_timeout_s=float(os.environ.get(_LOAD_TIMEOUT, "300")),

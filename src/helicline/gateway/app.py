@@ -46,6 +46,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 7080
     token: str = ""
     allowed_hosts: str = ""
+    auth: str = "local"
     max_body_bytes: int = 16 * 1024 * 1024
     log_seal_s: float = 2.0
     load_timeout_s: float = 300.0
@@ -69,7 +70,9 @@ class Gateway:
         self._sealer = SealerProcess(options.home)
         self._counters = VariantCounters()
         context = CallContext(replicas=self._replicas, counters=self._counters, prediction_log=self._prediction_log)
-        router = Router(self._routing, context, names=allowed_names(options.allowed_hosts))
+        router = Router(
+            self._routing, context, names=allowed_names(options.allowed_hosts), needs_token=options.auth == "token"
+        )
         self._server = HttpServer(router.handle, Limits(body_bytes=options.max_body_bytes))
         self._table_changed = asyncio.Event()
 

@@ -16,6 +16,7 @@ ROLES: dict[str, frozenset[str]] = {
     "approver": frozenset({"open", "read", "approve"}),
     "worker": frozenset({"open", "read", "write", "worker"}),
     "gateway": frozenset({"open", "read", "gateway"}),
+    "caller": frozenset({"open"}),
     "admin": frozenset({"open", "read", "write", "deploy", "approve", "worker", "gateway", "admin"}),
 }
 
@@ -30,6 +31,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    scopes: tuple[str, ...] = ()  # of a token for gateways, whose role is `caller`
     version: int = 1
 
 

@@ -16,11 +16,13 @@ import uvicorn
 
 from helicline import settings as settings_file
 from helicline import webhook
+from helicline.bus import PeriodicTask
 from helicline.errors import HeliclineError, Invalid
 from helicline.loop.context import Context
 from helicline.loop.reconciler import Reconciler
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
+from helicline.server.audit_anchor import AuditAnchor
 from helicline.server.connection import Connection
 from helicline.server.webhook_dispatcher import WebhookDispatcher
 from helicline.settings import Settings
@@ -69,6 +71,9 @@ async def serve(context: Context, listener: socket.socket) -> None:
     reconciler = Reconciler(context, holder=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     dispatcher = WebhookDispatcher(context.store, context.settings)
     context.store.listeners += [reconciler.wake, dispatcher.wake]
+    tasks: list[PeriodicTask] = [reconciler, dispatcher]
+    if context.settings.audit_anchor:
+        tasks.append(AuditAnchor(context.store, context.settings))
     config = uvicorn.Config(
         make_app(context, feed), log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on",
         loop="uvloop" if sys.platform != "win32" else "asyncio", http=Connection, server_header=False,
@@ -83,10 +88,7 @@ async def serve(context: Context, listener: socket.socket) -> None:
 
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop)
-    threads = [
-        threading.Thread(target=target.run, name=f"helicline-{name}", daemon=True)
-        for name, target in (("reconciler", reconciler), ("webhook-dispatcher", dispatcher))
-    ]
+    threads = [threading.Thread(target=task.run, name=f"helicline-{task.name}", daemon=True) for task in tasks]
     for thread in threads:
         thread.start()
     address = listener.getsockname()
@@ -97,8 +99,8 @@ async def serve(context: Context, listener: socket.socket) -> None:
     try:
         await server._serve([listener])  # `serve` would install signal handlers of its own
     finally:
-        reconciler.stop()
-        dispatcher.stop()
+        for task in tasks:
+            task.stop()
         for thread in threads:
             await asyncio.to_thread(thread.join, 10)
 

@@ -85,6 +85,12 @@ class Connection(asyncio.Protocol):
         return self._server.draining
 
     @property
+    def peer(self) -> str:
+        """The address of the client."""
+        name = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(name[0]) if name else ""
+
+    @property
     def busy(self) -> bool:
         """Whether a request is being read or waits for its answer."""
         return bool(self._queue) or bool(self._head_bytes) or bool(self._body_bytes)

@@ -6,17 +6,21 @@ import time
 from typing import Protocol
 from urllib.parse import unquote
 
+from helicline.access.signed_token import Claims
+
 REASONS = {
     200: b"OK",
     202: b"Accepted",
     204: b"No Content",
     400: b"Bad Request",
+    401: b"Unauthorized",
     403: b"Forbidden",
     404: b"Not Found",
     405: b"Method Not Allowed",
     408: b"Request Timeout",
     413: b"Content Too Large",
     415: b"Unsupported Media Type",
+    429: b"Too Many Requests",
     431: b"Request Header Fields Too Large",
     500: b"Internal Server Error",
     503: b"Service Unavailable",
@@ -34,6 +38,11 @@ class ClientConnection(Protocol):
         """Whether the connection is to be closed after this response."""
         ...
 
+    @property
+    def peer(self) -> str:
+        """The address of the client."""
+        ...
+
     def date(self) -> bytes:
         """Return the Date header line."""
         ...
@@ -49,6 +58,7 @@ class Request:
     __slots__ = (
         "_connection",
         "body",
+        "caller",
         "headers",
         "keep_alive",
         "method",
@@ -60,6 +70,7 @@ class Request:
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
+        self.caller: Claims | None = None
         self.method = b""
         self.path = self.query = ""
         self.headers: dict[bytes, bytes] = {}
@@ -79,6 +90,11 @@ class Request:
     def header(self, name: bytes) -> str:
         """Return a header as text, '' if it was not sent."""
         return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def peer(self) -> str:
+        """The address of the client."""
+        return self._connection.peer
 
     def age_us(self) -> int:
         """Return microseconds since the last byte of the request came."""
