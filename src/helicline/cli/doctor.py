@@ -54,6 +54,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding(what="python", ok=sys.version_info >= (3, 11), detail=version, next_step="Use Python 3.11 or newer.")
     yield _disk(home)
     yield _home(home)
+    yield _backup(home)
     running = owner_of(home)
     yield Finding(
         what="processes",
@@ -80,6 +81,14 @@ def _home(home: Path) -> Finding:
     if not home.exists():
         return Finding(what="home", ok=True, detail=f"{home} (made at the first start)")
     return Finding(what="home", ok=os.access(home, os.W_OK), detail=str(home), next_step="Make the folder writable.")
+
+
+def _backup(home: Path) -> Finding:
+    from helicline.store.backup import last_backup
+
+    last = last_backup(home)
+    detail = f"{last.at:%Y-%m-%d %H:%M} to {last.place}" if last else "never; make one with: hl backup FILE"
+    return Finding(what="last backup", ok=True, detail=detail)
 
 
 def _port(host: str, port: int) -> Finding:
