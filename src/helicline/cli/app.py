@@ -69,7 +69,7 @@ COMMANDS = {
     ),
     "restore": (
         "helicline.cli.backup:restore",
-        "Restore a backup to an empty home.\n\nExample: `HELICLINE_HOME=new hl restore helicline.tar --keys keys.json`",
+        "Restore a backup to an empty home.\n\nExample: `hl restore helicline.tar --keys keys.json`",
     ),
     "gc": (
         "helicline.cli.admin:gc",

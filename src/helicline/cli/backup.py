@@ -57,7 +57,7 @@ def backup(place: str, *, keys: str = "") -> None:
 def restore(place: str, *, keys: str = "") -> None:
     """Restore a backup to this folder's home and database, which must be empty.
 
-    Example: `HELICLINE_HOME=new hl restore helicline.tar --keys helicline-keys.json`
+    Example: `hl restore helicline.tar --keys helicline-keys.json`, with HELICLINE_HOME set to a new folder
 
     Parameters
     ----------
