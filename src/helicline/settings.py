@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tick_s: float = 0.5
     log_seal_s: float = 2.0
     webhook_private: bool = False
+    audit_anchor: str = ""
     log_level: str = "INFO"
     isolation: bool = True
     readable_paths: str = ""

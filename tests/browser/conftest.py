@@ -132,7 +132,7 @@ def waived(browser: Browser, stopped: World) -> World:
     page.get_by_label("Who answers for it").fill(PERSON)
     page.get_by_label("Why it may pass").fill("only to see the rollout")
     page.get_by_role("button", name="Waive", exact=True).click()
-    expect(page.get_by_role("listitem").get_by_text("Waived by Ada")).to_be_visible()
+    expect(page.get_by_role("listitem").get_by_text("Waived by local (said to be Ada)")).to_be_visible()
     page.get_by_role("button", name="Approve").click()
     page.close()
     stopped.turn(2, "ROLLING_OUT")

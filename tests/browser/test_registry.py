@@ -28,7 +28,9 @@ def model(world: World) -> str:
     return "guarded"
 
 
-def test_a_protected_alias_is_asked_for_and_moves_when_another_person_approves(model: str, ui: Opened) -> None:
+def test_a_protected_alias_is_asked_for_and_moves_when_another_person_approves(
+    model: str, world: World, ui: Opened
+) -> None:
     page = ui.go(f"/models/{model}")
     aliases = page.get_by_role("region", name="Aliases")
     aliases.get_by_role("button", name="Change").click()
@@ -40,10 +42,14 @@ def test_a_protected_alias_is_asked_for_and_moves_when_another_person_approves(m
     form.get_by_label("Why").fill("it takes whole numbers")
     form.get_by_role("button", name="Ask for approval").click()
     requests = page.get_by_role("region", name="Requests to promote")
-    expect(requests).to_contain_text("by Ann: “it takes whole numbers”")
+    expect(requests).to_contain_text("by local (said to be Ann): “it takes whole numbers”")
     settled(page, "")
     accessible(page)
-    requests.get_by_label("Your name").fill("Bob")
+    bob = world.post("/tokens", {"name": "Bob", "role": "approver"})["secret"]
+    page.get_by_role("button", name="Account: local").click()
+    page.get_by_role("button", name="Sign in with a token").click()
+    page.get_by_label("Token", exact=True).fill(bob)
+    page.get_by_role("button", name="Sign in").click()
     requests.get_by_role("button", name="Approve").click()
     expect(aliases.get_by_role("link", name="version 2")).to_be_visible()
     expect(requests).to_contain_text("Bob")

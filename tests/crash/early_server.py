@@ -10,7 +10,7 @@ from helicline.loop.context import Context
 from helicline.server.main import listen, open_context, serve
 from helicline.store.blobs import LocalBlobs
 from helicline.store.database import Store
-from helicline.store.job import settle
+from helicline.store.writer.job import settle
 from helicline.store.writer.sqlite import SqliteWriter
 
 

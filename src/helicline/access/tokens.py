@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
 from helicline import bus
+from helicline.access.signed_token import Claims, Signer, checked_scopes
 from helicline.errors import Conflict, Invalid
 from helicline.ids import checked_name
 from helicline.records.access import ROLES, Token
@@ -17,6 +19,9 @@ from helicline.store import durable, nouns
 from helicline.store.unit import Reader, Tx
 
 TASK_ROLE, ATTEMPT_PREFIX = "task", "attempt-"
+SCOPED_ROLE = "caller"
+# what the program writes where no token says a name; a token of that name would speak for them
+RESERVED_NAMES = frozenset({"local", "anonymous", "owner", "helicline", "reconciler", "system"})
 
 
 def mint(tx: Tx, name: str, *, role: str, lifetime: timedelta) -> tuple[Token, str]:
@@ -26,19 +31,52 @@ def mint(tx: Tx, name: str, *, role: str, lifetime: timedelta) -> tuple[Token, s
         Invalid: the role does not exist or the name cannot be one.
     """
     if role not in ROLES:
-        raise Invalid("role", role, ", ".join(sorted(ROLES)))
+        raise Invalid("role", role, ", ".join(sorted(ROLES.keys() - {SCOPED_ROLE, TASK_ROLE})))
     secret = f"hl_{secrets.token_urlsafe(32)}"
+    return _insert(tx, name, role=role, lifetime=lifetime, secret=lambda _: secret)
+
+
+def mint_scoped(tx: Tx, name: str, *, scopes: Sequence[str], lifetime: timedelta, signer: Signer) -> tuple[Token, str]:
+    """Return a new token for gateways, and its secret: signed claims. Raises Invalid for a name or a scope."""
+    allowed = checked_scopes(scopes)
+
+    def signed(token_id: str) -> str:
+        claims = Claims(id=token_id, name=name, scopes=allowed, expires_s=int((tx.now + lifetime).timestamp()))
+        return signer.sign(claims)
+
+    return _insert(tx, name, role=SCOPED_ROLE, lifetime=lifetime, secret=signed, scopes=allowed)
+
+
+def _insert(
+    tx: Tx, name: str, *, role: str, lifetime: timedelta, secret: Callable[[str], str], scopes: tuple[str, ...] = ()
+) -> tuple[Token, str]:
+    if name.lower() in RESERVED_NAMES:
+        raise Invalid("name", name, "a name of a person or a program; this one stands for callers without a token")
+    token_id = secrets.token_hex(6)
+    text = secret(token_id)
     token = Token(
-        id=secrets.token_hex(6),
+        id=token_id,
         name=checked_name("name", name),
         role=role,
-        secret_sha256=digest_of(secret),
+        secret_sha256=digest_of(text),
         created_at=tx.now,
         expires_at=tx.now + lifetime,
+        scopes=scopes,
     )
     nouns.TOKENS.insert(tx, token)
-    bus.emit(tx, "created", "token", token.id, name=token.name, role=token.role)
-    return token, secret
+    bus.emit(tx, "created", "token", token.id, name=token.name, role=token.role, scopes=list(scopes))
+    return token, text
+
+
+def revoked_scoped(tx: Reader) -> tuple[str, ...]:
+    """Return the ids of tokens with scopes that were revoked and have not expired."""
+    return tuple(
+        sorted(
+            token.id
+            for token in nouns.TOKENS.select(tx)
+            if token.scopes and token.revoked_at is not None and (token.expires_at or tx.now) >= tx.now
+        )
+    )
 
 
 def mint_for_attempt(tx: Tx, attempt_id: str, *, runs_user_code: bool, lifetime: timedelta) -> str:

@@ -22,7 +22,7 @@ GC_TIMEOUT_S = 6 * 3600.0
 
 
 @token_app.command(name="create")
-def create_token(name: str, *, role: str = "viewer", days: int = 90, json: bool = False) -> None:
+def create_token(name: str, *, role: str = "", scope: tuple[str, ...] = (), days: int = 90, json: bool = False) -> None:
     """Make a token; its secret is printed only once.
 
     Example: `hl token create ci --role contributor --days 30`
@@ -30,9 +30,12 @@ def create_token(name: str, *, role: str = "viewer", days: int = 90, json: bool 
     Parameters
     ----------
     role
-        viewer, contributor, operator, approver, worker, gateway or admin.
+        viewer (where nothing is said), contributor, operator, approver, worker, gateway or admin.
+    scope
+        Instead of a role, for calls of gateways: predict:DEPLOYMENT, feedback:DEPLOYMENT or metrics; may be repeated.
     """
-    token = connect().post("/tokens", dict[str, Any], {"name": name, "role": role, "days": days})
+    body = {"name": name, "role": role or ("" if scope else "viewer"), "scopes": list(scope), "days": days}
+    token = connect().post("/tokens", dict[str, Any], body)
     if json:
         as_json(token)
         return
@@ -47,11 +50,13 @@ def list_tokens(*, json: bool = False) -> None:
     if json:
         as_json(tokens)
         return
-    rows = [
-        (token["id"], token["name"], token["role"], token["expires_at"], "revoked" if token["revoked_at"] else "")
-        for token in tokens
-    ]
-    table("", ("id", "name", "role", "expires", ""), rows, empty="No tokens.")
+    rows = [_token_row(token) for token in tokens]
+    table("", ("id", "name", "role or scopes", "expires", ""), rows, empty="No tokens.")
+
+
+def _token_row(token: dict[str, Any]) -> tuple[str, ...]:
+    allowed = ", ".join(token["scopes"]) or token["role"]
+    return (token["id"], token["name"], allowed, token["expires_at"], "revoked" if token["revoked_at"] else "")
 
 
 @token_app.command(name="revoke")
@@ -62,9 +67,15 @@ def revoke_token(token: str) -> None:
 
 
 @audit_app.command(name="verify")
-def verify_audit(*, json: bool = False) -> None:
-    """Verify the hash chain of all events. Example: `hl audit verify`"""
-    audit = connect().get("/audit", dict[str, Any])
+def verify_audit(*, anchor: str = "", json: bool = False) -> None:
+    """Verify the hash chain of all events. Example: `hl audit verify --anchor /mnt/audit/anchor.jsonl`
+
+    Parameters
+    ----------
+    anchor
+        The file or bucket of the setting audit_anchor: also finds a chain that was cut short or built anew.
+    """
+    audit = _compared(anchor) if anchor else connect().get("/audit", dict[str, Any])
     if json:
         as_json(audit)
     elif audit["ok"]:
@@ -73,6 +84,13 @@ def verify_audit(*, json: bool = False) -> None:
         say(f"[red]the chain is broken at event {audit['broken_at']}[/]: {audit['why']}")
     if not audit["ok"]:
         sys.exit(1)
+
+
+def _compared(place: str) -> dict[str, Any]:
+    from helicline.access.audit_anchor import Anchor
+
+    checkpoints = Anchor(place).checkpoints()
+    return connect().post("/audit/compare", dict[str, Any], {"checkpoints": checkpoints})
 
 
 @audit_app.command(name="ls")

@@ -63,6 +63,14 @@ COMMANDS = {
     "loop": ("helicline.cli.loop:app", "The loops that are recorded."),
     "import": ("helicline.cli.transfer.command:import_app", "Import data from another tool."),
     "export": ("helicline.cli.transfer.command:export_app", "Export data to another tool."),
+    "backup": (
+        "helicline.cli.backup:backup",
+        "Back up the home while everything runs.\n\nExample: `hl backup /mnt/backups/helicline.tar`",
+    ),
+    "restore": (
+        "helicline.cli.backup:restore",
+        "Restore a backup to an empty home.\n\nExample: `hl restore helicline.tar --keys keys.json`",
+    ),
     "gc": (
         "helicline.cli.admin:gc",
         "Remove deleted items permanently.\n\nExample: `hl gc --older-than 30d --dry-run`",

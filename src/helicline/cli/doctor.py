@@ -56,6 +56,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _disk(home)
     yield _home(home)
     yield _boundary(settings)
+    yield _backup(home)
     running = owner_of(home)
     yield Finding(
         what="processes",
@@ -95,6 +96,14 @@ def _boundary(settings: Settings) -> Finding:
         detail=f"runs {system.sentence}" if settings.isolation else "runs without restrictions",
         next_step=step,
     )
+
+
+def _backup(home: Path) -> Finding:
+    from helicline.store.backup import last_backup
+
+    last = last_backup(home)
+    detail = f"{last.at:%Y-%m-%d %H:%M} to {last.place}" if last else "never; make one with: hl backup FILE"
+    return Finding(what="last backup", ok=True, detail=detail)
 
 
 def _port(host: str, port: int) -> Finding:

@@ -42,6 +42,7 @@ def options(arguments: list[str]) -> Options:
         port=parsed.port,
         token=configured.token,
         allowed_hosts=configured.allowed_hosts,
+        auth=configured.auth,
         max_body_bytes=configured.max_body_bytes,
         log_seal_s=configured.log_seal_s,
         settings=configured,

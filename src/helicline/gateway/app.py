@@ -51,6 +51,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 7080
     token: str = ""
     allowed_hosts: str = ""
+    auth: str = "local"
     max_body_bytes: int = 16 * 1024 * 1024
     log_seal_s: float = 2.0
     load_timeout_s: float = 300.0
@@ -83,7 +84,9 @@ class Gateway:
             prediction_log=self._prediction_log,
             deadly=DeadlyRequests(),
         )
-        router = Router(self._routing, context, names=allowed_names(options.allowed_hosts))
+        router = Router(
+            self._routing, context, names=allowed_names(options.allowed_hosts), needs_token=options.auth == "token"
+        )
         self._server = HttpServer(router.handle, Limits(body_bytes=options.max_body_bytes))
         self._table_changed = asyncio.Event()
 

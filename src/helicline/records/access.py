@@ -18,6 +18,7 @@ ROLES: dict[str, frozenset[str]] = {
     "task": frozenset({"open", "read", "log"}),
     "worker": frozenset({"open", "read", "log", "write", "worker"}),
     "gateway": frozenset({"open", "read", "gateway"}),
+    "caller": frozenset({"open"}),
     "admin": frozenset({"open", "read", "log", "write", "deploy", "approve", "worker", "gateway", "admin"}),
 }
 
@@ -32,6 +33,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    scopes: tuple[str, ...] = ()  # of a token for gateways, whose role is `caller`
     version: int = 1
 
 

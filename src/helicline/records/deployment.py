@@ -108,6 +108,8 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     orders: tuple[RevisionSpec, ...] = ()
     routes: tuple[Route, ...] = ()
+    token_key: str = ""  # the public key by which gateways check tokens with scopes
+    revoked_tokens: tuple[str, ...] = ()
 
 
 class RevisionStatus(msgspec.Struct, frozen=True, kw_only=True):

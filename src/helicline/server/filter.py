@@ -13,11 +13,11 @@ from typing import Any
 
 from helicline import origin_check
 from helicline.access import sessions, tokens
+from helicline.access.failure_limit import FailureLimit
 from helicline.errors import HeliclineError, Refused, Unauthenticated
 from helicline.protocol.rest.access.session import CSRF_HEADER, NO_TOKEN_HINT, cookie_secret
 from helicline.protocol.rest.stream import Credential
 from helicline.records.access import Caller, Session, Token
-from helicline.server.failure_limit import FailureLimit
 from helicline.settings import Settings
 from helicline.store.database import Store
 

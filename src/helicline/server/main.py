@@ -17,12 +17,14 @@ import uvicorn
 
 from helicline import listening_socket, webhook
 from helicline import settings as settings_file
+from helicline.bus import PeriodicTask
 from helicline.errors import HeliclineError, Invalid
 from helicline.loop.context import Context
 from helicline.loop.overview import servers
 from helicline.loop.reconciler import Reconciler
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
+from helicline.server.audit_anchor import AuditAnchor
 from helicline.server.connection import Connection
 from helicline.server.webhook_dispatcher import WebhookDispatcher
 from helicline.settings import Settings
@@ -67,6 +69,9 @@ async def serve(context: Context, listener: socket.socket) -> None:
     dispatcher = WebhookDispatcher(context.store, context.settings)
     context.store.listeners += [reconciler.wake, dispatcher.wake]
     context.store.share_events()
+    tasks: list[PeriodicTask] = [reconciler, dispatcher]
+    if context.settings.audit_anchor:
+        tasks.append(AuditAnchor(context.store, context.settings))
     config = uvicorn.Config(
         make_app(context, feed), log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on",
         loop="uvloop" if sys.platform != "win32" else "asyncio", http=Connection, server_header=False,
@@ -81,10 +86,7 @@ async def serve(context: Context, listener: socket.socket) -> None:
 
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop)
-    threads = [
-        threading.Thread(target=target.run, name=f"helicline-{name}", daemon=True)
-        for name, target in (("reconciler", reconciler), ("webhook-dispatcher", dispatcher))
-    ]
+    threads = [threading.Thread(target=task.run, name=f"helicline-{task.name}", daemon=True) for task in tasks]
     for thread in threads:
         thread.start()
     address = listener.getsockname()
@@ -99,8 +101,8 @@ async def serve(context: Context, listener: socket.socket) -> None:
     finally:
         if not context.store.is_sqlite:
             await asyncio.to_thread(context.store.write, partial(servers.note_stop, holder=reconciler.holder))
-        reconciler.stop()
-        dispatcher.stop()
+        for task in tasks:
+            task.stop()
         for thread in threads:
             await asyncio.to_thread(thread.join, 10)
 

@@ -100,6 +100,7 @@ PERMISSIONS: dict[tuple[str, str], Permission] = {
     ("GET", "/status"): "read",
     ("GET", "/events"): "read",
     ("GET", "/audit"): "read",
+    ("POST", "/audit/compare"): "read",
     ("GET", "/stream"): "read",
     ("GET", "/why/{prediction_id}"): "read",
     ("POST", "/tokens"): "admin",

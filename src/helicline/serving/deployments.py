@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from helicline import bus
+from helicline.access.tokens import revoked_scoped
 from helicline.errors import Conflict, NotFound, Refused
 from helicline.ids import checked_name
 from helicline.records.deployment import (
@@ -118,7 +119,9 @@ def desired(tx: Reader) -> Desired:
         orders += [_order(tx, nouns.REVISIONS.get(tx, deployment.name, number)) for number in dict.fromkeys(numbers)]
         if deployment.stable:
             routes.append(_route(deployment, rollout))
-    return Desired(generation=generation(tx), orders=tuple(orders), routes=tuple(routes))
+    return Desired(
+        generation=generation(tx), orders=tuple(orders), routes=tuple(routes), revoked_tokens=revoked_scoped(tx)
+    )
 
 
 def _order(tx: Reader, revision: Revision) -> RevisionSpec:

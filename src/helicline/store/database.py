@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from helicline.clock import Clock, SystemClock
 from helicline.store.engine import engine_of
 from helicline.store.event_tail import EventTail
-from helicline.store.job import Job
 from helicline.store.rows import event as event_rows
 from helicline.store.unit import Bulk, EventHook, Reader, Tx
 from helicline.store.writer.background import BackgroundWrites
 from helicline.store.writer.errors import translated
 from helicline.store.writer.group import GroupWriter, Listener
+from helicline.store.writer.job import Job
 from helicline.store.writer.postgres import PostgresWriter
 from helicline.store.writer.sqlite import SqliteWriter
 

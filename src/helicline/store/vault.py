@@ -63,6 +63,10 @@ class Vault:
             hint = f"Set it again, or bring back {KEY_FILE} or the setting secret_key."
             raise Conflict("secret", about, why, hint) from None
 
+    def derived_key(self, purpose: str) -> bytes:
+        """Return 32 bytes for that purpose alone, the same on every server with this key."""
+        return hmac.digest(self._key(), f"helicline {purpose}".encode(), hashlib.sha256)
+
     def is_sealed(self, stored: str) -> bool:
         return not stored or stored.startswith(PREFIX)
 

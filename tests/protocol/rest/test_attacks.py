@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from helicline.protocol.rest.admin import TokenBody, create_token
+from helicline.protocol.rest.access.token import TokenBody, create_token
 from helicline.protocol.rest.edge import Edge
 from helicline.records.access import Caller
 from helicline.server.permissions import API

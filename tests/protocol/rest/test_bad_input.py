@@ -172,7 +172,7 @@ def test_a_problem_says_which_request_it_was(client):
 def guarded(tmp_path_factory):
     """A server that asks everybody for a token, and a token of each role."""
     context = make_context(tmp_path_factory.mktemp("guarded"), auth="token")
-    from helicline.protocol.rest.admin import TokenBody, create_token
+    from helicline.protocol.rest.access.token import TokenBody, create_token
     from helicline.protocol.rest.edge import Edge
     from helicline.records.access import Caller
 

@@ -26,8 +26,13 @@ def add_version(http, model, content):
     return post(http, f"/models/{model}/versions", {"source": f"runs:/{run_id}/m"}).json()["number"]
 
 
-def post(http, route, body=None):
-    return http.post(API + route, json={} if body is None else body)
+def post(http, route, body=None, *, token=""):
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return http.post(API + route, json={} if body is None else body, headers=headers)
+
+
+def token_of(http, name, role="approver"):
+    return post(http, "/tokens", {"name": name, "role": role}).json()["secret"]
 
 
 def test_a_protected_alias_answers_403_with_the_request_and_moves_with_its_approval(http):
@@ -38,10 +43,15 @@ def test_a_protected_alias_answers_403_with_the_request_and_moves_with_its_appro
     assert (refused.status_code, refused.json()["code"]) == (403, "refused")
     request = http.get(f"{API}/promotion-requests", params={"model": "churn", "state": "OPEN"}).json()["items"][0]
     assert request["id"] in refused.json()["detail"]
-    assert (request["requested_by"], request["reason"], request["alias"]) == ("ann", "better", "champion")
+    assert request["requested_by"] == "local (said to be ann)"
+    assert (request["reason"], request["alias"]) == ("better", "champion")
     own = post(http, f"/promotion-requests/{request['id']}/approve", {"person": "ann"})
     assert (own.status_code, "four eyes" in own.json()["hint"]) == (403, True)
-    assert post(http, f"/promotion-requests/{request['id']}/approve", {"person": "bob"}).json()["state"] == "APPROVED"
+    same = post(http, f"/promotion-requests/{request['id']}/approve", {"person": "bob"})
+    assert (same.status_code, "hl token create" in same.json()["hint"]) == (403, True)
+    answer = post(http, f"/promotion-requests/{request['id']}/approve", token=token_of(http, "bob"))
+    assert answer.json()["state"] == "APPROVED"
+    assert [approval["person"] for approval in answer.json()["approvals"]] == ["bob"]
     detail = http.get(f"{API}/models/churn").json()
     assert [(alias["alias"], alias["number"]) for alias in detail["aliases"]] == [("champion", 2)]
     assert post(http, "/models/churn/aliases/champion/drop").status_code == 403
@@ -57,7 +67,7 @@ def test_a_version_whose_files_changed_cannot_be_approved(http):
     request = post(http, "/promotion-requests", {"model": "other", "number": number, "alias": "champion"}).json()
     root = http.get(f"{API}/models/other/versions/{number}").json()["version"]["artifact_root"]
     http.put(f"/api/2.0/mlflow-artifacts/artifacts/{root}/notes.txt", content=b"other bytes").raise_for_status()
-    answer = post(http, f"/promotion-requests/{request['id']}/approve", {"person": "bob"})
+    answer = post(http, f"/promotion-requests/{request['id']}/approve", token=token_of(http, "bea"))
     assert (answer.status_code, "files changed" in answer.json()["detail"]) == (403, True)
     states = {request["id"]: request["state"] for request in http.get(f"{API}/promotion-requests").json()["items"]}
     assert states[request["id"]] == "VOID"
@@ -111,3 +121,37 @@ def test_what_is_not_there_or_makes_no_sense_is_a_problem(http, route, status):
 def test_a_change_that_cannot_be_is_a_problem(http, route, body, status):
     answer = post(http, route, body)
     assert (answer.status_code, answer.json()["status"]) == (status, status)
+
+
+def test_two_people_are_two_tokens_whatever_names_are_said(http):
+    add_version(http, "other", b"two")
+    post(http, "/models/other/aliases/careful", {"number": 1})
+    post(http, "/models/other/aliases/careful/protect", {"people": 2})
+    ask = {"model": "other", "number": 2, "alias": "careful"}
+    ann, eve = token_of(http, "ann-asks", "contributor"), token_of(http, "eve")
+    request = post(http, "/promotion-requests", ask, token=ann).json()
+    address = f"/promotion-requests/{request['id']}/approve"
+    first = post(http, address, {"person": "cyd"})
+    assert [approval["person"] for approval in first.json()["approvals"]] == ["local (said to be cyd)"]
+    assert post(http, address, {"person": "dan"}).status_code == 409
+    assert post(http, address, {"person": "dan"}, token=eve).status_code == 400
+    assert post(http, address, token=eve).json()["state"] == "APPROVED"
+
+
+def test_by_wire_one_needs_the_permission_that_our_api_asks_for(http):
+    contributor = {"Authorization": f"Bearer {token_of(http, 'con', 'contributor')}"}
+    operator = {"Authorization": f"Bearer {token_of(http, 'ops', 'operator')}"}
+    root = "/api/2.0/mlflow"
+    calls = [
+        ("POST", "/registered-models/alias", {"name": "other", "alias": "a", "version": "1"}),
+        ("DELETE", "/registered-models/alias", {"name": "other", "alias": "a"}),
+        ("POST", "/model-versions/transition-stage", {"name": "other", "version": "1", "stage": "Staging"}),
+        ("POST", "/registered-models/rename", {"name": "other", "new_name": "renamed"}),
+        ("DELETE", "/model-versions/delete", {"name": "renamed", "version": "2"}),
+        ("DELETE", "/registered-models/delete", {"name": "gone"}),
+    ]
+    for method, path, body in calls:
+        refused = http.request(method, root + path, json=body, headers=contributor)
+        assert (refused.status_code, refused.json()["error_code"]) == (403, "PERMISSION_DENIED"), path
+    allowed = [http.request(method, root + path, json=body, headers=operator) for method, path, body in calls[:3]]
+    assert [answer.status_code for answer in allowed] == [200, 200, 200]

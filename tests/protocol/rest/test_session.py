@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from helicline.access import tokens
+from helicline.access.signed_token import Verifier
+from helicline.serving import deployments
 from helicline.store import nouns
 from support.live_server import make_context, running_server
 
@@ -208,3 +210,36 @@ def test_in_local_mode_the_caller_is_local_without_a_session(tmp_path):
             "name": "local", "role": "admin", "csrf": "", "expires_at": None,
             "permissions": ["admin", "approve", "deploy", "gateway", "read", "worker", "write"],
         }  # fmt: skip
+
+
+def test_a_token_with_scopes_is_for_gateways_alone_and_its_key_reaches_them(server, context):
+    admin = {"Authorization": f"Bearer {tokens.owner_token(context.home)}"}
+    body = {"name": "shop", "scopes": ["predict:churn", "feedback:churn"]}
+    created = server.post("/api/v1/tokens", json=body, headers=admin).json()
+    refused = server.get("/api/v1/status", headers={"Authorization": f"Bearer {created['secret']}"})
+    assert refused.status_code == 403
+    context.store.write(lambda tx: deployments.reroute(tx, "test"))
+    key = server.get("/api/v1/gateway/desired?after=0", headers=admin).json()["token_key"]
+    assert Verifier(key).claims_of(created["secret"]).scopes == ("predict:churn", "feedback:churn")
+
+
+def test_a_revoked_token_with_scopes_reaches_a_gateway_that_waits(server, context):
+    admin = {"Authorization": f"Bearer {tokens.owner_token(context.home)}"}
+    created = server.post("/api/v1/tokens", json={"name": "shop", "scopes": ["metrics"]}, headers=admin).json()
+    server.post(f"/api/v1/tokens/{created['id']}/revoke", headers=admin)
+    desired = server.get("/api/v1/gateway/desired?after=0&wait_s=5", headers=admin).json()
+    assert desired["revoked_tokens"] == [created["id"]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"scopes": ["predict"]}, {"scopes": ["predict:"]}, {"scopes": ["admin"]}, {"scopes": ["predict:a b"]}, {},
+        {"scopes": ["predict:a"], "role": "viewer"}, {"role": "caller"}, {"role": "viewer", "name": "local"},
+        {"role": "viewer", "name": "Anonymous"}, {"scopes": ["metrics"], "name": "system"},
+    ],
+)  # fmt: skip
+def test_what_is_no_scope_no_role_or_no_name_is_refused(server, context, body):
+    admin = {"Authorization": f"Bearer {tokens.owner_token(context.home)}"}
+    answer = server.post("/api/v1/tokens", json={"name": "shop", **body}, headers=admin)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")

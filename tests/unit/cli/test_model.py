@@ -23,10 +23,11 @@ def hl(tmp_path_factory):
             http.post("/api/v1/models/churn/versions", json={"source": f"runs:/{run}/m"}).raise_for_status()
         environment = {**os.environ, "HELICLINE_URL": str(http.base_url), "HELICLINE_HOME": str(folder)}
 
-        def run_it(*arguments):
+        def run_it(*arguments, token=""):
             command = [sys.executable, "-m", "helicline.cli.app", *arguments]
+            environ = {**environment, "HELICLINE_TOKEN": token} if token else environment
             return subprocess.run(
-                command, capture_output=True, text=True, env=environment, cwd=folder, timeout=60, check=False
+                command, capture_output=True, text=True, env=environ, cwd=folder, timeout=60, check=False
             )
 
         yield run_it
@@ -46,7 +47,9 @@ def test_a_protected_alias_is_asked_for_and_approved(hl):
     request = json.loads(output_of(hl("model", "request", "churn/2", "champion", "--by", "ann", "--json")))
     assert request["id"] in text
     assert hl("approve", request["id"], "--by", "ann").returncode == 1
-    assert "APPROVED" in output_of(hl("approve", request["id"], "--by", "bob"))
+    assert hl("approve", request["id"], "--by", "bob").returncode == 1
+    bob = output_of(hl("token", "create", "bob", "--role", "approver")).split()[-1]
+    assert "APPROVED" in output_of(hl("approve", request["id"], token=bob))
     assert "champion → 2" in output_of(hl("model", "ls"))
     assert "moves freely" in output_of(hl("model", "unprotect", "churn", "champion"))
 

@@ -11,7 +11,7 @@ import pytest
 from helicline.errors import Conflict, Invalid, Unavailable
 from helicline.records.lease import Lease
 from helicline.store import nouns
-from helicline.store.job import Inbox, Job
+from helicline.store.writer.job import Inbox, Job
 from support.records import NOW
 
 

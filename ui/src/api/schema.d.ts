@@ -175,6 +175,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** CompareAudit */
+        post: operations["ApiV1AuditCompareCompareAudit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/blobs": {
         parameters: {
             query?: never;
@@ -1588,6 +1605,10 @@ export interface components {
             /** @default 1 */
             version: number;
         };
+        /** AnchorBody */
+        AnchorBody: {
+            checkpoints: components["schemas"]["Checkpoint"][];
+        };
         /** Answer */
         Answer: {
             code: components["schemas"]["CodeState"] | null;
@@ -1788,6 +1809,16 @@ export interface components {
             /** @default champion */
             than: string;
         };
+        /** Checkpoint */
+        Checkpoint: {
+            /** Format: date-time */
+            at: string;
+            hash: string;
+            key: string;
+            seq: number;
+            /** @default  */
+            signature: string;
+        };
         /** CodeState */
         CodeState: {
             /** @default  */
@@ -1966,7 +1997,11 @@ export interface components {
             /** @default [] */
             orders: components["schemas"]["RevisionSpec"][];
             /** @default [] */
+            revoked_tokens: string[];
+            /** @default [] */
             routes: components["schemas"]["Route"][];
+            /** @default  */
+            token_key: string;
         };
         /** Done */
         Done: {
@@ -3237,7 +3272,9 @@ export interface components {
             /** @default 90 */
             days: number;
             name: string;
+            /** @default  */
             role: string;
+            scopes?: string[];
         };
         /** TokenMade */
         TokenMade: {
@@ -3254,6 +3291,7 @@ export interface components {
             name: string;
             revoked_at: unknown;
             role: string;
+            scopes?: string[];
         };
         /** TreeDiff */
         TreeDiff: {
@@ -3803,6 +3841,39 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Audit"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1AuditCompareCompareAudit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnchorBody"];
+            };
+        };
         responses: {
             /** @description Request fulfilled, document follows */
             200: {

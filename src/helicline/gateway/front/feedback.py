@@ -10,7 +10,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from helicline.access.signed_token import Claims
+from helicline.gateway.front.feedback_limit import FeedbackLimit
 from helicline.gateway.front.request import Request
+from helicline.gateway.front.token_check import TokenCheck
 from helicline.gateway.prediction_log import PredictionLog
 from helicline.gateway.routing_table import RoutingTable
 from helicline.protocol.scoring.errors import v1_error
@@ -34,7 +37,11 @@ class FeedbackBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BadFeedback(Exception):
-    """A piece of feedback is not valid; the message is for its sender."""
+    """A piece of feedback is not taken; the message is for its sender."""
+
+    def __init__(self, why: str, status: int = 400) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 _decode = msgspec.json.Decoder(FeedbackBody).decode
@@ -43,16 +50,17 @@ _decode = msgspec.json.Decoder(FeedbackBody).decode
 class Feedback:
     """Answers `POST /v1/feedback` and `/v1/feedback:batch`."""
 
-    def __init__(self, routing: RoutingTable, prediction_log: PredictionLog) -> None:
-        self._routing, self._prediction_log = routing, prediction_log
+    def __init__(self, routing: RoutingTable, prediction_log: PredictionLog, tokens: TokenCheck) -> None:
+        self._routing, self._prediction_log, self._tokens = routing, prediction_log, tokens
+        self._limit = FeedbackLimit()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def single(self, request: Request) -> None:
         """Answer 202 when the feedback is durable."""
         try:
-            label = self._label(request.body)
+            label = self._label(request.body, request.caller)
         except BadFeedback as error:
-            request.respond(400, v1_error(str(error)))
+            request.respond(error.status, v1_error(str(error)))
             return
         body = json.dumps({"prediction_id": label.prediction_id, "status": "accepted"}).encode()
         self._append_in_background(request, [label], body=body)
@@ -67,7 +75,7 @@ class Feedback:
         results: list[dict[str, str | int]] = []
         for number, line in enumerate(lines):
             try:
-                labels.append(self._label(line))
+                labels.append(self._label(line, request.caller))
                 results.append({"line": number, "status": "accepted"})
             except BadFeedback as error:
                 results.append({"line": number, "status": "error", "error": str(error)})
@@ -90,7 +98,7 @@ class Feedback:
         media_type = b"application/x-ndjson" if body.endswith(b"\n") else b"application/json"
         request.respond(202, body, media_type=media_type)
 
-    def _label(self, body: bytes) -> Label:
+    def _label(self, body: bytes, caller: Claims | None) -> Label:
         try:
             feedback = _decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -99,6 +107,15 @@ class Feedback:
         deployment = feedback.deployment or self._prediction_log.deployment_of(feedback.prediction_id)
         if feedback.deployment and feedback.deployment not in self._routing.routes:
             raise BadFeedback(f"deployment: got {feedback.deployment[:200]!r}, allowed: one that is served here")
+        if not self._tokens.allows(caller, "feedback", deployment if deployment in self._routing.routes else "*"):
+            why = f"the token has not the scope feedback:{deployment}"
+            if deployment not in self._routing.routes:
+                why = "the prediction is not known (any more); say its deployment, or use the scope feedback:*"
+            raise BadFeedback(why, 403)
+        source = _source(feedback.source, caller)
+        label_key = (feedback.prediction_id, str(feedback.row), feedback.name)
+        if refusal := self._limit.refusal(source, label_key):
+            raise BadFeedback(refusal, 429)
         now = time.time_ns() // 1000
         return Label(
             deployment,
@@ -108,8 +125,15 @@ class Feedback:
             _text(feedback.value),
             now if feedback.ts is None else _micros(feedback.ts),
             now,
-            feedback.source,
+            source,
         )
+
+
+def _source(claimed: str, caller: Claims | None) -> str:
+    """Return who sent the feedback: the token's name, and behind it what the sender says of itself."""
+    if caller is None:
+        return claimed
+    return f"{caller.name} (said to be {claimed})" if claimed and claimed != caller.name else caller.name
 
 
 def _check(feedback: FeedbackBody) -> None:

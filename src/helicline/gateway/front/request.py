@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import unquote
 
+from helicline.access.signed_token import Claims
+
 REASONS = {
     200: b"OK",
     202: b"Accepted",
     204: b"No Content",
     400: b"Bad Request",
+    401: b"Unauthorized",
     403: b"Forbidden",
     404: b"Not Found",
     405: b"Method Not Allowed",
@@ -19,6 +22,7 @@ REASONS = {
     413: b"Content Too Large",
     415: b"Unsupported Media Type",
     422: b"Unprocessable Content",
+    429: b"Too Many Requests",
     431: b"Request Header Fields Too Large",
     500: b"Internal Server Error",
     503: b"Service Unavailable",
@@ -56,6 +60,7 @@ class Request:
     __slots__ = (
         "_connection",
         "body",
+        "caller",
         "headers",
         "keep_alive",
         "method",
@@ -68,6 +73,7 @@ class Request:
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
+        self.caller: Claims | None = None
         self.method = b""
         self.path = self.query = ""
         self.headers: dict[bytes, bytes] = {}
@@ -93,6 +99,11 @@ class Request:
         """Stop what the request has begun, where that can be stopped: nobody waits for its answer."""
         if self.response is None and self.on_client_left is not None:
             self.on_client_left()
+
+    @property
+    def host(self) -> str:
+        """Address of the client, without its port."""
+        return self._connection.peer.rpartition(":")[0]
 
     @property
     def peer(self) -> str:

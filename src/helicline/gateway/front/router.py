@@ -14,6 +14,7 @@ from helicline.gateway.front.feedback import Feedback
 from helicline.gateway.front.model_status import ModelStatus
 from helicline.gateway.front.refusal import refuse
 from helicline.gateway.front.request import TEXT, Request
+from helicline.gateway.front.token_check import TokenCheck
 from helicline.gateway.routing_table import RoutingTable
 from helicline.gateway.worker.frames import OIP_JSON, SCORING_CSV, SCORING_JSON, SCORING_PARQUET, V1_JSON
 from helicline.ids import new_prediction_id
@@ -41,10 +42,13 @@ def _version(package: str, *, default: str) -> str:
 class Router:
     """Hands every request to the handler that answers it."""
 
-    def __init__(self, routing: RoutingTable, context: CallContext, *, names: frozenset[str]) -> None:
+    def __init__(
+        self, routing: RoutingTable, context: CallContext, *, names: frozenset[str], needs_token: bool = False
+    ) -> None:
         self._routing, self._context, self._names = routing, context, names
+        self._tokens = TokenCheck(lambda: routing.desired, required=needs_token)
         self._models = ModelStatus(routing, context.replicas)
-        self._feedback = Feedback(routing, context.prediction_log)
+        self._feedback = Feedback(routing, context.prediction_log, self._tokens)
         self._version = _version("helicline", default="0")
         self._mlflow_version = _version("mlflow", default=_SCORING_PROTOCOL_VERSION).encode()
         self._fixed_paths: dict[str, dict[bytes, Handler]] = {
@@ -66,6 +70,8 @@ class Router:
         refusal = self._origin_refusal(request)
         if refusal is not None:
             request.respond(*refusal)
+            return
+        if not self._tokens.let_in(request):
             return
         path = request.path
         if path.startswith("/endpoints/") and path.endswith("/invocations"):
@@ -117,6 +123,8 @@ class Router:
         request.respond(200 if self._models.any_ready() else 404, b"\n")
 
     def _metrics(self, request: Request) -> None:
+        if not self._tokens.may(request, "metrics"):
+            return
         gauges = {
             "routing_generation": self._routing.desired.generation,
             "calls_waiting": sum(replica.waiting_count for replica in self._context.replicas.all()),
@@ -202,11 +210,14 @@ class Router:
             )
         elif rest in ([], ["ready"]):
             handler = self._models.ready if rest else self._models.metadata
-            self._by_method(request, {b"GET": lambda request: handler(request, route, version=version)})
+            if rest or self._tokens.may(request, "predict", name):
+                self._by_method(request, {b"GET": lambda request: handler(request, route, version=version)})
         else:
             refuse(request, OIP_JSON, status=404, why=f"nothing is served at {request.path[:200]!r}")
 
     def _call(self, request: Request, kind: int, *, route: Route, version: str = "") -> None:
+        if not self._tokens.may(request, "predict", route.deployment):
+            return
         client_id, timeout = call_options.prediction_id(request), call_options.timeout_s(request)
         if client_id is None:
             refuse(

@@ -14,10 +14,10 @@ from helicline.records.access import Caller
 from helicline.settings import Settings
 from helicline.store.blobs import Blobs
 from helicline.store.database import Store
-from helicline.store.job import Job
 from helicline.store.unit import Bulk, Reader, Tx, Unit
 from helicline.store.uploads import PartUploads
 from helicline.store.vault import Vault
+from helicline.store.writer.job import Job
 
 T = TypeVar("T")
 D = TypeVar("D")

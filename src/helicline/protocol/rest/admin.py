@@ -6,10 +6,11 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import msgspec
-from litestar import Response, get
+from litestar import Response, get, post
 
 import helicline
 from helicline import bus
+from helicline.access import audit_anchor
 from helicline.loop.overview import status
 from helicline.loop.walk import why
 from helicline.protocol.rest.edge import Edge, Page, checked_limit
@@ -37,6 +38,22 @@ def list_events(edge: Edge, noun: str = "", id: str = "", before: int = 0, limit
     """Events, newest first."""
     page = edge.read(lambda tx: events.latest(tx, noun=noun, id=id, before=before, limit=checked_limit(limit)))
     return Page(page, str(page[-1].seq) if len(page) == limit else "")
+
+
+class AnchorBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The checkpoints of an anchor."""
+
+    checkpoints: list[audit_anchor.Checkpoint]
+
+
+@post("/audit/compare", sync_to_thread=True, status_code=200)
+def compare_audit(edge: Edge, data: AnchorBody) -> Audit:
+    """Verify the hash chain of all events, and that it runs through every checkpoint of an anchor."""
+    checkpoints = sorted(data.checkpoints, key=lambda checkpoint: checkpoint.seq)
+    try:
+        return Audit(ok=True, events=edge.read(lambda tx: audit_anchor.compare(tx, checkpoints)))
+    except bus.ChainBreak as broken:
+        return Audit(ok=False, events=0, broken_at=broken.seq, why=broken.why)
 
 
 @get("/audit", sync_to_thread=True)
@@ -70,6 +87,7 @@ ROUTES = [
     get_status,
     list_events,
     verify_audit,
+    compare_audit,
     get_why,
     get_labelled,
 ]

@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 from litestar import Response, get, post, put
 
+from helicline.access.signed_token import signer_of
 from helicline.errors import Conflict, NotFound
 from helicline.loop import rollout_evidence
 from helicline.protocol.rest.edge import NO_CHANGE_RESPONSES, Done, Edge, Page, checked_limit
@@ -29,6 +30,8 @@ from helicline.serving import deployments, gateways, rollout
 from helicline.serving.prediction_log import read as predictions
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
+
+LOOK_AGAIN_S = 3.0
 
 
 class DeploymentDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,9 +160,14 @@ async def get_desired(edge: Edge, feed: Feed, after: int = -1, wait_s: float = 2
         seq = feed.seq
         state = await asyncio.to_thread(edge.read, deployments.desired)
         if state.generation > after:
-            return Response(state)
+            token_key = await asyncio.to_thread(lambda: signer_of(edge.context.settings).public_key)
+            return Response(msgspec.structs.replace(state, token_key=token_key))
         remaining_s = end - asyncio.get_running_loop().time()
-        if remaining_s <= 0 or not await feed.wait(seq, remaining_s, nouns=("routing",)):
+        if remaining_s <= 0:
+            return Response(None, status_code=204)
+        # a change by another server is no event here, and a revoked token must reach gateways within 5 s
+        await feed.wait(seq, min(remaining_s, LOOK_AGAIN_S), nouns=("routing",))
+        if feed.closed:
             return Response(None, status_code=204)
 
 

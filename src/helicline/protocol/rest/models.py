@@ -9,6 +9,8 @@ import msgspec
 from litestar import get, post
 from litestar.response import Stream
 
+from helicline.access.person import LOCAL
+from helicline.errors import Invalid
 from helicline.gate import reports
 from helicline.protocol.rest.edge import Edge, Page
 from helicline.protocol.rest.registry.protection import acting_person
@@ -147,6 +149,8 @@ def get_report(edge: Edge, name: str, number: int) -> GateReport:
 @post("/gates/{name:str}/{number:int}/waive", sync_to_thread=True, status_code=200)
 def waive(edge: Edge, name: str, number: int, data: WaiveBody) -> GateReport:
     """Waive a check of a version in a person's name; its turn continues."""
+    if edge.caller.name == LOCAL and not data.person.strip():
+        raise Invalid("person", data.person, "the name of the person who answers for it")
     person = acting_person(edge, data.person)
     return edge.write(lambda tx: reports.waive(tx, name, number, check=data.check, person=person, reason=data.reason))
 

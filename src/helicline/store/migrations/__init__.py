@@ -17,8 +17,8 @@ HEAD = "0009"
 LOCK = 0x68656C69
 
 
-def upgrade(store: Store) -> None:
-    """Bring the store's database to the newest schema; does nothing where it has that schema.
+def upgrade(store: Store, *, to: str = "head") -> None:
+    """Bring the store's database to the newest schema, or to that revision; does nothing where it has the newest.
 
     Raises:
         Invalid: a newer version of Helicline wrote the database.
@@ -29,7 +29,7 @@ def upgrade(store: Store) -> None:
     with store.engine.begin() as connection:
         if not store.is_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
-        _migrate(connection)
+        _migrate(connection, to)
 
 
 def revision_of(connection: sa.Connection) -> str:

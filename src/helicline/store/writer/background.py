@@ -10,8 +10,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from helicline.errors import Unavailable
-from helicline.store.job import Job
 from helicline.store.unit import Bulk
+from helicline.store.writer.job import Job
 
 log = logging.getLogger("helicline.store")
 MAX_QUEUED = 4

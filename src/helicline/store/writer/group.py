@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from helicline.clock import Clock
 from helicline.errors import Bug, HeliclineError, Unavailable
 from helicline.records.event import Event
-from helicline.store.job import Inbox, Job, settle
 from helicline.store.unit import Bulk, EventHook, Tx
 from helicline.store.writer.errors import translated
+from helicline.store.writer.job import Inbox, Job, settle
 
 log = logging.getLogger("helicline.store")
 MAX_GROUP = 512

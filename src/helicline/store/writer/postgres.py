@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from helicline.clock import Clock
 from helicline.errors import Unavailable
 from helicline.store.event_tail import notify
-from helicline.store.job import Job
 from helicline.store.unit import EventHook
 from helicline.store.writer.errors import is_conflict
 from helicline.store.writer.group import GroupWriter, Listener
+from helicline.store.writer.job import Job
 
 POOL_SIZE = 4
 MAX_ATTEMPTS = 8

@@ -11,10 +11,10 @@ from itertools import groupby
 import sqlalchemy as sa
 
 from helicline.store.engine import abandon, begin_write, commit_write, driver_of
-from helicline.store.job import Job
 from helicline.store.unit import Bulk
 from helicline.store.writer.errors import root_error
 from helicline.store.writer.group import GroupWriter
+from helicline.store.writer.job import Job
 
 log = logging.getLogger("helicline.store")
 

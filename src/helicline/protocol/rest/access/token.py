@@ -9,15 +9,21 @@ import msgspec
 from litestar import get, post
 
 from helicline.access import tokens
+from helicline.access.signed_token import signer_of
 from helicline.errors import Invalid, Refused
 from helicline.protocol.rest.edge import NO_STORE, Edge, Page
 from helicline.records.access import Token
+from helicline.serving import deployments
 from helicline.store import nouns
+from helicline.store.unit import Tx
 
 
 class TokenBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A role for the server, or scopes for gateways: `predict:NAME`, `feedback:NAME`, `metrics`."""
+
     name: str
-    role: str
+    role: str = ""
+    scopes: list[str] = []
     days: int = 90
 
 
@@ -37,6 +43,7 @@ class TokenShown(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Any
     expires_at: Any
     revoked_at: Any
+    scopes: list[str] = []
 
 
 def _without_secret(token: Token) -> TokenShown:
@@ -47,6 +54,7 @@ def _without_secret(token: Token) -> TokenShown:
         created_at=token.created_at,
         expires_at=token.expires_at,
         revoked_at=token.revoked_at,
+        scopes=list(token.scopes),
     )
 
 
@@ -63,9 +71,18 @@ def create_token(edge: Edge, data: TokenBody) -> TokenMade:
         raise Invalid("role", data.role, "a role of people or services; tasks get their tokens with their lease")
     if not 1 <= data.days <= 3650:
         raise Invalid("days", data.days, "1 to 3650")
-    token, secret = edge.write(
-        lambda tx: tokens.mint(tx, data.name, role=data.role, lifetime=timedelta(days=data.days))
-    )
+    if data.role == tokens.SCOPED_ROLE:
+        raise Invalid("role", data.role, "scopes instead: such a token may do what they say")
+    if data.scopes and data.role:
+        raise Invalid("role", data.role, "none beside scopes: a token is for the server or for gateways")
+    lifetime = timedelta(days=data.days)
+    if data.scopes:
+        signer = signer_of(edge.context.settings)
+        token, secret = edge.write(
+            lambda tx: tokens.mint_scoped(tx, data.name, scopes=data.scopes, lifetime=lifetime, signer=signer)
+        )
+    else:
+        token, secret = edge.write(lambda tx: tokens.mint(tx, data.name, role=data.role, lifetime=lifetime))
     return TokenMade(id=token.id, name=token.name, role=token.role, secret=secret)
 
 
@@ -78,7 +95,14 @@ def list_tokens(edge: Edge) -> Page[TokenShown]:
 @post("/tokens/{token_id:str}/revoke", sync_to_thread=True, status_code=200)
 def revoke_token(edge: Edge, token_id: str) -> TokenShown:
     """End a token at once."""
-    return _without_secret(edge.write(lambda tx: tokens.revoke(tx, token_id)))
+
+    def revoke(tx: Tx) -> Token:
+        token = tokens.revoke(tx, token_id)
+        if token.scopes:
+            deployments.reroute(tx, f"token {token.name} was revoked")  # gateways know revoked tokens by the table
+        return token
+
+    return _without_secret(edge.write(revoke))
 
 
 ROUTES = [create_token, list_tokens, revoke_token]

@@ -9,12 +9,15 @@ from litestar import get, post
 from litestar.params import Parameter
 
 from helicline import registry
+from helicline.access.person import LOCAL, local_person
 from helicline.errors import Invalid, Refused
 from helicline.protocol.rest.edge import Done, Edge, Page
 from helicline.records.model import Alias, PromotionRequest, RegisteredModel, RequestState
 from helicline.registry.approvals import FILES_CHANGED
 from helicline.store import nouns
 from helicline.store.unit import Reader
+
+MAX_NAME = 100
 
 
 class PointBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -52,12 +55,14 @@ class ModelDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def acting_person(edge: Edge, claimed: str) -> str:
-    """Return the name of the acting person: the token's; a local caller without a token names it in the request."""
-    if edge.caller.name != "local":
+    """Return the name of the acting person: the token's, or `local (said to be NAME)` for a caller without one."""
+    if edge.caller.name != LOCAL:
         if claimed and claimed != edge.caller.name:
             raise Invalid("person", claimed, f"{edge.caller.name}, whose token this is")
         return edge.caller.name
-    return claimed
+    if len(claimed) > MAX_NAME:
+        raise Invalid("person", claimed[:MAX_NAME], f"at most {MAX_NAME} characters")
+    return local_person(claimed)
 
 
 @get("/models/{name:str}", sync_to_thread=True)
@@ -132,9 +137,9 @@ def decide(edge: Edge, request_id: str, decision: str, data: DecideBody) -> Prom
     """Approve or reject a request, in the name of the token, or of `person` on a local server."""
     if decision not in ("approve", "reject"):
         raise Invalid("decision", decision, "approve or reject")
-    person = acting_person(edge, data.person).strip()
-    if not person:
-        raise Invalid("person", person, "the name of the person who decides")
+    if edge.caller.name == LOCAL and not data.person.strip():
+        raise Invalid("person", data.person, "the name of the person who decides")
+    person = acting_person(edge, data.person)
     role = edge.caller.role
     request = edge.write(
         lambda tx: registry.decide_request(

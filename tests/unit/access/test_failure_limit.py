@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 
+from helicline.access.failure_limit import MAX_FAILURES, FailureLimit
 from helicline.errors import RateLimited
-from helicline.server.failure_limit import MAX_FAILURES, FailureLimit
 
 
 class Seconds:

@@ -1,0 +1,139 @@
+"""Checkpoints of the audit trail outside of the database and the home, so that a rewritten chain is found (note 0025).
+
+Whoever has the database can cut the chain or build another one that verifies. An anchor is a file or a bucket of the
+user's choice that holds signed checkpoints (seq, hash): a chain that does not run through each of them was changed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from helicline import bus
+from helicline.errors import Invalid
+from helicline.settings import Settings
+from helicline.store import durable
+from helicline.store.rows import event as rows
+from helicline.store.unit import Reader
+from helicline.store.vault import Vault
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The hash of one event, signed: the chain ran through it at that time."""
+
+    seq: int
+    hash: str
+    at: datetime
+    key: str
+    signature: str = ""
+
+
+class AnchorMismatch(bus.ChainBreak):
+    """The chain does not run through a checkpoint of the anchor."""
+
+
+def _payload(checkpoint: Checkpoint) -> bytes:
+    return msgspec.json.encode(msgspec.structs.replace(checkpoint, signature=""), order="sorted")
+
+
+def _text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def signing_key(settings: Settings) -> Ed25519PrivateKey:
+    """Return the key of checkpoints, derived from the key of the vault, which is in no database."""
+    return Ed25519PrivateKey.from_private_bytes(Vault.of(settings).derived_key("audit anchor 1"))
+
+
+def make_checkpoint(tx: Reader, key: Ed25519PrivateKey) -> Checkpoint | None:
+    """Return a checkpoint of the newest event, None before the first."""
+    seq, newest = rows.head(tx)
+    if not seq:
+        return None
+    public = _text(key.public_key().public_bytes_raw())
+    bare = Checkpoint(seq=seq, hash=newest, at=tx.now, key=public)
+    return msgspec.structs.replace(bare, signature=_text(key.sign(_payload(bare))))
+
+
+class Anchor:
+    """The place of the checkpoints: a file with a line each, or a bucket with an object each."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self._bucket: Any = None
+        if "://" in place:
+            import obstore
+
+            self._bucket = obstore.store.from_url(place)
+
+    def append(self, checkpoint: Checkpoint) -> None:
+        """Add a checkpoint, durable before the return. Raises OSError where the place does not take it."""
+        line = msgspec.json.encode(checkpoint)
+        if self._bucket is not None:
+            import obstore
+
+            obstore.put(self._bucket, f"audit/{checkpoint.seq:015d}-{checkpoint.hash[:16]}.json", line)
+            return
+        path = Path(self.place).expanduser()
+        durable.make_folder(path.parent)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            file.write(line + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Return all checkpoints by seq. Raises Invalid where there is none, or a line is none."""
+        try:
+            checkpoints = [msgspec.json.decode(line, type=Checkpoint) for line in self._lines()]
+        except FileNotFoundError:
+            raise Invalid("anchor", self.place, "a file or bucket with checkpoints") from None
+        except msgspec.MsgspecError as error:
+            raise Invalid("anchor", self.place, f"checkpoints of Helicline; a line is none: {error}") from None
+        return sorted(checkpoints, key=lambda checkpoint: checkpoint.seq)
+
+    def _lines(self) -> Iterator[bytes]:
+        if self._bucket is None:
+            yield from (line for line in Path(self.place).expanduser().read_bytes().split(b"\n") if line)
+            return
+        import obstore
+
+        for page in obstore.list(self._bucket, "audit"):
+            for entry in page:
+                yield bytes(obstore.get(self._bucket, entry["path"]).bytes())
+
+
+def check_signatures(checkpoints: Sequence[Checkpoint]) -> None:
+    """Raise AnchorMismatch where a checkpoint was not signed by the key of the first one."""
+    for checkpoint in checkpoints:
+        try:
+            if checkpoint.key != checkpoints[0].key:
+                raise AnchorMismatch(checkpoint.seq, "its checkpoint was signed with another key than the first one")
+            public = Ed25519PublicKey.from_public_bytes(base64.b64decode(checkpoint.key, validate=True))
+            public.verify(base64.b64decode(checkpoint.signature, validate=True), _payload(checkpoint))
+        except (binascii.Error, ValueError, InvalidSignature):
+            raise AnchorMismatch(checkpoint.seq, "the signature of its checkpoint is wrong") from None
+
+
+def compare(tx: Reader, checkpoints: Sequence[Checkpoint]) -> int:
+    """Verify the chain, and that it runs through every checkpoint; return its length. Raises ChainBreak elsewhere."""
+    check_signatures(checkpoints)
+    length = bus.verify(tx)
+    for checkpoint in checkpoints:
+        if checkpoint.seq > length:
+            why = f"the anchor of {checkpoint.at:%Y-%m-%d %H:%M:%S} has event {checkpoint.seq}: the chain was cut short"
+            raise AnchorMismatch(length, why)
+        [event] = rows.after(tx, checkpoint.seq - 1, limit=1)
+        if event.hash != checkpoint.hash:
+            why = f"the anchor of {checkpoint.at:%Y-%m-%d %H:%M:%S} has another hash: the chain was rewritten"
+            raise AnchorMismatch(checkpoint.seq, why)
+    return length

@@ -1,0 +1,78 @@
+"""`hl backup` and `hl restore` as a person runs them, and homes of released versions in today's code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helicline import bus
+from helicline.cli.doctor import examine
+from helicline.store.backup import restore
+from helicline.store.database import Store
+from helicline.store.migrations import HEAD, revision_of
+from support.live_server import make_context, running_server
+
+HOMES = Path(__file__).parents[2] / "homes"
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home with a run, an artifact and the keys."""
+    context = make_context(tmp_path / "home")
+    with running_server(context) as http:
+        run = http.post("/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}).json()["run"]["info"]["run_id"]
+        http.put(f"/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/notes.txt", content=b"kept").raise_for_status()
+        http.post("/api/v1/tokens", json={"name": "shop", "scopes": ["metrics"]}).raise_for_status()
+    return tmp_path / "home"
+
+
+def hl(home, *arguments):
+    environment = {**os.environ, "HELICLINE_HOME": str(home)}
+    command = [sys.executable, "-m", "helicline.cli.app", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home.parent, timeout=120)
+
+
+def test_a_home_is_backed_up_and_restored_with_its_keys_apart(home, tmp_path):
+    archive, keys, new = tmp_path / "backup.tar", tmp_path / "apart" / "keys.json", tmp_path / "new"
+    done = hl(home, "backup", str(archive), "--keys", str(keys))
+    assert done.returncode == 0, done.stderr
+    assert (home / "secrets.key").read_bytes() not in archive.read_bytes()
+    assert keys.stat().st_mode & 0o077 == 0
+    restored = hl(new, "restore", str(archive), "--keys", str(keys))
+    assert restored.returncode == 0, restored.stderr
+    assert (new / "secrets.key").read_text() == (home / "secrets.key").read_text()
+    assert b"kept" in {path.read_bytes() for path in (new / "blobs").rglob("*") if path.is_file()}
+    again = hl(new, "restore", str(archive))
+    assert (again.returncode, "already" in again.stderr) == (1, True)
+
+
+def test_a_bucket_takes_a_backup_and_the_doctor_says_when_the_last_was(home, tmp_path):
+    (tmp_path / "bucket").mkdir()
+    place = f"file://{tmp_path}/bucket/backup.tar"
+    assert hl(home, "backup", place).returncode == 0
+    assert hl(tmp_path / "new", "restore", place).returncode == 0
+    from helicline.settings import Settings
+
+    findings = {finding.what: finding.detail for finding in examine(Settings(home=str(home)))}
+    assert findings["last backup"].endswith(place)
+    never = {finding.what: finding.detail for finding in examine(Settings(home=str(tmp_path / "nowhere")))}
+    assert never["last backup"].startswith("never")
+
+
+@pytest.mark.parametrize("release", sorted(path.stem for path in HOMES.glob("*.tar")))
+def test_the_home_of_a_released_version_opens_in_todays_code(release, tmp_path):
+    store = Store(f"sqlite:///{tmp_path}/meta.db")
+    with (HOMES / f"{release}.tar").open("rb") as source:
+        manifest = restore(store, tmp_path, source)
+    assert manifest.version == release
+    assert store.read(lambda tx: revision_of(tx.connection)) == HEAD
+    assert store.read(bus.verify) == manifest.tables["event"] > 0
+    store.close()
+
+
+def test_there_is_a_home_of_the_first_version():
+    assert (HOMES / "0.1.0.tar").is_file()
