@@ -5,6 +5,7 @@ import signal
 import time
 
 import msgspec
+import psutil
 import pytest
 
 from helicline.cli.loop import record
@@ -42,6 +43,11 @@ def make(numbers: hl.Metrics, *, how: str = "HOW", marker: str = "MARKER") -> hl
     if how == "lingers" and not Path(marker).exists():
         Path(marker).write_text("begun")
         time.sleep(60)  # until the worker is stopped
+
+    if how == "leaves_a_daemon":
+        import subprocess
+        daemon = "import os, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); time.sleep(600)"
+        subprocess.run([sys.executable, "-c", daemon, "NAME-daemon"])
 
 @hl.pipeline
 def NAME():
@@ -172,3 +178,13 @@ def test_a_step_that_ends_while_the_server_is_away_loses_nothing(shop):
     attempts = [attempt for attempt in shop.detail(turn)["attempts"] if attempt["step"] == "make"]
     assert [(attempt["state"], attempt["number"]) for attempt in attempts] == [("FAILED", 1)]
     assert ENDINGS["returns_nothing"] in turn["result"]
+
+
+def test_what_a_step_leaves_running_ends_with_it(shop):
+    shop.begin("daemons", "leaves_a_daemon")
+    shop.turn("daemons", "FAILED")
+    wait_for(lambda: not processes_with("daemons-daemon"), "the end of the daemon")
+
+
+def processes_with(argument):
+    return [process for process in psutil.process_iter(["cmdline"]) if argument in (process.info["cmdline"] or ())]

@@ -14,8 +14,10 @@ import msgspec
 
 from helicline import isolation
 from helicline import settings as settings_file
+from helicline.cli.health import BEAT_LIMIT_S, beat_age_s
 from helicline.cli.show import as_json, say
 from helicline.cli.supervisor import owner_of
+from helicline.engine.worker import WORKER_BEAT
 from helicline.errors import HeliclineError
 from helicline.settings import Settings
 
@@ -32,7 +34,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def doctor(*, json: bool = False) -> None:
-    """Check python, disk, home, the boundary of user code, ports, server, gateway and the audit chain.
+    """Check python, disk, home, the boundary of user code, ports, server, gateway, worker and the audit chain.
 
     Example: `hl doctor`
     """
@@ -119,6 +121,16 @@ def _port(host: str, port: int) -> Finding:
     return Finding(what=f"port {port}", ok=True, detail="free")
 
 
+def _worker() -> Finding:
+    age_s = beat_age_s(settings_file.load().home_path / WORKER_BEAT)
+    return Finding(
+        what="worker",
+        ok=age_s is not None and age_s <= BEAT_LIMIT_S,
+        detail="not seen" if age_s is None else f"asked for tasks {age_s:.1f} s ago",
+        next_step="See logs/worker.log in the home folder; without a worker no step runs.",
+    )
+
+
 def _server() -> Iterator[Finding]:
     from helicline.sdk.client import Client
 
@@ -137,6 +149,7 @@ def _server() -> Iterator[Finding]:
         detail="not seen" if seen_s is None else f"reported {seen_s:.1f} s ago",
         next_step="See logs/gateway.log in the home folder.",
     )
+    yield _worker()
     yield Finding(
         what="audit chain",
         ok=audit["ok"],

@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from helicline import listening_socket
+from helicline import listening_socket, log_files, parent_process
+from helicline.cli.health import Watch, answers, beats
+from helicline.engine.worker import WORKER_BEAT
 from helicline.errors import Conflict, Unavailable
 from helicline.settings import Settings
 from helicline.store.durable import make_folder
@@ -34,6 +36,7 @@ class Child:
         self.started = 0.0
         self.wait_s = RESTART_MIN_S
         self.retry_at = 0.0
+        self.watch: Watch | None = None
 
     def listen(self, host: str, port: int) -> None:
         """Keep a listening socket for the process across its restarts. Raises Unavailable where the port is in use."""
@@ -53,6 +56,8 @@ class Child:
                 start_new_session=True, pass_fds=[self.listener.fileno()] if self.listener is not None else [],
             )  # fmt: skip
         self.started = time.monotonic()
+        if self.watch is not None:
+            self.watch.begin_anew()
 
     def ready_line(self, timeout_s: float) -> str:
         """Return the text after "<name> ready " in the log. Raises Unavailable where this line does not come."""
@@ -71,8 +76,8 @@ class Child:
         )
 
     def tend(self) -> None:
-        """Restart the process if it has ended; the wait grows while it ends quickly."""
-        if self.process is None or self.process.poll() is None:
+        """Restart the process if it has ended, and end it if it hangs; the wait grows while it ends quickly."""
+        if self.process is None or (self.process.poll() is None and not self._end_if_hung()):
             return
         now = time.monotonic()
         if not self.retry_at:
@@ -83,7 +88,18 @@ class Child:
             self.retry_at = 0.0
             self.start()
 
+    def _end_if_hung(self) -> bool:
+        if self.process is None or self.watch is None or not self.watch.is_hung:
+            return False
+        with self.log.open("a") as out:
+            out.write(f"supervisor: the {self.name} does not answer; process {self.process.pid} is ended\n")
+        self.process.kill()
+        self.process.wait()
+        return True
+
     def stop(self, timeout_s: float = 10.0) -> None:
+        if self.watch is not None:
+            self.watch.stop()
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()
@@ -124,6 +140,9 @@ class Supervisor:
             self.urls["gateway"] = front.ready_line(READY_TIMEOUT_S)
             (self.home / "gateway.url").write_text(self.urls["gateway"])
             worker_process.ready_line(READY_TIMEOUT_S)
+            server.watch = Watch(answers(f"{url}/health"))
+            front.watch = Watch(answers(f"{self.urls['gateway']}/v2/health/live"))
+            worker_process.watch = Watch(beats(self.home / WORKER_BEAT))
         except BaseException:
             self.stop()
             raise
@@ -144,6 +163,7 @@ class Supervisor:
 
     def _child(self, name: str, arguments: list[str], *, port: int | None = None) -> Child:
         environment = {**os.environ, "HELICLINE_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
+        environment[parent_process.VARIABLE] = str(os.getpid())
         if self.token:
             environment.setdefault("HELICLINE_TOKEN", self.token)
         log = self.home / "logs" / f"{name}.log"
@@ -159,6 +179,7 @@ class Supervisor:
         while not self.stopping:
             for child in self.children:
                 child.tend()
+                log_files.bound(child.log)
             time.sleep(0.2)
 
     def stop(self) -> None:

@@ -5,30 +5,22 @@ Reads `order.json` from the folder and leaves `result.json` there. User code is 
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import sys
 import traceback
 from pathlib import Path
 
 import msgspec
 
+from helicline import parent_process
 from helicline.errors import HeliclineError
 from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client
 
-PR_SET_PDEATHSIG = 1
 BOUNDARY_HINT = (
     ". A step reaches its inputs and its own folder only: commit the file as a dataset with `hl data commit NAME PATH`,"
     " or name its folder in the setting readable_paths or writable_paths of the worker"
 )
-
-
-def die_with_parent() -> None:
-    """Have the kernel end this process when the worker dies, so that no task outlives it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run(task: TaskSpec, client: Client, scratch: Path) -> Completion:
@@ -58,7 +50,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def main() -> None:
-    die_with_parent()
+    parent_process.end_with(os.getppid())
     scratch = Path(sys.argv[1])
     task = msgspec.json.decode((scratch / "order.json").read_bytes(), type=TaskSpec)
     client = Client(os.environ["HELICLINE_URL"])

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from helicline import isolation
+from helicline import isolation, parent_process
 from helicline import settings as settings_file
 from helicline.engine.fork_server_client import ForkServerClient, Process, imports_of
 from helicline.engine.task_files import OutputLog, read_report
@@ -34,6 +34,7 @@ MIN_RETRY_S = 60.0
 RELEASE_PATIENCE_S = 2.0
 TERM_PATIENCE_S = 5.0
 LOG_EVERY_S = 0.25
+WORKER_BEAT = "worker.alive"  # a file of the home that is touched while the worker asks for tasks
 ALWAYS = ("helicline.engine.step", "helicline.engine.judging", "helicline.engine.harvest", "httpx", "duckdb")
 STOCK = ("mlflow", "mlflow.pyfunc", "mlflow.artifacts")
 FLAVOURS = ("sklearn", "xgboost", "lightgbm", "catboost", "statsmodels")
@@ -59,6 +60,7 @@ class Worker:
         self.fork_server.warm([*ALWAYS, *STOCK])
         threads: list[threading.Thread] = []
         while not self.stopping.is_set():
+            self._beat()
             if not self._free.acquire(timeout=0.2):
                 continue
             task = None
@@ -81,6 +83,12 @@ class Worker:
         for thread in threads:
             thread.join(TERM_PATIENCE_S + 2)
         self.fork_server.close()
+
+    def _beat(self) -> None:
+        """Touch a file of the home, where there is one: the supervisor and `hl doctor` look at its time."""
+        with contextlib.suppress(OSError):
+            if self.settings.home_path.is_dir():
+                (self.settings.home_path / WORKER_BEAT).touch()
 
     def preload(self, client: Client, bundle: str, scratch: Path) -> list[str]:
         """Return the modules that the zygote should import for the tasks of a code bundle."""
@@ -271,6 +279,7 @@ def main() -> None:
     parser.add_argument("--server", required=True)
     parser.add_argument("--slots", type=int, default=2)
     arguments = parser.parse_args()
+    parent_process.end_with_supervisor()
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel("WARNING")
     worker = Worker(arguments.server, slots=arguments.slots)

@@ -21,8 +21,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from helicline import isolation
-from helicline.engine.task import die_with_parent
+from helicline import isolation, parent_process
 from helicline.engine.task import main as run_task
 
 # packages that start threads or talk to devices when imported do not survive a fork
@@ -40,6 +39,7 @@ class Zygote:
         os.dup2(2, 1)  # the output of an imported package must not mix with the answers
 
     def run(self) -> None:
+        parent_process.adopt_orphans()
         read_end, write_end = self.wakeup
         os.set_blocking(write_end, False)
         os.set_blocking(read_end, False)
@@ -72,7 +72,7 @@ class Zygote:
         if pid == 0:
             signal.set_wakeup_fd(-1)
             self._close()
-            become_task(Path(request["folder"]))
+            become_task(Path(request["folder"]), zygote=os.getppid())
         self.children[pid] = request["folder"]
         self._tell(pid)
 
@@ -83,16 +83,35 @@ class Zygote:
             os.close(descriptor)
 
     def _reap(self) -> None:
-        while self.children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            self._tell(pid, os.waitstatus_to_exitcode(status))
-            self.children.pop(pid, None)
+        with contextlib.suppress(ChildProcessError):  # there is none
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                self._end_orphans()
+                if pid in self.children:
+                    self._tell(pid, os.waitstatus_to_exitcode(status))
+                    del self.children[pid]
+
+    def _end_orphans(self) -> None:
+        """End what tasks that are over have left, children of these too: a task that runs has its own orphans."""
+        for pid in _children_of(os.getpid()) - self.children.keys():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
 
     def _tell(self, pid: int, code: int | None = None) -> None:
         answer = {"folder": self.children.get(pid, ""), "pid": pid} | ({} if code is None else {"code": code})
         self.answers.write(json.dumps(answer) + "\n")
+
+
+def _children_of(parent: int) -> set[int]:
+    """Return the processes whose parent this is (proc(5), the fourth field of stat); none where there is no /proc."""
+    children = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(path.read_text(errors="replace").rpartition(")")[2].split()[1]) == parent:
+                children.add(int(path.parent.name))
+    return children
 
 
 def preload(module: str) -> None:
@@ -107,7 +126,7 @@ def preload(module: str) -> None:
         sys.stderr.write(f"preload of {module} failed:\n{traceback.format_exc(limit=1)}")
 
 
-def become_task(folder: Path) -> None:
+def become_task(folder: Path, *, zygote: int) -> None:
     """Turn this fork into the task: its own session, environment, folder, output and boundary. Never returns."""
     code = 1
     try:
@@ -127,7 +146,8 @@ def become_task(folder: Path) -> None:
         sys.argv = ["task", str(folder)]
         if start["boundary"] is not None:
             isolation.enter(isolation.Boundary(*map(tuple, start["boundary"])))
-        die_with_parent()  # a change of user would end the request
+        parent_process.adopt_orphans()
+        parent_process.end_with(zygote)  # a change of user would end the request
         run_task()
         code = 0
     except SystemExit as end:

@@ -14,7 +14,7 @@ from typing import IO
 
 import uvloop
 
-from helicline import settings
+from helicline import parent_process, settings
 from helicline.gateway.app import Gateway, Options
 from helicline.store.durable import make_folder
 
@@ -75,6 +75,7 @@ def _locked(home: Path) -> IO[bytes] | None:
 
 def main(arguments: list[str]) -> int:
     """Run a gateway until SIGTERM or SIGINT; return the exit code."""
+    parent_process.end_with_supervisor()
     gateway_options = options(arguments)
     logging.basicConfig(level=settings.load().log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from helicline import listening_socket
+from helicline import listening_socket, log_files
 from helicline.gateway.control_plane import ControlPlaneClient
 from helicline.gateway.fleet.environment import Environments
 from helicline.gateway.fleet.loading import LoadContext, LoadSlots
@@ -39,6 +39,7 @@ from helicline.store.durable import make_folder
 _log = logging.getLogger("helicline.gateway")
 _TICK_S = 0.05
 _DRAIN_S = 8.0  # the supervisor kills after ten
+_BOUND_LOGS_S = 10.0
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +154,14 @@ class Gateway:
             log_dropped=self._prediction_log.dropped_count,
         )
 
+    async def _bound_logs(self) -> None:
+        """Keep the logs of the workers, which models write to as they like, to a bounded size."""
+        while True:
+            await asyncio.sleep(_BOUND_LOGS_S)
+            for path in (self._options.home / "logs").glob("worker-*.log"):
+                if await asyncio.to_thread(log_files.bound, path):
+                    _log.warning("%s was very long: what it held is in %s.old now", path, path.name)
+
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_S)
@@ -181,6 +190,7 @@ class Gateway:
         upkeep = [
             asyncio.create_task(self._save_table()),
             asyncio.create_task(self._tick()),
+            asyncio.create_task(self._bound_logs()),
             asyncio.create_task(self._prediction_log.flush_and_rotate(self._sealer.notify)),
             asyncio.create_task(self._server.close_idle()),
         ]

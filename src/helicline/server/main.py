@@ -15,7 +15,7 @@ from functools import partial
 
 import uvicorn
 
-from helicline import listening_socket, webhook
+from helicline import listening_socket, parent_process, webhook
 from helicline import settings as settings_file
 from helicline.bus import PeriodicTask
 from helicline.errors import HeliclineError, Invalid
@@ -116,6 +116,7 @@ def _note_start(context: Context, holder: str) -> None:
 
 
 def main() -> None:
+    parent_process.end_with_supervisor()
     settings = settings_file.load()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     os.umask(0o077)

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from helicline import log_files
 from helicline.gateway.fleet.worker_connection import WorkerConnection
 from helicline.gateway.sandbox import Sandbox
 from helicline.gateway.worker import frames
@@ -94,10 +95,9 @@ class WorkerProcess:
 async def spawn(interpreter: Path, log: Path, *, sandbox: Sandbox, preload: Sequence[str] = ()) -> WorkerProcess:
     """Start a worker in the model's interpreter; it imports `preload` and waits for an order."""
     front_end, worker_end = socket.socketpair()
-    log.parent.mkdir(parents=True, exist_ok=True)
     scratch = sandbox.new_scratch()
     arguments = [str(worker_end.fileno()), str(os.getpid()), sandbox.boundary(scratch), *preload]
-    with worker_end, log.open("wb") as output:
+    with worker_end, log_files.begin(log) as output:
         process = subprocess.Popen(  # noqa: ASYNC220 (a few ms; the kernel ends the child with this thread)
             [str(interpreter), str(_LAUNCH), *arguments],
             stdin=subprocess.DEVNULL,

@@ -6,11 +6,9 @@ usage: launch.py DESCRIPTOR PARENT_PID BOUNDARY [MODULE ...]
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import importlib.util
 import json
-import os
 import signal
 import sys
 import warnings
@@ -18,15 +16,6 @@ from pathlib import Path
 from types import ModuleType
 
 _PACKAGE = Path(__file__).resolve().parents[2]
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with(parent: int) -> None:
-    """Have the kernel end this process when `parent` ends, on Linux; elsewhere it ends as its socket closes."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
 
 
 def reach_package() -> None:
@@ -63,7 +52,9 @@ def start(arguments: list[str]) -> int:
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
     reach_package()
     enter_boundary(arguments[2])
-    die_with(int(arguments[1]))  # a change of user would end the request
+    from helicline import parent_process
+
+    parent_process.end_with(int(arguments[1]))  # a change of user would end the request
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")
     from helicline.gateway.worker.serve import main

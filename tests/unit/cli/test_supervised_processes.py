@@ -1,0 +1,92 @@
+"""The processes of a home end with their supervisor, and one that hangs is replaced."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from helicline import log_files, settings
+from helicline.cli import doctor, health
+from helicline.cli.supervisor import Supervisor, owner_of
+from support.wait import wait_for
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    for name in ("HELICLINE_PORT", "HELICLINE_GATEWAY_PORT"):
+        monkeypatch.setenv(name, "0")
+    monkeypatch.setenv("HELICLINE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def start_up(home):
+    """Start `hl up` as a process of its own, and return it once everything is ready."""
+    process = subprocess.Popen([sys.executable, "-m", "helicline.cli.app", "up"], stdout=subprocess.DEVNULL)
+    wait_for((home / "gateway.url").is_file, "the start", limit_s=60)
+    wait_for((home / "worker.alive").is_file, "the worker", limit_s=60)
+    return process
+
+
+def descendants(process):
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def has_ended(process):
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_supervisor_that_is_killed_leaves_no_process_and_the_next_one_starts(home):
+    killed = start_up(home)
+    children = descendants(killed)
+    assert len(children) >= 3
+    killed.kill()
+    killed.wait()
+    wait_for(lambda: all(has_ended(child) for child in children), "the end of what it had started", limit_s=30)
+    (home / "gateway.url").unlink()
+    again = start_up(home)
+    assert owner_of(home) == again.pid
+    again.terminate()
+    assert again.wait(60) == 0
+
+
+def test_a_process_that_is_stopped_is_replaced(home, monkeypatch):
+    monkeypatch.setattr(health, "PROBE_TIMEOUT_S", 1.0)
+    supervisor = Supervisor(settings.load())
+    supervisor.start()
+    server = next(child for child in supervisor.children if child.name == "server")
+    hung = server.process.pid
+    os.kill(hung, signal.SIGSTOP)
+    wait_for(lambda: server.tend() or server.process.pid != hung, "the next process", limit_s=60, interval_s=0.1)
+    assert f"the server does not answer; process {hung} is ended" in server.log.read_text()
+    assert not psutil.pid_exists(hung)
+    supervisor.stop()
+
+
+def test_a_worker_that_beats_no_more_is_hung_and_doctor_says_so(home):
+    home.mkdir()
+    beat = home / "worker.alive"
+    assert health.beats(beat)()  # one that has not begun yet
+    beat.touch()
+    assert health.beats(beat)()
+    assert doctor._worker().ok
+    long_ago = time.time() - 61
+    os.utime(beat, (long_ago, long_ago))
+    assert not health.beats(beat)()
+    finding = doctor._worker()
+    assert (finding.ok, finding.detail) == (False, "asked for tasks 61.0 s ago")
+
+
+def test_a_log_that_a_process_goes_on_writing_to_is_bounded(tmp_path):
+    path = tmp_path / "logs" / "worker.log"
+    with log_files.begin(path) as output:
+        output.write(b"long" * 100)
+        output.flush()
+        assert not log_files.bound(path, most=400)
+        assert log_files.bound(path, most=399)
+        output.write(b"and on")
+    assert path.read_bytes() == b"and on"
+    assert (tmp_path / "logs" / "worker.log.old").read_bytes() == b"long" * 100
