@@ -65,7 +65,8 @@ class World:
         self.until("the start", lambda: note.is_file() or self.process.poll() is not None)  # type: ignore[union-attr]
         assert note.is_file(), (self.folder / "up.log").read_text()
         self.url, self.gateway = (self.home / "server.url").read_text(), note.read_text()
-        self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=30)
+        owner = {"Authorization": f"Bearer {(self.home / 'owner.token').read_text()}"}
+        self.http = httpx.Client(base_url=self.url, headers=owner, trust_env=False, timeout=30)
 
     def _environment(self) -> dict[str, str]:
         return {"HELICLINE_HOME": str(self.home), "HELICLINE_LOG_SEAL_S": "0.3", "GIT_PYTHON_REFRESH": "quiet"}

@@ -67,8 +67,10 @@ def test_a_stop_on_request_finishes_what_it_has_begun(tmp_path):
     server.start()
     writers = Writers(server)
     writers.begin()
-    wait_for(lambda: all(len(writers.acknowledged[name]) > 3 for name in writers.kinds()), "writes of every kind")
-    server.stop()
+    try:
+        wait_for(lambda: all(len(writers.acknowledged[name]) > 3 for name in writers.kinds()), "writes of every kind")
+    finally:
+        server.stop()
     assert server.process.returncode == 0
     server.start()
     writers.end()
@@ -108,7 +110,9 @@ def test_a_full_disk_refuses_writes_in_words_and_recovers(tmp_path):
     assert writers.lost() == {}
     with writers.client() as client:
         assert client.get("/api/v1/audit").json()["ok"] is True
-        assert client.post("/api/v1/tokens", json={"name": "after", "role": "viewer"}).status_code == 201
+        owner = {"Authorization": f"Bearer {(server.home / 'owner.token').read_text()}"}
+        made = client.post("/api/v1/tokens", json={"name": "after", "role": "viewer"}, headers=owner)
+        assert made.status_code == 201
     normal.stop()
     assert integrity(server.home) == "ok"
 

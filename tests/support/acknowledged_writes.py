@@ -125,7 +125,8 @@ class Writers:
         return response.json()["loop"]["spec_version"] if response.status_code == 200 else None
 
     def _token(self, client: httpx.Client, at: int) -> Any:
-        response = client.post(f"{API}/tokens", json={"name": f"t{at}", "role": "viewer"})
+        owner = {"Authorization": f"Bearer {(self.server.home / 'owner.token').read_text()}"}
+        response = client.post(f"{API}/tokens", json={"name": f"t{at}", "role": "viewer"}, headers=owner)
         return response.json()["id"] if response.status_code == 201 else None
 
     def lost(self) -> dict[str, list[Any]]:

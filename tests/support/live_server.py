@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from helicline.access.tokens import owner_token
 from helicline.loop.context import Context
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
@@ -33,16 +34,22 @@ def make_context(folder: Path, **settings: Any) -> Context:
     return Context(store, LocalBlobs(folder / "blobs"), limited)
 
 
+def owner_headers(settings: Settings) -> dict[str, str]:
+    """Return what the command line sends by itself where it finds the home of its server."""
+    return {"Authorization": f"Bearer {owner_token(settings.home_path)}"} if settings.auth == "local" else {}
+
+
 @contextmanager
 def running_server(context: Context) -> Iterator[httpx.Client]:
-    """A client of a live server, with the connections that the program uses."""
+    """A client of a live server, with the connections that the program uses; in local mode it has the owner's token."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(make_app(context, Feed()), log_level="critical", lifespan="on", http=Connection)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     wait_for(lambda: server.started, "the server to start")
-    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=20, trust_env=False) as client:
+    url, headers = f"http://127.0.0.1:{listener.getsockname()[1]}", owner_headers(context.settings)
+    with httpx.Client(base_url=url, headers=headers, timeout=20, trust_env=False) as client:
         yield client
     server.should_exit = True
     thread.join(10)

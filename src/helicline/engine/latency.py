@@ -8,6 +8,7 @@ Documentation/scheduler/sched-stats.rst). A call is quiet where that wait is a s
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -34,16 +35,21 @@ class Samples:
     def __init__(self) -> None:
         self.clock: list[float] = []
         self.processor: list[float] = []
+        self.own: list[float] = []
         self.quiet: list[float] = []
         self.waited_ms = 0.0
 
     def take(self, call: Call, number: int) -> None:
         """Call once, and note how long it took and whether the host let it run."""
-        waited, processor, began = _waited_ns(), time.thread_time_ns(), time.perf_counter_ns()
+        caller = str(threading.get_native_id())
+        waited, waited_by_caller, processor = _waited_ns(), _waited_by(caller), time.thread_time_ns()
+        began = time.perf_counter_ns()
         call(number)
         clock_ns = time.perf_counter_ns() - began
-        processor_ns, waited_ns = time.thread_time_ns() - processor, _waited_ns() - waited
+        processor_ns = time.thread_time_ns() - processor
+        waited_by_caller_ns, waited_ns = _waited_by(caller) - waited_by_caller, _waited_ns() - waited
         self.clock.append(clock_ns / 1e6)
+        self.own.append(max(clock_ns - waited_by_caller_ns, processor_ns) / 1e6)
         self.processor.append(processor_ns / 1e6)
         self.waited_ms += waited_ns / 1e6
         if waited_ns <= max(QUIET_NS, clock_ns * QUIET_SHARE):
@@ -58,8 +64,8 @@ class Samples:
         return high - low <= NARROW * high
 
     def result(self, load: float, steal: float) -> Latency:
-        """Return the quantiles of the quiet calls, or of all where too few were quiet."""
-        chosen = self.quiet if len(self.quiet) >= LEAST_QUIET_CALLS else self.clock
+        """Return the quantiles of the quiet calls; where they are too few, of all calls less their waits."""
+        chosen = self.quiet if len(self.quiet) >= LEAST_QUIET_CALLS else self.own
         low, high = interval(chosen)
         return Latency(
             call_count=len(self.clock),

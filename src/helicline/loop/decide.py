@@ -14,7 +14,7 @@ from helicline.records.model import PromotionRequest
 from helicline.records.pipeline import Attempt, PipelineRun
 
 TASK_TRIES = 3
-BUSY_RETRY_S = (60.0, 300.0, 900.0)
+BUSY_RETRY_S = (15.0, 60.0, 300.0, 900.0)
 
 
 class TurnFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,10 +46,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """How long single-row calls took, in ms: quantiles of the quiet calls (of all, where too few were quiet).
+    """How long single-row calls took, in ms: quantiles of the quiet calls, which hardly waited for a core.
 
-    A quiet call hardly waited for a core. `low_ms` and `high_ms` are the 95 % interval of the p99. `waited` is the part
-    of the time that the calls waited for a core, `steal` the part that a hypervisor took.
+    Where too few were quiet, the quantiles are of all calls, less what the calling thread waited for a core. `low_ms`
+    and `high_ms` are the 95 % interval of the p99. `waited` is the part of the time that the calls waited for a core,
+    `steal` the part that a hypervisor took.
     """
 
     call_count: int

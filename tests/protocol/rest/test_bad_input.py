@@ -2,10 +2,13 @@
 
 import itertools
 import json
+from datetime import timedelta
+from functools import partial
 
 import msgspec
 import pytest
 
+from helicline.access import tokens
 from helicline.records.access import ROLES
 from helicline.server.permissions import API, PERMISSIONS
 from support.live_server import LIMIT, make_context, running_server
@@ -172,12 +175,8 @@ def test_a_problem_says_which_request_it_was(client):
 def guarded(tmp_path_factory):
     """A server that asks everybody for a token, and a token of each role."""
     context = make_context(tmp_path_factory.mktemp("guarded"), auth="token")
-    from helicline.protocol.rest.access.token import TokenBody, create_token
-    from helicline.protocol.rest.edge import Edge
-    from helicline.records.access import Caller
-
-    edge = Edge(context, Caller(name="root", role="admin"), "")
-    secrets = {role: create_token.fn(edge, TokenBody(name=role, role=role)).secret for role in ROLES}
+    day = timedelta(days=1)
+    secrets = {role: context.store.write(partial(tokens.mint, name=role, role=role, lifetime=day))[1] for role in ROLES}
     with running_server(context) as opened:
         yield opened, secrets
 

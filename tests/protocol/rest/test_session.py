@@ -51,7 +51,7 @@ def ann(server, context):
 def test_a_session_says_who_one_is_and_what_one_may_do(ann):
     shown = ann.get(SESSION).json()
     assert (shown["name"], shown["role"]) == ("ann", "operator")
-    assert shown["permissions"] == ["deploy", "read", "write"]
+    assert shown["permissions"] == ["deploy", "log", "read", "write"]
     assert shown["csrf"] == ann.headers["X-CSRF-Token"]
 
 
@@ -208,7 +208,7 @@ def test_in_local_mode_the_caller_is_local_without_a_session(tmp_path):
     with running_server(make_context(tmp_path)) as client:
         assert client.get(SESSION).json() == {
             "name": "local", "role": "admin", "csrf": "", "expires_at": None,
-            "permissions": ["admin", "approve", "deploy", "gateway", "read", "worker", "write"],
+            "permissions": ["admin", "approve", "deploy", "gateway", "log", "read", "worker", "write"],
         }  # fmt: skip
 
 
