@@ -111,8 +111,8 @@ def test_a_full_disk_refuses_writes_in_words_and_recovers(tmp_path):
     with writers.client() as client:
         assert client.get("/api/v1/audit").json()["ok"] is True
         owner = {"Authorization": f"Bearer {(server.home / 'owner.token').read_text()}"}
-        made = client.post("/api/v1/tokens", json={"name": "after", "role": "viewer"}, headers=owner)
-        assert made.status_code == 201
+        answer = client.post("/api/v1/tokens", json={"name": "after", "role": "viewer"}, headers=owner)
+        assert answer.status_code == 201
     normal.stop()
     assert integrity(server.home) == "ok"
 

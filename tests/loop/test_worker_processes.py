@@ -46,7 +46,7 @@ def make(numbers: hl.Metrics, *, how: str = "HOW", marker: str = "MARKER") -> hl
 
     if how == "leaves_a_daemon":
         import subprocess
-        daemon = "import os, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); time.sleep(600)"
+        daemon = "import os, signal; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); signal.pause()"
         subprocess.run([sys.executable, "-c", daemon, "NAME-daemon"])
 
 @hl.pipeline
