@@ -33,14 +33,14 @@ export function TurnTable({ turns }: { turns: Turn[] }) {
             <>
               {begun(turn.cause.sentence)}
               {turn.result && (
-                <div className="soft">
-                  <Long text={turn.result} most={60} />
+                <div className="soft" style={{ lineHeight: 1.3 }}>
+                  <Long text={turn.result} most={48} />
                 </div>
               )}
             </>
           ),
         },
-        { name: 'Legs', width: '18%', cell: (turn) => <LegStrip turn={turn} /> },
+        { name: 'Legs', width: '14%', cell: (turn) => <LegStrip turn={turn} /> },
         { name: 'State', width: '1%', cell: (turn) => <State state={turn.state} /> },
         { name: 'Took', num: true, width: '1%', cell: (turn) => <Took from={turn.created_at} to={turn.finished_at} /> },
         { name: 'Began', num: true, width: '1%', cell: (turn) => <Ago at={turn.created_at} /> },
