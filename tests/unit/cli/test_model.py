@@ -21,6 +21,7 @@ def hl(tmp_path_factory):
             run = http.post("/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}).json()["run"]["info"]["run_id"]
             http.put(f"/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/m/notes.txt", content=content)
             http.post("/api/v1/models/churn/versions", json={"source": f"runs:/{run}/m"}).raise_for_status()
+        (folder / "server.url").write_text(str(http.base_url).rstrip("/"))  # as `hl up` does, so that hl is the owner's
         environment = {**os.environ, "HELICLINE_URL": str(http.base_url), "HELICLINE_HOME": str(folder)}
 
         def run_it(*arguments, token=""):
