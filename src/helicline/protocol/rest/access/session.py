@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
+from litestar.openapi.datastructures import ResponseSpec
 
 from helicline.access import sessions, tokens
 from helicline.errors import Unauthenticated
@@ -94,7 +95,10 @@ def sign_in(edge: Edge, request: Request[Any, Any, Any], data: SignIn) -> Respon
     return Response(view, cookies=[_cookie(request, secret, max_age_s=lifetime_s)])
 
 
-@delete("/session", sync_to_thread=True)
+SIGNED_OUT_RESPONSES = {204: ResponseSpec(None, description="There is no session any more", generate_examples=False)}
+
+
+@delete("/session", sync_to_thread=True, responses=SIGNED_OUT_RESPONSES)
 def sign_out(edge: Edge, request: Request[Any, Any, Any]) -> Response[None]:
     """End the session of the cookie on every server, and remove the cookie."""
     session = request.scope["state"].get("session")
