@@ -11,17 +11,13 @@ import os
 import subprocess
 import sys
 
-PR_SET_PDEATHSIG, SIGKILL = 1, 9
+from helicline import parent_process
 
 
 def spin() -> None:
     """Use a core until this process is ended; it ends with its parent."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL)
-    parent = os.getppid()
-    while os.getppid() == parent:
+    parent_process.end_with(os.getppid())
+    while True:
         sum(range(100_000))
 
 
