@@ -5,6 +5,8 @@ import zlib
 
 import pytest
 
+from support.connections import is_closed_by_peer
+
 ROW = {"columns": ["sl", "sw", "pl", "pw"], "data": [[5.1, 3.5, 1.4, 0.2]]}
 BODY = json.dumps({"dataframe_split": ROW}).encode()
 OTHER = json.dumps({"dataframe_split": {**ROW, "data": [[6.7, 3.0, 5.2, 2.3]]}}).encode()
@@ -219,7 +221,7 @@ def test_idle_and_half_open_connections_of_one_peer_are_limited(shared_harness, 
     for connection in connections:
         connection.sendall(opening)
     assert client.get("/v2/health/live").status_code == 200
-    assert connections[0].recv(1) == b""
+    assert is_closed_by_peer(connections[0])
     connections[-1].sendall(
         b"GET /ping HTTP/1.1\r\nhost: localhost\r\n\r\n" if not opening else b"host\r\nx: y\r\n\r\n"
     )
