@@ -1,6 +1,6 @@
 """The seconds of each leg of complete turns: runs the story of the digits loop and reads its turns.
 
-python bench/turn.py [--rounds 1]
+python bench/turn.py [--rounds 1] [--legs 13]
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ def seconds(record: dict[str, Any], began: str, ended: str) -> float:
     return (last - first).total_seconds()
 
 
-def measure(folder: Path) -> dict[str, dict[str, float]]:
-    """Return the seconds of each leg of each turn of one story."""
+def measure(folder: Path, legs: int | None) -> dict[str, dict[str, float]]:
+    """Return the seconds of each leg of each turn of one story, or of its first `legs` legs."""
     os.environ["HELICLINE_HOME"] = str(folder / "home")
     os.environ.update({"HELICLINE_PORT": "0", "HELICLINE_GATEWAY_PORT": "0"})
     story = Story(folder / "home")
     try:
-        story.run()
+        story.run(legs)
         turns = story.client.items("/turns", dict[str, Any], loop="digits")
         return {
             f"turn {turn['number']} ({turn['cause']['kind']})": {
@@ -48,10 +48,12 @@ def measure(folder: Path) -> dict[str, dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--legs", type=int, help="of the story; the first turn is its third leg (default: all)")
+    options = parser.parse_args()
     rounds = []
-    for _ in range(parser.parse_args().rounds):
+    for _ in range(options.rounds):
         with tempfile.TemporaryDirectory() as folder:
-            rounds.append(measure(Path(folder)))
+            rounds.append(measure(Path(folder), options.legs))
     print(f"\n{'':24}" + "".join(f"{leg:>10}" for leg in ("data", "train", "register", "gate", "rollout", "whole")))
     for name in rounds[0]:
         cells = []

@@ -266,8 +266,9 @@ class Story:
     def audit(self) -> str:
         return self.hl("audit", "verify").strip()
 
-    def run(self) -> None:
-        for name, act in (
+    def run(self, legs: int | None = None) -> None:
+        """Run the story, or its first `legs` legs."""
+        story = (
             ("start server, worker and gateway", self.start),
             ("commit the data", self.commit),
             ("first turn: train, gate, deploy", self.first_turn),
@@ -281,7 +282,8 @@ class Story:
             ("one prediction, all the way back", self.why),
             ("instant rollback, and back", self.roll_back),
             ("the audit trail", self.audit),
-        ):
+        )
+        for name, act in story[:legs]:
             self.leg(name, act)
 
     def turn_table(self) -> Table:

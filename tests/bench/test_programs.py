@@ -1,0 +1,36 @@
+"""Every program in bench/ starts, measures and ends by itself; here with tiny sizes, most of them without the peer."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+SHORT = ("--seconds", "0.2", "--alone")
+PROGRAMS = {
+    "artifacts.py": (SHORT, r"^memory: \d+ MB$"),
+    "beside_load.py": (("--processes", "1", sys.executable, "-c", "print('done')"), r"^done$"),
+    "faults.py": (("--only", "step:kill:training", "model:kill:rollout"), r"(?s)model:kill:rollout .* ok .*"),
+    "history.py": (("--points", "1000", "--alone"), r"cost by length of the series"),
+    "otlp.py": (SHORT, r"^memory: \d+ MB$"),
+    "search.py": (("--runs", "200", "--seconds", "0.5", "--alone"), r"^param order +100 "),
+    "serving.py": (("0.2",), r"^ +64 +\d+ +\d+ .* failed 0 / \d+$"),
+    "tracking.py": (("--seconds", "0.2"), r"resident memory: \d+ MB / \d+ MB"),
+    "turn.py": (("--legs", "3"), r"^turn 1 \(person\)"),
+}
+MODULES = {"load.py", "servers.py"}  # what the programs share
+
+
+def test_every_program_is_started_here():
+    assert {path.name for path in BENCH.glob("*.py")} == PROGRAMS.keys() | MODULES
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_measures_and_ends(name):
+    arguments, expected = PROGRAMS[name]
+    command = [sys.executable, str(BENCH / name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert re.search(expected, done.stdout, re.MULTILINE), done.stdout[-3000:]
