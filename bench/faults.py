@@ -265,8 +265,9 @@ class LiveLoop:
 
         def ready() -> bool:
             status = self.client.get("/status", dict[str, Any])
-            last_report_s = status["gateway_seen_s"]
-            return last_report_s is not None and last_report_s < 5 and all(self.processes(name) for name in ("worker", "gateway"))
+            gateway_age_s = status["gateway_seen_s"]
+            reports = gateway_age_s is not None and gateway_age_s < 5
+            return reports and all(self.processes(name) for name in ("worker", "gateway"))
 
         until("the loop to be whole again", ready)
 
