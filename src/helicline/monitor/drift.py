@@ -79,19 +79,25 @@ def _ranked_counts(column: Column) -> tuple[Array, Array]:
 
 
 def _ordered_bins(reference: Column, window: Column) -> tuple[Array, Array]:
-    """Return the counts in at most ten bins of equal reference share; a value with a larger share is its own bin."""
+    """Return the counts in about ten bins of equal reference share.
+
+    A value with the share of a bin has a bin of its own, so that what moves to either side of it is seen.
+    """
     old, new = _ranked_counts(reference), _ranked_counts(window)
     cumulative = np.cumsum(old[1])
     targets = cumulative[-1] * np.arange(1, BINS) / BINS
     cuts = np.unique(old[0][np.searchsorted(cumulative, targets)])
-    starts = np.concatenate(([0], cuts + 1))
+    atoms = old[0][old[1] * BINS >= cumulative[-1]]
+    starts = np.unique(np.concatenate(([0], cuts + 1, atoms, atoms + 1)))
     starts = starts[starts < len(RANK)]
 
     def bin_counts(ranks: Array, counts: Array) -> Array:
         bins = np.searchsorted(starts, ranks, side="right") - 1
         return np.bincount(bins, weights=counts, minlength=len(starts)).astype(np.int64)
 
-    return bin_counts(*old), bin_counts(*new)
+    before, now = bin_counts(*old), bin_counts(*new)
+    is_used = before + now > 0
+    return before[is_used], now[is_used]
 
 
 def _category_bins(reference: Column, window: Column) -> tuple[Array, Array]:

@@ -2,7 +2,8 @@
 
 The cell of a value is the upper 16 bits of float32(value - centre): sign, exponent, 7 bits of mantissa, which makes 128
 cells per octave and a half-width of at most 0.39 % of the distance from the centre. Counts are additive, so profiles of
-windows merge by addition, with equal bits in any order. The centre is the reference's median, stored with it.
+windows merge by addition, with equal bits in any order. The centre is the reference's median (of an even sample where
+there are many rows), stored with it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 CELLS = 1 << 16
-BLOCK = 1 << 16
+BLOCK = 1 << 15  # values whose cells are counted at a time: they stay in the processor's cache
+MAX_MEDIAN_ROWS = 1 << 16
 MAX_SORTED = 4096  # so few values are sorted instead of counted over the whole grid
 MAX_CATEGORIES = 1000
 OTHER = "__other__"
@@ -64,8 +66,9 @@ def grid_of(values: Array, centre: float) -> Array:
 
 def _cells(values: Array, centre: float) -> Array:
     with np.errstate(over="ignore", invalid="ignore"):
-        shifted = (values.astype(np.float64) - centre + 0.0).astype(np.float32)
-    return shifted.view(np.uint32) >> 16
+        shifted = np.subtract(values, centre, dtype=np.float64)
+        shifted += 0.0  # minus zero becomes zero
+        return shifted.astype(np.float32).view(np.uint32) >> 16
 
 
 def _count_cells(values: Array, centre: float) -> tuple[Array, Array]:
@@ -89,16 +92,38 @@ def build(columns: Mapping[str, Array], centres: Mapping[str, float] | None = No
 
 def _column(values: Any, centre: float | None) -> Column:
     present = values.compressed() if np.ma.isMaskedArray(values) else np.asarray(values)
-    if present.dtype.kind == "O":
-        present = np.array([value for value in present.tolist() if value is not None], dtype=object)
-    if present.dtype.kind in "fiub" and present.dtype.kind != "b":
-        return _numbers(present.astype(np.float64), len(values), centre)
-    return _categories([str(value) for value in present.tolist()], len(values))
+    if present.dtype.kind in "fiu":
+        return _numbers(present.astype(np.float64, copy=False), len(values), centre)
+    listed = present.tolist()
+    if _begins_with_text(listed):
+        counted: Counter[Any] = Counter(listed)
+        if all(isinstance(value, str) or _is_missing(value) for value in counted):
+            return _categories(counted, len(values))
+    kinds = set(map(type, listed)) - {type(None)}
+    if _are_numbers(kinds, centre):
+        floats = np.array([np.nan if value is None else value for value in listed], dtype=np.float64)
+        return _numbers(floats, len(values), centre)
+    # values of several types may be equal, like 1 and True, and yet be another text
+    return _categories(Counter(None if _is_missing(value) else str(value) for value in listed), len(values))
+
+
+def _begins_with_text(values: list[Any]) -> bool:
+    return isinstance(next((value for value in values if value is not None), None), str)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def _are_numbers(kinds: set[type], centre: float | None) -> bool:
+    """Tell whether values of these types are numbers; where there is none, they are what the reference says."""
+    return kinds <= {int, float} and (bool(kinds) or centre is not None)
 
 
 def _numbers(present: Array, row_count: int, centre: float | None) -> Column:
-    finite = present[np.isfinite(present)]
-    own_centre = float(np.median(finite)) if centre is None and len(finite) else (centre or 0.0)
+    is_finite = np.isfinite(present)
+    finite = present if is_finite.all() else present[is_finite]
+    own_centre = _median(finite) if centre is None and len(finite) else (centre or 0.0)
     keys, counts = _count_cells(present, own_centre)
     return _number_column(
         keys,
@@ -108,6 +133,10 @@ def _numbers(present: Array, row_count: int, centre: float | None) -> Column:
         low=float(finite.min()) if len(finite) else None,
         high=float(finite.max()) if len(finite) else None,
     )
+
+
+def _median(values: Array) -> float:
+    return float(np.median(values[:: -(-len(values) // MAX_MEDIAN_ROWS)]))
 
 
 def _number_column(
@@ -125,9 +154,10 @@ def _number_column(
     )
 
 
-def _categories(values: list[str], row_count: int) -> Column:
-    categories = _limit_categories(dict(Counter(values)))
-    return Column(kind="category", count=len(values), missing=row_count - len(values), categories=categories)
+def _categories(counted: Counter[Any], row_count: int) -> Column:
+    categories = {str(value): count for value, count in counted.items() if not _is_missing(value)}
+    present = sum(categories.values())
+    return Column(kind="category", count=present, missing=row_count - present, categories=_limit_categories(categories))
 
 
 def _limit_categories(counts: dict[str, int]) -> dict[str, int]:

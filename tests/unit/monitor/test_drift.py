@@ -134,3 +134,45 @@ def test_a_column_of_one_value_stays_quiet():
 
 def test_a_column_that_changed_its_kind_is_left_to_the_quality_monitor():
     assert judged({"a": np.arange(100.0)}, {"a": np.array(["x"] * 100, dtype=object)}) == []
+
+
+FAMILIES = {
+    "constant": lambda chance, n: np.full(n, 5.0),
+    "half zeros": lambda chance, n: np.where(chance.random(n) < 0.5, 0.0, chance.lognormal(size=n)),
+    "all but at its greatest": lambda chance, n: np.where(chance.random(n) < 0.8, 9.0, chance.uniform(0, 9, n)),
+    "two values": lambda chance, n: (chance.random(n) < 0.3).astype(float),
+    "integers": lambda chance, n: chance.poisson(3, n).astype(float),
+    "ten equal integers": lambda chance, n: chance.integers(0, 10, n).astype(float),
+    "normal": lambda chance, n: chance.normal(size=n),
+    "mixture": lambda chance, n: np.where(chance.random(n) < 0.5, chance.normal(-50, 1, n), chance.normal(50, 1, n)),
+    "heavy tails": lambda chance, n: chance.standard_cauchy(n),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("target", [-999.0, "low", "high", 1e9])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_tenth_of_the_rows_that_moves_beyond_the_others_is_found(family, target, seed):
+    chance = np.random.default_rng(seed)
+    reference, window = FAMILIES[family](chance, 1000), FAMILIES[family](chance, 1000)
+    spread = max(float(np.ptp(reference)) * 0.05, 2.0)
+    places = {"low": reference.min() - spread, "high": reference.max() + spread}
+    window[chance.permutation(1000)[:100]] = places.get(target, target)
+    [finding] = judged({"x": reference}, {"x": window})
+    assert finding.severity != "ok", finding
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_has_not_moved_is_seldom_found(family):
+    alarms = 0
+    for seed in range(200):
+        chance = np.random.default_rng(seed)
+        [finding] = judged({"x": FAMILIES[family](chance, 1000)}, {"x": FAMILIES[family](chance, 1000)})
+        alarms += finding.severity not in ("ok", "info")
+    assert alarms <= 1
+
+
+@pytest.mark.parametrize("value", [3.0, 5.0001, 7.0, -5.0])
+def test_a_constant_that_becomes_another_is_found_on_either_side(value):
+    [finding] = judged({"x": np.full(500, 5.0)}, {"x": np.full(500, value)})
+    assert finding.severity == "critical"

@@ -100,3 +100,33 @@ def test_a_million_rows_agree_with_the_exact_distribution():
     a, b = (_shares(*_ranked_counts(profiled.columns["x"])) for profiled in (reference, window))
     distance = np.abs(a - b).max()
     assert distance == pytest.approx(ks_2samp(old, new).statistic, abs=5e-4)
+
+
+def test_numbers_that_came_as_objects_are_numbers_whatever_is_missing_among_them():
+    built = profile.build({"n": np.array([1, None, 3.5, np.nan], dtype=object)})
+    assert built.columns["n"] == profile.build({"n": np.array([1.0, np.nan, 3.5, np.nan])}).columns["n"]
+
+
+def test_a_column_that_is_empty_now_is_of_the_kind_that_the_reference_says():
+    empty = {"n": np.array([None, None], dtype=object)}
+    column = profile.build(empty, {"n": 2.0}).columns["n"]
+    assert (column.kind, column.centre, column.count, column.missing) == ("number", 2.0, 0, 2)
+    assert profile.build(empty).columns["n"].kind == "category"
+
+
+def test_a_missing_text_is_no_text_that_says_nan():
+    column = profile.build({"t": np.array(["a", np.nan, None, "nan"], dtype=object)}).columns["t"]
+    assert (column.categories, column.missing) == ({"a": 1, "nan": 1}, 2)
+
+
+@pytest.mark.parametrize("first", ["x", None, True, 1])
+def test_values_that_are_equal_and_of_several_types_stay_apart(first):
+    column = profile.build({"t": np.array([first, "x", 1, True, 1.0, False], dtype=object)}).columns["t"]
+    assert column.kind == "category"
+    assert {"x", "1", "True", "1.0", "False"} == set(column.categories)
+
+
+def test_the_centre_of_many_rows_is_the_median_of_an_even_sample():
+    values = np.random.default_rng(0).normal(10.0, 1.0, 500_000)
+    assert abs(profile.build({"x": values}).columns["x"].centre - np.median(values)) < 0.02
+    assert profile.build({"x": np.full(500_000, 7.0)}).columns["x"].centre == 7.0
