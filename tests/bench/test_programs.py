@@ -12,6 +12,7 @@ SHORT = ("--seconds", "0.2", "--alone")
 PROGRAMS = {
     "artifacts.py": (SHORT, r"^memory: \d+ MB$"),
     "beside_load.py": (("--processes", "1", sys.executable, "-c", "print('done')"), r"^done$"),
+    "drift.py": (("--rows", "2000", "--alone"), r"^helicline, .* 6 columns have moved$"),
     "faults.py": (("--only", "step:kill:training", "model:kill:rollout"), r"(?s)model:kill:rollout .* ok .*"),
     "history.py": (("--points", "1000", "--alone"), r"cost by length of the series"),
     "otlp.py": (SHORT, r"^memory: \d+ MB$"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from helicline.errors import Invalid
-from helicline.protocol.scoring.decode import Row, parse
+from helicline.protocol.scoring.decode import Row, parse, total
 from helicline.protocol.scoring.signature import Column, Signature, Tensor
 
 DTYPES = {
@@ -27,6 +28,8 @@ DTYPES = {
     "FP64": "float64",
     "BYTES": "object",
 }
+_OWN_TYPES = {"BOOL": (bool,), "BYTES": (str,)} | dict.fromkeys(("FP16", "FP32", "FP64"), (float, int, type(None)))
+_ALLOWED = {datatype: frozenset[type](_OWN_TYPES.get(datatype, (int,))) for datatype in DTYPES}
 _DATATYPES = {name: datatype for datatype, name in DTYPES.items()}
 _COLUMN_ACCEPTS = {
     "double": ("FP64", "FP32", "FP16", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32"),
@@ -132,7 +135,7 @@ def _tensor(document: Any, index: int) -> InputTensor:
         raise Invalid(f"inputs[{index}].name", name, "non-empty text")
     if type(datatype) is not str or datatype not in DTYPES:
         raise Invalid(f"inputs.{name}.datatype", datatype, f"one of {', '.join(DTYPES)}")
-    if type(shape) is not list or not shape or any(type(n) is not int or n < 0 for n in shape):
+    if type(shape) is not list or set(map(type, shape)) != {int} or min(shape) < 0:
         raise Invalid(f"inputs.{name}.shape", shape, "a list of whole numbers >= 0")
     if "data" not in document:
         raise Invalid(f"inputs.{name}.data", None, "a list of values (the binary form is not offered)")
@@ -148,27 +151,22 @@ def _flatten(data: Any, name: str) -> list[Any]:
         raise Invalid(f"inputs.{name}.data", data, "a list, flat or nested, row major")
     flat = data
     for _ in range(32):
-        nested = [type(value) is list for value in flat]
-        if not any(nested):
+        kinds = set(map(type, flat))
+        if list not in kinds:
             return flat
-        if not all(nested) or len({len(part) for part in flat}) > 1:
+        if kinds != {list} or len(set(map(len, flat))) > 1:
             raise Invalid(f"inputs.{name}.data", "lists of unequal length or depth", "a regular nested list")
-        flat = [value for part in flat for value in part]
+        flat = list(chain.from_iterable(flat))
     raise Invalid(f"inputs.{name}.data", "more than 32 levels", "a regular nested list")
 
 
 def _check_values(flat: list[Any], name: str, *, datatype: str) -> None:
-    allowed: tuple[type, ...] = (int,)
-    if datatype == "BOOL":
-        allowed = (bool,)
-    elif datatype == "BYTES":
-        allowed = (str,)
-    elif datatype.startswith("FP"):
-        allowed = (float, int, type(None))
-    if not set(map(type, flat)) <= set(allowed):
+    allowed = _ALLOWED[datatype]
+    kinds = set(map(type, flat))
+    if not kinds.issubset(allowed):
         wrong = next(value for value in flat if type(value) not in allowed)
         raise Invalid(f"inputs.{name}.data", wrong, datatype)
-    if float in allowed:
+    if float in kinds and (type(None) in kinds or not math.isfinite(total(flat))):
         for value in flat:
             if type(value) is float and not math.isfinite(value):
                 raise Invalid(f"inputs.{name}.data", str(value), "finite numbers (null stands for a missing one)")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from helicline.protocol.oip.decode import DTYPES
-from helicline.protocol.scoring.encode import jsonable
+from helicline.protocol.scoring.encode import jsonable, plain_json
 
 _DATATYPES = {name: datatype for datatype, name in DTYPES.items() if name != "object"}
 
@@ -61,4 +61,8 @@ def infer_response(head: dict[str, Any], output: Any, *, names: list[str], reque
     tensors = output_tensors(output, names)
     if requested:
         tensors = [tensor for tensor in tensors if tensor["name"] in requested]
-    return json.dumps({**head, "outputs": tensors}).encode()
+    response = {**head, "outputs": tensors}
+    try:
+        return plain_json(response)
+    except (UnicodeEncodeError, OverflowError, TypeError):
+        return json.dumps(response).encode()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 try:
@@ -120,16 +122,12 @@ class RowReader:
 
     def plain(self, rows: list[Row]) -> bool:
         """Return whether every value has the type of its column and every number is finite."""
-        width, floats = self.width, self.floats
-        for row in rows:
-            if type(row) is not list or len(row) != width:
-                return False
-            if floats:
-                if not _ACCEPTS["double"].issuperset(map(type, row)) or not math.isfinite(_total(row)):
-                    return False
-            elif not self._fits(row):
-                return False
-        return True
+        if set(map(type, rows)) != {list} or set(map(len, rows)) != {self.width}:
+            return False
+        if not self.floats:
+            return all(map(self._fits, rows))
+        are_numbers = _ACCEPTS["double"].issuperset(map(type, chain.from_iterable(rows)))
+        return are_numbers and math.isfinite(total(chain.from_iterable(rows)))
 
     def _fits(self, row: Row) -> bool:
         for value, accepted in zip(row, self.accepts, strict=True):
@@ -179,9 +177,10 @@ class RowReader:
         return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _total(row: Row) -> float:
+def total(values: Iterable[float]) -> float:
+    """Return the sum of numbers: finite only where each of them is (but infinite, too, where they are that large)."""
     try:
-        return float(sum(row))
+        return float(sum(values))
     except OverflowError:
         return math.inf
 

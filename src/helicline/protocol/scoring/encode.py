@@ -9,6 +9,11 @@ from typing import Any
 
 import numpy as np
 
+try:
+    import msgspec as _msgspec
+except ImportError:  # in the environment of a model
+    _msgspec = None  # type: ignore[assignment]
+
 
 def answer(output: Any) -> bytes:
     """Return `{"predictions": ...}`; NaN is the bare token NaN, as in MLflow."""
@@ -17,7 +22,24 @@ def answer(output: Any) -> bytes:
 
 def dumps(output: Any) -> bytes:
     """Return the JSON of any model output: arrays as lists, frames as records, bytes as base64."""
+    if _is_plain(output):
+        return plain_json(output.tolist())
     return json.dumps(jsonable(output), default=_jsonable_value).encode()
+
+
+def plain_json(value: Any) -> bytes:
+    """Return the JSON of what holds no number but finite ones, and no text that is not Unicode.
+
+    Raises:
+        UnicodeEncodeError, OverflowError, TypeError: it holds something else; `json.dumps` may take it.
+    """
+    return json.dumps(value).encode() if _msgspec is None else _msgspec.json.encode(value)
+
+
+def _is_plain(output: Any) -> bool:
+    if not isinstance(output, np.ndarray) or output.dtype.kind not in "fiub":
+        return False
+    return output.dtype.kind != "f" or bool(np.isfinite(output).all())
 
 
 def jsonable(output: Any) -> Any:
