@@ -3,7 +3,7 @@
 usage: python bench/drift.py [--rows 1000000] [--alone]
 
 Both sides have 20 columns of numbers and 10 of text; three of each have moved. Reading the files is not measured. The
-peer needs packages of other versions, so it gets an environment of its own (bench/.evidently, made at the first start).
+peer needs packages of other versions, so it gets an environment of its own inside of the one that runs this.
 Its test of columns is PSI, ours PSI and chi-square with its components; the second row of the peer is its own default.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 from helicline.monitor import drift, profile
 from helicline.records.monitor import MonitorSpec
 
-PLACE = Path(__file__).parent / ".evidently"
+PLACE = Path(sys.prefix) / "evidently"  # goes with the environment that runs this
 PACKAGES = ("evidently==0.7.23", "pandas<3", "pyarrow")
 NUMBERS, TEXTS, MOVED = 20, 10, 3
 PEER = """

@@ -211,3 +211,16 @@ def test_every_address_of_the_gateway_in_a_document_has_a_route():
 def test_a_wrong_address_is_seen():
     right = ["/models/\0/\0", "/runs/latest\0", "\0/protect", f"{API}/status"]
     assert [address for address in ["/modles/\0", "\0/no-verb", *right] if exists(address)] == right
+
+
+def test_what_comes_from_elsewhere_is_a_value_of_what_is_printed_and_no_part_of_its_markup():
+    """Names and messages hold brackets and control characters; only a template that is written here has styles."""
+    built = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for path in PYTHON
+        if path.parent.name in ("cli", "transfer") and path.name != "show.py"
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("say", "styled")
+        if not isinstance(call.args[0], ast.Constant)
+    ]
+    assert built == []

@@ -39,7 +39,7 @@ def create_token(name: str, *, role: str = "", scope: tuple[str, ...] = (), days
     if json:
         as_json(token)
         return
-    say(f"{token['name']} ({token['role']}), id {token['id']}; keep this secret, it is not shown again:")
+    say("{} ({}), id {}; keep this secret, it is not shown again:", token["name"], token["role"], token["id"])
     print(token["secret"])
 
 
@@ -63,7 +63,7 @@ def _token_row(token: dict[str, Any]) -> tuple[str, ...]:
 def revoke_token(token: str) -> None:
     """End a token at once. Example: `hl token revoke 3f9a1c2b4d5e`"""
     revoked = connect().post(f"/tokens/{token}/revoke", dict[str, Any])
-    say(f"{revoked['name']} is revoked")
+    say("{} is revoked", revoked["name"])
 
 
 @audit_app.command(name="verify")
@@ -79,9 +79,9 @@ def verify_audit(*, anchor: str = "", json: bool = False) -> None:
     if json:
         as_json(audit)
     elif audit["ok"]:
-        say(f"the chain of {audit['events']} events holds")
+        say("the chain of {} events holds", audit["events"])
     else:
-        say(f"[red]the chain is broken at event {audit['broken_at']}[/]: {audit['why']}")
+        say("[red]the chain is broken at event {}[/]: {}", audit["broken_at"], audit["why"])
     if not audit["ok"]:
         sys.exit(1)
 
@@ -159,9 +159,9 @@ def gc(
         return
     nouns = ("experiment", "run", "logged_model", "model_version", "trace", "blob")
     table("", ("what", "would go" if dry_run else "gone"), [(noun, report[f"{noun}_count"]) for noun in nouns])
-    say(f"{report['freed_bytes']:,} bytes {'would be' if dry_run else 'are'} free")
+    say("{:,} bytes {} free", report["freed_bytes"], "would be" if dry_run else "are")
     if body["grace_s"]:
-        say(f"Blobs that were used in the last {grace} stay until later (--grace).")
+        say("Blobs that were used in the last {} stay until later (--grace).", grace)
     remaining = [(item["noun"], item["id"], item["why"]) for item in report["kept"]]
     if remaining:
         table("", ("stays", "id", "because"), remaining)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -103,6 +104,9 @@ def main() -> None:
     """Run the command line; a HeliclineError is printed as a sentence and a hint, without a traceback."""
     from helicline.errors import HeliclineError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 shows what it can instead of a traceback
+            stream.reconfigure(errors="replace")
     try:
         app(arguments_of(sys.argv[1:]))
     except HeliclineError as error:

@@ -42,16 +42,16 @@ def backup(place: str, *, keys: str = "") -> None:
         bucket = settings.blobs if "://" in settings.blobs else ""
         manifest = backups.write_backup(store, home, target, version=helicline.__version__, blobs=bucket)
     backups.note_backup(home, place, manifest.made_at)
-    say(f"{sum(manifest.tables.values())} rows and {len(manifest.files)} files are in {place}")
+    say("{} rows and {} files are in {}", sum(manifest.tables.values()), len(manifest.files), place)
     if settings.blobs:
-        say(f"the blobs stay in {settings.blobs}; back that up by its own means")
+        say("the blobs stay in {}; back that up by its own means", settings.blobs)
     if keys:
         key_texts = {name: (home / name).read_text() for name in backups.KEYS if (home / name).is_file()}
         durable.make_folder(Path(keys).expanduser().parent)
         durable.write(Path(keys).expanduser(), msgspec.json.encode(key_texts), mode=0o600)
-        say(f"the keys are in {keys}: keep them apart from the backup")
+        say("the keys are in {}: keep them apart from the backup", keys)
     else:
-        say(f"the keys ({', '.join(backups.KEYS)}) are not in it: write them apart with --keys FILE")
+        say("the keys ({}) are not in it: write them apart with --keys FILE", ", ".join(backups.KEYS))
 
 
 def restore(place: str, *, keys: str = "") -> None:
@@ -73,9 +73,9 @@ def restore(place: str, *, keys: str = "") -> None:
         manifest = backups.restore(store, home, source)
     for name, text in _keys(keys).items():
         durable.write(home / name, text.encode(), mode=0o600)
-    say(f"restored to {home}: the state of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, {manifest.version}")
+    say("restored to {}: the state of {:%Y-%m-%d %H:%M:%S} UTC, {}", home, manifest.made_at, manifest.version)
     if manifest.blobs:
-        say(f"the blobs are in {manifest.blobs}: set HELICLINE_BLOBS")
+        say("the blobs are in {}: set HELICLINE_BLOBS", manifest.blobs)
     if not keys:
         say("without --keys the secrets of webhooks must be set again, and tokens for gateways be made again")
 

@@ -29,7 +29,14 @@ def commit(dataset: str, path: Path, *, ref: str = "main", message: str = "", js
         as_json(version)
         return
     rows = f", {version.row_count} rows" if version.row_count is not None else ""
-    say(f"[bold]{version.ref}[/] (v{version.sequence}) {version.file_count} files, {version.byte_count} bytes{rows}")
+    say(
+        "[bold]{}[/] (v{}) {} files, {} bytes{}",
+        version.ref,
+        version.sequence,
+        version.file_count,
+        version.byte_count,
+        rows,
+    )
 
 
 @app.command(name="ls")
@@ -96,4 +103,4 @@ def diff(dataset: str, before: str, after: str = "main", *, json: bool = False) 
 def checkout(spec: str, target: Path) -> None:
     """Write a version's files to a folder. Example: `hl data checkout customers@v3 data/`"""
     version = connect().checkout(spec, target)
-    say(f"{version.ref}: {version.file_count} files in {target}")
+    say("{}: {} files in {}", version.ref, version.file_count, target)

@@ -24,7 +24,7 @@ def rollback(deployment: str, *, reason: str = "", json: bool = False) -> None:
         as_json(detail)
         return
     stable = next(revision for revision in detail["revisions"] if revision["number"] == detail["deployment"]["stable"])
-    say(f"{deployment} serves {stable['model']}/{stable['model_version']} (revision {stable['number']})")
+    say("{} serves {}/{} (revision {})", deployment, stable["model"], stable["model_version"], stable["number"])
 
 
 def split_version(model_version: str) -> tuple[str, int]:
@@ -41,7 +41,7 @@ def probe_revision(deployment: str, revision: int) -> None:
     Example: `hl deploy probe churn 12`
     """
     probed = connect().post(f"/deployments/{deployment}/revisions/{revision}/probe", Revision)
-    say(f"{probed.id} {probed.state}")
+    say("{} {}", probed.id, probed.state)
 
 
 @app.command(name="ls")
@@ -92,12 +92,16 @@ def show_deployment(deployment: str, *, json: bool = False) -> None:
 
 
 def _show_rollout(rollout: dict[str, Any]) -> None:
-    say(f"\nrollout #{rollout['number']} {rollout['state']}: {rollout['reason']}")
+    say("\nrollout #{} {}: {}", rollout["number"], rollout["state"], rollout["reason"])
     for step in rollout["steps"]:
-        say(f"  step {step['index'] + 1}: {step['weight_bp'] / 100:g} %")
+        say("  step {}: {:g} %", step["index"] + 1, step["weight_bp"] / 100)
         for reading in step["readings"]:
             say(
-                f"    {reading['guard']['kind']} {reading['guard']['metric']} {reading['outcome']}: {reading['reason']}"
+                "    {} {} {}: {}",
+                reading["guard"]["kind"],
+                reading["guard"]["metric"],
+                reading["outcome"],
+                reading["reason"],
             )
 
 
@@ -107,7 +111,7 @@ def start_rollout(deployment: str, version: str) -> None:
     model, number = split_version(version)
     body = {"model": model, "number": number}
     rollout = connect().post(f"/deployments/{deployment}/rollouts", Rollout, body)
-    say(f"rollout {rollout.id} {rollout.state}")
+    say("rollout {} {}", rollout.id, rollout.state)
 
 
 @rollout_app.command(name="ls")
@@ -126,7 +130,7 @@ def list_rollouts(deployment: str, *, json: bool = False) -> None:
 
 def _act(deployment: str, action: str, body: dict[str, Any]) -> None:
     rollout = connect().post(f"/deployments/{deployment}/{action}", Rollout, body)
-    say(f"rollout {rollout.id} {rollout.state}: {rollout.reason} ({ago(rollout.created_at)})")
+    say("rollout {} {}: {} ({})", rollout.id, rollout.state, rollout.reason, ago(rollout.created_at))
 
 
 @rollout_app.command(name="promote")

@@ -43,9 +43,10 @@ def doctor(*, json: bool = False) -> None:
         as_json(findings)
     else:
         for finding in findings:
-            say(f"{'[green]ok[/]  ' if finding.ok else '[red]bad[/] '} {finding.what}: {finding.detail}")
-            if not finding.ok:
-                say(f"     {finding.next_step}")
+            if finding.ok:
+                say("[green]ok[/]   {}: {}", finding.what, finding.detail)
+            else:
+                say("[red]bad[/]  {}: {}\n     {}", finding.what, finding.detail, finding.next_step)
     if not all(finding.ok for finding in findings):
         sys.exit(1)
 

@@ -18,7 +18,7 @@ def _decide(request: str, decision: str, *, by: str, reason: str) -> None:
     body = {"person": by, "reason": reason}
     updated = connect().post(f"/promotion-requests/{request}/{decision}", PromotionRequest, body)
     progress = f"{len(updated.approvals)} of {updated.people}"
-    say(f"request {updated.id} for {updated.model}/{updated.number}: {updated.state}, {progress}")
+    say("request {} for {}/{}: {}, {}", updated.id, updated.model, updated.number, updated.state, progress)
 
 
 def approve(request: str, *, by: str = "", reason: str = "") -> None:
@@ -61,7 +61,11 @@ def waive(version: str, check: str, *, by: str, reason: str) -> None:
     body = {"check": check, "person": by, "reason": reason}
     report = connect().post(f"/gates/{model}/{number}/waive", GateReport, body)
     say(
-        f"{version}: {check} waived by {by}; {'all checks pass now' if report.passed else 'other checks still stop it'}"
+        "{}: {} waived by {}; {}",
+        version,
+        check,
+        by,
+        "all checks pass now" if report.passed else "other checks still stop it",
     )
 
 

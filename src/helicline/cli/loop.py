@@ -103,7 +103,7 @@ def apply(file: Path = Path("loop.py"), *, check: bool = False, json: bool = Fal
     client, loops = connect(), load_loops(file)
     _print_problems(problems_of(client, file, loops), file, json=json)
     if check:
-        as_json({"problems": []}) if json else say(f"{file}: nothing speaks against it")
+        as_json({"problems": []}) if json else say("{}: nothing speaks against it", file)
         return
     answers = _record(client, file, loops)
     if json:
@@ -112,9 +112,9 @@ def apply(file: Path = Path("loop.py"), *, check: bool = False, json: bool = Fal
     for spec, answer in answers:
         changes = answer["changes"]
         verdict = "recorded" if "new" in changes else f"changed: {', '.join(changes)}" if changes else "unchanged"
-        say(f"[bold]{spec.name}[/] {verdict}")
-        say(f"  {len(spec.pipeline.steps)} steps, {len(spec.gates)} gates, {len(spec.monitors)} monitors, "
-            f"{len(spec.triggers)} triggers; turn it once with: hl run {spec.name}")  # fmt: skip
+        say("[bold]{}[/] {}", spec.name, verdict)
+        counts = [len(part) for part in (spec.pipeline.steps, spec.gates, spec.monitors, spec.triggers)]
+        say("  {} steps, {} gates, {} monitors, {} triggers; turn it once with: hl run {}", *counts, spec.name)
 
 
 def run(name: str, *, harvest: bool = False, wait: bool = True, json: bool = False) -> None:
@@ -136,7 +136,7 @@ def run(name: str, *, harvest: bool = False, wait: bool = True, json: bool = Fal
     if json:
         as_json(turn)
     elif not wait:
-        say(f"began {turn.id}; follow it with: hl turn show {turn.id}")
+        say("began {}; follow it with: hl turn show {}", turn.id, turn.id)
     if turn.state in ("FAILED", "ROLLED_BACK", "REJECTED"):
         sys.exit(1)
 
@@ -154,10 +154,10 @@ def follow(client: Client, turn_id: str, *, quiet: bool = False) -> Turn:
             if key not in printed and not quiet:
                 printed.add(key)
                 text = f"{leg.result} in {duration(leg.seconds)}" if leg.finished_at else f"began {leg.subject}"
-                say(f"  {leg.name:9} {text}")
+                say("  {:9} {}", leg.name, text)
         if turn.state in ENDED:
             if not quiet:
-                say(f"[bold]{turn.id}[/] {turn.state}: {turn.result}")
+                say("[bold]{}[/] {}: {}", turn.id, turn.state, turn.result)
             return turn
         time.sleep(0.3)
 
@@ -220,8 +220,8 @@ def show_turn(turn: str, *, json: bool = False) -> None:
     if json:
         as_json(detail)
         return
-    say(f"[bold]{detail.id}[/] {detail.state}  {detail.result}")
-    say(f"cause: {detail.cause.sentence}")
+    say("[bold]{}[/] {}  {}", detail.id, detail.state, detail.result)
+    say("cause: {}", detail.cause.sentence)
     table(
         "",
         ("leg", "seconds", "outcome", "on"),
@@ -236,14 +236,14 @@ def retry_turn(turn: str) -> None:
     Example: `hl turn retry churn~3`
     """
     begun = connect().post(f"/turns/{turn}/retry", Turn)
-    say(f"{begun.id} {begun.state}: {begun.cause.sentence}")
+    say("{} {}: {}", begun.id, begun.state, begun.cause.sentence)
 
 
 @turn_app.command(name="cancel")
 def cancel_turn(turn: str, *, reason: str = "") -> None:
     """Cancel a turn, its pipeline run and its rollout. Example: `hl turn cancel churn~3`"""
     cancelled = connect().post(f"/turns/{turn}/cancel", Turn, {"reason": reason})
-    say(f"{cancelled.id} {cancelled.state}")
+    say("{} {}", cancelled.id, cancelled.state)
 
 
 @trigger_app.command(name="ls")
@@ -270,14 +270,14 @@ def list_triggers(loop: str, *, json: bool = False) -> None:
 def mute_trigger(loop: str, trigger: str) -> None:
     """Stop a trigger from beginning turns. Example: `hl trigger mute churn alert`"""
     connect().post(f"/triggers/{loop}/{trigger}/mute", Trigger, {"muted": True})
-    say(f"{loop}/{trigger} is muted")
+    say("{}/{} is muted", loop, trigger)
 
 
 @trigger_app.command(name="unmute")
 def unmute_trigger(loop: str, trigger: str) -> None:
     """Let a trigger begin turns again. Example: `hl trigger unmute churn alert`"""
     connect().post(f"/triggers/{loop}/{trigger}/mute", Trigger, {"muted": False})
-    say(f"{loop}/{trigger} is at work again")
+    say("{}/{} is at work again", loop, trigger)
 
 
 __all__ = ["Loop", "app", "apply", "follow", "load_loops", "record", "run", "trigger_app", "turn_app"]

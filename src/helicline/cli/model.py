@@ -64,7 +64,7 @@ def register(model: str, source: str, *, description: str = "", json: bool = Fal
     if json:
         as_json(version)
         return
-    say(f"[bold]{version.id}[/] registered {ago(version.created_at)}; its verdicts: hl gate show {version.id}")
+    say("[bold]{}[/] registered {}; its verdicts: hl gate show {}", version.id, ago(version.created_at), version.id)
 
 
 @app.command(name="point")
@@ -81,7 +81,7 @@ def point(version: str, alias: str, *, by: str = "", reason: str = "") -> None:
     model, number = split_version(version)
     body = {"number": number, "person": by, "reason": reason}
     pointer = connect().post(f"/models/{model}/aliases/{alias}", Alias, body)
-    say(f"{pointer.model}@{pointer.alias} → {pointer.number}")
+    say("{}@{} → {}", pointer.model, pointer.alias, pointer.number)
 
 
 @app.command(name="request")
@@ -96,7 +96,13 @@ def request(version: str, alias: str, *, by: str = "", reason: str = "", json: b
     if json:
         as_json(opened)
         return
-    say(f"request [bold]{opened.id}[/]: {opened.people} of role {opened.role} must approve; hl approve {opened.id}")
+    say(
+        "request [bold]{}[/]: {} of role {} must approve; hl approve {}",
+        opened.id,
+        opened.people,
+        opened.role,
+        opened.id,
+    )
 
 
 @app.command(name="protect")
@@ -106,14 +112,14 @@ def protect(model: str, alias: str, *, role: str = "approver", people: int = 1) 
     Example: `hl model protect churn champion --people 2`
     """
     connect().post(f"/models/{model}/aliases/{alias}/protect", RegisteredModel, {"role": role, "people": people})
-    say(f"{model}@{alias} moves when {people} of role {role} approve")
+    say("{}@{} moves when {} of role {} approve", model, alias, people, role)
 
 
 @app.command(name="unprotect")
 def unprotect(model: str, alias: str) -> None:
     """Remove the protection of an alias. Example: `hl model unprotect churn champion`"""
     connect().post(f"/models/{model}/aliases/{alias}/unprotect", RegisteredModel)
-    say(f"{model}@{alias} moves freely")
+    say("{}@{} moves freely", model, alias)
 
 
 @app.command(name="card")

@@ -53,11 +53,11 @@ def list_alerts(deployment: str = "", *, open: bool = False, json: bool = False)
 def acknowledge(alert: str) -> None:
     """Record that you know of an alert. Example: `hl monitor acknowledge churn!3`"""
     acknowledged = connect().post(f"/alerts/{alert}/acknowledge", Alert)
-    say(f"{acknowledged.id} {acknowledged.state} by {acknowledged.acknowledged_by}")
+    say("{} {} by {}", acknowledged.id, acknowledged.state, acknowledged.acknowledged_by)
 
 
 @app.command(name="resolve")
 def resolve(alert: str, *, reason: str = "") -> None:
     """Close an alert by hand. Example: `hl monitor resolve churn!3 --reason "planned change"`"""
     resolved = connect().post(f"/alerts/{alert}/resolve", Alert, {"reason": reason})
-    say(f"{resolved.id} {resolved.state}")
+    say("{} {}", resolved.id, resolved.state)

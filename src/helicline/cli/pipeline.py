@@ -47,7 +47,7 @@ def show_pipeline_run(run: str, *, json: bool = False) -> None:
     if json:
         as_json(detail)
         return
-    say(f"[bold]{detail['run']['pipeline']}[/] {detail['run']['state']} {detail['run']['error']}")
+    say("[bold]{}[/] {} {}", detail["run"]["pipeline"], detail["run"]["state"], detail["run"]["error"])
     rows = [(step["step"], step["state"], step["attempt_count"], _reason(step)) for step in detail["steps"]]
     table("", ("step", "state", "attempts", ""), rows)
 
@@ -62,7 +62,7 @@ def _reason(step: dict[str, Any]) -> str:
 def cancel(run: str) -> None:
     """Cancel a pipeline run. Example: `hl pipeline cancel 6f0c...`"""
     cancelled = connect().post(f"/pipeline-runs/{run}/cancel", PipelineRun)
-    say(f"{cancelled.id} {cancelled.state}")
+    say("{} {}", cancelled.id, cancelled.state)
 
 
 @app.command(name="logs")
@@ -88,6 +88,6 @@ def logs(run: str, step: str, *, follow: bool = False) -> None:
                 continue
         if not follow or detail["run"]["state"] in ENDED or (attempts and attempt["state"] not in ("READY", "LEASED")):
             if not attempts:
-                say(f"step {step} has not run in {run}")
+                say("step {} has not run in {}", step, run)
             return
         time.sleep(0.4)

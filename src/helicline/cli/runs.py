@@ -49,7 +49,7 @@ def list_runs(
     max_count = limit if limit is not None else sys.maxsize if to else DEFAULT_LIMIT
     matching = runs.search(filter, experiment=experiment, order_by=order_by, limit=max_count, client=connect())
     if to:
-        say(f"{len(matching)} runs in {_save(matching, to)}")
+        say("{} runs in {}", len(matching), _save(matching, to))
         return
     if json:
         as_json(matching)
@@ -92,7 +92,7 @@ def show_run(run_id: str, *, json: bool = False) -> None:
     if json:
         as_json(run)
         return
-    say(f"[bold]{run.name}[/] {run.run_id} {run.status}")
+    say("[bold]{}[/] {} {}", run.name, run.run_id, run.status)
     rows = [("param", name, value) for name, value in sorted(run.params.items())]
     rows += [("metric", metric.key, f"{metric.value:.6g}") for metric in run.metrics]
     rows += [("tag", name, value) for name, value in sorted(run.tags.items())]
@@ -123,7 +123,7 @@ def watch_run(run_id: str, *, every: float = 2.0) -> None:
         run = runs.get(run_id, client=client)
         line = f"{run.status} {_metrics(run, 12)}"
         if line != before:
-            say(line)
+            say("{}", line)
         before = line
         if run.status not in ("RUNNING", "SCHEDULED"):
             return

@@ -56,7 +56,7 @@ def run_script(*command: str, name: str = "", experiment: str = "") -> None:
     if not script.log.endswith(b"\n"):
         say("")
     for run_id in run_ids:
-        say(f"run {run_id} {script.client.url}/runs/{run_id}")
+        say("run {} {}/runs/{}", run_id, script.client.url, run_id)
     sys.exit(code)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import string
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -26,8 +28,10 @@ def connect() -> Client:
 
 
 def as_json(value: Any) -> None:
-    """Print a record (or a list of them) as JSON."""
-    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    """Print a record (or a list of them) as JSON, which is UTF-8 whatever the terminal's encoding."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def coloured(text: str) -> str:
@@ -43,21 +47,20 @@ def table(
     Where columns are `shortened`, each row takes one line of the terminal: only these columns lose their end.
     """
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     lines = [["" if cell is None else str(cell) for cell in line] for line in rows]
     console = Console()
     if not lines and empty:
-        console.print(escape(empty))
+        console.print(plain(empty))
         return
-    grid = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    grid = Table(title=plain(title) or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     widths = _widths(columns, lines, shortened, room=console.width)
     for column in columns:
         width = widths.get(column)
-        grid.add_column(column, overflow="ellipsis" if width else "fold", no_wrap=bool(width), max_width=width)
+        grid.add_column(plain(column), overflow="ellipsis" if width else "fold", no_wrap=bool(width), max_width=width)
     for line in lines:
-        grid.add_row(*[coloured(cell) if cell in COLOURS else escape(cell) for cell in line])
+        grid.add_row(*[coloured(cell) if cell in COLOURS else plain(cell) for cell in line])
     console.print(grid)
 
 
@@ -76,23 +79,48 @@ def _widths(
     return widths
 
 
-def say(text: str) -> None:
-    """Print a line with rich markup."""
+def plain(text: str) -> str:
+    """Return text of any origin as rich markup that shows it as it is: no styles, no control sequences."""
+    from rich.markup import escape
+
+    return escape("".join(repr(char)[1:-1] if _is_control(char) else char for char in text))
+
+
+def _is_control(char: str) -> bool:
+    return char not in "\n\t" and unicodedata.category(char) == "Cc"
+
+
+class _Plainly(string.Formatter):
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return plain(format(value, format_spec))
+
+
+def styled(template: str, *values: Any) -> str:
+    """Return rich markup: the template's styles, and in the place of each `{}` a value that is shown as it is."""
+    return _Plainly().format(template, *values)
+
+
+def say(template: str, *values: Any) -> None:
+    """Print a line: see `styled`. What comes from elsewhere is a value, never a part of the template."""
+    say_styled(styled(template, *values))
+
+
+def say_styled(markup: str) -> None:
+    """Print a line that `styled` made."""
     from rich.console import Console
 
-    Console(highlight=False).print(text)
+    Console(highlight=False).print(markup)
 
 
 def print_error(error: HeliclineError, *, place: str = "") -> None:
     """Print an error to standard error, after its place (`file:line`) if there is one."""
     from rich.console import Console
-    from rich.markup import escape
 
     console = Console(stderr=True, highlight=False)
-    where = f"{escape(place)}: " if place else ""
-    console.print(f"[red]error[/] {where}{escape(error.sentence)}")
+    where = f"{plain(place)}: " if place else ""
+    console.print(f"[red]error[/] {where}{plain(error.sentence)}")
     if error.hint:
-        console.print(f"      {escape(error.hint)}")
+        console.print(f"      {plain(error.hint)}")
 
 
 def ago(moment: datetime | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from helicline.cli.show import as_json, connect, say, table
+from helicline.cli.show import as_json, connect, say, say_styled, styled, table
 
 
 def _symbol(station: dict[str, Any]) -> str:
@@ -18,7 +18,7 @@ def diagram(stations: list[dict[str, Any]]) -> str:
     by_name = {station["name"]: station for station in stations}
 
     def labelled(name: str) -> str:
-        return f"{_symbol(by_name[name])} {name}"
+        return _symbol(by_name[name]) + styled(" {}", name)
 
     return "\n".join(
         [
@@ -41,13 +41,13 @@ def status(*, json: bool = False) -> None:
     if json:
         as_json(status_now)
         return
-    say(diagram(status_now["stations"]) + "\n")
+    say_styled(diagram(status_now["stations"]) + "\n")
     table("", ("station", "now"), [(station["name"], station["sentence"]) for station in status_now["stations"]])
     seen_s = status_now["gateway_seen_s"]
-    say(f"\ngateway: {'not seen yet' if seen_s is None else f'reported {seen_s:.1f} s ago'}")
+    say("\ngateway: {}", "not seen yet" if seen_s is None else f"reported {seen_s:.1f} s ago")
     if status_now["needs"]:
         say("\n[bold]needs you[/]")
         for need in status_now["needs"]:
-            say(f"  [yellow]{need['kind']}[/] {need['sentence']}")
+            say("  [yellow]{}[/] {}", need["kind"], need["sentence"])
             if need["next_step"] and need["next_step"]["command"]:
-                say(f"      next: {need['next_step']['command']}")
+                say("      next: {}", need["next_step"]["command"])

@@ -33,9 +33,9 @@ def up(*, detach: bool = False) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: setattr(supervisor, "stopping", True))
     supervisor.start()
-    say(f"web UI and API  [bold]{supervisor.urls['server']}[/]   (MLFLOW_TRACKING_URI is the same)")
-    say(f"predictions     [bold]{supervisor.urls['gateway']}[/]")
-    say(f"home            {settings.home_path}   Ctrl-C stops everything")
+    say("web UI and API  [bold]{}[/]   (MLFLOW_TRACKING_URI is the same)", supervisor.urls["server"])
+    say("predictions     [bold]{}[/]", supervisor.urls["gateway"])
+    say("home            {}   Ctrl-C stops everything", settings.home_path)
     try:
         supervisor.tend()
     finally:
@@ -46,7 +46,7 @@ def _detach() -> None:
     settings = settings_file.load()
     home = settings.home_path
     if owner_of(home):
-        say(f"already running: {(home / 'server.url').read_text()}")
+        say("already running: {}", (home / "server.url").read_text())
         return
     make_folder(home, mode=0o700)
     (home / "gateway.url").unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def _detach() -> None:
             tail = "\n".join((home / "supervisor.log").read_text().splitlines()[-5:])
             raise Unavailable("the server", f"it did not start:\n{tail}", "See: hl doctor")
         time.sleep(0.1)
-    say(f"running: {(home / 'server.url').read_text()}")
+    say("running: {}", (home / "server.url").read_text())
 
 
 def down() -> None:
@@ -78,4 +78,4 @@ def down() -> None:
     end = time.monotonic() + 30
     while owner_of(home) and time.monotonic() < end:
         time.sleep(0.1)
-    say("stopped" if not owner_of(home) else f"process {owner} is still stopping")
+    say("{}", f"process {owner} is still stopping" if owner_of(home) else "stopped")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from helicline.cli.show import as_json, connect, say
+from helicline.cli.show import as_json, connect, say_styled, styled
 
 
 def why(prediction_id: str, *, json: bool = False) -> None:
@@ -17,7 +17,7 @@ def why(prediction_id: str, *, json: bool = False) -> None:
         as_json(answer)
         return
     for line in lines(answer):
-        say(line)
+        say_styled(line)
 
 
 def lines(answer: dict[str, Any]) -> list[str]:
@@ -25,26 +25,36 @@ def lines(answer: dict[str, Any]) -> list[str]:
     prediction, version = answer["prediction"], answer["version"]
     labels = ", ".join(f"{name}={value}" for name, value in prediction["labels"].items()) or "none yet"
     output = [
-        f"[bold]prediction[/]  {prediction['prediction_id']} → {prediction['prediction']}   label: {labels}",
-        f"[bold]served by[/]   {prediction['deployment']}#{prediction['served_by']} ({prediction['variant']}) "
-        f"in {prediction['latency_us'] / 1000:.1f} ms at {prediction['at']}",
-        f"[bold]version[/]     {version['model']}/{version['number']}   digest {version['digest'][:16]}",
+        styled(
+            "[bold]prediction[/]  {} → {}   label: {}", prediction["prediction_id"], prediction["prediction"], labels
+        ),
+        styled(
+            "[bold]served by[/]   {}#{} ({}) in {:.1f} ms at {}",
+            prediction["deployment"],
+            prediction["served_by"],
+            prediction["variant"],
+            prediction["latency_us"] / 1000,
+            prediction["at"],
+        ),
+        styled("[bold]version[/]     {}/{}   digest {}", version["model"], version["number"], version["digest"][:16]),
     ]
     if answer["turn"]:
-        output.append(f"[bold]turn[/]        {answer['turn']}: {answer['turn_cause']}")
+        output.append(styled("[bold]turn[/]        {}: {}", answer["turn"], answer["turn_cause"]))
     if answer["run"]:
-        output.append(f"[bold]run[/]         {answer['run']['run_id']} {answer['run']['name']}")
+        output.append(styled("[bold]run[/]         {} {}", answer["run"]["run_id"], answer["run"]["name"]))
     if answer["code"]:
         state = answer["code"]
         commit = f"commit {state['commit'][:12]}{' (dirty)' if state['dirty'] else ''}, " if state["commit"] else ""
-        output.append(f"[bold]code[/]        {commit}bundle {state['bundle'][:12]} ({', '.join(state['files'])})")
+        output.append(
+            styled("[bold]code[/]        {}bundle {} ({})", commit, state["bundle"][:12], ", ".join(state["files"]))
+        )
     if answer["environment"]:
         packages = answer["environment"]["packages"]
         text = (
             f"python {answer['environment']['python']}, {len(packages)} packages, {answer['environment']['hash'][:12]}"
         )
-        output.append(f"[bold]environment[/] {text}")
-    output += [f"[bold]data[/]        {ref}" for ref in answer["datasets"].values()]
+        output.append(styled("[bold]environment[/] {}", text))
+    output += [styled("[bold]data[/]        {}", ref) for ref in answer["datasets"].values()]
     return [*output, *_verdicts(answer)]
 
 
@@ -53,9 +63,15 @@ def _verdicts(answer: dict[str, Any]) -> list[str]:
     for verdict in (answer["report"] or {"verdicts": []})["verdicts"]:
         name = verdict["check"]["kind"] + (f":{verdict['check']['metric']}" if verdict["check"]["metric"] else "")
         by = f", waived by {verdict['waived_by']}: {verdict['waiver_reason']}" if verdict["waived_by"] else ""
-        output.append(f"[bold]gate[/]        {name} {verdict['outcome']}: {verdict['reason']}{by}")
+        output.append(styled("[bold]gate[/]        {} {}: {}{}", name, verdict["outcome"], verdict["reason"], by))
     decisions = (answer["request"] or {"approvals": []})["approvals"]
     return output + [
-        f"[bold]approval[/]    {decision['decision']} by {decision['person']} ({decision['role']}) at {decision['at']}"
+        styled(
+            "[bold]approval[/]    {} by {} ({}) at {}",
+            decision["decision"],
+            decision["person"],
+            decision["role"],
+            decision["at"],
+        )
         for decision in decisions
     ]
