@@ -60,7 +60,7 @@ def write(sides: dict[str, np.ndarray], path: Path) -> None:
         session.execute(f"COPY (SELECT * FROM sides) TO '{path}' (FORMAT parquet)")
 
 
-def ours(reference: dict[str, np.ndarray], window: dict[str, np.ndarray]) -> tuple[float, int]:
+def own_cpu_s(reference: dict[str, np.ndarray], window: dict[str, np.ndarray]) -> tuple[float, int]:
     """Return the CPU seconds of both profiles and the test, and how many columns are found to have moved."""
     began = time.process_time()
     old = profile.build(reference)
@@ -69,7 +69,7 @@ def ours(reference: dict[str, np.ndarray], window: dict[str, np.ndarray]) -> tup
     return time.process_time() - began, sum(finding.severity in ("warning", "critical") for finding in findings)
 
 
-def theirs(reference: Path, window: Path) -> list[float]:
+def peer_cpu_s(reference: Path, window: Path) -> list[float]:
     """Return the CPU seconds of the peer: PSI only, and its default."""
     python = PLACE / "bin" / "python"
     uv = [sys.executable, "-m", "uv"]
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--alone", action="store_true", help="without the peer")
     options = parser.parse_args()
     sides = [columns(options.rows, is_moved=is_moved) for is_moved in (False, True)]
-    seconds, moved = min(ours(*sides) for _ in range(3))
+    seconds, moved = min(own_cpu_s(*sides) for _ in range(3))
     print(f"{options.rows:,} rows x {NUMBERS + TEXTS} columns on both sides, CPU seconds")
     print(f"helicline, both profiles and the test {seconds:10.2f}   {moved} columns have moved")
     if options.alone:
@@ -100,7 +100,7 @@ def main() -> None:
         paths = [Path(folder) / f"{name}.parquet" for name in ("reference", "window")]
         for side, path in zip(sides, paths, strict=True):
             write(side, path)
-        for label, took in zip(("PSI only", "its default"), theirs(*paths), strict=True):
+        for label, took in zip(("PSI only", "its default"), peer_cpu_s(*paths), strict=True):
             print(f"evidently, {label:<26} {took:10.2f}   {took / seconds:.0f}x")
 
 
