@@ -6,10 +6,14 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 
 from helicline import __version__
+
+if TYPE_CHECKING:
+    from helicline.errors import HeliclineError
 
 HELP = """The whole MLOps loop in one program.
 
@@ -101,7 +105,7 @@ def arguments_of(argv: Sequence[str]) -> list[str]:
 
 
 def main() -> None:
-    """Run the command line; a HeliclineError is printed as a sentence and a hint, without a traceback."""
+    """Run the command line; an error of ours or of the system is printed as a sentence and a hint, no traceback."""
     from helicline.errors import HeliclineError
 
     for stream in (sys.stdout, sys.stderr):
@@ -119,6 +123,20 @@ def main() -> None:
     except BrokenPipeError:  # the reader has closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit would fail
         sys.exit(141)
+    except OSError as error:  # a disk that is full or read-only, a folder that cannot be made, no free descriptor
+        from helicline.cli.show import print_error
+
+        print_error(refusal_of_the_system(error))
+        sys.exit(1)
+
+
+def refusal_of_the_system(error: OSError) -> HeliclineError:
+    """Return an error of the operating system as a sentence and a next step."""
+    from helicline.errors import Unavailable
+
+    place = str(error.filename or "the system")
+    why = error.strerror or str(error) or type(error).__name__
+    return Unavailable(place, why, f"Look at {place}; for the home folder and its disk: hl doctor")
 
 
 if __name__ == "__main__":

@@ -83,9 +83,10 @@ def _disk(home: Path) -> Finding:
 
 
 def _home(home: Path) -> Finding:
-    if not home.exists():
-        return Finding(what="home", ok=True, detail=f"{home} (made at the first start)")
-    return Finding(what="home", ok=os.access(home, os.W_OK), detail=str(home), next_step="Make the folder writable.")
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    detail = str(home) if home.exists() else f"{home} (made at the first start)"
+    is_writable = place.is_dir() and os.access(place, os.W_OK)
+    return Finding(what="home", ok=is_writable, detail=detail, next_step=f"Make the folder {place} writable.")
 
 
 def _boundary(settings: Settings) -> Finding:

@@ -200,7 +200,7 @@ def owner_of(home: Path) -> int:
     path = home / "lock"
     if not path.is_file():
         return 0
-    with path.open("r+") as lock:
+    with path.open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
