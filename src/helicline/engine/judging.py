@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from helicline.engine import latency
+from helicline.engine.judged_model import JudgedModel
 from helicline.engine.step import open_dataset, open_table
 from helicline.errors import Invalid
 from helicline.gate.paired import compare, measure
@@ -26,37 +27,14 @@ if TYPE_CHECKING:
 MAX_CLASSES = 200
 
 
-class Judged:
-    """One loaded model version."""
-
-    def __init__(self, path: Path) -> None:
-        import mlflow.pyfunc
-
-        self.path = path
-        self.model = mlflow.pyfunc.load_model(str(path))
-        self.signature = self.model.metadata.signature
-
-    def predict(self, rows: pd.DataFrame) -> Any:
-        return np.asarray(self.model.predict(rows)).reshape(len(rows), -1)[:, 0]
-
-    def scores(self, rows: pd.DataFrame) -> Any:
-        """Return the probability of the second class, or None where the model has none."""
-        estimator: Any = getattr(self.model, "get_raw_model", lambda: None)()
-        if not hasattr(estimator, "predict_proba") or len(getattr(estimator, "classes_", ())) != 2:
-            return None
-        return estimator.predict_proba(rows)[:, 1]
-
-
 def run_judge(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     """Measure both models and profile the reference; the server makes verdicts of this evidence."""
     spec = task.judge
     assert spec is not None
     holdout = _open(client, spec.holdout, scratch / "holdout").pandas()
     truth, rows = _split(holdout, spec.label)
-    candidate = Judged(_fetch(client, spec.model, number=spec.candidate, target=scratch / "candidate"))
-    champion = (
-        Judged(_fetch(client, spec.model, number=spec.champion, target=scratch / "champion")) if spec.champion else None
-    )
+    candidate = _load(client, spec.model, number=spec.candidate, target=scratch / "candidate")
+    champion = _load(client, spec.model, number=spec.champion, target=scratch / "champion") if spec.champion else None
     evidence = _evidence(candidate, champion, rows=rows, truth=truth, task=spec)
     reference = _reference(client, spec, scratch)
     profile_blob = client.put_bytes(profile.encode(reference))
@@ -66,11 +44,21 @@ def run_judge(task: TaskSpec, client: Client, scratch: Path) -> Completion:
 
 
 def _split(holdout: pd.DataFrame, label: str) -> tuple[Any, pd.DataFrame]:
+    """Return the truth, and the rows without it; rows whose truth is missing are left out, which is said."""
     if label not in holdout.columns:
         raise Invalid(
             "hold-out", f"columns {', '.join(map(str, holdout.columns[:8]))}", f"a column {label!r} with the truth"
         )
-    return holdout[label].to_numpy(), holdout.drop(columns=[label])
+    labelled = holdout[holdout[label].notna()]
+    if len(labelled) < len(holdout):
+        print(f"{len(holdout) - len(labelled)} of {len(holdout)} rows have no {label!r} and are left out", flush=True)
+    if labelled.empty:
+        raise Invalid("hold-out", f"no row with a {label!r} among {len(holdout)}", "rows with the truth")
+    return labelled[label].to_numpy(), labelled.drop(columns=[label])
+
+
+def _load(client: Client, model: str, *, number: int, target: Path) -> JudgedModel:
+    return JudgedModel(_fetch(client, model, number=number, target=target), f"{model}/{number}")
 
 
 def _fetch(client: Client, model: str, *, number: int, target: Path) -> Path:
@@ -84,15 +72,15 @@ def _fetch(client: Client, model: str, *, number: int, target: Path) -> Path:
 
 
 def _evidence(
-    candidate: Judged, champion: Judged | None, *, rows: pd.DataFrame, truth: Any, task: JudgeSpec
+    candidate: JudgedModel, champion: JudgedModel | None, *, rows: pd.DataFrame, truth: Any, task: JudgeSpec
 ) -> Evidence:
-    candidate_outputs = _outputs(candidate, rows, truth)
+    outputs = _outputs(candidate, rows, truth)
     champion_outputs = _outputs(champion, rows, truth) if champion else {}
     return Evidence(
         row_count=len(rows),
-        metrics={name: measure(name, truth, values) for name, values in candidate_outputs.items()},
-        champion_metrics={name: measure(name, truth, values) for name, values in champion_outputs.items()},
-        comparisons=_comparisons(truth, candidate_outputs, champion_outputs),
+        metrics=_measured(outputs),
+        champion_metrics=_measured(champion_outputs),
+        comparisons=_comparisons(outputs, champion_outputs),
         **_latency(candidate, champion, rows),
         signature_changes=signature_changes(champion.signature, candidate.signature) if champion else None,
         holdout_digest=task.holdout.output.digest,
@@ -100,35 +88,60 @@ def _evidence(
     )
 
 
-def _outputs(model: Judged, rows: pd.DataFrame, truth: Any) -> dict[str, Any]:
-    """Return the input of each metric that is defined for the target, by metric."""
+def _outputs(model: JudgedModel, rows: pd.DataFrame, truth: Any) -> dict[str, tuple[Any, Any]]:
+    """Return truth and output for each metric that is defined for the target, by metric."""
     predicted = model.predict(rows)
-    if truth.dtype.kind == "f" and len(np.unique(truth)) > MAX_CLASSES:
-        return {"mae": predicted, "mse": predicted}
+    outputs: dict[str, tuple[Any, Any]] = {}
+    if not model.classes and _are_amounts(truth) and predicted.dtype.kind in "fiu":
+        outputs |= {"mae": (truth, predicted), "mse": (truth, predicted)}
+    if not outputs or len(np.unique(truth)) <= MAX_CLASSES:
+        outputs["accuracy"] = (truth, predicted)
     scores = model.scores(rows)
-    return {"accuracy": predicted} | ({"auc": scores, "log_loss": scores} if scores is not None else {})
+    if scores is not None:
+        is_positive = (truth == model.classes[1]).astype(float)
+        outputs["log_loss"] = (is_positive, scores)
+        if 0 < is_positive.sum() < len(is_positive):
+            outputs["auc"] = (is_positive, scores)
+        else:
+            print(f"auc of {model.name} is not measured: the hold-out has rows of one class only", flush=True)
+    return outputs
+
+
+def _are_amounts(truth: Any) -> bool:
+    """Tell whether the target is a number to come near to: it has fractions, or more values than a class has."""
+    if truth.dtype.kind not in "fiu":
+        return False
+    return len(np.unique(truth)) > MAX_CLASSES or bool((truth != np.floor(truth)).any())
+
+
+def _measured(outputs: dict[str, tuple[Any, Any]]) -> dict[str, float]:
+    return {name: measure(name, truth, values) for name, (truth, values) in outputs.items()}
 
 
 def _comparisons(
-    truth: Any, candidate_outputs: dict[str, Any], champion_outputs: dict[str, Any]
+    outputs: dict[str, tuple[Any, Any]], champion_outputs: dict[str, tuple[Any, Any]]
 ) -> tuple[Comparison, ...]:
+    """Return the comparisons by the metrics that both have for the same truth: their positive class may differ."""
     return tuple(
-        compare(name, truth, candidate=candidate_outputs[name], champion=champion_outputs[name])
-        for name in candidate_outputs
-        if name in champion_outputs
+        compare(name, truth, candidate=values, champion=champion_outputs[name][1])
+        for name, (truth, values) in outputs.items()
+        if name in champion_outputs and np.array_equal(truth, champion_outputs[name][0])
     )
 
 
-def _latency(candidate: Judged, champion: Judged | None, rows: pd.DataFrame) -> dict[str, Any]:
+def _latency(candidate: JudgedModel, champion: JudgedModel | None, rows: pd.DataFrame) -> dict[str, Any]:
     """Return the latency of single-row calls as fields of the evidence; both models are called in turns."""
     models = {"": candidate} | ({"champion_": champion} if champion else {})
-    measured = latency.measure({name: partial(_predict_row, model, rows) for name, model in models.items()})
+    row_count = max(model.rows_per_call(rows) for model in models.values())
+    calls = {name: partial(_predict_some, model, rows, row_count) for name, model in models.items()}
+    measured = latency.measure(calls)
     fields: dict[str, Any] = {f"{name}latency": result for name, result in measured.items()}
     return fields | {f"{name}latency_ms": result.quantiles_ms for name, result in measured.items()}
 
 
-def _predict_row(model: Judged, rows: pd.DataFrame, number: int) -> None:
-    model.predict(rows.iloc[[number % len(rows)]])
+def _predict_some(model: JudgedModel, rows: pd.DataFrame, row_count: int, number: int) -> None:
+    first = number % (len(rows) - row_count + 1)
+    model.predict(rows.iloc[first : first + row_count])
 
 
 def signature_changes(old: Any, new: Any) -> tuple[str, ...] | None:

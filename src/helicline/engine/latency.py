@@ -20,8 +20,10 @@ from scipy import stats
 from helicline.records.gate import Latency
 
 WARM_UP_CALLS, ROUND_CALLS, MAX_CALLS = 10, 50, 2000
+WARM_UP_S = 10.0
 ENOUGH_QUIET_CALLS, LEAST_QUIET_CALLS = 400, 100
 BUDGET_S = 20.0
+SLOW_BUDGET_S = 40.0  # beyond it, of models whose 100 calls take longer
 NARROW = 0.25
 QUIET_SHARE, QUIET_NS = 0.1, 50_000
 THREADS, MAX_THREADS = Path("/proc/self/task"), 64
@@ -84,29 +86,39 @@ class Samples:
 def measure(models: Mapping[str, Call], *, budget_s: float = BUDGET_S) -> dict[str, Latency]:
     """Return the latency of each model by its name; a call gets a number that grows, to choose a row by.
 
-    Rounds go on until the p99 of every model is known narrowly, but no longer than `budget_s`; each model is called
-    at least 100 times.
+    It goes on until the p99 of every model is known narrowly, but no longer than `budget_s`; each model is called at
+    least 100 times, but where that takes another 40 s.
     """
     samples = {name: Samples() for name in models}
-    for number in range(WARM_UP_CALLS):
-        for call in models.values():
-            call(number)
+    _warm_up(models)
     before = _processor_ticks()
-    for first in _rounds(samples, budget_s):
-        for number in range(first, first + ROUND_CALLS):
-            for name, call in models.items():
-                samples[name].take(call, number)
+    for number in _numbers(samples, budget_s):
+        for name, call in models.items():
+            samples[name].take(call, number)
     steal = _steal(before, _processor_ticks())
     return {name: sample.result(os.getloadavg()[0], steal) for name, sample in samples.items()}
 
 
-def _rounds(samples: dict[str, Samples], budget_s: float) -> Iterator[int]:
-    began = time.monotonic()
-    for first in range(0, MAX_CALLS, ROUND_CALLS):
-        is_over = time.monotonic() - began > budget_s and first >= LEAST_QUIET_CALLS
-        if is_over or all(sample.is_precise for sample in samples.values()):
+def _warm_up(models: Mapping[str, Call]) -> None:
+    end = time.monotonic() + WARM_UP_S
+    for number in range(WARM_UP_CALLS):
+        for call in models.values():
+            call(number)
+        if time.monotonic() > end:
             return
-        yield first
+
+
+def _numbers(samples: dict[str, Samples], budget_s: float) -> Iterator[int]:
+    """Yield the numbers of the calls until all is precise or the time is over; of very slow models, of a few calls."""
+    end = time.monotonic() + budget_s
+    slow_end = end + SLOW_BUDGET_S
+    for number in range(MAX_CALLS):
+        is_over = time.monotonic() > (end if number >= LEAST_QUIET_CALLS else slow_end)
+        if number and (
+            is_over or (number % ROUND_CALLS == 0 and all(sample.is_precise for sample in samples.values()))
+        ):
+            return
+        yield number
 
 
 def interval(values: list[float], quantile: float = 0.99) -> tuple[float, float]:

@@ -58,7 +58,23 @@ def load_function(task: TaskSpec, client: Client, scratch: Path) -> Callable[...
     value: Any = importlib.import_module(module)
     for part in name.split("."):
         value = getattr(value, part)
+    _pickle_by_value(code)
     return value.function if isinstance(value, Step) else value
+
+
+def _pickle_by_value(code: Path) -> None:
+    """Have cloudpickle, by which MLflow saves models, put classes of the loop's own files into the model itself.
+
+    What loads the model later (judge, gateway, anybody) has not these files.
+    """
+    try:
+        import cloudpickle
+    except ImportError:
+        return
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).is_relative_to(code):
+            cloudpickle.register_pickle_by_value(module)
 
 
 def _input(task: TaskSpec, name: str, output: Output, *, client: Client, scratch: Path) -> Any:

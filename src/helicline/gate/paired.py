@@ -60,7 +60,7 @@ def measure(metric: str, truth: Array, predicted: Array) -> float:
 def _gains(metric: str, truth: Array, predicted: Array) -> Array:
     """Return each row's gain: higher is better."""
     if metric == "accuracy":
-        return np.array(np.asarray(truth).astype(str) == np.asarray(predicted).astype(str), dtype=float)
+        return _equal(np.asarray(truth), np.asarray(predicted)).astype(float)
     if metric not in LOSSES:
         raise Invalid("metric", metric, ", ".join(METRICS))
     truth, predicted = np.asarray(truth, dtype=float), np.asarray(predicted, dtype=float)
@@ -70,6 +70,13 @@ def _gains(metric: str, truth: Array, predicted: Array) -> Array:
         return np.array(-((truth - predicted) ** 2))
     chance = np.clip(predicted, 1e-15, 1 - 1e-15)
     return np.array(truth * np.log(chance) + (1 - truth) * np.log(1 - chance))
+
+
+def _equal(truth: Array, predicted: Array) -> Array:
+    """Return where they are equal: numbers by value (1 is 1.0 and True), everything else by its text."""
+    if truth.dtype.kind in "fiub" and predicted.dtype.kind in "fiub":
+        return np.array(truth == predicted)
+    return np.array(truth.astype(str) == predicted.astype(str))
 
 
 def _p_worse(metric: str, difference: Array, *, mean: float, spread: float, margin: float) -> tuple[float, str]:

@@ -71,3 +71,11 @@ def test_calls_get_rows_of_growing_numbers():
     latency.measure({"candidate": numbers.append}, budget_s=0.0)
     assert numbers[: latency.WARM_UP_CALLS] == list(range(latency.WARM_UP_CALLS))
     assert numbers[latency.WARM_UP_CALLS :] == list(range(len(numbers) - latency.WARM_UP_CALLS))
+
+
+def test_a_very_slow_model_is_called_a_few_times_only(monkeypatch):
+    monkeypatch.setattr(latency, "SLOW_BUDGET_S", 0.2)
+    measured = latency.measure({"slow": lambda _: time.sleep(0.05)}, budget_s=0.1)["slow"]
+    assert 1 <= measured.call_count < 20
+    assert measured.quantiles_ms["p50"] >= 50
+    assert measured.low_ms <= measured.high_ms

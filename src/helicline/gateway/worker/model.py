@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import pickle
 import sys
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -53,8 +55,9 @@ def _load_pyfunc(loaded: LoadedModel, flavors: dict[str, Any]) -> None:
     import mlflow.pyfunc
 
     loaded.pyfunc = mlflow.pyfunc.load_model(str(loaded.folder), suppress_warnings=True)
-    if "sklearn" in flavors and hasattr(loaded.pyfunc, "get_raw_model"):
-        loaded.estimator = loaded.pyfunc.get_raw_model()
+    if "sklearn" in flavors:
+        with contextlib.suppress(Exception):  # asked for, never expected: without it calls go through pyfunc
+            loaded.estimator = loaded.pyfunc.get_raw_model()
 
 
 def _load_sklearn(folder: Path, flavor: dict[str, Any]) -> Any:
@@ -79,14 +82,18 @@ def serving_example(folder: Path) -> dict[str, Any] | None:
 
 
 class Predictor:
-    """Calls the model. `path` is how plain rows go; `batchable` is whether several calls may run as one."""
+    """Calls the model.
+
+    `path` is how plain rows go; `batchable` is whether several calls may run as one; `is_proven` is whether the model
+    has answered the rows by which this was found out.
+    """
 
     def __init__(self, loaded: LoadedModel) -> None:
         self.loaded = loaded
         self.signature = loaded.signature
         self.reader = RowReader(loaded.signature)
         self.path: PredictionPath = "pyfunc"
-        self.batchable = False
+        self.batchable = self.is_proven = False
         self.reason = ""
         self.numeric = self.signature.numeric or self.signature.matrix is not None
         self._dtype = self._matrix_dtype()
@@ -128,9 +135,8 @@ class Predictor:
         """Return the output for whatever the model takes, its schema enforced by MLflow if that is there."""
         if self.loaded.pyfunc is None:
             return getattr(self.loaded.estimator, self.loaded.method)(value)
-        if params:
-            return self.loaded.pyfunc.predict(value, params=params)
-        return self.loaded.pyfunc.predict(value)
+        output = self.loaded.pyfunc.predict(value, params=params) if params else self.loaded.pyfunc.predict(value)
+        return list(output) if isinstance(output, Generator) else output
 
     def data_frame(self, rows: list[Row]) -> Any:
         """Return the rows as a frame (an array for a tensor signature) with the signature's types."""

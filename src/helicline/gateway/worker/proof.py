@@ -12,6 +12,7 @@ from helicline.gateway.worker.model import PredictionPath, Predictor, serving_ex
 from helicline.protocol.scoring.decode import Row
 
 RTOL = 1e-6
+PROOF_CALL_S = 1.0  # a proof takes some ten calls
 _SYNTHETIC_ROWS = 8
 
 
@@ -32,6 +33,7 @@ def prove(predictor: Predictor) -> None:
     rows = predictor.reader.rows(example) if example else None
     from_example = rows is not None
     rows = rows or _synthetic_rows(predictor)
+    began = time.monotonic()
     try:
         expected = predictor.predict_rows(rows, path="pyfunc")
     except Exception as error:
@@ -39,17 +41,29 @@ def prove(predictor: Predictor) -> None:
             raise Unsound(f"fails on its own input example: {type(error).__name__}: {error}") from error
         predictor.reason = "no input example to prove a faster way with"
         return
+    if (took_s := time.monotonic() - began) > PROOF_CALL_S:
+        predictor.reason = f"pyfunc way: a call takes {took_s:.1f} s, too long to prove a faster way with"
+        return
     source = "on the input example" if from_example else "on made-up rows (the model has no input example)"
-    _choose_path(predictor, rows, expected=expected)
+    predictor.is_proven = True
+    refusal = _choose_path(predictor, rows, expected=expected)
     predictor.reason = f"{predictor.path} way{', calls joined' if predictor.batchable else ''}: shown equal {source}"
+    if refusal:
+        predictor.reason += f"; calls are not joined: {refusal}"
 
 
-def _choose_path(predictor: Predictor, rows: list[Row], *, expected: Any) -> None:
+def _choose_path(predictor: Predictor, rows: list[Row], *, expected: Any) -> str:
+    """Set the way and whether calls are joined; return why the model could not be asked whether they may be."""
     for path in predictor.paths:
         if _equals(predictor, rows, expected=expected, path=path):
             predictor.path = path
             break
-    predictor.batchable = _joinable(predictor, rows)
+    try:
+        predictor.batchable = _joinable(predictor, rows)
+    except Exception as error:
+        # The rows are ours, in numbers that it may not take: some need several, some refuse what they never saw.
+        return f"{type(error).__name__}: {error}"[:300]
+    return ""
 
 
 def _equals(predictor: Predictor, rows: list[Row], *, expected: Any, path: PredictionPath) -> bool:
@@ -105,14 +119,18 @@ def _synthetic_value(kind: str, random: np.random.Generator) -> Any:
 
 
 def warm_up(predictor: Predictor, *, budget_s: float = 1.0) -> None:
-    """Call the model some 20 times with 1, 8 and 64 rows, or until the time is used up."""
-    if not predictor.reader.able or predictor.reason.startswith("no input example"):
+    """Call the model some 20 times with 1, 8 and 64 rows, or until the time is used up; it may refuse such calls."""
+    if not predictor.reader.able or not predictor.is_proven:
         return
     example = serving_example(predictor.loaded.folder)
     rows = (predictor.reader.rows(example) if example else None) or _synthetic_rows(predictor)
     end = time.monotonic() + budget_s
     for attempt in range(20):
         row_count = (1, 8, 64)[attempt % 3]
-        predictor.predict_rows((rows * row_count)[:row_count])
+        try:
+            predictor.predict_rows((rows * row_count)[:row_count])
+        except Exception as error:
+            predictor.reason += f"; not warmed up with {row_count} rows: {type(error).__name__}: {error}"[:300]
+            return
         if time.monotonic() > end:
             return

@@ -1,0 +1,101 @@
+"""A model version that is judged: any MLflow flavour, called with the columns that its signature names.
+
+Only `predict` is expected of a model. Whatever else is tried (probabilities, calls of a single row) falls back to what
+`predict` gives, and says so in the task's log.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from helicline.errors import Invalid
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEW_ROWS = 64  # of a call whose time is measured, where a model takes no single row
+
+
+class JudgedModel:
+    """One loaded model version. `name` is what the log calls it."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        import mlflow.pyfunc
+
+        self.name = name
+        self.model = mlflow.pyfunc.load_model(str(path))
+        self.signature = self.model.metadata.signature
+        flavors = self.model.metadata.flavors
+        self._predicts_probabilities = flavors.get("python_function", {}).get("predict_fn") == "predict_proba"
+        self._estimator = _estimator(self.model) if "sklearn" in flavors else None
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        """Return one value for each row: the first column of the output; the likeliest class of probabilities.
+
+        Raises:
+            Invalid: the output has not one entry for each row.
+        """
+        output = self._call(rows)
+        if self._predicts_probabilities and output.ndim == 2 and len(self.classes) == output.shape[1]:
+            return np.asarray(self.classes)[output.argmax(axis=1)]
+        return output.reshape(len(rows), -1)[:, 0]
+
+    def _call(self, rows: pd.DataFrame) -> Any:
+        output = np.asarray(self.model.predict(self._columns(rows)))
+        if output.ndim == 0 or len(output) != len(rows):
+            shape = f"an output of shape {output.shape} for {len(rows)} rows"
+            raise Invalid(f"the output of {self.name}", shape, "one entry for each row")
+        return output
+
+    @property
+    def classes(self) -> list[Any]:
+        """The classes that the estimator tells, in its order; empty where it tells none."""
+        return list(getattr(self._estimator, "classes_", ()))
+
+    def scores(self, rows: pd.DataFrame) -> Any:
+        """Return the probability of the second class, or None where the model tells none."""
+        predict_proba: Any = getattr(self._estimator, "predict_proba", None)
+        if predict_proba is None or len(self.classes) != 2:
+            return None
+        try:
+            return np.asarray(predict_proba(self._columns(rows)))[:, 1]
+        except Exception as error:
+            print(f"{self.name} tells no probabilities: {type(error).__name__}: {error}", flush=True)
+            return None
+
+    def rows_per_call(self, rows: pd.DataFrame) -> int:
+        """Return how many rows the calls have whose time is measured: more than one where the model needs that."""
+        try:
+            self._call(rows.iloc[:1])
+        except Exception as error:
+            row_count = min(len(rows), FEW_ROWS)
+            print(
+                f"{self.name} does not take a single row ({type(error).__name__}: {error}): "
+                f"its latency is that of {row_count} rows",
+                flush=True,
+            )
+            return row_count
+        return 1
+
+    def _columns(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the columns that the signature names, in its order; all of them where it names none."""
+        inputs = self.signature.inputs if self.signature is not None else None
+        if inputs is None or not inputs.has_input_names():
+            return rows
+        names = inputs.input_names()
+        by_text = {str(column): column for column in rows.columns}
+        if not by_text.keys() & {str(name) for name in names}:
+            return rows  # a tensor by its name: all columns together are its rows
+        chosen = rows[[by_text[str(name)] for name in names if str(name) in by_text]]
+        return chosen.set_axis([name for name in names if str(name) in by_text], axis="columns")
+
+
+def _estimator(model: Any) -> Any:
+    """Return the scikit-learn estimator of a model, or None where it does not give it."""
+    try:
+        return model.get_raw_model()
+    except Exception:  # get_raw_model is asked for, never expected: wrappers raise what they like
+        return None
