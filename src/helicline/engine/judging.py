@@ -133,13 +133,13 @@ def _latency(candidate: JudgedModel, champion: JudgedModel | None, rows: pd.Data
     """Return the latency of single-row calls as fields of the evidence; both models are called in turns."""
     models = {"": candidate} | ({"champion_": champion} if champion else {})
     row_count = max(model.rows_per_call(rows) for model in models.values())
-    calls = {name: partial(_predict_some, model, rows, row_count) for name, model in models.items()}
+    calls = {name: partial(_predict_some, model, rows, row_count=row_count) for name, model in models.items()}
     measured = latency.measure(calls)
     fields: dict[str, Any] = {f"{name}latency": result for name, result in measured.items()}
     return fields | {f"{name}latency_ms": result.quantiles_ms for name, result in measured.items()}
 
 
-def _predict_some(model: JudgedModel, rows: pd.DataFrame, row_count: int, number: int) -> None:
+def _predict_some(model: JudgedModel, rows: pd.DataFrame, number: int, *, row_count: int) -> None:
     first = number % (len(rows) - row_count + 1)
     model.predict(rows.iloc[first : first + row_count])
 
