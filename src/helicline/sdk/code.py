@@ -6,6 +6,7 @@ import ast
 import inspect
 import io
 import subprocess
+import symtable
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from blake3 import blake3
 from helicline.errors import Invalid
 
 MAX_FILE_BYTES = 1 << 20
+RUN_OPTIONS = {"cpu", "retries", "timeout", "cache"}
 
 
 def closure_hash(function: Callable[..., Any]) -> str:
@@ -56,6 +58,8 @@ def _root_of(file: Path, module: str) -> Path:
 
 def _normalized(tree: ast.AST) -> str:
     for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.decorator_list = [_without_options(decorator) for decorator in node.decorator_list]
         body = getattr(node, "body", None)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module) and body:
             first = body[0]
@@ -66,6 +70,16 @@ def _normalized(tree: ast.AST) -> str:
             ):
                 node.body = body[1:] or [ast.Pass()]
     return ast.dump(tree, annotate_fields=False)
+
+
+def _without_options(decorator: ast.expr) -> ast.expr:
+    """Return the decorator of a step without what says how it runs and nothing of what it computes."""
+    if not isinstance(decorator, ast.Call) or ast.unparse(decorator.func).rpartition(".")[2] != "step":
+        return decorator
+    keywords = [keyword for keyword in decorator.keywords if keyword.arg not in RUN_OPTIONS]
+    if not keywords and not decorator.args:
+        return decorator.func
+    return ast.Call(decorator.func, decorator.args, keywords)
 
 
 def _outline(tree: ast.Module) -> tuple[dict[str, ast.stmt], dict[str, str]]:
@@ -102,14 +116,25 @@ def _collect(
         return
     node = definitions[name]
     texts[name] = ""
-    used = {leaf.id for leaf in ast.walk(node) if isinstance(leaf, ast.Name)}
     inner = {alias.name for leaf in ast.walk(node) if isinstance(leaf, ast.Import) for alias in leaf.names}
     inner |= {leaf.module for leaf in ast.walk(node) if isinstance(leaf, ast.ImportFrom) and leaf.module}
     texts[name] = _normalized(node)
     for module in inner:
         modules.update(_files_of(module, root))
-    for used_name in sorted(used):
+    for used_name in sorted(_global_names(node)):
         _collect(used_name, definitions, imports=imports, texts=texts, modules=modules, root=root)
+
+
+def _global_names(node: ast.stmt) -> set[str]:
+    """Return the module's names that a definition refers to: a local variable is another thing of the same name."""
+    pending = [symtable.symtable(ast.unparse(node), "<definition>", "exec")]
+    names: set[str] = set()
+    while pending:
+        scope = pending.pop()
+        pending += scope.get_children()
+        is_module = scope.get_type() == "module"
+        names |= {symbol.get_name() for symbol in scope.get_symbols() if is_module or symbol.is_global()}
+    return names
 
 
 def _files_of(module: str, root: Path) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from helicline.errors import Invalid
 KEY = re.compile(r"[/\w.\- :]*")
 RUN_ID = re.compile(r"[a-zA-Z0-9][\w-]{0,255}")
 INT64 = 2**63
+OVERLONG = re.compile(r"(?i)%c[01]%[89ab]")  # ASCII in two bytes of UTF-8, which old decoders take for "." or "/"
 MAX_PATH = 2048  # in bytes; PostgreSQL cannot index texts longer than about 2700 bytes
 MAX_TIME_MS = 253_402_300_799_000  # the end of the year 9999, the maximum of datetime
 KEY_CHARACTERS = (
@@ -21,7 +22,6 @@ KEY_CHARACTERS = (
 )
 LOCATION_SCHEMES = ("mlflow-artifacts", "s3", "gs", "wasbs", "abfss", "hdfs", "http", "https", "file")
 # device and drive names of Windows
-RESERVED_NAME = re.compile(r"(?i)(con|prn|aux|nul|com[1-9]|lpt[1-9])(\.[^/]*)?|[a-z]:")
 
 
 class TooLong(Invalid):
@@ -102,12 +102,14 @@ def checked_int64(field: str, number: int) -> int:
 
 
 def checked_path(field: str, path: str) -> str:
-    """Return a relative artifact path that has one meaning for every reader. Raises Invalid for others."""
+    """Return a relative artifact path that leads out of no folder. Raises Invalid for others.
+
+    It is decoded already, once: a `%` stands for itself (older clients name images im%step%0%....png). Only what a
+    reader that decodes again would follow out of its folder is refused.
+    """
     unquoted = _unquoted(path)
-    for form in {path, unquoted, unicodedata.normalize("NFKC", unquoted)}:
-        problem = _problem(form)
-        if problem:
-            raise Invalid(field, path, f"Invalid path: {problem}")
+    if problem := _problem(path) or _way_out(unquoted) or _way_out(unicodedata.normalize("NFKC", unquoted)):
+        raise Invalid(field, path, f"Invalid path: {problem}")
     if len(path.encode()) > MAX_PATH:
         raise Invalid(field, path, f"Invalid path: it is longer than {MAX_PATH} bytes")
     return path
@@ -123,18 +125,20 @@ def _unquoted(text: str) -> str:
 
 
 def _problem(path: str) -> str:
-    if not path or path.startswith("/") or "\\" in path or re.match(r"[A-Za-z]:", path):
-        return "it must be relative, with '/' between its parts"
-    if "#" in path or "\ufffd" in path:
+    if "#" in path or OVERLONG.search(path):
         return "it holds '#' or bytes that are no text"
     if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in path):
         return "it holds control characters"
-    for part in path.split("/"):
-        if part in ("", ".", "..") or part.endswith((" ", ".")) or RESERVED_NAME.fullmatch(part):
-            return f"{part!r} cannot stand in it"
-        if len(part.encode()) > 255:
-            return "one of its parts is longer than 255 bytes"
+    if any(len(part.encode()) > 255 for part in path.split("/")):
+        return "one of its parts is longer than 255 bytes"
     return ""
+
+
+def _way_out(path: str) -> str:
+    if not path or path.startswith("/") or "\\" in path or re.match(r"(.*/)?[A-Za-z]:(/|$)", path):
+        return "it must be relative, with '/' between its parts"
+    part = next((part for part in path.split("/") if not part.rstrip(" .")), None)  # Windows drops these at the end
+    return "" if part is None else f"{part!r} cannot stand in it"
 
 
 def checked_location(field: str, location: str) -> str:

@@ -203,7 +203,7 @@ def test_a_body_of_another_type_is_refused(http, kind: str):
 @pytest.mark.parametrize(
     "path",
     ["%2e%2e/x", "a/%2e%2e/x", "..%2fx", "%252e%252e%252fx", "a%5c..%5cx", "%2fetc/passwd", "C:%5cx", "a%00b", "a%0ab",
-     "%ef%bc%8e%ef%bc%8e/x", "%c0%ae%c0%ae/x", "a%23b", "x" * 256, "a//b", "nul", "a%e2%80%aeb"],
+     "%ef%bc%8e%ef%bc%8e/x", "%c0%ae%c0%ae/x", "a%23b", "x" * 256, "a//b", "..%20/x", "a%e2%80%aeb"],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
 def test_an_artifact_path_that_leads_elsewhere_is_refused(http, method: str, path: str):

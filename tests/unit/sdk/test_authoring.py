@@ -205,6 +205,7 @@ def test_a_loop_becomes_a_spec_that_reads_back():
 
 SOURCE = '''"""Steps."""
 import math
+import helicline as hl
 from extra import helping
 
 SCALE = 2
@@ -215,9 +216,15 @@ def near(x):
     return x * SCALE
 
 
-def train(x):
+@hl.step
+def train(x: hl.Table) -> hl.Table:
     """Train."""
-    return near(x) + helping(x)
+    pipeline = [near(x), helping(x)]
+    return sum(pipeline)
+
+
+def pipeline():
+    return SCALE * 100
 
 
 def other(x):
@@ -240,7 +247,8 @@ class Project:
         module = importlib.util.module_from_spec(spec)
         sys.modules[path.stem] = module
         spec.loader.exec_module(module)
-        return closure_hash(getattr(module, name))
+        definition = getattr(module, name)
+        return closure_hash(getattr(definition, "function", definition))
 
 
 @pytest.fixture
@@ -253,11 +261,15 @@ def project(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("    return near", "    # a comment\n    return near"),
+        ("    pipeline = [", "    # a comment\n    pipeline = ["),
         ('"""Train."""', '"""Train it well."""'),
         ("def other(x):\n    return math.sqrt(x)", "def other(x):\n    return math.sqrt(x + 1)"),
         ("SCALE = 2\n", "SCALE = 2\nUNUSED = 3\n"),
         ('"""Steps."""', '"""All the steps."""\n\n'),
+        ("@hl.step\n", "@hl.step(retries=3, timeout='2h', cpu=2)\n"),
+        ("@hl.step\n", "@hl.step()\n"),
+        ("sum(pipeline)", "sum(pipeline) "),
+        ("SCALE * 100", "SCALE * 101"),
     ],
 )
 def test_an_edit_that_cannot_matter_keeps_the_hash(project, old, new):
@@ -268,7 +280,7 @@ def test_an_edit_that_cannot_matter_keeps_the_hash(project, old, new):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("near(x) + helping", "near(x) - helping"),
+        ("near(x), helping", "near(x), -helping"),
         ("return x * SCALE", "return x + SCALE"),
         ("SCALE = 2", "SCALE = 3"),
     ],
