@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from helicline.serving.prediction_log.files import segment_time, segments
+from helicline.serving.prediction_log.files import again_when_merged, listed
 from helicline.store import durable
 
 SUFFIX = ".profiles"
@@ -29,12 +29,13 @@ def write(segment: Path, by_revision: dict[int, bytes]) -> None:
     durable.write(beside(segment), msgspec.msgpack.encode(Sidecar(by_revision)))
 
 
+@again_when_merged
 def between(home: Path, deployment: str, *, revision: int, since: datetime, until: datetime) -> list[bytes]:
     """Return the profiles of a revision's traffic in segments begun within the time, oldest first."""
     parts = []
-    for segment in segments(home, deployment, since):
-        path = beside(segment)
-        if segment_time(segment) >= until or not path.is_file():
+    for file in listed(home, "predictions", deployment=deployment, since=since, until=until):
+        path = beside(file.path)
+        if not since <= file.begun_at < until or not path.is_file():
             continue
         part = msgspec.msgpack.decode(path.read_bytes(), type=Sidecar).by_revision.get(revision)
         if part is not None:

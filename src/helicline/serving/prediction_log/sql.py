@@ -11,6 +11,8 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from helicline.serving.prediction_log.names import TIMED, TIMED_BEFORE
+
 Columns = dict[str, np.ndarray[Any, Any]]
 
 
@@ -33,6 +35,13 @@ def literal(text: str) -> str:
 def timestamp(moment: datetime) -> str:
     """Return an aware moment as an SQL timestamp in UTC."""
     return f"TIMESTAMP '{moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
+
+
+def id_bounds() -> str:
+    """Return the columns first and last prediction id with a time in it, and whether there are others (`names`)."""
+    timed = f"regexp_full_match(prediction_id, '{TIMED}') AND prediction_id < '{TIMED_BEFORE}'"
+    first, last = (f"{function}(prediction_id) FILTER ({timed})" for function in ("min", "max"))
+    return f"{first}, {last}, coalesce(bool_or(NOT ({timed})), FALSE)"
 
 
 def parquet(files: Iterable[Path]) -> str:
