@@ -1,14 +1,21 @@
 """A prediction log written by a test: lines and labels as the gateway appends them, sealed as its sealer does."""
 
-from datetime import UTC, datetime
+import itertools
+import uuid
+from datetime import UTC, datetime, timedelta
 
+import msgspec
 import numpy as np
 
 from helicline.gateway.worker import log as worker_log
+from helicline.serving.prediction_log import names, profiles
 from helicline.serving.prediction_log.seal import closed_segments, seal
 from helicline.serving.prediction_log.segment import Label, Line, Schema, SegmentWriter, framed
 
 NOW = datetime.now(UTC)
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+NUMBERS = itertools.count()
 MICROS = int(NOW.timestamp() * 1e6)
 
 
@@ -49,6 +56,34 @@ def label(prediction_id, value, at=0, deployment="churn", **more):
         value=value,
         received_us=MICROS + at,
     )
+
+
+def micros(moment):
+    return int(moment.timestamp() * 1e6)
+
+
+def id_of(moment, number=0):
+    millis = int(moment.timestamp() * 1000)
+    return str(uuid.UUID(int=millis << 80 | 0x7 << 76 | 0x2 << 62 | number))
+
+
+def call(moment, prediction_id="", number=0, **more):
+    content = packed([[number, number]], [number])
+    return line(prediction_id or id_of(moment, number), content, ts_us=micros(moment), **more)
+
+
+def outcome(moment, prediction_id, value="1", **more):
+    return msgspec.structs.replace(label(prediction_id, value, **more), received_us=micros(moment))
+
+
+def rename_as_before(path):
+    """Give a file the name that earlier versions gave it: its segment's id."""
+    segment_id = id_of(names.moment_of(path.name[:21]), next(NUMBERS))
+    target = path.with_name(f"{segment_id}.parquet")
+    path.rename(target)
+    if profiles.beside(path).exists():
+        profiles.beside(path).rename(profiles.beside(target))
+    return target
 
 
 SCHEMA = Schema("churn", 1, (("f_a", "double"), ("f_n", "long")))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from helicline.serving.prediction_log.segment import close_leftovers
 
+_WAKE_S = 15.0
 _log = logging.getLogger("helicline.gateway")
 
 
@@ -28,9 +29,19 @@ class SealerProcess:
                 stdin=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )
-            code = await self._process.wait()
+            code = await self._ended(self._process)
             _log.warning("the sealer ended with %s; it is started again", code)
             await asyncio.sleep(1.0)
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> int:
+        """Wait for the end of the process; meanwhile wake it now and then, since files become due without traffic."""
+        ended = asyncio.ensure_future(process.wait())
+        try:
+            while not (await asyncio.wait({ended}, timeout=_WAKE_S))[0]:
+                self.notify()
+            return ended.result()
+        finally:
+            ended.cancel()
 
     def notify(self) -> None:
         """Tell the process that a segment was closed."""

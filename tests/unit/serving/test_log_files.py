@@ -1,10 +1,7 @@
 """Files of the log by the times in their names: what a question does not need is not opened."""
 
-import itertools
-import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -12,11 +9,19 @@ from helicline.serving.prediction_log import harvest, names, profiles
 from helicline.serving.prediction_log import read as predictions
 from helicline.serving.prediction_log.files import listed, segments
 from helicline.serving.prediction_log.seal import closed_segments
-from support.prediction_log import SCHEMA, Log, label, line, packed
-
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-NUMBERS = itertools.count()
+from support.prediction_log import (
+    HOUR,
+    NOON,
+    SCHEMA,
+    Log,
+    call,
+    id_of,
+    line,
+    micros,
+    outcome,
+    packed,
+    rename_as_before,
+)
 
 
 @pytest.fixture
@@ -24,38 +29,10 @@ def log(tmp_path):
     return Log(tmp_path)
 
 
-def micros(moment):
-    return int(moment.timestamp() * 1e6)
-
-
-def id_of(moment, number=0):
-    millis = int(moment.timestamp() * 1000)
-    return str(uuid.UUID(int=millis << 80 | 0x7 << 76 | 0x2 << 62 | number))
-
-
-def call(moment, prediction_id="", number=0, **more):
-    content = packed([[number, number]], [number])
-    return line(prediction_id or id_of(moment, number), content, ts_us=micros(moment), **more)
-
-
-def outcome(moment, prediction_id, value="1", **more):
-    return msgspec.structs.replace(label(prediction_id, value, **more), received_us=micros(moment))
-
-
 def spoil(files):
     """Make files unreadable: whoever opens one fails."""
     for path in files:
         path.write_bytes(b"not Parquet")
-
-
-def rename_as_before(path):
-    """Give a file the name that earlier versions gave it: its segment's id."""
-    segment_id = id_of(names.moment_of(path.name[:21]), next(NUMBERS))
-    target = path.with_name(f"{segment_id}.parquet")
-    path.rename(target)
-    if profiles.beside(path).exists():
-        profiles.beside(path).rename(profiles.beside(target))
-    return target
 
 
 def test_the_name_of_a_file_tells_its_times(log):

@@ -27,6 +27,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Replaced(msgspec.Struct, frozen=True, array_like=True):
+    """The files that a merged file replaces, and when (microseconds since 1970)."""
+
+    at_us: int
+    names: list[str]
+
+
 class LogFile(msgspec.Struct, frozen=True):
     """A sealed file and what its name tells."""
 
@@ -95,12 +102,17 @@ def holding_some(files: Iterable[LogFile], ids: IdSpan) -> list[LogFile]:
 def _folders(table: Path, deployment: str) -> list[Path]:
     if deployment != "*":
         return [table / f"deployment={deployment}"]
-    return [table / name for name in _names_in(table) if name.startswith("deployment=")]
+    return [table / name for name in names_in(table) if name.startswith("deployment=")]
+
+
+def days_of(home: Path, table: str) -> list[Path]:
+    """Return the folders of all days of a table."""
+    return [day for folder in _folders(home / "tables" / table, "*") for day in _days(folder, "", "9")]
 
 
 def _days(folder: Path, first: str, last: str) -> Iterator[Path]:
     """Yield the folders of the days between two dates, written as in names."""
-    for name in _names_in(folder):
+    for name in names_in(folder):
         if name.startswith("date=") and first <= name[5:].replace("-", "") <= last:
             yield folder / name
 
@@ -108,22 +120,24 @@ def _days(folder: Path, first: str, last: str) -> Iterator[Path]:
 def files_in(day: Path) -> list[LogFile]:
     """Return the files in the folder of a day but those that were merged into another one."""
     text = day.name.removeprefix("date=")
-    parsed = {name: names.parsed(name, day=text) for name in _names_in(day) if not name.startswith(".")}
+    parsed = {name: names.parsed(name, day=text) for name in names_in(day) if not name.startswith(".")}
     files = {name: content for name, content in parsed.items() if content is not None}
     # asked by name, not listed: what a merge adds while the folder is read may or may not be in its list
-    replaced = {old for name, content in files.items() if content.level != "s" for old in replaced_by(day / name)}
+    listings = [replaced_by(day / name) for name, content in files.items() if content.level != "s"]
+    replaced = {name for listing in listings if listing is not None for name in listing.names}
     return [LogFile(day / name, content) for name, content in files.items() if name not in replaced]
 
 
-def replaced_by(merged: Path) -> list[str]:
-    """Return the names of the files that a merged file replaces, as long as they may still be there."""
+def replaced_by(merged: Path) -> Replaced | None:
+    """Return the list of what a merged file replaces, as long as it may still be there."""
     try:
-        return msgspec.msgpack.decode(merged.with_name(merged.name + REPLACED).read_bytes(), type=list[str])
+        return msgspec.msgpack.decode(merged.with_name(merged.name + REPLACED).read_bytes(), type=Replaced)
     except FileNotFoundError:
-        return []
+        return None
 
 
-def _names_in(folder: Path) -> list[str]:
+def names_in(folder: Path) -> list[str]:
+    """Return the names in a folder, none where it is not there."""
     try:
         return os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):

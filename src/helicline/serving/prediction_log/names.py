@@ -25,6 +25,7 @@ _FORM = "%Y%m%dT%H%M%S%f"
 _MOMENT = r"\d{8}T\d{12}"
 _NAME = re.compile(rf"({_MOMENT})_({_MOMENT})_({_MOMENT}|0)_({_MOMENT}|0)_([smhd])(x?)_(.+)\.parquet").fullmatch
 _SEGMENT_NAME = re.compile(rf"({TIMED})(?:\.\d+)?\.parquet").fullmatch
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _EARLIEST, _LATEST = "1", "9"
 NO_ID = "0"
 # a segment is open for `log_seal_s`, seconds; a call may have begun so long before its segment
@@ -70,6 +71,16 @@ def text_of(moment: datetime) -> str:
 def moment_of(text: str) -> datetime:
     """Return the moment that a name tells."""
     return datetime.strptime(text, _FORM).replace(tzinfo=UTC)
+
+
+def micros_of(moment: datetime) -> int:
+    """Return the microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment_at(micros: int) -> datetime:
+    """Return the moment of so many microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=micros)
 
 
 def id_time(prediction_id: str) -> datetime | None:

@@ -76,12 +76,17 @@ def _write(batch: Batch, path: Path) -> None:
     selected = ", ".join(
         f"CAST({sql.identifier(name)} AS {kind}) AS {sql.identifier(name)}" for name, kind in batch.types.items()
     )
-    with _database().cursor() as connection:
-        connection.register("batch", {sql.column_name(name): values for name, values in batch.columns.items()})
+    with connection() as cursor:
+        cursor.register("batch", {sql.column_name(name): values for name, values in batch.columns.items()})
         target = sql.literal(str(partial))
-        connection.execute(f"COPY (SELECT {selected} FROM batch) TO {target} (FORMAT parquet, COMPRESSION zstd)")
+        cursor.execute(f"COPY (SELECT {selected} FROM batch) TO {target} (FORMAT parquet, COMPRESSION zstd)")
     durable.sync(partial)
     durable.replace(partial, path)  # the segment is deleted next, so its rows must be durable here first
+
+
+def connection() -> duckdb.DuckDBPyConnection:
+    """Return a connection to the process's single database, of one thread; the caller closes it."""
+    return _database().cursor()
 
 
 @cache
