@@ -86,6 +86,12 @@ def rename_as_before(path):
     return target
 
 
+def spoil(files):
+    """Make files unreadable: whoever opens one fails."""
+    for path in files:
+        path.write_bytes(b"not Parquet")
+
+
 SCHEMA = Schema("churn", 1, (("f_a", "double"), ("f_n", "long")))
 
 

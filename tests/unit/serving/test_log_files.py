@@ -21,18 +21,13 @@ from support.prediction_log import (
     outcome,
     packed,
     rename_as_before,
+    spoil,
 )
 
 
 @pytest.fixture
 def log(tmp_path):
     return Log(tmp_path)
-
-
-def spoil(files):
-    """Make files unreadable: whoever opens one fails."""
-    for path in files:
-        path.write_bytes(b"not Parquet")
 
 
 def test_the_name_of_a_file_tells_its_times(log):

@@ -50,9 +50,11 @@ def parquet(files: Iterable[Path]) -> str:
     return f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
 
 
-def fetch(query: str) -> Columns:
-    """Return the answer of a query as NumPy columns by name."""
+def fetch(query: str, **tables: Columns) -> Columns:
+    """Return the answer of a query, which may name these tables, as NumPy columns by name."""
     with database().cursor() as connection:
+        for name, columns in tables.items():
+            connection.register(name, columns)
         return dict(connection.execute(query).fetchnumpy())
 
 
