@@ -105,6 +105,12 @@ def _folders(table: Path, deployment: str) -> list[Path]:
     return [table / name for name in names_in(table) if name.startswith("deployment=")]
 
 
+def deployments_in(home: Path) -> list[str]:
+    """Return the deployments that have files, with the one of feedback without a deployment."""
+    folders = {folder.name for table in ("predictions", "labels") for folder in _folders(home / "tables" / table, "*")}
+    return sorted(name.removeprefix("deployment=") for name in folders)
+
+
 def days_of(home: Path, table: str) -> list[Path]:
     """Return the folders of all days of a table."""
     return [day for folder in _folders(home / "tables" / table, "*") for day in _days(folder, "", "9")]
@@ -123,7 +129,8 @@ def files_in(day: Path) -> list[LogFile]:
     parsed = {name: names.parsed(name, day=text) for name in names_in(day) if not name.startswith(".")}
     files = {name: content for name, content in parsed.items() if content is not None}
     # asked by name, not listed: what a merge adds while the folder is read may or may not be in its list
-    listings = [replaced_by(day / name) for name, content in files.items() if content.level != "s"]
+    merged = [name for name, content in files.items() if content.level != "s" and len(files) > 1]
+    listings = [replaced_by(day / name) for name in merged]
     replaced = {name for listing in listings if listing is not None for name in listing.names}
     return [LogFile(day / name, content) for name, content in files.items() if name not in replaced]
 
