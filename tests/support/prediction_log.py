@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from helicline.gateway.worker import log as worker_log
+from helicline.records.deployment import Rollout, RolloutPlan
 from helicline.serving.prediction_log import names, profiles
 from helicline.serving.prediction_log.seal import closed_segments, seal
 from helicline.serving.prediction_log.segment import Label, Line, Schema, SegmentWriter, framed
@@ -90,6 +91,21 @@ def spoil(files):
     """Make files unreadable: whoever opens one fails."""
     for path in files:
         path.write_bytes(b"not Parquet")
+
+
+def rollout(number, created_at):
+    """Return a rollout of the deployment that is under way."""
+    return Rollout(
+        deployment="churn",
+        number=number,
+        stable=1,
+        candidate=2,
+        state="PROGRESSING",
+        plan=RolloutPlan(steps=()),
+        created_at=created_at,
+        created_by="test",
+        wake_at=None,
+    )
 
 
 SCHEMA = Schema("churn", 1, (("f_a", "double"), ("f_n", "long")))

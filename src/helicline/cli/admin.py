@@ -129,7 +129,8 @@ def gc(
 ) -> None:
     """Remove deleted runs, experiments, logged models and versions permanently, with the blobs that nothing refers to.
 
-    What a registered or deployed model version comes from stays, with the reason. Safe while the server runs.
+    What a registered or deployed model version comes from stays, with the reason. Safe while the server runs. Without
+    names, predictions, feedback and monitor windows that are older than the setting `log_keep` says go as well.
 
     Example: `hl gc --older-than 30d --dry-run`
 
@@ -160,11 +161,20 @@ def gc(
     nouns = ("experiment", "run", "logged_model", "model_version", "trace", "blob")
     table("", ("what", "would go" if dry_run else "gone"), [(noun, report[f"{noun}_count"]) for noun in nouns])
     say(f"{report['freed_bytes']:,} bytes {'would be' if dry_run else 'are'} free")
+    _show_log(report["log"])
     if body["grace_s"]:
         say(f"Blobs that were used in the last {grace} stay until later (--grace).")
     remaining = [(item["noun"], item["id"], item["why"]) for item in report["kept"]]
     if remaining:
         table("", ("stays", "id", "because"), remaining)
+
+
+def _show_log(parts: list[dict[str, Any]]) -> None:
+    """Show what went, or would go, of the prediction log of each deployment."""
+    columns = ("deployment", "file_count", "freed_bytes", "window_count", "before", "needed")
+    rows = [tuple(part[name] for name in columns) for part in parts]
+    if rows:
+        table("", ("log of", "files", "bytes", "windows", "all before", "more stays because"), rows)
 
 
 def _seconds(name: str, text: str) -> float:

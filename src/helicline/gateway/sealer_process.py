@@ -9,15 +9,14 @@ from pathlib import Path
 
 from helicline.serving.prediction_log.segment import close_leftovers
 
-_WAKE_S = 15.0
 _log = logging.getLogger("helicline.gateway")
 
 
 class SealerProcess:
     """Starts and stops the process that turns closed segments into Parquet."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, home: Path, *, wake_s: float = 15.0) -> None:
+        self._home, self._wake_s = home, wake_s
         self._process: asyncio.subprocess.Process | None = None
 
     async def run(self) -> None:
@@ -37,7 +36,7 @@ class SealerProcess:
         """Wait for the end of the process; meanwhile wake it now and then, since files become due without traffic."""
         ended = asyncio.ensure_future(process.wait())
         try:
-            while not (await asyncio.wait({ended}, timeout=_WAKE_S))[0]:
+            while not (await asyncio.wait({ended}, timeout=self._wake_s))[0]:
                 self.notify()
             return ended.result()
         finally:

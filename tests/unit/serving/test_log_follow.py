@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 
 from helicline.loop.rollout_evidence import Moments
-from helicline.records.deployment import Arm, Rollout, RolloutPlan, Stage
+from helicline.records.deployment import Arm, Stage
 from helicline.serving.prediction_log.files import listed
 from helicline.serving.prediction_log.follow import Follower
 from helicline.serving.prediction_log.merge import KEPT_FOR, Merger
-from support.prediction_log import HOUR, NOON, SCHEMA, Log, call, id_of, outcome, spoil
+from support.prediction_log import HOUR, NOON, SCHEMA, Log, call, id_of, outcome, rollout, spoil
 
 MINUTE = timedelta(minutes=1)
 
@@ -93,25 +93,11 @@ def test_labels_that_belong_to_nothing_are_forgotten_after_a_day(log):
     assert len(follows.changes()) == 1
 
 
-def rollout():
-    return Rollout(
-        deployment="churn",
-        number=3,
-        stable=1,
-        candidate=2,
-        state="RUNNING",
-        plan=RolloutPlan(steps=()),
-        created_at=NOON,
-        created_by="test",
-        wake_at=None,
-    )
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_moments_kept_are_those_of_the_whole_log(log, seed):
     """Calls, labels, corrections, repeats and merges in a random order: the same sums as a reader who begins now."""
     chance = random.Random(seed)
-    kept_moments = Moments(log.home, rollout(), kind="feedback", label="label")
+    kept_moments = Moments(log.home, rollout(number=3, created_at=NOON), kind="feedback", label="label")
     now, ids = NOON, []
     for number in range(60):
         now += timedelta(minutes=chance.choice([0, 1, 3, 30]), milliseconds=1)
@@ -133,7 +119,7 @@ def test_moments_kept_are_those_of_the_whole_log(log, seed):
             Merger(log.home).run(now + chance.choice([2 * HOUR, 40 * HOUR]) * chance.choice([0, 1]))
             Merger(log.home).run(now + KEPT_FOR)
     kept_moments.update()
-    fresh = Moments(log.home, rollout(), kind="feedback", label="label")
+    fresh = Moments(log.home, rollout(number=3, created_at=NOON), kind="feedback", label="label")
     fresh.update()
     stage = Stage(index=1, weight_bp=500, stable=Arm(), candidate=Arm())
     assert kept_moments.in_stage(stage) == fresh.in_stage(stage)
@@ -141,7 +127,7 @@ def test_moments_kept_are_those_of_the_whole_log(log, seed):
 
 
 def test_correct_answers_are_counted_by_their_labels(log):
-    moments = Moments(log.home, rollout(), kind="correct", label="label")
+    moments = Moments(log.home, rollout(number=3, created_at=NOON), kind="correct", label="label")
     log.add(SCHEMA, candidate(NOON, 1), candidate(NOON, 2))
     log.add(outcome(NOON, id_of(NOON, 1), "1"), outcome(NOON, id_of(NOON, 2), "1"), kind="labels")
     moments.update()

@@ -1,5 +1,6 @@
 """Sealed files become one of an hour and one of a day; every row stays there once, whoever reads meanwhile."""
 
+import asyncio
 import random
 import threading
 from datetime import timedelta
@@ -7,6 +8,7 @@ from datetime import timedelta
 import duckdb
 import pytest
 
+from helicline.gateway.sealer_process import SealerProcess
 from helicline.gateway.segment_profiles import merge_profiles
 from helicline.monitor import profile
 from helicline.serving.prediction_log import merge, profiles
@@ -17,6 +19,7 @@ from helicline.serving.prediction_log.seal import closed_segments
 from helicline.serving.prediction_log.segment import Schema
 from helicline.store import durable
 from support.prediction_log import HOUR, NOON, SCHEMA, Log, call, id_of, outcome, rename_as_before
+from support.wait import wait_for
 
 MINUTE = timedelta(minutes=1)
 DAY_AFTER = NOON + timedelta(days=1)
@@ -245,6 +248,22 @@ def test_readers_see_every_row_once_while_all_is_merged(log):
     reader.join()
     assert counted == {(24, 24)}
     assert levels(log) == ["d"]
+
+
+def test_the_sealer_merges_without_traffic(log):
+    """The process of the gateway, woken by nothing but the time; the log is months old."""
+    fill(log, range(2))
+    sealer = SealerProcess(log.home, wake_s=0.05)
+
+    async def run_until_merged():
+        running = asyncio.create_task(sealer.run())
+        await asyncio.to_thread(wait_for, lambda: levels(log) == ["d"], "the merge")
+        running.cancel()
+        await sealer.stop()
+
+    before = rows_of(log)
+    asyncio.run(run_until_merged())
+    assert rows_of(log) == before
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -14,6 +14,7 @@ from helicline.errors import Conflict
 from helicline.loop.context import Context
 from helicline.loop.trash import unused
 from helicline.loop.trash.find import Item, Selection, find, still
+from helicline.loop.trash.old_log import DroppedLog
 from helicline.store import nouns
 from helicline.store.rows import experiment as rows
 from helicline.store.rows import trash as trash_rows
@@ -39,6 +40,7 @@ class Emptied(msgspec.Struct, frozen=True, kw_only=True):
     trace_count: int = 0
     blob_count: int = 0
     freed_bytes: int = 0
+    log: tuple[DroppedLog, ...] = ()
     remaining: tuple[Item, ...] = msgspec.field(default=(), name="kept")
 
 

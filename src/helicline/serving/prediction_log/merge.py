@@ -255,3 +255,13 @@ def _is_old(path: Path, now: datetime) -> bool:
 
 def _start_of(day: Path) -> datetime:
     return datetime.fromisoformat(day.name.removeprefix("date=")).replace(tzinfo=UTC)
+
+
+def remove(files: list[LogFile]) -> None:
+    """Remove files for good, and what they replaced; the caller holds the lock of merges."""
+    for file in files:
+        _remove_replaced(file.path)
+        _remove(file.path, profiles.beside(file.path))
+    for day in {file.path.parent for file in files}:
+        if not names_in(day):
+            day.rmdir()
