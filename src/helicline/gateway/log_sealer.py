@@ -14,6 +14,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
+
 from helicline.gateway.segment_profiles import merge_profiles, profile_writer
 from helicline.serving.prediction_log.merge import BeforeMerge, Merger
 from helicline.serving.prediction_log.seal import OnSealed, closed_segments, seal
@@ -41,7 +43,7 @@ def seal_all(home: Path, *, on_sealed: OnSealed | None = None) -> int:
         try:
             seal(segment, home / "tables", on_sealed=on_sealed)
             sealed_count += 1
-        except OSError as error:
+        except (OSError, duckdb.IOException) as error:
             _log.error("segment %s stays for the next time: %s", segment.name, error)
         except Exception:
             _log.exception("segment %s cannot be sealed and is set aside", segment.name)

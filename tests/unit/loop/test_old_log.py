@@ -77,6 +77,13 @@ def test_what_is_dropped_leaves_nothing_behind_nor_brings_back_what_it_replaced(
     assert [path.name for path in context.home.glob("tables/*/*/*/*")] == []
 
 
+def test_the_folder_of_today_stays_for_the_sealer(context, log):
+    fill(log, 0.2, 5)
+    short = Context(context.store, context.blobs, Settings(home=str(context.home), log_keep="1h"))
+    old_log.drop(short, lambda unit: context.store.write(unit, actor="ann"))
+    assert {path.name for path in context.home.glob("tables/predictions/*/*")} == {f"date={days_ago(0.2):%Y-%m-%d}"}
+
+
 def test_the_newest_files_stay_within_the_size(context, log):
     for day in (9, 8, 7, 1):
         log.add(SCHEMA, call(days_ago(day), deployment="small"))
@@ -92,12 +99,12 @@ def test_an_empty_setting_keeps_everything(context, log):
     assert old_log.look(Context(context.store, context.blobs, settings)) == ()
 
 
-def test_labels_of_the_last_days_keep_the_rows_that_they_belong_to(context, log):
+def test_rows_stay_as_long_as_labels_still_come(context, log):
     fill(log, 90, 50, 40)
     log.add(outcome(days_ago(2), id_of(days_ago(50))), kind="labels")
     (part,) = drop(context)
-    assert ages(context) == [50, 40]
-    assert "labels" in part.needed
+    assert ages(context) == [40]
+    assert "48.0 days" in part.needed
 
 
 def test_names_of_earlier_versions_tell_nothing_so_all_stays(context, log):
@@ -156,7 +163,7 @@ def test_feedback_without_a_deployment_stays_as_long_as_any_needs_it(context, lo
     fill(log, 90, 50)
     log.add(outcome(days_ago(55), "x", deployment="_unknown"), kind="labels")
     log.add(outcome(days_ago(70), "x", deployment="_unknown"), kind="labels")
-    log.add(outcome(days_ago(2), id_of(days_ago(60))), kind="labels")
+    log.add(outcome(days_ago(2), id_of(days_ago(62))), kind="labels")
     drop(context)
     assert ages(context, "labels", "_unknown") == [55]
 

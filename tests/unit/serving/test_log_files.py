@@ -1,10 +1,12 @@
 """Files of the log by the times in their names: what a question does not need is not opened."""
 
+import os
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
+from helicline.gateway.log_sealer import seal_all
 from helicline.serving.prediction_log import harvest, names, profiles
 from helicline.serving.prediction_log import read as predictions
 from helicline.serving.prediction_log.files import listed, segments
@@ -148,6 +150,23 @@ def test_calls_without_rows_make_no_file(log):
     log.add(SCHEMA, line(id_of(NOON), empty, ts_us=micros(NOON)))
     assert segments(log.home, "churn") == []
     assert list((log.home / "log").iterdir()) == []
+
+
+def test_a_segment_whose_file_cannot_be_written_stays_for_the_next_time(log):
+    """A full disk is an error of DuckDB's own while it writes; here a folder lies where it would write."""
+    log.write(SCHEMA, call(NOON))
+    (segment,) = closed_segments(log.home / "log")
+    content = segment.read_bytes()
+    log.seal()
+    (path,) = segments(log.home, "churn")
+    path.unlink()
+    segment.write_bytes(content)
+    obstacle = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    obstacle.mkdir()
+    assert seal_all(log.home) == 0
+    obstacle.rmdir()
+    assert seal_all(log.home) == 1
+    assert segments(log.home, "churn") == [path]
 
 
 def test_other_files_in_the_folders_are_no_part_of_the_log(log):

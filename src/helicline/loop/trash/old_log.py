@@ -92,7 +92,7 @@ def drop(context: Context, write: Write) -> tuple[DroppedLog, ...]:
                 write(lambda tx, report=plan.report: _note(tx, report))  # type: ignore[misc]
                 while write(lambda tx, report=plan.report: _drop_windows(tx, report))["window"]:  # type: ignore[misc]
                     pass
-                remove(plan.files)
+                remove(plan.files, context.store.clock.now())
         return tuple(plan.report for plan in plans)
 
 
@@ -169,6 +169,7 @@ def _needs(context: Context, name: str, now: datetime) -> list[Need]:
     return [
         *context.store.read(lambda tx: [*_rollouts(tx, name), *_monitors(tx, name)]),
         *_late_labels(context, name, now),
+        *_harvests(context, name),
     ]
 
 
@@ -185,16 +186,32 @@ def _monitors(tx: Reader, name: str) -> Iterator[Need]:
 
 
 def _late_labels(context: Context, name: str, now: datetime) -> Iterator[Need]:
-    """Yield the earliest prediction to which labels came of late, or since the last harvest where there is one."""
-    since, why = now - LATE_LABELS, "labels of the last days belong to rows so old"
+    """Yield the rows to which labels may still come, if they come as late as those of the last days did."""
+    spans = [_labelled_span(file) for file in label_files(context.home, name, now - LATE_LABELS)]
+    delay = max((arrived_at - made_at for made_at, arrived_at in filter(None, spans)), default=None)
+    if delay is not None:
+        yield Need(now - delay, f"labels came up to {delay / timedelta(days=1):.1f} days after their predictions")
+
+
+def _harvests(context: Context, name: str) -> Iterator[Need]:
+    """Yield the rows that the next harvest adds to a dataset."""
     harvested_at = context.store.read(lambda tx: _last_harvest(tx, name))
-    if harvested_at is not None and harvested_at < since:
-        since, why = harvested_at, "labels since the last harvest belong to rows so old"
-    firsts = [file.name.first_id if file.name.is_exact else "" for file in label_files(context.home, name, since)]
-    earliest = min((first for first in firsts if first != NO_ID), default=None)
+    if harvested_at is None:
+        return
+    spans = [_labelled_span(file) for file in label_files(context.home, name, harvested_at)]
+    earliest = min((made_at for made_at, _ in filter(None, spans)), default=None)
     if earliest is not None:
-        # the name of a file of an earlier version does not tell; a merge names it anew
-        yield Need(moment_of(earliest) if earliest else _START, why)
+        yield Need(earliest, "labels that came since the last harvest belong to rows so old")
+
+
+def _labelled_span(file: LogFile) -> tuple[datetime, datetime] | None:
+    """Return the earliest prediction with labels in a file, and when its last label came; None for ids without time.
+
+    The name of a file of an earlier version does not tell: any prediction. A merge names it anew.
+    """
+    if file.name.first_id == NO_ID:
+        return None
+    return moment_of(file.name.first_id) if file.name.is_exact else _START, moment_of(file.name.last)
 
 
 def _last_harvest(tx: Reader, name: str) -> datetime | None:

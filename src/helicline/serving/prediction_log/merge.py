@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -68,10 +69,10 @@ class Merger:
         count = 0
         for table in TIMES:
             for day in days_of(self._home, table):
-                if self._is_done(day, now):
-                    continue
                 try:
-                    count += self._merge_day(day, now, goes_on)
+                    count += 0 if self._is_done(day, now) else self._merge_day(day, now, goes_on)
+                except FileNotFoundError:
+                    continue  # the last files of the day were dropped meanwhile
                 except Exception:
                     _log.exception("files in %s cannot be merged; they are read as they are", day)
                     self._failed[day] = now
@@ -144,19 +145,20 @@ def _groups(files: list[LogFile], level: Level, max_bytes: int) -> list[Group]:
 
 def _by_columns(files: list[LogFile]) -> list[list[LogFile]]:
     """Return the files grouped by names and types of their columns: a merge changes neither."""
-    by_columns: dict[str, list[LogFile]] = {}
-    for start in range(0, len(files), _MAX_FILES):
-        some = files[start : start + _MAX_FILES]
-        paths = ", ".join(sql.literal(str(file.path)) for file in some)
-        with connection() as cursor:
-            rows = cursor.execute(
-                f"""SELECT file_name, string_agg(concat_ws(' ', name, type, converted_type, logical_type), chr(0))
-                    FROM parquet_schema([{paths}]) GROUP BY file_name"""
-            ).fetchall()
-        columns = {Path(file_name).name: text for file_name, text in rows}
-        for file in some:
-            by_columns.setdefault(columns[file.path.name], []).append(file)
+    by_columns: dict[bytes, list[LogFile]] = {}
+    for file in files:
+        by_columns.setdefault(_columns_of(file.path), []).append(file)
     return list(by_columns.values())
+
+
+@lru_cache(maxsize=10_000)  # a file never changes, and files that cannot be merged are looked at again and again
+def _columns_of(path: Path) -> bytes:
+    """Return a digest of the names and types of a file's columns."""
+    with connection() as cursor:
+        rows = cursor.execute(
+            "SELECT name, type, converted_type, logical_type FROM parquet_schema($1)", [str(path)]
+        ).fetchall()
+    return hashlib.sha256(repr(rows).encode()).digest()
 
 
 def merge(group: Group, now: datetime, before_merge: BeforeMerge | None = None) -> Path:
@@ -257,11 +259,12 @@ def _start_of(day: Path) -> datetime:
     return datetime.fromisoformat(day.name.removeprefix("date=")).replace(tzinfo=UTC)
 
 
-def remove(files: list[LogFile]) -> None:
+def remove(files: list[LogFile], now: datetime) -> None:
     """Remove files for good, and what they replaced; the caller holds the lock of merges."""
     for file in files:
         _remove_replaced(file.path)
-        _remove(file.path, profiles.beside(file.path))
+        _remove(profiles.beside(file.path), file.path)
     for day in {file.path.parent for file in files}:
-        if not names_in(day):
+        # into the folder of a day that is not long over, the sealer may be about to write
+        if now >= _start_of(day) + 2 * _DAY_IS_OVER and not names_in(day):
             day.rmdir()
