@@ -117,6 +117,17 @@ def test_labels_are_there_once_at_every_step_of_their_merges(steps):
     ]
 
 
+def test_labels_that_are_dropped_never_come_back_in_part_or_twice(steps):
+    """While the day's file goes, all of it is there or nothing, whatever of its parts is still on the disk."""
+    every_label, states = ["p0", "p1", "p2", "p3"], []
+    for acknowledged, home in steps("dropped_feedback"):
+        state = sorted(labels(home))
+        if acknowledged[:4] == every_label:
+            states.append(state)
+    assert [state for state in states if state not in (every_label, [])] == []
+    assert states[-1] == []
+
+
 def test_feedback_survives_the_failed_sync_of_what_came_before_it(steps):
     states = [(acknowledged, labels(home)) for acknowledged, home in steps("feedback_on_a_bad_disk", sync_ms=20)]
     assert [
