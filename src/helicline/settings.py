@@ -51,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tick_s: float = 0.5
     log_seal_s: float = 2.0
     log_keep: str = "400d"
+    trace_keep: str = ""
     webhook_private: bool = False
     audit_anchor: str = ""
     log_level: str = "INFO"
@@ -81,24 +82,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def log_rules(self) -> dict[str, KeepRule]:
         """How much of the prediction log is kept, by deployment; "" for those that have no rule of their own."""
-        return _keep_rules(self.log_keep)
+        return _keep_rules("log_keep", self.log_keep)
+
+    @property
+    def trace_rules(self) -> dict[str, KeepRule]:
+        """How long traces are kept, by the name of their experiment; "" for those that have no rule of their own."""
+        return _keep_rules("trace_keep", self.trace_keep)
 
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.home_path / 'meta.db'}"
 
 
-def _keep_rules(text: str) -> dict[str, KeepRule]:
+def _keep_rules(setting: str, text: str) -> dict[str, KeepRule]:
     """Return the rules in a text like `400d, 50GB, churn=30d`. Raises Invalid for another one."""
     rules: dict[str, KeepRule] = {"": KeepRule()}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, limit = part.rpartition("=")
         match = _LIMIT.fullmatch(limit.strip())
-        if match is None or (not name and "=" in part):
-            raise Invalid("log_keep", part, "an age or a size, like 400d or 50GB, also as deployment=30d")
+        is_size = match is not None and match[2].endswith("B")
+        if match is None or (not name and "=" in part) or (is_size and setting != "log_keep"):
+            raise Invalid(setting, part, "an age like 400d, also as name=30d; for log_keep also a size like 50GB")
         amount = float(match[1]) * _UNITS[match[2]]
         rule = rules.get(name.strip(), KeepRule())
-        field = {"max_bytes": int(amount)} if match[2].endswith("B") else {"max_age": timedelta(seconds=amount)}
+        field = {"max_bytes": int(amount)} if is_size else {"max_age": timedelta(seconds=amount)}
         rules[name.strip()] = msgspec.structs.replace(rule, **field)
     return rules
 
@@ -145,6 +152,6 @@ def _converted(name: str, value: Any, fields: dict[str, Any]) -> Any:
         converted = msgspec.convert(value, fields[name].type, strict=False)
     except msgspec.ValidationError as error:
         raise Invalid(name, value, str(error)) from None
-    if name == "log_keep":
-        _keep_rules(converted)
+    if name in ("log_keep", "trace_keep"):
+        _keep_rules(name, converted)
     return converted

@@ -130,7 +130,8 @@ def gc(
     """Remove deleted runs, experiments, logged models and versions permanently, with the blobs that nothing refers to.
 
     What a registered or deployed model version comes from stays, with the reason. Safe while the server runs. Without
-    names, predictions, feedback and monitor windows that are older than the setting `log_keep` says go as well.
+    names, predictions, feedback and monitor windows that are older than the setting `log_keep` says go as well, and
+    traces that are older than `trace_keep` says.
 
     Example: `hl gc --older-than 30d --dry-run`
 
@@ -162,6 +163,9 @@ def gc(
     table("", ("what", "would go" if dry_run else "gone"), [(noun, report[f"{noun}_count"]) for noun in nouns])
     say(f"{report['freed_bytes']:,} bytes {'would be' if dry_run else 'are'} free")
     _show_log(report["log"])
+    traces = [(part["name"], part["trace_count"], part["before"]) for part in report["old_traces"]]
+    if traces:
+        table("", ("traces of", "count", "all before"), traces)
     if body["grace_s"]:
         say(f"Blobs that were used in the last {grace} stay until later (--grace).")
     remaining = [(item["noun"], item["id"], item["why"]) for item in report["kept"]]

@@ -9,6 +9,7 @@ from helicline.errors import Conflict, Invalid
 from helicline.loop.context import Context
 from helicline.loop.monitor_windows import KEEP
 from helicline.loop.trash import old_log
+from helicline.loop.trash.retention import Retention
 from helicline.records.deployment import Deployment
 from helicline.records.loop import Leg, Loop, TriggerSpec
 from helicline.records.monitor import Monitor, MonitorSpec, Window
@@ -193,7 +194,7 @@ def test_while_a_backup_reads_nothing_goes(context, log):
 
 def test_the_server_drops_by_itself(context, log):
     fill(log, 90)
-    assert old_log.LogRetention(context).tick() == 0
+    assert Retention(context).tick() == 0
     assert ages(context) == []
 
 

@@ -2022,6 +2022,14 @@ export interface components {
             /** @default 0 */
             window_count: number;
         };
+        /** DroppedTraces */
+        DroppedTraces: {
+            /** Format: date-time */
+            before: string;
+            experiment_id: string;
+            name: string;
+            trace_count: number;
+        };
         /** Edge */
         Edge: {
             end: string;
@@ -2044,6 +2052,8 @@ export interface components {
             logged_model_count: number;
             /** @default 0 */
             model_version_count: number;
+            /** @default [] */
+            old_traces: components["schemas"]["DroppedTraces"][];
             /** @default 0 */
             run_count: number;
             /** @default 0 */

@@ -27,7 +27,6 @@ from helicline.store import durable, nouns
 from helicline.store.noun import column_value
 from helicline.store.unit import Reader, Tx
 
-PAUSE_S = 3600.0
 FEW_WINDOWS = 500
 LATE_LABELS = timedelta(days=7)  # labels of these days tell how long after its prediction one may come
 _START = datetime.fromtimestamp(0, UTC)
@@ -56,19 +55,6 @@ class Need(msgspec.Struct, frozen=True, order=True):
 class _Plan(msgspec.Struct, frozen=True):
     report: DroppedLog
     files: list[LogFile]
-
-
-class LogRetention(bus.PeriodicTask):
-    """Drops what is too old or too much, every hour."""
-
-    def __init__(self, context: Context) -> None:
-        super().__init__("log retention", pause_s=PAUSE_S)
-        self._context = context
-
-    def tick(self) -> int:
-        """Drop what may go now; the next round comes after the pause."""
-        drop(self._context, lambda unit: self._context.store.write(unit, actor="helicline"))
-        return 0
 
 
 def look(context: Context) -> tuple[DroppedLog, ...]:

@@ -9,7 +9,7 @@ from litestar import post
 
 from helicline.errors import Invalid
 from helicline.loop.trash import empty as trash
-from helicline.loop.trash import old_log
+from helicline.loop.trash import old_log, old_traces
 from helicline.loop.trash.find import Selection
 from helicline.protocol.rest.edge import Edge
 
@@ -40,10 +40,18 @@ def empty_trash(edge: Edge, data: EmptyBody) -> trash.Emptied:
     grace = _duration("grace_s", data.grace_s)
     is_named = bool(data.run_ids or data.experiment_ids)
     if data.dry_run:
-        log = () if is_named else old_log.look(edge.context)
-        return msgspec.structs.replace(trash.look(edge.context, selection, grace=grace), log=log)
+        report = trash.look(edge.context, selection, grace=grace)
+        return (
+            report
+            if is_named
+            else msgspec.structs.replace(
+                report, log=old_log.look(edge.context), old_traces=old_traces.look(edge.context)
+            )
+        )
     log = () if is_named else old_log.drop(edge.context, edge.write)
-    return msgspec.structs.replace(trash.empty(edge.context, selection, edge.write, grace=grace), log=log)
+    traces = () if is_named else old_traces.drop(edge.context, edge.write)
+    report = trash.empty(edge.context, selection, edge.write, grace=grace)
+    return msgspec.structs.replace(report, log=log, old_traces=traces)
 
 
 def _duration(field: str, seconds: float) -> timedelta:
