@@ -6,7 +6,9 @@ Order, later wins: default, ``helicline.toml`` in the project folder, environmen
 from __future__ import annotations
 
 import os
+import re
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,15 @@ from helicline.errors import Invalid
 
 PREFIX = "HELICLINE_"
 FILE = "helicline.toml"
+_LIMIT = re.compile(r"(\d{1,9}(?:\.\d+)?) ?(h|d|MB|GB|TB)")
+_UNITS = {"h": 3600, "d": 86_400, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+class KeepRule(msgspec.Struct, frozen=True):
+    """How much of a deployment's prediction log is kept: so old, and so many bytes; None is without a limit."""
+
+    max_age: timedelta | None = None
+    max_bytes: int | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: float = 15.0
     tick_s: float = 0.5
     log_seal_s: float = 2.0
+    log_keep: str = "400d"
+    trace_keep: str = ""
     webhook_private: bool = False
     audit_anchor: str = ""
     log_level: str = "INFO"
@@ -67,8 +80,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(name.strip() for name in self.passed_environment.split(",") if name.strip())
 
     @property
+    def log_rules(self) -> dict[str, KeepRule]:
+        """How much of the prediction log is kept, by deployment; "" for those that have no rule of their own."""
+        return _keep_rules("log_keep", self.log_keep)
+
+    @property
+    def trace_rules(self) -> dict[str, KeepRule]:
+        """How long traces are kept, by the name of their experiment; "" for those that have no rule of their own."""
+        return _keep_rules("trace_keep", self.trace_keep)
+
+    @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.home_path / 'meta.db'}"
+
+
+def _keep_rules(setting: str, text: str) -> dict[str, KeepRule]:
+    """Return the rules in a text like `400d, 50GB, churn=30d`. Raises Invalid for another one."""
+    rules: dict[str, KeepRule] = {"": KeepRule()}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, limit = part.rpartition("=")
+        match = _LIMIT.fullmatch(limit.strip())
+        is_size = match is not None and match[2].endswith("B")
+        if match is None or (not name and "=" in part) or (is_size and setting != "log_keep"):
+            raise Invalid(setting, part, "an age like 400d, also as name=30d; for log_keep also a size like 50GB")
+        amount = float(match[1]) * _UNITS[match[2]]
+        rule = rules.get(name.strip(), KeepRule())
+        field = {"max_bytes": int(amount)} if is_size else {"max_age": timedelta(seconds=amount)}
+        rules[name.strip()] = msgspec.structs.replace(rule, **field)
+    return rules
 
 
 def _paths(text: str) -> tuple[str, ...]:
@@ -110,6 +149,9 @@ def _converted(name: str, value: Any, fields: dict[str, Any]) -> Any:
     if name not in fields:
         raise Invalid(name, value, f"one of the settings {', '.join(sorted(fields))}")
     try:
-        return msgspec.convert(value, fields[name].type, strict=False)
+        converted = msgspec.convert(value, fields[name].type, strict=False)
     except msgspec.ValidationError as error:
         raise Invalid(name, value, str(error)) from None
+    if name in ("log_keep", "trace_keep"):
+        _keep_rules(name, converted)
+    return converted

@@ -15,6 +15,7 @@ PROGRAMS = {
     "drift.py": (("--rows", "2000", "--alone"), r"^helicline, .* 6 columns have moved$"),
     "faults.py": (("--only", "step:kill:training", "model:kill:rollout"), r"(?s)model:kill:rollout .* ok .*"),
     "history.py": (("--points", "1000", "--alone"), r"cost by length of the series"),
+    "log_age.py": (("--days", "2", "--rows", "2000", "--rounds", "1", "--most", "1000"), r"^drift monitor.* [\d.]+$"),
     "otlp.py": (SHORT, r"^memory: \d+ MB$"),
     "search.py": (("--runs", "200", "--seconds", "0.5", "--alone"), r"^param order +100 "),
     "serving.py": (("0.2",), r"^ +64 +\d+ +\d+ .* failed 0 / \d+$"),

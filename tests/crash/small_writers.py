@@ -24,6 +24,8 @@ from helicline.gateway.fleet import archive
 from helicline.gateway.log_sealer import seal_all
 from helicline.gateway.prediction_log import PredictionLog
 from helicline.records.deployment import RevisionSpec
+from helicline.serving.prediction_log.files import listed
+from helicline.serving.prediction_log.merge import Merger, remove
 from helicline.serving.prediction_log.segment import Label
 from helicline.store.blobs import LocalBlobs
 from support.power_cut import mark
@@ -122,6 +124,34 @@ def feedback(home):
             seal_all(home)
 
 
+def merged_feedback(home):
+    """Feedback of two hours, and the merges of its files: to hours, to a day; then what they replaced goes."""
+    sealed_feedback(home)
+    merger = Merger(home)
+    for hours in (4, 48, 49):
+        merger.run(FIRST_LABEL + timedelta(hours=hours))
+
+
+def dropped_feedback(home):
+    """The same, but the day is dropped for its age while what it replaced is still there."""
+    sealed_feedback(home)
+    merger = Merger(home)
+    for hours in (4, 48):
+        merger.run(FIRST_LABEL + timedelta(hours=hours))
+    remove(listed(home, "labels", deployment="churn"), FIRST_LABEL + timedelta(hours=99))
+    acknowledge("dropped")
+
+
+def sealed_feedback(home):
+    prediction_log = PredictionLog(home, seal_s=1000)
+    for at in range(4):
+        hour_us = (at // 2) * 3_600_000_000
+        asyncio.run(prediction_log.append_labels([label(f"p{at}", received_us=10**15 + hour_us + at)]))
+        acknowledge(f"p{at}")
+        prediction_log.rotate()
+        seal_all(home)
+
+
 def feedback_on_a_bad_disk(home):
     """Every other label's sync fails, after its bytes were written: the one that comes next must not hang on it."""
     asyncio.run(in_turn(home, Path(os.environ["DISK_FAILING"])))
@@ -146,8 +176,11 @@ def size_of(folder):
     return sum(path.stat().st_size for path in folder.glob("*"))
 
 
-def label(prediction_id):
-    return Label("churn", prediction_id, 0, "left", "yes", 10**15, 10**15, "test")
+def label(prediction_id, received_us=10**15):
+    return Label("churn", prediction_id, 0, "left", "yes", 10**15, received_us, "test")
+
+
+FIRST_LABEL = datetime.fromtimestamp(10**9, UTC)
 
 
 MODEL_FILES = ("MLmodel", "data/weights.bin")

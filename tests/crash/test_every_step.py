@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -12,10 +13,13 @@ from blake3 import blake3
 
 from helicline.access.tokens import owner_token
 from helicline.gateway.log_sealer import seal_all
+from helicline.serving.prediction_log.files import listed
+from helicline.serving.prediction_log.merge import Merger
 from helicline.serving.prediction_log.segment import close_leftovers
 from helicline.store.blobs import LocalBlobs
 from support.power_cut import FATES, Disk, Fate, Journal, contents
 
+FIRST_LABEL = datetime.fromtimestamp(10**9, UTC)
 PROGRAM = Path(__file__).with_name("small_writers.py")
 
 
@@ -69,9 +73,15 @@ def labels(home):
     """Return the prediction ids of the labels after a restart, as often as they are there."""
     close_leftovers(home / "log")
     seal_all(home)
-    if not list(home.glob("tables/labels/**/*.parquet")):
+    return listed_labels(home)
+
+
+def listed_labels(home):
+    """Return the prediction ids of the labels in the files that readers list."""
+    paths = [str(file.path) for file in listed(home, "labels", deployment="churn")]
+    if not paths:
         return []
-    rows = duckdb.sql(f"SELECT prediction_id FROM '{home}/tables/labels/**/*.parquet'").fetchall()
+    rows = duckdb.execute("SELECT prediction_id FROM read_parquet($1)", [paths]).fetchall()
     return [prediction_id for (prediction_id,) in rows]
 
 
@@ -83,6 +93,39 @@ def test_acknowledged_feedback_is_there_once(steps):
         if any(stored.count(prediction_id) != 1 for prediction_id in acknowledged)
     ] == []
     assert sorted(states[-1][0]) == ["p0", "p1", "p2", "p3"]
+
+
+def test_labels_are_there_once_at_every_step_of_their_merges(steps):
+    """Read where the cut left them, after a restart, and after the merges were made anew."""
+    losses = []
+    for acknowledged, home in steps("merged_feedback"):
+        if any(listed_labels(home).count(prediction_id) > 1 for prediction_id in acknowledged):
+            losses.append((acknowledged, "twice before the restart"))
+        states = [labels(home)]
+        merger = Merger(home)
+        for hours in (4, 48, 49):
+            merger.run(FIRST_LABEL + timedelta(hours=hours))
+            states.append(listed_labels(home))
+        losses += [
+            (acknowledged, state)
+            for state in states
+            if any(state.count(prediction_id) != 1 for prediction_id in acknowledged)
+        ]
+    assert losses == []
+    assert [path.name for path in home.glob("tables/**/*.*") if not path.name.startswith(".")] == [
+        file.path.name for file in listed(home, "labels", deployment="churn")
+    ]
+
+
+def test_labels_that_are_dropped_never_come_back_in_part_or_twice(steps):
+    """While the day's file goes, all of it is there or nothing, whatever of its parts is still on the disk."""
+    every_label, states = ["p0", "p1", "p2", "p3"], []
+    for acknowledged, home in steps("dropped_feedback"):
+        state = sorted(labels(home))
+        if acknowledged[:4] == every_label:
+            states.append(state)
+    assert [state for state in states if state not in (every_label, [])] == []
+    assert states[-1] == []
 
 
 def test_feedback_survives_the_failed_sync_of_what_came_before_it(steps):

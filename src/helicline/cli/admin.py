@@ -129,7 +129,9 @@ def gc(
 ) -> None:
     """Remove deleted runs, experiments, logged models and versions permanently, with the blobs that nothing refers to.
 
-    What a registered or deployed model version comes from stays, with the reason. Safe while the server runs.
+    What a registered or deployed model version comes from stays, with the reason. Safe while the server runs. Without
+    names, predictions, feedback and monitor windows that are older than the setting `log_keep` says go as well, and
+    traces that are older than `trace_keep` says.
 
     Example: `hl gc --older-than 30d --dry-run`
 
@@ -160,11 +162,23 @@ def gc(
     nouns = ("experiment", "run", "logged_model", "model_version", "trace", "blob")
     table("", ("what", "would go" if dry_run else "gone"), [(noun, report[f"{noun}_count"]) for noun in nouns])
     say("{:,} bytes {} free", report["freed_bytes"], "would be" if dry_run else "are")
+    _show_log(report["log"])
+    traces = [(part["name"], part["trace_count"], part["before"]) for part in report["old_traces"]]
+    if traces:
+        table("", ("traces of", "count", "all before"), traces)
     if body["grace_s"]:
         say("Blobs that were used in the last {} stay until later (--grace).", grace)
     remaining = [(item["noun"], item["id"], item["why"]) for item in report["kept"]]
     if remaining:
         table("", ("stays", "id", "because"), remaining)
+
+
+def _show_log(parts: list[dict[str, Any]]) -> None:
+    """Show what went, or would go, of the prediction log of each deployment."""
+    columns = ("deployment", "file_count", "freed_bytes", "window_count", "before", "needed")
+    rows = [tuple(part[name] for name in columns) for part in parts]
+    if rows:
+        table("", ("log of", "files", "bytes", "windows", "all before", "more stays because"), rows)
 
 
 def _seconds(name: str, text: str) -> float:

@@ -15,8 +15,8 @@ _log = logging.getLogger("helicline.gateway")
 class SealerProcess:
     """Starts and stops the process that turns closed segments into Parquet."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, home: Path, *, wake_s: float = 15.0) -> None:
+        self._home, self._wake_s = home, wake_s
         self._process: asyncio.subprocess.Process | None = None
 
     async def run(self) -> None:
@@ -28,9 +28,19 @@ class SealerProcess:
                 stdin=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )
-            code = await self._process.wait()
+            code = await self._ended(self._process)
             _log.warning("the sealer ended with %s; it is started again", code)
             await asyncio.sleep(1.0)
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> int:
+        """Wait for the end of the process; meanwhile wake it now and then, since files become due without traffic."""
+        ended = asyncio.ensure_future(process.wait())
+        try:
+            while not (await asyncio.wait({ended}, timeout=self._wake_s))[0]:
+                self.notify()
+            return ended.result()
+        finally:
+            ended.cancel()
 
     def notify(self) -> None:
         """Tell the process that a segment was closed."""

@@ -1,4 +1,4 @@
-"""Data profiles of a sealed segment, one a revision, made while its columns are still in memory."""
+"""Data profiles of sealed files: one a revision and segment, made of its columns; summed where files are merged."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from helicline.gateway.routing_table import RoutingTable
 from helicline.monitor import profile
 from helicline.serving.prediction_log import profiles as log_profiles
 from helicline.serving.prediction_log.columns import Array
+from helicline.serving.prediction_log.files import LogFile
+from helicline.serving.prediction_log.names import Level
 from helicline.serving.prediction_log.seal import OnSealed
 
 
@@ -30,6 +32,33 @@ def profile_writer(home: Path) -> OnSealed:
         log_profiles.write(segment, by_revision)
 
     return write_profiles
+
+
+def merge_profiles(merged: Path, files: list[LogFile], level: Level) -> None:
+    """Write the profiles of a file that is to be merged: one for each minute, or for each hour of a day."""
+    width_us = 3_600_000_000 if level == "d" else 60_000_000
+    by_time: dict[int, list[log_profiles.Part]] = {}
+    for part in sorted(
+        (part for file in files for part in log_profiles.parts_of(file)), key=lambda part: part.begun_us
+    ):
+        by_time.setdefault(part.begun_us // width_us, []).append(part)
+    if by_time:
+        log_profiles.write_parts(merged, [_merged(parts) for parts in by_time.values()])
+
+
+def _merged(parts: list[log_profiles.Part]) -> log_profiles.Part:
+    revisions = sorted({revision for part in parts for revision in part.by_revision})
+    by_revision = {
+        revision: _sum([part.by_revision[revision] for part in parts if revision in part.by_revision])
+        for revision in revisions
+    }
+    return log_profiles.Part(parts[0].begun_us, by_revision)
+
+
+def _sum(profiles: list[bytes]) -> bytes:
+    if len(profiles) == 1:
+        return profiles[0]
+    return profile.encode(profile.merged([profile.decode(content) for content in profiles]))
 
 
 def _centres(home: Path) -> dict[tuple[str, int], dict[str, float]]:

@@ -185,8 +185,9 @@ def _performance(
     context: Context, monitor: Monitor, subject: Subject, *, now: datetime
 ) -> tuple[int, datetime, list[Finding]]:
     label = context.store.read(lambda tx: label_of(tx, monitor.deployment))
-    rows = predictions.labelled(context.home, monitor.deployment, since=subject.since, until=now, label=label)
-    for start in _starts(monitor, subject, now):
+    starts = _starts(monitor, subject, now)
+    rows = predictions.labelled(context.home, monitor.deployment, since=starts[-1], until=now, label=label)
+    for start in starts:
         chosen = performance.chosen(rows, revision=subject.revision.number, since=start)
         if len(chosen["label"]) >= monitor.spec.min_rows:
             break

@@ -40,6 +40,7 @@ class Reconciler(bus.PeriodicTask):
         super().__init__("reconciler", pause_s=context.settings.tick_s)
         self.context, self.holder = context, holder
         self.fence = 0
+        self._guard_evidence = rollout_evidence.GuardEvidence(context.home)
         self._leads_since: datetime | None = None
         self._latest: datetime | None = None
         self._failures: Counter[tuple[str, tuple[Any, ...]]] = Counter()
@@ -182,7 +183,7 @@ class Reconciler(bus.PeriodicTask):
         """Read the evidence outside of the transaction (it comes from files), then decide and move inside of it."""
         stages = self._read(lambda tx: rollout_evidence.stages_of(tx, under_way))
         label = self._read(lambda tx: monitor_windows.label_of(tx, under_way.deployment))
-        readings = rollout_evidence.read_guards(self.context.home, under_way, stages, label=label)
+        readings = self._guard_evidence.read(under_way, stages, label=label)
 
         def act(tx: Tx, row: Rollout) -> bool:
             if row.version != under_way.version:

@@ -136,7 +136,8 @@ def _numbers(present: Array, row_count: int, centre: float | None) -> Column:
 
 
 def _median(values: Array) -> float:
-    return float(np.median(values[:: -(-len(values) // MAX_MEDIAN_ROWS)]))
+    # the lower of two middle values: their mean may overflow
+    return float(np.quantile(values[:: -(-len(values) // MAX_MEDIAN_ROWS)], 0.5, method="lower"))
 
 
 def _number_column(

@@ -22,6 +22,7 @@ from helicline.errors import HeliclineError, Invalid
 from helicline.loop.context import Context
 from helicline.loop.overview import servers
 from helicline.loop.reconciler import Reconciler
+from helicline.loop.trash.retention import Retention
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
 from helicline.server.audit_anchor import AuditAnchor
@@ -69,7 +70,7 @@ async def serve(context: Context, listener: socket.socket) -> None:
     dispatcher = WebhookDispatcher(context.store, context.settings)
     context.store.listeners += [reconciler.wake, dispatcher.wake]
     context.store.share_events()
-    tasks: list[PeriodicTask] = [reconciler, dispatcher]
+    tasks: list[PeriodicTask] = [reconciler, dispatcher, Retention(context)]
     if context.settings.audit_anchor:
         tasks.append(AuditAnchor(context.store, context.settings))
     config = uvicorn.Config(

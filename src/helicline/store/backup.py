@@ -11,6 +11,7 @@ import io
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, cast
@@ -145,9 +146,17 @@ def _unframed(source: IO[bytes]) -> Iterator[Any]:
 
 def _files(home: Path) -> Iterator[Path]:
     for folder in FOLDERS:
-        for path in sorted((home / folder).rglob("*")):
-            if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
-                yield path
+        # files of the log that are merged meanwhile would be copied twice, or not at all
+        is_merged = folder == "tables" and (home / folder).is_dir()
+        merge_lock = home / folder / durable.MERGE_LOCK
+        with durable.lock(merge_lock, is_shared=True) if is_merged else nullcontext():
+            yield from _files_below(home / folder)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
+            yield path
 
 
 def restore(store: Store, home: Path, source: IO[bytes]) -> Manifest:

@@ -5,10 +5,15 @@ Also rejects network file systems for the database.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from helicline.errors import Invalid
+
+MERGE_LOCK = ".merging"  # in the folder of the tables: locked by who merges files of the prediction log
 
 
 def sync(path: Path) -> None:
@@ -50,6 +55,19 @@ def write(target: Path, content: bytes, *, mode: int = 0o666) -> None:
         out.flush()
         os.fsync(out.fileno())
     replace(partial, target)
+
+
+@contextlib.contextmanager
+def lock(path: Path, *, is_shared: bool = False) -> Iterator[bool]:
+    """Hold the lock of a file. A shared one waits until it is free; of the other, yield whether nobody has it."""
+    make_folder(path.parent)
+    with path.open("ab") as lock_file:
+        try:
+            fcntl.flock(lock_file, fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "lustre"})

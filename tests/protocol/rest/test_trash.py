@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import mlflow
 import pytest
 
+from helicline.serving.prediction_log.files import listed
 from support.live_server import make_context, running_server
+from support.prediction_log import SCHEMA, Log, call
 
 
 @pytest.fixture
@@ -52,6 +55,24 @@ def test_what_was_deleted_is_told_and_then_removed(http, client, deleted, tmp_pa
     with pytest.raises(mlflow.exceptions.MlflowException, match="not found"):
         client.get_run(deleted)
     assert http.get("/api/v1/audit").json()["ok"]
+
+
+def test_the_log_that_is_too_old_is_told_and_then_dropped(http, tmp_path):
+    context = make_context(tmp_path)
+    log, old = Log(context.home), datetime.now(UTC) - timedelta(days=401)
+    log.add(SCHEMA, call(old))
+    log.add(SCHEMA, call(old + timedelta(days=2)))
+    (part,) = json.loads(gc(http, tmp_path, "--dry-run", "--json").stdout)["log"]
+    assert (part["deployment"], part["file_count"]) == ("churn", 1)
+    assert len(listed(context.home, "predictions", deployment="churn")) == 2
+    assert "churn" in gc(http, tmp_path).stdout
+    assert len(listed(context.home, "predictions", deployment="churn")) == 1
+    (dropped,) = http.get("/api/v1/events", params={"noun": "prediction_log"}).json()["items"]
+    assert (dropped["verb"], dropped["detail"]["files"], dropped["detail"]["bytes"]) == (
+        "expired",
+        1,
+        part["freed_bytes"],
+    )
 
 
 def test_fresh_bytes_stay_for_a_day(http, client, deleted, tmp_path):

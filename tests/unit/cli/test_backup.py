@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import pytest
 
 from helicline import bus
 from helicline.cli.doctor import examine
-from helicline.store.backup import restore
+from helicline.store import durable
+from helicline.store.backup import restore, write_backup
 from helicline.store.database import Store
 from helicline.store.migrations import HEAD, revision_of
 from support.live_server import make_context, running_server
@@ -61,6 +63,32 @@ def test_a_bucket_takes_a_backup_and_the_doctor_says_when_the_last_was(home, tmp
     assert findings["last backup"].endswith(place)
     never = {finding.what: finding.detail for finding in examine(Settings(home=str(tmp_path / "nowhere")))}
     assert never["last backup"].startswith("never")
+
+
+class Watched(io.BytesIO):
+    """A target of a backup that keeps, at each write, whether files of the log could be merged."""
+
+    def __init__(self, home):
+        super().__init__()
+        self.lock, self.was_free = home / "tables" / durable.MERGE_LOCK, []
+
+    def write(self, content):
+        with durable.lock(self.lock) as is_free:
+            self.was_free.append(is_free)
+        return super().write(content)
+
+
+def test_the_files_of_the_log_are_not_merged_while_a_backup_copies_them(tmp_path):
+    context = make_context(tmp_path / "home")
+    table = context.home / "tables" / "labels"
+    table.mkdir(parents=True)
+    (table / "rows.parquet").write_bytes(b"x" * 100_000)
+    target = Watched(context.home)
+    write_backup(context.store, context.home, target, version="test")
+    assert target.was_free[0]
+    assert False in target.was_free
+    with durable.lock(target.lock) as is_free:
+        assert is_free
 
 
 @pytest.mark.parametrize("release", sorted(path.stem for path in HOMES.glob("*.tar")))

@@ -1,12 +1,15 @@
 """Windows of a monitor that are kept: every one that was judged, and one for all the time without traffic."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from helicline.loop import monitor_windows
 from helicline.records.monitor import Monitor, MonitorSpec, Window
+from helicline.serving.prediction_log.files import listed
 from helicline.store import nouns
+from support.prediction_log import NOON, SCHEMA, Log, call, id_of, outcome, spoil
 from support.records import NOW
 
 
@@ -40,3 +43,19 @@ def test_a_time_without_traffic_is_one_window(stored_windows):
 def test_windows_with_some_rows_are_all_kept(stored_windows):
     few = [("insufficient_data", count) for count in (3, 5, 0, 7)]
     assert stored_windows(*few) == few
+
+
+def test_a_performance_window_reads_no_further_back_than_it_reaches(store, tmp_path):
+    """The log of a year before, and of a day on which nothing was asked, is not opened."""
+    log, now = Log(tmp_path), NOON + timedelta(days=400)
+    for moment in (NOON, now - timedelta(days=1), now - timedelta(minutes=3)):
+        log.add(SCHEMA, call(moment))
+        log.add(outcome(moment, id_of(moment), "0"), kind="labels")
+    for table in ("predictions", "labels"):
+        spoil(file.path for file in listed(log.home, table, deployment="churn")[:2])
+    spec = MonitorSpec(kind="performance", metric="accuracy", at_least=0.5, window_s=300, min_rows=2)
+    monitor = Monitor(deployment="churn", name="p", spec=spec, loop="churn", created_at=NOON, wake_at=NOON)
+    subject = SimpleNamespace(revision=SimpleNamespace(number=1), since=NOON)
+    context = SimpleNamespace(store=store, home=log.home)
+    count, start, _ = monitor_windows._performance(context, monitor, subject, now=now)
+    assert (count, start) == (1, now - timedelta(seconds=300 * monitor_windows.REACH))

@@ -130,3 +130,4 @@ def test_the_centre_of_many_rows_is_the_median_of_an_even_sample():
     values = np.random.default_rng(0).normal(10.0, 1.0, 500_000)
     assert abs(profile.build({"x": values}).columns["x"].centre - np.median(values)) < 0.02
     assert profile.build({"x": np.full(500_000, 7.0)}).columns["x"].centre == 7.0
+    assert profile.build({"x": np.array([1.7e308, 1.7e308])}).columns["x"].centre == 1.7e308

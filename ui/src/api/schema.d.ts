@@ -2008,6 +2008,28 @@ export interface components {
             /** @default true */
             ok: boolean;
         };
+        /** DroppedLog */
+        DroppedLog: {
+            /** Format: date-time */
+            before: string;
+            deployment: string;
+            /** @default 0 */
+            file_count: number;
+            /** @default 0 */
+            freed_bytes: number;
+            /** @default  */
+            needed: string;
+            /** @default 0 */
+            window_count: number;
+        };
+        /** DroppedTraces */
+        DroppedTraces: {
+            /** Format: date-time */
+            before: string;
+            experiment_id: string;
+            name: string;
+            trace_count: number;
+        };
         /** Edge */
         Edge: {
             end: string;
@@ -2024,10 +2046,14 @@ export interface components {
             freed_bytes: number;
             /** @default [] */
             kept: components["schemas"]["Item"][];
+            /** @default [] */
+            log: components["schemas"]["DroppedLog"][];
             /** @default 0 */
             logged_model_count: number;
             /** @default 0 */
             model_version_count: number;
+            /** @default [] */
+            old_traces: components["schemas"]["DroppedTraces"][];
             /** @default 0 */
             run_count: number;
             /** @default 0 */

@@ -9,16 +9,17 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from helicline import bus, trace, tracking
+from helicline import bus, tracking
 from helicline.errors import Conflict
 from helicline.loop.context import Context
-from helicline.loop.trash import unused
+from helicline.loop.trash import old_traces, unused
 from helicline.loop.trash.find import Item, Selection, find, still
+from helicline.loop.trash.old_log import DroppedLog
+from helicline.loop.trash.old_traces import DroppedTraces
 from helicline.store import nouns
 from helicline.store.rows import experiment as rows
 from helicline.store.rows import trash as trash_rows
 from helicline.store.unit import Reader, Tx
-from helicline.tracking.artifact import path_in_store
 
 # the writer serves everybody: what it is kept busy with at once stays short
 FEW = 50
@@ -39,6 +40,8 @@ class Emptied(msgspec.Struct, frozen=True, kw_only=True):
     trace_count: int = 0
     blob_count: int = 0
     freed_bytes: int = 0
+    log: tuple[DroppedLog, ...] = ()
+    old_traces: tuple[DroppedTraces, ...] = ()
     remaining: tuple[Item, ...] = msgspec.field(default=(), name="kept")
 
 
@@ -104,12 +107,7 @@ def _traces(experiment_id: str) -> Iterator[Callable[[Tx], Counter[str]]]:
             return Counter()
         ids = trash_rows.traces_of(tx, experiment_id, limit=FEW_TRACES)
         more = len(ids) == FEW_TRACES
-        root = path_in_store(experiment.artifact_location)
-        for trace_id in ids:
-            _drop_folder(tx, f"{root}/traces/{trace_id}" if root else "")
-        return Counter(
-            trace=trace.delete_traces(tx, experiment_id, ids=ids, before_ms=None, max_count=None) if ids else 0
-        )
+        return Counter(trace=old_traces.remove(tx, experiment, ids))
 
     while more:
         yield unit

@@ -9,6 +9,7 @@ from litestar import post
 
 from helicline.errors import Invalid
 from helicline.loop.trash import empty as trash
+from helicline.loop.trash import old_log, old_traces
 from helicline.loop.trash.find import Selection
 from helicline.protocol.rest.edge import Edge
 
@@ -30,16 +31,27 @@ class EmptyBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 @post("/trash/empty", sync_to_thread=True, status_code=200)
 def empty_trash(edge: Edge, data: EmptyBody) -> trash.Emptied:
-    """Delete trashed rows and unreferenced blobs permanently; `dry_run` only counts them."""
+    """Delete trashed rows and unreferenced blobs permanently, and the log that is too old; `dry_run` only counts."""
     selection = Selection(
         run_ids=tuple(dict.fromkeys(data.run_ids)),
         experiment_ids=tuple(dict.fromkeys(data.experiment_ids)),
         older_than=_duration("older_than_s", data.older_than_s),
     )
     grace = _duration("grace_s", data.grace_s)
+    is_named = bool(data.run_ids or data.experiment_ids)
     if data.dry_run:
-        return trash.look(edge.context, selection, grace=grace)
-    return trash.empty(edge.context, selection, edge.write, grace=grace)
+        report = trash.look(edge.context, selection, grace=grace)
+        return (
+            report
+            if is_named
+            else msgspec.structs.replace(
+                report, log=old_log.look(edge.context), old_traces=old_traces.look(edge.context)
+            )
+        )
+    log = () if is_named else old_log.drop(edge.context, edge.write)
+    traces = () if is_named else old_traces.drop(edge.context, edge.write)
+    report = trash.empty(edge.context, selection, edge.write, grace=grace)
+    return msgspec.structs.replace(report, log=log, old_traces=traces)
 
 
 def _duration(field: str, seconds: float) -> timedelta:

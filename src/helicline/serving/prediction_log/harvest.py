@@ -8,24 +8,30 @@ from pathlib import Path
 import duckdb
 
 from helicline.serving.prediction_log import sql
-from helicline.serving.prediction_log.files import label_files, segments
+from helicline.serving.prediction_log.files import again_when_merged, holding_some, label_files, listed, paths_of
 from helicline.serving.prediction_log.labels import latest_labels
+from helicline.serving.prediction_log.names import IdSpan, span_of
 
 KINDS = ("BIGINT", "DOUBLE")
 
 
+@again_when_merged
 def write(home: Path, deployment: str, target: Path, *, label: str, since_ms: int) -> int:
     """Write the rows whose label came in since then as Parquet, in the order of their predictions; return how many.
 
     The last label of a row wins; a label column of whole numbers is kept as such, so that it joins older data.
     """
-    files, labels = segments(home, deployment), label_files(home, deployment)
-    if not files or not labels:
-        return 0
     since = datetime.fromtimestamp(since_ms / 1000, UTC)
+    labels = label_files(home, deployment, since)
+    if not labels:
+        return 0
     with duckdb.connect() as session:
         session.execute("SET TimeZone = 'UTC'")
-        session.execute(f"CREATE TEMP TABLE latest AS {latest_labels(labels, name=label, since=since)}")
+        session.execute(f"CREATE TEMP TABLE latest AS {latest_labels(paths_of(labels), name=label, since=since)}")
+        logged = holding_some(listed(home, "predictions", deployment=deployment), _ids(session))
+        if not logged:
+            return 0
+        files = paths_of(logged)
         columns = session.sql(f"SELECT * FROM {sql.parquet(files)} LIMIT 0").columns
         inputs = [
             f"p.{sql.identifier(name)} AS {sql.identifier(name[2:])}" for name in columns if name.startswith("f_")
@@ -37,6 +43,12 @@ def write(home: Path, deployment: str, target: Path, *, label: str, since_ms: in
         )
         rows.write_parquet(str(target), compression="zstd")
         return int(session.read_parquet(str(target)).shape[0])
+
+
+def _ids(session: duckdb.DuckDBPyConnection) -> IdSpan:
+    """Return the times in the ids of the labels."""
+    first, last, has_untimed = session.execute(f"SELECT {sql.id_bounds()} FROM latest").fetchall()[0]
+    return span_of(first or "", last or "", has_untimed=bool(has_untimed))
 
 
 def _typed(session: duckdb.DuckDBPyConnection) -> str:

@@ -10,33 +10,48 @@ import numpy as np
 
 from helicline.records.deployment import Prediction
 from helicline.serving.prediction_log import sql
-from helicline.serving.prediction_log.files import date_of, files_of, id_time, label_files, segment_time
+from helicline.serving.prediction_log.files import (
+    LogFile,
+    again_when_merged,
+    holding,
+    holding_some,
+    label_files,
+    listed,
+    paths_of,
+)
 from helicline.serving.prediction_log.labels import latest_labels
+from helicline.serving.prediction_log.names import id_span, text_of
 from helicline.serving.prediction_log.sql import Columns
 
-_NEAR = timedelta(minutes=10)
+_FEW = 4  # files to begin with
+_CLOCK_STEP = timedelta(minutes=10)  # by so much a label may seem older than its prediction
 _LABELLED = ("ts", "revision", "variant", "rollout", "stage", "prediction", "label", "received_ts")
 
 
+@again_when_merged
 def find(home: Path, prediction_id: str) -> list[Prediction]:
     """Return the rows of one prediction with their latest labels; empty if it is not in the log (yet)."""
-    made_at = id_time(prediction_id)
     condition = f"prediction_id = {sql.literal(prediction_id)} ORDER BY row"
-    files = files_of(home, "predictions", deployment="*", since=made_at and made_at - timedelta(days=1))
-    if made_at is not None:
-        files = [path for path in files if date_of(path) <= (made_at + timedelta(days=1)).date()]
-        near = [path for path in files if abs(segment_time(path) - made_at) < _NEAR]
-        if rows := _predictions(home, near, condition=condition):
+    for files in holding(home, prediction_id):
+        if rows := _predictions(home, files, condition=condition):
             return rows
-    return _predictions(home, files, condition=condition)
+    return []
 
 
+@again_when_merged
 def recent(home: Path, deployment: str, limit: int) -> list[Prediction]:
     """Return the latest rows of a deployment, the newest first."""
-    files = files_of(home, "predictions", deployment=deployment)[-max(64, limit) :]
-    return _predictions(home, files, condition=f"TRUE ORDER BY ts DESC, row LIMIT {int(limit)}")
+    files = sorted(listed(home, "predictions", deployment=deployment), key=lambda file: file.name.last, reverse=True)
+    condition = f"TRUE ORDER BY ts DESC, row LIMIT {int(limit)}"
+    count = _FEW
+    rows = _predictions(home, files[:count], condition=condition)
+    while count < len(files) and (len(rows) < limit or text_of(rows[-1].at) < files[count].name.last):
+        count *= 2
+        rows = _predictions(home, files[:count], condition=condition)
+    return rows
 
 
+@again_when_merged
 def labelled(
     home: Path, deployment: str, *, since: datetime, until: datetime | None = None, label: str = "label"
 ) -> Columns:
@@ -44,22 +59,23 @@ def labelled(
 
     Times are UTC `datetime64[us]`; `prediction` and `label` are text. Empty columns when there are none.
     """
-    files = files_of(home, "predictions", deployment=deployment, since=since)
+    files = listed(home, "predictions", deployment=deployment, since=since, until=until)
     labels = label_files(home, deployment, since)
     if not files or not labels:
         return {name: np.array([], dtype=object) for name in _LABELLED}
+    latest = latest_labels(paths_of(labels), name=label)
     end = f"AND p.ts < {sql.timestamp(until)}" if until else ""
     return sql.fetch(
         f"""SELECT p.ts, p.revision, p.variant, p.rollout, p.stage, p.prediction, l.value AS label, l.received_ts
-            FROM {sql.parquet(files)} p JOIN ({latest_labels(labels, name=label)}) l USING (prediction_id, row)
+            FROM {sql.parquet(paths_of(files))} p JOIN ({latest}) l USING (prediction_id, row)
             WHERE p.status = 200 AND p.ts >= {sql.timestamp(since)} {end} ORDER BY p.ts"""
     )
 
 
-def _predictions(home: Path, files: list[Path], *, condition: str) -> list[Prediction]:
+def _predictions(home: Path, files: list[LogFile], *, condition: str) -> list[Prediction]:
     if not files:
         return []
-    columns = sql.fetch(f"SELECT * FROM {sql.parquet(files)} WHERE {condition}")
+    columns = sql.fetch(f"SELECT * FROM {sql.parquet(paths_of(files))} WHERE {condition}")
     count = len(columns["prediction_id"])
     rows = [{name: _plain(values, at) for name, values in columns.items()} for at in range(count)]
     labels = _labels_of(home, rows)
@@ -69,11 +85,14 @@ def _predictions(home: Path, files: list[Path], *, condition: str) -> list[Predi
 def _labels_of(home: Path, rows: list[dict[str, Any]]) -> dict[tuple[str, int], dict[str, str]]:
     if not rows:
         return {}
-    since = min(row["ts"] for row in rows)
-    files = {path for name in {row["deployment"] for row in rows} for path in label_files(home, name, since)}
+    since = min(row["ts"] for row in rows) - _CLOCK_STEP
+    ids = id_span(row["prediction_id"] for row in rows)
+    deployments = {row["deployment"] for row in rows}
+    every = {file.path: file for name in deployments for file in label_files(home, name, since)}
+    files = holding_some(every.values(), ids)
     if not files:
         return {}
-    columns = sql.fetch(latest_labels(sorted(files), prediction_ids={row["prediction_id"] for row in rows}))
+    columns = sql.fetch(latest_labels(paths_of(files), prediction_ids={row["prediction_id"] for row in rows}))
     labels: dict[tuple[str, int], dict[str, str]] = {}
     for at in range(len(columns["row"])):
         key = (str(columns["prediction_id"][at]), int(columns["row"][at]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import duckdb
 
 from helicline.serving.prediction_log import sql
 from helicline.serving.prediction_log.columns import Array, Batch, batches
+from helicline.serving.prediction_log.names import Name, id_span, text_of
 from helicline.serving.prediction_log.segment import read
 from helicline.store import durable
 
@@ -38,9 +40,13 @@ def seal(segment: Path, tables: Path, *, on_sealed: OnSealed | None = None) -> l
     for batch in sealed:
         place = (batch.table, batch.deployment, batch.date)
         part_counts[place] = part_counts.get(place, 0) + 1
+        if not len(batch.columns["prediction_id"]):
+            continue  # calls without rows
         suffix = f".{part_counts[place]}" if part_counts[place] > 1 else ""
         folder = tables / batch.table / f"deployment={batch.deployment}" / f"date={batch.date}"
-        path = folder / f"{name}{suffix}.parquet"
+        # an earlier version may have ended between this file and the removal of the segment
+        (folder / f"{name}{suffix}.parquet").unlink(missing_ok=True)
+        path = folder / _name(batch, name + suffix).file_name
         _write(batch, path)
         written.append(path)
         if on_sealed is not None and batch.table == "predictions":
@@ -49,18 +55,38 @@ def seal(segment: Path, tables: Path, *, on_sealed: OnSealed | None = None) -> l
     return written
 
 
+def _name(batch: Batch, file_id: str) -> Name:
+    times = batch.columns["ts" if batch.table == "predictions" else "received_ts"]
+    ids = id_span(batch.columns["prediction_id"].tolist())
+    first, last = (text_of(moment.astype(datetime).replace(tzinfo=UTC)) for moment in (times.min(), times.max()))
+    return Name(
+        first=first,
+        last=last,
+        first_id=ids.first,
+        last_id=ids.last,
+        level="s",
+        has_untimed=ids.has_untimed,
+        id=file_id,
+    )
+
+
 def _write(batch: Batch, path: Path) -> None:
     durable.make_folder(path.parent)
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     selected = ", ".join(
         f"CAST({sql.identifier(name)} AS {kind}) AS {sql.identifier(name)}" for name, kind in batch.types.items()
     )
-    with _database().cursor() as connection:
-        connection.register("batch", {sql.column_name(name): values for name, values in batch.columns.items()})
+    with connection() as cursor:
+        cursor.register("batch", {sql.column_name(name): values for name, values in batch.columns.items()})
         target = sql.literal(str(partial))
-        connection.execute(f"COPY (SELECT {selected} FROM batch) TO {target} (FORMAT parquet, COMPRESSION zstd)")
+        cursor.execute(f"COPY (SELECT {selected} FROM batch) TO {target} (FORMAT parquet, COMPRESSION zstd)")
     durable.sync(partial)
     durable.replace(partial, path)  # the segment is deleted next, so its rows must be durable here first
+
+
+def connection() -> duckdb.DuckDBPyConnection:
+    """Return a connection to the process's single database, of one thread; the caller closes it."""
+    return _database().cursor()
 
 
 @cache

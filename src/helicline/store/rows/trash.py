@@ -94,8 +94,19 @@ def traces_of(tx: Reader, experiment_id: str, *, limit: int) -> list[str]:
     return [row.id for row in tx.execute(statement)]
 
 
-def trace_count(tx: Reader, experiment_id: str) -> int:
-    statement = sa.select(sa.func.count()).select_from(TRACE).where(TRACE.c.experiment == int(experiment_id))
+def old_traces(tx: Reader, experiment_id: str, *, before_ms: int, limit: int) -> list[str]:
+    """Return at most `limit` ids of traces of the experiment that began before then, the oldest first."""
+    where = (TRACE.c.experiment == int(experiment_id), TRACE.c.timestamp_ms < before_ms)
+    statement = sa.select(TRACE.c.id).where(*where).order_by(TRACE.c.timestamp_ms).limit(limit)
+    return list(tx.execute(statement).scalars())
+
+
+def trace_count(tx: Reader, experiment_id: str, *, before_ms: int | None = None) -> int:
+    """Return how many traces the experiment has, of those that began before then."""
+    where = [TRACE.c.experiment == int(experiment_id)]
+    if before_ms is not None:
+        where.append(TRACE.c.timestamp_ms < before_ms)
+    statement = sa.select(sa.func.count()).select_from(TRACE).where(*where)
     return int(tx.execute(statement).scalar() or 0)
 
 
