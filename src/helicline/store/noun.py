@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -109,6 +109,12 @@ class Noun(Generic[Record]):
             raise Conflict(self.name.replace("_", " "), self.label(key), "exists already")
         tx.execute(self.table.insert(), self._row(record))
         return record
+
+    def insert_new(self, tx: Tx, records: Iterable[Record]) -> None:
+        """Add many records at once. For keys that cannot exist yet: an existing one is an error of the database."""
+        rows = [self._row(record) for record in records]
+        if rows:
+            tx.execute(self.table.insert(), rows)
 
     def swap(self, tx: Tx, record: Record) -> Record:
         """Write the record unless it has changed since it was read; return it with its next version.

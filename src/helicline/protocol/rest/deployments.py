@@ -74,10 +74,15 @@ def _detail(tx: Reader, name: str) -> DeploymentDetail:
     )
 
 
+def details(tx: Reader) -> list[DeploymentDetail]:
+    """Return every deployment with its detail."""
+    return [_detail(tx, deployment.name) for deployment in nouns.DEPLOYMENTS.select(tx)]
+
+
 @get("/deployments", sync_to_thread=True)
 def list_deployments(edge: Edge) -> Page[DeploymentDetail]:
     """Every deployment with its revisions, traffic and rollout."""
-    return Page(edge.read(lambda tx: [_detail(tx, deployment.name) for deployment in nouns.DEPLOYMENTS.select(tx)]))
+    return Page(edge.read(details))
 
 
 @get("/deployments/{name:str}", sync_to_thread=True)

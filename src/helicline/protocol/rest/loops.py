@@ -77,10 +77,15 @@ def _detail(tx: Reader, loop: Loop) -> LoopDetail:
     )
 
 
+def details(tx: Reader) -> list[LoopDetail]:
+    """Return every loop with its detail."""
+    return [_detail(tx, loop) for loop in nouns.LOOPS.select(tx)]
+
+
 @get("/loops", sync_to_thread=True)
 def list_loops(edge: Edge) -> Page[LoopDetail]:
     """Every loop with its newest turns, its triggers, monitors and alerts."""
-    return Page(edge.read(lambda tx: [_detail(tx, loop) for loop in nouns.LOOPS.select(tx)]))
+    return Page(edge.read(details))
 
 
 @get("/loops/{name:str}", sync_to_thread=True)
@@ -145,10 +150,15 @@ def mute_trigger(edge: Edge, loop: str, name: str, data: MuteBody) -> Trigger:
 @get("/monitors", sync_to_thread=True)
 def list_monitors(edge: Edge, deployment: str = "", windows: int = 60) -> Page[MonitorDetail]:
     """Monitors with their newest windows (oldest first) and their open alert."""
-    max_windows, column = checked_limit(windows), nouns.MONITORS.table.c
-    where = [column.deployment == deployment] if deployment else []
+    max_windows = checked_limit(windows)
+    return Page(edge.read(lambda tx: monitor_details(tx, deployment, max_windows=max_windows)))
 
-    def detail_of(tx: Reader, monitor: Monitor) -> MonitorDetail:
+
+def monitor_details(tx: Reader, deployment: str = "", *, max_windows: int) -> list[MonitorDetail]:
+    """Return the monitors of a deployment, or all, with their newest windows and their open alert."""
+    where = [nouns.MONITORS.table.c.deployment == deployment] if deployment else []
+
+    def detail_of(monitor: Monitor) -> MonitorDetail:
         newest = monitor_windows.latest_windows(tx, monitor.deployment, monitor.name, limit=max_windows)
         return MonitorDetail(
             monitor=monitor,
@@ -156,7 +166,7 @@ def list_monitors(edge: Edge, deployment: str = "", windows: int = 60) -> Page[M
             alert=alerting.open_alert(tx, monitor.deployment, monitor.name),
         )
 
-    return Page(edge.read(lambda tx: [detail_of(tx, monitor) for monitor in nouns.MONITORS.select(tx, *where)]))
+    return [detail_of(monitor) for monitor in nouns.MONITORS.select(tx, *where)]
 
 
 @get("/alerts", sync_to_thread=True)

@@ -58,15 +58,15 @@ def _aliases(tx: Reader, model: str) -> list[Alias]:
 @get("/models", sync_to_thread=True)
 def list_models(edge: Edge) -> Page[ModelSummary]:
     """Every registered model with its aliases and newest version."""
+    return Page(edge.read(summaries))
 
-    def view(tx: Reader) -> list[ModelSummary]:
-        models = [model for model in nouns.MODELS.select(tx) if not model.is_prompt]
-        return [
-            ModelSummary(model=model, aliases=_aliases(tx, model.name), latest=_newest(tx, model.name))
-            for model in models
-        ]
 
-    return Page(edge.read(view))
+def summaries(tx: Reader) -> list[ModelSummary]:
+    """Return every registered model with its summary."""
+    models = [model for model in nouns.MODELS.select(tx) if not model.is_prompt]
+    return [
+        ModelSummary(model=model, aliases=_aliases(tx, model.name), latest=_newest(tx, model.name)) for model in models
+    ]
 
 
 def _newest(tx: Reader, model: str) -> ModelVersion | None:
