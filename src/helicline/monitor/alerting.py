@@ -12,6 +12,7 @@ from helicline.records.monitor import Alert, Finding, MonitorSpec, Window
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 
+OPEN = ("firing", "acknowledged")
 BAD = ("warning", "critical")
 JUDGED = ("ok", "info", *BAD)
 
@@ -35,7 +36,7 @@ def decide(
 
 def open_alert(tx: Reader, deployment: str, monitor: str) -> Alert | None:
     column = nouns.ALERTS.table.c
-    alerts = nouns.ALERTS.select(tx, column.deployment == deployment, column.state != "resolved")
+    alerts = nouns.ALERTS.select(tx, column.deployment == deployment, column.state.in_(OPEN))
     return next((alert for alert in alerts if alert.monitor == monitor), None)
 
 

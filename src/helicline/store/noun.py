@@ -46,20 +46,38 @@ def _column_type(annotation: Any) -> sa.types.TypeEngine[Any]:
 
 
 class Noun(Generic[Record]):
-    """The table of one noun. `key` and `index` name the attributes of the record that become columns."""
+    """The table of one noun. `key`, `index` and `columns` name the attributes of the record that become columns.
 
-    def __init__(self, name: str, kind: type[Record], *, key: Sequence[str], index: Sequence[str] = ()) -> None:
+    Each attribute in `index` gets an index of its own, each tuple in `indexes` one over its columns. `columns` were
+    added by later revisions of the schema.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: type[Record],
+        *,
+        key: Sequence[str],
+        index: Sequence[str] = (),
+        columns: Sequence[str] = (),
+        indexes: Sequence[tuple[str, ...]] = (),
+    ) -> None:
         self.name, self.kind, self.key = name, kind, tuple(key)
         annotations = typing.get_type_hints(kind)
-        columns: list[sa.Column[Any]] = [
+        self._fields = (*key, *index, *columns)
+        first_columns = [
             sa.Column(field, _column_type(annotations[field]), primary_key=field in key, autoincrement=False)
             for field in (*key, *index)
         ]
-        columns += [sa.Column("version", sa.BigInteger, nullable=False), sa.Column("doc", sa.Text, nullable=False)]
-        indexes = [sa.Index(f"ix_{name}_{field}", field) for field in index]
-        self.table = sa.Table(name, metadata, *columns, *indexes)
+        parts: list[sa.Column[Any] | sa.Index] = [
+            *first_columns,
+            sa.Column("version", sa.BigInteger, nullable=False),
+            sa.Column("doc", sa.Text, nullable=False),
+            *(sa.Column(field, _column_type(annotations[field])) for field in columns),
+        ]
+        parts += [sa.Index(f"ix_{name}_{'_'.join(fields)}", *fields) for fields in (*((f,) for f in index), *indexes)]
+        self.table = sa.Table(name, metadata, *parts)
         self._decoder = msgspec.json.Decoder(kind)
-        self._fields = (*key, *index)
 
     def _row(self, record: Record) -> dict[str, Any]:
         row = {field: column_value(getattr(record, field)) for field in self._fields}

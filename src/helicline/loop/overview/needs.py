@@ -191,7 +191,7 @@ def _failed_turns(tx: Reader) -> list[Need]:
 
 def _is_tried_again(tx: Reader, loop: str, number: int) -> bool:
     triggers = nouns.TRIGGERS.select(tx, nouns.TRIGGERS.table.c.loop == loop)
-    return any(trigger.last_turn == number and trigger.pending for trigger in triggers)
+    return any(trigger.last_turn == number and trigger.pending and not trigger.muted for trigger in triggers)
 
 
 def _failed_pipeline_runs(tx: Reader) -> list[Need]:

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import msgspec
 
-from helicline.loop import turns
 from helicline.loop.overview.needs import Need, needs_of
+from helicline.records.loop import ACTIVE
 from helicline.serving import deployments, gateways
 from helicline.store import nouns
 from helicline.store.noun import column_value
@@ -116,7 +116,7 @@ def _watch(tx: Reader) -> Station:
 def _retrain(tx: Reader) -> Station:
     column = nouns.TURNS.table.c
     count = nouns.TURNS.count(tx)
-    moving = nouns.TURNS.count(tx, column.state.in_(turns.ACTIVE))
+    moving = nouns.TURNS.count(tx, column.state.in_(ACTIVE))
     return Station(
         name="Retrain", count=count, moving=moving, trouble=0, sentence=f"{_counted(count, 'turn')}, {moving} under way"
     )
