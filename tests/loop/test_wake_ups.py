@@ -16,7 +16,7 @@ REASON = "the new rows are not comparable"
 
 
 def due_turns(world):
-    return [turn.id for turn in world.store.read(turns.due)]
+    return [turn.id for turn in world.store.read(nouns.TURNS.due)]
 
 
 def rejected(world):

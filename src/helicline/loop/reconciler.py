@@ -23,9 +23,9 @@ from helicline.loop.waiting import clock_check, sweep, wake_ups
 from helicline.pipeline import attempts, runs
 from helicline.records.deployment import Rollout
 from helicline.records.lease import Lease
-from helicline.serving import deployments, rollout
+from helicline.serving import rollout
 from helicline.store import nouns
-from helicline.store.noun import Stale, column_value
+from helicline.store.noun import Stale
 from helicline.store.unit import Reader, Tx
 
 log = logging.getLogger("helicline.loop")
@@ -55,17 +55,17 @@ class Reconciler(bus.PeriodicTask):
         moved += bus.consume(self.context.store, wake_ups.CONSUMER, wake_ups.hear)
         moved += bus.consume(self.context.store, triggers.CONSUMER, triggers.hear)
         moved += self._sweep_late()
-        for row in self._read(self._due_pipelines):
+        for row in self._due(nouns.PIPELINE_RUNS):
             moved += self._move(runs.advance, nouns.PIPELINE_RUNS, (row.id,), self.context.blobs)
-        for turn in self._read(turns.due):
+        for turn in self._due(nouns.TURNS):
             moved += self._move(turns.advance, nouns.TURNS, (turn.loop, turn.number))
-        for under_way in self._read(self._due_rollouts):
+        for under_way in self._due(nouns.ROLLOUTS):
             key = (under_way.deployment, under_way.number)
             moved += self._safely(nouns.ROLLOUTS, key, partial(self._move_rollout, under_way))
-        for monitor in self._read(monitor_windows.due):
+        for monitor in self._due(nouns.MONITORS):
             key = (monitor.deployment, monitor.name)
             moved += self._safely(nouns.MONITORS, key, partial(monitor_windows.look, self.context, monitor))
-        for trigger in self._read(self._due_triggers):
+        for trigger in self._due(nouns.TRIGGERS):
             moved += self._move(triggers.advance, nouns.TRIGGERS, (trigger.loop, trigger.name))
         return moved
 
@@ -182,19 +182,10 @@ class Reconciler(bus.PeriodicTask):
         if lease is None or lease.holder != self.holder:
             raise Stale("lease", LEASE, "is held by another server")
 
-    def _due_pipelines(self, tx: Reader) -> list[Any]:
-        column = nouns.PIPELINE_RUNS.table.c
-        return nouns.PIPELINE_RUNS.select(
-            tx, column.state.in_(runs.OPEN_STATES), column.wake_at <= column_value(tx.now), order=[column.created_at]
-        )
-
-    def _due_rollouts(self, tx: Reader) -> list[Rollout]:
-        column = nouns.ROLLOUTS.table.c
-        return nouns.ROLLOUTS.select(tx, column.state.in_(deployments.ACTIVE), column.wake_at <= column_value(tx.now))
-
-    def _due_triggers(self, tx: Reader) -> list[Any]:
-        column = nouns.TRIGGERS.table.c
-        return nouns.TRIGGERS.select(tx, column.wake_at <= column_value(tx.now))
+    def _due(self, noun: Any) -> list[Any]:
+        """Return the rows to look at now; all others wait for their time or for an event (note 0029)."""
+        rows: list[Any] = self._read(noun.due)
+        return rows
 
     def _move_rollout(self, under_way: Rollout) -> int:
         """Read the evidence outside of the transaction (it comes from files), then decide and move inside of it."""

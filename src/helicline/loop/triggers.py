@@ -186,8 +186,7 @@ def _obstacle(tx: Reader, loop: Loop, trigger: Trigger) -> str:
 
 def _quality_alert(tx: Reader, loop: Loop) -> Alert | None:
     """Return the open critical alert on data quality that forbids to train on this data."""
-    column = nouns.ALERTS.table.c
-    alerts = nouns.ALERTS.select(tx, column.deployment == loop.spec.deployment, column.state.in_(alerting.OPEN))
+    alerts = alerting.open_alerts(tx, loop.spec.deployment)
     return next((alert for alert in alerts if alert.kind == "quality" and alert.severity == "critical"), None)
 
 

@@ -21,7 +21,6 @@ from helicline.registry import alias_of, get_version, register
 from helicline.registry.approvals import open_request
 from helicline.serving import deployments, rollout
 from helicline.store import nouns
-from helicline.store.noun import column_value
 from helicline.store.unit import Reader, Tx
 
 TASK_TIMEOUT_S = 900.0
@@ -73,11 +72,6 @@ def learning(tx: Reader, loop: str) -> list[Turn]:
     """
     column = nouns.TURNS.table.c
     return nouns.TURNS.select(tx, column.loop == loop, column.state.in_(LEARNING))
-
-
-def due(tx: Reader) -> list[Turn]:
-    """Return the turns that are to be looked at now; the others wait for an event (note 0029)."""
-    return nouns.TURNS.select(tx, nouns.TURNS.table.c.wake_at <= column_value(tx.now))
 
 
 def advance(tx: Tx, turn: Turn) -> bool:

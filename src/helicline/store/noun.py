@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -115,7 +115,60 @@ class Noun(Generic[Record]):
         statement = statement.order_by(*(order or [self.table.c[field] for field in self.key]))
         if limit is not None:
             statement = statement.limit(limit)
-        return [self._decoder.decode(doc) for (doc,) in tx.execute(statement)]
+        return self.records(tx, statement)
+
+    def records(self, tx: Reader, statement: sa.Select[Any]) -> list[Record]:
+        """Return the records of a statement that selects their `doc`; NULL, of an outer join, stands for none."""
+        return [self._decoder.decode(doc) for (doc,) in tx.execute(statement) if doc is not None]
+
+    def due(self, tx: Reader, *where: sa.ColumnElement[bool]) -> list[Record]:
+        """Return the records whose `wake_at` is not later than now, in its order, which its index has."""
+        wake_at = self.table.c.wake_at
+        return self.select(tx, wake_at <= column_value(tx.now), *where, order=[wake_at])
+
+    def find_many(self, tx: Reader, keys: Iterable[Sequence[Any]]) -> dict[tuple[Any, ...], Record]:
+        """Return the records that exist of these keys, by key, with one statement."""
+        rows = [tuple(column_value(part) for part in key) for key in dict.fromkeys(map(tuple, keys))]
+        if not rows:
+            return {}
+        listed = sa.values(*(sa.column(field, self.table.c[field].type) for field in self.key), name="listed")
+        keys_table = listed.data(rows).cte("listed")
+        same_key = sa.and_(*(self.table.c[field] == keys_table.c[field] for field in self.key))
+        statement = sa.select(self.table.c.doc).select_from(keys_table.outerjoin(self.table, same_key))
+        records = self.records(tx, statement)
+        return {tuple(getattr(record, field) for field in self.key): record for record in records}
+
+    def newest(
+        self, tx: Reader, limit: int, *where: sa.ColumnElement[bool], of: Noun[Any], on: Mapping[str, str]
+    ) -> dict[tuple[Any, ...], list[Record]]:
+        """Return the newest records that belong to each record of another noun, with one statement.
+
+        The newest are the last by the last part of the key. `on` pairs columns of this noun with those of the other,
+        `where` restricts the other; the result is by the values of the paired columns, the newest first.
+        """
+        own, other, last = self.table.c, of.table.c, self.key[-1]
+        older = self.table.alias()
+        first = (
+            sa.select(older.c[last])
+            .where(*(older.c[field] == other[name] for field, name in on.items()))
+            .order_by(older.c[last].desc())
+            .offset(limit - 1)
+            .limit(1)
+            .correlate(of.table)
+            .scalar_subquery()
+        )
+        belongs = sa.and_(*(own[field] == other[name] for field, name in on.items()))
+        statement = (
+            sa.select(own.doc)
+            # an outer join: it keeps SQLite from reading all of this table, and looking for the other by each row
+            .select_from(of.table.outerjoin(self.table, sa.and_(belongs, own[last] >= sa.func.coalesce(first, 0))))
+            .where(*where)
+            .order_by(own[last].desc())
+        )
+        groups: dict[tuple[Any, ...], list[Record]] = {}
+        for record in self.records(tx, statement):
+            groups.setdefault(tuple(getattr(record, field) for field in on), []).append(record)
+        return groups
 
     def count(self, tx: Reader, *where: sa.ColumnElement[bool]) -> int:
         return int(tx.execute(sa.select(sa.func.count()).select_from(self.table).where(*where)).scalar() or 0)

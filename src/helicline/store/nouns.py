@@ -23,7 +23,13 @@ DATASETS = Noun("dataset", Dataset, key=("name",))
 DATASET_VERSIONS = Noun("dataset_version", DatasetVersion, key=("dataset", "id"), index=("sequence", "created_at"))
 DATASET_REFS = Noun("dataset_ref", DatasetRef, key=("dataset", "name"))
 
-PIPELINE_RUNS = Noun("pipeline_run", PipelineRun, key=("id",), index=("pipeline", "state", "created_at", "wake_at"))
+PIPELINE_RUNS = Noun(
+    "pipeline_run",
+    PipelineRun,
+    key=("id",),
+    index=("pipeline", "state", "created_at", "wake_at"),
+    indexes=(("pipeline", "created_at"), ("state", "created_at")),
+)
 STEP_RUNS = Noun("step_run", StepRun, key=("pipeline_run", "step"), index=("key",))
 ATTEMPTS = Noun(
     "attempt", Attempt, key=("id",), index=("state", "pipeline_run", "created_at", "wake_at", "lease_until")
