@@ -5,33 +5,48 @@ usage: python bench/ticks.py [--database postgresql] [--turns 100000] [--deploym
 
 Fills two databases in which nothing can move, a small one (10 turns, 2 deployments, 10 versions) and a large one: every
 turn has ended, one in a hundred was rejected by its gate. Prints the CPU time and the SQL statements of a tick and of
-each view in both, and the ratio.
+each view in both, the ratio, and how long a run of 50 cached steps takes from its submission to its end.
 """
 
 import argparse
+import gc
 import statistics
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from helicline.loop.context import Context
 from helicline.loop.overview import status
 from helicline.loop.reconciler import Reconciler
+from helicline.pipeline import attempts, runs
 from helicline.protocol.rest import deployments as deployment_routes
 from helicline.protocol.rest import loops as loop_routes
 from helicline.protocol.rest import models as model_routes
 from helicline.records.deployment import Deployment, Revision, Rollout, RolloutPlan, RolloutStep
+from helicline.records.event import Event
 from helicline.records.gate import Check, Evidence, GateReport, Verdict
 from helicline.records.loop import Cause, Leg, Loop, LoopSpec, Trigger, TriggerSpec, Turn
 from helicline.records.model import Alias, ModelVersion, RegisteredModel
 from helicline.records.monitor import Monitor, MonitorSpec
-from helicline.records.pipeline import Attempt, CodeState, Environment, PipelineRun, PipelineSpec, StepSpec
+from helicline.records.pipeline import (
+    Attempt,
+    CodeState,
+    Completion,
+    Environment,
+    Output,
+    PipelineRun,
+    PipelineSpec,
+    Source,
+    StepSpec,
+)
 from helicline.serving import deployments
 from helicline.settings import Settings
 from helicline.store import nouns
@@ -42,6 +57,7 @@ from helicline.store.noun import Noun
 from helicline.store.unit import Reader
 
 BATCH = 2000
+CACHED_STEPS = 50
 ENDINGS = ("PROMOTED", "ROLLED_BACK", "FAILED", "UNCHANGED", "CANCELLED")
 REJECTED_EACH = 100  # one turn in so many was stopped by its gate
 PLAN = RolloutPlan(steps=(RolloutStep(weight_bp=10_000),))
@@ -227,6 +243,69 @@ class Meter:
         return statistics.median(millis), (self.statements - before) / self.rounds
 
 
+class CachedRun:
+    """A pipeline whose steps are all cached, and the time from its submission to its end."""
+
+    def __init__(self, context: Context, step_count: int) -> None:
+        self.store = context.store
+        digest, _ = context.blobs.put([b"{}"])
+        self.output = Output(kind="Metrics", digest=digest)
+        first = StepSpec(name="s000", function="steps:s", code_hash="c", outputs=("Metrics",))
+        later = [
+            msgspec.structs.replace(first, name=f"s{at:03}", inputs={"i": Source(step=f"s{at - 1:03}")})
+            for at in range(1, step_count)
+        ]
+        self.spec = msgspec.structs.replace(PIPELINE, name="cached", steps=(first, *later))
+        self.ended, self.commits = threading.Event(), 0
+        self.reconciler = Reconciler(context, holder="bench")
+        self.store.listeners += [self.reconciler.wake, self._note]
+
+    def _note(self, events: Sequence[Event]) -> None:
+        self.commits += 1
+        if any(event.noun == "pipeline_run" and event.verb == "ended" for event in events):
+            self.ended.set()
+
+    def fill_cache(self) -> None:
+        """Run the pipeline once, and complete each step that it offers."""
+        run = self.store.write(lambda tx: runs.submit(tx, self.spec))
+        while not self.ended.is_set():
+            self.reconciler.tick()
+            for attempt in self.store.read(attempts.ready):
+                leased = self.store.write(lambda tx, a=attempt: attempts.lease(tx, a, worker="b", lease_s=60.0))
+                done = Completion(fence=leased.fence, ok=True, outputs=(self.output,))
+                self.store.write(lambda tx, a=leased, d=done: runs.complete_step(tx, a, d))
+        if (state := self.store.read(lambda tx: nouns.PIPELINE_RUNS.get(tx, run.id)).state) != "SUCCEEDED":
+            raise RuntimeError(f"the pipeline run is {state}")
+
+    def milliseconds(self, rounds: int) -> tuple[float, float]:
+        """Return the median time from submission to end, and the commits with events of one run."""
+        thread = threading.Thread(target=self.reconciler.run)
+        thread.start()
+        times, before = [], self.commits
+        for _ in range(rounds):
+            self.ended.clear()
+            began = time.perf_counter()
+            self.store.write(lambda tx: runs.submit(tx, self.spec))
+            if not self.ended.wait(60):
+                raise RuntimeError("the pipeline run did not end")
+            times.append((time.perf_counter() - began) * 1000)
+        self.reconciler.stop()
+        thread.join()
+        return statistics.median(times), (self.commits - before) / rounds
+
+
+def cached_steps(folder: Path, step_count: int, *, rounds: int) -> tuple[float, float]:
+    """Return what a run of cached steps takes on SQLite, and its commits."""
+    store = Store(f"sqlite:///{folder / 'cached.db'}")
+    try:
+        upgrade(store)
+        cached = CachedRun(Context(store, LocalBlobs(folder / "blobs"), Settings(home=str(folder))), step_count)
+        cached.fill_cache()
+        return cached.milliseconds(rounds)
+    finally:
+        store.close()
+
+
 def measure(url: str, folder: Path, sizes: Sizes, *, rounds: int) -> dict[str, tuple[float, float]]:
     """Fill an empty database, and return the cost of a tick and of each view."""
     store = Store(url)
@@ -236,12 +315,16 @@ def measure(url: str, folder: Path, sizes: Sizes, *, rounds: int) -> dict[str, t
         context = Context(store, LocalBlobs(folder / "blobs"), Settings(home=str(folder)))
         reconciler = Reconciler(context, holder="bench")
         meter = Meter(store, rounds)
+        gc.collect()
+        gc.freeze()  # as the server does: what filling left is no part of a tick
         reconciler.tick()  # the first one takes the lease, and checks what waits against the clock
         if moved := reconciler.tick():
             raise RuntimeError(f"{moved} rows moved where nothing can")
+        tick = meter.measure(reconciler.tick)
         views = {name: meter.measure(lambda view=view: store.read(view)) for name, view in VIEWS.items()}
-        return {"tick": meter.measure(reconciler.tick), **views}
+        return {"tick": tick, **views}
     finally:
+        gc.unfreeze()
         store.close()
 
 
@@ -270,8 +353,10 @@ def main() -> None:
                 measure(url, folder / str(number), sizes[number], rounds=options.rounds)
                 for number, url in enumerate(urls)
             ]
+        millis, commits = cached_steps(folder, CACHED_STEPS, rounds=options.rounds)
     print(options.database)
     show(costs, sizes)
+    print(f"{CACHED_STEPS} cached steps, from submission to end: {millis:.0f} ms, {commits:g} commits with events")
 
 
 if __name__ == "__main__":

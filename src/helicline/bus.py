@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from helicline.errors import HeliclineError, Unavailable
@@ -66,8 +66,17 @@ def emit(tx: Tx, verb: str, noun: str, id: str, **detail: Any) -> Event:
     return event
 
 
-def consume(store: Store, consumer: str, handle: Callable[[Tx, Event], None], *, limit: int = 200) -> int:
+def consume(
+    store: Store,
+    consumer: str,
+    handle: Callable[[Tx, Event], None],
+    *,
+    limit: int = 200,
+    nouns: Collection[str] | None = None,
+) -> int:
     """Call `handle` for each event after the consumer's cursor, exactly once, and return the number of events.
+
+    With `nouns` only events of these nouns are handled; the cursor passes the others.
 
     The cursor moves in the same transaction as the writes of `handle`, so a crash repeats no committed event. All
     events that wait share the transaction, each under its own savepoint. An event that fails is tried three times in
@@ -80,7 +89,7 @@ def consume(store: Store, consumer: str, handle: Callable[[Tx, Event], None], *,
     def unit(tx: Tx) -> None:
         done = rows.cursor(tx, consumer)
         for event in pending:
-            if event.seq > done:
+            if event.seq > done and (nouns is None or event.noun in nouns):
                 _handle_or_skip(tx, consumer, event=event, handle=handle)
         rows.move_cursor(tx, consumer, max(done, pending[-1].seq))
 

@@ -52,8 +52,8 @@ class Reconciler(bus.PeriodicTask):
             return 0
         moved = self._watch_clock()
         moved += self._lose_expired()
-        moved += bus.consume(self.context.store, wake_ups.CONSUMER, wake_ups.hear)
-        moved += bus.consume(self.context.store, triggers.CONSUMER, triggers.hear)
+        for room in (wake_ups, triggers):
+            moved += bus.consume(self.context.store, room.CONSUMER, room.hear, nouns=room.NOUNS)
         moved += self._sweep_late()
         for row in self._due(nouns.PIPELINE_RUNS):
             moved += self._move(runs.advance, nouns.PIPELINE_RUNS, (row.id,), self.context.blobs)

@@ -17,6 +17,7 @@ from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 
 CONSUMER = "triggers"
+NOUNS = ("alert", "dataset_ref", "loop", "model_version", "turn")  # of the events that `hear` handles
 REST_S = 60.0
 ENDS_OF_LEARNING = ("asked", "queued", "rolling_out", "rejected", "ended")  # events of a turn: the next may learn
 RETRY_PAUSES_S = (60.0, 300.0, 900.0)  # after a turn that failed

@@ -78,6 +78,10 @@ class Noun(Generic[Record]):
         parts += [sa.Index(f"ix_{name}_{'_'.join(fields)}", *fields) for fields in (*((f,) for f in index), *indexes)]
         self.table = sa.Table(name, metadata, *parts)
         self._decoder = msgspec.json.Decoder(kind)
+        # made once: to build them costs as much as to run them
+        at_key = sa.and_(*(self.table.c[field] == sa.bindparam(f"at_{field}") for field in key))
+        self._find = sa.select(self.table.c.doc).where(at_key)
+        self._swap = self.table.update().where(at_key, self.table.c.version == sa.bindparam("expected_version"))
 
     def _row(self, record: Record) -> dict[str, Any]:
         row = {field: column_value(getattr(record, field)) for field in self._fields}
@@ -88,12 +92,15 @@ class Noun(Generic[Record]):
             *(self.table.c[field] == column_value(value) for field, value in zip(self.key, key, strict=True))
         )
 
+    def _at(self, key: Sequence[Any]) -> dict[str, Any]:
+        return {f"at_{field}": column_value(value) for field, value in zip(self.key, key, strict=True)}
+
     def label(self, key: Sequence[Any]) -> str:
         return "/".join(str(part) for part in key)
 
     def find(self, tx: Reader, *key: Any) -> Record | None:
         """Return the record, or None."""
-        doc = tx.execute(sa.select(self.table.c.doc).where(self._where(key))).scalar()
+        doc = tx.execute(self._find, self._at(key)).scalar()
         return None if doc is None else self._decoder.decode(doc)
 
     def get(self, tx: Reader, *key: Any) -> Record:
@@ -196,8 +203,8 @@ class Noun(Generic[Record]):
         key = [getattr(record, field) for field in self.key]
         expected: int = record.version  # type: ignore[attr-defined]
         updated = msgspec.structs.replace(record, version=expected + 1)
-        statement = self.table.update().where(self._where(key), self.table.c.version == expected)
-        if tx.execute(statement, self._row(updated)).rowcount != 1:
+        values = self._row(updated) | self._at(key) | {"expected_version": expected}
+        if tx.execute(self._swap, values).rowcount != 1:
             raise Stale(self.name.replace("_", " "), self.label(key), "was changed by somebody else")
         return updated
 

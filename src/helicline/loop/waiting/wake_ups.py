@@ -105,3 +105,4 @@ WAKES: dict[str, Callable[[Tx, Event], None]] = {
     "turn": _after_turn,
     "loop": _after_apply,
 }
+NOUNS = tuple(WAKES)
