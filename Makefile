@@ -31,6 +31,7 @@ bench: sync ## what the product costs, against its peers
 	$(BIN)/python bench/otlp.py
 	$(BIN)/python bench/artifacts.py
 	$(BIN)/python bench/log_age.py
+	$(BIN)/python bench/ticks.py
 
 screenshots: sync chromium ## every page in both schemes, from a running story, into docs/screenshots
 	$(BIN)/python docs/screenshots.py

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from helicline.errors import HeliclineError, Unavailable
@@ -16,6 +16,7 @@ from helicline.records.event import Event
 from helicline.store.database import Store
 from helicline.store.rows import event as rows
 from helicline.store.unit import Reader, Tx
+from helicline.store.writer.errors import translated
 
 log = logging.getLogger("helicline.bus")
 MAX_ATTEMPTS = 3
@@ -65,45 +66,52 @@ def emit(tx: Tx, verb: str, noun: str, id: str, **detail: Any) -> Event:
     return event
 
 
-def consume(store: Store, consumer: str, handle: Callable[[Tx, Event], None], *, limit: int = 200) -> int:
+def consume(
+    store: Store,
+    consumer: str,
+    handle: Callable[[Tx, Event], None],
+    *,
+    limit: int = 200,
+    nouns: Collection[str] | None = None,
+) -> int:
     """Call `handle` for each event after the consumer's cursor, exactly once, and return the number of events.
 
-    The cursor moves in the same transaction as the writes of `handle`, so a crash repeats no committed event. An event
-    that fails is tried three times in all, and then skipped with an event that says why, so that it blocks no other.
+    With `nouns` only events of these nouns are handled; the cursor passes the others.
+
+    The cursor moves in the same transaction as the writes of `handle`, so a crash repeats no committed event. All
+    events that wait share the transaction, each under its own savepoint. An event that fails is tried three times in
+    all, and then skipped with an event that says why, so that it blocks no other.
     """
     pending = store.read(lambda tx: rows.after(tx, rows.cursor(tx, consumer), limit=limit))
+    if not pending:
+        return 0
 
-    def unit_for(event: Event) -> Callable[[Tx], None]:
-        def unit(tx: Tx) -> None:
-            if rows.cursor(tx, consumer) >= event.seq:
-                return
-            handle(tx, event)
-            rows.move_cursor(tx, consumer, event.seq)
+    def unit(tx: Tx) -> None:
+        done = rows.cursor(tx, consumer)
+        for event in pending:
+            if event.seq > done and (nouns is None or event.noun in nouns):
+                _handle_or_skip(tx, consumer, event=event, handle=handle)
+        rows.move_cursor(tx, consumer, max(done, pending[-1].seq))
 
-        return unit
-
-    for event in pending:
-        _handle_or_skip(store, consumer, event=event, unit=unit_for(event))
+    store.write(unit, actor=f"consumer:{consumer}")
     return len(pending)
 
 
-def _handle_or_skip(store: Store, consumer: str, *, event: Event, unit: Callable[[Tx], None]) -> None:
+def _handle_or_skip(tx: Tx, consumer: str, *, event: Event, handle: Callable[[Tx, Event], None]) -> None:
+    emitted_count = len(tx.emitted)
     for _ in range(MAX_ATTEMPTS):
         try:
-            store.write(unit, actor=f"consumer:{consumer}")
-        except Unavailable:
-            raise
+            with tx.savepoint():
+                handle(tx, event)
         except Exception as error:
+            if isinstance(translated(error), Unavailable):
+                raise
             log.exception("%s cannot handle event %d (%s %s)", consumer, event.seq, event.noun, event.verb)
             why = f"{type(error).__name__}: {error}"
+            del tx.emitted[emitted_count:]
         else:
             return
-
-    def skip(tx: Tx) -> None:
-        rows.move_cursor(tx, consumer, event.seq)
-        emit(tx, "skipped", "event", str(event.seq), consumer=consumer, why=why[:1000])
-
-    store.write(skip, actor=f"consumer:{consumer}")
+    emit(tx, "skipped", "event", str(event.seq), consumer=consumer, why=why[:1000])
 
 
 class ChainBreak(Exception):

@@ -19,6 +19,10 @@ PROGRAMS = {
     "otlp.py": (SHORT, r"^memory: \d+ MB$"),
     "search.py": (("--runs", "200", "--seconds", "0.5", "--alone"), r"^param order +100 "),
     "serving.py": (("0.2",), r"^ +64 +\d+ +\d+ .* failed 0 / \d+$"),
+    "ticks.py": (
+        ("--turns", "300", "--deployments", "6", "--versions", "30", "--rounds", "2"),
+        r"^50 cached steps, from submission to end",
+    ),
     "tracking.py": (("--seconds", "0.2"), r"resident memory: \d+ MB / \d+ MB"),
     "turn.py": (("--legs", "3"), r"^turn 1 \(person\)"),
 }

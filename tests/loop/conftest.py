@@ -16,4 +16,5 @@ def world(database_url: str, tmp_path: Path, blobs: Any) -> Iterator[SimulatedLo
     """A server, a worker, a gateway and people of one loop, on a clock of their own."""
     simulated = SimulatedLoop(database_url, tmp_path, blobs)
     yield simulated
+    assert simulated.woken_late() == simulated.lost_wake_ups
     simulated.store.close()

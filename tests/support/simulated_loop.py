@@ -103,6 +103,7 @@ class SimulatedLoop:
         self.blobs, self.accuracy, self.errors = blobs, accuracy, errors
         self.context = Context(self.store, blobs, Settings(home=str(home), lease_s=LEASE_S))
         self.starts = 0
+        self.lost_wake_ups: list[str] = []  # rows whose wake-up a test keeps back
         self.reconciler = self.started()
 
     def started(self) -> Reconciler:
@@ -255,6 +256,13 @@ class SimulatedLoop:
 
     def turns(self) -> list[Any]:
         return self.store.read(nouns.TURNS.select)
+
+    def woken_late(self) -> list[str]:
+        """Return the rows that no event has woken although they could move: the sweep found them."""
+        return self.store.read(lambda tx: [event.id for event in self.events(tx) if event.verb == "woken_late"])
+
+    def events(self, tx: Any) -> list[Any]:
+        return bus.rows.after(tx, 0, limit=100_000)
 
     def is_over(self, number: int) -> bool:
         turns = self.turns()

@@ -23,6 +23,7 @@ from typing import Any
 
 from helicline import isolation, parent_process
 from helicline.engine.task import main as run_task
+from helicline.sdk.environment import environment_parts
 
 # packages that start threads or talk to devices when imported do not survive a fork
 NEVER = frozenset({"tensorflow", "jax", "jaxlib", "ray", "pyspark", "grpc", "torch", "cupy", "cudf"})
@@ -67,6 +68,8 @@ class Zygote:
             preload(module)
         if not request["folder"]:
             return  # the request is only to import the modules
+        with contextlib.suppress(Exception):  # the task itself reports it
+            environment_parts()  # read here once for all tasks, and again where something was installed
         gc.freeze()
         pid = os.fork()
         if pid == 0:

@@ -34,11 +34,15 @@ class TurnFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TurnMove(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to do to a turn. `end` closes it with `state`; `detail` goes to the leg's record."""
+    """One thing to do to a turn. `end` closes it with `state`; `detail` goes to the leg's record.
+
+    A turn that waits says for what (`why`), and until when (`wake_at`) where no event ends the wait.
+    """
 
     kind: Literal["wait", "harvest", "train", "register", "judge", "ask", "roll_out", "end", "reject"]
     state: str = ""
     why: str = ""
+    wake_at: datetime | None = None
     detail: dict[str, Any] = {}
 
 
@@ -59,7 +63,7 @@ def _task(facts: TurnFacts, start: TurnMove, label: str) -> TurnMove | None:
         if facts.tries < TASK_TRIES and attempt.state == "LOST":
             return start
         return TurnMove(kind="end", state="FAILED", why=f"{label} failed: {attempt.error}")
-    return None if attempt.state == "SUCCEEDED" else TurnMove(kind="wait")
+    return None if attempt.state == "SUCCEEDED" else TurnMove(kind="wait", why=f"{label} is under way")
 
 
 def _harvesting(_turn: Turn, facts: TurnFacts) -> TurnMove:
@@ -78,7 +82,7 @@ def _training(_turn: Turn, facts: TurnFacts) -> TurnMove:
     if run.state in ("FAILED", "CANCELLED"):
         state = "FAILED" if run.state == "FAILED" else "CANCELLED"
         return TurnMove(kind="end", state=state, why=run.error or "the pipeline run was cancelled")
-    return TurnMove(kind="wait")
+    return TurnMove(kind="wait", why=f"it waits for the end of pipeline run {run.id}")
 
 
 def _registering(_turn: Turn, facts: TurnFacts) -> TurnMove:
@@ -91,7 +95,7 @@ def _gating(facts: TurnFacts, now: datetime) -> TurnMove:
     if facts.report is not None:
         return _judged_again_later(facts, facts.report, now) or _after_report(facts, facts.report)
     move = _task(facts, TurnMove(kind="judge"), "judging")
-    return move if move is not None else TurnMove(kind="wait")
+    return move if move is not None else TurnMove(kind="wait", why="it waits for the report of its gate")
 
 
 def _judged_again_later(facts: TurnFacts, report: GateReport, now: datetime) -> TurnMove | None:
@@ -101,13 +105,14 @@ def _judged_again_later(facts: TurnFacts, report: GateReport, now: datetime) -> 
     if not failed or not all(verdict.is_of_busy_host for verdict in failed):
         return None
     if state in ("READY", "LEASED"):
-        return TurnMove(kind="wait")
+        return TurnMove(kind="wait", why="judging is under way")
     if not 0 < facts.tries <= len(BUSY_RETRY_S):
         return None
     due = report.created_at + timedelta(seconds=BUSY_RETRY_S[facts.tries - 1])
     if now >= due or state in ("FAILED", "TIMED_OUT", "LOST", "CANCELLED"):
         return TurnMove(kind="judge")
-    return TurnMove(kind="wait", why=f"it is judged again at {due:%H:%M:%S} UTC: {failed[0].reason}")
+    why = f"it is judged again at {due:%H:%M:%S} UTC: {failed[0].reason}"
+    return TurnMove(kind="wait", why=why, wake_at=due)
 
 
 def _after_report(facts: TurnFacts, report: GateReport) -> TurnMove:
@@ -123,7 +128,7 @@ def _rejected(_turn: Turn, facts: TurnFacts) -> TurnMove:
     """A rejected turn waits here; it continues when a person waives the failed checks."""
     if facts.report is not None and facts.report.passed:
         return TurnMove(kind="ask") if facts.needs_approval else TurnMove(kind="roll_out")
-    return TurnMove(kind="wait")
+    return TurnMove(kind="wait", why="it waits for a person who waives the failed checks")
 
 
 def _approving(_turn: Turn, facts: TurnFacts) -> TurnMove:
@@ -138,7 +143,7 @@ def _approving(_turn: Turn, facts: TurnFacts) -> TurnMove:
         return TurnMove(
             kind="end", state="CANCELLED", why=f"{last.person} rejected it: {last.reason or 'no reason given'}"
         )
-    return TurnMove(kind="wait")
+    return TurnMove(kind="wait", why=f"it waits for the decision on request {facts.request.id}")
 
 
 ENDINGS = {
@@ -158,7 +163,9 @@ def _rolling_out(_turn: Turn, facts: TurnFacts) -> TurnMove:
             return TurnMove(kind="wait", why=f"it waits for the end of rollout {facts.rollout_under_way}")
         return TurnMove(kind="roll_out")
     state = ENDINGS.get(facts.rollout.state)
-    return TurnMove(kind="end", state=state, why=facts.rollout.reason) if state else TurnMove(kind="wait")
+    if state:
+        return TurnMove(kind="end", state=state, why=facts.rollout.reason)
+    return TurnMove(kind="wait", why=f"it waits for the end of rollout {facts.rollout.id}")
 
 
 RULES = {

@@ -116,6 +116,7 @@ def _set_triggers(tx: Tx, spec: LoopSpec) -> None:
         if trigger is None:
             nouns.TRIGGERS.insert(tx, Trigger(loop=spec.name, name=trigger_spec.name, spec=trigger_spec, wake_at=due))
         elif trigger.spec != trigger_spec:
+            due = tx.now if trigger.pending else due
             nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, spec=trigger_spec, wake_at=due))
     for trigger in existing.values():
         nouns.TRIGGERS.delete(tx, trigger.loop, trigger.name)
@@ -140,4 +141,5 @@ def mute(tx: Tx, loop: str, trigger: str, *, muted: bool) -> Trigger:
     if current.muted == muted:
         raise Conflict("trigger", f"{loop}/{trigger}", "is muted already" if muted else "is not muted")
     bus.emit(tx, "muted" if muted else "unmuted", "trigger", f"{loop}/{trigger}")
-    return nouns.TRIGGERS.swap(tx, msgspec.structs.replace(current, muted=muted))
+    wake_at = tx.now if current.pending and not muted else current.wake_at
+    return nouns.TRIGGERS.swap(tx, msgspec.structs.replace(current, muted=muted, wake_at=wake_at))

@@ -15,7 +15,7 @@ from helicline.records.monitor import Finding, Monitor, Severity, Window
 from helicline.serving.prediction_log import profiles as log_profiles
 from helicline.serving.prediction_log import read as predictions
 from helicline.store import nouns
-from helicline.store.noun import Stale, column_value
+from helicline.store.noun import Stale
 from helicline.store.unit import Reader, Tx
 
 REACH = 16  # how many window lengths a window may reach back to find enough rows
@@ -30,12 +30,6 @@ class Subject(msgspec.Struct, frozen=True):
     revision: Revision
     since: datetime
     reference: str
-
-
-def due(tx: Reader) -> list[Monitor]:
-    """Return the monitors whose next window is over."""
-    column = nouns.MONITORS.table.c
-    return nouns.MONITORS.select(tx, column.wake_at <= column_value(tx.now))
 
 
 def label_of(tx: Reader, deployment: str) -> str:

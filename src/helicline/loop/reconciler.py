@@ -17,14 +17,15 @@ import msgspec
 
 from helicline import bus
 from helicline.errors import HeliclineError, Unavailable
-from helicline.loop import clock_check, monitor_windows, rollout_evidence, triggers, turns
+from helicline.loop import monitor_windows, rollout_evidence, triggers, turns
 from helicline.loop.context import Context
+from helicline.loop.waiting import clock_check, sweep, wake_ups
 from helicline.pipeline import attempts, runs
 from helicline.records.deployment import Rollout
 from helicline.records.lease import Lease
-from helicline.serving import deployments, rollout
+from helicline.serving import rollout
 from helicline.store import nouns
-from helicline.store.noun import Stale, column_value
+from helicline.store.noun import Stale
 from helicline.store.unit import Reader, Tx
 
 log = logging.getLogger("helicline.loop")
@@ -44,6 +45,7 @@ class Reconciler(bus.PeriodicTask):
         self._leads_since: datetime | None = None
         self._latest: datetime | None = None
         self._failures: Counter[tuple[str, tuple[Any, ...]]] = Counter()
+        self._sweep = sweep.Sweep()
 
     def tick(self) -> int:
         """Make every move that is due, each in its own transaction, and return how many were made."""
@@ -51,34 +53,43 @@ class Reconciler(bus.PeriodicTask):
             return 0
         moved = self._watch_clock()
         moved += self._lose_expired()
-        moved += bus.consume(self.context.store, triggers.CONSUMER, triggers.hear)
-        for row in self._read(self._due_pipelines):
+        for room in (wake_ups, triggers):
+            moved += bus.consume(self.context.store, room.CONSUMER, room.hear, nouns=room.NOUNS)
+        moved += self._sweep_late()
+        for row in self._due(nouns.PIPELINE_RUNS):
             moved += self._move(runs.advance, nouns.PIPELINE_RUNS, (row.id,), self.context.blobs)
-        for turn in self._read(turns.open_turns):
+        for turn in self._due(nouns.TURNS):
             moved += self._move(turns.advance, nouns.TURNS, (turn.loop, turn.number))
-        for under_way in self._read(self._due_rollouts):
+        for under_way in self._due(nouns.ROLLOUTS):
             key = (under_way.deployment, under_way.number)
             moved += self._safely(nouns.ROLLOUTS, key, partial(self._move_rollout, under_way))
-        for monitor in self._read(monitor_windows.due):
+        for monitor in self._due(nouns.MONITORS):
             key = (monitor.deployment, monitor.name)
             moved += self._safely(nouns.MONITORS, key, partial(monitor_windows.look, self.context, monitor))
-        for trigger in self._read(self._due_triggers):
+        for trigger in self._due(nouns.TRIGGERS):
             moved += self._move(triggers.advance, nouns.TRIGGERS, (trigger.loop, trigger.name))
         return moved
 
     def hold_lease(self) -> bool:
         """Take or keep the lease; False where another server holds it."""
-        fence = self._write(self._lease)
+        fence = self._read(self._held_lease) or self._write(self._lease)
         if fence and (fence != self.fence or self._leads_since is None):
             self.fence, self._leads_since = fence, self.context.store.clock.now()
         return bool(fence)
+
+    def _held_lease(self, tx: Reader) -> int:
+        """Return the fence of a lease that this process holds and need not extend yet, else 0."""
+        lease = nouns.LEASES.find(tx, LEASE)
+        if lease is None or lease.holder != self.holder:
+            return 0
+        return lease.fence if LEASE_S / 2 < (lease.until - tx.now).total_seconds() <= LEASE_S else 0
 
     def _lose_expired(self) -> int:
         """Mark attempts of silent workers as lost; after a start, workers first have one lease length to call."""
         now, lease_s = self.context.store.clock.now(), self.context.settings.lease_s
         if self._leads_since is not None and (now - self._leads_since).total_seconds() < lease_s:
             return 0
-        return len(self._write(attempts.lose_expired))
+        return len(self._write(attempts.lose_expired)) if self._read(attempts.expired) else 0
 
     def _watch_clock(self) -> int:
         """When the clock has gone back, wake the rows that it had put off; to wake a row early is harmless."""
@@ -89,6 +100,15 @@ class Reconciler(bus.PeriodicTask):
         self._latest = now
         return int(self._write(lambda tx: clock_check.distrust_future(tx, lease_s=self.context.settings.lease_s)))
 
+    def _sweep_late(self) -> int:
+        """Now and then wake the rows that could move and that no event has woken."""
+        late = self._read(self._sweep.late) if self._sweep.is_due(self.context.store.clock.now()) else []
+        for noun, key in late:
+            log.warning("%s %s could move and nothing had woken it", noun.name, noun.label(key))
+        if late:
+            self._write(lambda tx: sweep.wake_late(tx, late))
+        return len(late)
+
     def _lease(self, tx: Tx) -> int:
         lease = nouns.LEASES.find(tx, LEASE)
         until = tx.now + timedelta(seconds=LEASE_S)
@@ -96,8 +116,6 @@ class Reconciler(bus.PeriodicTask):
             lease = nouns.LEASES.insert(tx, Lease(name=LEASE, holder=self.holder, fence=1, until=until))
         elif lease.holder == self.holder or not tx.now <= lease.until <= tx.now + timedelta(seconds=LEASE_S):
             fence = lease.fence + int(lease.holder != self.holder)
-            if lease.holder == self.holder and LEASE_S / 2 < (lease.until - tx.now).total_seconds() <= LEASE_S:
-                return lease.fence
             changed = msgspec.structs.replace(lease, holder=self.holder, fence=fence, until=until)
             lease = nouns.LEASES.swap(tx, changed)
         else:
@@ -165,19 +183,10 @@ class Reconciler(bus.PeriodicTask):
         if lease is None or lease.holder != self.holder:
             raise Stale("lease", LEASE, "is held by another server")
 
-    def _due_pipelines(self, tx: Reader) -> list[Any]:
-        column = nouns.PIPELINE_RUNS.table.c
-        return nouns.PIPELINE_RUNS.select(
-            tx, column.state.in_(runs.OPEN_STATES), column.wake_at <= column_value(tx.now), order=[column.created_at]
-        )
-
-    def _due_rollouts(self, tx: Reader) -> list[Rollout]:
-        column = nouns.ROLLOUTS.table.c
-        return nouns.ROLLOUTS.select(tx, column.state.in_(deployments.ACTIVE), column.wake_at <= column_value(tx.now))
-
-    def _due_triggers(self, tx: Reader) -> list[Any]:
-        column = nouns.TRIGGERS.table.c
-        return nouns.TRIGGERS.select(tx, column.wake_at <= column_value(tx.now))
+    def _due(self, noun: Any) -> list[Any]:
+        """Return the rows to look at now; all others wait for their time or for an event (note 0029)."""
+        rows: list[Any] = self._read(noun.due)
+        return rows
 
     def _move_rollout(self, under_way: Rollout) -> int:
         """Read the evidence outside of the transaction (it comes from files), then decide and move inside of it."""

@@ -22,11 +22,15 @@ _GuardKey = tuple[str, int, str, str]  # deployment, rollout, kind, label
 
 def stages_of(tx: Reader, rollout: Rollout) -> list[Stage]:
     """Return calls, failures and slow calls of both arms in every stage, summed over all gateways."""
+    return stages_by(gateways.counts_by_deployment(gateways.sightings(tx)), rollout)
+
+
+def stages_by(by_deployment: dict[str, list[VariantCounts]], rollout: Rollout) -> list[Stage]:
+    """Return the stages of a rollout by the counts of all deployments."""
     counts: dict[tuple[int, int], list[VariantCounts]] = defaultdict(list)
-    for sighting in gateways.sightings(tx):
-        for count in sighting.observed.counts:
-            if count.deployment == rollout.deployment and count.rollout == rollout.number:
-                counts[(count.stage, count.revision)].append(count)
+    for count in by_deployment.get(rollout.deployment, ()):
+        if count.rollout == rollout.number:
+            counts[(count.stage, count.revision)].append(count)
     return [
         Stage(
             index=step.index + 1,

@@ -9,13 +9,17 @@ import msgspec
 from helicline import bus
 from helicline.loop import loops, turns
 from helicline.loop.spec_checks import next_due
+from helicline.monitor import alerting
 from helicline.records.event import Event
 from helicline.records.loop import Cause, Loop, Trigger
+from helicline.records.monitor import Alert
 from helicline.store import nouns
-from helicline.store.unit import Tx
+from helicline.store.unit import Reader, Tx
 
 CONSUMER = "triggers"
+NOUNS = ("alert", "dataset_ref", "loop", "model_version", "turn")  # of the events that `hear` handles
 REST_S = 60.0
+ENDS_OF_LEARNING = ("asked", "queued", "rolling_out", "rejected", "ended")  # events of a turn: the next may learn
 RETRY_PAUSES_S = (60.0, 300.0, 900.0)  # after a turn that failed
 
 
@@ -27,13 +31,38 @@ def hear(tx: Tx, event: Event) -> None:
         _arm_new_data(tx, event)
     elif (event.noun, event.verb) == ("model_version", "registered") and not event.detail.get("turn"):
         _judge_by_hand(tx, event)
-    elif (event.noun, event.verb) == ("turn", "ended"):
-        _after_turn(tx, event)
+    elif (event.noun, event.verb) == ("alert", "resolved"):
+        loop = loops.of_deployment(tx, str(event.detail.get("deployment", "")))
+        _wake_pending(tx, loop.name if loop else "")
+    elif event.noun == "loop":
+        _wake_pending(tx, event.id)
+    elif event.noun == "turn" and event.verb in ENDS_OF_LEARNING:
+        _wake_pending(tx, event.id.rpartition("~")[0])
+        if event.verb == "ended":
+            _after_turn(tx, event)
+
+
+def _wake_pending(tx: Tx, loop: str) -> None:
+    """Have the triggers looked at again that wait for an event to begin their turn."""
+    for trigger in loops.triggers(tx, loop):
+        if _waits_for_event(trigger):
+            nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, wake_at=tx.now))
+
+
+def _waits_for_event(trigger: Trigger) -> bool:
+    return bool(trigger.pending) and trigger.wake_at is None
+
+
+def forgotten(tx: Reader) -> list[Trigger]:
+    """Return the triggers that wait for an event although nothing stands in their way any more."""
+    column = nouns.TRIGGERS.table.c
+    waiting = [trigger for trigger in nouns.TRIGGERS.select(tx, column.wake_at.is_(None)) if _waits_for_event(trigger)]
+    return [trigger for trigger in waiting if not _obstacle(tx, nouns.LOOPS.get(tx, trigger.loop), trigger)]
 
 
 def _arm(tx: Tx, trigger: Trigger, subject: str) -> None:
     if not trigger.muted and trigger.pending != subject:
-        nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, pending=subject, wake_at=tx.now))
+        nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, pending=subject, wake_at=tx.now, waits_for=""))
 
 
 def _arm_alert(tx: Tx, event: Event) -> None:
@@ -95,6 +124,7 @@ def _after_turn(tx: Tx, event: Event) -> None:
         trigger,
         pending=turn.cause.subject,
         wake_at=tx.now + pause,
+        waits_for=f"it tries again {pause.total_seconds():.0f} s after {turn.id} failed",
         last_fired_at=None,  # the pause stands for the cool-down
         failures=trigger.failures + 1,
     )
@@ -102,20 +132,21 @@ def _after_turn(tx: Tx, event: Event) -> None:
     bus.emit(tx, "retried", "trigger", f"{loop}/{trigger.name}", turn=turn.id, tries=again.failures)
 
 
-def due(trigger: Trigger, *, ready: bool) -> bool:
-    """Return whether a trigger may begin a turn now."""
-    return ready and not trigger.muted and (trigger.spec.kind == "schedule" or bool(trigger.pending))
-
-
 def advance(tx: Tx, trigger: Trigger) -> bool:
-    """Begin the turn of a due trigger, unless its cool-down or another turn is not over."""
+    """Begin the turn of a due trigger, unless its cool-down or something else is in the way."""
     loop = nouns.LOOPS.get(tx, trigger.loop)
-    cool = timedelta(seconds=trigger.spec.cool_down_s)
-    cooled = trigger.last_fired_at is None or tx.now >= trigger.last_fired_at + cool
-    blocked = bool(turns.learning(tx, loop.name)) or loop.paused or _blocked_by_quality(tx, loop, trigger)
-    if not due(trigger, ready=cooled and not blocked):
-        later = tx.now + timedelta(seconds=1) if trigger.pending or trigger.spec.kind == "schedule" else None
-        nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, wake_at=later))
+    pending = trigger.pending or trigger.spec.cron  # a schedule that is due and may not begin yet is pending too
+    cooled_at = trigger.last_fired_at and trigger.last_fired_at + timedelta(seconds=trigger.spec.cool_down_s)
+    if not pending:
+        nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, wake_at=None))
+        return False
+    if obstacle := _obstacle(tx, loop, trigger):
+        waits = msgspec.structs.replace(trigger, pending=pending, waits_for=obstacle, wake_at=None)
+        nouns.TRIGGERS.swap(tx, waits)
+        return False
+    if cooled_at is not None and tx.now < cooled_at:
+        why = f"its cool-down ends at {cooled_at:%Y-%m-%d %H:%M:%S} UTC"
+        nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, pending=pending, waits_for=why, wake_at=cooled_at))
         return False
     cause = _cause(trigger)
     turn = turns.begin(tx, loop, cause, harvest=trigger.spec.harvest)
@@ -123,6 +154,7 @@ def advance(tx: Tx, trigger: Trigger) -> bool:
     fired = msgspec.structs.replace(
         trigger,
         pending="",
+        waits_for="",
         last_fired_at=tx.now,
         last_turn=turn.number,
         failures=trigger.failures if is_retry else 0,
@@ -140,13 +172,23 @@ def postpone(tx: Tx, trigger: Trigger, why: str) -> None:
     nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, wake_at=later))
 
 
-def _blocked_by_quality(tx: Tx, loop: Loop, trigger: Trigger) -> bool:
-    """Return whether an open critical alert on data quality forbids to train on this data."""
-    column = nouns.ALERTS.table.c
-    alerts = nouns.ALERTS.select(tx, column.deployment == loop.spec.deployment, column.state != "resolved")
-    return trigger.spec.kind == "alert" and any(
-        alert.kind == "quality" and alert.severity == "critical" for alert in alerts
-    )
+def _obstacle(tx: Reader, loop: Loop, trigger: Trigger) -> str:
+    """Return what keeps the trigger from beginning its turn until an event, "" where nothing does."""
+    if trigger.muted:
+        return "it is muted"
+    if loop.paused:
+        return f"loop {loop.name} is paused"
+    learning = turns.learning(tx, loop.name)
+    if learning:
+        return f"{learning[0].id} is {learning[0].state}"
+    alert = _quality_alert(tx, loop) if trigger.spec.kind == "alert" else None
+    return f"alert {alert.id} on the quality of the data is open" if alert else ""
+
+
+def _quality_alert(tx: Reader, loop: Loop) -> Alert | None:
+    """Return the open critical alert on data quality that forbids to train on this data."""
+    alerts = alerting.open_alerts(tx, loop.spec.deployment)
+    return next((alert for alert in alerts if alert.kind == "quality" and alert.severity == "critical"), None)
 
 
 def _cause(trigger: Trigger) -> Cause:

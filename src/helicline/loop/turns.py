@@ -10,21 +10,19 @@ import msgspec
 from helicline import bus
 from helicline.errors import Conflict, NotFound
 from helicline.gate import reports
-from helicline.loop.decide import TurnFacts, TurnMove, decide
+from helicline.loop.decide import TurnMove, decide
+from helicline.loop.turn_facts import facts_of, rules_left, tries_of
 from helicline.pipeline import attempts, runs
-from helicline.records.gate import Evidence, GateReport
-from helicline.records.loop import FINISHED, ApprovalRule, Cause, Leg, Loop, Turn
+from helicline.records.gate import Evidence
+from helicline.records.loop import ACTIVE, FINISHED, LEARNING, Cause, Leg, Loop, Turn
 from helicline.records.model import ModelVersion
 from helicline.records.pipeline import Output, PipelineRun, Source
-from helicline.registry import alias_of, get_version, register, unmet
+from helicline.registry import alias_of, get_version, register
 from helicline.registry.approvals import open_request
 from helicline.serving import deployments, rollout
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 
-RESTING = "REJECTED"
-LEARNING = ("HARVESTING", "TRAINING", "REGISTERING", "GATING")
-ACTIVE = (*LEARNING, "APPROVING", "ROLLING_OUT")
 TASK_TIMEOUT_S = 900.0
 
 
@@ -76,83 +74,27 @@ def learning(tx: Reader, loop: str) -> list[Turn]:
     return nouns.TURNS.select(tx, column.loop == loop, column.state.in_(LEARNING))
 
 
-def _replaced_by(tx: Reader, turn: Turn) -> str:
-    """Return the newer turn of the loop that waits for its rollout as this one does, "" where there is none."""
-    if turn.state != "ROLLING_OUT" or turn.rollout:
-        return ""
-    column = nouns.TURNS.table.c
-    newer = nouns.TURNS.select(tx, column.loop == turn.loop, column.number > turn.number, column.state == "ROLLING_OUT")
-    waiting = [other for other in newer if not other.rollout]
-    return max(waiting, key=lambda other: other.number).id if waiting else ""
-
-
-def open_turns(tx: Reader) -> list[Turn]:
-    """Return the turns that may move: under way, or rejected by a gate whose checks may be waived."""
-    return nouns.TURNS.select(tx, nouns.TURNS.table.c.state.in_((*ACTIVE, RESTING)))
-
-
-def facts_of(tx: Reader, turn: Turn, loop: Loop) -> TurnFacts:
-    """Return the facts of the turn's current leg."""
-    spec = loop.spec
-    version = nouns.VERSIONS.find(tx, spec.model, turn.model_version) if turn.model_version else None
-    champion = nouns.VERSIONS.find(tx, spec.model, turn.champion) if turn.champion else None
-    report = nouns.REPORTS.find(tx, spec.model, turn.model_version) if turn.model_version else None
-    report = report if report and version and _is_of(report, turn, version) else None
-    under_way = deployments.active_rollout(tx, spec.deployment)
-    # turns that a gate stopped are looked at for ever: whose consent is left is asked only where it decides
-    may_go_on = turn.state == "APPROVING" or (
-        turn.state in ("GATING", RESTING) and report is not None and report.passed
-    )
-    return TurnFacts(
-        attempt=nouns.ATTEMPTS.find(tx, turn.attempt) if turn.attempt else None,
-        tries=_tries(tx, turn),
-        pipeline_run=nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None,
-        report=report,
-        request=nouns.REQUESTS.find(tx, turn.request) if turn.request else None,
-        rollout=nouns.ROLLOUTS.find(tx, spec.deployment, turn.rollout) if turn.rollout else None,
-        rollout_under_way=under_way.id if under_way else "",
-        replaced_by=_replaced_by(tx, turn),
-        needs_approval=bool(may_go_on and version and _rules_left(tx, loop, turn, version)),
-        candidate_digest=version.digest if version else "",
-        champion_digest=champion.digest if champion else "",
-    )
-
-
-def _rules_left(tx: Reader, loop: Loop, turn: Turn, version: ModelVersion) -> list[ApprovalRule]:
-    """Return the approvals that are missing: the rule of the loop, and the protection of `champion`."""
-    rules = []
-    own_rule, request = loop.spec.approval, nouns.REQUESTS.find(tx, turn.request) if turn.request else None
-    if own_rule is not None and not (request and request.state == "APPROVED"):
-        rules.append(own_rule)
-    if (rule := unmet(tx, version, "champion")) is not None:
-        rules.append(ApprovalRule(role=rule.role, people=rule.people))
-    return rules
-
-
-def _is_of(report: GateReport, turn: Turn, version: ModelVersion) -> bool:
-    """Return whether the report judges these files and belongs to this turn, not to an earlier one."""
-    return report.digest == version.digest and report.created_at >= turn.created_at
-
-
-def _tries(tx: Reader, turn: Turn) -> int:
-    attempt = nouns.ATTEMPTS.find(tx, turn.attempt) if turn.attempt else None
-    return attempt.number if attempt else 0
-
-
 def advance(tx: Tx, turn: Turn) -> bool:
     """Make the turn's next move; return False where it waits."""
     loop = nouns.LOOPS.get(tx, turn.loop)
     move = decide(turn, facts_of(tx, turn, loop), tx.now)
     if move.kind == "wait":
-        if move.why and turn.state in ACTIVE and turn.result != move.why:
-            _save(tx, turn, result=move.why)  # what it waits for is seen wherever the turn is
+        _wait(tx, turn, move)
         return False
     ACTIONS[move.kind](tx, loop, turn, move)
     return True
 
 
+def _wait(tx: Tx, turn: Turn, move: TurnMove) -> None:
+    """Let the turn rest until its time or an event; what it waits for is seen wherever the turn is."""
+    why = move.why if turn.state in ACTIVE else turn.result
+    if (turn.wake_at, turn.result) != (move.wake_at, why):
+        nouns.TURNS.swap(tx, msgspec.structs.replace(turn, wake_at=move.wake_at, result=why))
+
+
 def _save(tx: Tx, turn: Turn, **changes: Any) -> Turn:
-    return nouns.TURNS.swap(tx, msgspec.structs.replace(turn, wake_at=tx.now, **changes))
+    """Write a turn that has moved: what it waited for is over, and its next move may be due at once."""
+    return nouns.TURNS.swap(tx, msgspec.structs.replace(turn, **{"wake_at": tx.now, "result": "", **changes}))
 
 
 def _leg(tx: Tx, turn: Turn, name: str, *, result: str = "", subject: str = "", **detail: Any) -> tuple[Leg, ...]:
@@ -176,7 +118,7 @@ def _named(turn_legs: tuple[Leg, ...], subject: str) -> tuple[Leg, ...]:
 
 
 def _harvest(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
-    number = _tries(tx, turn) + 1
+    number = tries_of(tx, turn) + 1
     attempt = attempts.create(
         tx, "harvest", timeout_s=TASK_TIMEOUT_S, loop=loop.name, turn=turn.number, subject=turn.id, number=number
     )
@@ -266,7 +208,7 @@ def _judge(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
         loop=loop.name,
         turn=turn.number,
         subject=version.id,
-        number=_tries(tx, turn) + 1,
+        number=tries_of(tx, turn) + 1,
     )
     _save(tx, turn, state="GATING", attempt=attempt.id, legs=legs)
 
@@ -283,34 +225,38 @@ def _reported_alone(tx: Reader, turn: Turn) -> dict[str, float] | None:
 def _reject(tx: Tx, _loop: Loop, turn: Turn, move: TurnMove) -> None:
     legs = _closed(tx, turn.legs, result="failed", why=move.why)
     bus.emit(tx, "rejected", "turn", turn.id, why=move.why[:1000])
-    _save(tx, turn, state="REJECTED", result=move.why, legs=legs, finished_at=tx.now)
+    _save(tx, turn, state="REJECTED", result=move.why, legs=legs, finished_at=tx.now, wake_at=None)
 
 
 def _ask(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
     version = get_version(tx, loop.spec.model, turn.model_version)
-    rule = _rules_left(tx, loop, turn, version)[0]
+    rule = rules_left(tx, loop, turn, version)[0]
     request = open_request(
         tx, version, role=rule.role, people=rule.people, requested_by=turn.created_by, turn=(loop.name, turn.number)
     )
     legs = _leg(tx, turn, "approve", result="passed", subject=request.id)
-    _save(tx, turn, state="APPROVING", request=request.id, result="", finished_at=None, legs=legs)
+    bus.emit(tx, "asked", "turn", turn.id, request=request.id)
+    _save(tx, turn, state="APPROVING", request=request.id, finished_at=None, legs=legs)
 
 
 def _roll_out(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
     legs = _leg(tx, turn, "rollout", result="approved" if turn.state == "APPROVING" else "passed")
-    waiting = _save(tx, turn, state="ROLLING_OUT", result="", finished_at=None, attempt="", legs=legs)
-    if deployments.active_rollout(tx, loop.spec.deployment) is not None:
+    waiting = _save(tx, turn, state="ROLLING_OUT", finished_at=None, attempt="", legs=legs)
+    under_way = deployments.active_rollout(tx, loop.spec.deployment)
+    if under_way is not None:
+        bus.emit(tx, "queued", "turn", turn.id, rollout=under_way.id)
         return
     deployment = deployments.ensure(tx, loop.spec.deployment, model=loop.spec.model)
     version = get_version(tx, loop.spec.model, turn.model_version)
     started = rollout.start(tx, deployment, version, plan=loop.spec.rollout, loop=loop.name, turn=turn.number)
+    bus.emit(tx, "rolling_out", "turn", turn.id, rollout=started.id)
     _save(tx, waiting, rollout=started.number, legs=_named(waiting.legs, started.id))
 
 
 def _end(tx: Tx, _loop: Loop, turn: Turn, move: TurnMove) -> None:
     legs = _closed(tx, turn.legs, result=move.state.lower(), why=move.why)
     bus.emit(tx, "ended", "turn", turn.id, state=move.state, why=move.why[:1000])
-    _save(tx, turn, state=move.state, result=move.why, legs=legs, finished_at=tx.now)
+    _save(tx, turn, state=move.state, result=move.why, legs=legs, finished_at=tx.now, wake_at=None)
 
 
 ACTIONS: dict[str, Callable[[Tx, Loop, Turn, TurnMove], None]] = {

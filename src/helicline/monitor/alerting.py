@@ -12,6 +12,7 @@ from helicline.records.monitor import Alert, Finding, MonitorSpec, Window
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 
+OPEN = ("firing", "acknowledged")
 BAD = ("warning", "critical")
 JUDGED = ("ok", "info", *BAD)
 
@@ -33,10 +34,16 @@ def decide(
     return "resolve" if quiet >= spec.persist else "quiet"
 
 
-def open_alert(tx: Reader, deployment: str, monitor: str) -> Alert | None:
+def open_alerts(tx: Reader, deployment: str = "") -> list[Alert]:
+    """Return the alerts that are not resolved, of a deployment or of all."""
     column = nouns.ALERTS.table.c
-    alerts = nouns.ALERTS.select(tx, column.deployment == deployment, column.state != "resolved")
-    return next((alert for alert in alerts if alert.monitor == monitor), None)
+    return nouns.ALERTS.select(
+        tx, column.state.in_(OPEN), *([column.deployment == deployment] if deployment else []), order=[column.state]
+    )
+
+
+def open_alert(tx: Reader, deployment: str, monitor: str) -> Alert | None:
+    return next((alert for alert in open_alerts(tx, deployment) if alert.monitor == monitor), None)
 
 
 def apply(tx: Tx, spec: MonitorSpec, window: Window, recent: Sequence[Window]) -> None:

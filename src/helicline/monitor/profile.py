@@ -136,8 +136,11 @@ def _numbers(present: Array, row_count: int, centre: float | None) -> Column:
 
 
 def _median(values: Array) -> float:
-    # the lower of two middle values: their mean may overflow
-    return float(np.quantile(values[:: -(-len(values) // MAX_MEDIAN_ROWS)], 0.5, method="lower"))
+    sample = values[:: -(-len(values) // MAX_MEDIAN_ROWS)]
+    with np.errstate(over="ignore"):
+        median = float(np.median(sample))
+    # of two middle values that are too large to be added the lower one
+    return median if np.isfinite(median) else float(np.quantile(sample, 0.5, method="lower"))
 
 
 def _number_column(

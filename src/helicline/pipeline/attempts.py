@@ -120,9 +120,13 @@ def finish(tx: Tx, attempt: Attempt, completion: Completion) -> Attempt:
 
 def lose_expired(tx: Tx) -> list[Attempt]:
     """Mark the attempts whose worker went silent as LOST, and return them."""
+    return [_lose(tx, attempt) for attempt in expired(tx)]
+
+
+def expired(tx: Reader) -> list[Attempt]:
+    """Return the attempts whose worker went silent."""
     column = nouns.ATTEMPTS.table.c
-    expired = nouns.ATTEMPTS.select(tx, column.state == "LEASED", column.lease_until < column_value(tx.now))
-    return [_lose(tx, attempt) for attempt in expired]
+    return nouns.ATTEMPTS.select(tx, column.state == "LEASED", column.lease_until < column_value(tx.now))
 
 
 def _lose(tx: Tx, attempt: Attempt) -> Attempt:

@@ -62,7 +62,7 @@ def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Atte
             kind="failed", why=f"step {failed.step}: {failed.error}" if failed else "a step was cancelled"
         )
     waits = [step.retry_at for step in steps.values() if step.state == "RETRY_WAIT" and step.retry_at]
-    return PipelineMove(kind="wait", wake_at=min(waits, default=now + timedelta(seconds=5)))
+    return PipelineMove(kind="wait", wake_at=min(waits, default=None))
 
 
 def _cancel(steps: dict[str, StepRun], attempts: dict[str, Attempt]) -> PipelineMove:

@@ -73,8 +73,9 @@ def submit(
         use_cache=use_cache,
     )
     nouns.PIPELINE_RUNS.insert(tx, run)
-    for step in spec.steps:
-        nouns.STEP_RUNS.insert(tx, StepRun(pipeline_run=run.id, step=step.name, state="PENDING"))
+    nouns.STEP_RUNS.insert_new(
+        tx, [StepRun(pipeline_run=run.id, step=step.name, state="PENDING") for step in spec.steps]
+    )
     bus.emit(tx, "submitted", "pipeline_run", run.id, pipeline=spec.name, loop=loop, turn=turn, inputs=pinned)
     return run
 
@@ -93,16 +94,27 @@ def dataset_outputs(tx: Reader, run: PipelineRun) -> dict[str, Output]:
 
 
 def advance(tx: Tx, blobs: Blobs, run: PipelineRun) -> bool:
-    """Make the run's next move, and return whether there was one (False: workers run its steps)."""
+    """Start every step that can start, or make the run's next move; return whether there was one.
+
+    All steps whose results are cached pass in this transaction, and the run ends in it where none is left.
+    """
     steps = steps_of(tx, run.id)
     newest = attempts.newest_by_step(attempts.of_run(tx, run.id))
     move = decide(run, steps, newest, now=tx.now)
-    if move.kind == "ended":
-        return False
-    if move.kind == "wait":
-        if run.wake_at != move.wake_at:
-            nouns.PIPELINE_RUNS.swap(tx, msgspec.structs.replace(run, wake_at=move.wake_at))
-        return False
+    started = move.kind == "start"
+    if started:
+        run = _touch(tx, run, state="RUNNING")
+        datasets = dataset_outputs(tx, run)
+    while move.kind == "start":
+        inputs = inputs_of(_spec(run, steps[move.step]), steps, datasets) or {}
+        steps[move.step], attempt = _start(tx, blobs, run, steps[move.step], inputs=inputs)
+        if attempt is not None:
+            newest[move.step] = attempt
+        move = decide(run, steps, newest, now=tx.now)
+    if move.kind == "wait" and run.wake_at != move.wake_at:
+        nouns.PIPELINE_RUNS.swap(tx, msgspec.structs.replace(run, wake_at=move.wake_at))
+    if move.kind in ("wait", "ended"):
+        return started
     ACTIONS[move.kind](tx, blobs, run, steps.get(move.step), move)
     return True
 
@@ -115,22 +127,22 @@ def _spec(run: PipelineRun, step: StepRun) -> StepSpec:
     return next(spec for spec in run.spec.steps if spec.name == step.step)
 
 
-def _start(tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, _move: PipelineMove) -> None:
+def _start(
+    tx: Tx, blobs: Blobs, run: PipelineRun, step: StepRun, *, inputs: dict[str, Output]
+) -> tuple[StepRun, Attempt | None]:
+    """Give the step its cached result, or offer it to the workers; return it with its attempt, if it has one."""
     spec = _spec(run, step)
-    inputs = inputs_of(spec, steps_of(tx, run.id), dataset_outputs(tx, run)) or {}
     parts = cache.key_parts(spec, inputs, run.spec.environment)
     key = cache.key_of(parts)
-    run = _touch(tx, run, state="RUNNING")
     entry = nouns.CACHE.find(tx, key) if run.use_cache and spec.cache else None
     if entry is not None and all(_exists(tx, blobs, output) for output in entry.outputs):
-        _use_cache(tx, run, step, entry)
-        return
+        return _use_cache(tx, run, step, entry), None
     column = nouns.CACHE.table.c
     name = f"{run.pipeline}.{step.step}"
     entries = nouns.CACHE.select(tx, column.step == name, order=[column.version])
     nearest = max(entries, key=lambda entry: entry.created_at, default=None)
     reason = cache.why_rerun(parts, nearest) if run.use_cache and spec.cache else "the cache is off"
-    _dispatch(tx, run, step, spec=spec, key=key, parts=parts, reason=reason)
+    return _dispatch(tx, run, step, spec=spec, key=key, parts=parts, reason=reason)
 
 
 def _exists(tx: Tx, blobs: Blobs, output: Output) -> bool:
@@ -141,8 +153,9 @@ def _exists(tx: Tx, blobs: Blobs, output: Output) -> bool:
     return model is not None and model.lifecycle == "active"
 
 
-def _use_cache(tx: Tx, run: PipelineRun, step: StepRun, entry: CacheEntry) -> None:
-    nouns.STEP_RUNS.swap(
+def _use_cache(tx: Tx, run: PipelineRun, step: StepRun, entry: CacheEntry) -> StepRun:
+    bus.emit(tx, "cached", "step_run", f"{run.id}/{step.step}", source=entry.pipeline_run)
+    return nouns.STEP_RUNS.swap(
         tx,
         msgspec.structs.replace(
             step,
@@ -155,12 +168,11 @@ def _use_cache(tx: Tx, run: PipelineRun, step: StepRun, entry: CacheEntry) -> No
             finished_at=tx.now,
         ),
     )
-    bus.emit(tx, "cached", "step_run", f"{run.id}/{step.step}", source=entry.pipeline_run)
 
 
 def _dispatch(
     tx: Tx, run: PipelineRun, step: StepRun, *, spec: StepSpec, key: str, parts: dict[str, str], reason: str
-) -> None:
+) -> tuple[StepRun, Attempt]:
     number = step.attempt_count + 1
     run_id = (
         step.run_id
@@ -173,8 +185,8 @@ def _dispatch(
     )
     if not step.run_id and spec.params:
         log_batch(tx, run_id, params={name: str(value) for name, value in spec.params.items()})
-    attempts.create(tx, "step", timeout_s=spec.timeout_s, pipeline_run=run.id, step=step.step, number=number)
-    nouns.STEP_RUNS.swap(
+    attempt = attempts.create(tx, "step", timeout_s=spec.timeout_s, pipeline_run=run.id, step=step.step, number=number)
+    running = nouns.STEP_RUNS.swap(
         tx,
         msgspec.structs.replace(
             step,
@@ -188,6 +200,7 @@ def _dispatch(
             retry_at=None,
         ),
     )
+    return running, attempt
 
 
 def _retry(tx: Tx, _blobs: Blobs, run: PipelineRun, step: StepRun, move: PipelineMove) -> None:
@@ -236,7 +249,6 @@ def _end_run(
 
 
 ACTIONS: dict[str, Callable[..., None]] = {
-    "start": _start,
     "retry": _retry,
     "fail_step": _end_step("FAILED"),
     "skip": _end_step("UPSTREAM_FAILED"),

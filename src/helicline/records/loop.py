@@ -17,6 +17,9 @@ TurnState = Literal[
     "HARVESTING", "TRAINING", "REGISTERING", "GATING", "APPROVING", "ROLLING_OUT",
     "PROMOTED", "REJECTED", "ROLLED_BACK", "FAILED", "UNCHANGED", "CANCELLED",
 ]  # fmt: skip
+LEARNING = ("HARVESTING", "TRAINING", "REGISTERING", "GATING")
+ACTIVE = (*LEARNING, "APPROVING", "ROLLING_OUT")
+RESTING = "REJECTED"  # it goes on where a person waives the failed checks
 FINISHED: frozenset[str] = frozenset({"PROMOTED", "ROLLED_BACK", "FAILED", "UNCHANGED", "CANCELLED"})
 
 
@@ -73,7 +76,8 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
 class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a trigger: its last turn, whether it is muted, when a schedule is due.
 
-    `failures` counts the failed turns in a row that it has tried again.
+    `pending` is the subject of the turn that it is to begin, `waits_for` what that turn waits for. `failures` counts
+    the failed turns in a row that it has tried again.
     """
 
     loop: str
@@ -85,6 +89,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     muted: bool = False
     pending: str = ""
     failures: int = 0
+    waits_for: str = ""
     version: int = 1
 
 

@@ -7,7 +7,6 @@ import inspect
 import io
 import subprocess
 import symtable
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -198,17 +197,3 @@ def git_state(folder: Path) -> dict[str, Any]:
         return {"commit": commit, "branch": git("rev-parse", "--abbrev-ref", "HEAD"), "dirty": dirty}
     except (OSError, subprocess.TimeoutExpired):
         return {}
-
-
-def environment_parts() -> tuple[str, str, tuple[str, ...]]:
-    """Return the python version, platform, and `name==version` of every installed distribution, sorted."""
-    import platform
-    from importlib.metadata import distributions
-
-    packages = {
-        f"{distribution.metadata['Name'].lower()}=={distribution.version}"
-        for distribution in distributions()
-        if distribution.metadata["Name"]
-    }
-    version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
-    return version, f"{platform.system()}-{platform.machine()}".lower(), tuple(sorted(packages))

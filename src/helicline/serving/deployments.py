@@ -22,6 +22,7 @@ from helicline.records.deployment import (
     Sighting,
     Variant,
 )
+from helicline.records.gate import GateReport
 from helicline.records.model import ModelVersion
 from helicline.registry import point, served_digest
 from helicline.serving import gateways
@@ -91,6 +92,33 @@ def active_rollout(tx: Reader, deployment: str) -> Rollout | None:
     return rollouts[0] if rollouts else None
 
 
+def active_rollouts(tx: Reader) -> dict[str, Rollout]:
+    """Return the active rollouts of all deployments, by deployment."""
+    rollouts = nouns.ROLLOUTS.select(tx, nouns.ROLLOUTS.table.c.state.in_(ACTIVE))
+    return {rollout.deployment: rollout for rollout in rollouts}
+
+
+class Serving(msgspec.Struct, frozen=True):
+    """A deployment with its stable and its previous revision; None where it has none, or the revision is gone."""
+
+    deployment: Deployment
+    stable: Revision | None
+    previous: Revision | None
+
+
+def serving(tx: Reader, *, model: str = "") -> list[Serving]:
+    """Return what serves in each deployment, or in each of one model."""
+    column = nouns.DEPLOYMENTS.table.c
+    deployments = nouns.DEPLOYMENTS.select(tx, *([column.model == model] if model else []))
+    by_key = nouns.REVISIONS.find_many(
+        tx, [(row.name, number) for row in deployments for number in (row.stable, row.previous) if number]
+    )
+    return [
+        Serving(row, stable=by_key.get((row.name, row.stable)), previous=by_key.get((row.name, row.previous)))
+        for row in deployments
+    ]
+
+
 def generation(tx: Reader) -> int:
     routing = nouns.ROUTING.find(tx, "routing")
     return routing.generation if routing else 0
@@ -109,23 +137,32 @@ def reroute(tx: Tx, why: str) -> int:
 
 def desired(tx: Reader) -> Desired:
     """Return the desired state of gateways, derived from deployments and rollouts only."""
-    orders: list[RevisionSpec] = []
-    routes: list[Route] = []
-    for deployment in nouns.DEPLOYMENTS.select(tx):
-        rollout = active_rollout(tx, deployment.name)
-        numbers = [number for number in (deployment.stable, deployment.previous) if number]
-        if rollout is not None:
-            numbers.append(rollout.candidate)
-        orders += [_order(tx, nouns.REVISIONS.get(tx, deployment.name, number)) for number in dict.fromkeys(numbers)]
-        if deployment.stable:
-            routes.append(_route(deployment, rollout))
+    deployments, rollouts = nouns.DEPLOYMENTS.select(tx), active_rollouts(tx)
+    numbers = [
+        (deployment.name, number)
+        for deployment in deployments
+        for number in _loaded(deployment, rollouts.get(deployment.name))
+    ]
+    by_key = nouns.REVISIONS.find_many(tx, numbers)
+    if missing := [key for key in numbers if key not in by_key]:
+        raise NotFound("revision", nouns.REVISIONS.label(missing[0]))
+    revisions = [by_key[key] for key in numbers]
+    reports = nouns.REPORTS.find_many(tx, [(revision.model, revision.model_version) for revision in revisions])
     return Desired(
-        generation=generation(tx), orders=tuple(orders), routes=tuple(routes), revoked_tokens=revoked_scoped(tx)
+        generation=generation(tx),
+        orders=tuple(_order(row, reports.get((row.model, row.model_version))) for row in revisions),
+        routes=tuple(_route(row, rollouts.get(row.name)) for row in deployments if row.stable),
+        revoked_tokens=revoked_scoped(tx),
     )
 
 
-def _order(tx: Reader, revision: Revision) -> RevisionSpec:
-    report = nouns.REPORTS.find(tx, revision.model, revision.model_version)
+def _loaded(deployment: Deployment, rollout: Rollout | None) -> list[int]:
+    """Return the numbers of the revisions that gateways keep loaded."""
+    candidate = rollout.candidate if rollout is not None else 0
+    return list(dict.fromkeys(number for number in (deployment.stable, deployment.previous, candidate) if number))
+
+
+def _order(revision: Revision, report: GateReport | None) -> RevisionSpec:
     return RevisionSpec(
         deployment=revision.deployment,
         revision=revision.number,

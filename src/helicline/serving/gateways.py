@@ -51,14 +51,21 @@ def combined_status(reports: Iterable[Sighting], deployment: str, revision: int)
     return msgspec.structs.replace(worst, reason=f"at gateway {gateway}: {worst.reason}".rstrip(": "))
 
 
-def summed_counts(reports: Iterable[Sighting], deployment: str) -> list[VariantCounts]:
-    """Return the counts of a deployment's variants, summed over gateways."""
-    totals: dict[tuple[int, int, int], VariantCounts] = {}
+def counts_by_deployment(reports: Iterable[Sighting]) -> dict[str, list[VariantCounts]]:
+    """Return what each gateway counted, by deployment."""
+    groups: dict[str, list[VariantCounts]] = {}
     for sighting in reports:
         for counts in sighting.observed.counts:
-            if counts.deployment == deployment:
-                key = (counts.revision, counts.rollout, counts.stage)
-                totals[key] = _sum(totals[key], counts) if key in totals else counts
+            groups.setdefault(counts.deployment, []).append(counts)
+    return groups
+
+
+def summed_counts(reported: Iterable[VariantCounts]) -> list[VariantCounts]:
+    """Return the counts of a deployment's variants, summed over gateways."""
+    totals: dict[tuple[int, int, int], VariantCounts] = {}
+    for counts in reported:
+        key = (counts.revision, counts.rollout, counts.stage)
+        totals[key] = _sum(totals[key], counts) if key in totals else counts
     return list(totals.values())
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -46,20 +46,42 @@ def _column_type(annotation: Any) -> sa.types.TypeEngine[Any]:
 
 
 class Noun(Generic[Record]):
-    """The table of one noun. `key` and `index` name the attributes of the record that become columns."""
+    """The table of one noun. `key`, `index` and `columns` name the attributes of the record that become columns.
 
-    def __init__(self, name: str, kind: type[Record], *, key: Sequence[str], index: Sequence[str] = ()) -> None:
+    Each attribute in `index` gets an index of its own, each tuple in `indexes` one over its columns. `columns` were
+    added by later revisions of the schema.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: type[Record],
+        *,
+        key: Sequence[str],
+        index: Sequence[str] = (),
+        columns: Sequence[str] = (),
+        indexes: Sequence[tuple[str, ...]] = (),
+    ) -> None:
         self.name, self.kind, self.key = name, kind, tuple(key)
         annotations = typing.get_type_hints(kind)
-        columns: list[sa.Column[Any]] = [
+        self._fields = (*key, *index, *columns)
+        first_columns = [
             sa.Column(field, _column_type(annotations[field]), primary_key=field in key, autoincrement=False)
             for field in (*key, *index)
         ]
-        columns += [sa.Column("version", sa.BigInteger, nullable=False), sa.Column("doc", sa.Text, nullable=False)]
-        indexes = [sa.Index(f"ix_{name}_{field}", field) for field in index]
-        self.table = sa.Table(name, metadata, *columns, *indexes)
+        parts: list[sa.Column[Any] | sa.Index] = [
+            *first_columns,
+            sa.Column("version", sa.BigInteger, nullable=False),
+            sa.Column("doc", sa.Text, nullable=False),
+            *(sa.Column(field, _column_type(annotations[field])) for field in columns),
+        ]
+        parts += [sa.Index(f"ix_{name}_{'_'.join(fields)}", *fields) for fields in (*((f,) for f in index), *indexes)]
+        self.table = sa.Table(name, metadata, *parts)
         self._decoder = msgspec.json.Decoder(kind)
-        self._fields = (*key, *index)
+        # made once: to build them costs as much as to run them
+        at_key = sa.and_(*(self.table.c[field] == sa.bindparam(f"at_{field}") for field in key))
+        self._find = sa.select(self.table.c.doc).where(at_key)
+        self._swap = self.table.update().where(at_key, self.table.c.version == sa.bindparam("expected_version"))
 
     def _row(self, record: Record) -> dict[str, Any]:
         row = {field: column_value(getattr(record, field)) for field in self._fields}
@@ -70,12 +92,15 @@ class Noun(Generic[Record]):
             *(self.table.c[field] == column_value(value) for field, value in zip(self.key, key, strict=True))
         )
 
+    def _at(self, key: Sequence[Any]) -> dict[str, Any]:
+        return {f"at_{field}": column_value(value) for field, value in zip(self.key, key, strict=True)}
+
     def label(self, key: Sequence[Any]) -> str:
         return "/".join(str(part) for part in key)
 
     def find(self, tx: Reader, *key: Any) -> Record | None:
         """Return the record, or None."""
-        doc = tx.execute(sa.select(self.table.c.doc).where(self._where(key))).scalar()
+        doc = tx.execute(self._find, self._at(key)).scalar()
         return None if doc is None else self._decoder.decode(doc)
 
     def get(self, tx: Reader, *key: Any) -> Record:
@@ -97,7 +122,60 @@ class Noun(Generic[Record]):
         statement = statement.order_by(*(order or [self.table.c[field] for field in self.key]))
         if limit is not None:
             statement = statement.limit(limit)
-        return [self._decoder.decode(doc) for (doc,) in tx.execute(statement)]
+        return self.records(tx, statement)
+
+    def records(self, tx: Reader, statement: sa.Select[Any]) -> list[Record]:
+        """Return the records of a statement that selects their `doc`; NULL, of an outer join, stands for none."""
+        return [self._decoder.decode(doc) for (doc,) in tx.execute(statement) if doc is not None]
+
+    def due(self, tx: Reader, *where: sa.ColumnElement[bool]) -> list[Record]:
+        """Return the records whose `wake_at` is not later than now, in its order, which its index has."""
+        wake_at = self.table.c.wake_at
+        return self.select(tx, wake_at <= column_value(tx.now), *where, order=[wake_at])
+
+    def find_many(self, tx: Reader, keys: Iterable[Sequence[Any]]) -> dict[tuple[Any, ...], Record]:
+        """Return the records that exist of these keys, by key, with one statement."""
+        rows = [tuple(column_value(part) for part in key) for key in dict.fromkeys(map(tuple, keys))]
+        if not rows:
+            return {}
+        listed = sa.values(*(sa.column(field, self.table.c[field].type) for field in self.key), name="listed")
+        keys_table = listed.data(rows).cte("listed")
+        same_key = sa.and_(*(self.table.c[field] == keys_table.c[field] for field in self.key))
+        statement = sa.select(self.table.c.doc).select_from(keys_table.outerjoin(self.table, same_key))
+        records = self.records(tx, statement)
+        return {tuple(getattr(record, field) for field in self.key): record for record in records}
+
+    def newest(
+        self, tx: Reader, limit: int, *where: sa.ColumnElement[bool], of: Noun[Any], on: Mapping[str, str]
+    ) -> dict[tuple[Any, ...], list[Record]]:
+        """Return the newest records that belong to each record of another noun, with one statement.
+
+        The newest are the last by the last part of the key. `on` pairs columns of this noun with those of the other,
+        `where` restricts the other; the result is by the values of the paired columns, the newest first.
+        """
+        own, other, last = self.table.c, of.table.c, self.key[-1]
+        older = self.table.alias()
+        first = (
+            sa.select(older.c[last])
+            .where(*(older.c[field] == other[name] for field, name in on.items()))
+            .order_by(older.c[last].desc())
+            .offset(limit - 1)
+            .limit(1)
+            .correlate(of.table)
+            .scalar_subquery()
+        )
+        belongs = sa.and_(*(own[field] == other[name] for field, name in on.items()))
+        statement = (
+            sa.select(own.doc)
+            # an outer join: it keeps SQLite from reading all of this table, and looking for the other by each row
+            .select_from(of.table.outerjoin(self.table, sa.and_(belongs, own[last] >= sa.func.coalesce(first, 0))))
+            .where(*where)
+            .order_by(own[last].desc())
+        )
+        groups: dict[tuple[Any, ...], list[Record]] = {}
+        for record in self.records(tx, statement):
+            groups.setdefault(tuple(getattr(record, field) for field in on), []).append(record)
+        return groups
 
     def count(self, tx: Reader, *where: sa.ColumnElement[bool]) -> int:
         return int(tx.execute(sa.select(sa.func.count()).select_from(self.table).where(*where)).scalar() or 0)
@@ -110,6 +188,12 @@ class Noun(Generic[Record]):
         tx.execute(self.table.insert(), self._row(record))
         return record
 
+    def insert_new(self, tx: Tx, records: Iterable[Record]) -> None:
+        """Add many records at once. For keys that cannot exist yet: an existing one is an error of the database."""
+        rows = [self._row(record) for record in records]
+        if rows:
+            tx.execute(self.table.insert(), rows)
+
     def swap(self, tx: Tx, record: Record) -> Record:
         """Write the record unless it has changed since it was read; return it with its next version.
 
@@ -119,8 +203,8 @@ class Noun(Generic[Record]):
         key = [getattr(record, field) for field in self.key]
         expected: int = record.version  # type: ignore[attr-defined]
         updated = msgspec.structs.replace(record, version=expected + 1)
-        statement = self.table.update().where(self._where(key), self.table.c.version == expected)
-        if tx.execute(statement, self._row(updated)).rowcount != 1:
+        values = self._row(updated) | self._at(key) | {"expected_version": expected}
+        if tx.execute(self._swap, values).rowcount != 1:
             raise Stale(self.name.replace("_", " "), self.label(key), "was changed by somebody else")
         return updated
 

@@ -23,7 +23,13 @@ DATASETS = Noun("dataset", Dataset, key=("name",))
 DATASET_VERSIONS = Noun("dataset_version", DatasetVersion, key=("dataset", "id"), index=("sequence", "created_at"))
 DATASET_REFS = Noun("dataset_ref", DatasetRef, key=("dataset", "name"))
 
-PIPELINE_RUNS = Noun("pipeline_run", PipelineRun, key=("id",), index=("pipeline", "state", "created_at", "wake_at"))
+PIPELINE_RUNS = Noun(
+    "pipeline_run",
+    PipelineRun,
+    key=("id",),
+    index=("pipeline", "state", "created_at", "wake_at"),
+    indexes=(("pipeline", "created_at"), ("state", "created_at")),
+)
 STEP_RUNS = Noun("step_run", StepRun, key=("pipeline_run", "step"), index=("key",))
 ATTEMPTS = Noun(
     "attempt", Attempt, key=("id",), index=("state", "pipeline_run", "created_at", "wake_at", "lease_until")
@@ -31,7 +37,13 @@ ATTEMPTS = Noun(
 CACHE = Noun("step_cache", CacheEntry, key=("key",), index=("step",))
 
 MODELS = Noun("registered_model", RegisteredModel, key=("name",))
-VERSIONS = Noun("model_version", ModelVersion, key=("model", "number"), index=("run_id", "model_id", "created_at"))
+VERSIONS = Noun(
+    "model_version",
+    ModelVersion,
+    key=("model", "number"),
+    index=("run_id", "model_id", "created_at"),
+    columns=("deleted",),
+)
 ALIASES = Noun("model_alias", Alias, key=("model", "alias"), index=("number",))
 REQUESTS = Noun("promotion_request", PromotionRequest, key=("id",), index=("model", "state"))
 
@@ -58,5 +70,12 @@ WINDOWS = Noun("monitor_window", Window, key=("deployment", "monitor", "end"), i
 ALERTS = Noun("alert", Alert, key=("deployment", "number"), index=("state", "opened_at"))
 
 LOOPS = Noun("loop", Loop, key=("name",))
-TURNS = Noun("turn", Turn, key=("loop", "number"), index=("state", "created_at", "wake_at"))
+TURNS = Noun(
+    "turn",
+    Turn,
+    key=("loop", "number"),
+    index=("state", "created_at", "wake_at"),
+    columns=("model_version",),
+    indexes=(("model_version",), ("loop", "state", "number")),
+)
 TRIGGERS = Noun("loop_trigger", Trigger, key=("loop", "name"), index=("wake_at",))

@@ -7,6 +7,7 @@ acknowledged only after the commit. See note 0001.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
@@ -61,6 +62,10 @@ class Tx(Reader):
         super().__init__(connection, now)
         self.actor, self.request_id, self.event_hooks = actor, request_id, event_hooks
         self.emitted: list[Event] = []
+
+    def savepoint(self) -> AbstractContextManager[Any]:
+        """Return a context whose writes are undone where it raises, while the unit goes on."""
+        return self.connection.begin_nested()
 
 
 EventHook = Callable[[Tx, Event], None]

@@ -6,8 +6,9 @@ import pytest
 from helicline import bus
 from helicline.errors import Conflict, Invalid
 from helicline.loop import loops, triggers, turns
+from helicline.monitor import alerting
 from helicline.records.deployment import RolloutPlan, RolloutStep
-from helicline.records.loop import Cause, TriggerSpec
+from helicline.records.loop import ACTIVE, Cause, TriggerSpec
 from helicline.records.monitor import Alert, MonitorSpec
 from helicline.store import nouns
 from support.records import commit, loop_spec, training_spec
@@ -39,11 +40,7 @@ class Scene:
         self.store.write(unit)
 
     def resolve(self, number=1):
-        def unit(tx):
-            alert = nouns.ALERTS.get(tx, "churn", number)
-            nouns.ALERTS.swap(tx, msgspec.structs.replace(alert, state="resolved"))
-
-        self.store.write(unit)
+        self.store.write(lambda tx: alerting.resolve(tx, nouns.ALERTS.get(tx, "churn", number), why="it is over"))
 
     def look(self):
         """Hear what happened and let every trigger act; return the causes of the turns that began."""
@@ -60,7 +57,7 @@ class Scene:
 
     def finish(self):
         for turn in self.turns():
-            if turn.state in turns.ACTIVE:
+            if turn.state in ACTIVE:
                 self.store.write(
                     lambda tx, t=turn: turns.cancel(tx, nouns.TURNS.get(tx, "churn", t.number), reason="x")
                 )

@@ -8,6 +8,7 @@ from helicline.pipeline.decide import LOST_BUDGET
 from helicline.records.pipeline import Completion, Source
 from helicline.store import nouns
 from helicline.store.noun import Stale
+from helicline.store.rows import event
 from helicline.tracking import get_run
 from support.records import commit, completion, output, pipeline_spec, step_spec
 
@@ -225,3 +226,24 @@ def test_a_step_that_finishes_while_its_run_is_cancelled_does_not_revive_it(benc
     bench.complete(attempt, completion(attempt.fence, bench.metrics(x=1)))
     assert bench.settle(run_id).state == "CANCELLED"
     assert bench.step(run_id, "a").state == "SUCCEEDED"
+
+
+def test_all_cached_steps_of_a_run_pass_in_one_transaction_in_their_order(bench):
+    steps = [step_spec("s00"), *(step_spec(f"s{at:02}", f"s{at - 1:02}") for at in range(1, 50))]
+    bench.play(bench.submit(*steps))
+    again = bench.submit(*steps)
+    seq = bench.store.read(event.head)[0]
+    assert bench.store.write(lambda tx: runs.advance(tx, bench.blobs, nouns.PIPELINE_RUNS.get(tx, again)))
+    assert bench.run(again).state == "SUCCEEDED"
+    happened = [row for row in bench.store.read(lambda tx: event.after(tx, seq)) if row.noun != "run"]
+    assert [(row.verb, row.id) for row in happened] == [
+        *(("cached", f"{again}/{step.name}") for step in steps),
+        ("ended", again),
+    ]
+    assert not bench.store.write(lambda tx: runs.advance(tx, bench.blobs, nouns.PIPELINE_RUNS.get(tx, again)))
+
+
+def test_steps_that_need_nothing_of_each_other_are_offered_together(bench):
+    run_id = bench.submit(step_spec("a"), step_spec("b"), step_spec("c", "a"))
+    bench.store.write(lambda tx: runs.advance(tx, bench.blobs, nouns.PIPELINE_RUNS.get(tx, run_id)))
+    assert [attempt.step for attempt in bench.store.read(attempts.ready)] in (["a", "b"], ["b", "a"])

@@ -87,7 +87,7 @@ def test_a_gateway_that_is_silent_or_was_restarted_has_no_say_by_its_old_report(
 def test_counts_are_summed_over_gateways(store):
     report(store, "a", "READY", requests=3)
     report(store, "b", "READY", requests=4)
-    (counts,) = store.read(lambda tx: gateways.summed_counts(gateways.live(tx), "d"))
+    (counts,) = store.read(lambda tx: gateways.summed_counts(gateways.counts_by_deployment(gateways.live(tx))["d"]))
     assert counts.requests == 7
 
 

@@ -199,3 +199,28 @@ def test_a_start_on_an_up_to_date_database_does_not_load_alembic(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+TURN = {"loop": "churn", "created_at": 1, "wake_at": 7, "version": 1}
+TURN_DOC = {"wake_at": "2026-01-05T09:00:00Z", "model_version": 3, "legs": []}
+
+
+def test_an_ended_turn_of_an_older_home_is_no_longer_due_and_a_rejected_one_is_looked_at_once_more(bare):
+    states = {1: "PROMOTED", 2: "REJECTED", 3: "GATING"}
+    with bare.engine.begin() as connection:
+        migrations._migrate(connection, "0009")
+        turns = [
+            TURN | {"number": number, "state": state, "doc": json.dumps(TURN_DOC | {"state": state})}
+            for number, state in states.items()
+        ]
+        columns = ", ".join(turns[0])
+        marks = ", ".join(f":{column}" for column in turns[0])
+        connection.execute(sa.text(f"INSERT INTO turn ({columns}) VALUES ({marks})"), turns)
+        connection.execute(sa.text("INSERT INTO event_cursor (consumer, seq) VALUES ('triggers', 41)"))
+    upgrade(bare)
+    with bare.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT state, wake_at, model_version, doc FROM turn ORDER BY number").all()
+        heard = connection.exec_driver_sql("SELECT seq FROM event_cursor WHERE consumer = 'wake_ups'").scalar()
+    assert [row[:3] for row in rows] == [("PROMOTED", None, 3), ("REJECTED", 7, 3), ("GATING", 7, 3)]
+    assert [json.loads(row.doc)["wake_at"] is None for row in rows] == [True, False, False]
+    assert heard == 41

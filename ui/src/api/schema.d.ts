@@ -3344,6 +3344,8 @@ export interface components {
             spec: components["schemas"]["TriggerSpec"];
             /** @default 1 */
             version: number;
+            /** @default  */
+            waits_for: string;
             wake_at: string | null;
         };
         /** TriggerSpec */

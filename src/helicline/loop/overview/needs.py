@@ -10,8 +10,10 @@ import msgspec
 from helicline.loop.overview import servers
 from helicline.records.deployment import Deployment, Revision
 from helicline.serving import deployments, gateways
+from helicline.serving.deployments import Serving
 from helicline.store import nouns
 from helicline.store.noun import column_value
+from helicline.store.rows import overview as rows
 from helicline.store.unit import Reader
 
 GATEWAY_SILENT_S = 30.0
@@ -39,11 +41,12 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def needs_of(tx: Reader) -> list[Need]:
-    """Return all that needs a person, what is worst first."""
+    """Return all that needs a person, what is worst first; the number of statements is fixed."""
+    serving = [row for row in deployments.serving(tx) if row.deployment.stable]
     return [
-        *_missing_processes(tx),
+        *_missing_processes(tx, serving),
         *_unshared(tx),
-        *_revisions(tx),
+        *_revisions(serving),
         *_alerts(tx),
         *_requests(tx),
         *_paused_rollouts(tx),
@@ -54,12 +57,11 @@ def needs_of(tx: Reader) -> list[Need]:
     ]
 
 
-def _missing_processes(tx: Reader) -> list[Need]:
+def _missing_processes(tx: Reader, serving: list[Serving]) -> list[Need]:
     needs = []
-    deployed = any(deployment.stable for deployment in nouns.DEPLOYMENTS.select(tx))
     newest = gateways.sightings(tx)[:1]
     silent_s = (tx.now - newest[0].seen_at).total_seconds() if newest else None
-    if deployed and (silent_s is None or silent_s > GATEWAY_SILENT_S):
+    if serving and (silent_s is None or silent_s > GATEWAY_SILENT_S):
         silence = "has never reported" if silent_s is None else f"has been silent for {silent_s:.0f} s"
         needs.append(
             Need(
@@ -89,17 +91,13 @@ def _unshared(tx: Reader) -> list[Need]:
     return [Need(kind="process", id="server", sentence=sentence, link="/audit") for sentence in servers.differences(tx)]
 
 
-def _revisions(tx: Reader) -> list[Need]:
+def _revisions(serving: list[Serving]) -> list[Need]:
     """Revisions that should serve and cannot."""
-    needs = []
-    for deployment in nouns.DEPLOYMENTS.select(tx):
-        if not deployment.stable:
-            continue
-        revision = nouns.REVISIONS.find(tx, deployment.name, deployment.stable)
-        if revision is None or revision.state in ("FAILED", "QUARANTINED"):
-            previous = nouns.REVISIONS.find(tx, deployment.name, deployment.previous) if deployment.previous else None
-            needs.append(_revision(deployment, revision, previous=previous))
-    return needs
+    return [
+        _revision(row.deployment, row.stable, previous=row.previous)
+        for row in serving
+        if row.stable is None or row.stable.state in ("FAILED", "QUARANTINED")
+    ]
 
 
 def _revision(deployment: Deployment, revision: Revision | None, *, previous: Revision | None) -> Need:
@@ -168,36 +166,31 @@ def _paused_rollouts(tx: Reader) -> list[Need]:
 
 def _failed_turns(tx: Reader) -> list[Need]:
     """The newest turn of a loop, where it failed and nothing tries it again by itself."""
-    needs = []
-    for loop in nouns.LOOPS.select(tx):
-        turn = nouns.TURNS.find(tx, loop.name, loop.last_turn)
-        if turn is None or turn.state != "FAILED" or _is_tried_again(tx, loop.name, turn.number):
-            continue
-        needs.append(
-            Need(
-                kind="turn",
-                id=turn.id,
-                sentence=f"{turn.id} failed: {turn.result}",
-                link=f"/turns/{turn.id}",
-                next_step=NextStep(
-                    label="Judge again" if turn.model_version else "Retry from the failed step",
-                    path=f"/turns/{turn.id}/retry",
-                    command=f"hl turn retry {turn.id}",
-                ),
-            )
+    tried_again = {
+        (trigger.loop, trigger.last_turn)
+        for trigger in nouns.TRIGGERS.select(tx)
+        if trigger.pending and not trigger.muted
+    }
+    newest = nouns.TURNS.newest(tx, 1, of=nouns.LOOPS, on={"loop": "name"})
+    return [
+        Need(
+            kind="turn",
+            id=turn.id,
+            sentence=f"{turn.id} failed: {turn.result}",
+            link=f"/turns/{turn.id}",
+            next_step=NextStep(
+                label="Judge again" if turn.model_version else "Retry from the failed step",
+                path=f"/turns/{turn.id}/retry",
+                command=f"hl turn retry {turn.id}",
+            ),
         )
-    return needs
-
-
-def _is_tried_again(tx: Reader, loop: str, number: int) -> bool:
-    triggers = nouns.TRIGGERS.select(tx, nouns.TRIGGERS.table.c.loop == loop)
-    return any(trigger.last_turn == number and trigger.pending for trigger in triggers)
+        for _, (turn,) in sorted(newest.items())
+        if turn.state == "FAILED" and (turn.loop, turn.number) not in tried_again
+    ]
 
 
 def _failed_pipeline_runs(tx: Reader) -> list[Need]:
     """Failed runs that no turn speaks for and no later run of the pipeline has replaced."""
-    column = nouns.PIPELINE_RUNS.table.c
-    recent = column.created_at > column_value(tx.now - LOOK_BACK)
     return [
         Need(
             kind="pipeline_run",
@@ -205,21 +198,16 @@ def _failed_pipeline_runs(tx: Reader) -> list[Need]:
             sentence=f"the newest run of {run.pipeline} failed: {run.error}",
             link=f"/pipeline-runs/{run.id}",
         )
-        for run in nouns.PIPELINE_RUNS.select(tx, recent, column.state == "FAILED")
+        for run in rows.newest_failed_runs(tx, tx.now - LOOK_BACK)
         if not run.turn
-        and not nouns.PIPELINE_RUNS.count(
-            tx, column.pipeline == run.pipeline, column.created_at > column_value(run.created_at)
-        )
     ]
 
 
 def _rejected_turns(tx: Reader) -> list[Need]:
     """A turn that a gate stopped needs a look until a later turn of its loop was promoted."""
-    column = nouns.TURNS.table.c
     return [
         Need(kind="gate", id=turn.id, sentence=f"{turn.id} was stopped: {turn.result}", link=f"/turns/{turn.id}")
-        for turn in nouns.TURNS.select(tx, column.state == "REJECTED")
-        if not nouns.TURNS.count(tx, column.loop == turn.loop, column.number > turn.number, column.state == "PROMOTED")
+        for turn in rows.stopped_turns(tx)
     ]
 
 
@@ -229,17 +217,13 @@ def _webhooks(tx: Reader) -> list[Need]:
     for delivery in nouns.DELIVERIES.select(tx, nouns.DELIVERIES.table.c.state == "DEAD"):
         if delivery.created_at > tx.now - LOOK_BACK:
             given_up[delivery.webhook] = given_up.get(delivery.webhook, 0) + 1
+    names = {webhook.id: webhook.name for webhook in nouns.WEBHOOKS.select(tx)}
     return [
         Need(
             kind="webhook",
             id=webhook_id,
-            sentence=f"{count} deliveries to webhook {_name_of(tx, webhook_id)} were given up",
+            sentence=f"{count} deliveries to webhook {names.get(webhook_id, webhook_id)} were given up",
             link="/audit",
         )
         for webhook_id, count in given_up.items()
     ]
-
-
-def _name_of(tx: Reader, webhook_id: str) -> str:
-    webhook = nouns.WEBHOOKS.find(tx, webhook_id)
-    return webhook.name if webhook else webhook_id

@@ -6,13 +6,16 @@ from datetime import timedelta
 
 import msgspec
 
-from helicline.loop import turns
 from helicline.loop.overview.needs import Need, needs_of
+from helicline.monitor import alerting
+from helicline.records.loop import ACTIVE
 from helicline.serving import deployments, gateways
 from helicline.store import nouns
 from helicline.store.noun import column_value
 from helicline.store.rows import event as events
 from helicline.store.unit import Reader
+
+LOADED_OR_LOADING = ("READY", "PENDING", "LOADING")
 
 
 class Station(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,23 +93,18 @@ def _gate(tx: Reader) -> Station:
 
 def _serve(tx: Reader) -> Station:
     rollouts = nouns.ROLLOUTS.table.c
-    count = nouns.DEPLOYMENTS.count(tx)
+    serving = deployments.serving(tx)
+    count = len(serving)
     moving = nouns.ROLLOUTS.count(tx, rollouts.state.in_(deployments.ACTIVE))
-    down = 0
-    for deployment in nouns.DEPLOYMENTS.select(tx):
-        if deployment.stable and nouns.REVISIONS.get(tx, deployment.name, deployment.stable).state not in (
-            "READY",
-            "PENDING",
-            "LOADING",
-        ):
-            down += 1
+    stable = [row.stable for row in serving if row.deployment.stable]
+    down = sum(1 for revision in stable if revision is None or revision.state not in LOADED_OR_LOADING)
     sentence = f"{_counted(count, 'deployment')}, {_counted(moving, 'rollout')} under way"
     return Station(name="Serve", count=count, moving=moving, trouble=down, sentence=sentence)
 
 
 def _watch(tx: Reader) -> Station:
     column = nouns.ALERTS.table.c
-    firing = nouns.ALERTS.count(tx, column.state != "resolved")
+    firing = nouns.ALERTS.count(tx, column.state.in_(alerting.OPEN))
     count = nouns.MONITORS.count(tx)
     return Station(
         name="Watch", count=count, moving=0, trouble=firing, sentence=f"{_counted(count, 'monitor')}, {firing} firing"
@@ -116,7 +114,7 @@ def _watch(tx: Reader) -> Station:
 def _retrain(tx: Reader) -> Station:
     column = nouns.TURNS.table.c
     count = nouns.TURNS.count(tx)
-    moving = nouns.TURNS.count(tx, column.state.in_(turns.ACTIVE))
+    moving = nouns.TURNS.count(tx, column.state.in_(ACTIVE))
     return Station(
         name="Retrain", count=count, moving=moving, trouble=0, sentence=f"{_counted(count, 'turn')}, {moving} under way"
     )

@@ -32,6 +32,7 @@ from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 
 LOOK_AGAIN_S = 3.0
+RECENT = 20  # rollouts and revisions of each deployment in a list
 
 
 class DeploymentDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,32 +59,76 @@ class ReasonBody(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
 
 
-def _detail(tx: Reader, name: str) -> DeploymentDetail:
-    deployment = nouns.DEPLOYMENTS.get(tx, name)
-    column = nouns.ROLLOUTS.table.c
-    rollouts = nouns.ROLLOUTS.select(tx, column.deployment == name, order=[column.number.desc()], limit=20)
-    newest = rollouts[0] if rollouts else None
+def details(tx: Reader, name: str = "") -> list[DeploymentDetail]:
+    """Return every deployment with its newest revisions and those in use, or one with all of its revisions."""
+    column = nouns.DEPLOYMENTS.table.c
+    only = [column.name == name] if name else []
+    rows = nouns.DEPLOYMENTS.select(tx, *only)
+    rollouts = nouns.ROLLOUTS.newest(tx, RECENT, *only, of=nouns.DEPLOYMENTS, on={"deployment": "name"})
+    revisions = {(name,): deployments.revisions(tx, name)} if name else _revisions(tx)
+    sightings = gateways.sightings(tx)
+    counts = gateways.counts_by_deployment(sightings)
+    live = gateways.counts_by_deployment(gateways.live(tx))
+    return [
+        _detail(
+            deployment,
+            rollouts.get((deployment.name,), []),
+            revisions=revisions.get((deployment.name,), []),
+            counts=counts,
+            live_counts=live.get(deployment.name, []),
+            sightings=sightings[:3],
+        )
+        for deployment in rows
+    ]
+
+
+def _revisions(tx: Reader) -> dict[tuple[str, ...], list[Revision]]:
+    """Return the newest revisions of each deployment, and what it keeps loaded however old."""
+    groups = nouns.REVISIONS.newest(tx, RECENT, of=nouns.DEPLOYMENTS, on={"deployment": "name"})
+    loaded = [row for pair in deployments.serving(tx) for row in (pair.stable, pair.previous) if row is not None]
+    for revision in loaded:
+        groups.setdefault((revision.deployment,), []).append(revision)
+    return {
+        key: sorted({row.number: row for row in rows}.values(), key=lambda row: row.number)
+        for key, rows in groups.items()
+    }
+
+
+def _detail(
+    deployment: Deployment,
+    rollouts: list[Rollout],
+    *,
+    revisions: list[Revision],
+    counts: dict[str, list[VariantCounts]],
+    live_counts: list[VariantCounts],
+    sightings: list[Sighting],
+) -> DeploymentDetail:
     return DeploymentDetail(
         deployment=deployment,
-        revisions=deployments.revisions(tx, name),
+        revisions=revisions,
         rollout=next((candidate for candidate in rollouts if candidate.state in deployments.ACTIVE), None),
-        stages=rollout_evidence.stages_of(tx, newest) if newest else [],
+        stages=rollout_evidence.stages_by(counts, rollouts[0]) if rollouts else [],
         rollouts=rollouts,
-        counts=gateways.summed_counts(gateways.live(tx), name),
-        gateways=gateways.sightings(tx)[:3],
+        counts=gateways.summed_counts(live_counts),
+        gateways=sightings,
     )
+
+
+def _detail_of(tx: Reader, name: str) -> DeploymentDetail:
+    nouns.DEPLOYMENTS.get(tx, name)
+    return details(tx, name)[0]
 
 
 @get("/deployments", sync_to_thread=True)
 def list_deployments(edge: Edge) -> Page[DeploymentDetail]:
-    """Every deployment with its revisions, traffic and rollout."""
-    return Page(edge.read(lambda tx: [_detail(tx, deployment.name) for deployment in nouns.DEPLOYMENTS.select(tx)]))
+    """Every deployment with its newest revisions and those in use, its traffic and its rollout."""
+    return Page(edge.read(details))
 
 
 @get("/deployments/{name:str}", sync_to_thread=True)
 def get_deployment(edge: Edge, name: str) -> DeploymentDetail:
     """One deployment: revisions, the active rollout with its guards, counts as the gateway reports them."""
-    return edge.read(lambda tx: _detail(tx, name))
+    return edge.read(lambda tx: _detail_of(tx, name))
 
 
 @post("/deployments/{name:str}/rollouts", sync_to_thread=True)
@@ -118,7 +163,7 @@ def roll_back(edge: Edge, name: str, data: ReasonBody) -> DeploymentDetail:
             deployments.flip_back(tx, name, reason=data.reason)
 
     edge.write(unit)
-    return edge.read(lambda tx: _detail(tx, name))
+    return edge.read(lambda tx: _detail_of(tx, name))
 
 
 @post("/deployments/{name:str}/promote", sync_to_thread=True, status_code=200)
@@ -158,8 +203,8 @@ async def get_desired(edge: Edge, feed: Feed, after: int = -1, wait_s: float = 2
     end = asyncio.get_running_loop().time() + min(max(wait_s, 0.0), 30.0)
     while True:
         seq = feed.seq
-        state = await asyncio.to_thread(edge.read, deployments.desired)
-        if state.generation > after:
+        state = await asyncio.to_thread(edge.read, lambda tx: _desired_after(tx, after))
+        if state is not None:
             token_key = await asyncio.to_thread(lambda: signer_of(edge.context.settings).public_key)
             return Response(msgspec.structs.replace(state, token_key=token_key))
         remaining_s = end - asyncio.get_running_loop().time()
@@ -169,6 +214,11 @@ async def get_desired(edge: Edge, feed: Feed, after: int = -1, wait_s: float = 2
         await feed.wait(seq, min(remaining_s, LOOK_AGAIN_S), nouns=("routing",))
         if feed.closed:
             return Response(None, status_code=204)
+
+
+def _desired_after(tx: Reader, after: int) -> Desired | None:
+    """Return the desired state, or None where the gateway has it: a look that finds no change costs one statement."""
+    return deployments.desired(tx) if deployments.generation(tx) > after else None
 
 
 @put("/gateway/observed", sync_to_thread=True, status_code=200)

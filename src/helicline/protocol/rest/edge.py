@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
@@ -43,6 +43,14 @@ class Edge:
 
     def write(self, unit: Callable[[Tx], T]) -> T:
         return self.context.store.write(unit, actor=self.caller.name, request_id=self.request_id)
+
+
+def grouped(records: Iterable[T], field: str) -> dict[Any, list[T]]:
+    """Return the records by the value of a field, in their order."""
+    groups: dict[Any, list[T]] = {}
+    for record in records:
+        groups.setdefault(getattr(record, field), []).append(record)
+    return groups
 
 
 def checked_limit(limit: int, *, max_limit: int = 1000) -> int:

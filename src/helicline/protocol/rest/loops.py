@@ -9,15 +9,17 @@ from litestar import get, post
 from litestar.params import Parameter
 
 from helicline.errors import NotFound
-from helicline.loop import loops, monitor_windows, turns
+from helicline.loop import loops, turns
 from helicline.loop.spec_checks import SpecProblem, problems_of
 from helicline.monitor import alerting
-from helicline.protocol.rest.edge import Edge, Page, checked_limit
+from helicline.protocol.rest.edge import Edge, Page, checked_limit, grouped
 from helicline.records.loop import Cause, Loop, LoopSpec, Trigger, Turn
 from helicline.records.model import PromotionRequest
 from helicline.records.monitor import Alert, Monitor, Window
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
+
+RECENT = 20  # turns and alerts of each loop in a list
 
 
 class LoopDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,31 +64,51 @@ def check_loop(edge: Edge, data: LoopSpec) -> Page[SpecProblem]:
     return Page(edge.read(lambda tx: problems_of(tx, data)))
 
 
-def _detail(tx: Reader, loop: Loop) -> LoopDetail:
-    deployment, column = loop.spec.deployment, nouns.TURNS.table.c
-    alerts, monitors = nouns.ALERTS.table.c, nouns.MONITORS.table.c
-    newest = nouns.TURNS.select(tx, column.loop == loop.name, order=[column.number.desc()], limit=20)
-    waiting = next((turn.request for turn in newest if turn.state == "APPROVING"), "")
-    return LoopDetail(
-        loop=loop,
-        triggers=loops.triggers(tx, loop.name),
-        turns=newest,
-        monitors=nouns.MONITORS.select(tx, monitors.deployment == deployment),
-        alerts=nouns.ALERTS.select(tx, alerts.deployment == deployment, order=[alerts.number.desc()], limit=20),
-        request=nouns.REQUESTS.find(tx, waiting) if waiting else None,
-    )
+def details(tx: Reader, name: str = "") -> list[LoopDetail]:
+    """Return every loop, or one, with its newest turns, its triggers, monitors and alerts."""
+    only = [nouns.LOOPS.table.c.name == name] if name else []
+    rows = nouns.LOOPS.select(tx, *only)
+    turned = nouns.TURNS.newest(tx, RECENT, *only, of=nouns.LOOPS, on={"loop": "name"})
+    triggers = grouped(nouns.TRIGGERS.select(tx, nouns.TRIGGERS.table.c.loop.in_([loop.name for loop in rows])), "loop")
+    places = [loop.spec.deployment for loop in rows]
+    monitors = grouped(nouns.MONITORS.select(tx, nouns.MONITORS.table.c.deployment.in_(places)), "deployment")
+    served = nouns.DEPLOYMENTS.table.c.name.in_(places)
+    alerts = nouns.ALERTS.newest(tx, RECENT, served, of=nouns.DEPLOYMENTS, on={"deployment": "name"})
+    waited_for = {loop: _request_of(newest) for (loop,), newest in turned.items()}
+    requests = nouns.REQUESTS.find_many(tx, [(request,) for request in waited_for.values() if request])
+    return [
+        LoopDetail(
+            loop=loop,
+            triggers=triggers.get(loop.name, []),
+            turns=turned.get((loop.name,), []),
+            monitors=monitors.get(loop.spec.deployment, []),
+            alerts=alerts.get((loop.spec.deployment,), []),
+            request=requests.get((waited_for.get(loop.name, ""),)),
+        )
+        for loop in rows
+    ]
+
+
+def _request_of(newest: list[Turn]) -> str:
+    """Return the request that the newest turn of a loop waits for, "" where none does."""
+    return next((turn.request for turn in newest if turn.state == "APPROVING"), "")
+
+
+def _detail_of(tx: Reader, name: str) -> LoopDetail:
+    nouns.LOOPS.get(tx, name)
+    return details(tx, name)[0]
 
 
 @get("/loops", sync_to_thread=True)
 def list_loops(edge: Edge) -> Page[LoopDetail]:
     """Every loop with its newest turns, its triggers, monitors and alerts."""
-    return Page(edge.read(lambda tx: [_detail(tx, loop) for loop in nouns.LOOPS.select(tx)]))
+    return Page(edge.read(details))
 
 
 @get("/loops/{name:str}", sync_to_thread=True)
 def get_loop(edge: Edge, name: str) -> LoopDetail:
     """One loop."""
-    return edge.read(lambda tx: _detail(tx, nouns.LOOPS.get(tx, name)))
+    return edge.read(lambda tx: _detail_of(tx, name))
 
 
 @post("/loops/{name:str}/turns", sync_to_thread=True)
@@ -145,18 +167,24 @@ def mute_trigger(edge: Edge, loop: str, name: str, data: MuteBody) -> Trigger:
 @get("/monitors", sync_to_thread=True)
 def list_monitors(edge: Edge, deployment: str = "", windows: int = 60) -> Page[MonitorDetail]:
     """Monitors with their newest windows (oldest first) and their open alert."""
-    max_windows, column = checked_limit(windows), nouns.MONITORS.table.c
-    where = [column.deployment == deployment] if deployment else []
+    max_windows = checked_limit(windows)
+    return Page(edge.read(lambda tx: monitor_details(tx, deployment, max_windows=max_windows)))
 
-    def detail_of(tx: Reader, monitor: Monitor) -> MonitorDetail:
-        newest = monitor_windows.latest_windows(tx, monitor.deployment, monitor.name, limit=max_windows)
-        return MonitorDetail(
+
+def monitor_details(tx: Reader, deployment: str = "", *, max_windows: int) -> list[MonitorDetail]:
+    """Return the monitors of a deployment, or all, with their newest windows and their open alert."""
+    only = [nouns.MONITORS.table.c.deployment == deployment] if deployment else []
+    on = {"deployment": "deployment", "monitor": "name"}
+    windows = nouns.WINDOWS.newest(tx, max_windows, *only, of=nouns.MONITORS, on=on)
+    alerts = {(alert.deployment, alert.monitor): alert for alert in alerting.open_alerts(tx, deployment)}
+    return [
+        MonitorDetail(
             monitor=monitor,
-            windows=newest[::-1],
-            alert=alerting.open_alert(tx, monitor.deployment, monitor.name),
+            windows=windows.get((monitor.deployment, monitor.name), [])[::-1],
+            alert=alerts.get((monitor.deployment, monitor.name)),
         )
-
-    return Page(edge.read(lambda tx: [detail_of(tx, monitor) for monitor in nouns.MONITORS.select(tx, *where)]))
+        for monitor in nouns.MONITORS.select(tx, *only)
+    ]
 
 
 @get("/alerts", sync_to_thread=True)

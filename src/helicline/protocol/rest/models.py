@@ -12,12 +12,14 @@ from litestar.response import Stream
 from helicline.access.person import LOCAL
 from helicline.errors import Invalid
 from helicline.gate import reports
-from helicline.protocol.rest.edge import Edge, Page
+from helicline.protocol.rest.edge import Edge, Page, grouped
 from helicline.protocol.rest.registry.protection import acting_person
 from helicline.records.gate import GateReport
 from helicline.records.model import Alias, ArtifactFile, ModelVersion, PromotionRequest, RegisteredModel
 from helicline.registry import current_digest, files, get_version, register, requests_of, versions
+from helicline.serving import deployments
 from helicline.store import nouns
+from helicline.store.rows import overview
 from helicline.store.unit import Reader
 
 
@@ -51,27 +53,20 @@ class WaiveBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     person: str = ""
 
 
-def _aliases(tx: Reader, model: str) -> list[Alias]:
-    return nouns.ALIASES.select(tx, nouns.ALIASES.table.c.model == model)
-
-
 @get("/models", sync_to_thread=True)
 def list_models(edge: Edge) -> Page[ModelSummary]:
     """Every registered model with its aliases and newest version."""
-
-    def view(tx: Reader) -> list[ModelSummary]:
-        models = [model for model in nouns.MODELS.select(tx) if not model.is_prompt]
-        return [
-            ModelSummary(model=model, aliases=_aliases(tx, model.name), latest=_newest(tx, model.name))
-            for model in models
-        ]
-
-    return Page(edge.read(view))
+    return Page(edge.read(summaries))
 
 
-def _newest(tx: Reader, model: str) -> ModelVersion | None:
-    candidates = [version for version in versions(tx, model) if not version.deleted]
-    return max(candidates, key=lambda version: version.number, default=None)
+def summaries(tx: Reader) -> list[ModelSummary]:
+    """Return every registered model with its summary."""
+    aliases, newest = grouped(nouns.ALIASES.select(tx), "model"), overview.newest_versions(tx)
+    return [
+        ModelSummary(model=model, aliases=aliases.get(model.name, []), latest=newest.get(model.name))
+        for model in nouns.MODELS.select(tx)
+        if not model.is_prompt
+    ]
 
 
 @get("/models/{name:str}/versions", sync_to_thread=True)
@@ -81,7 +76,8 @@ def list_model_versions(edge: Edge, name: str) -> Page[VersionDetail]:
     def view(tx: Reader) -> list[VersionDetail]:
         nouns.MODELS.get(tx, name)
         ordered = sorted(versions(tx, name), key=lambda version: -version.number)
-        return [_detail(tx, version, with_files=False) for version in ordered if not version.deleted]
+        about = _about(tx, name)
+        return [_detail(about, version) for version in ordered if not version.deleted]
 
     return Page(edge.read(view))
 
@@ -89,30 +85,46 @@ def list_model_versions(edge: Edge, name: str) -> Page[VersionDetail]:
 @get("/models/{name:str}/versions/{number:int}", sync_to_thread=True)
 def get_model_version(edge: Edge, name: str, number: int) -> VersionDetail:
     """One version: verdicts, approvals, files, and the deployments that serve it."""
-    return edge.read(lambda tx: _detail(tx, get_version(tx, name, number), with_files=True))
+
+    def view(tx: Reader) -> VersionDetail:
+        version = get_version(tx, name, number)
+        changed = current_digest(tx, version) != version.digest
+        return msgspec.structs.replace(_detail(_about(tx, name), version), files=files(tx, version), changed=changed)
+
+    return edge.read(view)
 
 
-def _detail(tx: Reader, version: ModelVersion, *, with_files: bool) -> VersionDetail:
-    requests = requests_of(tx, version.model, number=version.number)
-    return VersionDetail(
-        version=version,
-        aliases=[alias.alias for alias in _aliases(tx, version.model) if alias.number == version.number],
-        report=nouns.REPORTS.find(tx, version.model, version.number),
-        request=requests[0] if requests else None,
-        deployments=_serving(tx, version),
-        files=files(tx, version) if with_files else [],
-        changed=with_files and current_digest(tx, version) != version.digest,
+class _About(msgspec.Struct, frozen=True, kw_only=True):
+    """What is recorded about the versions of a model, each by number."""
+
+    aliases: dict[int, list[Alias]]
+    reports: dict[int, GateReport]
+    requests: dict[int, list[PromotionRequest]]
+    deployments: dict[int, list[str]]
+
+
+def _about(tx: Reader, model: str) -> _About:
+    serving: dict[int, list[str]] = {}
+    for row in deployments.serving(tx, model=model):
+        if row.stable is not None:
+            serving.setdefault(row.stable.model_version, []).append(row.deployment.name)
+    return _About(
+        aliases=grouped(nouns.ALIASES.select(tx, nouns.ALIASES.table.c.model == model), "number"),
+        reports={row.number: row for row in nouns.REPORTS.select(tx, nouns.REPORTS.table.c.model == model)},
+        requests=grouped(requests_of(tx, model), "number"),
+        deployments=serving,
     )
 
 
-def _serving(tx: Reader, version: ModelVersion) -> list[str]:
-    deployments = nouns.DEPLOYMENTS.select(tx, nouns.DEPLOYMENTS.table.c.model == version.model)
-    return [
-        deployment.name
-        for deployment in deployments
-        if deployment.stable
-        and nouns.REVISIONS.get(tx, deployment.name, deployment.stable).model_version == version.number
-    ]
+def _detail(about: _About, version: ModelVersion) -> VersionDetail:
+    return VersionDetail(
+        version=version,
+        aliases=[alias.alias for alias in about.aliases.get(version.number, [])],
+        report=about.reports.get(version.number),
+        request=next(iter(about.requests.get(version.number, [])), None),
+        deployments=about.deployments.get(version.number, []),
+        files=[],
+    )
 
 
 @post("/models/{name:str}/versions", sync_to_thread=True)

@@ -47,6 +47,20 @@ def chained(event: Event, previous_hash: str) -> Event:
 
 def append(tx: Tx, *, verb: str, noun: str, id: str, detail: dict[str, Any]) -> Event:
     """Append the next event to the chain; the lock of the head row keeps `seq` without gaps on PostgreSQL too."""
+    # after its first event a unit holds the lock, and knows the head
+    seq, previous = (tx.emitted[-1].seq, tx.emitted[-1].hash) if tx.emitted else _locked_head(tx)
+    bare = Event(
+        seq=seq + 1, at=tx.now, actor=tx.actor, verb=verb, noun=noun, id=id, detail=detail, request_id=tx.request_id
+    )
+    event = chained(bare, previous)
+    mark, doc = tx.placeholder, msgspec.json.encode(event).decode()
+    values = ", ".join([mark] * 5)
+    tx.run_text(f"INSERT INTO event (seq, noun, id, verb, doc) VALUES ({values})", (event.seq, noun, id, verb, doc))
+    tx.run_text(f"UPDATE event_head SET seq = {mark}, hash = {mark} WHERE id = 1", (event.seq, event.hash))
+    return event
+
+
+def _locked_head(tx: Tx) -> tuple[int, str]:
     locked = sa.select(HEAD.c.seq, HEAD.c.hash).where(HEAD.c.id == 1).with_for_update()
     head = tx.execute(locked).first()
     if head is None:
@@ -54,15 +68,7 @@ def append(tx: Tx, *, verb: str, noun: str, id: str, detail: dict[str, Any]) -> 
         insert = postgresql.insert if tx.is_postgres else sqlite.insert
         tx.execute(insert(HEAD).values(id=1, seq=0, hash="").on_conflict_do_nothing())
         head = tx.execute(locked).one()
-    seq, previous = head.seq, head.hash
-    bare = Event(
-        seq=seq + 1, at=tx.now, actor=tx.actor, verb=verb, noun=noun, id=id, detail=detail, request_id=tx.request_id
-    )
-    event = chained(bare, previous)
-    row = {"seq": event.seq, "noun": noun, "id": id, "verb": verb, "doc": msgspec.json.encode(event).decode()}
-    tx.execute(EVENT.insert(), row)
-    tx.execute(HEAD.update().where(HEAD.c.id == 1).values(seq=event.seq, hash=event.hash))
-    return event
+    return int(head.seq), str(head.hash)
 
 
 def after(tx: Reader, seq: int, *, limit: int = 1000) -> list[Event]:

@@ -42,6 +42,7 @@ def _waiting_too_long(tx: Reader) -> list[tuple[Any, Any]]:
         (nouns.MONITORS, timedelta(0)),
         (nouns.TRIGGERS, timedelta(0)),
         (nouns.ROLLOUTS, timedelta(0)),
+        (nouns.TURNS, timedelta(0)),
     )
     return [
         (noun, row)
