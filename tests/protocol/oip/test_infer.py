@@ -71,7 +71,8 @@ def test_whole_numbers_are_taken_where_floats_are_expected(client):
 
 def test_outputs_can_be_chosen(client):
     assert infer(client, "iris", X, outputs=[{"name": "output-1"}]).json()["outputs"]
-    assert infer(client, "iris", X, outputs=[{"name": "none"}]).json()["outputs"] == []
+    refused = infer(client, "iris", X, outputs=[{"name": "none"}])
+    assert (refused.status_code, refused.json()) == (400, {"error": "outputs: got 'none', allowed: one of output-1."})
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,11 @@ def test_missing_unknown_and_mistyped_columns_are_named(client):
         b'{"inputs": [{"name":"x","shape":[1,4],"datatype":"FP64","data":[NaN,2,3,4]}]}',
         b'{"inputs": [{"name":"x","shape":[1,4],"datatype":"FP64","data":[Infinity,2,3,4]}]}',
         b'{"inputs": [{"name":"x","shape":[1,4],"datatype":"FP64","data":[1e999,2,3,4]}]}',
+        b'{"inputs": [{"name":"x","shape":[1,4],"datatype":"UINT8","data":[300,2,3,4]}]}',
+        b'{"inputs": [{"name":"x","shape":[1,4],"datatype":"INT8","data":[1,2,3,-129]}]}',
+        b'{"inputs": [{"name":"x","shape":[1,4],"datatype":"INT64","data":[9223372036854775808,2,3,4]}]}',
+        b'{"inputs": [{"name":"x","shape":[1,4],"datatype":"FP32","data":[1e39,2,3,4]}]}',
+        b'{"inputs": [{"name":"x","shape":[1,4],"datatype":"FP16","data":[70000,2,3,4]}]}',
         b'{"inputs": [{"name":"\\udc00","shape":[1,4],"datatype":"FP64","data":[1,2,3,4]}]}',
         b'{"inputs": ' + b"[" * 50_000,
         b"\x80\x81",

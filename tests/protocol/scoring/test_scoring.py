@@ -99,3 +99,12 @@ def test_v1_errors_have_their_own_shape(client):
     assert client.post("/v1/models/tensor:explain", json={}).json() == {
         "error": "the verb 'explain' is not offered; predict is"
     }
+
+
+@pytest.mark.parametrize(("column", "value"), [("age", 41.5), ("age", 2**64), ("plan", ["pro"])])
+@pytest.mark.parametrize("extra", [{}, {"note": "an extra column, so that the fast path does not take it"}])
+def test_a_value_that_would_become_another_is_refused_by_its_column(client, column, value, extra):
+    record = {"plan": "pro", "age": 41, "spend": 20.0} | extra | {column: value}
+    answer = client.post("/endpoints/mixed/invocations", json={"dataframe_records": [record]})
+    assert answer.status_code == 400
+    assert column in answer.json()["message"]

@@ -11,11 +11,13 @@ import numpy as np
 from helicline.errors import Invalid
 from helicline.gateway.worker import frames
 from helicline.gateway.worker.call import Call, Failure
-from helicline.gateway.worker.model import Predictor
+from helicline.gateway.worker.model import DTYPES, Predictor
 from helicline.protocol.oip import decode as oip
 from helicline.protocol.scoring import decode as scoring
+from helicline.protocol.scoring.exact import fitted
 
 _MAX_MESSAGE = 4000
+PANDAS_TYPES = {**DTYPES, "string": "object"}
 
 
 def decode(predictor: Predictor, call: Call) -> Call:
@@ -69,6 +71,8 @@ def _decode_payload(predictor: Predictor, call: Call, *, payload: dict[str, Any]
         return
     call.payload = payload
     if predictor.loaded.pyfunc is not None:
+        if predictor.signature.columns:
+            payload = fitted(predictor.signature.columns, payload)
         _decode_by_mlflow(call, payload, pyfunc=predictor.loaded.pyfunc)
     else:
         call.value = _value_of(predictor, dict(payload))
@@ -108,14 +112,21 @@ def _is_bare_list(payload: dict[str, Any]) -> bool:
 def _decode_csv(predictor: Predictor, call: Call) -> None:
     text = call.frame.body.decode("utf-8")
     pyfunc = predictor.loaded.pyfunc
-    if pyfunc is not None:
+    times = [column.name for column in predictor.signature.columns if column.type == "datetime"]
+    if pyfunc is not None and not times:
         from mlflow.pyfunc.scoring_server import parse_csv_input
 
         call.value = parse_csv_input(io.StringIO(text), schema=pyfunc.metadata.get_input_schema())
         return
     import pandas
 
-    call.value = pandas.read_csv(io.StringIO(text))
+    # pandas refuses a type for times in a CSV file, so MLflow's parser takes no file that has any
+    types = {name: PANDAS_TYPES[kind] for name, kind in _types(predictor) if kind in PANDAS_TYPES}
+    call.value = pandas.read_csv(io.StringIO(text), dtype=types, parse_dates=times, date_format="ISO8601")
+
+
+def _types(predictor: Predictor) -> list[tuple[str, str]]:
+    return [(column.name, column.type) for column in predictor.signature.columns]
 
 
 def _decode_parquet(_predictor: Predictor, call: Call) -> None:

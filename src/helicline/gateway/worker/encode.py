@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from helicline.errors import Invalid
 from helicline.gateway.worker import frames, log
 from helicline.gateway.worker.call import Call, Failure, print_handled
 from helicline.protocol.oip.encode import infer_response, output_tensors
@@ -29,6 +30,8 @@ class Encoder:
             return _error_frame(call, call.failure)
         try:
             body, entry = self._body(call), log.entry(call)
+        except Invalid as error:
+            return _error_frame(call, Failure(400, str(error), user=True))
         except Exception as error:
             # What the model gave back may have no form on the wire: the model's failure, told to the caller.
             print_handled(error)

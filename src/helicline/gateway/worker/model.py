@@ -19,7 +19,7 @@ from helicline.protocol.scoring.decode import Row, RowReader
 from helicline.protocol.scoring.signature import Signature, read
 
 PredictionPath = Literal["matrix", "frame", "pyfunc"]
-_DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"}
+DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"}
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ class Predictor:
         if self.signature.matrix is not None:
             return np.dtype(self.signature.matrix.dtype)
         if self.signature.numeric:
-            return np.result_type(*[np.dtype(_DTYPES[column.type]) for column in self.signature.columns])
+            return np.result_type(*[np.dtype(DTYPES[column.type]) for column in self.signature.columns])
         return np.dtype("float64")
 
     @property
@@ -157,12 +157,12 @@ class Predictor:
 
 def _series(kind: str, values: tuple[Any, ...], *, name: str) -> Any:
     if kind in ("double", "float"):
-        return np.array([np.nan if v is None else v for v in values], dtype=_DTYPES[kind])
-    if kind in _DTYPES:
+        return np.array([np.nan if v is None else v for v in values], dtype=DTYPES[kind])
+    if kind in DTYPES:
         if None in values:
             raise Invalid(f"column {name!r}", None, kind)
         try:
-            return np.array(values, dtype=_DTYPES[kind])
+            return np.array(values, dtype=DTYPES[kind])
         except OverflowError:
             raise Invalid(f"column {name!r}", "a number out of range", kind) from None
     if kind == "datetime":

@@ -30,6 +30,12 @@ DTYPES = {
 }
 _OWN_TYPES = {"BOOL": (bool,), "BYTES": (str,)} | dict.fromkeys(("FP16", "FP32", "FP64"), (float, int, type(None)))
 _ALLOWED = {datatype: frozenset[type](_OWN_TYPES.get(datatype, (int,))) for datatype in DTYPES}
+_RANGES: dict[str, tuple[float, float]] = {
+    datatype: (int(np.iinfo(name).min), int(np.iinfo(name).max)) for datatype, name in DTYPES.items() if "int" in name
+} | {
+    datatype: (float(np.finfo(DTYPES[datatype]).min), float(np.finfo(DTYPES[datatype]).max))
+    for datatype in ("FP16", "FP32")
+}
 _DATATYPES = {name: datatype for datatype, name in DTYPES.items()}
 _COLUMN_ACCEPTS = {
     "double": ("FP64", "FP32", "FP16", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32"),
@@ -166,10 +172,19 @@ def _check_values(flat: list[Any], name: str, *, datatype: str) -> None:
     if not kinds.issubset(allowed):
         wrong = next(value for value in flat if type(value) not in allowed)
         raise Invalid(f"inputs.{name}.data", wrong, datatype)
+    if int in kinds or datatype in ("FP16", "FP32"):
+        _check_range(flat, name, datatype=datatype)
     if float in kinds and (type(None) in kinds or not math.isfinite(total(flat))):
         for value in flat:
             if type(value) is float and not math.isfinite(value):
                 raise Invalid(f"inputs.{name}.data", str(value), "finite numbers (null stands for a missing one)")
+
+
+def _check_range(flat: list[Any], name: str, *, datatype: str) -> None:
+    low, high = _RANGES.get(datatype, (-math.inf, math.inf))
+    wrong = next((value for value in flat if value is not None and not low <= value <= high), None)
+    if wrong is not None:
+        raise Invalid(f"inputs.{name}.data", wrong, f"{datatype}, {low} to {high}")
 
 
 def rows_for(request: InferRequest, signature: Signature) -> list[Row]:

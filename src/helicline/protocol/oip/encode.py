@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from helicline.errors import Invalid
 from helicline.protocol.oip.decode import DTYPES
-from helicline.protocol.scoring.encode import jsonable, plain_json
+from helicline.protocol.scoring.encode import is_missing, jsonable, plain_json
 
 _DATATYPES = {name: datatype for datatype, name in DTYPES.items() if name != "object"}
 
@@ -34,7 +35,7 @@ def _tensor(name: str, array: np.ndarray[Any, Any]) -> dict[str, Any]:
     flat = array.reshape(-1)
     data: list[Any]
     if datatype == "BYTES":
-        data = [value if isinstance(value, str) else _text(value) for value in flat.tolist()]
+        data = [value if isinstance(value, str) else _text(value) for value in flat.tolist()]  # None: a missing text
     elif array.dtype.kind == "f" and not np.isfinite(array).all():
         data = [value if np.isfinite(value) else None for value in flat.tolist()]
     else:
@@ -42,7 +43,9 @@ def _tensor(name: str, array: np.ndarray[Any, Any]) -> dict[str, Any]:
     return {"name": name, "shape": shape, "datatype": datatype, "data": data}
 
 
-def _text(value: Any) -> str:
+def _text(value: Any) -> str | None:
+    if is_missing(value):
+        return None
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return json.dumps(jsonable(value), default=_own_text)
@@ -57,10 +60,17 @@ def _own_text(value: Any) -> str:
 
 
 def infer_response(head: dict[str, Any], output: Any, *, names: list[str], requested: list[str]) -> bytes:
-    """Return the body: `head` (model_name, id, parameters, ...) and the requested outputs, or all outputs."""
+    """Return the body: `head` (model_name, id, parameters, ...) and the requested outputs, or all outputs.
+
+    Raises:
+        Invalid: an output is requested that the model does not give.
+    """
     tensors = output_tensors(output, names)
+    by_name = {tensor["name"]: tensor for tensor in tensors}
+    if unknown := sorted(set(requested) - by_name.keys()):
+        raise Invalid("outputs", unknown[0], f"one of {', '.join(by_name)}")
     if requested:
-        tensors = [tensor for tensor in tensors if tensor["name"] in requested]
+        tensors = [by_name[name] for name in requested]
     response = {**head, "outputs": tensors}
     try:
         return plain_json(response)

@@ -34,7 +34,7 @@ _ACCEPTS: dict[str, frozenset[type]] = {
     "string": frozenset((str,)),
     "datetime": frozenset((str,)),
 }
-_MAX_EXACT_INT = 2**53
+_MAX_EXACT_INT, _MAX_INT32 = 2**53, 2**31 - 1
 
 
 def parse(body: bytes) -> Any:
@@ -98,11 +98,13 @@ class RowReader:
         self.width = len(self.columns)
         self.tensor = signature.matrix
         self.accepts = tuple(_ACCEPTS[c.type] for c in self.columns) if signature.tabular else ()
+        self.limits = tuple(_MAX_INT32 if c.type == "integer" else _MAX_EXACT_INT for c in self.columns)
         self.floats = bool(self.accepts) and all(c.type in ("double", "float") for c in self.columns)
         if self.tensor is not None:
             self.width = self.tensor.shape[1]
             self.floats = self.tensor.dtype.startswith("float")
             self.accepts = (_ACCEPTS["double" if self.floats else "long"],) * self.width
+            self.limits = (_MAX_INT32 if self.tensor.dtype == "int32" else _MAX_EXACT_INT,) * self.width
         self.able = bool(self.accepts) and all(column.required for column in self.columns)
 
     def rows(self, payload: dict[str, Any]) -> list[Row] | None:
@@ -130,12 +132,12 @@ class RowReader:
         return are_numbers and math.isfinite(total(chain.from_iterable(rows)))
 
     def _fits(self, row: Row) -> bool:
-        for value, accepted in zip(row, self.accepts, strict=True):
+        for value, accepted, limit in zip(row, self.accepts, self.limits, strict=True):
             if type(value) not in accepted:
                 return False
             if type(value) is float and not math.isfinite(value):
                 return False
-            if type(value) is int and not -_MAX_EXACT_INT <= value <= _MAX_EXACT_INT:
+            if type(value) is int and not -limit <= value <= limit:
                 return False
         return True
 

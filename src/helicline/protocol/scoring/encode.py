@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from datetime import date, datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ except ImportError:  # in the environment of a model
 
 
 def answer(output: Any) -> bytes:
-    """Return `{"predictions": ...}`; NaN is the bare token NaN, as in MLflow."""
+    """Return `{"predictions": ...}`; what is missing or not finite is null (MLflow sends NaN, which is no JSON)."""
     return b'{"predictions": ' + dumps(output) + b"}"
 
 
@@ -24,7 +25,31 @@ def dumps(output: Any) -> bytes:
     """Return the JSON of any model output: arrays as lists, frames as records, bytes as base64."""
     if _is_plain(output):
         return plain_json(output.tolist())
-    return json.dumps(jsonable(output), default=_jsonable_value).encode()
+    value = jsonable(output)
+    try:
+        return json.dumps(value, default=_jsonable_value, allow_nan=False).encode()
+    except ValueError:
+        return json.dumps(_with_nulls(value), default=_jsonable_value).encode()
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a value stands for none: None, NaN, and what pandas and NumPy write for a missing time or text."""
+    return value is None or (isinstance(value, float | datetime | np.datetime64) and value != value) or _is_na(value)
+
+
+def _is_na(value: Any) -> bool:
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
+def _with_nulls(value: Any) -> Any:
+    """Return the value with null for every number that is not finite."""
+    if isinstance(value, dict):
+        return {key: _with_nulls(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_nulls(part) for part in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _with_nulls(_jsonable_value(value))
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def plain_json(value: Any) -> bytes:
@@ -56,8 +81,12 @@ def jsonable(output: Any) -> Any:
 def _jsonable_value(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         if value.dtype.kind == "M":
-            return np.datetime_as_string(value).tolist()
+            texts = np.datetime_as_string(value).astype(object)
+            texts[np.isnat(value)] = None
+            return texts.tolist()
         return value.tolist()
+    if is_missing(value):
+        return None
     if isinstance(value, np.datetime64):
         return str(np.datetime_as_string(value))
     if isinstance(value, np.generic):

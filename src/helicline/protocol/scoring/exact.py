@@ -1,0 +1,111 @@
+"""Values that MLflow's own parser would change in silence: refused here, with column, value and expected type.
+
+The stock server makes 1 of 1.7 for a long, true of "false" and false of null for a boolean, 1970 of a time in
+milliseconds, and wraps what an integer cannot hold. What is merely converted (1.0 for a long, "5.1" for a double) is
+left to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from helicline.errors import Invalid
+from helicline.protocol.scoring.signature import Column
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_FLOAT32 = 3.4028235677973366e38
+
+
+def _fits_integer(bits: int) -> Callable[[Any], bool]:
+    limit = 2 ** (bits - 1)
+
+    def fits(value: Any) -> bool:
+        if isinstance(value, float):
+            return value.is_integer() and -limit <= value < limit
+        return not isinstance(value, int) or -limit <= value < limit
+
+    return fits
+
+
+def _fits_boolean(value: Any) -> bool:
+    return isinstance(value, bool) or (isinstance(value, int | float) and value in (0, 1))
+
+
+def _fits_float(value: Any) -> bool:
+    return not isinstance(value, int | float) or not math.isfinite(value) or abs(value) <= _MAX_FLOAT32
+
+
+def _fits_text(value: Any) -> bool:
+    return not isinstance(value, list | dict)
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "long": _fits_integer(64),
+    "integer": _fits_integer(32),
+    "boolean": _fits_boolean,
+    "float": _fits_float,
+    "string": _fits_text,
+}
+
+
+def fitted(columns: tuple[Column, ...], payload: dict[str, Any]) -> dict[str, Any]:
+    """Return the payload with numbers for datetimes (milliseconds since 1970, as pandas writes them) as ISO 8601.
+
+    Raises:
+        Invalid: a value would become another.
+    """
+    by_name = {column.name: column for column in columns if column.type in _FITS or column.type == "datetime"}
+    return {key: _fitted_table(by_name, value) for key, value in payload.items()} if by_name else payload
+
+
+def _fitted_table(by_name: dict[str, Column], table: Any) -> Any:
+    """Return one of the four formats with its values checked; what has not the shape of one is MLflow's to refuse."""
+    if isinstance(table, list):
+        return [_fitted_record(by_name, record, row) for row, record in enumerate(table)]
+    if not isinstance(table, dict):
+        return table
+    names, data = table.get("columns"), table.get("data")
+    if isinstance(names, list) and isinstance(data, list) and table.keys() <= {"columns", "data", "index"}:
+        return {**table, "data": [_fitted_row(by_name, names, cells, row) for row, cells in enumerate(data)]}
+    return {name: _fitted_cells(by_name.get(name), cells) for name, cells in table.items()}
+
+
+def _fitted_record(by_name: dict[str, Column], record: Any, row: int) -> Any:
+    if not isinstance(record, dict):
+        return record
+    return {name: _fitted_value(by_name.get(name), value, row) for name, value in record.items()}
+
+
+def _fitted_row(by_name: dict[str, Column], names: list[Any], cells: Any, row: int) -> Any:
+    if not isinstance(cells, list) or len(cells) != len(names):
+        return cells
+    return [
+        _fitted_value(by_name.get(name) if isinstance(name, str) else None, value, row)
+        for name, value in zip(names, cells, strict=True)
+    ]
+
+
+def _fitted_cells(column: Column | None, cells: Any) -> Any:
+    if not isinstance(cells, list):
+        return _fitted_value(column, cells, 0)
+    return [_fitted_value(column, value, row) for row, value in enumerate(cells)]
+
+
+def _fitted_value(column: Column | None, value: Any, row: int) -> Any:
+    if column is None or (value is None and (column.type != "boolean" or not column.required)):
+        return value
+    if column.type == "datetime":
+        return _iso(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if not _FITS[column.type](value):
+        raise Invalid(f"row {row}, column {column.name!r}", value, column.type)
+    return value
+
+
+def _iso(milliseconds: float) -> Any:
+    try:
+        return (_EPOCH + timedelta(milliseconds=milliseconds)).replace(tzinfo=None).isoformat()
+    except (OverflowError, ValueError):
+        raise Invalid("a datetime", milliseconds, "milliseconds since 1970 or an ISO 8601 time") from None
