@@ -195,11 +195,24 @@ def _value_matches(value: Any, clause: Clause) -> bool:
             return grammar.satisfies(msgspec.structs.replace(clause, value=float(str(clause.value))), value)
         except ValueError:
             raise Invalid("filter", clause.value, f"a number for {clause.entity}.{clause.key}") from None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # numbers travel as doubles: a 3 that was logged is found as 3
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if clause.op in ("=", "!=") and not isinstance(value, str | bool) and _is_number(clause.value):
+        is_equal = bool(float(str(clause.value)) == value)
+        return is_equal if clause.op == "=" else not is_equal
     as_text = msgspec.structs.replace(clause, value=str(clause.value))
     if clause.op == "RLIKE":
         return pattern.matching([text], str(clause.value))[0]
     return grammar.satisfies(as_text, text)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return True
 
 
 def _assessment_value(item: dict[str, Any], kind: str) -> Any:

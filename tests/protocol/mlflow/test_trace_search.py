@@ -41,7 +41,7 @@ def world(http, experiment) -> tuple[str, dict[str, str]]:
     info = {"trace_id": bare, "trace_location": location, "state": "OK", "request_time": "2026-01-05T09:00:00Z"}
     info |= {"execution_duration": "2.5s", "tags": {"team": "red"}, "trace_metadata": {"k": "v"}}
     http.post("/api/3.0/mlflow/traces", json={"trace": {"trace_info": info}})
-    for name, value in (("good", True), ("score", 0.75), ("word", "yes")):
+    for name, value in (("good", True), ("score", 0.75), ("word", "yes"), ("stars", 3.0)):
         assessment = {"assessment_name": name, "feedback": {"value": value}, "source": {"source_type": "HUMAN"}}
         http.post(f"/api/3.0/mlflow/traces/{agent}/assessments", json={"assessment": assessment})
     assessment = {"assessment_name": "answer", "expectation": {"value": 42}, "source": {"source_type": "HUMAN"}}
@@ -76,6 +76,12 @@ def search(http, world, **fields):
         ("feedback.good = 'true'", "agent"),
         ("feedback.score > 0.5", "agent"),
         ("feedback.score >= 0.8", ""),
+        ("feedback.stars = 3", "agent"),
+        ("feedback.stars = '3'", "agent"),
+        ("feedback.stars = '3.0'", "agent"),
+        ("feedback.stars != 3", ""),
+        ("feedback.stars = 'x'", ""),
+        ("feedback.stars LIKE '3%'", "agent"),
         ("feedback.word = 'yes'", "agent"),
         ("feedback.word RLIKE 'y.s'", "agent"),
         ("feedback.good IS NULL", "broken bare"),
