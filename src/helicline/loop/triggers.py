@@ -9,7 +9,7 @@ import msgspec
 from helicline import bus
 from helicline.loop import loops, turns
 from helicline.loop.spec_checks import next_due
-from helicline.monitor import alerting
+from helicline.monitor import alerting, quality
 from helicline.records.event import Event
 from helicline.records.loop import Cause, Loop, Trigger
 from helicline.records.monitor import Alert
@@ -181,14 +181,15 @@ def _obstacle(tx: Reader, loop: Loop, trigger: Trigger) -> str:
     learning = turns.learning(tx, loop.name)
     if learning:
         return f"{learning[0].id} is {learning[0].state}"
-    alert = _quality_alert(tx, loop) if trigger.spec.kind == "alert" else None
+    learns_from_traffic = trigger.spec.kind == "alert" or trigger.spec.harvest
+    alert = _alert_on_broken_data(tx, loop) if learns_from_traffic else None
     return f"alert {alert.id} on the quality of the data is open" if alert else ""
 
 
-def _quality_alert(tx: Reader, loop: Loop) -> Alert | None:
-    """Return the open critical alert on data quality that forbids to train on this data."""
+def _alert_on_broken_data(tx: Reader, loop: Loop) -> Alert | None:
+    """Return the open alert on data quality that forbids to learn from what comes in."""
     alerts = alerting.open_alerts(tx, loop.spec.deployment)
-    return next((alert for alert in alerts if alert.kind == "quality" and alert.severity == "critical"), None)
+    return next((alert for alert in alerts if alert.kind == "quality" and quality.says_broken(alert)), None)
 
 
 def _cause(trigger: Trigger) -> Cause:

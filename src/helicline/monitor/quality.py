@@ -8,12 +8,21 @@ from collections.abc import Iterator
 import numpy as np
 
 from helicline.monitor.profile import Array, Column, Profile
-from helicline.records.monitor import Finding, MonitorSpec, Severity
+from helicline.records.monitor import Alert, Finding, MonitorSpec, Severity
 
 MISSING_Z, MISSING_DIFFERENCE = 5.0, 0.02
 OUTSIDE_SHARE, RANGE_MARGIN = 0.01, 0.10
 STUCK_NOW, STUCK_BEFORE = 0.9, 0.6
 UNSEEN_SHARE = 0.01
+BROKEN = frozenset(
+    {"absent", "missing", "stuck", "out_of_range"}
+)  # what no model should learn from; a new value it may
+
+
+def says_broken(alert: Alert) -> bool:
+    """Tell whether an alert says that the data is broken: it is critical, or a column is not what it was."""
+    broken = (finding for finding in alert.findings if finding.statistic in BROKEN)
+    return alert.severity == "critical" or any(finding.severity in ("warning", "critical") for finding in broken)
 
 
 def findings(_spec: MonitorSpec, reference: Profile, window: Profile) -> list[Finding]:

@@ -9,7 +9,7 @@ from helicline.loop import loops, triggers, turns
 from helicline.monitor import alerting
 from helicline.records.deployment import RolloutPlan, RolloutStep
 from helicline.records.loop import ACTIVE, Cause, TriggerSpec
-from helicline.records.monitor import Alert, MonitorSpec
+from helicline.records.monitor import Alert, Finding, MonitorSpec
 from helicline.store import nouns
 from support.records import commit, loop_spec, training_spec
 
@@ -17,6 +17,13 @@ ON_ALERT = TriggerSpec(kind="alert", monitors=("performance",), cool_down_s=3600
 ON_DATA = TriggerSpec(kind="new_data", cool_down_s=60.0)
 HOURLY = TriggerSpec(kind="schedule", cron="0 * * * *", cool_down_s=0.0)
 HAND = Cause(kind="person", subject="ada", sentence="ada ran it")
+
+
+def finding_of(statistic, severity):
+    return Finding(
+        column="income", statistic=statistic, value=0.5, threshold=0.01, p_value=None, severity=severity,
+        window_count=300, reference_count=300,
+    )  # fmt: skip
 
 
 class Scene:
@@ -28,11 +35,12 @@ class Scene:
     def apply(self, *specs):
         self.store.write(lambda tx: loops.apply(tx, loop_spec(triggers=specs)))
 
-    def alert(self, kind="performance", number=1, severity="critical"):
+    def alert(self, kind="performance", number=1, severity="critical", statistic=""):
         def unit(tx):
             alert = Alert(
                 deployment="churn", number=number, monitor=kind, kind=kind, state="firing", severity=severity,
                 opened_at=tx.now, last_seen_at=tx.now, model_version=1, summary="",
+                findings=(finding_of(statistic, severity),) if statistic else (),
             )  # fmt: skip
             nouns.ALERTS.insert(tx, alert)
             bus.emit(tx, "raised", "alert", alert.id, deployment="churn", monitor=kind, kind=kind)
@@ -91,6 +99,29 @@ def test_nothing_is_learned_while_an_alert_on_quality_is_open(scene):
     assert scene.look() == []
     scene.resolve(1)
     scene.clock.advance(2)
+    assert scene.look() == ["alert"]
+
+
+@pytest.mark.parametrize("statistic", ["absent", "missing", "stuck", "out_of_range"])
+@pytest.mark.parametrize("spec", [ON_ALERT, msgspec.structs.replace(HOURLY, harvest=True)])
+def test_nothing_that_learns_from_traffic_begins_while_a_column_is_broken(scene, spec, statistic):
+    """A field that came multiplied by 1,000 is only a warning, and yet nothing to learn from."""
+    scene.apply(spec)
+    scene.alert("quality", 1, severity="warning", statistic=statistic)
+    scene.alert("performance", 2)
+    scene.clock.advance(3601)
+    assert scene.look() == []
+    (trigger,) = scene.store.read(lambda tx: loops.triggers(tx, "churn"))
+    assert trigger.waits_for == "alert churn!1 on the quality of the data is open"
+    scene.resolve(1)
+    scene.clock.advance(2)
+    assert scene.look() == [spec.kind]
+
+
+def test_a_new_category_is_no_reason_not_to_learn(scene):
+    scene.apply(ON_ALERT)
+    scene.alert("quality", 1, severity="warning", statistic="unseen")
+    scene.alert("performance", 2)
     assert scene.look() == ["alert"]
 
 
