@@ -15,12 +15,12 @@ BEAT_LIMIT_S = 60.0
 Probe = Callable[[], bool]
 
 
-def answers(url: str) -> Probe:
+def answers(url: str, *, timeout_s: float = PROBE_TIMEOUT_S) -> Probe:
     """Return a probe that asks an address; any answer in time will do, even an error."""
 
     def probe() -> bool:
         try:
-            with urllib.request.urlopen(url, timeout=PROBE_TIMEOUT_S):
+            with urllib.request.urlopen(url, timeout=timeout_s):
                 return True
         except urllib.error.HTTPError:
             return True

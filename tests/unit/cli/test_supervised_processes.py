@@ -53,11 +53,12 @@ def test_a_supervisor_that_is_killed_leaves_no_process_and_the_next_one_starts(h
     assert again.wait(60) == 0
 
 
-def test_a_process_that_is_stopped_is_replaced(home, monkeypatch):
-    monkeypatch.setattr(health, "PROBE_TIMEOUT_S", 1.0)
+def test_a_process_that_is_stopped_is_replaced(home):
     supervisor = Supervisor(settings.load())
     supervisor.start()
     server = next(child for child in supervisor.children if child.name == "server")
+    server.watch.stop()
+    server.watch = health.Watch(health.answers(f"{supervisor.urls['server']}/health", timeout_s=1.0))
     hung = server.process.pid
     os.kill(hung, signal.SIGSTOP)
     wait_for(lambda: server.tend() or server.process.pid != hung, "the next process", limit_s=60, interval_s=0.1)

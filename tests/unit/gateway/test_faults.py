@@ -164,7 +164,7 @@ def test_a_request_that_ends_a_worker_twice_is_refused_and_everyone_else_is_answ
     assert ask(zoo, "deadly").status_code == 200
     assert pid in worker_pids(zoo.gateway)
     assert re.search(
-        r"from 127\.0\.0\.1:\d+ \(mallory\) ended a worker of deadly#1 twice", zoo.gateway.errors.read_text()
+        r"from 127\.0\.0\.1:\d+ \(mallory, no token\) ended a worker of deadly#1 twice", zoo.gateway.errors.read_text()
     )
 
 

@@ -190,8 +190,9 @@ class Call:
         for revision in {self._suspect_at, self.revision}:
             digest = self._context.deadly.add(deployment, revision, request.body)
         _log.error(
-            "prediction %s of %s from %s (%s) ended a worker of %s#%d twice; its body (digest %s) is refused for now",
+            "prediction %s of %s from %s (%s, %s) ended a worker of %s#%d twice; its body (digest %s) is refused",
             *(self._spec.prediction_id, deployment, request.peer, request.header(b"user-agent") or "no user agent"),
+            f"token {request.caller.name}" if request.caller is not None else "no token",
             *(deployment, self.revision, digest),
         )
         replica = self._replica(self.revision)
