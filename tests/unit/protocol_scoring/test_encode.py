@@ -56,7 +56,7 @@ def test_finite_numbers_and_texts_are_as_they_were():
 
 def test_only_outputs_that_there_are_can_be_asked_for():
     output = pd.DataFrame({"a": [1.0], "b": [2.0]})
-    asked = infer_response({}, output, names=[], requested=["b", "a"])
-    assert [tensor["name"] for tensor in read(asked)["outputs"]] == ["b", "a"]
+    body = infer_response({}, output, names=[], requested=["b", "a"])
+    assert [tensor["name"] for tensor in read(body)["outputs"]] == ["b", "a"]
     with pytest.raises(Invalid, match="got 'c', allowed: one of a, b"):
         infer_response({}, output, names=[], requested=["c"])

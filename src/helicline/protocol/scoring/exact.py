@@ -69,7 +69,7 @@ def _fitted_table(by_name: dict[str, Column], table: Any) -> Any:
         return table
     names, data = table.get("columns"), table.get("data")
     if isinstance(names, list) and isinstance(data, list) and table.keys() <= {"columns", "data", "index"}:
-        return {**table, "data": [_fitted_row(by_name, names, cells, row) for row, cells in enumerate(data)]}
+        return {**table, "data": [_fitted_row(by_name, names, cells, row=row) for row, cells in enumerate(data)]}
     return {name: _fitted_cells(by_name.get(name), cells) for name, cells in table.items()}
 
 
@@ -79,7 +79,7 @@ def _fitted_record(by_name: dict[str, Column], record: Any, row: int) -> Any:
     return {name: _fitted_value(by_name.get(name), value, row) for name, value in record.items()}
 
 
-def _fitted_row(by_name: dict[str, Column], names: list[Any], cells: Any, row: int) -> Any:
+def _fitted_row(by_name: dict[str, Column], names: list[Any], cells: Any, *, row: int) -> Any:
     if not isinstance(cells, list) or len(cells) != len(names):
         return cells
     return [
