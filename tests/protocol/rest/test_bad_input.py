@@ -110,6 +110,7 @@ QUERIES = [
     {"filter": "metrics.x >"}, {"filter": "'; DROP TABLE run; --"}, {"order_by": "x; DROP"}, {"since_ms": "9" * 30},
     {"windows": "0"}, {"points": "-1"}, {"offset": "-9"}, {"offset": "9" * 30}, {"wait_s": "nan"}, {"label": "a\x00'b"},
     {"state": "'"}, {"experiment": "9" * 30}, {"experiment": "x"}, {"since_ms": "-1"},
+    {"since_ms": "10097644148517246"},
     {"wait_s": "-1", "after": "9" * 30}, {"every": "0"}, {"view": "'"}, {"column": "x" * 5000}, {"by": "a\x00"},
     {"buckets": "9" * 30}, {"from": "nan", "to": "inf"}, {"axis": "💥"}, {"path": "../x"}, {"run": "\x00"},
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from helicline.records.event import Event
 from helicline.serving.prediction_log import harvest as log_harvest
 from helicline.store import nouns
 from helicline.store.rows import event as events
+from helicline.tracking.checks import checked_time
 
 
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +75,7 @@ def get_why(edge: Edge, prediction_id: str) -> why.Answer:
 @get("/deployments/{name:str}/labelled", sync_to_thread=True, media_type="application/vnd.apache.parquet")
 def get_labelled(edge: Edge, name: str, label: str = "label", since_ms: int = 0) -> Response[bytes]:
     """Predictions whose label has arrived, as Parquet: the model's inputs and the label."""
+    checked_time("since_ms", since_ms)
     edge.read(lambda tx: nouns.DEPLOYMENTS.get(tx, name))
     with NamedTemporaryFile(suffix=".parquet", dir=edge.context.home) as target:
         path = Path(target.name)
