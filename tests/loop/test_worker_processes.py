@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 
 import msgspec
@@ -188,3 +189,26 @@ def test_what_a_step_leaves_running_ends_with_it(shop):
 
 def processes_with(argument):
     return [process for process in psutil.process_iter(["cmdline"]) if argument in (process.info["cmdline"] or ())]
+
+
+def test_a_worker_that_has_left_while_it_waited_for_a_task_gets_none(tmp_path):
+    """The server would lease the next task to nobody, and it would be lost until that lease runs out."""
+    harness = WorkerHarness(tmp_path, SOURCE)
+    try:
+        os.killpg(harness.workers[0].pid, signal.SIGKILL)
+        harness.workers[0].wait(10)
+        body = b'{"worker": "gone", "wait_s": 30}'
+        head = "POST /api/v1/attempts/lease HTTP/1.1\r\nhost: localhost\r\n"
+        head += f"authorization: Bearer {harness.token.strip()}\r\n"
+        head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", harness.server.port)) as connection:
+            connection.sendall(head.encode() + body)
+            connection.settimeout(1)
+            with pytest.raises(TimeoutError):
+                connection.recv(1)  # it waits for a task
+        harness.workers.append(harness.worker())
+        harness.begin("after", "raises")
+        turn = harness.turn("after", "FAILED")
+        assert {attempt["state"] for attempt in harness.detail(turn)["attempts"]} == {"SUCCEEDED", "FAILED"}
+    finally:
+        harness.close()

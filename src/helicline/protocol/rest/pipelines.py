@@ -103,19 +103,32 @@ def cancel_run(edge: Edge, run_id: str) -> PipelineRun:
 
 
 @post("/attempts/lease", status_code=200, responses=NO_CHANGE_RESPONSES)
-async def lease_attempt(edge: Edge, feed: Feed, data: LeaseBody) -> Response[TaskSpec | None]:
-    """Lease a task, and wait for one up to `wait_s`; 204 when there was none."""
+async def lease_attempt(
+    edge: Edge, feed: Feed, request: Request[Any, Any, Any], data: LeaseBody
+) -> Response[TaskSpec | None]:
+    """Lease a task, and wait for one up to `wait_s`; 204 when there was none. A worker that has left gets none."""
     if not data.worker:
         raise Invalid("worker", data.worker, "a name")
     end = asyncio.get_running_loop().time() + min(max(data.wait_s, 0), 30)
-    while True:
-        seq = feed.seq
-        task = await asyncio.to_thread(_try_lease, edge, data.worker)
-        remaining_s = end - asyncio.get_running_loop().time()
-        if task is not None:
-            return Response(task)
-        if remaining_s <= 0 or not await feed.wait(seq, remaining_s, nouns=("attempt",)):
-            return Response(None, status_code=204)
+    departure = asyncio.create_task(_until_disconnected(request))
+    try:
+        while not departure.done():
+            seq = feed.seq
+            task = await asyncio.to_thread(_try_lease, edge, data.worker)
+            remaining_s = end - asyncio.get_running_loop().time()
+            if task is not None:
+                return Response(task)
+            if remaining_s <= 0 or not await feed.wait(seq, remaining_s, nouns=("attempt",)):
+                break
+    finally:
+        departure.cancel()
+    return Response(None, status_code=204)
+
+
+async def _until_disconnected(request: Request[Any, Any, Any]) -> None:
+    """Wait for the caller to leave. Its body has been read, so nothing else can come."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _try_lease(edge: Edge, worker: str) -> TaskSpec | None:
