@@ -194,10 +194,11 @@ def test_the_first_page_weighs_at_most_200_kb_on_the_wire(codings: str, waived: 
     network.on(
         "Network.loadingFinished", lambda event: weights.update({urls[event["requestId"]]: event["encodedDataLength"]})
     )
+    ui.page.mouse.move(0, 0)  # a link under the pointer has its page loaded beforehand
     page = ui.go("/")
     settled(page, PAGES["/"])
     page.wait_for_timeout(1000)
-    assert 100_000 < sum(weights.values()) <= 200_000
+    assert 100_000 < sum(weights.values()) <= 200_000, weights
 
 
 def zipped(name: str) -> int:
