@@ -83,16 +83,18 @@ class Samples:
         )
 
 
-def measure(models: Mapping[str, Call], *, budget_s: float = BUDGET_S) -> dict[str, Latency]:
+def measure(
+    models: Mapping[str, Call], *, budget_s: float = BUDGET_S, slow_budget_s: float = SLOW_BUDGET_S
+) -> dict[str, Latency]:
     """Return the latency of each model by its name; a call gets a number that grows, to choose a row by.
 
     It goes on until the p99 of every model is known narrowly, but no longer than `budget_s`; each model is called at
-    least 100 times, but where that takes another 40 s.
+    least 100 times, but where that takes longer than another `slow_budget_s`.
     """
     samples = {name: Samples() for name in models}
     _warm_up(models)
     before = _processor_ticks()
-    for number in _numbers(samples, budget_s):
+    for number in _numbers(samples, budget_s, slow_budget_s):
         for name, call in models.items():
             samples[name].take(call, number)
     steal = _steal(before, _processor_ticks())
@@ -108,10 +110,10 @@ def _warm_up(models: Mapping[str, Call]) -> None:
             return
 
 
-def _numbers(samples: dict[str, Samples], budget_s: float) -> Iterator[int]:
+def _numbers(samples: dict[str, Samples], budget_s: float, slow_budget_s: float) -> Iterator[int]:
     """Yield the numbers of the calls until all is precise or the time is over; of very slow models, of a few calls."""
     end = time.monotonic() + budget_s
-    slow_end = end + SLOW_BUDGET_S
+    slow_end = end + slow_budget_s
     for number in range(MAX_CALLS):
         is_over = time.monotonic() > (end if number >= LEAST_QUIET_CALLS else slow_end)
         if number and (

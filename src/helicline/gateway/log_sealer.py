@@ -24,14 +24,18 @@ MERGE_S = 1.0
 _log = logging.getLogger("helicline.gateway.log_sealer")
 
 
+def _merge_for(merger: Merger, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    merger.run(datetime.now(UTC), goes_on=lambda: time.monotonic() < end)
+
+
 def run(home: Path, *, on_sealed: OnSealed | None = None, before_merge: BeforeMerge | None = None) -> int:
     """Seal at the start, at every line on standard input and at its end; return the exit code."""
     merger = Merger(home, before_merge)
     seal_all(home, on_sealed=on_sealed)
     for _ in sys.stdin.buffer:
         seal_all(home, on_sealed=on_sealed)
-        end = time.monotonic() + MERGE_S
-        merger.run(datetime.now(UTC), goes_on=lambda end=end: time.monotonic() < end)  # type: ignore[misc]
+        _merge_for(merger, MERGE_S)
     seal_all(home, on_sealed=on_sealed)
     return 0
 

@@ -124,7 +124,7 @@ def test_a_model_that_fails_on_its_own_example_is_unsound(predictor):
         proof.prove(model)
 
 
-def test_a_slow_model_is_not_called_again_and_again(predictor, monkeypatch):
+def test_a_slow_model_is_not_called_again_and_again(predictor):
     calls = []
 
     def slow(frame):
@@ -134,8 +134,7 @@ def test_a_slow_model_is_not_called_again_and_again(predictor, monkeypatch):
 
     model = predictor(lambda frame: frame["x"].to_numpy(), has_example=True)
     model.loaded.pyfunc.predict = slow
-    monkeypatch.setattr(proof, "PROOF_CALL_S", 0.02)
-    proof.prove(model)
+    proof.prove(model, longest_call_s=0.02)
     proof.warm_up(model)
     assert calls == [4]
     assert not model.batchable

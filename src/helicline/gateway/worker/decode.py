@@ -121,12 +121,9 @@ def _decode_csv(predictor: Predictor, call: Call) -> None:
     import pandas
 
     # pandas refuses a type for times in a CSV file, so MLflow's parser takes no file that has any
-    types = {name: PANDAS_TYPES[kind] for name, kind in _types(predictor) if kind in PANDAS_TYPES}
+    columns = predictor.signature.columns
+    types = {column.name: PANDAS_TYPES[column.type] for column in columns if column.type in PANDAS_TYPES}
     call.value = pandas.read_csv(io.StringIO(text), dtype=types, parse_dates=times, date_format="ISO8601")
-
-
-def _types(predictor: Predictor) -> list[tuple[str, str]]:
-    return [(column.name, column.type) for column in predictor.signature.columns]
 
 
 def _decode_parquet(_predictor: Predictor, call: Call) -> None:

@@ -20,8 +20,8 @@ class Unsound(Exception):
     """The model fails on the very example it was saved with."""
 
 
-def prove(predictor: Predictor) -> None:
-    """Set the predictor's path, whether calls may be joined, and the reason.
+def prove(predictor: Predictor, *, longest_call_s: float = PROOF_CALL_S) -> None:
+    """Set the predictor's path, whether calls may be joined, and the reason; a slower model is not proven.
 
     Raises:
         Unsound: the model's own example makes it fail.
@@ -41,7 +41,7 @@ def prove(predictor: Predictor) -> None:
             raise Unsound(f"fails on its own input example: {type(error).__name__}: {error}") from error
         predictor.reason = "no input example to prove a faster way with"
         return
-    if (took_s := time.monotonic() - began) > PROOF_CALL_S:
+    if (took_s := time.monotonic() - began) > longest_call_s:
         predictor.reason = f"pyfunc way: a call takes {took_s:.1f} s, too long to prove a faster way with"
         return
     source = "on the input example" if from_example else "on made-up rows (the model has no input example)"

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 import sqlalchemy as sa
@@ -75,8 +76,8 @@ def drop(context: Context, write: Write) -> tuple[DroppedLog, ...]:
         plans = _plans(context)
         for plan in plans:
             if plan.files or plan.report.window_count:
-                write(lambda tx, report=plan.report: _note(tx, report))  # type: ignore[misc]
-                while write(lambda tx, report=plan.report: _drop_windows(tx, report))["window"]:  # type: ignore[misc]
+                write(partial(_note, report=plan.report))
+                while write(partial(_drop_windows, report=plan.report))["window"]:
                     pass
                 remove(plan.files, context.store.clock.now())
         return tuple(plan.report for plan in plans)

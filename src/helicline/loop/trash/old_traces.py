@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
@@ -38,8 +39,8 @@ def drop(context: Context, write: Write) -> tuple[DroppedTraces, ...]:
     """Remove traces that are too old, each experiment with an event before they go, a few in each transaction."""
     reports = look(context)
     for report in reports:
-        write(lambda tx, report=report: _note(tx, report))  # type: ignore[misc]
-        while write(lambda tx, report=report: _drop_some(tx, report))["trace"] == FEW:  # type: ignore[misc]
+        write(partial(_note, report=report))
+        while write(partial(_drop_some, report=report))["trace"] == FEW:
             pass
     return reports
 

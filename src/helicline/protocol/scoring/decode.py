@@ -13,10 +13,13 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
+optional_msgspec: Any
 try:
-    import msgspec as _msgspec
+    import msgspec
+
+    optional_msgspec = msgspec
 except ImportError:  # in the environment of a model
-    _msgspec = None  # type: ignore[assignment]
+    optional_msgspec = None
 
 from helicline.errors import Invalid
 from helicline.protocol.scoring.signature import Column, Signature, Tensor
@@ -43,10 +46,10 @@ def parse(body: bytes) -> Any:
     Raises:
         Invalid: not UTF-8, not JSON, nested too deeply, or text with lone surrogates.
     """
-    if _msgspec is not None:
+    if optional_msgspec is not None:
         # seven times faster on 1,000 rows, and equal where it takes a body; the standard library decides the rest
-        with contextlib.suppress(_msgspec.MsgspecError, ValueError, RecursionError):
-            return _msgspec.json.decode(body)
+        with contextlib.suppress(optional_msgspec.MsgspecError, ValueError, RecursionError):
+            return optional_msgspec.json.decode(body)
     return _parse_with_json(body)
 
 

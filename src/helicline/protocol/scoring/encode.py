@@ -10,10 +10,7 @@ from typing import Any
 
 import numpy as np
 
-try:
-    import msgspec as _msgspec
-except ImportError:  # in the environment of a model
-    _msgspec = None  # type: ignore[assignment]
+from helicline.protocol.scoring.decode import optional_msgspec
 
 
 def answer(output: Any) -> bytes:
@@ -58,7 +55,7 @@ def plain_json(value: Any) -> bytes:
     Raises:
         UnicodeEncodeError, OverflowError, TypeError: it holds something else; `json.dumps` may take it.
     """
-    return json.dumps(value).encode() if _msgspec is None else _msgspec.json.encode(value)
+    return json.dumps(value).encode() if optional_msgspec is None else optional_msgspec.json.encode(value)
 
 
 def _is_plain(output: Any) -> bool:

@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import msgspec
@@ -94,10 +94,14 @@ class Merger:
         for group in due:
             if not goes_on():
                 break
-            count += self._locked(lambda group=group: bool(merge(group, now, self._before_merge)))  # type: ignore[misc]
+            count += self._locked(partial(self._merge, group, now))
         if is_tidy and not due and now >= _start_of(day) + _DAY_IS_OVER:
             self._done[day] = changed_at
         return count
+
+    def _merge(self, group: Group, now: datetime) -> bool:
+        merge(group, now, self._before_merge)
+        return True
 
     def _unsealed(self) -> set[str]:
         """Return the ids of segments that are still there: they may be sealed again, so their files stay."""

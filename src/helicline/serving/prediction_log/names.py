@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
@@ -135,7 +135,7 @@ def parsed(file_name: str, *, day: str) -> Name | None:
         last=last,
         first_id=first_id,
         last_id=last_id,
-        level=level,  # type: ignore[arg-type]
+        level=cast("Level", level),
         has_untimed=bool(untimed),
         id=file_id,
     )
