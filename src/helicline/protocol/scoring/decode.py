@@ -13,6 +13,9 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
+from helicline.errors import Invalid
+from helicline.protocol.scoring.signature import Column, Signature, Tensor
+
 optional_msgspec: Any
 try:
     import msgspec
@@ -20,9 +23,6 @@ try:
     optional_msgspec = msgspec
 except ImportError:  # in the environment of a model
     optional_msgspec = None
-
-from helicline.errors import Invalid
-from helicline.protocol.scoring.signature import Column, Signature, Tensor
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 LLM_KEYS = ("messages", "prompt", "input")
