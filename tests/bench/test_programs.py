@@ -13,7 +13,7 @@ PROGRAMS = {
     "artifacts.py": (SHORT, r"^memory: \d+ MB$"),
     "beside_load.py": (("--processes", "1", sys.executable, "-c", "print('done')"), r"^done$"),
     "drift.py": (("--rows", "2000", "--alone"), r"^helicline, .* 6 columns have moved$"),
-    "faults.py": (("--only", "step:kill:training", "model:kill:rollout"), r"(?s)model:kill:rollout .* ok .*"),
+    "faults.py": (("--only", "step:kill:training"), r"(?s)step:kill:training .* ok .*"),
     "history.py": (("--points", "1000", "--alone"), r"cost by length of the series"),
     "log_age.py": (("--days", "2", "--rows", "2000", "--rounds", "1", "--most", "1000"), r"^drift monitor.* [\d.]+$"),
     "otlp.py": (SHORT, r"^memory: \d+ MB$"),

@@ -98,8 +98,13 @@ CUT_OFF = """() => {
 
 
 def cut_off(page: Page) -> list[str]:
-    """Return the first elements that reach over the edge of the window and that no scrolling brings into view."""
-    return page.evaluate(CUT_OFF)  # type: ignore[no-any-return]
+    """Return the first elements that stay over the edge of the window and that no scrolling brings into view."""
+    for _ in range(50):  # drawings follow a new width some frames later
+        found: list[str] = page.evaluate(CUT_OFF)
+        if not found:
+            break
+        page.wait_for_timeout(100)
+    return found
 
 
 def broken_rules(page: Page) -> list[dict[str, Any]]:
@@ -198,7 +203,8 @@ def test_the_first_page_weighs_at_most_200_kb_on_the_wire(codings: str, waived: 
     page = ui.go("/")
     settled(page, PAGES["/"])
     page.wait_for_timeout(1000)
-    assert 100_000 < sum(weights.values()) <= 200_000, weights
+    heaviest = "\n".join(f"{size:>8} {url}" for url, size in sorted(weights.items(), key=lambda item: -item[1]))
+    assert 100_000 < sum(weights.values()) <= 200_000, heaviest
 
 
 def zipped(name: str) -> int:

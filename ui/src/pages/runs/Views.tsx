@@ -1,3 +1,4 @@
+import '@mantine/core/styles/Popover.css';
 import { Button, Popover } from '@mantine/core';
 import { useState } from 'react';
 import { Copy } from '../../parts/Code';
