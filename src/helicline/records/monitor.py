@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -38,8 +38,19 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.kind}:{self.metric}" if self.metric else self.kind
 
 
+class Acceptance(NamedTuple):
+    """What a person accepted as normal: a finding of a column."""
+
+    column: str
+    statistic: str
+
+
 class Monitor(msgspec.Struct, frozen=True, kw_only=True):
-    """A monitor of one deployment: its spec, and the time up to which it has judged."""
+    """A monitor of one deployment: its spec, and the time up to which it has judged.
+
+    Where a person accepted findings as normal, `reference` is the profile (a blob) that takes the place of the
+    version's own, for the revision `reference_revision`.
+    """
 
     deployment: str
     name: str
@@ -48,6 +59,9 @@ class Monitor(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     wake_at: datetime | None
     watched_until: datetime | None = None
+    reference: str = ""
+    reference_revision: int = 0
+    accepted: tuple[Acceptance, ...] = ()
     version: int = 1
 
     @property

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from helicline.loop import monitor_windows
+from helicline.loop.monitors import monitor_windows
 from helicline.records.monitor import Monitor, MonitorSpec, Window
 from helicline.serving.prediction_log.files import listed
 from helicline.store import nouns

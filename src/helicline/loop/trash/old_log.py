@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from helicline import bus
 from helicline.errors import Conflict
 from helicline.loop.context import Context
-from helicline.loop.monitor_windows import REACH, windows_of_alert
+from helicline.loop.monitors.monitor_windows import REACH, windows_of_alert
 from helicline.serving.deployments import ACTIVE
 from helicline.serving.prediction_log import profiles
 from helicline.serving.prediction_log.files import UNKNOWN, LogFile, deployments_in, label_files, listed

@@ -49,7 +49,15 @@ def subject_of(tx: Reader, name: str) -> Subject | None:
         return None
     revision = nouns.REVISIONS.get(tx, name, deployment.stable)
     report = nouns.REPORTS.find(tx, revision.model, revision.model_version)
-    return Subject(deployment, revision, deployment.updated_at, report.evidence.profile if report else "")
+    reference = _accepted_reference(tx, revision) or (report.evidence.profile if report else "")
+    return Subject(deployment, revision, deployment.updated_at, reference)
+
+
+def _accepted_reference(tx: Reader, revision: Revision) -> str:
+    """Return the reference that a person moved to what came in, "" where nobody did."""
+    monitors = nouns.MONITORS.select(tx, nouns.MONITORS.table.c.deployment == revision.deployment)
+    moved = (monitor.reference for monitor in monitors if monitor.reference_revision == revision.number)
+    return next((reference for reference in moved if reference), "")
 
 
 def look(context: Context, monitor: Monitor) -> int:
@@ -158,7 +166,7 @@ def _starts(monitor: Monitor, subject: Subject, now: datetime) -> list[datetime]
 def _distribution(
     context: Context, monitor: Monitor, subject: Subject, *, now: datetime
 ) -> tuple[int, datetime, list[Finding]]:
-    reference = _reference(context, subject)
+    reference = reference_of(context, subject)
     profile, start = Profile(), now
     for start in _starts(monitor, subject, now):
         parts = log_profiles.between(
@@ -175,7 +183,8 @@ def _distribution(
     return profile.row_count, start, [*findings, blind] if blind else findings
 
 
-def _reference(context: Context, subject: Subject) -> Profile | None:
+def reference_of(context: Context, subject: Subject) -> Profile | None:
+    """Return the profile that windows are compared with, None where there is none."""
     if not subject.reference:
         return None
     return decode(b"".join(context.blobs.read(subject.reference)))
