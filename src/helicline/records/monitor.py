@@ -17,13 +17,15 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     drift: debiased PSI of each column against `threshold` (`gate` on the wire), with a significance
     test at `q` (Benjamini-Hochberg).
     Both leave out identifiers, times and the columns in `exclude`, but not those in `include`.
-    performance: `metric` over labelled rows at least `at_least`. quality: missing, out of range, unseen values.
+    performance: `metric` over labelled rows at least `at_least`, of predictions that are `label_delay_s` old or older,
+    so that early labels do not stand for all. quality: missing, out of range, unseen values.
     """
 
     kind: MonitorKind
     metric: str = ""
     at_least: float | None = None
     window_s: float = 300.0
+    label_delay_s: float = 0.0
     min_rows: int = 200
     threshold: float = msgspec.field(default=0.10, name="gate")
     critical: float = 0.25

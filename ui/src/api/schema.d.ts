@@ -2545,6 +2545,8 @@ export interface components {
             include: string[];
             /** @enum {string} */
             kind: "drift" | "performance" | "quality";
+            /** @default 0 */
+            label_delay_s: number;
             /** @default  */
             metric: string;
             /** @default 200 */
