@@ -160,6 +160,9 @@ def _monitors(spec: LoopSpec) -> Iterator[Invalid]:
             )
         if monitor.kind == "performance" and monitor.metric not in performance.METRICS:
             yield Invalid("performance metric", monitor.metric, ", ".join(performance.METRICS))
+        if monitor.kind == "performance" and (monitor.at_least is None) == (monitor.at_most is None):
+            limits = f"at_least={monitor.at_least}, at_most={monitor.at_most}"
+            yield Invalid(f"monitor {monitor.name}", limits, "one of both")
 
 
 def _trigger(tx: Reader, spec: LoopSpec, trigger: TriggerSpec) -> Iterator[Invalid]:

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from helicline.errors import Invalid
+from helicline.monitor import metrics
+from helicline.monitor.testable import NOT_TESTED
 from helicline.records.monitor import Finding, MonitorSpec, Severity
 
 Columns = dict[str, np.ndarray[Any, Any]]
 MAX_Z = 3.0
 CRITICAL_LOSS = 0.05
-METRICS = ("accuracy", "r2")
+METRICS = ("accuracy", *metrics.METRICS)
 
 
 def chosen(rows: Columns, *, revision: int, since: datetime) -> Columns:
@@ -43,30 +45,88 @@ def _same(prediction: str, label: str) -> bool:
 
 
 def findings(spec: MonitorSpec, rows: Columns) -> list[Finding]:
-    """Return a finding for the metric: bad only where it is significantly and materially below `at_least`."""
+    """Return a finding for the metric: bad only where it is significantly and materially beyond its limit.
+
+    Rows whose prediction or label is no number are left out of metrics of numbers, which the finding says.
+    """
     if spec.metric not in METRICS:
         raise Invalid("performance metric", spec.metric, ", ".join(METRICS))
-    if len(rows["label"]) < 2 or spec.at_least is None:
+    limit = spec.at_least if spec.at_least is not None else spec.at_most
+    if len(rows["label"]) < 2 or limit is None:
         return []
-    value, spread = _accuracy(rows) if spec.metric == "accuracy" else _r2(rows)
-    z_score = (spec.at_least - value) / max(spread, 1e-9)
-    loss = (spec.at_least - value) / abs(spec.at_least) if spec.at_least else 0.0
+    if spec.metric == "accuracy":
+        return [_finding(spec, _accuracy(rows), row_count=len(rows["label"]))]
+    truth, predicted = _numbers(rows["label"]), _numbers(rows["prediction"])
+    usable = np.isfinite(truth) if spec.metric == "mean" else np.isfinite(truth) & np.isfinite(predicted)
+    metric = metrics.METRICS[spec.metric]
+    if why := _why_not(metric, truth[usable], predicted[usable]):
+        return [_not_tested(spec, f"not tested: {why}", row_count=len(truth))]
+    value = metric.of(truth[usable], predicted[usable])
+    spread = metrics.spread_of(metric, truth[usable], predicted[usable])
+    return [_finding(spec, (value, spread), row_count=int(usable.sum()), left_out=int((~usable).sum()))]
+
+
+def _why_not(metric: metrics.Metric, truth: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any]) -> str:
+    """Return why a metric cannot be computed of these rows, "" where it can."""
+    if len(truth) < 2:
+        return "predictions and labels are no numbers"
+    if not metric.of_classes:
+        return ""
+    if not np.isin(truth, (0, 1)).all():
+        return "the labels are not 0 and 1"
+    if metric.of_probabilities and not ((predicted >= 0) & (predicted <= 1)).all():
+        return "the predictions are no probabilities"
+    # with one row of a class, a group of the jackknife that holds it leaves none
+    return "" if min((truth == 1).sum(), (truth == 0).sum()) >= 2 else "nearly all labels are of one class"
+
+
+def _numbers(texts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return texts as numbers: true and false are 1 and 0, and NaN is what is none."""
+    return np.array([_number(str(text)) for text in texts], dtype=float)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return {"true": 1.0, "false": 0.0}.get(text.lower(), math.nan)
+
+
+def _finding(spec: MonitorSpec, measured: tuple[float, float], *, row_count: int, left_out: int = 0) -> Finding:
+    value, spread = measured
+    limit, sign, words = (spec.at_least, 1, "least") if spec.at_least is not None else (spec.at_most, -1, "most")
+    assert limit is not None
+    z_score = sign * (limit - value) / max(spread, 1e-9)
+    loss = sign * (limit - value) / abs(limit) if limit else 0.0
     severity: Severity = "ok"
-    if value < spec.at_least:
+    if z_score > 0:
         severity = "info" if z_score <= MAX_Z else "critical" if loss >= CRITICAL_LOSS else "warning"
-    return [
-        Finding(
-            column=spec.metric,
-            statistic="value",
-            value=value,
-            threshold=spec.at_least,
-            p_value=0.5 * math.erfc(z_score / math.sqrt(2)),
-            severity=severity,
-            window_count=len(rows["label"]),
-            reference_count=0,
-            detail=f"{value:.3f} ± {1.96 * spread:.3f}, asked for at least {spec.at_least:g}",
-        )
-    ]
+    without = f"; {left_out} rows that are no numbers are left out" if left_out else ""
+    return Finding(
+        column=spec.metric,
+        statistic="value",
+        value=value,
+        threshold=limit,
+        p_value=0.5 * math.erfc(z_score / math.sqrt(2)),
+        severity=severity,
+        window_count=row_count,
+        reference_count=0,
+        detail=f"{value:.3f} ± {1.96 * spread:.3f}, asked for at {words} {limit:g}{without}",
+    )
+
+
+def _not_tested(spec: MonitorSpec, detail: str, *, row_count: int) -> Finding:
+    return Finding(
+        column=spec.metric,
+        statistic=NOT_TESTED,
+        value=0.0,
+        threshold=0.0,
+        p_value=None,
+        severity="insufficient_data",
+        window_count=row_count,
+        reference_count=0,
+        detail=detail,
+    )
 
 
 def _accuracy(rows: Columns) -> tuple[float, float]:
@@ -74,9 +134,3 @@ def _accuracy(rows: Columns) -> tuple[float, float]:
     rate, count = float(hits.mean()), len(hits)
     smoothed = (hits.sum() + 1) / (count + 2)  # keeps the spread above 0 where all predictions are right, or all wrong
     return rate, math.sqrt(smoothed * (1 - smoothed) / count)
-
-
-def _r2(rows: Columns) -> tuple[float, float]:
-    truth, predicted = rows["label"].astype(float), rows["prediction"].astype(float)
-    errors, total = (truth - predicted) ** 2, float(((truth - truth.mean()) ** 2).mean()) or 1e-12
-    return 1 - float(errors.mean()) / total, float(errors.std()) / total / math.sqrt(len(errors))

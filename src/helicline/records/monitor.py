@@ -17,13 +17,16 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     drift: debiased PSI of each column against `threshold` (`gate` on the wire), with a significance
     test at `q` (Benjamini-Hochberg).
     Both leave out identifiers, times and the columns in `exclude`, but not those in `include`.
-    performance: `metric` over labelled rows at least `at_least`, of predictions that are `label_delay_s` old or older,
-    so that early labels do not stand for all. quality: missing, out of range, unseen values.
+    performance: `metric` over labelled rows `at_least` or `at_most` so much, of predictions that are `label_delay_s`
+    old or older, so that early labels do not stand for all; the labels are the `feedback` of that name, or the loop's.
+    quality: missing, out of range, unseen values.
     """
 
     kind: MonitorKind
     metric: str = ""
     at_least: float | None = None
+    at_most: float | None = None
+    feedback: str = ""
     window_s: float = 300.0
     label_delay_s: float = 0.0
     min_rows: int = 200
@@ -37,7 +40,7 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        return f"{self.kind}:{self.metric}" if self.metric else self.kind
+        return ":".join(part for part in (self.kind, self.metric, self.feedback) if part)
 
 
 class Acceptance(NamedTuple):

@@ -226,22 +226,34 @@ def _names(field: str, columns: Sequence[str]) -> tuple[str, ...]:
 def performance(
     metric: str,
     *,
-    at_least: float,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    feedback: str = "",
     window: str | float = "5m",
     min_rows: int = 100,
     label_delay: str | float = 0.0,
 ) -> MonitorSpec:
     """Monitor: `metric` over predictions whose labels have arrived.
 
+    `metric` is accuracy; auc, gini, ks, log_loss, brier, calibration_error, precision, recall or f1 of the probability
+    of class 1 that the model answers (or of classes 1 and 0); mae, mse, rmse or r2 of numbers; or mean, the mean of the
+    labels themselves.
+
     Args:
+        at_least, at_most: the limit, one of both.
+        feedback: the name of the feedback that is taken as the label; by default the label of the loop.
         window: duration of a window; with fewer than `min_rows` labelled rows it extends to earlier predictions.
         label_delay: how long after a prediction its label may come, like "90d". Predictions are judged when they are
             so old: those whose labels come early, like the first customers who do not pay, do not stand for all.
     """
+    if (at_least is None) == (at_most is None):
+        raise Invalid(f"performance {metric}", f"at_least={at_least}, at_most={at_most}", "one of both")
     return MonitorSpec(
         kind="performance",
         metric=metric,
         at_least=at_least,
+        at_most=at_most,
+        feedback=feedback,
         window_s=seconds("window", window),
         min_rows=min_rows,
         label_delay_s=seconds("label_delay", label_delay),

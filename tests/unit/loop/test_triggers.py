@@ -293,7 +293,9 @@ def test_a_schedule_that_is_none_is_refused(scene, cron):
 @pytest.mark.parametrize(
     "more",
     [
-        {"monitors": (MonitorSpec(kind="performance", metric="auc", at_least=0.7),)},
+        {"monitors": (MonitorSpec(kind="performance", metric="charm", at_least=0.7),)},
+        {"monitors": (MonitorSpec(kind="performance", metric="auc"),)},
+        {"monitors": (MonitorSpec(kind="performance", metric="auc", at_least=0.7, at_most=0.9),)},
         {"monitors": (MonitorSpec(kind="drift", window_s=0.0),)},
         {"monitors": (MonitorSpec(kind="drift", window_s=1e300),)},
         {"monitors": (MonitorSpec(kind="drift", persist=4, of=3),)},

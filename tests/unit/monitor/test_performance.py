@@ -60,11 +60,108 @@ def test_labels_that_do_not_vary_give_no_division_by_zero():
 
 def test_one_row_says_nothing_and_a_strange_metric_is_refused():
     assert performance.findings(SPEC, rows(1, 1)) == []
-    with pytest.raises(Invalid, match="accuracy, r2"):
-        performance.findings(MonitorSpec(kind="performance", metric="auc", at_least=0.5), rows(5, 10))
+    with pytest.raises(Invalid, match="accuracy, auc, gini"):
+        performance.findings(MonitorSpec(kind="performance", metric="charm", at_least=0.5), rows(5, 10))
 
 
 def test_rows_are_chosen_by_revision_and_time():
     times = np.array(["2026-01-05T08:59", "2026-01-05T09:01", "2026-01-05T09:02"], dtype="datetime64[us]")
     logged = {"ts": times, "revision": np.array([2, 2, 1]), "label": np.array(["a", "b", "c"])}
     assert performance.chosen(logged, revision=2, since=NOW)["label"].tolist() == ["b"]
+
+
+def scored(count=3000, seed=4):
+    chance = np.random.default_rng(seed)
+    truth = (chance.random(count) < 0.3).astype(float)
+    score = np.round(np.clip(0.3 + 0.25 * (truth - 0.3) + chance.normal(0, 0.15, count), 0, 1), 3)
+    return truth, score
+
+
+def measured(metric, truth, predicted, **limit):
+    spec = MonitorSpec(kind="performance", metric=metric, **(limit or {"at_least": 0.0}))
+    (finding,) = performance.findings(spec, {"prediction": predicted.astype(str), "label": truth.astype(str)})
+    return finding
+
+
+def of_scikit_learn():
+    from scipy.stats import ks_2samp
+    from sklearn import metrics as reference
+
+    return {
+        "auc": reference.roc_auc_score,
+        "gini": lambda truth, score: 2 * reference.roc_auc_score(truth, score) - 1,
+        "ks": lambda truth, score: ks_2samp(score[truth == 1], score[truth == 0]).statistic,
+        "log_loss": lambda truth, score: reference.log_loss(truth, np.clip(score, 1e-15, 1 - 1e-15)),
+        "brier": reference.brier_score_loss,
+        "precision": lambda truth, score: reference.precision_score(truth, score >= 0.5),
+        "recall": lambda truth, score: reference.recall_score(truth, score >= 0.5),
+        "f1": lambda truth, score: reference.f1_score(truth, score >= 0.5),
+        "r2": reference.r2_score,
+        "mae": reference.mean_absolute_error,
+        "mse": reference.mean_squared_error,
+        "rmse": lambda truth, score: reference.mean_squared_error(truth, score) ** 0.5,
+        "mean": lambda truth, score: truth.mean(),
+    }
+
+
+@pytest.mark.parametrize("metric", sorted(of_scikit_learn()))
+def test_a_metric_is_that_of_scikit_learn(metric):
+    truth, score = scored()
+    assert measured(metric, truth, score).value == pytest.approx(of_scikit_learn()[metric](truth, score), abs=1e-9)
+
+
+def test_the_calibration_error_is_the_distance_of_score_and_share():
+    truth, score = np.tile([1.0, 0.0, 0.0, 0.0], 250), np.full(1000, 0.65)
+    assert measured("calibration_error", truth, score).value == pytest.approx(0.40)
+
+
+@pytest.mark.parametrize("metric", ["auc", "ks", "brier", "mae", "mean", "f1"])
+def test_the_spread_is_that_of_repeated_samples(metric):
+    values = [measured(metric, *scored(1000, seed)).value for seed in range(80)]
+    spread = float(measured(metric, *scored(1000, 99)).detail.split("± ")[1].split(",")[0]) / 1.96
+    assert 0.5 < spread / np.std(values) < 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "severity"),
+    [
+        ({"at_least": 0.7}, "ok"),
+        ({"at_least": 0.99}, "critical"),
+        ({"at_most": 0.95}, "ok"),
+        ({"at_most": 0.5}, "critical"),
+    ],
+)
+def test_a_limit_is_a_least_or_a_most(limit, severity):
+    assert measured("auc", *scored(), **limit).severity == severity
+
+
+def test_a_value_on_the_limit_is_no_alarm():
+    truth, score = scored()
+    value = measured("auc", truth, score).value
+    assert measured("auc", truth, score, at_least=value + 0.001).severity == "info"
+
+
+@pytest.mark.parametrize(
+    ("metric", "truth", "predicted", "why"),
+    [
+        ("auc", np.ones(100), np.linspace(0, 1, 100), "nearly all labels are of one class"),
+        ("auc", np.arange(100.0), np.linspace(0, 1, 100), "the labels are not 0 and 1"),
+        ("brier", np.tile([0.0, 1.0], 50), np.linspace(-3, 3, 100), "the predictions are no probabilities"),
+        ("mae", np.array(["cat"] * 100), np.array(["dog"] * 100), "predictions and labels are no numbers"),
+    ],
+)
+def test_what_cannot_be_measured_says_why_and_is_no_ok(metric, truth, predicted, why):
+    finding = measured(metric, truth, predicted)
+    assert (finding.severity, finding.detail) == ("insufficient_data", f"not tested: {why}")
+
+
+def test_rows_that_are_no_numbers_are_left_out_and_said():
+    truth, score = scored(200)
+    rows = {"prediction": np.array([*score.astype(str), "None"]), "label": np.array([*truth.astype(str), "1"])}
+    (finding,) = performance.findings(MonitorSpec(kind="performance", metric="auc", at_least=0.5), rows)
+    assert (finding.window_count, "1 rows that are no numbers" in finding.detail) == (200, True)
+
+
+def test_the_mean_of_a_feedback_needs_no_number_from_the_model():
+    finding = measured("mean", np.array(["1", "0", "1", "1"] * 50), np.array(["a text"] * 200), at_least=0.5)
+    assert (finding.value, finding.severity) == (0.75, "ok")

@@ -2535,10 +2535,13 @@ export interface components {
         /** MonitorSpec */
         MonitorSpec: {
             at_least?: number | null;
+            at_most?: number | null;
             /** @default 0.25 */
             critical: number;
             /** @default [] */
             exclude: string[];
+            /** @default  */
+            feedback: string;
             /** @default 0.1 */
             gate: number;
             /** @default [] */

@@ -204,7 +204,7 @@ def reference_of(context: Context, subject: Subject) -> Profile | None:
 def _performance(
     context: Context, monitor: Monitor, subject: Subject, *, now: datetime
 ) -> tuple[int, datetime, list[Finding]]:
-    label = context.store.read(lambda tx: label_of(tx, monitor.deployment))
+    label = monitor.spec.feedback or context.store.read(lambda tx: label_of(tx, monitor.deployment))
     starts = _starts(monitor, subject, now)
     rows = predictions.labelled(context.home, monitor.deployment, since=starts[-1], until=now, label=label)
     for start in starts:

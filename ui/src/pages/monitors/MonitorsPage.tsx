@@ -122,7 +122,11 @@ function about({ monitor: { spec } }: MonitorDetail): string {
   const window = `windows of at least ${seconds(spec.window_s)} and ${num(spec.min_rows)} rows; an alert needs ${spec.persist} of ${spec.of}`;
   if (spec.kind === 'drift')
     return `PSI of each feature against the training reference, threshold ${spec.gate}, critical ${spec.critical}; ${window}.`;
-  if (spec.kind === 'performance') return `${spec.metric} on labelled rows at least ${spec.at_least}; ${window}.`;
+  if (spec.kind === 'performance') {
+    const limit = typeof spec.at_least === 'number' ? `at least ${spec.at_least}` : `at most ${spec.at_most}`;
+    const due = spec.label_delay_s ? `, ${seconds(spec.label_delay_s)} after the prediction` : '';
+    return `${spec.metric} on labelled rows ${limit}${due}; ${window}.`;
+  }
   return `Missing, out of range and unseen values; ${window}.`;
 }
 
@@ -139,7 +143,7 @@ function Performance({ detail }: { detail: MonitorDetail }) {
           time
           log={false}
           smoothing={0}
-          threshold={detail.monitor.spec.at_least}
+          threshold={detail.monitor.spec.at_least ?? detail.monitor.spec.at_most}
           height={190}
         />
       </Suspense>
