@@ -4,12 +4,11 @@ import functools
 
 import pytest
 import sqlalchemy as sa
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from helicline import trace as traces
-from helicline.errors import Invalid, NotFound
+from helicline.errors import NotFound
 from helicline.store.rows.trace import PACK
-from helicline.tracking import create_experiment
 
 TRACE = bytes([7] * 16)
 TRACE_ID = f"tr-{TRACE.hex()}"
@@ -24,10 +23,17 @@ def span(number, *, parent=0, name="", trace=TRACE, start=10, **attributes):
     return new_span
 
 
+def arrivals(spans, **resource):
+    sent = ResourceSpans(scope_spans=[ScopeSpans(spans=spans)])
+    for key, text in resource.items():
+        sent.resource.attributes.add(key=key.replace("__", ".")).value.string_value = text
+    accepted, rejections = traces.arrivals([sent])
+    assert rejections == ()
+    return accepted
+
+
 def add(store, *items):
-    return store.write(
-        lambda tx: traces.add_spans(tx, [(experiment, traces.arrivals(spans)) for experiment, spans in items])
-    )
+    return store.write(lambda tx: traces.add_spans(tx, [(experiment, arrivals(spans)) for experiment, spans in items]))
 
 
 def names(store, trace_id=TRACE_ID):
@@ -40,7 +46,7 @@ def pack_count(store):
 
 def test_a_request_that_comes_again_adds_nothing(store):
     spans = [span(1), span(2, parent=1, start=11)]
-    assert add(store, ("0", spans)) == add(store, ("0", spans)) == [None]
+    assert add(store, ("0", spans)) == add(store, ("0", spans)) == [()]
     assert names(store) == ["step 1", "step 2"]
     assert pack_count(store) == 1
 
@@ -53,7 +59,7 @@ def test_a_span_that_comes_again_otherwise_is_its_last_self(store):
 
 def test_pieces_of_one_trace_that_wait_together_are_one_trace(store):
     child = span(2, parent=1, start=11, mlflow__chat__tokenUsage='{"input_tokens": 3, "output_tokens": 4}')
-    assert add(store, ("0", [child]), ("0", [span(1, name="root")])) == [None, None]
+    assert add(store, ("0", [child]), ("0", [span(1, name="root")])) == [(), ()]
     assert names(store) == ["root", "step 2"]
     stored = store.read(lambda tx: traces.get_trace(tx, TRACE_ID))
     assert (stored.state, stored.timestamp_ms, stored.duration_ms) == ("OK", 10, 5)
@@ -62,15 +68,18 @@ def test_pieces_of_one_trace_that_wait_together_are_one_trace(store):
 
 
 def test_a_unit_that_is_tried_again_finds_what_came_as_it_came(store):
-    first, second = traces.arrivals([span(1)]), traces.arrivals([span(2, parent=1, start=11)])
+    first, second = arrivals([span(1)]), arrivals([span(2, parent=1, start=11)])
     before = first[0].pack
     store.write(lambda tx: traces.add_spans(tx, [("0", first), ("0", second)]))
     assert first[0].pack == before
 
 
-def test_an_id_that_no_trace_can_have_is_refused_before_anything_is_asked():
-    with pytest.raises(Invalid, match="trace_id"):
-        traces.arrivals([span(1, mlflow__traceRequestId='"a\\u0000b"')])
+def test_an_id_that_no_trace_can_have_is_rejected_alone():
+    spans = [span(1, mlflow__traceRequestId='"a\\u0000b"'), span(2)]
+    accepted, (rejection,) = traces.arrivals([ResourceSpans(scope_spans=[ScopeSpans(spans=spans)])])
+    assert [arrival.trace_id for arrival in accepted] == [TRACE_ID]
+    assert rejection.span_count == 1
+    assert "trace_id" in rejection.reason
 
 
 def test_pieces_that_come_one_after_the_other_make_the_same_trace(store):
@@ -84,13 +93,13 @@ def test_pieces_that_come_one_after_the_other_make_the_same_trace(store):
 
 
 def test_what_is_refused_leaves_its_neighbours_alone(store):
-    other = store.write(lambda tx: create_experiment(tx, "other"))
-    own, foreign = [span(1)], [span(3, trace=bytes([8] * 16)), span(4)]
-    outcomes = add(store, ("0", own), (str(other.experiment_id), foreign), ("999", [span(5, trace=bytes([9] * 16))]))
-    assert outcomes[0] is None
-    assert isinstance(outcomes[1], Invalid)
+    own, nowhere = [span(1)], [span(5, trace=bytes([9] * 16))]
+    outcomes = add(store, ("0", own), ("999", [*nowhere, span(4)]), ("999", nowhere))
+    assert outcomes[0] == ()
+    (rejection,) = outcomes[1]
+    assert (rejection.span_count, "999" in rejection.reason) == (1, True)
     assert isinstance(outcomes[2], NotFound)
-    assert names(store) == ["step 1"]
+    assert names(store) == ["step 1", "step 4"]
     assert pack_count(store) == 1
 
 

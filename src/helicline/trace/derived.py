@@ -1,0 +1,130 @@
+"""The info of a trace as its spans tell it, for traces of clients that send no info, and to complete those that do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from helicline.clock import from_epoch_ms
+from helicline.errors import Invalid
+from helicline.records.run import SpanRecord
+from helicline.trace import usage
+from helicline.trace.arrival import Arrival, is_root
+from helicline.trace.attribute import as_text, attributes, plain_value, value_of
+from helicline.trace.preview import previews_of
+from helicline.trace.span import RESOURCE_PREFIX
+from helicline.tracking.checks import checked_key, checked_text
+
+LOCATION_TAG = "mlflow.trace.spansLocation"
+ARTIFACT_TAG = "mlflow.artifactLocation"
+NAME_TAG = "mlflow.traceName"
+RUN_KEY = "mlflow.sourceRun"
+TAG_PREFIX = "mlflow.traceTag."
+# in the info, but internal: the marker of an info from spans alone, the linked runs, and the tags from the resource
+DERIVED_KEY, LINKED_KEY, RESOURCE_KEY = "derived", "linked_runs", "resource_tags"
+INTERNAL_KEYS = (DERIVED_KEY, LINKED_KEY, RESOURCE_KEY)
+MAX_TAG = 8000
+# of a resource, but no tags: names of OpenTelemetry's library, and of the server's own tags
+NO_TAGS = ("telemetry.sdk.", "mlflow.")
+Info = dict[str, Any]
+
+
+def new_info(experiment_id: str, arrival: Arrival, *, metadata: dict[str, str]) -> Info:
+    """Return the info of a trace that has only spans; a key marks it until its client sends an info."""
+    root = arrival.root
+    info: Info = {
+        "trace_id": arrival.trace_id,
+        "trace_location": location_of(experiment_id),
+        "request_time": rfc3339(arrival.start_ns // 1_000_000),
+        "state": "IN_PROGRESS",
+        "trace_metadata": {"mlflow.trace_schema.version": "3"} | metadata,
+        "tags": {LOCATION_TAG: "TRACKING_STORE"} | _own_tags(root),
+        DERIVED_KEY: True,
+    }
+    if root is not None:
+        end = int(root.body.get("end_time_unix_nano", root.start_ns))
+        failed = (root.body.get("status") or {}).get("code") == 2
+        duration = f"{max(0, end - arrival.start_ns) / 1e9:.3f}s"
+        info |= {"state": "ERROR" if failed else "OK", "execution_duration": duration} | previews_of(root)
+        info["tags"].setdefault(NAME_TAG, str(root.body.get("name", "")))
+    if arrival.run_id:
+        info["trace_metadata"][RUN_KEY] = arrival.run_id
+    return with_resource(info, arrival.lead)
+
+
+def derived_again(stored: Info, arrival: Arrival, spans: Sequence[SpanRecord]) -> Info:
+    """Return the info of a trace without one from its client, from all its spans; what users added to it stays."""
+    location = stored["trace_location"]["mlflow_experiment"]
+    root = next((span for span in spans if is_root(span)), None)
+    summary = Arrival(
+        trace_id=arrival.trace_id,
+        pack=b"",
+        span_count=len(spans),
+        start_ns=spans[0].start_ns,
+        lead=root or spans[0],
+        has_usage=True,
+        run_id=arrival.run_id or (stored.get("trace_metadata") or {}).get(RUN_KEY, ""),
+    )
+    info = new_info(location["experiment_id"], summary, metadata=usage.metadata_of(spans))
+    before = stored.get(RESOURCE_KEY) or {}
+    own_tags = {key: text for key, text in (stored.get("tags") or {}).items() if before.get(key) != text}
+    info["tags"] = info["tags"] | own_tags
+    return info | {key: stored[key] for key in ("assessments", LINKED_KEY) if stored.get(key)}
+
+
+def completed(stored: Info, arrival: Arrival, spans: Sequence[SpanRecord]) -> Info:
+    """Return the info of a client with what it lacks and the new spans tell: usage, previews and tags."""
+    info = with_resource(stored, arrival.lead)
+    if arrival.root is not None:
+        info = {name: text for name, text in previews_of(arrival.root).items() if not info.get(name)} | info
+    added = ({RUN_KEY: arrival.run_id} if arrival.run_id else {}) | (usage.metadata_of(spans) if spans else {})
+    return info | {"trace_metadata": added | (info.get("trace_metadata") or {})} if added else info
+
+
+def with_resource(info: Info, lead: SpanRecord) -> Info:
+    """Return the info with the lead's resource as tags: that of the root where it is there; tags of users win."""
+    before = info.get(RESOURCE_KEY) or {}
+    if before and not is_root(lead):
+        return info
+    tags = resource_tags(lead)
+    if tags == before:
+        return info
+    own_tags = {key: text for key, text in (info.get("tags") or {}).items() if before.get(key) != text}
+    return info | {"tags": tags | own_tags, RESOURCE_KEY: tags}
+
+
+def resource_tags(span: SpanRecord) -> dict[str, str]:
+    """Return the resource's attributes that can be tags; the span has all of them."""
+    tags = {}
+    for name, value in attributes(span).items():
+        key = name.removeprefix(RESOURCE_PREFIX)
+        if key != name and not key.startswith(NO_TAGS) and _is_tag(key):
+            tags[key] = as_text(plain_value(value))[:MAX_TAG]
+    return tags
+
+
+def _is_tag(key: str) -> bool:
+    try:
+        checked_key("key", "key", checked_text("key", key))
+    except Invalid:
+        return False
+    return True
+
+
+def _own_tags(root: SpanRecord | None) -> dict[str, str]:
+    """Return the tags that the root span sets on its trace."""
+    if root is None:
+        return {}
+    return {
+        key.removeprefix(TAG_PREFIX): as_text(value_of(value))
+        for key, value in attributes(root).items()
+        if key.startswith(TAG_PREFIX)
+    }
+
+
+def location_of(experiment_id: str) -> dict[str, Any]:
+    return {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}}
+
+
+def rfc3339(millis: int) -> str:
+    return from_epoch_ms(millis).isoformat(timespec="milliseconds").replace("+00:00", "Z")
