@@ -21,6 +21,7 @@ from helicline.trace.arrival import Arrival, Rejection, checked_trace_id
 from helicline.trace.derived import (
     ARTIFACT_TAG,
     DERIVED_KEY,
+    INTERNAL_KEYS,
     LINKED_KEY,
     LOCATION_TAG,
     RESOURCE_KEY,
@@ -50,7 +51,7 @@ def put_trace(tx: Tx, info: dict[str, Any]) -> TraceRecord:
         raise Invalid("trace_id", trace_id, "an id that no other experiment uses")
     own_tags = {ARTIFACT_TAG: _artifact_location(experiment, trace_id), LOCATION_TAG: "TRACKING_STORE"}
     tags = (before.info.get("tags") or {}) if before else {}
-    document = {key: value for key, value in info.items() if value is not None}
+    document = {key: value for key, value in info.items() if value is not None and key not in INTERNAL_KEYS}
     document |= {
         "state": info.get("state") or STATES[0],
         "trace_id": trace_id,

@@ -9,6 +9,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from helicline import trace as traces
 from helicline.errors import NotFound
 from helicline.store.rows.trace import PACK
+from helicline.trace.attribute import attributes
+from helicline.trace.span import unpack_spans
 
 TRACE = bytes([7] * 16)
 TRACE_ID = f"tr-{TRACE.hex()}"
@@ -49,6 +51,43 @@ def test_a_request_that_comes_again_adds_nothing(store):
     assert add(store, ("0", spans)) == add(store, ("0", spans)) == [()]
     assert names(store) == ["step 1", "step 2"]
     assert pack_count(store) == 1
+
+
+def test_a_pack_of_the_older_form_is_read_beside_newer_ones(store):
+    old = ScopeSpans(spans=[span(1, name="old"), span(2, parent=1)]).SerializeToString()
+    new = arrivals([span(2, parent=1, start=11, name="new")], service__name="shop")[0].pack
+    records = unpack_spans(TRACE_ID, [old, new])
+    assert [record.body["name"] for record in records] == ["old", "new"]
+    resources = [attributes(record).get("resource.service.name") for record in records]
+    assert resources == [None, {"string_value": "shop"}]
+
+
+def test_numbers_that_are_text_stay_text(store):
+    sent = arrivals([span(1, code="007", session__id="0012")], service__version="1.10")
+    store.write(lambda tx: traces.add_spans(tx, [("0", sent)]))
+    (hit,) = store.read(lambda tx: traces.search_traces(tx, ["0"], filter="span.attributes.code = '007'"))[0]
+    assert hit.info["tags"]["service.version"] == "1.10"
+    assert hit.info["trace_metadata"]["mlflow.trace.session"] == "0012"
+
+
+def test_the_resource_of_a_root_that_waits_with_its_child_is_the_one_of_the_trace(store):
+    child, root = (
+        arrivals([span(2, parent=1)], service__name="back"),
+        arrivals([span(1)], service__name="front"),
+    )
+    for order in ((child, root), (root, child)):
+        store.write(lambda tx, order=order: traces.add_spans(tx, [("0", item) for item in order]))
+        stored = store.read(lambda tx: traces.get_trace(tx, TRACE_ID))
+        assert stored.info["tags"]["service.name"] == "front"
+        store.write(lambda tx: traces.delete_traces(tx, "0", ids=[TRACE_ID], before_ms=None, max_count=None))
+
+
+def test_an_info_cannot_set_what_the_server_keeps_in_it(store):
+    location = {"mlflow_experiment": {"experiment_id": "0"}}
+    info = {"trace_id": TRACE_ID, "trace_location": location, "derived": True, "resource_tags": "x"}
+    store.write(lambda tx: traces.put_trace(tx, info))
+    assert add(store, ("0", [span(1)])) == [()]
+    assert "derived" not in store.read(lambda tx: traces.get_trace(tx, TRACE_ID)).info
 
 
 def test_a_span_that_comes_again_otherwise_is_its_last_self(store):
