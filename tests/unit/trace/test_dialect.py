@@ -139,6 +139,18 @@ def test_the_event_with_the_details_of_an_operation_has_its_messages():
     assert result["mlflow.spanInputs"]["messages"][0]["role"] == "user"
 
 
+def test_the_input_of_an_agent_is_its_conversation_up_to_the_last_question():
+    texts = (("user", "Hi"), ("assistant", "Hello"), ("user", "Weather?"), ("assistant", "Rain."))
+    parts = [
+        {"role": role, "parts": [{"type": "text", "content": text}], "finish_reason": "stop"} for role, text in texts
+    ]
+    result = added({"gen_ai.operation.name": "invoke_agent", "pydantic_ai.all_messages": json.dumps(parts),
+                    "final_result": "Rain."})  # fmt: skip
+    assert [message["content"] for message in result["mlflow.spanInputs"]["messages"]] == ["Hi", "Hello", "Weather?"]
+    assert set(result["mlflow.spanInputs"]["messages"][1]) == {"role", "content"}
+    assert (result["mlflow.spanOutputs"], result["mlflow.spanType"]) == ("Rain.", "AGENT")
+
+
 def test_a_value_that_the_sender_names_input_is_the_input():
     result = added(OPENINFERENCE | {"input.value": '{"question": "?"}'})
     assert result["mlflow.spanInputs"] == {"question": "?"}

@@ -22,6 +22,10 @@ DETAILS_EVENT = "gen_ai.client.inference.operation.details"
 
 def input_messages(values: Mapping[str, Any], events: Sequence[tuple[str, dict[str, Any]]]) -> list[Message]:
     """Return the messages that the model was sent, from the first source that has any."""
+    return [without_finish(message) for message in _input_messages(values, events)]
+
+
+def _input_messages(values: Mapping[str, Any], events: Sequence[tuple[str, dict[str, Any]]]) -> list[Message]:
     for attributes in (values, *(fields for name, fields in events if name == DETAILS_EVENT)):
         messages = _of_parts(attributes.get("gen_ai.input.messages"))
         if messages:
@@ -31,7 +35,14 @@ def input_messages(values: Mapping[str, Any], events: Sequence[tuple[str, dict[s
         or _traceloop(values, "gen_ai.prompt.")
         or [_of_event(EVENT_ROLES[name], fields) for name, fields in events if name in EVENT_ROLES]
         or _of_parts(values.get("ai.prompt.messages"))
+        or _until_the_last_question(_of_parts(values.get("pydantic_ai.all_messages")))
     )
+
+
+def _until_the_last_question(conversation: list[Message]) -> list[Message]:
+    """Return what an agent was sent, of a conversation that goes on to its answer."""
+    questions = [index for index, message in enumerate(conversation) if message.get("role") == "user"]
+    return conversation[: questions[-1] + 1] if questions else []
 
 
 def output_messages(values: Mapping[str, Any], events: Sequence[tuple[str, dict[str, Any]]]) -> list[Message]:

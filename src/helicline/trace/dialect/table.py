@@ -10,7 +10,7 @@ from __future__ import annotations
 PREFIXES = (
     "gen_ai.", "openinference.", "llm.", "input.", "output.", "embedding.", "retrieval.", "reranker.", "tool.",
     "traceloop.", "langfuse.", "ai.", "gcp.vertex.agent.", "tool_arguments", "tool_response", "final_result",
-    "operation.cost",
+    "operation.cost", "pydantic_ai.",
 )  # fmt: skip
 EVENT_PREFIX = "gen_ai."
 
