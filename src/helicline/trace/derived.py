@@ -20,9 +20,12 @@ ARTIFACT_TAG = "mlflow.artifactLocation"
 NAME_TAG = "mlflow.traceName"
 RUN_KEY = "mlflow.sourceRun"
 TAG_PREFIX = "mlflow.traceTag."
-# in the info, but internal: the marker of an info from spans alone, the linked runs, and the tags from the resource
-DERIVED_KEY, LINKED_KEY, RESOURCE_KEY = "derived", "linked_runs", "resource_tags"
-INTERNAL_KEYS = (DERIVED_KEY, LINKED_KEY, RESOURCE_KEY)
+# in the info, but internal: the marker of an info from spans alone, the linked runs, and what spans told of an info
+DERIVED_KEY, LINKED_KEY, RESOURCE_KEY, USAGE_KEY = "derived", "linked_runs", "resource_tags", "span_usage"
+INTERNAL_KEYS = (DERIVED_KEY, LINKED_KEY, RESOURCE_KEY, USAGE_KEY)
+UNFINISHED = (None, "IN_PROGRESS", "STATE_UNSPECIFIED")
+# what the spans tell where the client does not
+OPTIONAL_KEYS = ("request_time", "execution_duration", "request_preview", "response_preview")
 MAX_TAG = 8000
 # of a resource, but no tags: names of OpenTelemetry's library, and of the server's own tags
 NO_TAGS = ("telemetry.sdk.", "mlflow.")
@@ -42,10 +45,7 @@ def new_info(experiment_id: str, arrival: Arrival, *, metadata: dict[str, str]) 
         DERIVED_KEY: True,
     }
     if root is not None:
-        end = int(root.body.get("end_time_unix_nano", root.start_ns))
-        failed = (root.body.get("status") or {}).get("code") == 2
-        duration = f"{max(0, end - arrival.start_ns) / 1e9:.3f}s"
-        info |= {"state": "ERROR" if failed else "OK", "execution_duration": duration} | previews_of(root)
+        info |= _ending(root, start_ns=arrival.start_ns) | previews_of(root)
         info["tags"].setdefault(NAME_TAG, str(root.body.get("name", "")))
     if arrival.run_id:
         info["trace_metadata"][RUN_KEY] = arrival.run_id
@@ -72,13 +72,55 @@ def derived_again(stored: Info, arrival: Arrival, spans: Sequence[SpanRecord]) -
     return info | {key: stored[key] for key in ("assessments", LINKED_KEY) if stored.get(key)}
 
 
+def from_client(info: Info, stored: Info) -> Info:
+    """Return the info of a client with what is stored of the trace and it lacks: it came before, or from spans."""
+    carried = {name: stored[name] for name in ("assessments", *OPTIONAL_KEYS, *INTERNAL_KEYS) if stored.get(name)}
+    if carried.pop(DERIVED_KEY, False):
+        carried[USAGE_KEY] = _usage_in(stored)
+    if info.get("state") in UNFINISHED:
+        info = info | {"state": stored.get("state")}
+    metadata = stored.get("trace_metadata") or {}
+    inherited = {key: metadata[key] for key in (RUN_KEY, *usage.KEYS) if key in metadata}
+    tags = (stored.get("tags") or {}) | (info.get("tags") or {})
+    return carried | info | {"tags": tags, "trace_metadata": inherited | (info.get("trace_metadata") or {})}
+
+
+def lacks_usage(stored: Info, arrival: Arrival) -> bool:
+    """Return whether the arrival may change the usage: it has some, and the client did not tell the tokens itself."""
+    own_tokens = (stored.get("trace_metadata") or {}).get(usage.TOKENS_KEY)
+    return arrival.has_usage and own_tokens in (None, (stored.get(USAGE_KEY) or {}).get(usage.TOKENS_KEY))
+
+
 def completed(stored: Info, arrival: Arrival, spans: Sequence[SpanRecord]) -> Info:
-    """Return the info of a client with what it lacks and the new spans tell: usage, previews and tags."""
-    info = with_resource(stored, arrival.lead)
-    if arrival.root is not None:
-        info = {name: text for name, text in previews_of(arrival.root).items() if not info.get(name)} | info
-    added = ({RUN_KEY: arrival.run_id} if arrival.run_id else {}) | (usage.metadata_of(spans) if spans else {})
-    return info | {"trace_metadata": added | (info.get("trace_metadata") or {})} if added else info
+    """Return the info of a client with what it lacks and spans tell; `spans` are all, where the usage may change."""
+    info: Info = with_resource(stored, arrival.lead)
+    root = arrival.root
+    if root is not None:
+        ending = _ending(root, start_ns=root.start_ns)
+        info = dict[str, Any](execution_duration=ending["execution_duration"]) | previews_of(root) | info
+        if info.get("state") in UNFINISHED:
+            info["state"] = ending["state"]
+        info["tags"] = {NAME_TAG: str(root.body.get("name", ""))} | _own_tags(root) | (info.get("tags") or {})
+    metadata = info.get("trace_metadata") or {}
+    if arrival.run_id:
+        metadata = {RUN_KEY: arrival.run_id} | metadata
+    if spans:
+        before, total = info.get(USAGE_KEY) or {}, usage.metadata_of(spans)
+        own = {key: text for key, text in metadata.items() if before.get(key) != text}
+        metadata, info = total | own, info | {USAGE_KEY: total}
+    return info | {"trace_metadata": metadata}
+
+
+def _usage_in(info: Info) -> dict[str, str]:
+    metadata = info.get("trace_metadata") or {}
+    return {key: metadata[key] for key in usage.KEYS if key in metadata}
+
+
+def _ending(root: SpanRecord, *, start_ns: int) -> dict[str, str]:
+    """Return the state and the duration of the trace."""
+    end = int(root.body.get("end_time_unix_nano", root.start_ns))
+    failed = (root.body.get("status") or {}).get("code") == 2
+    return {"state": "ERROR" if failed else "OK", "execution_duration": f"{max(0, end - start_ns) / 1e9:.3f}s"}
 
 
 def with_resource(info: Info, lead: SpanRecord) -> Info:

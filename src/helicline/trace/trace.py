@@ -24,8 +24,6 @@ from helicline.trace.derived import (
     INTERNAL_KEYS,
     LINKED_KEY,
     LOCATION_TAG,
-    RESOURCE_KEY,
-    RUN_KEY,
     location_of,
     rfc3339,
 )
@@ -50,25 +48,15 @@ def put_trace(tx: Tx, info: dict[str, Any]) -> TraceRecord:
     if before is not None and before.experiment_id != experiment_id and not before.info.get(DERIVED_KEY):
         raise Invalid("trace_id", trace_id, "an id that no other experiment uses")
     own_tags = {ARTIFACT_TAG: _artifact_location(experiment, trace_id), LOCATION_TAG: "TRACKING_STORE"}
-    tags = (before.info.get("tags") or {}) if before else {}
     document = {key: value for key, value in info.items() if value is not None and key not in INTERNAL_KEYS}
-    document |= {
-        "state": info.get("state") or STATES[0],
-        "trace_id": trace_id,
-        "tags": tags | (info.get("tags") or {}) | own_tags,
-    }
     if before is not None:
-        for name in ("assessments", LINKED_KEY, RESOURCE_KEY, "request_preview", "response_preview"):
-            if before.info.get(name):
-                document.setdefault(name, before.info[name])
-        document["trace_metadata"] = _span_metadata(before.info) | (document.get("trace_metadata") or {})
+        document = derived.from_client(document, before.info)
+    document |= {
+        "state": document.get("state") or STATES[0],
+        "trace_id": trace_id,
+        "tags": (document.get("tags") or {}) | own_tags,
+    }
     return _save(tx, experiment_id, document)
-
-
-def _span_metadata(info: dict[str, Any]) -> dict[str, str]:
-    """Return the metadata that came with the spans: their run, and what was computed from them."""
-    metadata = info.get("trace_metadata") or {}
-    return {key: metadata[key] for key in (RUN_KEY, *usage.KEYS) if key in metadata}
 
 
 def add_spans(tx: Tx, items: Sequence[tuple[str, Sequence[Arrival]]]) -> list[HeliclineError | tuple[Rejection, ...]]:
@@ -134,8 +122,7 @@ def _record_of(tx: Tx, experiment_id: str, arrival: Arrival, stored: TraceRecord
     if stored.info.get(DERIVED_KEY):
         spans = trace_spans(tx, [arrival.trace_id])[arrival.trace_id]
         return _record(tx, experiment_id, derived.derived_again(stored.info, arrival, spans))
-    metadata = stored.info.get("trace_metadata") or {}
-    lacks_usage = arrival.has_usage and not any(key in metadata for key in usage.KEYS)
+    lacks_usage = derived.lacks_usage(stored.info, arrival)
     spans = trace_spans(tx, [arrival.trace_id])[arrival.trace_id] if lacks_usage else []
     info = derived.completed(stored.info, arrival, spans)
     return None if info == stored.info else _record(tx, experiment_id, info)

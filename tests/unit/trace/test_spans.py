@@ -1,6 +1,7 @@
 """Spans that arrive together, again, in pieces, or where they may not."""
 
 import functools
+import itertools
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from helicline.errors import NotFound
 from helicline.store.rows.trace import PACK
 from helicline.trace.attribute import attributes
 from helicline.trace.span import unpack_spans
+from helicline.tracking import create_experiment
 
 TRACE = bytes([7] * 16)
 TRACE_ID = f"tr-{TRACE.hex()}"
@@ -163,3 +165,38 @@ def test_pages_by_time_bring_each_trace_once_whatever_comes_meanwhile(store, new
     times = [trace.timestamp_ms for trace in trace_infos]
     assert times == sorted(times, reverse=newest_first)
     assert sorted(int(trace.trace_id[3:], 16) for trace in first) == list(range(15, 150))
+
+
+SENT = {
+    "info": {
+        "trace_id": TRACE_ID,
+        "trace_location": {"mlflow_experiment": {"experiment_id": "HOME"}},
+        "request_time": "1970-01-01T00:00:00.010Z",
+        "tags": {"team": "red"},
+        "trace_metadata": {"mlflow.trace.session": "s1"},
+    },
+    "root": [span(1, name="root", input__value="Hi", output__value="Bye", session__id="s2")],
+    "child": [span(2, parent=1, start=11, llm__token_count__total="5")],
+    "leaf": [span(3, parent=1, start=12, llm__token_count__total="7")],
+}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(SENT)), ids="-".join)
+def test_the_order_of_arrival_does_not_matter(store, order):
+    home = store.write(lambda tx: create_experiment(tx, "home")).experiment_id
+    location = {"mlflow_experiment": {"experiment_id": home}}
+    for name in order:
+        if name == "info":
+            store.write(lambda tx: traces.put_trace(tx, SENT["info"] | {"trace_location": location}))
+        else:
+            sent = arrivals(SENT[name], service__name="front" if name == "root" else "back")
+            assert store.write(lambda tx, sent=sent: traces.add_spans(tx, [("0", sent)])) == [()]
+    stored = store.read(lambda tx: traces.get_trace(tx, TRACE_ID))
+    info = stored.info
+    assert (stored.experiment_id, stored.state, stored.timestamp_ms, stored.duration_ms) == (home, "OK", 10, 5)
+    assert (info["request_preview"], info["response_preview"]) == ("Hi", "Bye")
+    assert {key: info["tags"][key] for key in ("team", "service.name", "mlflow.traceName")} == {
+        "team": "red", "service.name": "front", "mlflow.traceName": "root",
+    }  # fmt: skip
+    assert info["trace_metadata"]["mlflow.trace.session"] == "s1"
+    assert '"total_tokens":12' in info["trace_metadata"]["mlflow.trace.tokenUsage"]
