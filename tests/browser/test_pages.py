@@ -100,11 +100,11 @@ CUT_OFF = """() => {
 def cut_off(page: Page) -> list[str]:
     """Return the first elements that stay over the edge of the window and that no scrolling brings into view."""
     for _ in range(50):  # drawings follow a new width some frames later
-        found: list[str] = page.evaluate(CUT_OFF)
-        if not found:
+        elements: list[str] = page.evaluate(CUT_OFF)
+        if not elements:
             break
         page.wait_for_timeout(100)
-    return found
+    return elements
 
 
 def broken_rules(page: Page) -> list[dict[str, Any]]:

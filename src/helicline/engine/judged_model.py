@@ -80,6 +80,10 @@ class JudgedModel:
             return row_count
         return 1
 
+    def input_columns(self, rows: pd.DataFrame) -> list[str]:
+        """Return the names of the columns that reach the model."""
+        return [str(name) for name in self._columns(rows).columns]
+
     def _columns(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return the columns that the signature names, in its order; all of them where it names none."""
         inputs = self.signature.inputs if self.signature is not None else None

@@ -16,6 +16,7 @@ from helicline.engine.step import open_dataset, open_table
 from helicline.errors import Invalid
 from helicline.gate.paired import compare, measure
 from helicline.monitor import profile
+from helicline.monitor.testable import with_roles
 from helicline.records.gate import Comparison, Evidence
 from helicline.records.pipeline import Completion, JudgeSpec, TableSource, TaskSpec
 from helicline.sdk.client import Client
@@ -36,7 +37,7 @@ def run_judge(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     candidate = _load(client, spec.model, number=spec.candidate, target=scratch / "candidate")
     champion = _load(client, spec.model, number=spec.champion, target=scratch / "champion") if spec.champion else None
     evidence = _evidence(candidate, champion, rows=rows, truth=truth, task=spec)
-    reference = _reference(client, spec, scratch)
+    reference = _reference(client, spec, scratch, inputs=candidate.input_columns(rows))
     profile_blob = client.put_bytes(profile.encode(reference))
     evidence = msgspec.structs.replace(evidence, profile=profile_blob, centres=profile.centres_of(reference))
     print(f"judged {spec.model}/{spec.candidate} on {len(rows)} rows: {evidence.metrics}", flush=True)
@@ -171,10 +172,11 @@ def _columns(schema: Any) -> dict[str, tuple[str, bool]]:
     }
 
 
-def _reference(client: Client, spec: JudgeSpec, scratch: Path) -> profile.Profile:
+def _reference(client: Client, spec: JudgeSpec, scratch: Path, *, inputs: list[str]) -> profile.Profile:
+    """Return the profile of the columns that the model takes: no other comes in with its requests."""
     table = _open(client, spec.reference, scratch / "reference")
-    columns = {name: values for name, values in table.numpy().items() if name != spec.label}
-    return profile.build(columns)
+    columns = {name: values for name, values in table.numpy().items() if name in inputs and name != spec.label}
+    return with_roles(profile.build(columns), columns)
 
 
 def _open(client: Client, source: TableSource, folder: Path) -> Table:

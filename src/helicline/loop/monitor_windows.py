@@ -8,10 +8,10 @@ import msgspec
 
 from helicline.loop import loops
 from helicline.loop.context import Context
-from helicline.monitor import alerting, drift, performance, quality
+from helicline.monitor import alerting, drift, performance, quality, testable
 from helicline.monitor.profile import Profile, decode, merged
 from helicline.records.deployment import Deployment, Revision
-from helicline.records.monitor import Finding, Monitor, Severity, Window
+from helicline.records.monitor import Finding, Monitor, MonitorSpec, Severity, Window
 from helicline.serving.prediction_log import profiles as log_profiles
 from helicline.serving.prediction_log import read as predictions
 from helicline.store import nouns
@@ -19,8 +19,12 @@ from helicline.store.noun import Stale
 from helicline.store.unit import Reader, Tx
 
 REACH = 16  # how many window lengths a window may reach back to find enough rows
-KEEP = 20
 RANK: dict[str, int] = {"ok": 0, "info": 1, "warning": 2, "critical": 3}
+
+
+def windows_of_alert(spec: MonitorSpec) -> int:
+    """Return how many windows alerts are judged by: windows that reach back overlap, and those do not count twice."""
+    return (max(spec.of, spec.persist) + 1) * REACH
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -87,7 +91,7 @@ def _keep(tx: Tx, monitor: Monitor, subject: Subject | None, window: Window | No
     nouns.MONITORS.swap(tx, msgspec.structs.replace(monitor, wake_at=later, watched_until=tx.now))
     if window is None:
         return
-    recent = latest_windows(tx, monitor.deployment, monitor.name, limit=KEEP)
+    recent = latest_windows(tx, monitor.deployment, monitor.name, limit=windows_of_alert(monitor.spec))
     if recent and _is_idle(window) and _is_idle(recent[0]):
         # while nothing comes in, one window tells it as well as one each second, and hides none that was judged
         nouns.WINDOWS.delete(tx, recent[0].deployment, recent[0].monitor, recent[0].end)
@@ -166,7 +170,9 @@ def _distribution(
     if reference is None or profile.row_count < monitor.spec.min_rows:
         return (profile.row_count if reference else 0), start, []
     judge = drift.findings if monitor.spec.kind == "drift" else quality.findings
-    return profile.row_count, start, judge(monitor.spec, reference, profile)
+    findings = judge(monitor.spec, reference, profile)
+    blind = testable.nothing_tested(findings)
+    return profile.row_count, start, [*findings, blind] if blind else findings
 
 
 def _reference(context: Context, subject: Subject) -> Profile | None:

@@ -67,6 +67,10 @@ def _arm(tx: Tx, trigger: Trigger, subject: str) -> None:
 
 def _arm_alert(tx: Tx, event: Event) -> None:
     loop = loops.of_deployment(tx, str(event.detail.get("deployment", "")))
+    deployment, _, number = event.id.rpartition("!")
+    alert = nouns.ALERTS.find(tx, deployment, int(number)) if number.isdecimal() else None
+    if alert is not None and not alerting.tells_of_data(alert):
+        return  # a new version would be watched no better
     names = {str(event.detail.get("kind", "")), str(event.detail.get("monitor", ""))}
     for trigger in loops.triggers(tx, loop.name) if loop else []:
         if trigger.spec.kind == "alert" and names & set(trigger.spec.monitors):

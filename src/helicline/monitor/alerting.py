@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 
 from helicline import bus
-from helicline.records.monitor import Alert, Finding, MonitorSpec, Window
+from helicline.monitor.testable import is_tested
+from helicline.records.monitor import Alert, AlertEvidence, Finding, MonitorSpec, Severity, Window
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 
@@ -20,18 +21,36 @@ JUDGED = ("ok", "info", *BAD)
 def decide(
     spec: MonitorSpec, recent: Sequence[Window], alert: Alert | None
 ) -> Literal["raise", "update", "resolve", "quiet", "none"]:
-    """Return the action for the newest window. `recent` is newest first; windows without a verdict do not count."""
-    judged = [window for window in recent if window.severity in JUDGED]
-    if not judged:
+    """Return the action for the newest window. `recent` is newest first; windows without a verdict do not count.
+
+    A window that reaches back holds rows of earlier ones, so only windows without a common row are counted.
+    """
+    if not recent or recent[0].severity not in JUDGED:
         return "none"
+    judged = [window for window in recent if window.severity in JUDGED]
     is_bad = judged[0].severity in BAD
     if alert is None:
-        bad = sum(1 for window in judged[: spec.of] if window.severity in BAD)
+        bad = sum(1 for window in disjoint(judged)[: spec.of] if window.severity in BAD)
         return "raise" if is_bad and bad >= min(spec.persist, spec.of) else "none"
     if is_bad:
         return "update"
-    quiet = next((position for position, window in enumerate(judged) if window.severity in BAD), len(judged))
-    return "resolve" if quiet >= spec.persist else "quiet"
+    return "resolve" if len(_quiet(judged)) >= spec.persist else "quiet"
+
+
+def disjoint(windows: Sequence[Window]) -> list[Window]:
+    """Return the windows, newest first, that share no row with a newer one that is returned."""
+    apart: list[Window] = []
+    for window in windows:
+        if not apart or window.end <= apart[-1].start:
+            apart.append(window)
+    return apart
+
+
+def _quiet(judged: Sequence[Window]) -> list[Window]:
+    """Return the windows without a common row since the last bad one, and without a row of that."""
+    last_bad = next((position for position, window in enumerate(judged) if window.severity in BAD), len(judged))
+    since = judged[last_bad].end if last_bad < len(judged) else None
+    return disjoint([window for window in judged[:last_bad] if since is None or window.start >= since])
 
 
 def open_alerts(tx: Reader, deployment: str = "") -> list[Alert]:
@@ -55,7 +74,8 @@ def apply(tx: Tx, spec: MonitorSpec, window: Window, recent: Sequence[Window]) -
     elif alert is not None and action == "update":
         _update(tx, alert, window)
     elif alert is not None and action == "quiet":
-        nouns.ALERTS.swap(tx, msgspec.structs.replace(alert, quiet_windows=alert.quiet_windows + 1))
+        judged = [earlier for earlier in (window, *recent) if earlier.severity in JUDGED]
+        nouns.ALERTS.swap(tx, msgspec.structs.replace(alert, quiet_windows=len(_quiet(judged))))
     elif alert is not None and action == "resolve":
         resolve(tx, alert, why=f"{spec.persist} quiet windows in a row")
 
@@ -69,9 +89,20 @@ def worst(findings: Sequence[Finding]) -> list[Finding]:
 
 def _sentence(spec: MonitorSpec, window: Window) -> str:
     bad = worst(window.findings)
-    named = ", ".join(f"{finding.column} {finding.statistic} {finding.value:.3f}" for finding in bad[:3])
+    named = ", ".join(_words(finding) for finding in bad[:3])
     suffix = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
     return f"{spec.kind} on {window.row_count} rows: {named}{suffix}"
+
+
+def _words(finding: Finding) -> str:
+    if not is_tested(finding):
+        return finding.detail
+    return f"{finding.column} {finding.statistic} {finding.value:.3f}"
+
+
+def tells_of_data(alert: Alert) -> bool:
+    """Tell whether an alert tells of the data or the model, and not only that its monitor tests nothing."""
+    return not alert.findings or any(map(is_tested, alert.findings))
 
 
 def _raise(tx: Tx, spec: MonitorSpec, window: Window) -> None:
@@ -90,6 +121,13 @@ def _raise(tx: Tx, spec: MonitorSpec, window: Window) -> None:
         findings=tuple(worst(window.findings)),
         window_start=window.start,
         window_end=window.end,
+        opened_with=AlertEvidence(
+            severity=window.severity,
+            findings=tuple(worst(window.findings)),
+            window_start=window.start,
+            window_end=window.end,
+            row_count=window.row_count,
+        ),
     )
     nouns.ALERTS.insert(tx, alert)
     bus.emit(
@@ -99,16 +137,29 @@ def _raise(tx: Tx, spec: MonitorSpec, window: Window) -> None:
 
 
 def _update(tx: Tx, alert: Alert, window: Window) -> None:
+    """Record a further bad window; severity and findings stay as they were at their worst."""
     changed = msgspec.structs.replace(
         alert,
-        severity=window.severity,
+        severity=max(alert.severity, window.severity, key=_badness),
         last_seen_at=tx.now,
-        findings=tuple(worst(window.findings)),
+        findings=_worst_of_each((*alert.findings, *window.findings)),
         window_start=window.start,
         window_end=window.end,
         quiet_windows=0,
     )
     nouns.ALERTS.swap(tx, changed)
+
+
+def _badness(severity: Severity) -> int:
+    return BAD.index(severity) + 1 if severity in BAD else 0
+
+
+def _worst_of_each(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the worst bad finding of each column and statistic."""
+    worst_by_name: dict[tuple[str, str], Finding] = {}
+    for finding in worst(findings):
+        worst_by_name.setdefault((finding.column, finding.statistic), finding)
+    return tuple(worst_by_name.values())
 
 
 def resolve(tx: Tx, alert: Alert, *, why: str) -> Alert:

@@ -11,10 +11,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from scipy.stats import chi2, norm
 
 from helicline.monitor.profile import IS_NUMBER, RANK, Column, Profile
+from helicline.monitor.testable import is_tested, not_tested, why_left_out, why_untestable
 from helicline.records.monitor import Finding, MonitorSpec, Severity
 
 Array = np.ndarray[Any, Any]
@@ -24,23 +26,17 @@ TOP_CATEGORIES = 200
 
 
 def findings(spec: MonitorSpec, reference: Profile, window: Profile) -> list[Finding]:
-    """Return one finding for each column in both profiles, in the order of the reference."""
-    names = [name for name in reference.columns if name in window.columns]
-    tested = [_test_column(name, reference.columns[name], window.columns[name]) for name in names]
-    results = [result for result in tested if result is not None]
-    significant = benjamini_hochberg([result.p_value or 0.0 for result in results], spec.q)
+    """Return one finding for each column of the reference, in its order; a column that is not tested says why."""
+    results = [_test_column(spec, name, reference=old, window=window) for name, old in reference.columns.items()]
+    tested = [result for result in results if is_tested(result)]
+    significant = benjamini_hochberg([result.p_value or 0.0 for result in tested], spec.q)
+    severities = {
+        result.column: _severity(spec, result.value, is_significant=is_significant)
+        for result, is_significant in zip(tested, significant, strict=True)
+    }
     return [
-        Finding(
-            column=result.column,
-            statistic="psi",
-            value=result.value,
-            threshold=spec.threshold,
-            p_value=result.p_value,
-            severity=_severity(spec, result.value, is_significant=is_significant),
-            window_count=result.window_count,
-            reference_count=result.reference_count,
-        )
-        for result, is_significant in zip(results, significant, strict=True)
+        msgspec.structs.replace(result, severity=severities[result.column]) if is_tested(result) else result
+        for result in results
     ]
 
 
@@ -52,19 +48,21 @@ def _severity(spec: MonitorSpec, psi: float, *, is_significant: bool) -> Severit
     return "warning" if psi >= spec.threshold else "info"
 
 
-def _test_column(name: str, reference: Column, window: Column) -> Finding | None:
-    if reference.kind != window.kind or reference.centre != window.centre or not reference.count or not window.count:
-        return None
+def _test_column(spec: MonitorSpec, name: str, *, reference: Column, window: Profile) -> Finding:
+    new = window.columns.get(name)
+    why = why_left_out(spec, name, reference) or why_untestable(reference, new)
+    if why or new is None:
+        return not_tested(name, why, reference=reference, window=new)
     is_ordered = reference.kind == "number"
-    old, new = _ordered_bins(reference, window) if is_ordered else _category_bins(reference, window)
+    old_bins, new_bins = _ordered_bins(reference, new) if is_ordered else _category_bins(reference, new)
     return Finding(
         column=name,
         statistic="psi",
-        value=debiased_psi(old, new),
-        threshold=0.0,
-        p_value=combined_p(old, new, is_ordered=is_ordered),
+        value=debiased_psi(old_bins, new_bins),
+        threshold=spec.threshold,
+        p_value=combined_p(old_bins, new_bins, is_ordered=is_ordered),
         severity="ok",
-        window_count=window.count,
+        window_count=new.count,
         reference_count=reference.count,
     )
 

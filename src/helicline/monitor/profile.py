@@ -31,7 +31,10 @@ IS_NUMBER = (_KEYS & 0x7F80) != 0x7F80
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """One column's counts. Numbers: grid cells as packed keys and counts. Categories: counts by value."""
+    """One column's counts. Numbers: grid cells as packed keys and counts. Categories: counts by value.
+
+    `role` is told of columns of a reference: "identifier", "time", or "" for all others.
+    """
 
     kind: Literal["number", "category"]
     count: int = 0
@@ -42,6 +45,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     categories: dict[str, int] = {}
     low: float | None = None
     high: float | None = None
+    role: Literal["", "identifier", "time"] = ""
 
     @property
     def cells(self) -> tuple[Array, Array]:

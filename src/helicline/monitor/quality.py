@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from helicline.monitor.profile import Array, Column, Profile
+from helicline.monitor.testable import not_tested, why_left_out, why_untestable
 from helicline.records.monitor import Alert, Finding, MonitorSpec, Severity
 
 MISSING_Z, MISSING_DIFFERENCE = 5.0, 0.02
@@ -15,7 +16,7 @@ OUTSIDE_SHARE, RANGE_MARGIN = 0.01, 0.10
 STUCK_NOW, STUCK_BEFORE = 0.9, 0.6
 UNSEEN_SHARE = 0.01
 BROKEN = frozenset(
-    {"absent", "missing", "stuck", "out_of_range"}
+    {"absent", "type", "missing", "stuck", "out_of_range"}
 )  # what no model should learn from; a new value it may
 
 
@@ -25,11 +26,17 @@ def says_broken(alert: Alert) -> bool:
     return alert.severity == "critical" or any(finding.severity in ("warning", "critical") for finding in broken)
 
 
-def findings(_spec: MonitorSpec, reference: Profile, window: Profile) -> list[Finding]:
-    """Return the findings of every column; a missing column is a critical one."""
+def findings(spec: MonitorSpec, reference: Profile, window: Profile) -> list[Finding]:
+    """Return the findings of every column; a missing column is a critical one, and so is one of another type.
+
+    Of identifiers and times only what is missing or stuck is tested.
+    """
     results: list[Finding] = []
     for name, old in reference.columns.items():
         new = window.columns.get(name)
+        if name in spec.exclude:
+            results.append(not_tested(name, "the monitor excludes it", reference=old, window=new))
+            continue
         if new is None:
             results.append(
                 _finding(
@@ -37,16 +44,24 @@ def findings(_spec: MonitorSpec, reference: Profile, window: Profile) -> list[Fi
                 )
             )
             continue
-        results += _column(name, old, new)
+        results += _column(name, old, new, left_out=why_left_out(spec, name, old))
     return results
 
 
-def _column(name: str, old: Column, new: Column) -> Iterator[Finding]:
+def _column(name: str, old: Column, new: Column, *, left_out: str) -> Iterator[Finding]:
     yield _missing(name, old, new)
-    if old.kind == new.kind == "number":
-        yield _outside(name, old, new)
+    if old.kind != new.kind:
+        if old.count and new.count:
+            detail = why_untestable(old, new)
+            yield _finding(name, "type", value=1.0, severity="critical", reference=old, window=new, detail=detail)
+        return
+    if old.kind == "number":
         yield _stuck(name, old, new)
-    elif old.kind == new.kind:
+    if left_out:
+        yield not_tested(name, left_out, reference=old, window=new)
+    elif old.kind == "number":
+        yield _outside(name, old, new)
+    else:
         yield _unseen(name, old, new)
 
 

@@ -16,6 +16,7 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     drift: debiased PSI of each column against `threshold` (`gate` on the wire), with a significance
     test at `q` (Benjamini-Hochberg).
+    Both leave out identifiers, times and the columns in `exclude`, but not those in `include`.
     performance: `metric` over labelled rows at least `at_least`. quality: missing, out of range, unseen values.
     """
 
@@ -29,6 +30,8 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     q: float = 0.01
     persist: int = 2
     of: int = 3
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -79,8 +82,22 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
 
 
+class AlertEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """The window that opened an alert, with its bad findings."""
+
+    severity: Severity
+    findings: tuple[Finding, ...]
+    window_start: datetime
+    window_end: datetime
+    row_count: int
+
+
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """An incident: opened once, updated while it lasts, resolved after quiet windows."""
+    """An incident: opened once, updated while it lasts, resolved after quiet windows.
+
+    `severity` and the finding of each column and statistic are the worst of all its windows; `opened_with` is the
+    first, and `window_start` to `window_end` the newest bad one.
+    """
 
     deployment: str
     number: int
@@ -95,6 +112,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     window_start: datetime | None = None
     window_end: datetime | None = None
+    opened_with: AlertEvidence | None = None
     quiet_windows: int = 0
     resolved_at: datetime | None = None
     acknowledged_by: str = ""

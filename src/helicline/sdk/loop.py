@@ -187,17 +187,40 @@ def max_latency(ms: float, *, quantile: float = 0.99) -> Guard:
 
 
 def drift(
-    *, window: str | float = "5m", min_rows: int = 200, threshold: float = 0.10, critical: float = 0.25
+    *,
+    window: str | float = "5m",
+    min_rows: int = 200,
+    threshold: float = 0.10,
+    critical: float = 0.25,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
 ) -> MonitorSpec:
     """Monitor: the distribution of the inputs against the version's reference, column by column.
+
+    Identifiers and times never look like those of the past: such columns are recognised and left out, which their
+    findings say.
 
     Args:
         threshold: debiased PSI from which a significant change is material; from `critical` on it is critical.
         window: duration of a window; with fewer than `min_rows` rows it extends to earlier rows.
+        include: columns that are tested although they look like an identifier or a time.
+        exclude: columns that are not tested.
     """
     return MonitorSpec(
-        kind="drift", window_s=seconds("window", window), min_rows=min_rows, threshold=threshold, critical=critical
+        kind="drift",
+        window_s=seconds("window", window),
+        min_rows=min_rows,
+        threshold=threshold,
+        critical=critical,
+        include=_names("include", include),
+        exclude=_names("exclude", exclude),
     )
+
+
+def _names(field: str, columns: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(columns, str):
+        raise Invalid(field, columns, f"a list of columns, like [{columns!r}]")
+    return tuple(columns)
 
 
 def performance(metric: str, *, at_least: float, window: str | float = "5m", min_rows: int = 100) -> MonitorSpec:
@@ -207,9 +230,23 @@ def performance(metric: str, *, at_least: float, window: str | float = "5m", min
     )
 
 
-def quality(*, window: str | float = "5m", min_rows: int = 200) -> MonitorSpec:
-    """Monitor: missing values, values outside of the reference's range, stuck columns, unseen categories."""
-    return MonitorSpec(kind="quality", window_s=seconds("window", window), min_rows=min_rows)
+def quality(
+    *, window: str | float = "5m", min_rows: int = 200, include: Sequence[str] = (), exclude: Sequence[str] = ()
+) -> MonitorSpec:
+    """Monitor: missing values, values outside of the reference's range, stuck columns, unseen categories.
+
+    Args:
+        window: duration of a window; with fewer than `min_rows` rows it extends to earlier rows.
+        include: columns that are tested in full although they look like an identifier or a time.
+        exclude: columns that are not tested.
+    """
+    return MonitorSpec(
+        kind="quality",
+        window_s=seconds("window", window),
+        min_rows=min_rows,
+        include=_names("include", include),
+        exclude=_names("exclude", exclude),
+    )
 
 
 _CRON = {"hour": "0 * * * *", "day": "0 3 * * *", "week": "0 3 * * 1", "month": "0 3 1 * *"}

@@ -7,7 +7,7 @@ import pytest
 
 from helicline.errors import Conflict, Invalid
 from helicline.loop.context import Context
-from helicline.loop.monitor_windows import KEEP
+from helicline.loop.monitor_windows import windows_of_alert
 from helicline.loop.trash import old_log
 from helicline.loop.trash.retention import Retention
 from helicline.records.deployment import Deployment
@@ -172,8 +172,9 @@ def test_feedback_without_a_deployment_stays_as_long_as_any_needs_it(context, lo
 def test_old_windows_go_but_the_newest_of_each_monitor(context):
     monitor = msgspec.structs.replace(MONITOR, deployment="d", spec=MonitorSpec(kind="drift"))
     deployment = Deployment(name="d", model="m", created_at=days_ago(99), updated_at=days_ago(99))
+    judged_by = windows_of_alert(monitor.spec)
     context.store.write(lambda tx: (nouns.MONITORS.insert(tx, monitor), nouns.DEPLOYMENTS.insert(tx, deployment)))
-    for day in range(31, 31 + KEEP + 5):
+    for day in range(31, 31 + judged_by + 5):
         window = Window(
             deployment="d", monitor="drift", start=days_ago(day + 1), end=days_ago(day),
             severity="ok", row_count=1, model_version=1,
@@ -182,7 +183,7 @@ def test_old_windows_go_but_the_newest_of_each_monitor(context):
     (expected,) = old_log.look(context)
     assert expected.window_count == 5
     drop(context)
-    assert context.store.read(lambda tx: nouns.WINDOWS.count(tx)) == KEEP
+    assert context.store.read(lambda tx: nouns.WINDOWS.count(tx)) == judged_by
 
 
 def test_while_a_backup_reads_nothing_goes(context, log):

@@ -14,15 +14,15 @@ SPEC = MonitorSpec(kind="drift")
 LETTERS = {"o": "ok", "i": "info", "w": "warning", "c": "critical", "-": "insufficient_data"}
 
 
-def window(letter, at=0):
+def window(letter, at=0, length=1, value=0.3):
     severity = LETTERS[letter]
     finding = Finding(
-        column="age", statistic="psi", value=0.3, threshold=0.1, p_value=0.0, severity=severity, window_count=500,
+        column="age", statistic="psi", value=value, threshold=0.1, p_value=0.0, severity=severity, window_count=500,
         reference_count=5000,
     )  # fmt: skip
     return Window(
-        deployment="churn", monitor="drift", start=NOW, end=NOW + timedelta(minutes=at), severity=severity,
-        row_count=500, model_version=1, findings=(finding,),
+        deployment="churn", monitor="drift", start=NOW + timedelta(minutes=at - length), severity=severity,
+        end=NOW + timedelta(minutes=at), row_count=500, model_version=1, findings=(finding,),
     )  # fmt: skip
 
 
@@ -41,10 +41,11 @@ def open_alert():
         ("ci", False, "none"), ("cc", False, "raise"), ("w", True, "update"), ("c", True, "update"),
         ("ow", True, "quiet"), ("oow", True, "resolve"), ("iow", True, "resolve"), ("o-ow", True, "resolve"),
         ("owow", True, "quiet"), ("-", True, "none"), ("oo", True, "resolve"),
+        ("-w", True, "none"), ("-ww", False, "none"), ("-oo", True, "none"),
     ],
 )  # fmt: skip
 def test_an_alert_opens_and_closes_slowly(newest_first, is_open, action):
-    windows = [window(letter) for letter in newest_first]
+    windows = [window(letter, -minute) for minute, letter in enumerate(newest_first)]
     assert alerting.decide(SPEC, windows, open_alert() if is_open else None) == action
 
 
@@ -77,9 +78,34 @@ def test_a_flapping_column_keeps_its_alert_open(store):
 def test_an_acknowledged_alert_is_still_resolved_by_quiet_windows(store):
     (alert,) = play(store, "ww")
     store.write(lambda tx: alerting.acknowledge(tx, alert, person="Ada"))
-    assert alerting.decide(SPEC, [window("o"), window("o")], alert) == "resolve"
+    assert alerting.decide(SPEC, [window("o", 2), window("o", 1)], alert) == "resolve"
 
 
 def test_the_summary_names_the_worst_columns(store):
     (alert,) = play(store, "ww")
     assert alert.summary == "drift on 500 rows: age psi 0.300"
+
+
+def test_one_batch_of_rows_that_later_windows_reach_back_to_is_one_bad_window():
+    reaching = [window("w", at, length=at + 1) for at in range(6)][::-1]
+    assert alerting.decide(SPEC, reaching, None) == "none"
+    assert alerting.decide(SPEC, [window("w", 7), *reaching], None) == "raise"
+
+
+def test_windows_that_hold_rows_of_the_bad_one_are_not_quiet():
+    bad = window("w", 0)
+    reaching = [window("o", at, length=at + 1) for at in range(1, 6)][::-1]
+    assert alerting.decide(SPEC, [*reaching, bad], open_alert()) == "quiet"
+    assert alerting.decide(SPEC, [window("o", 7), window("o", 6), *reaching, bad], open_alert()) == "resolve"
+
+
+def test_an_alert_keeps_what_opened_it_and_the_worst_that_it_saw(store):
+    earlier = []
+    for at, (letter, value) in enumerate([("w", 0.2), ("w", 0.3), ("c", 0.9), ("w", 0.15), ("-", 0.0)]):
+        newest = window(letter, at, value=value)
+        store.write(lambda tx, newest=newest: alerting.apply(tx, SPEC, newest, earlier[::-1]))
+        earlier.append(newest)
+    (alert,) = store.read(lambda tx: nouns.ALERTS.select(tx))
+    assert (alert.severity, [finding.value for finding in alert.findings]) == ("critical", [0.9])
+    assert (alert.opened_with.severity, alert.opened_with.findings[0].value) == ("warning", 0.3)
+    assert (alert.window_start, alert.window_end) == (earlier[3].start, earlier[3].end)

@@ -1580,6 +1580,7 @@ export interface components {
             number: number;
             /** Format: date-time */
             opened_at: string;
+            opened_with?: components["schemas"]["AlertEvidence"] | null;
             /** @default 0 */
             quiet_windows: number;
             resolved_at?: string | null;
@@ -1592,6 +1593,17 @@ export interface components {
             version: number;
             window_end?: string | null;
             window_start?: string | null;
+        };
+        /** AlertEvidence */
+        AlertEvidence: {
+            findings: components["schemas"]["Finding"][];
+            row_count: number;
+            /** @enum {string} */
+            severity: "ok" | "info" | "warning" | "critical" | "insufficient_data" | "immature";
+            /** Format: date-time */
+            window_end: string;
+            /** Format: date-time */
+            window_start: string;
         };
         /** Alias */
         Alias: {
@@ -2496,8 +2508,12 @@ export interface components {
             at_least?: number | null;
             /** @default 0.25 */
             critical: number;
+            /** @default [] */
+            exclude: string[];
             /** @default 0.1 */
             gate: number;
+            /** @default [] */
+            include: string[];
             /** @enum {string} */
             kind: "drift" | "performance" | "quality";
             /** @default  */

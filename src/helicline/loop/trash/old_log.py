@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from helicline import bus
 from helicline.errors import Conflict
 from helicline.loop.context import Context
-from helicline.loop.monitor_windows import KEEP, REACH
+from helicline.loop.monitor_windows import REACH, windows_of_alert
 from helicline.serving.deployments import ACTIVE
 from helicline.serving.prediction_log import profiles
 from helicline.serving.prediction_log.files import UNKNOWN, LogFile, deployments_in, label_files, listed
@@ -223,8 +223,9 @@ def _old_windows(tx: Reader, name: str, before: datetime) -> Iterator[tuple[sa.C
     column = nouns.WINDOWS.table.c
     for monitor in nouns.MONITORS.select(tx, nouns.MONITORS.table.c.deployment == name):
         of_monitor = (column.deployment == name, column.monitor == monitor.name)
-        newest = nouns.WINDOWS.select(tx, *of_monitor, order=[column.end.desc()], limit=KEEP)
-        if len(newest) == KEEP:
+        limit = windows_of_alert(monitor.spec)
+        newest = nouns.WINDOWS.select(tx, *of_monitor, order=[column.end.desc()], limit=limit)
+        if len(newest) == limit:
             yield (*of_monitor, column.end < column_value(min(before, newest[-1].end)))
 
 

@@ -10,6 +10,7 @@ import { PageHead, Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
 import { stateOf } from '../../words';
 import { HeatMap } from './HeatMap';
+import { isTested } from './heat';
 import css from './monitors.module.css';
 import { useMonitors } from './useMonitors';
 
@@ -56,7 +57,7 @@ function MonitorPanel({ detail }: { detail: MonitorDetail }) {
   const { monitor, windows, alert } = detail;
   const last = windows.at(-1);
   const columns = useMemo(
-    () => new Set(windows.flatMap((one) => one.findings.map((found) => found.column))).size,
+    () => new Set(windows.flatMap((one) => one.findings.filter(isTested).map((found) => found.column))).size,
     [windows],
   );
   return (
@@ -87,11 +88,33 @@ function MonitorPanel({ detail }: { detail: MonitorDetail }) {
             No window was judged yet; the first comes {seconds(monitor.spec.window_s)} after traffic begins.
           </p>
         )}
-        {columns > 1 && <HeatMap detail={detail} />}
-        {columns === 1 && <Performance detail={detail} />}
+        {columns > 0 &&
+          (monitor.spec.kind === 'performance' ? <Performance detail={detail} /> : <HeatMap detail={detail} />)}
+        {last && <NotTested window={last} />}
         {windows.length > 0 && <RowCounts windows={windows} />}
       </div>
     </Panel>
+  );
+}
+
+/** The columns that the newest window says it did not test, with the reasons. */
+function NotTested({ window }: { window: Window }) {
+  const left = window.findings.filter((one) => !isTested(one));
+  if (!left.length) return null;
+  return (
+    <details>
+      <summary>
+        {left.length === 1 ? 'One column is' : `${left.length} columns are`} not tested:{' '}
+        {left.map((one) => one.column).join(', ')}
+      </summary>
+      <ul>
+        {left.map((one) => (
+          <li key={one.column}>
+            <span className="mono">{one.column}</span>: {one.detail.replace('not tested: ', '')}
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 

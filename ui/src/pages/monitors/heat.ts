@@ -8,11 +8,15 @@ export interface HeatGrid {
   at: (column: number, window: number) => Finding | undefined;
 }
 
+/** Whether a finding is the result of a test, and does not say why a column has none. */
+export const isTested = (finding: Finding): boolean => finding.statistic !== 'not_tested';
+
 export function gridOf(windows: Window[], order: 'name' | 'worst'): HeatGrid {
-  const byWindow = windows.map((window) => new Map(window.findings.map((one) => [one.column, one])));
+  const tested = (window: Window) => window.findings.filter(isTested);
+  const byWindow = windows.map((window) => new Map(tested(window).map((one) => [one.column, one])));
   const worst = new Map<string, number>();
   for (const window of windows)
-    for (const one of window.findings) worst.set(one.column, Math.max(worst.get(one.column) ?? -Infinity, one.value));
+    for (const one of tested(window)) worst.set(one.column, Math.max(worst.get(one.column) ?? -Infinity, one.value));
   const columns = [...worst.keys()].sort((a, b) =>
     order === 'worst' ? (worst.get(b) ?? 0) - (worst.get(a) ?? 0) : a.localeCompare(b, 'en', { numeric: true }),
   );
