@@ -11,11 +11,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 from helicline.errors import Invalid
 from helicline.records.run import SpanRecord
 from helicline.trace.attribute import decoded_json
-from helicline.trace.span import Origin, SpanGroup, groups_of, pack_spans, read_span
+from helicline.trace.span import Origin, SpanGroup, groups_of, origin_pairs, pack_spans, read_span
 from helicline.trace.usage import USAGE_KEYS
 
 REQUEST_ID = "mlflow.traceRequestId"
 TRACE_ID = re.compile(r"[\w.:/-]{1,250}")
+MAX_ORIGIN_BYTES = 2**26  # of resources in all packs of a request: each trace has a copy of the resource
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,9 +71,13 @@ def checked_trace_id(trace_id: str) -> str:
 def arrivals(
     resource_spans: Iterable[ResourceSpans], *, run_id: str = ""
 ) -> tuple[list[Arrival], tuple[Rejection, ...]]:
-    """Return the spans by trace, and what is rejected: the spans of an invalid trace id. Span ids must be checked."""
+    """Return the spans by trace, and what is rejected: invalid trace ids and resources that are too large.
+
+    Span ids must be checked.
+    """
     groups: dict[str, list[tuple[Origin, list[Span]]]] = {}
     with_usage: set[str] = set()
+    rejections, origin_bytes = [], 0
     for origin, spans in groups_of(resource_spans):
         by_trace: dict[str, list[Span]] = {}
         for span in spans:
@@ -80,9 +85,14 @@ def arrivals(
             by_trace.setdefault(trace_id, []).append(span)
             if has_usage:
                 with_usage.add(trace_id)
+        origin_bytes += _size(origin) * len(by_trace)
+        if origin_bytes > MAX_ORIGIN_BYTES:
+            reason = f"a resource of {_size(origin)} bytes is too large for {len(by_trace)} traces in one request"
+            rejections.append(Rejection(span_count=len(spans), reason=reason))
+            continue
         for trace_id, group in by_trace.items():
             groups.setdefault(trace_id, []).append((origin, group))
-    accepted, rejections = [], []
+    accepted = []
     for trace_id, parts in groups.items():
         try:
             checked_trace_id(trace_id)
@@ -91,6 +101,10 @@ def arrivals(
             continue
         accepted.append(_arrival(trace_id, parts, has_usage=trace_id in with_usage, run_id=run_id))
     return accepted, tuple(rejections)
+
+
+def _size(origin: Origin) -> int:
+    return sum(part.ByteSize() for part in (origin.resource, origin.scope) if part is not None)
 
 
 def _arrival(trace_id: str, parts: Sequence[tuple[Origin, list[Span]]], *, has_usage: bool, run_id: str) -> Arrival:
@@ -102,7 +116,7 @@ def _arrival(trace_id: str, parts: Sequence[tuple[Origin, list[Span]]], *, has_u
         pack=pack_spans(SpanGroup(origin, spans) for origin, spans in parts),
         span_count=len(members),
         start_ns=min(span.start_time_unix_nano for span, _ in members),
-        lead=read_span(trace_id, span, origin),
+        lead=read_span(trace_id, span, origin_pairs(origin)),
         has_usage=has_usage,
         run_id=run_id,
     )

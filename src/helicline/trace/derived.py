@@ -26,7 +26,6 @@ INTERNAL_KEYS = (DERIVED_KEY, LINKED_KEY, RESOURCE_KEY, USAGE_KEY)
 UNFINISHED = (None, "IN_PROGRESS", "STATE_UNSPECIFIED")
 # what the spans tell where the client does not
 OPTIONAL_KEYS = ("request_time", "execution_duration", "request_preview", "response_preview")
-MAX_TAG = 8000
 # of a resource, but no tags: names of OpenTelemetry's library, and of the server's own tags
 NO_TAGS = ("telemetry.sdk.", "mlflow.")
 Info = dict[str, Any]
@@ -141,7 +140,7 @@ def resource_tags(span: SpanRecord) -> dict[str, str]:
     for name, value in attributes(span).items():
         key = name.removeprefix(RESOURCE_PREFIX)
         if key != name and not key.startswith(NO_TAGS) and _is_tag(key):
-            tags[key] = as_text(plain_value(value))[:MAX_TAG]
+            tags[key] = as_text(plain_value(value))
     return tags
 
 

@@ -17,12 +17,15 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 
 from helicline.records.run import SpanRecord
+from helicline.trace.attribute import as_text, plain_value
 from helicline.trace.dialect import decoded, translated
 
 SPECIAL_FLOATS = {math.inf: "Infinity", -math.inf: "-Infinity"}
 RESOURCE_PREFIX = "resource."
 # the first byte of a pack of the older form, which is ScopeSpans with nothing but spans
 SPANS_ALONE = b"\x12"
+MAX_ORIGIN_PAIRS, MAX_ORIGIN_TEXT = 128, 1000
+Pairs = Sequence[dict[str, Any]]
 
 
 class Origin(NamedTuple):
@@ -63,12 +66,13 @@ def pack_spans(groups: Iterable[SpanGroup]) -> bytes:
 
 def unpack_spans(trace_id: str, packs: Iterable[bytes]) -> list[SpanRecord]:
     """Return the spans sorted by start time; of several with one id, the one that was stored last."""
-    by_id: dict[bytes, tuple[Span, Origin]] = {}
+    by_id: dict[bytes, tuple[Span, Pairs]] = {}
     for pack in packs:
         for origin, spans in _groups_in(pack):
+            pairs = origin_pairs(origin)
             for span in spans:
-                by_id[span.span_id] = span, origin
-    records = [read_span(trace_id, span, origin) for span, origin in by_id.values()]
+                by_id[span.span_id] = span, pairs
+    records = [read_span(trace_id, span, pairs) for span, pairs in by_id.values()]
     for record in records:
         if "attributes" in record.body:
             record.body["attributes"] = [decoded(pair) for pair in record.body["attributes"]]
@@ -82,8 +86,8 @@ def _groups_in(pack: bytes) -> Iterator[SpanGroup]:
         yield from groups_of(TracesData.FromString(pack).resource_spans)
 
 
-def read_span(trace_id: str, span: Span, origin: Origin = NO_ORIGIN) -> SpanRecord:
-    """Return the span in the form for readers, without unset fields."""
+def read_span(trace_id: str, span: Span, pairs: Pairs = ()) -> SpanRecord:
+    """Return the span in the form for readers, without unset fields; `pairs` are the attributes of its origin."""
     events = [_event(event) for event in span.events]
     fields: tuple[tuple[str, Any], ...] = (
         ("trace_id", _b64(span.trace_id)),
@@ -95,7 +99,7 @@ def read_span(trace_id: str, span: Span, origin: Origin = NO_ORIGIN) -> SpanReco
         ("start_time_unix_nano", span.start_time_unix_nano),
         ("end_time_unix_nano", span.end_time_unix_nano),
         ("flags", span.flags),
-        ("attributes", _attributes(span, origin, events=events)),
+        ("attributes", _attributes(span, pairs, events=events)),
         ("events", events),
         ("links", [_link(link) for link in span.links]),
     )
@@ -106,24 +110,35 @@ def read_span(trace_id: str, span: Span, origin: Origin = NO_ORIGIN) -> SpanReco
     return SpanRecord(trace_id=trace_id, span_id=span.span_id.hex(), start_ns=span.start_time_unix_nano, body=body)
 
 
-def _attributes(span: Span, origin: Origin, *, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _attributes(span: Span, pairs: Pairs, *, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the span's own attributes, those of MLflow that its dialect tells, and those of its origin."""
     own = translated([_pair(pair) for pair in span.attributes], events)
-    if origin is NO_ORIGIN:
+    if not pairs:
         return own
     names = {pair["key"] for pair in own}
-    return own + [pair for pair in _origin_pairs(origin) if pair["key"] not in names]
+    return own + [pair for pair in pairs if pair["key"] not in names]
 
 
-def _origin_pairs(origin: Origin) -> Iterator[dict[str, Any]]:
-    """Yield the attributes of the origin; those of the scope are named as OpenTelemetry names them for such ends."""
+def origin_pairs(origin: Origin) -> Pairs:
+    """Return the attributes of the origin; those of the scope are named as OpenTelemetry names them for such ends.
+
+    Every span repeats them to its readers: long texts are cut, and attributes over OpenTelemetry's own limit left out.
+    """
+    pairs: list[dict[str, Any]] = []
     if origin.scope is not None:
-        for key, text in (("otel.scope.name", origin.scope.name), ("otel.scope.version", origin.scope.version)):
-            if text:
-                yield {"key": key, "value": {"string_value": text}}
+        names = ("otel.scope.name", origin.scope.name), ("otel.scope.version", origin.scope.version)
+        pairs += [{"key": key, "value": {"string_value": _cut(text)}} for key, text in names if text]
     if origin.resource is not None:
-        for pair in origin.resource.attributes:
-            yield {"key": f"{RESOURCE_PREFIX}{pair.key}", "value": _any_value(pair.value)}
+        for pair in origin.resource.attributes[:MAX_ORIGIN_PAIRS]:
+            value = _any_value(pair.value)
+            if "string_value" in value or pair.value.ByteSize() > MAX_ORIGIN_TEXT:
+                value = {"string_value": _cut(as_text(plain_value(value)))}
+            pairs.append({"key": f"{RESOURCE_PREFIX}{pair.key}", "value": value})
+    return pairs
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_ORIGIN_TEXT else f"{text[:MAX_ORIGIN_TEXT]}..."
 
 
 def _event(event: Span.Event) -> dict[str, Any]:

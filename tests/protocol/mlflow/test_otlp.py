@@ -222,6 +222,20 @@ def in_no_trace(request: ExportTraceServiceRequest) -> bytes:
     return request.SerializeToString()
 
 
+@pytest.mark.parametrize("part", ["resource", "scope"])
+def test_a_broken_part_of_protobuf_costs_its_own_spans_alone(http, client, experiment, part: str):
+    request, bad = request_of("good"), request_of("bad", "worse").resource_spans[0]
+    if part == "resource":
+        bad.resource.attributes.add(key="spoil")
+    else:
+        bad.scope_spans[0].scope.name = "spoil"
+    request.resource_spans.append(bad)
+    answer = send(http, experiment, request.SerializeToString().replace(b"spoil", b"spo\xffl"))
+    partial = ExportTraceServiceResponse.FromString(answer.content).partial_success
+    assert (partial.rejected_spans, part in partial.error_message) == (2, True)
+    assert names(client, experiment) == {"good"}
+
+
 @pytest.mark.parametrize("spoil", [without_id, no_text, deep, in_no_trace])
 def test_a_span_that_cannot_be_taken_costs_no_neighbour(http, client, experiment, spoil):
     answer = send(http, experiment, spoil(request_of("good", "bad", "better")))

@@ -200,3 +200,15 @@ def test_the_order_of_arrival_does_not_matter(store, order):
     }  # fmt: skip
     assert info["trace_metadata"]["mlflow.trace.session"] == "s1"
     assert '"total_tokens":12' in info["trace_metadata"]["mlflow.trace.tokenUsage"]
+
+
+def test_a_large_resource_is_cut_in_spans_and_refused_for_many_traces():
+    (arrival,) = arrivals([span(1), span(2, parent=1)], process__command_line="x" * 5000)
+    for record in unpack_spans(TRACE_ID, [arrival.pack]):
+        assert attributes(record)["resource.process.command_line"]["string_value"] == "x" * 1000 + "..."
+    spans = [span(1, trace=number.to_bytes(16, "big")) for number in range(1, 200)]
+    sent = ResourceSpans(scope_spans=[ScopeSpans(spans=spans)])
+    sent.resource.attributes.add(key="k").value.string_value = "x" * 2**20
+    accepted, (rejection,) = traces.arrivals([sent])
+    assert (accepted, rejection.span_count) == ([], 199)
+    assert "resource" in rejection.reason

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
 from helicline.trace import Rejection
@@ -15,7 +14,7 @@ from helicline.trace import Rejection
 MAX_NS = 2**63
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 # numbers of fields that hold messages: ExportTraceServiceRequest.resource_spans, ResourceSpans.scope_spans, and so on
-_RESOURCE_SPANS, _SCOPE_SPANS, _SPANS, _RESOURCE = 1, 2, 2, 1
+_RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = 1, 2, 2
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 MAX_VARINT_BYTES = 10
 
@@ -80,26 +79,43 @@ def _fault(span: Span) -> str:
 def _valid_parts(body: bytes) -> tuple[ExportTraceServiceRequest, list[Rejection]]:
     request, rejections = ExportTraceServiceRequest(), []
     for resource_spans in _messages(body, _RESOURCE_SPANS):
-        resource = _without(resource_spans, _SCOPE_SPANS)
-        for scope_spans in _messages(resource_spans, _SCOPE_SPANS):
-            scope = _without(scope_spans, _SPANS)
-            for number, span in enumerate(_messages(scope_spans, _SPANS)):
-                envelope = _field(_RESOURCE_SPANS, resource + _field(_SCOPE_SPANS, scope + _field(_SPANS, span)))
-                try:
-                    request.MergeFrom(ExportTraceServiceRequest.FromString(envelope))
-                except DecodeError as error:
-                    part = "the resource" if _is_broken(resource) else f"span {number}"
-                    rejections.append(Rejection(span_count=1, reason=f"{part} is no valid protobuf: {error}"))
+        head, scopes = _without(resource_spans, _SCOPE_SPANS), _messages(resource_spans, _SCOPE_SPANS)
+        if fault := _parse_fault(_field(_RESOURCE_SPANS, head)):
+            count = sum(len(_messages(scope, _SPANS)) for scope in scopes)
+            rejections.append(Rejection(span_count=count, reason=f"the resource is no valid protobuf: {fault}"))
+            continue
+        valid = [_valid_scope(scope, rejections) for scope in scopes]
+        request.MergeFromString(_field(_RESOURCE_SPANS, head + b"".join(valid)))
     return request, rejections
 
 
-def _is_broken(resource: bytes) -> bool:
+def _valid_scope(scope_spans: bytes, rejections: list[Rejection]) -> bytes:
+    """Return the field of the scope with its valid spans, and add the others to the rejections."""
+    head, spans = _without(scope_spans, _SPANS), _messages(scope_spans, _SPANS)
+    if fault := _parse_fault(_in_resource(head)):
+        rejections.append(Rejection(span_count=len(spans), reason=f"the scope is no valid protobuf: {fault}"))
+        return b""
+    fields = []
+    for number, span in enumerate(spans):
+        field = _field(_SPANS, span)
+        # in an envelope, because the depth of nesting counts from the request
+        if fault := _parse_fault(_in_resource(field)):
+            rejections.append(Rejection(span_count=1, reason=f"span {number} is no valid protobuf: {fault}"))
+        else:
+            fields.append(field)
+    return _field(_SCOPE_SPANS, head + b"".join(fields))
+
+
+def _in_resource(scope_spans: bytes) -> bytes:
+    return _field(_RESOURCE_SPANS, _field(_SCOPE_SPANS, scope_spans))
+
+
+def _parse_fault(request: bytes) -> str:
     try:
-        for message in _messages(resource, _RESOURCE):
-            Resource.FromString(message)
-    except DecodeError:
-        return True
-    return False
+        ExportTraceServiceRequest.FromString(request)
+    except DecodeError as error:
+        return str(error)
+    return ""
 
 
 def _messages(message: bytes, number: int) -> list[bytes]:
