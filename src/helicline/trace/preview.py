@@ -24,19 +24,21 @@ def previews_of(root: SpanRecord) -> dict[str, str]:
 
 def preview(value: Any, role: str) -> str:
     """Return the last message of the role where the value has messages, and the value itself otherwise."""
-    messages = _messages(value)
+    messages = messages_in(value)
     message = next((item for item in reversed(messages) if item.get("role") == role), messages[-1] if messages else {})
     text = _text(message.get("content")) or ("" if value is None else as_text(value))
     return text if len(text) <= MAX_PREVIEW else f"{text[: MAX_PREVIEW - 3]}..."
 
 
-def _messages(value: Any) -> list[dict[str, Any]]:
+def messages_in(value: Any) -> list[dict[str, Any]]:
     """Return the messages in the forms of OpenAI's chat and responses APIs, or in a list."""
     if isinstance(value, dict):
-        for name in ("messages", "choices", "input", "output"):
-            if isinstance(value.get(name), list):
-                return _messages(value[name])
-        return _messages(value["request"]) if isinstance(value.get("request"), dict) else []
+        inner = value.get("request")
+        fields = inner if isinstance(inner, dict) else value
+        lists = (
+            fields[name] for name in ("messages", "choices", "input", "output") if isinstance(fields.get(name), list)
+        )
+        value = next(lists, [fields])
     if not isinstance(value, list):
         return []
     items = [item.get("message", item) for item in value if isinstance(item, dict)]

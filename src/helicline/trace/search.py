@@ -14,7 +14,7 @@ from helicline.records.run import Clause, Sort, SpanRecord, TraceRecord
 from helicline.store.rows import trace as rows
 from helicline.store.unit import Reader
 from helicline.trace import pattern
-from helicline.trace.attribute import attributes, content_of, value_of
+from helicline.trace.attribute import as_text, attributes, content_of, value_of
 from helicline.trace.derived import LINKED_KEY, NAME_TAG, RUN_KEY
 from helicline.trace.trace import trace_spans
 from helicline.tracking import grammar
@@ -252,8 +252,7 @@ def _span_value(span: SpanRecord, key: str) -> str | None:
     name = SPAN_TYPE if key == "type" else key.removeprefix("attributes.")
     if name not in values:
         return None
-    value = value_of(values[name])
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return as_text(value_of(values[name]))
 
 
 def _trace_value(trace: TraceRecord, term: Clause | Sort) -> Any:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from helicline.trace.attribute import otlp_value, plain_value
 from helicline.trace.dialect import table, translated
+from helicline.trace.preview import preview
 
 
 def pairs(attributes):
@@ -152,10 +153,17 @@ def test_the_input_of_an_agent_is_its_conversation_up_to_the_last_question():
 
 
 def test_a_value_that_the_sender_names_input_is_the_input():
-    result = added(OPENINFERENCE | {"input.value": '{"question": "?"}'})
-    assert result["mlflow.spanInputs"] == {"question": "?"}
+    question = {"messages": [{"role": "user", "content": "?"}], "temperature": 0}
+    result = added(OPENINFERENCE | {"input.value": json.dumps(question)})
+    assert result["mlflow.spanInputs"] == question
     assert len(result["mlflow.chat.messages"]) == 3
     assert "mlflow.message.format" not in result
+
+
+def test_objects_of_a_library_give_way_to_messages():
+    result = added(OPENINFERENCE | {"input.value": '{"messages": [[{"lc": 1, "kwargs": {}}]]}', "output.value": "{}"})
+    assert result["mlflow.spanInputs"]["messages"][0]["role"] == "system"
+    assert "choices" in result["mlflow.spanOutputs"]
 
 
 def test_retrieved_documents_are_documents():
@@ -211,6 +219,22 @@ def test_any_values_are_translated_without_an_error(attributes, message):
     fields = {"content": message, "message": message, "tool_calls": message}
     result = added(attributes, ("gen_ai.choice", fields), ("gen_ai.tool.message", fields))
     json.dumps(result)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hm"}]}, "Hi"),
+        ({"request": {"input": [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}]}}, "Hi"),
+        ({"choices": [{"message": {"role": "assistant", "content": "Hi"}}]}, "Hi"),
+        ({"role": "assistant", "content": "Hi"}, "Hi"),
+        ({"q": 1}, '{"q":1}'),
+        ("x" * 1001, "x" * 997 + "..."),
+        (None, ""),
+    ],
+)
+def test_a_preview_is_the_text_of_the_last_message_or_the_value(value, text):
+    assert preview(value, "user") == text
 
 
 def test_json_that_is_nested_too_deep_for_clients_stays_text():

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import json
 
 import pytest
 import sqlalchemy as sa
@@ -212,3 +213,16 @@ def test_a_large_resource_is_cut_in_spans_and_refused_for_many_traces():
     accepted, (rejection,) = traces.arrivals([sent])
     assert (accepted, rejection.span_count) == ([], 199)
     assert "resource" in rejection.reason
+
+
+@pytest.mark.parametrize(
+    "key", ["input__value", "mlflow__spanInputs", "mlflow__llm__cost", "note", "gen_ai__input__messages"]
+)
+def test_json_that_is_nested_as_deep_as_it_goes_is_stored_searched_and_read(store, key):
+    deep = '{"request":[' * 480 + '"core"' + "]}" * 480
+    assert add(store, ("0", [span(1, **{key: deep})])) == [()]
+    name = key.replace("__", ".")
+    for filter in (f"span.attributes.{name} LIKE '%core%'", "trace.text LIKE '%core%'"):
+        query = functools.partial(traces.search_traces, experiment_ids=["0"], filter=filter)
+        assert len(store.read(query)[0]) == 1, filter
+    json.dumps(store.read(lambda tx: traces.trace_spans(tx, [TRACE_ID]))[TRACE_ID][0].body)

@@ -25,12 +25,14 @@ _OPERATIONS = {
     "response": "LLM",
     "embeddings": "EMBEDDING",
     "retrieval": "RETRIEVER",
+    "vector_db_retrieve": "RETRIEVER",
     "rerank": "RERANKER",
     "execute_tool": "TOOL",
     "invoke_agent": "AGENT",
     "create_agent": "AGENT",
     "invoke_workflow": "WORKFLOW",
     "plan": "TASK",
+    "execute_task": "TASK",
     "guardrail": "GUARDRAIL",
     "evaluate": "EVALUATOR",
 } | {f"{verb}_memory": "MEMORY" for verb in ("search", "create", "update", "upsert", "delete")}
@@ -72,13 +74,15 @@ TYPES_BY_ATTRIBUTE = (
 
 # names of values, which are taken as they are, or as the JSON in them
 INPUTS = (
-    "input.value", "gen_ai.tool.call.arguments", "traceloop.entity.input", "tool_arguments", "tool.parameters",
+    "input.value", "gen_ai.tool.call.arguments", "traceloop.entity.input", "gen_ai.task.input", "tool_arguments",
+    "tool.parameters",
     "langfuse.observation.input", "ai.prompt", "ai.toolCall.args", "ai.value", "ai.values",
     "gcp.vertex.agent.llm_request", "gcp.vertex.agent.tool_call_args", "gen_ai.retrieval.query.text",
     "retrieval.query", "reranker.query", "gen_ai.prompt",
 )  # fmt: skip
 OUTPUTS = (
-    "output.value", "gen_ai.tool.call.result", "traceloop.entity.output", "tool_response", "final_result",
+    "output.value", "gen_ai.tool.call.result", "traceloop.entity.output", "gen_ai.task.output", "tool_response",
+    "final_result",
     "langfuse.observation.output", "ai.response.text", "ai.response.object", "ai.toolCall.result",
     "gcp.vertex.agent.llm_response", "gcp.vertex.agent.tool_response", "gen_ai.retrieval.documents",
     "gen_ai.completion",

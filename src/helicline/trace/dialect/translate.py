@@ -15,6 +15,7 @@ from helicline.trace.dialect.messages import (
     without_finish,
 )
 from helicline.trace.dialect.values import first_of, items_of, numbers_of, tree_of
+from helicline.trace.preview import messages_in
 
 Pair = dict[str, Any]  # an attribute in OTLP JSON: key and value
 Values = Mapping[str, Any]
@@ -54,7 +55,9 @@ def _meaning(values: Values, events: Sequence[dict[str, Any]]) -> dict[str, Any]
     messages = _events(events)
     prompt, answer = input_messages(values, messages), output_messages(values, messages)
     plain = {name: value for name, read in READERS.items() if (value := read(values)) not in (None, "", [], {})}
-    meaning = _chat(prompt, answer) | plain
+    chat = _chat(prompt, answer)
+    plain = {name: value for name, value in plain.items() if name not in chat or _is_readable(value)}
+    meaning = chat | plain
     if INPUTS in plain or OUTPUTS in plain:  # the format is that of both
         meaning.pop(FORMAT, None)
     return meaning
@@ -65,6 +68,11 @@ def _events(events: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]
         (event.get("name", ""), {pair["key"]: plain_value(pair["value"]) for pair in event.get("attributes", ())})
         for event in events
     ]
+
+
+def _is_readable(value: Any) -> bool:
+    """Return whether viewers understand inputs or outputs; a library's own objects in JSON give way to messages."""
+    return not isinstance(value, dict | list) or bool(messages_in(value))
 
 
 def _chat(prompt: list[dict[str, Any]], answer: list[dict[str, Any]]) -> dict[str, Any]:
