@@ -65,7 +65,7 @@ def test_a_change_elsewhere_appears_without_a_reload(served: World, ui: Opened) 
     expect(page.get_by_text("one flower less")).to_be_visible()
 
 
-def test_drifted_traffic_raises_an_alert_that_can_be_acknowledged_and_resolved(served: World, ui: Opened) -> None:
+def test_drifted_traffic_raises_alerts_that_can_be_resolved_and_accepted_as_normal(served: World, ui: Opened) -> None:
     def firing() -> list[dict[str, object]]:
         served.predict(shift=4.0, count=30)
         return served.get("/alerts", state="firing")["items"]
@@ -77,3 +77,12 @@ def test_drifted_traffic_raises_an_alert_that_can_be_acknowledged_and_resolved(s
     expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
     page.get_by_role("button", name="Resolve").click()
     expect(page.get_by_text("Resolved").first).to_be_visible()
+    number = served.until("the next alert, since the traffic stays as it is", firing)[0]["number"]
+    page = ui.go(f"/alerts/flowers!{number}")
+    page.get_by_role("button", name="Accept as normal").click()
+    form = page.get_by_role("form", name=f"Accept flowers!{number} as normal")
+    form.get_by_label("Why this is normal from now on").fill("larger flowers are sold since May")
+    form.get_by_role("button", name="Accept as normal").click()
+    expect(page.get_by_text("Resolved").first).to_be_visible()
+    events = served.get("/events", noun="alert")["items"]
+    assert "larger flowers are sold since May" in {event["detail"].get("reason") for event in events}

@@ -8,7 +8,8 @@ import pytest
 
 from helicline.errors import HeliclineError
 from helicline.loop import decide as turn_decide
-from helicline.loop import monitor_windows, turns
+from helicline.loop import turns
+from helicline.loop.monitors import monitor_windows
 from helicline.loop.reconciler import Reconciler
 from helicline.pipeline import decide as pipeline_decide
 from helicline.pipeline import runs

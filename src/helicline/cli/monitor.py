@@ -61,3 +61,18 @@ def resolve(alert: str, *, reason: str = "") -> None:
     """Close an alert by hand. Example: `hl monitor resolve churn!3 --reason "planned change"`"""
     resolved = connect().post(f"/alerts/{alert}/resolve", Alert, {"reason": reason})
     say("{} {}", resolved.id, resolved.state)
+
+
+@app.command(name="accept")
+def accept(alert: str, *columns: str, reason: str) -> None:
+    """Accept what an alert found as normal: the reference of its columns moves to what came in, and it is resolved.
+
+    Example: `hl monitor accept churn!3 income --reason "amounts are in cents since May"`
+
+    Args:
+        columns: of the alert; without any it is all of them.
+        reason: recorded with your name.
+    """
+    body = {"reason": reason, "columns": list(columns)}
+    accepted = connect().post(f"/alerts/{alert}/accept", Alert, body)
+    say("{} {}; its columns are compared with what came in until {}", accepted.id, accepted.state, accepted.window_end)

@@ -24,8 +24,12 @@ def run_harvest(task: TaskSpec, client: Client, scratch: Path) -> Completion:
         "GET", f"/deployments/{spec.deployment}/labelled", label=spec.label, since_ms=spec.since_ms, timeout_s=600
     )
     count = int(response.headers["X-Row-Count"])
+    left_out = int(response.headers["X-Left-Out-Rows"])
+    if left_out:
+        print(f"{left_out} labelled rows came in while the data was broken and are left out", flush=True)
     if not count:
-        raise Invalid("labelled rows", 0, "at least one since the last harvest", "Send labels to /v1/feedback.")
+        counted = f"0 ({left_out} came in while the data was broken)" if left_out else 0
+        raise Invalid("labelled rows", counted, "at least one since the last harvest", "Send labels to /v1/feedback.")
     path = scratch / "rows.parquet"
     path.write_bytes(response.content)
     blob = client.put_blob(path)

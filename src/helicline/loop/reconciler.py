@@ -17,8 +17,9 @@ import msgspec
 
 from helicline import bus
 from helicline.errors import HeliclineError, Unavailable
-from helicline.loop import monitor_windows, rollout_evidence, triggers, turns
+from helicline.loop import rollout_evidence, triggers, turns
 from helicline.loop.context import Context
+from helicline.loop.monitors import monitor_windows
 from helicline.loop.waiting import clock_check, sweep, wake_ups
 from helicline.pipeline import attempts, runs
 from helicline.records.deployment import Rollout

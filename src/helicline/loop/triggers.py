@@ -8,6 +8,7 @@ import msgspec
 
 from helicline import bus
 from helicline.loop import loops, turns
+from helicline.loop.monitors import broken_data
 from helicline.loop.spec_checks import next_due
 from helicline.monitor import alerting, quality
 from helicline.records.event import Event
@@ -19,6 +20,7 @@ from helicline.store.unit import Reader, Tx
 CONSUMER = "triggers"
 NOUNS = ("alert", "dataset_ref", "loop", "model_version", "turn")  # of the events that `hear` handles
 REST_S = 60.0
+LOOK_AGAIN_S = 5.0  # while the newest windows leave it open whether the data is broken
 ENDS_OF_LEARNING = ("asked", "queued", "rolling_out", "rejected", "ended")  # events of a turn: the next may learn
 RETRY_PAUSES_S = (60.0, 300.0, 900.0)  # after a turn that failed
 
@@ -148,6 +150,11 @@ def advance(tx: Tx, trigger: Trigger) -> bool:
         waits = msgspec.structs.replace(trigger, pending=pending, waits_for=obstacle, wake_at=None)
         nouns.TRIGGERS.swap(tx, waits)
         return False
+    if doubt := _doubt(tx, loop, trigger):
+        again_at = tx.now + timedelta(seconds=LOOK_AGAIN_S)
+        waits = msgspec.structs.replace(trigger, pending=pending, waits_for=doubt, wake_at=again_at)
+        nouns.TRIGGERS.swap(tx, waits)
+        return False
     if cooled_at is not None and tx.now < cooled_at:
         why = f"its cool-down ends at {cooled_at:%Y-%m-%d %H:%M:%S} UTC"
         nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, pending=pending, waits_for=why, wake_at=cooled_at))
@@ -185,15 +192,30 @@ def _obstacle(tx: Reader, loop: Loop, trigger: Trigger) -> str:
     learning = turns.learning(tx, loop.name)
     if learning:
         return f"{learning[0].id} is {learning[0].state}"
-    learns_from_traffic = trigger.spec.kind == "alert" or trigger.spec.harvest
-    alert = _alert_on_broken_data(tx, loop) if learns_from_traffic else None
+    alert = _alert_on_broken_data(tx, loop) if _learns_from_traffic(trigger) else None
     return f"alert {alert.id} on the quality of the data is open" if alert else ""
 
 
+def _learns_from_traffic(trigger: Trigger) -> bool:
+    return trigger.spec.kind == "alert" or trigger.spec.harvest
+
+
 def _alert_on_broken_data(tx: Reader, loop: Loop) -> Alert | None:
-    """Return the open alert on data quality that forbids to learn from what comes in."""
+    """Return the open alert that forbids to learn from what comes in: the data is broken."""
     alerts = alerting.open_alerts(tx, loop.spec.deployment)
-    return next((alert for alert in alerts if alert.kind == "quality" and quality.says_broken(alert)), None)
+    return next((alert for alert in alerts if quality.says_broken(alert)), None)
+
+
+def _doubt(tx: Tx, loop: Loop, trigger: Trigger) -> str:
+    """Return why it is not yet known whether the data is broken that the turn would learn from, "" where it is.
+
+    An alert takes several windows; what one broken window says is enough not to begin.
+    """
+    if not _learns_from_traffic(trigger):
+        return ""
+    deployment, _, number = trigger.pending.rpartition("!")
+    alert = nouns.ALERTS.find(tx, deployment, int(number)) if trigger.spec.kind == "alert" else None
+    return broken_data.doubt(tx, loop.spec.deployment, until=alert.window_end if alert else None)
 
 
 def _cause(trigger: Trigger) -> Cause:

@@ -15,8 +15,9 @@ import msgspec
 import numpy as np
 from scipy.stats import chi2, norm
 
+from helicline.monitor import quality
 from helicline.monitor.profile import IS_NUMBER, RANK, Column, Profile
-from helicline.monitor.testable import is_tested, not_tested, why_left_out, why_untestable
+from helicline.monitor.testable import not_tested, why_left_out, why_untestable
 from helicline.records.monitor import Finding, MonitorSpec, Severity
 
 Array = np.ndarray[Any, Any]
@@ -26,18 +27,25 @@ TOP_CATEGORIES = 200
 
 
 def findings(spec: MonitorSpec, reference: Profile, window: Profile) -> list[Finding]:
-    """Return one finding for each column of the reference, in its order; a column that is not tested says why."""
+    """Return one finding for each column of the reference, in its order; a column that is not tested says why.
+
+    Data that is broken is told as such and not as drift: a column that did not come in, or came in as another type.
+    Behind the columns come those that moved because their unit is another one.
+    """
     results = [_test_column(spec, name, reference=old, window=window) for name, old in reference.columns.items()]
-    tested = [result for result in results if is_tested(result)]
+    tested = [result for result in results if result.statistic == "psi"]
     significant = benjamini_hochberg([result.p_value or 0.0 for result in tested], spec.q)
     severities = {
         result.column: _severity(spec, result.value, is_significant=is_significant)
         for result, is_significant in zip(tested, significant, strict=True)
     }
-    return [
-        msgspec.structs.replace(result, severity=severities[result.column]) if is_tested(result) else result
+    judged = [
+        msgspec.structs.replace(result, severity=severities[result.column]) if result.statistic == "psi" else result
         for result in results
     ]
+    moved = [result.column for result in judged if result.statistic == "psi" and result.severity == "critical"]
+    units = (quality.of_other_unit(name, reference.columns[name], window.columns[name]) for name in moved)
+    return [*judged, *(finding for finding in units if finding)]
 
 
 def _severity(spec: MonitorSpec, psi: float, *, is_significant: bool) -> Severity:
@@ -50,8 +58,13 @@ def _severity(spec: MonitorSpec, psi: float, *, is_significant: bool) -> Severit
 
 def _test_column(spec: MonitorSpec, name: str, *, reference: Column, window: Profile) -> Finding:
     new = window.columns.get(name)
-    why = why_left_out(spec, name, reference) or why_untestable(reference, new)
-    if why or new is None:
+    if why := why_left_out(spec, name, reference):
+        return not_tested(name, why, reference=reference, window=new)
+    if new is None or quality.is_of_other_kind(reference, new):
+        return quality.unlike(name, reference, new)
+    if not new.count and (finding := quality.missing(name, reference, new)).severity != "ok":
+        return finding
+    if why := why_untestable(reference, new):
         return not_tested(name, why, reference=reference, window=new)
     is_ordered = reference.kind == "number"
     old_bins, new_bins = _ordered_bins(reference, new) if is_ordered else _category_bins(reference, new)
@@ -99,7 +112,8 @@ def _ordered_bins(reference: Column, window: Column) -> tuple[Array, Array]:
 
 
 def _category_bins(reference: Column, window: Column) -> tuple[Array, Array]:
-    top = sorted(reference.categories, key=lambda name: -reference.categories[name])[:TOP_CATEGORIES]
+    present = [name for name, count in reference.categories.items() if count]
+    top = sorted(present, key=lambda name: -reference.categories[name])[:TOP_CATEGORIES]
     old = [reference.categories[name] for name in top]
     new = [window.categories.get(name, 0) for name in top]
     rest = (reference.count - sum(old), window.count - sum(new))

@@ -84,6 +84,14 @@ def _count_cells(values: Array, centre: float) -> tuple[Array, Array]:
     return keys, grid[keys]
 
 
+def cell_values(keys: Array, centre: float) -> Array:
+    """Return the middle value of each cell, NaN for the cells of NaN and infinities."""
+    with np.errstate(invalid="ignore"):
+        middles = ((keys.astype(np.uint32) << 16) | 0x8000).view(np.float32).astype(np.float64) + centre
+    middles[(keys & 0x7FFF) == 0] = centre
+    return np.where(np.isfinite(middles), middles, np.nan)
+
+
 def build(columns: Mapping[str, Array], centres: Mapping[str, float] | None = None) -> Profile:
     """Return the profile of columns of equal length; numbers use the reference's centre, or their own median."""
     row_count = max((len(values) for values in columns.values()), default=0)

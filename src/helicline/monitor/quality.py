@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-import numpy as np
-
-from helicline.monitor.profile import Array, Column, Profile
+from helicline.monitor import unit
+from helicline.monitor.profile import Column, Profile, cell_values
 from helicline.monitor.testable import not_tested, why_left_out, why_untestable
 from helicline.records.monitor import Alert, Finding, MonitorSpec, Severity
 
+BAD = ("warning", "critical")
 MISSING_Z, MISSING_DIFFERENCE = 5.0, 0.02
 OUTSIDE_SHARE, RANGE_MARGIN = 0.01, 0.10
 STUCK_NOW, STUCK_BEFORE = 0.9, 0.6
 UNSEEN_SHARE = 0.01
 BROKEN = frozenset(
-    {"absent", "type", "missing", "stuck", "out_of_range"}
+    {"absent", "type", "missing", "stuck", "out_of_range", "unit"}
 )  # what no model should learn from; a new value it may
 
 
 def says_broken(alert: Alert) -> bool:
-    """Tell whether an alert says that the data is broken: it is critical, or a column is not what it was."""
-    broken = (finding for finding in alert.findings if finding.statistic in BROKEN)
-    return alert.severity == "critical" or any(finding.severity in ("warning", "critical") for finding in broken)
+    """Tell whether an alert says that the data is broken: a column is not what it was, or quality is critical."""
+    return (alert.kind == "quality" and alert.severity == "critical") or bool(broken(alert.findings))
+
+
+def broken(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that say that the data is broken."""
+    return [finding for finding in findings if finding.statistic in BROKEN and finding.severity in BAD]
 
 
 def findings(spec: MonitorSpec, reference: Profile, window: Profile) -> list[Finding]:
@@ -37,32 +41,47 @@ def findings(spec: MonitorSpec, reference: Profile, window: Profile) -> list[Fin
         if name in spec.exclude:
             results.append(not_tested(name, "the monitor excludes it", reference=old, window=new))
             continue
-        if new is None:
-            results.append(
-                _finding(
-                    name, "absent", value=1.0, severity="critical", reference=old, detail="the column did not come in"
-                )
-            )
-            continue
-        results += _column(name, old, new, left_out=why_left_out(spec, name, old))
+        if new is None or is_of_other_kind(old, new):
+            results.append(unlike(name, old, new))
+        else:
+            results += _column(name, old, new, left_out=why_left_out(spec, name, old))
     return results
 
 
 def _column(name: str, old: Column, new: Column, *, left_out: str) -> Iterator[Finding]:
-    yield _missing(name, old, new)
+    yield missing(name, old, new)
     if old.kind != new.kind:
-        if old.count and new.count:
-            detail = why_untestable(old, new)
-            yield _finding(name, "type", value=1.0, severity="critical", reference=old, window=new, detail=detail)
-        return
+        return  # one of both sides has no value
     if old.kind == "number":
         yield _stuck(name, old, new)
     if left_out:
         yield not_tested(name, left_out, reference=old, window=new)
     elif old.kind == "number":
         yield _outside(name, old, new)
+        if finding := of_other_unit(name, old, new):
+            yield finding
     else:
         yield _unseen(name, old, new)
+
+
+def is_of_other_kind(old: Column, new: Column) -> bool:
+    return old.kind != new.kind and old.count > 0 and new.count > 0
+
+
+def unlike(name: str, old: Column, new: Column | None) -> Finding:
+    """Return the critical finding of a column that did not come in, or came in as another type."""
+    statistic = "absent" if new is None else "type"
+    detail = why_untestable(old, new)
+    return _finding(name, statistic, value=1.0, severity="critical", reference=old, window=new, detail=detail)
+
+
+def of_other_unit(name: str, old: Column, new: Column) -> Finding | None:
+    """Return the critical finding of a column whose values are in another unit, None where they are not."""
+    factor = unit.factor_between(old, new)
+    if factor is None:
+        return None
+    detail = unit.sentence(factor)
+    return _finding(name, "unit", value=factor, severity="critical", reference=old, window=new, detail=detail)
 
 
 def _finding(
@@ -82,7 +101,8 @@ def _finding(
     )
 
 
-def _missing(name: str, old: Column, new: Column) -> Finding:
+def missing(name: str, old: Column, new: Column) -> Finding:
+    """Return whether more values are missing than in the reference."""
     n, m = old.count + old.missing, new.count + new.missing
     before, now = old.missing / n if n else 0.0, new.missing / m if m else 0.0
     pooled = (old.missing + new.missing) / (n + m) if n + m else 0.0
@@ -109,7 +129,7 @@ def _outside(name: str, old: Column, new: Column) -> Finding:
         )
     slack = RANGE_MARGIN * max(old.high - old.low, 1e-9)
     keys, counts = new.cells
-    values = _values(keys, old.centre)
+    values = cell_values(keys, old.centre)
     outside = counts[(values < old.low - slack) | (values > old.high + slack)].sum() / new.count
     severity: Severity = "warning" if outside >= OUTSIDE_SHARE else "ok"
     detail = f"{outside:.1%} outside of {old.low:g} to {old.high:g}"
@@ -123,14 +143,6 @@ def _outside(name: str, old: Column, new: Column) -> Finding:
         threshold=OUTSIDE_SHARE,
         detail=detail,
     )
-
-
-def _values(keys: Array, centre: float) -> Array:
-    """Return the middle value of each cell, NaN for the cells of NaN and infinities."""
-    with np.errstate(invalid="ignore"):
-        middles = ((keys.astype(np.uint32) << 16) | 0x8000).view(np.float32).astype(np.float64) + centre
-    middles[(keys & 0x7FFF) == 0] = centre
-    return np.where(np.isfinite(middles), middles, np.nan)
 
 
 def _stuck(name: str, old: Column, new: Column) -> Finding:

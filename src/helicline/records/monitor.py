@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -17,13 +17,15 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     drift: debiased PSI of each column against `threshold` (`gate` on the wire), with a significance
     test at `q` (Benjamini-Hochberg).
     Both leave out identifiers, times and the columns in `exclude`, but not those in `include`.
-    performance: `metric` over labelled rows at least `at_least`. quality: missing, out of range, unseen values.
+    performance: `metric` over labelled rows at least `at_least`, of predictions that are `label_delay_s` old or older,
+    so that early labels do not stand for all. quality: missing, out of range, unseen values.
     """
 
     kind: MonitorKind
     metric: str = ""
     at_least: float | None = None
     window_s: float = 300.0
+    label_delay_s: float = 0.0
     min_rows: int = 200
     threshold: float = msgspec.field(default=0.10, name="gate")
     critical: float = 0.25
@@ -38,8 +40,19 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.kind}:{self.metric}" if self.metric else self.kind
 
 
+class Acceptance(NamedTuple):
+    """What a person accepted as normal: a finding of a column."""
+
+    column: str
+    statistic: str
+
+
 class Monitor(msgspec.Struct, frozen=True, kw_only=True):
-    """A monitor of one deployment: its spec, and the time up to which it has judged."""
+    """A monitor of one deployment: its spec, and the time up to which it has judged.
+
+    Where a person accepted findings as normal, `reference` is the profile (a blob) that takes the place of the
+    version's own, for the revision `reference_revision`.
+    """
 
     deployment: str
     name: str
@@ -48,6 +61,9 @@ class Monitor(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     wake_at: datetime | None
     watched_until: datetime | None = None
+    reference: str = ""
+    reference_revision: int = 0
+    accepted: tuple[Acceptance, ...] = ()
     version: int = 1
 
     @property

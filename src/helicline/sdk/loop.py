@@ -223,10 +223,28 @@ def _names(field: str, columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(columns)
 
 
-def performance(metric: str, *, at_least: float, window: str | float = "5m", min_rows: int = 100) -> MonitorSpec:
-    """Monitor: `metric` over predictions whose labels have arrived, at any delay."""
+def performance(
+    metric: str,
+    *,
+    at_least: float,
+    window: str | float = "5m",
+    min_rows: int = 100,
+    label_delay: str | float = 0.0,
+) -> MonitorSpec:
+    """Monitor: `metric` over predictions whose labels have arrived.
+
+    Args:
+        window: duration of a window; with fewer than `min_rows` labelled rows it extends to earlier predictions.
+        label_delay: how long after a prediction its label may come, like "90d". Predictions are judged when they are
+            so old: those whose labels come early, like the first customers who do not pay, do not stand for all.
+    """
     return MonitorSpec(
-        kind="performance", metric=metric, at_least=at_least, window_s=seconds("window", window), min_rows=min_rows
+        kind="performance",
+        metric=metric,
+        at_least=at_least,
+        window_s=seconds("window", window),
+        min_rows=min_rows,
+        label_delay_s=seconds("label_delay", label_delay),
     )
 
 

@@ -97,6 +97,7 @@ PERMISSIONS: dict[tuple[str, str], Permission] = {
     ("GET", "/alerts/{alert_id}"): "read",
     ("POST", "/alerts/{alert_id}/acknowledge"): "write",
     ("POST", "/alerts/{alert_id}/resolve"): "write",
+    ("POST", "/alerts/{alert_id}/accept"): "write",
     ("GET", "/status"): "read",
     ("GET", "/events"): "read",
     ("GET", "/audit"): "read",

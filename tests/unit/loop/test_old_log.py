@@ -7,7 +7,7 @@ import pytest
 
 from helicline.errors import Conflict, Invalid
 from helicline.loop.context import Context
-from helicline.loop.monitor_windows import windows_of_alert
+from helicline.loop.monitors.monitor_windows import windows_of_alert
 from helicline.loop.trash import old_log
 from helicline.loop.trash.retention import Retention
 from helicline.records.deployment import Deployment

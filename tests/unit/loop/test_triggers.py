@@ -9,7 +9,7 @@ from helicline.loop import loops, triggers, turns
 from helicline.monitor import alerting
 from helicline.records.deployment import RolloutPlan, RolloutStep
 from helicline.records.loop import ACTIVE, Cause, TriggerSpec
-from helicline.records.monitor import Alert, Finding, MonitorSpec
+from helicline.records.monitor import Alert, Finding, MonitorSpec, Window
 from helicline.store import nouns
 from support.records import commit, loop_spec, training_spec
 
@@ -33,13 +33,31 @@ class Scene:
         self.store, self.blobs, self.clock = store, blobs, clock
 
     def apply(self, *specs):
-        self.store.write(lambda tx: loops.apply(tx, loop_spec(triggers=specs)))
+        self.apply_with((), *specs)
 
-    def alert(self, kind="performance", number=1, severity="critical", statistic=""):
+    def apply_with(self, monitors, *specs):
+        self.store.write(lambda tx: loops.apply(tx, loop_spec(triggers=specs, monitors=monitors)))
+
+    def watched(self, name, statistic=""):
+        """Let a monitor have looked now, with one critical finding or none."""
+
+        def unit(tx):
+            monitor = nouns.MONITORS.get(tx, "churn", name)
+            nouns.MONITORS.swap(tx, msgspec.structs.replace(monitor, watched_until=tx.now))
+            findings = (finding_of(statistic, "critical"),) if statistic else ()
+            window = Window(
+                deployment="churn", monitor=name, start=tx.now, end=tx.now, row_count=300, model_version=1,
+                severity="critical" if statistic else "ok", findings=findings,
+            )  # fmt: skip
+            nouns.WINDOWS.put(tx, window)
+
+        self.store.write(unit)
+
+    def alert(self, kind="performance", number=1, severity="critical", statistic="", window_end=None):
         def unit(tx):
             alert = Alert(
                 deployment="churn", number=number, monitor=kind, kind=kind, state="firing", severity=severity,
-                opened_at=tx.now, last_seen_at=tx.now, model_version=1, summary="",
+                opened_at=tx.now, last_seen_at=tx.now, model_version=1, summary="", window_end=window_end,
                 findings=(finding_of(statistic, severity),) if statistic else (),
             )  # fmt: skip
             nouns.ALERTS.insert(tx, alert)
@@ -116,6 +134,46 @@ def test_nothing_that_learns_from_traffic_begins_while_a_column_is_broken(scene,
     scene.resolve(1)
     scene.clock.advance(2)
     assert scene.look() == [spec.kind]
+
+
+def test_a_drift_alert_on_broken_data_begins_nothing(scene):
+    """A field multiplied by 1,000 has drifted, too: for a loop that watches drift alone it must not be a reason."""
+    scene.apply(msgspec.structs.replace(ON_ALERT, monitors=("drift",)))
+    scene.alert("drift", 1, statistic="unit")
+    assert scene.look() == []
+    (trigger,) = scene.store.read(lambda tx: loops.triggers(tx, "churn"))
+    assert trigger.waits_for == "alert churn!1 on the quality of the data is open"
+
+
+def test_an_alert_that_a_monitor_tests_nothing_begins_nothing(scene):
+    scene.apply(msgspec.structs.replace(ON_ALERT, monitors=("drift",)))
+    scene.alert("drift", 1, severity="warning", statistic="not_tested")
+    assert scene.look() == []
+    (trigger,) = scene.store.read(lambda tx: loops.triggers(tx, "churn"))
+    assert (trigger.pending, trigger.waits_for) == ("", "")
+
+
+def test_a_trigger_waits_until_the_inputs_were_looked_at(scene):
+    scene.apply_with((MonitorSpec(kind="drift"),), ON_ALERT)
+    scene.alert("performance", 1, window_end=scene.clock.now())
+    assert scene.look() == []
+    (trigger,) = scene.store.read(lambda tx: loops.triggers(tx, "churn"))
+    assert trigger.waits_for == "churn:drift has not yet looked at the rows"
+    scene.watched("drift")
+    scene.clock.advance(triggers.LOOK_AGAIN_S)
+    assert scene.look() == ["alert"]
+
+
+def test_one_window_of_broken_data_is_enough_to_wait(scene):
+    scene.apply_with((MonitorSpec(kind="quality"),), msgspec.structs.replace(HOURLY, harvest=True))
+    scene.clock.advance(3601)
+    scene.watched("quality", "absent")
+    assert scene.look() == []
+    (trigger,) = scene.store.read(lambda tx: loops.triggers(tx, "churn"))
+    assert trigger.waits_for == "the newest window of churn:quality holds broken data: income absent"
+    scene.clock.advance(triggers.LOOK_AGAIN_S)
+    scene.watched("quality")
+    assert scene.look() == ["schedule"]
 
 
 def test_a_new_category_is_no_reason_not_to_learn(scene):

@@ -5,9 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from helicline.loop import monitor_windows
+from helicline.loop.context import Context
+from helicline.loop.monitors import monitor_windows
+from helicline.records.deployment import Deployment, Revision
 from helicline.records.monitor import Monitor, MonitorSpec, Window
 from helicline.serving.prediction_log.files import listed
+from helicline.settings import Settings
 from helicline.store import nouns
 from support.prediction_log import NOON, SCHEMA, Log, call, id_of, outcome, spoil
 from support.records import NOW
@@ -59,3 +62,69 @@ def test_a_performance_window_reads_no_further_back_than_it_reaches(store, tmp_p
     context = SimpleNamespace(store=store, home=log.home)
     count, start, _ = monitor_windows._performance(context, monitor, subject, now=now)
     assert (count, start) == (1, now - timedelta(seconds=300 * monitor_windows.REACH))
+
+
+class Late:
+    """Predictions of 100 days, one a day, whose labels come `delay` days later, seen `days` after the first."""
+
+    def __init__(self, store, home, clock, *, delay, days, good_until=1000):
+        self.log, self.context = Log(home), Context(store, None, Settings(home=str(home)))
+        clock.advance((NOON + timedelta(days=days) - clock.now()).total_seconds())
+        for day in range(days):
+            made_at = NOON + timedelta(days=day)
+            self.log.add(SCHEMA, call(made_at))
+            if made_at + timedelta(days=delay) <= clock.now():
+                value = "0" if day < good_until else "1"
+                self.log.add(outcome(made_at + timedelta(days=delay), id_of(made_at), value), kind="labels")
+
+    def judged(self, **spec):
+        monitor = Monitor(
+            deployment="churn",
+            name="p",
+            spec=MonitorSpec(kind="performance", metric="accuracy", at_least=0.5, window_s=86_400, min_rows=2, **spec),
+            loop="churn",
+            created_at=NOON,
+            wake_at=NOON,
+        )
+        deployment = Deployment(name="churn", model="m", created_at=NOON, updated_at=NOON, stable=1)
+        revision = Revision(
+            deployment="churn", number=1, model="m", model_version=7, digest="", created_at=NOON, state="READY"
+        )
+        subject = monitor_windows.Subject(deployment, revision, NOON - timedelta(hours=1), "")
+        now = self.context.store.clock.now()
+        return monitor_windows._judged(self.context, monitor, subject, now=now)
+
+
+NINETY = 90 * 86_400.0
+
+
+def test_labels_that_come_after_ninety_days_are_judged_by_windows_of_a_day(timed, tmp_path, clock):
+    late = Late(timed, tmp_path, clock, delay=90, days=100, good_until=8)
+    window = late.judged(label_delay_s=NINETY)
+    assert (window.end, window.start) == (NOON + timedelta(days=10), NOON + timedelta(days=8))
+    assert (window.row_count, window.findings[0].value) == (2, 0.0)
+
+
+def test_where_labels_come_later_than_a_window_reaches_the_way_out_is_said(timed, tmp_path, clock):
+    late = Late(timed, tmp_path, clock, delay=90, days=100)
+    window = late.judged()
+    assert window.severity == "insufficient_data"
+    assert window.reason == (
+        "0 of at least 2 rows with labels; they come up to 90.0 days late: hl.performance(..., label_delay=...)"
+    )
+
+
+def test_before_the_first_label_is_due_it_is_said_when_that_is(timed, tmp_path, clock):
+    window = Late(timed, tmp_path, clock, delay=90, days=20).judged(label_delay_s=NINETY)
+    assert window.severity == "insufficient_data"
+    assert window.reason == "the first labels of this revision are due at 2026-06-02 11:00 UTC"
+
+
+def test_labels_that_come_early_do_not_stand_for_all(timed, tmp_path, clock):
+    """The first customers who do not pay are known after days, those who do after 90: early ones are all bad."""
+    late = Late(timed, tmp_path, clock, delay=90, days=100)
+    for day in range(90, 100):
+        moment = NOON + timedelta(days=day)
+        late.log.add(outcome(moment, id_of(moment), "1"), kind="labels")
+    assert late.judged().findings[0].value == 0.0
+    assert late.judged(label_delay_s=NINETY).findings[0].value == 1.0

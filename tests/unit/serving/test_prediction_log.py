@@ -172,7 +172,7 @@ def test_names_of_inputs_and_labels_are_only_ever_names_in_sql(log, tmp_path, na
     log.add(Schema("churn", 1, ((f"f_{name}", "double"),)), line(prediction_id, packed([[1.5]], [0.25])))
     log.add(label(prediction_id, "1", name=name), kind="feedback")
     column = name.replace("\0", "\u2400")
-    assert harvest.write(log.home, "churn", tmp_path / "rows.parquet", label=name, since_ms=0) == 1
+    assert harvest.write(log.home, "churn", tmp_path / "rows.parquet", label=name, since_ms=0).rows == 1
     assert harvest_columns(tmp_path / "rows.parquet")[0] == column
     (row,) = predictions.find(log.home, prediction_id)
     assert (row.features, row.labels) == ({column: 1.5}, {name: "1"})

@@ -38,6 +38,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alerts/{alert_id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AcceptAlert */
+        post: operations["ApiV1AlertsAlertIdAcceptAcceptAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alerts/{alert_id}/acknowledge": {
         parameters: {
             query?: never;
@@ -1564,6 +1581,12 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** AcceptBody */
+        AcceptBody: {
+            /** @default [] */
+            columns: string[];
+            reason: string;
+        };
         /** Alert */
         Alert: {
             /** @default  */
@@ -2486,11 +2509,17 @@ export interface components {
         };
         /** Monitor */
         Monitor: {
+            /** @default [] */
+            accepted: unknown[];
             /** Format: date-time */
             created_at: string;
             deployment: string;
             loop: string;
             name: string;
+            /** @default  */
+            reference: string;
+            /** @default 0 */
+            reference_revision: number;
             spec: components["schemas"]["MonitorSpec"];
             /** @default 1 */
             version: number;
@@ -2516,6 +2545,8 @@ export interface components {
             include: string[];
             /** @enum {string} */
             kind: "drift" | "performance" | "quality";
+            /** @default 0 */
+            label_delay_s: number;
             /** @default  */
             metric: string;
             /** @default 200 */
@@ -3575,6 +3606,41 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1AlertsAlertIdAcceptAcceptAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptBody"];
+            };
+        };
         responses: {
             /** @description Request fulfilled, document follows */
             200: {

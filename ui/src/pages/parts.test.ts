@@ -4,6 +4,7 @@ import type { DeploymentDetail, MonitorDetail, VariantCounts, Window } from '../
 import { checkSentence, guardSentence, stateOf } from '../words';
 import { between, quantile, sharesOf, tallyOf } from './deployments/shares';
 import { arcBetween, labelAt, pointAt } from './loop/geometry';
+import { answerOf, triggersOf } from './monitors/answers';
 import { colourAt, gridOf, heatOf, merged } from './monitors/heat';
 import { layered } from './pipelines/layers';
 
@@ -91,4 +92,24 @@ it('sets the stations on a ring from the top, clockwise', () => {
   expect(labelAt(2, 7).anchor).toBe('start');
   expect(labelAt(5, 7).anchor).toBe('end');
   expect(arcBetween(0, 1, 7)).toMatch(/^M.*A142 142 0 0 1/);
+});
+
+it('an alert page says what each trigger made of the alert', () => {
+  const trigger = {
+    name: 'alert',
+    loop: 'churn',
+    muted: false,
+    pending: '',
+    waits_for: '',
+    spec: { kind: 'alert', monitors: ['drift'] },
+  };
+  const detail = { triggers: [trigger, { ...trigger, spec: { kind: 'schedule', monitors: [] } }] };
+  const drift = { kind: 'drift', monitor: 'drift' };
+  expect(triggersOf(detail as never, drift as never)).toEqual([trigger]);
+  expect(triggersOf(detail as never, { kind: 'quality', monitor: 'quality' } as never)).toEqual([]);
+  const answer = (more: object, began = false) => answerOf({ ...trigger, ...more } as never, 'churn!2', began);
+  expect(answer({}, true)).toBe('it began the turn');
+  expect(answer({ muted: true })).toContain('muted');
+  expect(answer({ pending: 'churn!2', waits_for: 'loop churn is paused' })).toBe('it waits: loop churn is paused');
+  expect(answer({ pending: 'churn!1' })).toContain('churn!1 first');
 });

@@ -17,19 +17,19 @@ import sqlalchemy as sa
 from helicline import bus
 from helicline.errors import Conflict
 from helicline.loop.context import Context
-from helicline.loop.monitor_windows import REACH, windows_of_alert
+from helicline.loop.monitors.monitor_windows import REACH, windows_of_alert
 from helicline.serving.deployments import ACTIVE
 from helicline.serving.prediction_log import profiles
 from helicline.serving.prediction_log.files import UNKNOWN, LogFile, deployments_in, label_files, listed
+from helicline.serving.prediction_log.labels import LATE_LABELS, labelled_span
 from helicline.serving.prediction_log.merge import remove
-from helicline.serving.prediction_log.names import NO_ID, moment_of, text_of
+from helicline.serving.prediction_log.names import moment_of, text_of
 from helicline.settings import KeepRule
 from helicline.store import durable, nouns
 from helicline.store.noun import column_value
 from helicline.store.unit import Reader, Tx
 
 FEW_WINDOWS = 500
-LATE_LABELS = timedelta(days=7)  # labels of these days tell how long after its prediction one may come
 _START = datetime.fromtimestamp(0, UTC)
 _TRIES, _TRY_S = 50, 0.1
 Write = Callable[[Callable[[Tx], Counter[str]]], Counter[str]]
@@ -168,13 +168,13 @@ def _rollouts(tx: Reader, name: str) -> Iterator[Need]:
 
 def _monitors(tx: Reader, name: str) -> Iterator[Need]:
     for monitor in nouns.MONITORS.select(tx, nouns.MONITORS.table.c.deployment == name):
-        reach = timedelta(seconds=monitor.spec.window_s * REACH)
+        reach = timedelta(seconds=monitor.spec.window_s * REACH + monitor.spec.label_delay_s)
         yield Need(tx.now - reach, f"the monitor {monitor.id} looks so far back")
 
 
 def _late_labels(context: Context, name: str, now: datetime) -> Iterator[Need]:
     """Yield the rows to which labels may still come, if they come as late as those of the last days did."""
-    spans = [_labelled_span(file) for file in label_files(context.home, name, now - LATE_LABELS)]
+    spans = [labelled_span(file) for file in label_files(context.home, name, now - LATE_LABELS)]
     delay = max((arrived_at - made_at for made_at, arrived_at in filter(None, spans)), default=None)
     if delay is not None:
         yield Need(now - delay, f"labels came up to {delay / timedelta(days=1):.1f} days after their predictions")
@@ -185,20 +185,10 @@ def _harvests(context: Context, name: str) -> Iterator[Need]:
     harvested_at = context.store.read(lambda tx: _last_harvest(tx, name))
     if harvested_at is None:
         return
-    spans = [_labelled_span(file) for file in label_files(context.home, name, harvested_at)]
+    spans = [labelled_span(file) for file in label_files(context.home, name, harvested_at)]
     earliest = min((made_at for made_at, _ in filter(None, spans)), default=None)
     if earliest is not None:
         yield Need(earliest, "labels that came since the last harvest belong to rows so old")
-
-
-def _labelled_span(file: LogFile) -> tuple[datetime, datetime] | None:
-    """Return the earliest prediction with labels in a file, and when its last label came; None for ids without time.
-
-    The name of a file of an earlier version does not tell: any prediction. A merge names it anew.
-    """
-    if file.name.first_id == NO_ID:
-        return None
-    return moment_of(file.name.first_id) if file.name.is_exact else _START, moment_of(file.name.last)
 
 
 def _last_harvest(tx: Reader, name: str) -> datetime | None:

@@ -11,6 +11,7 @@ from litestar import Response, get, post
 import helicline
 from helicline import bus
 from helicline.access import audit_anchor
+from helicline.loop.monitors import broken_data
 from helicline.loop.overview import status
 from helicline.loop.walk import why
 from helicline.protocol.rest.edge import Edge, Page, checked_limit
@@ -74,14 +75,24 @@ def get_why(edge: Edge, prediction_id: str) -> why.Answer:
 
 @get("/deployments/{name:str}/labelled", sync_to_thread=True, media_type="application/vnd.apache.parquet")
 def get_labelled(edge: Edge, name: str, label: str = "label", since_ms: int = 0) -> Response[bytes]:
-    """Predictions whose label has arrived, as Parquet: the model's inputs and the label."""
+    """Predictions whose label has arrived, as Parquet: the model's inputs and the label.
+
+    Rows that came in while a monitor found broken data are left out; the header `X-Left-Out-Rows` says how many.
+    """
     checked_time("since_ms", since_ms)
     edge.read(lambda tx: nouns.DEPLOYMENTS.get(tx, name))
     with NamedTemporaryFile(suffix=".parquet", dir=edge.context.home) as target:
         path = Path(target.name)
-        count = log_harvest.write(edge.context.home, name, path, label=label, since_ms=since_ms)
-        body = path.read_bytes() if count else b""
-    headers = {"X-Row-Count": str(count)}
+        harvest = log_harvest.write(
+            edge.context.home,
+            name,
+            path,
+            label=label,
+            since_ms=since_ms,
+            broken=lambda since, until: edge.read(lambda tx: broken_data.ranges(tx, name, since=since, until=until)),
+        )
+        body = path.read_bytes() if harvest.rows else b""
+    headers = {"X-Row-Count": str(harvest.rows), "X-Left-Out-Rows": str(harvest.left_out)}
     return Response(body, headers=headers)
 
 

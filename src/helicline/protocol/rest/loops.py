@@ -10,6 +10,7 @@ from litestar.params import Parameter
 
 from helicline.errors import NotFound
 from helicline.loop import loops, turns
+from helicline.loop.monitors import accept
 from helicline.loop.spec_checks import SpecProblem, problems_of
 from helicline.monitor import alerting
 from helicline.protocol.rest.edge import Edge, Page, checked_limit, grouped
@@ -230,6 +231,26 @@ def resolve(edge: Edge, alert_id: str, data: CancelBody) -> Alert:
     return edge.write(unit)
 
 
+class AcceptBody(msgspec.Struct, frozen=True):
+    """Why the findings of an alert are normal from now on, and the columns; without any it is all of them."""
+
+    reason: str
+    columns: tuple[str, ...] = ()
+
+
+@post("/alerts/{alert_id:str}/accept", sync_to_thread=True, status_code=200)
+def accept_alert(edge: Edge, alert_id: str, data: AcceptBody) -> Alert:
+    """Accept what an alert found as normal: the reference moves to it, and the alert is resolved."""
+    alert = edge.read(lambda tx: _alert(tx, alert_id))
+    return accept.accept(
+        edge.context,
+        (alert.deployment, alert.number),
+        columns=data.columns,
+        person=edge.caller.name,
+        reason=data.reason,
+    )
+
+
 ROUTES = [
     apply_loop,
     check_loop,
@@ -246,4 +267,5 @@ ROUTES = [
     get_alert,
     acknowledge,
     resolve,
+    accept_alert,
 ]

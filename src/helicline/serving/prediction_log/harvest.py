@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -13,36 +15,72 @@ from helicline.serving.prediction_log.labels import latest_labels
 from helicline.serving.prediction_log.names import IdSpan, span_of
 
 KINDS = ("BIGINT", "DOUBLE")
+Range = tuple[datetime, datetime]  # from, and up to but without
+
+
+class Harvest(NamedTuple):
+    """How many rows were written, and how many were left out because they came in with broken data."""
+
+    rows: int
+    left_out: int = 0
+
+
+def nothing_broken(_since: datetime, _until: datetime) -> Sequence[Range]:
+    return ()
 
 
 @again_when_merged
-def write(home: Path, deployment: str, target: Path, *, label: str, since_ms: int) -> int:
+def write(
+    home: Path,
+    deployment: str,
+    target: Path,
+    *,
+    label: str,
+    since_ms: int,
+    broken: Callable[[datetime, datetime], Sequence[Range]] = nothing_broken,
+) -> Harvest:
     """Write the rows whose label came in since then as Parquet, in the order of their predictions; return how many.
 
     The last label of a row wins; a label column of whole numbers is kept as such, so that it joins older data.
+    `broken` returns the times within two others whose rows are left out.
     """
     since = datetime.fromtimestamp(since_ms / 1000, UTC)
     labels = label_files(home, deployment, since)
     if not labels:
-        return 0
+        return Harvest(0)
     with duckdb.connect() as session:
         session.execute("SET TimeZone = 'UTC'")
         session.execute(f"CREATE TEMP TABLE latest AS {latest_labels(paths_of(labels), name=label, since=since)}")
         logged = holding_some(listed(home, "predictions", deployment=deployment), _ids(session))
         if not logged:
-            return 0
+            return Harvest(0)
         files = paths_of(logged)
         columns = session.sql(f"SELECT * FROM {sql.parquet(files)} LIMIT 0").columns
         inputs = [
             f"p.{sql.identifier(name)} AS {sql.identifier(name[2:])}" for name in columns if name.startswith("f_")
         ]
         selected = ", ".join([*inputs, f"{_typed(session)} AS {sql.identifier(label)}"])
-        rows = session.sql(
-            f"""SELECT {selected} FROM {sql.parquet(files)} p JOIN latest l USING (prediction_id, row)
-                WHERE p.status = 200 ORDER BY p.ts, p.prediction_id, p.row"""
+        labelled = f"{sql.parquet(files)} p JOIN latest l USING (prediction_id, row) WHERE p.status = 200"
+        count, first, last = session.execute(f"SELECT count(*), min(p.ts), max(p.ts) FROM {labelled}").fetchall()[0]
+        ranges = broken(first.replace(tzinfo=UTC), last.replace(tzinfo=UTC)) if count else ()
+        outside = " ".join(
+            f"AND NOT (p.ts >= {sql.timestamp(start)} AND p.ts < {sql.timestamp(end)})" for start, end in joined(ranges)
         )
+        rows = session.sql(f"SELECT {selected} FROM {labelled} {outside} ORDER BY p.ts, p.prediction_id, p.row")
         rows.write_parquet(str(target), compression="zstd")
-        return int(session.read_parquet(str(target)).shape[0])
+        written = int(session.read_parquet(str(target)).shape[0])
+        return Harvest(written, count - written)
+
+
+def joined(ranges: Sequence[Range]) -> list[Range]:
+    """Return the ranges in order, those that overlap or touch as one."""
+    apart: list[Range] = []
+    for start, end in sorted(ranges):
+        if apart and start <= apart[-1][1]:
+            apart[-1] = (apart[-1][0], max(apart[-1][1], end))
+        else:
+            apart.append((start, end))
+    return apart
 
 
 def _ids(session: duckdb.DuckDBPyConnection) -> IdSpan:

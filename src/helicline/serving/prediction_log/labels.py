@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from helicline.serving.prediction_log import sql
+from helicline.serving.prediction_log.files import LogFile, label_files
+from helicline.serving.prediction_log.names import NO_ID, moment_of
+
+LATE_LABELS = timedelta(days=7)  # labels of these days tell how long after its prediction one may come
+_START = datetime.fromtimestamp(0, UTC)
+
+
+def labelled_span(file: LogFile) -> tuple[datetime, datetime] | None:
+    """Return the earliest prediction with labels in a file, and when its last label came; None for ids without time.
+
+    The name of a file of an earlier version does not tell: any prediction. A merge names it anew.
+    """
+    if file.name.first_id == NO_ID:
+        return None
+    return moment_of(file.name.first_id) if file.name.is_exact else _START, moment_of(file.name.last)
+
+
+def longest_delay(home: Path, deployment: str, since: datetime) -> timedelta | None:
+    """Return up to how long after their predictions the labels came since then, None where no file tells."""
+    files = [file for file in label_files(home, deployment, since) if file.name.is_exact]
+    spans = (labelled_span(file) for file in files)
+    return max((arrived_at - made_at for made_at, arrived_at in filter(None, spans)), default=None)
 
 
 def latest_labels(

@@ -14,8 +14,10 @@ import { Facts, PageHead, Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
 import { Table } from '../../parts/Table';
 import { Ago, Took } from '../../parts/Time';
-import { turnId } from '../turns/TurnTable';
+import { stateOf } from '../../words';
+import { Accept } from './Accept';
 import { alertId } from './AlertsPage';
+import { AlertTurns } from './AlertTurns';
 import css from './monitors.module.css';
 
 export default function AlertPage() {
@@ -30,8 +32,8 @@ export default function AlertPage() {
 
 function Whole({ alert }: { alert: Alert }) {
   const id = alertId(alert);
-  const { data: turns = [] } = useQuery(ask.turns());
-  const began = turns.filter((turn) => turn.cause.kind === 'alert' && turn.cause.subject === id);
+  const [accepting, setAccepting] = useState(false);
+  const opened = alert.opened_with;
   return (
     <>
       <PageHead
@@ -50,32 +52,19 @@ function Whole({ alert }: { alert: Alert }) {
             <Took from={alert.opened_at} to={alert.resolved_at} />.
           </>
         }
-        actions={<Actions alert={alert} />}
+        actions={<Actions alert={alert} onAccept={() => setAccepting(true)} />}
       />
+      {accepting && alert.state !== 'resolved' && (
+        <Panel title="Accept as normal">
+          <Accept id={id} onClose={() => setAccepting(false)} />
+        </Panel>
+      )}
       <div className="two">
-        <Panel
-          title="Evidence"
-          aside={<span className="faint">{alert.findings.length} in the last window that saw it</span>}
-          flush
-        >
+        <Panel title="Evidence" aside={<span className="faint">the worst of each column since it opened</span>} flush>
           <Evidence findings={alert.findings} />
         </Panel>
         <div className="stack">
-          <Panel title="What it began">
-            {began.length === 0 && (
-              <p className="soft">No turn; the trigger may be muted, cooling down, or another alert began it.</p>
-            )}
-            <div className="stack">
-              {began.map((turn) => (
-                <div key={turnId(turn)} className="row apart">
-                  <Go href={at.turn(turnId(turn))} style={{ fontWeight: 600 }}>
-                    {turnId(turn)}
-                  </Go>
-                  <State state={turn.state} />
-                </div>
-              ))}
-            </div>
-          </Panel>
+          <AlertTurns alert={alert} />
           <Panel title="About">
             <Facts
               of={[
@@ -94,8 +83,12 @@ function Whole({ alert }: { alert: Alert }) {
                 ['Model version', alert.model_version],
                 ['Opened', moment(alert.opened_at)],
                 ['Last seen', moment(alert.last_seen_at)],
+                opened && [
+                  'Opened with',
+                  `${stateOf(opened.severity).word}, ${num(opened.row_count)} rows, ${clock(opened.window_start)} to ${clock(opened.window_end)}`,
+                ],
                 alert.window_start &&
-                  alert.window_end && ['Window', `${clock(alert.window_start)} to ${clock(alert.window_end)}`],
+                  alert.window_end && ['Newest window', `${clock(alert.window_start)} to ${clock(alert.window_end)}`],
                 alert.resolved_at && ['Resolved', moment(alert.resolved_at)],
                 alert.acknowledged_by && ['Acknowledged by', alert.acknowledged_by],
               ]}
@@ -107,7 +100,7 @@ function Whole({ alert }: { alert: Alert }) {
   );
 }
 
-function Actions({ alert }: { alert: Alert }) {
+function Actions({ alert, onAccept }: { alert: Alert; onAccept: () => void }) {
   const act = useAct();
   const id = alertId(alert);
   if (alert.state === 'resolved') return null;
@@ -120,6 +113,11 @@ function Actions({ alert }: { alert: Alert }) {
           onClick={() => act.mutate({ path: `/alerts/${seg(id)}/acknowledge`, done: `${id} acknowledged` })}
         >
           Acknowledge
+        </Button>
+      )}
+      {(alert.kind === 'drift' || alert.kind === 'quality') && (
+        <Button size="compact-sm" variant="default" onClick={onAccept}>
+          Accept as normal
         </Button>
       )}
       <Button
@@ -135,15 +133,18 @@ function Actions({ alert }: { alert: Alert }) {
 }
 
 const FIRST = 16;
+const bySeverity = (a: Finding, b: Finding) =>
+  Number(b.severity === 'critical') - Number(a.severity === 'critical') || b.value - a.value;
 
 function Evidence({ findings }: { findings: Finding[] }) {
   const [all, setAll] = useState(false);
-  const rows = findings.toSorted((a, b) => b.value - a.value);
-  const most = Math.max(...rows.map((one) => Math.abs(one.value)), 1e-9);
+  const rows = findings.toSorted(bySeverity);
+  const most = (statistic: string) =>
+    Math.max(...rows.filter((one) => one.statistic === statistic).map((one) => Math.abs(one.value)), 1e-9);
   if (!rows.length)
     return (
       <p className="soft" style={{ padding: 14 }}>
-        The newest windows hold no finding.
+        No finding is recorded with it.
       </p>
     );
   return (
@@ -155,16 +156,17 @@ function Evidence({ findings }: { findings: Finding[] }) {
         columns={[
           { name: 'Column', cell: (one) => <span className="mono">{one.column}</span> },
           { name: 'Severity', cell: (one) => <State state={one.severity} plain /> },
+          { name: 'Test', cell: (one) => one.statistic.replaceAll('_', ' ') },
           {
-            name: rows[0]?.statistic ?? 'Value',
+            name: 'Value',
             num: true,
-            width: '34%',
+            width: '28%',
             cell: (one) => (
               <span className={css.size} title={one.detail}>
                 <span className={css.sizeTrack}>
                   <span
                     style={{
-                      width: `${(Math.abs(one.value) / most) * 100}%`,
+                      width: `${(Math.abs(one.value) / most(one.statistic)) * 100}%`,
                       background: one.severity === 'critical' ? 'var(--bad)' : 'var(--warn)',
                     }}
                   />

@@ -14,6 +14,7 @@ from helicline.records.deployment import Deployment, Revision
 from helicline.records.monitor import Finding, Monitor, MonitorSpec, Severity, Window
 from helicline.serving.prediction_log import profiles as log_profiles
 from helicline.serving.prediction_log import read as predictions
+from helicline.serving.prediction_log.labels import LATE_LABELS, longest_delay
 from helicline.store import nouns
 from helicline.store.noun import Stale
 from helicline.store.unit import Reader, Tx
@@ -49,7 +50,15 @@ def subject_of(tx: Reader, name: str) -> Subject | None:
         return None
     revision = nouns.REVISIONS.get(tx, name, deployment.stable)
     report = nouns.REPORTS.find(tx, revision.model, revision.model_version)
-    return Subject(deployment, revision, deployment.updated_at, report.evidence.profile if report else "")
+    reference = _accepted_reference(tx, revision) or (report.evidence.profile if report else "")
+    return Subject(deployment, revision, deployment.updated_at, reference)
+
+
+def _accepted_reference(tx: Reader, revision: Revision) -> str:
+    """Return the reference that a person moved to what came in, "" where nobody did."""
+    monitors = nouns.MONITORS.select(tx, nouns.MONITORS.table.c.deployment == revision.deployment)
+    moved = (monitor.reference for monitor in monitors if monitor.reference_revision == revision.number)
+    return next((reference for reference in moved if reference), "")
 
 
 def look(context: Context, monitor: Monitor) -> int:
@@ -118,10 +127,9 @@ def latest_windows(tx: Reader, deployment: str, monitor: str, *, limit: int) -> 
 
 
 def _judged(context: Context, monitor: Monitor, subject: Subject, *, now: datetime) -> Window:
-    if monitor.spec.kind == "performance":
-        count, start, findings = _performance(context, monitor, subject, now=now)
-    else:
-        count, start, findings = _distribution(context, monitor, subject, now=now)
+    until = now - timedelta(seconds=monitor.spec.label_delay_s)
+    judge = _performance if monitor.spec.kind == "performance" else _distribution
+    count, start, findings = judge(context, monitor, subject, now=until)
     enough = count >= monitor.spec.min_rows
     severity: Severity = "insufficient_data"
     if enough:
@@ -131,21 +139,32 @@ def _judged(context: Context, monitor: Monitor, subject: Subject, *, now: dateti
     return Window(
         deployment=monitor.deployment,
         monitor=monitor.name,
-        start=start,
-        end=now,
+        start=min(start, until),
+        end=until,
         severity=severity,
         row_count=count,
         model_version=subject.revision.model_version,
         findings=tuple(findings) if enough else (),
-        reason="" if enough else _reason(monitor, subject, count=count),
+        reason="" if enough else _reason(context, monitor, subject, count=count),
     )
 
 
-def _reason(monitor: Monitor, subject: Subject, *, count: int) -> str:
+def _reason(context: Context, monitor: Monitor, subject: Subject, *, count: int) -> str:
     """Return why a window could not be judged."""
     if monitor.spec.kind != "performance" and not subject.reference:
         return f"{subject.revision.model}/{subject.revision.model_version} has no reference to compare with"
-    return f"{count} of at least {monitor.spec.min_rows} rows"
+    counted = f"{count} of at least {monitor.spec.min_rows} rows"
+    if monitor.spec.kind != "performance":
+        return counted
+    now = context.store.clock.now()
+    mature_at = subject.since + timedelta(seconds=monitor.spec.label_delay_s)
+    if monitor.spec.label_delay_s and now < mature_at:
+        return f"the first labels of this revision are due at {mature_at:%Y-%m-%d %H:%M} UTC"
+    late = longest_delay(context.home, monitor.deployment, now - LATE_LABELS) if count == 0 else None
+    if late is not None and late > timedelta(seconds=monitor.spec.label_delay_s + monitor.spec.window_s * REACH):
+        days = late / timedelta(days=1)
+        return f"{counted} with labels; they come up to {days:.1f} days late: hl.performance(..., label_delay=...)"
+    return f"{counted} with labels"
 
 
 def _starts(monitor: Monitor, subject: Subject, now: datetime) -> list[datetime]:
@@ -158,7 +177,7 @@ def _starts(monitor: Monitor, subject: Subject, now: datetime) -> list[datetime]
 def _distribution(
     context: Context, monitor: Monitor, subject: Subject, *, now: datetime
 ) -> tuple[int, datetime, list[Finding]]:
-    reference = _reference(context, subject)
+    reference = reference_of(context, subject)
     profile, start = Profile(), now
     for start in _starts(monitor, subject, now):
         parts = log_profiles.between(
@@ -175,7 +194,8 @@ def _distribution(
     return profile.row_count, start, [*findings, blind] if blind else findings
 
 
-def _reference(context: Context, subject: Subject) -> Profile | None:
+def reference_of(context: Context, subject: Subject) -> Profile | None:
+    """Return the profile that windows are compared with, None where there is none."""
     if not subject.reference:
         return None
     return decode(b"".join(context.blobs.read(subject.reference)))

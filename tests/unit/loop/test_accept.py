@@ -1,0 +1,200 @@
+"""Broken data is not learned from: its rows stay out of harvests, until a person accepts what was found as normal."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import numpy as np
+import pytest
+
+from helicline.errors import Conflict, Invalid
+from helicline.loop.context import Context
+from helicline.loop.monitors import accept, broken_data, monitor_windows
+from helicline.monitor import alerting, profile
+from helicline.records.deployment import Deployment, Revision
+from helicline.records.gate import Evidence, GateReport
+from helicline.records.monitor import Monitor, MonitorSpec
+from helicline.serving.prediction_log import harvest, profiles
+from helicline.serving.prediction_log.files import listed
+from helicline.settings import Settings
+from helicline.store import nouns
+from helicline.store.rows import event
+from support.prediction_log import SCHEMA, Log, id_of, line, micros, outcome, packed
+
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
+MINUTE = timedelta(minutes=1)
+SPEC = {"window_s": 60.0, "min_rows": 100}
+
+
+class Watched:
+    """A deployment whose column `a` is watched, on a log that a test fills minute by minute."""
+
+    def __init__(self, context, clock, home):
+        self.context, self.clock, self.log = context, clock, Log(home)
+        columns = {"a": np.random.default_rng(1).normal(50, 5, 2000), "n": np.arange(2000.0) % 7}
+        self.reference = profile.build(columns)
+        blob, _ = context.blobs.put([profile.encode(self.reference)])
+        at = START - MINUTE
+        monitors = [
+            Monitor(
+                deployment="churn", name=kind, spec=MonitorSpec(kind=kind, **SPEC), loop="churn",
+                created_at=at, wake_at=at,
+            )
+            for kind in ("drift", "quality")
+        ]  # fmt: skip
+
+        def unit(tx):
+            nouns.DEPLOYMENTS.insert(tx, Deployment(name="churn", model="m", created_at=at, updated_at=at, stable=1))
+            nouns.REVISIONS.insert(
+                tx, Revision(deployment="churn", number=1, model="m", model_version=7, digest="", created_at=at)
+            )
+            report = GateReport(
+                model="m",
+                number=7,
+                digest="",
+                loop="churn",
+                turn=1,
+                created_at=at,
+                verdicts=(),
+                evidence=Evidence(profile=blob),
+            )
+            nouns.REPORTS.insert(tx, report)
+            for monitor in monitors:
+                nouns.MONITORS.insert(tx, monitor)
+
+        context.store.write(unit)
+        self.minute = 0
+
+    def minutes(self, count, factor=1.0):
+        """Let minutes of traffic with labels pass, and have every monitor look after each."""
+        for _ in range(count):
+            begun = START + self.minute * MINUTE
+            values = np.random.default_rng(self.minute + 10).normal(50, 5, 200) * factor
+            rows = np.column_stack([values, np.arange(200.0) % 7])
+            prediction_id = id_of(begun, self.minute)
+            self.log.add(SCHEMA, line(prediction_id, packed(rows, np.zeros(200)), ts_us=micros(begun), batch_rows=200))
+            labels = [outcome(begun, prediction_id, str(row % 2), row=row) for row in range(200)]
+            self.log.add(*labels, kind="labels")
+            part = profile.build(dict(zip("an", rows.T, strict=True)), profile.centres_of(self.reference))
+            newest = max(listed(self.context.home, "predictions", deployment="churn"), key=lambda file: file.begun_at)
+            profiles.write(newest.path, {1: profile.encode(part)})
+            self.minute += 1
+            self.clock.advance(60)
+            for monitor in self.monitors():
+                assert monitor_windows.look(self.context, monitor) == 1
+
+    def monitors(self):
+        return self.context.store.read(lambda tx: nouns.MONITORS.select(tx))
+
+    def alerts(self, *, is_open=True):
+        read = alerting.open_alerts if is_open else nouns.ALERTS.select
+        alerts = self.context.store.read(read)
+        return {alert.kind: alert for alert in alerts}
+
+    def doubt(self, until=None):
+        return self.context.store.write(lambda tx: broken_data.doubt(tx, "churn", until=until))
+
+    def harvest(self, path):
+        def broken(since, until):
+            return self.context.store.read(lambda tx: broken_data.ranges(tx, "churn", since=since, until=until))
+
+        return harvest.write(self.context.home, "churn", path, label="label", since_ms=0, broken=broken)
+
+    def accept(self, kind, **more):
+        alert = self.alerts()[kind]
+        chosen = {"columns": (), "person": "ada", "reason": "cents since May"} | more
+        return accept.accept(self.context, (alert.deployment, alert.number), **chosen)
+
+
+@pytest.fixture
+def watched(timed, blobs, clock, tmp_path):
+    clock.advance((START - clock.now()).total_seconds())
+    return Watched(Context(timed, blobs, Settings(home=str(tmp_path))), clock, tmp_path)
+
+
+def test_rows_of_windows_with_broken_data_stay_out_of_a_harvest(watched, tmp_path):
+    watched.minutes(3)
+    watched.minutes(1, factor=1000.0)
+    assert watched.alerts() == {}  # one window opens none, and is broken all the same
+    assert watched.doubt() == "the newest window of churn:drift holds broken data: a unit"
+    watched.minutes(2)
+    assert watched.doubt() == ""
+    assert watched.harvest(tmp_path / "rows.parquet") == harvest.Harvest(rows=1000, left_out=200)
+
+
+def test_a_field_in_another_unit_is_broken_for_a_monitor_of_drift_alone(watched):
+    watched.context.store.write(lambda tx: nouns.MONITORS.delete(tx, "churn", "quality"))
+    watched.minutes(2, factor=1000.0)
+    (alert,) = watched.alerts().values()
+    assert (alert.kind, alert.severity) == ("drift", "critical")
+    assert "unit" in {finding.statistic for finding in alert.findings}
+
+
+def test_rows_that_no_monitor_has_looked_at_are_looked_at_first(watched):
+    watched.minutes(1)
+    watched.clock.advance(60)
+    later = watched.clock.now()
+    assert watched.doubt(until=later) == "churn:drift has not yet looked at the rows"
+    (woken,) = [monitor for monitor in watched.monitors() if monitor.name == "drift"]
+    assert woken.wake_at == later
+    for monitor in watched.monitors():
+        monitor_windows.look(watched.context, monitor)
+    assert watched.doubt(until=later) == ""
+
+
+def test_what_a_person_accepts_is_the_reference_from_then_on(watched, tmp_path):
+    watched.minutes(2)
+    watched.minutes(3, factor=1000.0)
+    assert watched.alerts().keys() == {"drift", "quality"}
+    assert watched.accept("drift").state == "resolved"
+    watched.accept("quality")
+    watched.minutes(3, factor=1000.0)
+    assert watched.alerts() == {}
+    assert (watched.doubt(), watched.harvest(tmp_path / "rows.parquet")) == ("", harvest.Harvest(1600, 0))
+    noted = watched.context.store.read(lambda tx: event.latest(tx, noun="alert", id="", before=0, limit=99))
+    accepted = {(entry.detail["column"], entry.detail["statistic"]) for entry in noted if entry.verb == "accepted"}
+    assert {("a", "psi"), ("a", "unit"), ("a", "out_of_range")} <= accepted
+    assert {entry.detail["reason"] for entry in noted if entry.verb == "accepted"} == {"cents since May"}
+
+
+def test_what_was_accepted_is_still_watched(watched):
+    watched.minutes(2, factor=1000.0)
+    watched.accept("drift")
+    watched.accept("quality")
+    watched.minutes(3, factor=1.0)  # back to what it was is another change
+    assert "drift" in watched.alerts()
+
+
+def test_an_acceptance_ends_with_the_revision(watched):
+    watched.minutes(2, factor=1000.0)
+    watched.accept("drift")
+    moved = watched.context.store.read(lambda tx: monitor_windows.subject_of(tx, "churn")).reference
+
+    def unit(tx):
+        second = msgspec.structs.replace(nouns.REVISIONS.get(tx, "churn", 1), number=2)
+        nouns.REVISIONS.insert(tx, second)
+        served = msgspec.structs.replace(nouns.DEPLOYMENTS.get(tx, "churn"), stable=2)
+        nouns.DEPLOYMENTS.swap(tx, served)
+
+    watched.context.store.write(unit)
+    own = watched.context.store.read(lambda tx: monitor_windows.subject_of(tx, "churn")).reference
+    assert profile.decode(b"".join(watched.context.blobs.read(own))) == watched.reference
+    assert own != moved
+
+
+@pytest.mark.parametrize(
+    ("chosen", "error"),
+    [({"reason": " "}, "why this is normal"), ({"columns": ["b"]}, "columns: got 'b', allowed: of a")],
+)
+def test_what_cannot_be_accepted_says_why(watched, chosen, error):
+    watched.minutes(2, factor=1000.0)
+    with pytest.raises(Invalid, match=error):
+        watched.accept("drift", **chosen)
+    assert "drift" in watched.alerts()
+
+
+def test_a_resolved_alert_is_accepted_no_more(watched):
+    watched.minutes(2, factor=1000.0)
+    alert = watched.alerts()["drift"]
+    watched.accept("drift")
+    with pytest.raises(Conflict, match="is resolved"):
+        accept.accept(watched.context, ("churn", alert.number), columns=(), person="ada", reason="again")
