@@ -1,7 +1,8 @@
 """Traces of models and agents, with spans, assessments and statistics."""
 
-from helicline.trace.arrival import arrivals
+from helicline.trace.arrival import Rejection, arrivals
 from helicline.trace.correlation import Correlation, correlate
+from helicline.trace.derived import INTERNAL_KEYS
 from helicline.trace.measure import Aggregation, MeasureQuery, Point, measure
 from helicline.trace.search import search_traces
 from helicline.trace.trace import (
@@ -19,10 +20,12 @@ from helicline.trace.trace import (
 )
 
 __all__ = [
+    "INTERNAL_KEYS",
     "Aggregation",
     "Correlation",
     "MeasureQuery",
     "Point",
+    "Rejection",
     "add_spans",
     "arrivals",
     "begin_trace",

@@ -16,8 +16,10 @@ from helicline.records.run import Clause, SpanRecord, TraceRecord
 from helicline.store.rows import trace as rows
 from helicline.store.unit import Reader
 from helicline.trace import usage
+from helicline.trace.attribute import attributes, value_of
+from helicline.trace.derived import LINKED_KEY, NAME_TAG, RUN_KEY
 from helicline.trace.search import SPAN_TYPE, STATUS_CODES
-from helicline.trace.trace import LINKED_KEY, NAME_TAG, RUN_KEY, trace_spans
+from helicline.trace.trace import trace_spans
 from helicline.tracking.experiment import experiment_number
 
 COUNT_ONLY, NUMBER_AGGREGATIONS = frozenset({"COUNT"}), frozenset({"AVG", "MIN", "MAX", "PERCENTILE"})
@@ -224,24 +226,24 @@ def _spans(tx: Reader, metric: str, traces: Sequence[TraceRecord], filters: Sequ
     spans = trace_spans(tx, [trace.trace_id for trace in traces])
     for trace in traces:
         for span in spans.get(trace.trace_id, ()):
-            attributes = {key: usage.decoded_value(value) for key, value in usage.attributes(span).items()}
+            values = {key: value_of(value) for key, value in attributes(span).items()}
             names = {
                 "span_name": str(span.body.get("name", "")),
-                "span_type": _text(attributes.get(SPAN_TYPE)),
+                "span_type": _text(values.get(SPAN_TYPE)),
                 "span_status": STATUS_CODES.get((span.body.get("status") or {}).get("code", 0), "UNSET"),
-                "span_model_name": _text(attributes.get("mlflow.llm.model")),
-                "span_model_provider": _text(attributes.get("mlflow.llm.provider")),
+                "span_model_name": _text(values.get("mlflow.llm.model")),
+                "span_model_provider": _text(values.get("mlflow.llm.provider")),
             }
             if all(names[f"span_{condition.entity}"] == condition.value for condition in filters):
-                yield _Row(span.start_ns // 1_000_000, _span_value(span, metric, attributes), names)
+                yield _Row(span.start_ns // 1_000_000, _span_value(span, metric, values), names)
 
 
-def _span_value(span: SpanRecord, metric: str, attributes: dict[str, Any]) -> Any:
+def _span_value(span: SpanRecord, metric: str, values: dict[str, Any]) -> Any:
     if metric == "span_count":
         return span.span_id
     if metric == "latency":
         return (int(span.body.get("end_time_unix_nano", 0)) - span.start_ns) // 1_000_000
-    return _number(_document(attributes.get("mlflow.llm.cost")).get(metric))
+    return _number(_document(values.get("mlflow.llm.cost")).get(metric))
 
 
 def _assessments(tx: Reader, metric: str, traces: Sequence[TraceRecord], filters: Sequence[_Filter]) -> Iterator[_Row]:

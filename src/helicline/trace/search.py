@@ -13,8 +13,10 @@ from helicline.errors import Invalid
 from helicline.records.run import Clause, Sort, SpanRecord, TraceRecord
 from helicline.store.rows import trace as rows
 from helicline.store.unit import Reader
-from helicline.trace import pattern, usage
-from helicline.trace.trace import LINKED_KEY, NAME_TAG, RUN_KEY, trace_spans
+from helicline.trace import pattern
+from helicline.trace.attribute import as_text, attributes, content_of, value_of
+from helicline.trace.derived import LINKED_KEY, NAME_TAG, RUN_KEY
+from helicline.trace.trace import trace_spans
 from helicline.tracking import grammar
 from helicline.tracking.experiment import experiment_number
 from helicline.tracking.grammar import LISTED, NULLABLE, NUMERIC, TEXT, Grammar, Kind, attribute
@@ -241,17 +243,16 @@ def _any_span_matches(spans: Sequence[SpanRecord], clauses: Sequence[Clause]) ->
 
 def _span_value(span: SpanRecord, key: str) -> str | None:
     if key == "content":
-        return msgspec.json.encode(span.body).decode()
+        return content_of(span)
     if key == "name":
         return str(span.body.get("name", ""))
     if key == "status":
         return STATUS_CODES.get((span.body.get("status") or {}).get("code", 0), "UNSET")
-    attributes = usage.attributes(span)
+    values = attributes(span)
     name = SPAN_TYPE if key == "type" else key.removeprefix("attributes.")
-    if name not in attributes:
+    if name not in values:
         return None
-    value = usage.decoded_value(attributes[name])
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return as_text(value_of(values[name]))
 
 
 def _trace_value(trace: TraceRecord, term: Clause | Sort) -> Any:

@@ -10,142 +10,128 @@ from typing import Any
 
 import msgspec
 
-from helicline.clock import epoch_ms, from_epoch_ms
+from helicline.clock import epoch_ms
 from helicline.errors import HeliclineError, Invalid, NotFound
 from helicline.records.run import Experiment, SpanRecord, TraceRecord
 from helicline.store.rows import trace as rows
 from helicline.store.rows.experiment import lock_topics
 from helicline.store.unit import Reader, Tx
-from helicline.trace import usage
-from helicline.trace.arrival import Arrival, checked_trace_id
+from helicline.trace import derived, usage
+from helicline.trace.arrival import Arrival, Rejection, checked_trace_id
+from helicline.trace.derived import (
+    ARTIFACT_TAG,
+    DERIVED_KEY,
+    INTERNAL_KEYS,
+    LINKED_KEY,
+    LOCATION_TAG,
+    location_of,
+    rfc3339,
+)
 from helicline.trace.span import unpack_spans
 from helicline.tracking.checks import checked_key, checked_time
 from helicline.tracking.experiment import active_experiment, experiment_number
 
-LOCATION_TAG = "mlflow.trace.spansLocation"
-NAME_TAG = "mlflow.traceName"
-RUN_KEY = "mlflow.sourceRun"
 STATES = ("STATE_UNSPECIFIED", "OK", "ERROR", "IN_PROGRESS")
-ARTIFACT_TAG = "mlflow.artifactLocation"
 SERVER_TAGS = frozenset({LOCATION_TAG, ARTIFACT_TAG})
-LINKED_KEY = "linked_runs"  # in the info, but internal, like `derived`
-DERIVED_KEY = "derived"
 
 
 def put_trace(tx: Tx, info: dict[str, Any]) -> TraceRecord:
-    """Store the info that a client sends before or after the spans; return the merged record."""
+    """Store the info that a client sends before or after the spans; return the merged record.
+
+    It decides which experiment the trace is in: spans that came first move with it.
+    """
     trace_id = checked_trace_id(str(info.get("trace_id") or f"tr-{uuid.uuid4().hex}"))
     location = (info.get("trace_location") or {}).get("mlflow_experiment") or {}
     experiment_id = str(location.get("experiment_id") or "")
     experiment = active_experiment(tx, experiment_id)
     before = _lock(tx, trace_id)
-    if before is not None and before.experiment_id != experiment_id:
+    if before is not None and before.experiment_id != experiment_id and not before.info.get(DERIVED_KEY):
         raise Invalid("trace_id", trace_id, "an id that no other experiment uses")
     own_tags = {ARTIFACT_TAG: _artifact_location(experiment, trace_id), LOCATION_TAG: "TRACKING_STORE"}
-    tags = (before.info.get("tags") or {}) if before else {}
-    document = {key: value for key, value in info.items() if value is not None}
-    document |= {
-        "state": info.get("state") or STATES[0],
-        "trace_id": trace_id,
-        "tags": tags | (info.get("tags") or {}) | own_tags,
-    }
+    document = {key: value for key, value in info.items() if value is not None and key not in INTERNAL_KEYS}
     if before is not None:
-        for name in ("assessments", LINKED_KEY):
-            if before.info.get(name):
-                document.setdefault(name, before.info[name])
-        document["trace_metadata"] = _usage_metadata(before.info) | (document.get("trace_metadata") or {})
+        document = derived.from_client(document, before.info)
+    document |= {
+        "state": document.get("state") or STATES[0],
+        "trace_id": trace_id,
+        "tags": (document.get("tags") or {}) | own_tags,
+    }
     return _save(tx, experiment_id, document)
 
 
-def _usage_metadata(info: dict[str, Any]) -> dict[str, str]:
-    """Return the usage data that was computed from the spans."""
-    metadata = info.get("trace_metadata") or {}
-    return {key: metadata[key] for key in usage.KEYS if key in metadata}
+def add_spans(tx: Tx, items: Sequence[tuple[str, Sequence[Arrival]]]) -> list[HeliclineError | tuple[Rejection, ...]]:
+    """Store the spans of each item; a trace without an info from its client gets one from its spans.
 
-
-def add_spans(tx: Tx, items: Sequence[tuple[str, Sequence[Arrival]]]) -> list[HeliclineError | None]:
-    """Store the spans of each item's experiment; a trace without an info from its client gets one from its spans.
-
-    A bulk (see `Store.gather`): each item is stored as a whole, or not at all with an error as its outcome.
+    The item's experiment is that of its new traces; spans of a stored trace follow it into its own. A bulk (see
+    `Store.gather`): the outcome of an item is what was rejected of it, or the error where that is everything.
     """
     existing = _lock_all(tx, sorted({arrival.trace_id for _, arrivals in items for arrival in arrivals}))
-    experiments = {trace_id: trace.experiment_id for trace_id, trace in existing.items()}
-    by_trace: dict[str, Arrival] = {}
-    outcomes = [
-        _add_arrivals(tx, experiment_id, arrivals, by_trace=by_trace, experiments=experiments)
-        for experiment_id, arrivals in items
-    ]
+    batch = _SpanBatch(tx, {trace_id: trace.experiment_id for trace_id, trace in existing.items()})
+    outcomes = [batch.add(experiment_id, arrivals) for experiment_id, arrivals in items]
+    by_trace = batch.by_trace
     rows.add_packs(
         tx,
         {trace_id: arrival.pack for trace_id, arrival in by_trace.items()},
         new_traces=set(by_trace) - set(existing),
     )
     records = (
-        _record_of(tx, experiments[trace_id], by_trace[trace_id], existing.get(trace_id))
+        _record_of(tx, batch.experiments[trace_id], by_trace[trace_id], existing.get(trace_id))
         for trace_id in sorted(by_trace)
     )
     rows.save_all(tx, [record for record in records if record is not None])
     return outcomes
 
 
-def _add_arrivals(
-    tx: Tx,
-    experiment_id: str,
-    arrivals: Sequence[Arrival],
-    *,
-    by_trace: dict[str, Arrival],
-    experiments: dict[str, str],
-) -> HeliclineError | None:
-    """Add the item to `by_trace` and return None, or return the error that rejects it."""
-    try:
-        active_experiment(tx, experiment_id)
+class _SpanBatch:
+    """Arrivals of several requests, one for each trace, and the experiment that each trace is in."""
+
+    def __init__(self, tx: Tx, experiments: dict[str, str]) -> None:
+        self.tx, self.experiments = tx, experiments
+        self.by_trace: dict[str, Arrival] = {}
+        self.errors: dict[str, HeliclineError | None] = {}
+
+    def add(self, experiment_id: str, arrivals: Sequence[Arrival]) -> HeliclineError | tuple[Rejection, ...]:
+        rejections, error = [], None
         for arrival in arrivals:
-            if experiments.get(arrival.trace_id, experiment_id) != experiment_id:
-                raise Invalid("trace_id", arrival.trace_id, "a trace of this experiment")
-    except HeliclineError as error:
-        return error
-    for arrival in arrivals:
-        experiments[arrival.trace_id] = experiment_id
-        earlier = by_trace.get(arrival.trace_id)
-        by_trace[arrival.trace_id] = arrival if earlier is None else earlier.with_later(arrival)
-    return None
+            target = self.experiments.get(arrival.trace_id, experiment_id)
+            if rejected := self._error_of(target):
+                error = rejected
+                rejections.append(Rejection(span_count=arrival.span_count, reason=str(rejected)))
+                continue
+            self.experiments[arrival.trace_id] = target
+            earlier = self.by_trace.get(arrival.trace_id)
+            self.by_trace[arrival.trace_id] = arrival if earlier is None else earlier.with_later(arrival)
+        return error if error and len(rejections) == len(arrivals) else tuple(rejections)
+
+    def _error_of(self, experiment_id: str) -> HeliclineError | None:
+        """Return why no span can be stored in the experiment; it is looked up once."""
+        if experiment_id not in self.errors:
+            try:
+                active_experiment(self.tx, experiment_id)
+                self.errors[experiment_id] = None
+            except HeliclineError as error:
+                self.errors[experiment_id] = error
+        return self.errors[experiment_id]
 
 
 def _record_of(tx: Tx, experiment_id: str, arrival: Arrival, stored: TraceRecord | None) -> TraceRecord | None:
     """Return the trace's record with the data of the spans, or None where it does not change."""
     if stored is None:  # a new trace has no other spans
         metadata = usage.metadata_of(unpack_spans(arrival.trace_id, [arrival.pack])) if arrival.has_usage else {}
-        info = _info_from_spans(
-            arrival.trace_id, experiment_id, start_ns=arrival.start_ns, root=arrival.root, metadata=metadata
-        )
-        return _record_from_spans(tx, info, before=None, run_id=arrival.run_id)
+        return _record(tx, experiment_id, derived.new_info(experiment_id, arrival, metadata=metadata))
     if stored.info.get(DERIVED_KEY):
         spans = trace_spans(tx, [arrival.trace_id])[arrival.trace_id]
-        root = next((span for span in spans if not span.body.get("parent_span_id")), None)
-        info = _info_from_spans(
-            arrival.trace_id, experiment_id, start_ns=spans[0].start_ns, root=root, metadata=usage.metadata_of(spans)
-        )
-        return _record_from_spans(tx, info, before=stored, run_id=arrival.run_id)
-    if arrival.has_usage and not _usage_metadata(stored.info):
-        added = usage.metadata_of(trace_spans(tx, [arrival.trace_id])[arrival.trace_id])
-        metadata = added | (stored.info.get("trace_metadata") or {})
-        return _record(tx, experiment_id, stored.info | {"trace_metadata": metadata})
-    return None
+        return _record(tx, experiment_id, derived.derived_again(stored.info, arrival, spans))
+    lacks_usage = derived.lacks_usage(stored.info, arrival)
+    spans = trace_spans(tx, [arrival.trace_id])[arrival.trace_id] if lacks_usage else []
+    info = derived.completed(stored.info, arrival, spans)
+    return None if info == stored.info else _record(tx, experiment_id, info)
 
 
 def _lock_all(tx: Tx, trace_ids: Sequence[str]) -> dict[str, TraceRecord]:
     """Return the existing traces, locked until the end of the unit; the ids must be sorted."""
     lock_topics(tx, *(f"trace:{trace_id}" for trace_id in trace_ids))
     return rows.find_all(tx, trace_ids)
-
-
-def _record_from_spans(tx: Tx, info: dict[str, Any], *, before: TraceRecord | None, run_id: str) -> TraceRecord:
-    if before is not None:
-        info["tags"] = info["tags"] | before.info.get("tags", {})
-        info |= {key: before.info[key] for key in ("assessments", LINKED_KEY) if before.info.get(key)}
-    if run_id:
-        info["trace_metadata"][RUN_KEY] = run_id
-    return _record(tx, info["trace_location"]["mlflow_experiment"]["experiment_id"], info)
 
 
 def begin_trace(
@@ -156,8 +142,8 @@ def begin_trace(
     trace_id = f"tr-{uuid.uuid4().hex}"
     info = {
         "trace_id": trace_id,
-        "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}},
-        "request_time": _rfc3339(checked_time("timestamp_ms", timestamp_ms)),
+        "trace_location": location_of(experiment_id),
+        "request_time": rfc3339(checked_time("timestamp_ms", timestamp_ms)),
         "state": "IN_PROGRESS",
         "trace_metadata": metadata,
         "tags": tags | {ARTIFACT_TAG: _artifact_location(experiment, trace_id)},
@@ -194,27 +180,6 @@ def link_run(tx: Tx, trace_id: str, run_id: str) -> None:
 def _lock(tx: Tx, trace_id: str) -> TraceRecord | None:
     lock_topics(tx, f"trace:{trace_id}")
     return rows.find(tx, trace_id)
-
-
-def _info_from_spans(
-    trace_id: str, experiment_id: str, *, start_ns: int, root: SpanRecord | None, metadata: dict[str, str]
-) -> dict[str, Any]:
-    """Return the info of a trace that has only spans; the key `derived` marks it until its client sends an info."""
-    info: dict[str, Any] = {
-        "trace_id": trace_id,
-        "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}},
-        "request_time": _rfc3339(start_ns // 1_000_000),
-        "state": "IN_PROGRESS",
-        "trace_metadata": {"mlflow.trace_schema.version": "3"} | metadata,
-        "tags": {LOCATION_TAG: "TRACKING_STORE"} | usage.trace_tags(root),
-        DERIVED_KEY: True,
-    }
-    if root is not None:
-        end = int(root.body.get("end_time_unix_nano", root.start_ns))
-        failed = (root.body.get("status") or {}).get("code") == 2
-        info |= {"state": "ERROR" if failed else "OK", "execution_duration": f"{max(0, end - start_ns) / 1e9:.3f}s"}
-        info["tags"].setdefault(NAME_TAG, str(root.body.get("name", "")))
-    return info
 
 
 def _save(tx: Tx, experiment_id: str, info: dict[str, Any]) -> TraceRecord:
@@ -254,10 +219,6 @@ def _duration(info: dict[str, Any]) -> int | None:
     if not isinstance(text, str) or not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?s", text):
         raise Invalid("execution_duration", text, "seconds, e.g. '0.087s'")
     return round(float(text[:-1]) * 1000)
-
-
-def _rfc3339(millis: int) -> str:
-    return from_epoch_ms(millis).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def get_trace(tx: Reader, trace_id: str) -> TraceRecord:

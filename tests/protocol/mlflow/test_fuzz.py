@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from helicline.protocol.mlflow.trace import otlp, otlp_json
 from helicline.protocol.mlflow.trace.otlp import MAX_NS, Malformed
 from helicline.trace import usage
-from helicline.trace.span import pack_spans, read_span, unpack_spans
+from helicline.trace.span import groups_of, pack_spans, unpack_spans
 
 TWO, THREE = "/api/2.0/mlflow", "/api/3.0/mlflow"
 often = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -234,11 +234,12 @@ def bent(changed, cut: int) -> bytes:
 @given(st.one_of(st.binary(max_size=80), st.builds(bent, changes, st.integers(0, 20))))
 def test_any_bytes_are_spans_or_malformed(body):
     try:
-        spans = otlp.spans_of(body)
+        export = otlp.read(body)
     except Malformed:
         return
-    json.dumps([read_span("t", span).body for span in spans])
-    assert all(0 <= span.start_time_unix_nano < MAX_NS for span in spans)
+    spans = unpack_spans("t", [pack_spans(groups_of(export.resource_spans))])
+    json.dumps([span.body for span in spans])
+    assert all(0 <= span.start_ns < MAX_NS for span in spans)
 
 
 otlp_field = st.sampled_from(
@@ -280,10 +281,11 @@ otlp_value = st.recursive(
 @given(st.one_of(otlp_value, otlp_value.map(lambda span: {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})))
 def test_any_json_is_spans_or_malformed(document):
     try:
-        spans = otlp_json.spans_of(json.dumps(document).encode())
+        export = otlp_json.read(json.dumps(document).encode())
     except Malformed:
         return
-    json.dumps([read_span("t", span).body for span in spans])
+    spans = unpack_spans("t", [pack_spans(groups_of(export.resource_spans))])
+    json.dumps([span.body for span in spans])
 
 
 @often
@@ -294,6 +296,6 @@ def test_any_span_tree_is_summed_up_even_where_parents_go_in_a_circle(rows):
          "attributes": [{"key": "mlflow.chat.tokenUsage", "value": {"stringValue": json.dumps(expected)}}]}
         for number, parent, expected in rows
     ]}]}]}  # fmt: skip
-    pack = pack_spans(otlp_json.spans_of(json.dumps(body).encode()))
+    pack = pack_spans(groups_of(otlp_json.read(json.dumps(body).encode()).resource_spans))
     for value in usage.metadata_of(unpack_spans("t", [pack])).values():
         json.loads(value)

@@ -173,12 +173,15 @@ def test_a_trace_linked_to_a_prompt_is_found_by_it(http, world):
      {"attributes": [{"key": "a", "value": {"doubleValue": {}}}]}, {"status": []}, {"links": [{"traceId": 5}]},
      {"endTimeUnixNano": str(2**63)}, {"attributes": [{"key": "a", "value": {"bytesValue": "!"}}]}],
 )  # fmt: skip
-def test_a_span_in_json_that_is_none_is_refused_and_nothing_is_kept(http, world, broken):
+def test_a_span_in_json_that_is_none_is_rejected_alone(http, world, broken):
     experiment, names = world
-    trace = names["agent"][:-1] + "8"
-    answer = send(http, experiment, span(trace, 1, "fine", {}), span(trace, 2, "not", {}) | broken)
-    assert (answer.status_code, answer.json()["error_code"]) == (400, "BAD_REQUEST")
+    fine, trace = names["agent"][:-1] + "8", names["agent"][:-1] + "9"
+    answer = send(http, experiment, span(fine, 1, "fine", {}), span(trace, 2, "not", {}) | broken)
+    assert (answer.status_code, answer.json()["partialSuccess"]["rejectedSpans"]) == (200, "1")
+    assert http.get(f"/api/3.0/mlflow/traces/{fine}").status_code == 200
     assert http.get(f"/api/3.0/mlflow/traces/{trace}").status_code == 404
+    answer = send(http, experiment, span(trace, 2, "not", {}) | broken)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "BAD_REQUEST")
 
 
 @pytest.mark.parametrize("packing", ["gzip", "deflate", "zstd"])

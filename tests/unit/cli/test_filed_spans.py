@@ -54,7 +54,7 @@ SPELLINGS = {
 @pytest.mark.parametrize("version", SPELLINGS)
 def test_a_span_of_a_file_is_read_whoever_wrote_it(version):
     document = {"resourceSpans": [{"scopeSpans": [{"spans": [_otlp_of_file_span(SPELLINGS[version], "tr-mine")]}]}]}
-    (span,) = otlp_json.spans_of(json.dumps(document).encode())
+    (span,) = otlp_json.read(json.dumps(document).encode()).resource_spans[0].scope_spans[0].spans
     body = read_span("tr-mine", span).body
     assert (body["trace_id"], body["span_id"], body["parent_span_id"]) == (b64(TRACE), b64(SPAN), b64(PARENT))
     assert (body["start_time_unix_nano"], body["end_time_unix_nano"]) == (10, 2**62)

@@ -15,7 +15,6 @@ from helicline.protocol.mlflow.request import Request, non_empty
 from helicline.records.run import TraceRecord
 from helicline.store.unit import Reader, Tx
 
-INTERNAL_KEYS = ("derived", "linked_runs")
 MAX_POLLS = 30
 POLL_S = 0.1
 SIZE_STATS = "mlflow.trace.sizeStats"
@@ -23,7 +22,7 @@ FINALIZED = "mlflow.trace.infoFinalized"  # the client has sent the trace's meta
 
 
 def info_as_wire(trace: TraceRecord) -> dict[str, Any]:
-    return non_empty(**{key: value for key, value in trace.info.items() if key not in INTERNAL_KEYS})
+    return non_empty(**{key: value for key, value in trace.info.items() if key not in traces.INTERNAL_KEYS})
 
 
 def _text_map(fields: Fields, name: str) -> dict[str, str]:

@@ -6,16 +6,21 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
 from google.protobuf.json_format import ParseDict, ParseError
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from google.protobuf.message import Message
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
-from helicline.protocol.mlflow.trace.otlp import Malformed, check
+from helicline.protocol.mlflow.trace.otlp import Export, Malformed, checked
+from helicline.trace import Rejection
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 SPAN_KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 STATUS_CODES = ("UNSET", "OK", "ERROR")
 # nesting of messages as protobuf's parser counts it: 47 lists, or 31 lists of pairs
@@ -23,21 +28,66 @@ MAX_DEPTH = 94
 SPECIAL_DOUBLES = {"NaN", "Infinity", "-Infinity"}
 
 
-def spans_of(body: bytes) -> list[Span]:
-    """Return every span of an ExportTraceServiceRequest in JSON. Raises Malformed where any of them is invalid."""
+def read(body: bytes) -> Export:
+    """Return the spans of an ExportTraceServiceRequest in JSON. Raises Malformed where the document is none."""
     try:
         document = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(str(error)) from None
-    spans = [
-        _span(span)
-        for resource in _objects(_object(document), "resourceSpans")
-        for scope in _objects(resource, "scopeSpans")
-        for span in _objects(scope, "spans")
-    ]
+    resource_spans: list[ResourceSpans] = []
+    rejections: list[Rejection] = []
+    for item in _objects(_object(document), "resourceSpans"):
+        scopes = _objects(item, "scopeSpans")
+        try:
+            group = ResourceSpans(resource=_resource(item), schema_url=_text(item, "schemaUrl"))
+        except Malformed as error:
+            count = sum(len(_objects(scope, "spans")) for scope in scopes)
+            rejections.append(Rejection(span_count=count, reason=f"the resource: {error}"))
+            continue
+        for scope in scopes:
+            rejections += _add_scope(group, scope)
+        resource_spans.append(group)
+    return checked(resource_spans, rejections)
+
+
+def _add_scope(group: ResourceSpans, item: dict[str, Any]) -> Iterator[Rejection]:
+    """Add the valid spans of a scope to the group, and yield the others."""
+    spans = _items(item, "spans")
+    try:
+        scope_spans = group.scope_spans.add(scope=_scope(item), schema_url=_text(item, "schemaUrl"))
+    except Malformed as error:
+        yield Rejection(span_count=len(spans), reason=f"the scope: {error}")
+        return
     for number, span in enumerate(spans):
-        check(number, span)
-    return spans
+        try:
+            scope_spans.spans.append(_span(_object(span)))
+        except Malformed as error:
+            yield Rejection(span_count=1, reason=f"span {number} ({str(_name(span))[:100]!r}): {error}")
+
+
+def _name(span: Any) -> Any:
+    return span.get("name") if isinstance(span, dict) else None
+
+
+def _resource(item: dict[str, Any]) -> Resource | None:
+    resource = _get(item, "resource")
+    return None if resource is None else _parsed(Resource(), {"attributes": _pairs(_object(resource), 0)})
+
+
+def _scope(item: dict[str, Any]) -> InstrumentationScope | None:
+    scope = _get(item, "scope")
+    if scope is None:
+        return None
+    body = {"name": _text(_object(scope), "name"), "version": _text(scope, "version")}
+    return _parsed(InstrumentationScope(), body | {"attributes": _pairs(scope, 0)})
+
+
+def _parsed(message: M, body: dict[str, Any]) -> M:
+    try:
+        ParseDict(body, message, max_recursion_depth=2 * MAX_DEPTH)
+    except ParseError as error:
+        raise Malformed(str(error)) from None
+    return message
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -53,12 +103,16 @@ def _get(item: dict[str, Any], name: str) -> Any:
 
 
 def _objects(item: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [_object(element) for element in _items(item, name)]
+
+
+def _items(item: dict[str, Any], name: str) -> list[Any]:
     items = _get(item, name)
     if items is None:
         return []
     if not isinstance(items, list):
         raise Malformed(f"{name} is no list")
-    return [_object(element) for element in items]
+    return items
 
 
 def _id(item: dict[str, Any], name: str) -> str:
@@ -119,12 +173,7 @@ def _span(item: dict[str, Any]) -> Span:
     }
     if (status := _get(item, "status")) is not None:
         body["status"] = {"message": _text(_object(status), "message"), "code": _enum(status, "code", STATUS_CODES)}
-    span = Span()
-    try:
-        ParseDict(body, span, max_recursion_depth=2 * MAX_DEPTH)
-    except ParseError as error:
-        raise Malformed(str(error)) from None
-    return span
+    return _parsed(Span(), body)
 
 
 def _list_of(item: dict[str, Any], name: str, decode: Callable[[dict[str, Any]], T]) -> list[T]:
