@@ -54,46 +54,48 @@ function Whole({ alert }: { alert: Alert }) {
         }
         actions={<Actions alert={alert} onAccept={() => setAccepting(true)} />}
       />
-      {accepting && alert.state !== 'resolved' && (
-        <Panel title="Accept as normal">
-          <Accept id={id} onClose={() => setAccepting(false)} />
-        </Panel>
-      )}
-      <div className="two">
-        <Panel title="Evidence" aside={<span className="faint">the worst of each column since it opened</span>} flush>
-          <Evidence findings={alert.findings} />
-        </Panel>
-        <div className="stack">
-          <AlertTurns alert={alert} />
-          <Panel title="About">
-            <Facts
-              of={[
-                [
-                  'Deployment',
-                  <Go key="d" href={at.deployment(alert.deployment)}>
-                    {alert.deployment}
-                  </Go>,
-                ],
-                [
-                  'Monitor',
-                  <Go key="m" href="/monitors">
-                    {alert.monitor}
-                  </Go>,
-                ],
-                ['Model version', alert.model_version],
-                ['Opened', moment(alert.opened_at)],
-                ['Last seen', moment(alert.last_seen_at)],
-                opened && [
-                  'Opened with',
-                  `${stateOf(opened.severity).word}, ${num(opened.row_count)} rows, ${clock(opened.window_start)} to ${clock(opened.window_end)}`,
-                ],
-                alert.window_start &&
-                  alert.window_end && ['Newest window', `${clock(alert.window_start)} to ${clock(alert.window_end)}`],
-                alert.resolved_at && ['Resolved', moment(alert.resolved_at)],
-                alert.acknowledged_by && ['Acknowledged by', alert.acknowledged_by],
-              ]}
-            />
+      <div className="stack">
+        {accepting && alert.state !== 'resolved' && (
+          <Panel title="Accept as normal">
+            <Accept id={id} onClose={() => setAccepting(false)} />
           </Panel>
+        )}
+        <div className="two">
+          <Panel title="Evidence" aside={<span className="faint">the worst of each column since it opened</span>} flush>
+            <Evidence findings={alert.findings} />
+          </Panel>
+          <div className="stack">
+            <AlertTurns alert={alert} />
+            <Panel title="About">
+              <Facts
+                of={[
+                  [
+                    'Deployment',
+                    <Go key="d" href={at.deployment(alert.deployment)}>
+                      {alert.deployment}
+                    </Go>,
+                  ],
+                  [
+                    'Monitor',
+                    <Go key="m" href="/monitors">
+                      {alert.monitor}
+                    </Go>,
+                  ],
+                  ['Model version', alert.model_version],
+                  ['Opened', moment(alert.opened_at)],
+                  ['Last seen', moment(alert.last_seen_at)],
+                  opened && [
+                    'Opened with',
+                    `${stateOf(opened.severity).word}, ${num(opened.row_count)} rows, ${clock(opened.window_start)} to ${clock(opened.window_end)}`,
+                  ],
+                  alert.window_start &&
+                    alert.window_end && ['Newest window', `${clock(alert.window_start)} to ${clock(alert.window_end)}`],
+                  alert.resolved_at && ['Resolved', moment(alert.resolved_at)],
+                  alert.acknowledged_by && ['Acknowledged by', alert.acknowledged_by],
+                ]}
+              />
+            </Panel>
+          </div>
         </div>
       </div>
     </>
