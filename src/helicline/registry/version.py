@@ -17,6 +17,7 @@ from helicline.registry.model import (
     unprotect_hint,
 )
 from helicline.store.nouns import ALIASES, MODELS, VERSIONS
+from helicline.store.rows import logged_model as model_rows
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks
 
@@ -85,8 +86,8 @@ def _resolve_origin(tx: Tx, model: RegisteredModel, source: str, *, run_id: str,
 
 
 def _link(tx: Tx, version: ModelVersion) -> None:
-    """Add the version to the tag of the logged model in which stock clients read its registrations."""
-    if not version.model_id:
+    """Add the version to the tag of the logged model, if it is here, in which clients read its registrations."""
+    if not version.model_id or model_rows.find(tx, version.model_id) is None:
         return
     logged = tracking.get_logged_model(tx, version.model_id)
     try:

@@ -34,7 +34,7 @@ from helicline.tracking.logged_model import (
     tag_logged_model,
     untag_logged_model,
 )
-from helicline.tracking.run import create_run, delete_run, get_run, restore_run, update_run
+from helicline.tracking.run import create_run, delete_run, find_run, get_run, restore_run, update_run
 from helicline.tracking.search import search_experiments, search_logged_models, search_runs
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "ensure_experiment",
     "experiment_of",
     "finalize_logged_model",
+    "find_run",
     "get_artifact",
     "get_experiment",
     "get_experiment_by_name",

@@ -20,8 +20,20 @@ KEY_CHARACTERS = (
     "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:)"
     " and slashes (/)."
 )
-LOCATION_SCHEMES = ("mlflow-artifacts", "s3", "gs", "wasbs", "abfss", "hdfs", "http", "https", "file")
-# device and drive names of Windows
+LOCATION_SCHEMES = (
+    "mlflow-artifacts",
+    "s3",
+    "s3a",
+    "gs",
+    "wasbs",
+    "abfss",
+    "adl",
+    "hdfs",
+    "dbfs",
+    "http",
+    "https",
+    "file",
+)
 
 
 class TooLong(Invalid):
@@ -152,7 +164,7 @@ def checked_location(field: str, location: str) -> str:
     if not location:
         return location
     scheme, colon, rest = location.partition(":")
-    if not colon:
+    if not colon or location.startswith("/"):
         scheme, rest = "file", location
     if scheme == "runs":
         raise Invalid(field, location, f"Artifact location cannot be a runs:/ URI. Given: {location!r}")

@@ -220,15 +220,6 @@ def test_an_artifact_over_the_limit_leaves_nothing(http):
     assert http.get(path).status_code == 404
 
 
-@pytest.mark.parametrize(
-    "path", [f"{API}/nope", "/api/3.0/mlflow/issues/list", "/api/3.0/mlflow/traces", "/ajax-api/2.0/mlflow/x"]
-)
-def test_an_unknown_route_is_a_plain_html_404(http, path: str):
-    answer = http.get(path)
-    assert answer.status_code == 404
-    assert answer.headers["content-type"].startswith("text/html")
-
-
 def test_the_ajax_twin_and_both_versions_answer_alike(http):
     paths = [f"{prefix}/{version}/mlflow" for prefix in ("/api", "/ajax-api") for version in ("2.0", "3.0")]
     answers = {http.get(f"{path}/experiments/get", params={"experiment_id": "0"}).text for path in paths}

@@ -33,6 +33,7 @@ STATUS = {
     # the stock server answers 500, and its client then retries for minutes a request that cannot succeed
     "INVALID_STATE": 400,
     "RESOURCE_DOES_NOT_EXIST": 404,
+    "ENDPOINT_NOT_FOUND": 404,
     "UNAUTHENTICATED": 401,
     "PERMISSION_DENIED": 403,
     "RESOURCE_CONFLICT": 409,

@@ -17,8 +17,12 @@ from helicline.tracking.checks import checked_path
 def _file_below(tx: Reader, uri: str, path: str) -> ArtifactFile:
     root = path_in_store(uri)
     if root is None:
-        raise WireError("INVALID_PARAMETER_VALUE", f"The artifacts lie at {uri}, which clients read by themselves.")
+        raise _elsewhere(uri)
     return find(tx, f"{root}/{path}")
+
+
+def _elsewhere(uri: str) -> WireError:
+    return WireError("INVALID_PARAMETER_VALUE", f"The artifacts lie at {uri}, which clients read by themselves.")
 
 
 def _path(request: Request, name: str = "path") -> str:
@@ -36,7 +40,10 @@ async def of_version(request: Request) -> Any:
     name, number, path = request.fields.required("name"), request.fields.version(), _path(request)
 
     def view(tx: Reader) -> ArtifactFile:
-        return _file_below(tx, registry.download_uri(tx, registry.get_version(tx, name, number)), path)
+        version = registry.get_version(tx, name, number)
+        if not version.artifact_root:
+            raise _elsewhere(version.source)
+        return _file_below(tx, registry.download_uri(tx, version), path)
 
     return await file_response(request, await request.read(view))
 
