@@ -1,6 +1,13 @@
 """Experiments, runs, logged models and artifacts, with everything that is logged to them."""
 
-from helicline.tracking.artifact import artifact_files, delete_artifacts, get_artifact, list_artifacts, put_artifact
+from helicline.tracking.artifact import (
+    artifact_files,
+    check_is_no_folder,
+    delete_artifacts,
+    get_artifact,
+    list_artifacts,
+    put_artifact,
+)
 from helicline.tracking.experiment import (
     create_experiment,
     delete_experiment,
@@ -40,6 +47,7 @@ from helicline.tracking.search import search_experiments, search_logged_models, 
 __all__ = [
     "add_logged_model_params",
     "artifact_files",
+    "check_is_no_folder",
     "checked_point",
     "checked_points",
     "create_experiment",
