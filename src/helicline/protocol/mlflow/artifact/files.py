@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from helicline import tracking
 from helicline.errors import Invalid, NotFound, TooLarge
-from helicline.protocol.mlflow.artifact.byte_range import OutOfRange, requested_part, out_of_range
+from helicline.protocol.mlflow.artifact.byte_range import OutOfRange, out_of_range, requested_part
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.request import Request, Response, non_empty
 from helicline.records.model import ArtifactFile
