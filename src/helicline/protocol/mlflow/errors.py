@@ -54,7 +54,7 @@ NOT_FOUND_MESSAGES = {
     "logged model tag": "No tag with key {name!r} found for model with ID {hint!r}.",
     "registered model": "Registered Model with name={name} not found",
     "trace": "Trace with ID '{name}' not found.",
-    "assessment": "Assessment with ID '{name}' not found.",
+    "assessment": "Assessment with ID '{name}' not found for trace '{hint}'",
     "evaluation dataset": "Evaluation dataset with id '{name}' not found",
     "scorer": "Scorer with name '{name}' not found for experiment {hint}.",
     "scorer version": "Scorer version '{name}' not found for experiment {hint}.",
