@@ -34,6 +34,7 @@ def register(
     model_id: str = "",
     tags: dict[str, str] | None = None,
     description: str = "",
+    run_link: str = "",
     loop: str = "",
     turn: int = 0,
 ) -> ModelVersion:
@@ -57,6 +58,7 @@ def register(
         updated_at=tx.now,
         created_by=tx.actor,
         description=checks.checked_text("description", description),
+        run_link=checks.checked_text("run_link", run_link),
         tags={key: checked_tag(key, value) for key, value in (tags or {}).items()},
         loop=loop,
         turn=turn,
