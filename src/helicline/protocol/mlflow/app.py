@@ -23,6 +23,7 @@ from helicline.store.vault import Vault
 
 PATH_PREFIXES = ("/api/2.0/", "/api/3.0/", "/ajax-api/", "/gateway/", "/graphql")
 BODY_HANDLERS = frozenset({runs.log_metric, runs.log_batch})  # these parse the body themselves
+STREAM_HANDLERS = frozenset({files.upload, files.upload_to_run})  # these store the body while it arrives
 PLAIN_PATHS = frozenset(path for _, path, _, _ in PLAIN)
 JSON_HEADERS = (("content-type", "application/json"),)
 
@@ -123,11 +124,11 @@ def _check_path(scope: Any) -> None:
 
 
 async def _read_input(request: Request, handler: Handler, *, scope: Any, receive: Any) -> None:
-    """Read query or body into the request; the upload handler reads its body itself, as a stream."""
+    """Read query or body into the request; uploads have both, and read the body themselves, as a stream."""
     if scope["method"] == "GET":
         request.fields = fields.of_query(scope["query_string"])
-    elif handler is files.upload:
-        request.receive = receive
+    elif handler in STREAM_HANDLERS:
+        request.fields, request.receive = fields.of_query(scope["query_string"]), receive
     else:
         request.body = await _body(request, receive)
         if handler is ingest.export:

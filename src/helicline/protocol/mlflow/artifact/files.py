@@ -39,6 +39,8 @@ TEXT_SUFFIXES = (
     ".js",
     ".ipynb",
 )
+# no browser runs what is in the file
+SAFE_HEADERS = (("x-content-type-options", "nosniff"), ("content-security-policy", "sandbox; default-src 'none'"))
 TEXT_NAMES = ("MLmodel", "MLproject", "Dockerfile", "README", "LICENSE")
 
 
@@ -51,7 +53,30 @@ def _path(request: Request) -> str:
 
 
 async def upload(request: Request) -> Any:
-    path, limit = _path(request), request.settings.max_upload_bytes
+    await store_body(request, _path(request))
+    return Response()
+
+
+async def upload_to_run(request: Request) -> Any:
+    """Answer `upload-artifact`, by which pages and other tools add a file to a run."""
+    run_id, path = request.fields.text("run_uuid", also="run_id"), request.fields.text("path")
+    for name, value in (("run_uuid", run_id), ("path", path)):
+        if not value:
+            raise WireError("INVALID_PARAMETER_VALUE", f"Request must specify {name}.")
+    if request.header("content-length", "") == "0":
+        raise WireError("INVALID_PARAMETER_VALUE", "Request must specify data.")
+    checked_path("path", path)
+    uri = (await request.read(lambda tx: tracking.get_run(tx, run_id))).artifact_uri
+    root = path_in_store(uri)
+    if root is None:
+        raise WireError("INVALID_PARAMETER_VALUE", f"The artifacts lie at {uri}, which clients write by themselves.")
+    await store_body(request, f"{root}/{path}")
+    return Response(headers=(("content-type", "application/json"),))
+
+
+async def store_body(request: Request, path: str) -> None:
+    """Store the body as the artifact, while it arrives."""
+    limit = request.settings.max_upload_bytes
     declared = request.header("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
         raise TooLarge("body", int(declared), f"at most {limit} bytes")
@@ -64,7 +89,6 @@ async def upload(request: Request) -> Any:
     except Invalid as error:
         raise TooLarge(error.field, error.got, error.allowed) from None
     await request.write(lambda tx: put_unfrozen(tx, path, digest=digest, size=size))
-    return Response()
 
 
 def check_may_put(tx: Reader, path: str) -> None:
@@ -116,8 +140,7 @@ async def file_response(request: Request, file: ArtifactFile) -> Response:
         ("accept-ranges", "bytes"),
         ("etag", tag),
         ("content-disposition", f"attachment; filename*=UTF-8''{quote(name)}"),
-        ("x-content-type-options", "nosniff"),
-        ("content-security-policy", "sandbox; default-src 'none'"),
+        *SAFE_HEADERS,
     )
     if part is not None:
         headers = (*headers, ("content-range", f"bytes {part.start}-{part.stop - 1}/{file.size}"))
