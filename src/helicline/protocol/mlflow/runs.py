@@ -282,7 +282,9 @@ async def _log_anything(request: Request) -> Any:
             f"Duplicate parameter keys have been submitted: {duplicates}. Please ensure the request contains only one"
             " param value per param key.",
         )
-    points = [_point(metric) for metric in metrics]
+    points = tracking.checked_points(_point(metric) for metric in metrics)
+    for number, key in enumerate(keys):
+        checked_key(f"params[{number}].key", "Param key", key)
     param_values, tag_values = fields.pairs("params"), fields.pairs("tags")
     checked_run("run_id", run_id)
     await request.write(lambda tx: tracking.log_batch(tx, run_id, metrics=points, params=param_values, tags=tag_values))
