@@ -62,6 +62,7 @@ ATTACKS = {
         "POST", MLFLOW + "runs/log-metric", {"run_id": "others", "key": "k", "value": 1, "timestamp": 1}
     ),
     "their files": lambda: call("PUT", "/api/2.0/mlflow-artifacts/artifacts/0/others/artifacts/file", {}),
+    "their uploads": lambda: call("POST", MLFLOW + "upload-artifact?run_uuid=others&path=file", {}),
     "a registered model": lambda: call("POST", MLFLOW + "registered-models/create", {"name": "mine"}),
     "a run deleted": lambda: call("POST", MLFLOW + "runs/delete", {"run_id": os.environ["MLFLOW_RUN_ID"]}),
 }
@@ -98,6 +99,7 @@ REQUESTS = (
     "a run of others",
     "their metrics",
     "their files",
+    "their uploads",
     "a registered model",
     "a run deleted",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -115,6 +116,8 @@ class ComparedServer:
             return f"<{key}>"
         if isinstance(value, str):
             return self._text(value, key)
+        if isinstance(value, float) and abs(value) == sys.float_info.max:  # an infinity, which we answer as one
+            return "Infinity" if value > 0 else "-Infinity"
         return value
 
     def _text(self, text: str, key: str) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib
 import math
-import os
 import sys
 import tarfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 import msgspec
 
 from helicline.errors import Invalid
-from helicline.ids import new_run_id
+from helicline.ids import checked_metric_name, new_run_id
 from helicline.records.dataset import FileEntry
 from helicline.records.pipeline import Completion, Kind, Output, TaskSpec
 from helicline.sdk.authoring import Step
@@ -31,7 +29,6 @@ def run_step(task: TaskSpec, client: Client, scratch: Path) -> Completion:
         Invalid: the function did not return what it declares. Anything that the function itself raises.
     """
     assert task.step is not None
-    run_id = os.environ.get("MLFLOW_RUN_ID", "")  # the stock client removes the variable when the code starts a run
     function = load_function(task, client, scratch)
     arguments = {
         name: _input(task, name, output, client=client, scratch=scratch) for name, output in task.inputs.items()
@@ -42,7 +39,6 @@ def run_step(task: TaskSpec, client: Client, scratch: Path) -> Completion:
         KEEPERS[kind](f"step {task.step.name}, output {position + 1}", value, client, scratch)
         for position, (kind, value) in enumerate(zip(task.step.outputs, values, strict=True))
     )
-    _log_metrics(outputs, run_id)
     return Completion(fence=task.fence, ok=True, outputs=outputs, environment_hash=capture().hash)
 
 
@@ -152,6 +148,8 @@ def _keep_metrics(field: str, value: Any, client: Client, _scratch: Path) -> Out
     bad = next((name for name, number in numbers.items() if not math.isfinite(number)), None)
     if bad is not None:
         raise Invalid(f"{field}, metric {bad}", str(numbers[bad]), "a finite number")
+    for name in numbers:
+        checked_metric_name(f"{field}, metric {name}", name)
     digest = client.put_bytes(msgspec.json.encode(numbers, order="sorted"))
     return Output(kind="Metrics", digest=digest, values=numbers)
 
@@ -206,18 +204,3 @@ KEEPERS: dict[Kind, Callable[[str, Any, Client, Path], Output]] = {
     "Metrics": _keep_metrics,
     "Artifact": _keep_artifact,
 }
-
-
-def _log_metrics(outputs: tuple[Output, ...], run_id: str) -> None:
-    """Log the step's metrics to its run, where the stock client is installed and configured."""
-    values = {name: value for output in outputs for name, value in output.values.items()}
-    if not values or not run_id:
-        return
-    try:
-        from mlflow import MlflowClient
-        from mlflow.entities import Metric
-    except ImportError:
-        return
-    now = time.time_ns() // 1_000_000
-    metrics = [Metric(name, value, now, 0) for name, value in values.items()]
-    MlflowClient().log_batch(run_id, metrics=metrics)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import msgspec
 
 from helicline import bus
+from helicline.clock import epoch_ms
 from helicline.data import versions
 from helicline.errors import Conflict, Invalid
 from helicline.ids import new_run_id
@@ -23,7 +24,7 @@ from helicline.records.pipeline import (
     StepRun,
     StepSpec,
 )
-from helicline.records.run import RunStatus
+from helicline.records.run import MetricPoint, RunStatus
 from helicline.store import nouns
 from helicline.store.blobs import Blobs
 from helicline.store.rows import logged_model as logged_models
@@ -297,8 +298,18 @@ def complete_step(tx: Tx, attempt: Attempt, completion: Completion) -> None:
     attempts.finish(tx, attempt, completion)
     if completion.ok:
         _keep(tx, run, step, completion)
+        _log_metrics(tx, step.run_id, completion)
         update_run(tx, step.run_id, status="FINISHED", end_time=tx.now)
     _touch(tx, run)
+
+
+def _log_metrics(tx: Tx, run_id: str, completion: Completion) -> None:
+    """Log the metrics that the step returned to its run."""
+    values = {name: value for output in completion.outputs for name, value in output.values.items()}
+    now = epoch_ms(tx.now)
+    points = [MetricPoint(key=name, value=value, timestamp_ms=now, step=0) for name, value in values.items()]
+    if points:
+        log_batch(tx, run_id, metrics=points)
 
 
 def _keep(tx: Tx, run: PipelineRun, step: StepRun, completion: Completion) -> None:

@@ -45,6 +45,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     created_by: str
     description: str = ""
+    run_link: str = ""  # the page of the run on another tracking server
     tags: dict[str, str] = {}
     stage: str = "None"
     status: str = "READY"

@@ -139,11 +139,12 @@ class Clause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sort(msgspec.Struct, frozen=True, kw_only=True):
-    """One key of a sort order."""
+    """One key of a sort order; `dataset` is the (name, digest) whose metrics of a logged model count, "" for any."""
 
     entity: str
     key: str
     ascending: bool = True
+    dataset: tuple[str, str] = ("", "")
 
 
 class TraceRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,7 +54,7 @@ def diff_versions(tx: Reader, blobs: Blobs, model: str, *, before: int, after: i
     """Return the difference of version `after` to version `before`."""
     old, new = get_version(tx, model, before), get_version(tx, model, after)
     before_signature, after_signature = signature_of(tx, blobs, old), signature_of(tx, blobs, new)
-    runs = [tracking.get_run(tx, version.run_id) if version.run_id else None for version in (old, new)]
+    runs = [tracking.find_run(tx, version.run_id) for version in (old, new)]
     params = [run.params if run else {} for run in runs]
     metrics = [{point.key: point.value for point in run.metrics} if run else {} for run in runs]
     return VersionsDiff(

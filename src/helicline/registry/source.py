@@ -20,13 +20,13 @@ from helicline.store.unit import Reader
 from helicline.tracking.artifact import path_in_store
 from helicline.tracking.checks import checked_path, checked_ref
 
-EXTERNAL = frozenset({"s3", "gs", "wasbs", "abfss", "hdfs", "http", "https"})
+EXTERNAL = frozenset({"s3", "s3a", "gs", "wasbs", "abfss", "adl", "hdfs", "dbfs", "http", "https"})
 PROMPT_SOURCES = frozenset({"dummy-source", "prompt-template"})
 MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """A resolved source: `root` is empty where the files are in another store."""
+    """A resolved source: `root` is empty where the files are in another store, or of another tracking server."""
 
     source: str
     root: str
@@ -37,7 +37,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 def resolve(tx: Reader, source: str, *, run_id: str = "", model_id: str = "") -> Origin:
     """Return the resolved `source`.
 
-    A named run or model must contain the source, so that a version cannot claim a wrong lineage.
+    A named run or model must contain the source, so that a version cannot claim a wrong lineage. One that is not here
+    was recorded by another tracking server: the source is kept as it is, and names no files of this one.
 
     Raises:
         Invalid: it is neither in this server's artifact store nor a plain URI with a known scheme.
@@ -52,8 +53,9 @@ def resolve(tx: Reader, source: str, *, run_id: str = "", model_id: str = "") ->
         return _from_model(tx, origin)
     if scheme == "mlflow-artifacts":
         return _from_store(tx, origin)
-    if scheme in EXTERNAL and not re.search(r"[?#;]", source):
-        checked_path("source", source.partition(":")[2].strip("/"))
+    path = source.partition(":")[2]
+    if scheme in EXTERNAL and path.startswith("/") and not re.search(r"[?#;]", path):
+        checked_path("source", path.strip("/"))
         return origin
     return refuse(source, "It lies outside of the artifact store, and is no plain URI of another store.")
 
@@ -89,6 +91,8 @@ def _from_run(tx: Reader, origin: Origin) -> Origin:
     run_id, path = match[1], checked_path("source", match[2].rstrip("/"))
     if origin.run_id and origin.run_id != run_id:
         refuse(origin.source, "To use a runs:/ source, the run_id request parameter has to be the same run.")
+    if origin.run_id and tracking.find_run(tx, run_id) is None:
+        return origin
     run = tracking.get_run(tx, run_id)
     origin = msgspec.structs.replace(origin, run_id=run_id)
     for model in model_rows.of_run(tx, run_id):
@@ -103,6 +107,8 @@ def _from_model(tx: Reader, origin: Origin) -> Origin:
     if MODEL_ID.fullmatch(rest):
         if origin.model_id and origin.model_id != rest:
             refuse(origin.source, "To use a models:/ source, the model_id request parameter has to be the same model.")
+        if origin.model_id and model_rows.find(tx, rest) is None:
+            return origin
         model = tracking.get_logged_model(tx, rest)
         run_id = origin.run_id or model.source_run_id
         return _located(msgspec.structs.replace(origin, run_id=run_id), model.artifact_uri, model_id=rest)
@@ -129,16 +135,24 @@ def _from_store(tx: Reader, origin: Origin) -> Origin:
     if re.search(r"[?#;]", origin.source):
         refuse(origin.source, "No query, parameters or fragment may stand in it.")
     path = path_in_store(origin.source) or ""
-    uris = []
-    if origin.model_id:
-        uris.append(tracking.get_logged_model(tx, origin.model_id).artifact_uri)
-    if origin.run_id:
-        uris.append(tracking.get_run(tx, origin.run_id).artifact_uri)
-        uris += [model.artifact_uri for model in model_rows.of_run(tx, origin.run_id)]
+    uris = _named_uris(tx, origin)
+    if not uris and (origin.run_id or origin.model_id):
+        return origin
     roots = [path_in_store(uri) for uri in uris]
     if uris and not any(root and (path == root or path.startswith(root + "/")) for root in roots):
         refuse(origin.source, "It has to be contained within the artifacts of the run_id or model_id given.")
     return msgspec.structs.replace(origin, root=path)
+
+
+def _named_uris(tx: Reader, origin: Origin) -> list[str]:
+    """Return where the named run and model keep their files, as far as they are of this server."""
+    uris = []
+    if origin.model_id and model_rows.find(tx, origin.model_id) is not None:
+        uris.append(tracking.get_logged_model(tx, origin.model_id).artifact_uri)
+    if origin.run_id and (run := tracking.find_run(tx, origin.run_id)) is not None:
+        uris.append(run.artifact_uri)
+        uris += [model.artifact_uri for model in model_rows.of_run(tx, origin.run_id)]
+    return uris
 
 
 def _located(origin: Origin, uri: str, *, model_id: str = "") -> Origin:
@@ -146,14 +160,16 @@ def _located(origin: Origin, uri: str, *, model_id: str = "") -> Origin:
 
 
 def download_uri(tx: Reader, version: ModelVersion) -> str:
-    """Return the URI of the version's files, in this store or in another one."""
+    """Return the URI of the version's files: in this store, in another one, or as another tracking server names it."""
     if version.artifact_root:
         return f"mlflow-artifacts:/{version.artifact_root}"
     if not version.source.startswith(("runs:", "models:")):
         return version.source
-    if version.model_id:
+    if version.model_id and model_rows.find(tx, version.model_id) is not None:
         return tracking.get_logged_model(tx, version.model_id).artifact_uri
-    run = tracking.get_run(tx, version.run_id)
+    run = tracking.find_run(tx, version.run_id)
+    if run is None or version.source.startswith("models:"):
+        return version.source
     return f"{run.artifact_uri}/{version.source.removeprefix('runs:').lstrip('/').partition('/')[2]}"
 
 

@@ -17,6 +17,7 @@ from helicline.registry.model import (
     unprotect_hint,
 )
 from helicline.store.nouns import ALIASES, MODELS, VERSIONS
+from helicline.store.rows import logged_model as model_rows
 from helicline.store.unit import Reader, Tx
 from helicline.tracking import checks
 
@@ -33,6 +34,7 @@ def register(
     model_id: str = "",
     tags: dict[str, str] | None = None,
     description: str = "",
+    run_link: str = "",
     loop: str = "",
     turn: int = 0,
 ) -> ModelVersion:
@@ -56,6 +58,7 @@ def register(
         updated_at=tx.now,
         created_by=tx.actor,
         description=checks.checked_text("description", description),
+        run_link=checks.checked_text("run_link", run_link),
         tags={key: checked_tag(key, value) for key, value in (tags or {}).items()},
         loop=loop,
         turn=turn,
@@ -85,8 +88,8 @@ def _resolve_origin(tx: Tx, model: RegisteredModel, source: str, *, run_id: str,
 
 
 def _link(tx: Tx, version: ModelVersion) -> None:
-    """Add the version to the tag of the logged model in which stock clients read its registrations."""
-    if not version.model_id:
+    """Add the version to the tag of the logged model, if it is here, in which clients read its registrations."""
+    if not version.model_id or model_rows.find(tx, version.model_id) is None:
         return
     logged = tracking.get_logged_model(tx, version.model_id)
     try:

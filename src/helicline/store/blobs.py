@@ -34,7 +34,7 @@ class Blobs(Protocol):
 
     def put(self, chunks: Iterable[bytes], *, limit: int | None = None) -> tuple[str, int]: ...
     def has(self, digest: str) -> bool: ...
-    def read(self, digest: str) -> Iterator[bytes]: ...
+    def read(self, digest: str, part: range | None = None) -> Iterator[bytes]: ...
     def path(self, digest: str) -> Path: ...
     def unused(self, since: datetime) -> Iterator[tuple[str, int]]: ...
     def discard(self, digest: str, since: datetime) -> bool: ...
@@ -166,12 +166,15 @@ class LocalBlobs:
                 freed_bytes += status.st_size
         return freed_bytes
 
-    def read(self, digest: str) -> Iterator[bytes]:
-        """Yield the bytes in pieces. Raises NotFound, before the first piece, where the blob does not exist."""
+    def read(self, digest: str, part: range | None = None) -> Iterator[bytes]:
+        """Yield the bytes, or those at the positions `part`, in pieces.
+
+        Raises NotFound, before the first piece, where the blob does not exist.
+        """
         path = self.path(digest)
         if not path.is_file():
             raise NotFound("blob", digest)
-        return _pieces(path)
+        return _pieces(path, range(path.stat().st_size) if part is None else part)
 
     def path(self, digest: str) -> Path:
         """Return the path of the blob as a local file, whether it exists or not."""
@@ -187,9 +190,12 @@ def _touch(path: Path) -> bool:
     return True
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
+def _pieces(path: Path, part: range) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while piece := file.read(CHUNK):
+        file.seek(part.start)
+        remaining = len(part)
+        while remaining and (piece := file.read(min(CHUNK, remaining))):
+            remaining -= len(piece)
             yield piece
 
 
@@ -262,9 +268,10 @@ class BucketBlobs:
         self.markers.tidy(since)
         return self.cache.tidy(since)
 
-    def read(self, digest: str) -> Iterator[bytes]:
+    def read(self, digest: str, part: range | None = None) -> Iterator[bytes]:
+        """As `LocalBlobs.read`."""
         self.path(digest)
-        return self.cache.read(digest)
+        return self.cache.read(digest, part)
 
     def path(self, digest: str) -> Path:
         if not self.cache.has(digest):

@@ -249,7 +249,7 @@ def _span_value(span: SpanRecord, metric: str, values: dict[str, Any]) -> Any:
 def _assessments(tx: Reader, metric: str, traces: Sequence[TraceRecord], filters: Sequence[_Filter]) -> Iterator[_Row]:
     for trace in traces:
         for item in trace.info.get("assessments") or ():
-            kind = "expectation" if "expectation" in item else "feedback"
+            kind = next((kind for kind in ("expectation", "issue") if kind in item), "feedback")
             trace_filters = {"name": item.get("assessment_name"), "type": kind}
             if not item.get("valid", True) or any(
                 trace_filters[condition.entity] != condition.value for condition in filters
@@ -270,6 +270,8 @@ VIEWS: dict[str, Callable[[Reader, str, Sequence[TraceRecord], Sequence[_Filter]
 
 def _value_of(item: dict[str, Any], kind: str) -> Any:
     part = item.get(kind) or {}
+    if kind == "issue":
+        return part.get("issue_name")
     if "value" not in part and isinstance(part.get("serialized_value"), dict):
         return _document(part["serialized_value"].get("value"), else_as_is=True)
     return part.get("value")

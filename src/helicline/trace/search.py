@@ -155,7 +155,7 @@ def _matches(traces: list[TraceRecord], clause: Clause) -> list[bool]:
     if clause.op == "RLIKE":
         return pattern.matching([_trace_value(trace, clause) for trace in traces], str(clause.value))
     if clause.entity == "issue":
-        return [False for _ in traces]
+        return [_names_issue(trace, str(clause.value)) for trace in traces]
     if clause.key == "prompt" and clause.entity == "attribute":
         return [clause.value in _prompts(trace) for trace in traces]
     if clause.key == "run_id" and clause.entity == "attribute" and clause.op in ("=", "IN"):
@@ -176,6 +176,14 @@ def _prompts(trace: TraceRecord) -> set[str]:
     except msgspec.MsgspecError:
         return set()
     return {f"{prompt.get('name')}/{prompt.get('version')}" for prompt in prompts}
+
+
+def _names_issue(trace: TraceRecord, issue_id: str) -> bool:
+    """Return whether an assessment refers to the issue: its name is then the id of the issue."""
+    return any(
+        item.get("assessment_name") == issue_id and "issue" in item and item.get("valid", True)
+        for item in trace.info.get("assessments") or ()
+    )
 
 
 def _assessment_matches(trace: TraceRecord, clause: Clause) -> bool:

@@ -1,6 +1,13 @@
 """Experiments, runs, logged models and artifacts, with everything that is logged to them."""
 
-from helicline.tracking.artifact import artifact_files, delete_artifacts, get_artifact, list_artifacts, put_artifact
+from helicline.tracking.artifact import (
+    artifact_files,
+    check_is_no_folder,
+    delete_artifacts,
+    get_artifact,
+    list_artifacts,
+    put_artifact,
+)
 from helicline.tracking.experiment import (
     create_experiment,
     delete_experiment,
@@ -34,12 +41,13 @@ from helicline.tracking.logged_model import (
     tag_logged_model,
     untag_logged_model,
 )
-from helicline.tracking.run import create_run, delete_run, get_run, restore_run, update_run
+from helicline.tracking.run import create_run, delete_run, find_run, get_run, restore_run, update_run
 from helicline.tracking.search import search_experiments, search_logged_models, search_runs
 
 __all__ = [
     "add_logged_model_params",
     "artifact_files",
+    "check_is_no_folder",
     "checked_point",
     "checked_points",
     "create_experiment",
@@ -53,6 +61,7 @@ __all__ = [
     "ensure_experiment",
     "experiment_of",
     "finalize_logged_model",
+    "find_run",
     "get_artifact",
     "get_experiment",
     "get_experiment_by_name",

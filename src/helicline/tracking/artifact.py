@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from helicline.errors import NotFound
+from helicline.errors import Invalid, NotFound
 from helicline.records.model import ArtifactFile
 from helicline.store.rows import artifact as rows
 from helicline.store.unit import Reader, Tx
 from helicline.tracking.checks import checked_path
 
 SCHEME = "mlflow-artifacts:"
+ANOTHER_NAME = "Choose another name, or delete it first."
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,8 +23,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def put_artifact(tx: Tx, path: str, *, hash: str, size: int) -> None:
-    """Set the blob at `path`; the blob must be durable already."""
-    rows.put(tx, checked_path("path", path), hash=hash, size=size)
+    """Set the blob at `path`; the blob must be durable already. Raises Invalid as `check_is_no_folder` does."""
+    rows.lock(tx, checked_path("path", path))
+    check_is_no_folder(tx, path)
+    rows.put(tx, path, hash=hash, size=size)
+
+
+def check_is_no_folder(tx: Reader, path: str) -> None:
+    """Raise Invalid where a folder has that name, or a file the name of a folder that it would lie in."""
+    if file := rows.find_any(tx, rows.folders_of(path)):
+        raise Invalid("path", path, f"Invalid path: {file!r} is a file, so nothing can lie below it. {ANOTHER_NAME}")
+    if rows.has_below(tx, path):
+        raise Invalid("path", path, f"Invalid path: {path!r} is a folder, so no file can have its name. {ANOTHER_NAME}")
 
 
 def get_artifact(tx: Reader, path: str) -> ArtifactFile:

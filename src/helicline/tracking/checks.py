@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 import unicodedata
 from functools import lru_cache
 from urllib.parse import unquote
 
+from helicline import ids
 from helicline.errors import Invalid
 
-KEY = re.compile(r"[/\w.\- :]*")
 RUN_ID = re.compile(r"[a-zA-Z0-9][\w-]{0,255}")
 INT64 = 2**63
 OVERLONG = re.compile(r"(?i)%c[01]%[89ab]")  # ASCII in two bytes of UTF-8, which old decoders take for "." or "/"
 MAX_PATH = 2048  # in bytes; PostgreSQL cannot index texts longer than about 2700 bytes
 MAX_TIME_MS = 253_402_300_799_000  # the end of the year 9999, the maximum of datetime
-KEY_CHARACTERS = (
-    "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:)"
-    " and slashes (/)."
+LOCATION_SCHEMES = (
+    "mlflow-artifacts",
+    "s3",
+    "s3a",
+    "gs",
+    "wasbs",
+    "abfss",
+    "adl",
+    "hdfs",
+    "dbfs",
+    "http",
+    "https",
+    "file",
 )
-LOCATION_SCHEMES = ("mlflow-artifacts", "s3", "gs", "wasbs", "abfss", "hdfs", "http", "https", "file")
-# device and drive names of Windows
 
 
 class TooLong(Invalid):
@@ -51,18 +58,19 @@ def checked_text(field: str, text: str) -> str:
 
 
 def checked_key(field: str, label: str, key: str) -> str:
-    """Return the key of a metric, parameter or tag. Raises Invalid where it is not a normal relative path."""
-    if not KEY.fullmatch(key):
-        raise Invalid(field, key, KEY_CHARACTERS)
-    normal = posixpath.normpath(key)
-    if normal != key or normal == "." or normal.startswith(("..", "/")):
-        raise Invalid(
-            field,
-            key,
-            "Names may be treated as files in certain cases, and must not resolve to other names when treated as such."
-            f" This name would resolve to {normal!r}",
-        )
-    return checked_length(label, 250, key)
+    """Return a key by MLflow's grammar. Raises Invalid where it is not a normal relative path."""
+    return _checked_name(field, label, key, characters=ids.MLFLOW_KEY)
+
+
+def checked_name(field: str, label: str, name: str) -> str:
+    """Return the name of a metric or parameter, by the grammar of our own API. Raises Invalid."""
+    return _checked_name(field, label, name, characters=ids.METRIC_NAME)
+
+
+def _checked_name(field: str, label: str, name: str, *, characters: re.Pattern[str]) -> str:
+    if problem := ids.problem_of_key(name, characters):
+        raise Invalid(field, name, problem)
+    return checked_length(label, ids.MAX_METRIC_NAME, name)
 
 
 @lru_cache(4096)
@@ -152,7 +160,7 @@ def checked_location(field: str, location: str) -> str:
     if not location:
         return location
     scheme, colon, rest = location.partition(":")
-    if not colon:
+    if not colon or location.startswith("/"):
         scheme, rest = "file", location
     if scheme == "runs":
         raise Invalid(field, location, f"Artifact location cannot be a runs:/ URI. Given: {location!r}")

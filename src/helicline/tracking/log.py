@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ from helicline.tracking.experiment import experiment_number
 from helicline.tracking.page_token import decode_token, encode_token
 from helicline.tracking.run import NAME_TAG, active_run, checked_tag
 
+NameCheck = Callable[[str, str, str], str]
 MODELS_TAG = "mlflow.log-model.history"
 MODEL_FIELDS = ("run_id", "artifact_path", "utc_time_created", "model_uuid")
 MAX_MODELS_TEXT = 1_000_000
@@ -38,10 +39,12 @@ def log_batch(
 ) -> None:
     """Store all of it or, where anything is invalid, nothing. A repeated call changes nothing.
 
+    Names of metrics and parameters may hold an `@`, which MLflow's wire refuses before.
+
     Raises:
         ParamChanged: a parameter has another value.
     """
-    points = checked_points(metrics)
+    points = [checked_point(point, number, check_name=checks.checked_name) for number, point in enumerate(metrics)]
     checked_tags = {
         key: checked_tag(key, value, f"tags[{index}]") for index, (key, value) in enumerate((tags or {}).items())
     }
@@ -91,7 +94,7 @@ def _missing_model(tx: Tx, points: Sequence[MetricPoint]) -> NotFound | None:
 def _checked_params(params: dict[str, str]) -> dict[str, str]:
     checked = {}
     for number, (key, value) in enumerate(params.items()):
-        checks.checked_key(f"params[{number}].key", "Param key", key)
+        checks.checked_name(f"params[{number}].key", "Param key", key)
         checked[key] = checks.checked_text(f"params[{number}].value", value)[:6000]
     return checked
 
@@ -120,18 +123,20 @@ def _rename(tx: Tx, run: Run, tags: dict[str, str]) -> None:
 
 
 def checked_points(points: Iterable[MetricPoint]) -> list[MetricPoint]:
-    """Return the points of a batch in the form to store. Raises Invalid."""
+    """Return the points of a batch in the form to store, their names by MLflow's grammar. Raises Invalid."""
     return [checked_point(point, number) for number, point in enumerate(points)]
 
 
-def checked_point(point: MetricPoint, number: int | None = None) -> MetricPoint:
+def checked_point(
+    point: MetricPoint, number: int | None = None, *, check_name: NameCheck = checks.checked_key
+) -> MetricPoint:
     """Return the point in the form to store: infinities become the largest finite numbers.
 
     Raises:
         Invalid: with the field, which includes `number`, the position in the batch, where there is one.
     """
     if not checks.is_plain_key(point.key):
-        checks.checked_key(_field("name", number), "Metric name", point.key)
+        check_name(_field("name", number), "Metric name", point.key)
     if not 0 <= point.timestamp_ms <= checks.MAX_TIME_MS:
         checks.checked_time(_field("timestamp", number), point.timestamp_ms)
     if not -checks.INT64 <= point.step < checks.INT64:

@@ -88,9 +88,14 @@ def _run_name(name: str, name_tag: str) -> str:
     return f"{source.choice(ADJECTIVES.split())}-{source.choice(ANIMALS.split())}-{source.randrange(1000)}"
 
 
+def find_run(tx: Reader, run_id: str) -> Run | None:
+    """Return the whole run, deleted or not, or None for one that another tracking server recorded."""
+    return rows.find(tx, run_id)
+
+
 def get_run(tx: Reader, run_id: str) -> Run:
     """Return the whole run, deleted or not."""
-    run = rows.find(tx, run_id)
+    run = find_run(tx, run_id)
     if run is None:
         raise NotFound("run", run_id)
     return run

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from helicline.clock import epoch_ms
 from helicline.errors import Invalid
-from helicline.records.run import Clause, Experiment, LoggedModel, Run, Sort
+from helicline.records.run import Clause, Experiment, LoggedModel, MetricPoint, Run, Sort
 from helicline.store.rows import experiment as experiment_rows
 from helicline.store.rows import logged_model as model_rows
 from helicline.store.rows.search.order import types_of
@@ -175,7 +175,8 @@ def search_logged_models(
 ) -> tuple[list[LoggedModel], str]:
     """Return one page of models and the token of the next; newest first by default.
 
-    `datasets` restricts the metrics to those of (name, digest), with "" for any digest; `window` is (page size, token).
+    `datasets` restricts the metrics to those of (name, digest), with "" for any digest; without a clause on a metric it
+    finds the models with any metric on them. `window` is (page size, token).
     """
     checked_page("max_results", window[0], 1000)
     clauses = grammar.parse_filter(filter, MODELS)
@@ -185,6 +186,8 @@ def search_logged_models(
         models = [model for model in model_rows.of_run(tx, runs[0]) if model.experiment_id in ids]
     else:
         models = model_rows.of_experiments(tx, [experiment_number(number) for number in experiment_ids])
+    if datasets and not any(clause.entity == "metric" for clause in clauses):
+        models = [model for model in models if any(_is_on(point, datasets) for point in model.metrics)]
     matching = [model for model in models if all(_model_matches(model, clause, datasets) for clause in clauses)]
     ordered = sort_items(matching, order, _model_value)
     return paginate(ordered, limit=window[0], token=window[1], id_of=lambda model: model.model_id)
@@ -196,15 +199,20 @@ def _model_matches(model: LoggedModel, clause: Clause, datasets: Sequence[tuple[
     return any(
         grammar.satisfies(clause, point.value)
         for point in model.metrics
-        if point.key == clause.key
-        and (not datasets or any(point.dataset_name == n and d in ("", point.dataset_digest) for n, d in datasets))
+        if point.key == clause.key and (not datasets or _is_on(point, datasets))
     )
 
 
+def _is_on(point: MetricPoint, datasets: Sequence[tuple[str, str]]) -> bool:
+    """Return whether the point was measured on one of the datasets."""
+    return any(name in ("", point.dataset_name) and digest in ("", point.dataset_digest) for name, digest in datasets)
+
+
 def _model_value(model: LoggedModel, term: Clause | Sort) -> Any:
-    if term.entity == "metric":
-        points = [point for point in model.metrics if point.key == term.key]
-        return max(points, key=lambda point: (point.step, point.timestamp_ms)).value if points else None
+    if isinstance(term, Sort) and term.entity == "metric":
+        points = [point for point in model.metrics if point.key == term.key and _is_on(point, [term.dataset])]
+        newest_first = sorted(points, key=lambda point: (-point.timestamp_ms, -point.step, point.run_id))
+        return newest_first[0].value if newest_first else None
     if term.entity in ("param", "tag"):
         return (model.params if term.entity == "param" else model.tags).get(term.key)
     if term.key in ("creation_timestamp", "last_updated_timestamp"):

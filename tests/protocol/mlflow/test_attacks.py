@@ -18,7 +18,7 @@ PATHS = [
     "a//b", "./a", ".", "..",
 ]  # fmt: skip
 SOURCES = [
-    "/etc", "file:///etc", "FILE:///etc", "File:/etc", "jar:file:/x!/y", "dbfs:/x", "s3://../x", "s3://b/../../x",
+    "/etc", "file:///etc", "FILE:///etc", "File:/etc", "jar:file:/x!/y", "dbfs:x", "s3://../x", "s3://b/../../x",
     "//host/x",
     "s3://b/x;params", "s3://b/x#y", "s3://b/x?y=1", "http://h/api/2.0/mlflow-artifacts/artifacts/x",
     "mlflow-artifacts:/0/x",

@@ -127,7 +127,7 @@ def test_the_download_address_lies_in_the_store(client, two, source, experiment)
 @pytest.mark.parametrize(
     "source",
     ["/etc", "file:///etc", "runs:/RUN/../x", "mlflow-artifacts:/0/other/artifacts", "models:/m-" + "0" * 32,
-     "s3://../x", "s3://b/x?y", "dbfs:/x", "jar:file:x", "dummy-source", "models:/nope/1", "runs:/RUN/a#b"],
+     "s3://../x", "s3://b/x?y", "dbfs:x", "jar:file:x", "dummy-source", "models:/nope/1", "runs:/RUN/a#b"],
 )  # fmt: skip
 def test_a_source_outside_of_the_store_is_refused(client, http, name, experiment, source: str):
     run_id = client.create_run(experiment).info.run_id

@@ -4,7 +4,8 @@ HELICLINE_DUEL is how many sequences each test draws; without it few enough for 
 
 Where we differ on purpose, the moves leave it out: unknown enum values and names of datasets that are empty are refused
 (the stock server drops them), a key that a request holds twice is taken once (there, an error of the database), times
-end with the year 9999, and a version's download address names the place that a `runs:` source means.
+end with the year 9999, infinite metrics are answered as such (there, as the largest number), a version's download
+address names the place that a `runs:` source means, and a version may come from a run of another tracking server.
 """
 
 from __future__ import annotations

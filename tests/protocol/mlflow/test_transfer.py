@@ -198,7 +198,12 @@ def contents(url, run, model):
         "params": stored_run.data.params,
         "tags": {key: value for key, value in stored_run.data.tags.items() if key != "helicline.source_id"},
         "loss": [(point.step, point.timestamp, point.value) for point in points],
-        "odd": [str(point.value) for key in ("odd", "of net") for point in client.get_metric_history(run, key)],
+        # a stock server answers an infinity as the largest number
+        "odd": [
+            str(point.value).replace("1.7976931348623157e+308", "inf")
+            for key in ("odd", "of net")
+            for point in client.get_metric_history(run, key)
+        ],
         "datasets": [
             (dataset_input.dataset.to_dictionary(), dataset_input.tags[0].value)
             for dataset_input in stored_run.inputs.dataset_inputs

@@ -59,6 +59,21 @@ def test_a_protected_alias_answers_403_with_the_request_and_moves_with_its_appro
     assert post(http, "/models/churn/aliases/champion/drop").json() == {"ok": True}
 
 
+def test_pages_of_a_version_whose_run_another_server_recorded(http):
+    """The run is named, and what only that server knows is left out."""
+    http.post("/api/2.0/mlflow/registered-models/create", json={"name": "moved"}).raise_for_status()
+    run_id = "0123456789abcdef" * 2
+    for number in (1, 2):
+        body = {"name": "moved", "source": f"runs:/{run_id}/m{number}", "run_id": run_id}
+        http.post("/api/2.0/mlflow/model-versions/create", json=body).raise_for_status()
+    shown = http.get(f"{API}/lineage", params={"noun": "model_version", "id": "moved/1"}).json()
+    details = {node["id"]: node["detail"] for node in shown["nodes"]}
+    assert details[run_id] == "recorded by another tracking server"
+    assert http.get(f"{API}/models/moved/versions/1/card").json()["number"] == 1
+    diff = http.get(f"{API}/models/moved/diff", params={"before": 1, "after": 2})
+    assert (diff.status_code, diff.json()["metrics"]) == (200, [])
+
+
 def test_a_version_whose_files_changed_cannot_be_approved(http):
     """Files of a version are frozen, but for one that was registered before its files came."""
     post(http, "/models/other/aliases/champion/protect")

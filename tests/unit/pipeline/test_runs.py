@@ -9,7 +9,7 @@ from helicline.records.pipeline import Completion, Source
 from helicline.store import nouns
 from helicline.store.noun import Stale
 from helicline.store.rows import event
-from helicline.tracking import get_run
+from helicline.tracking import get_run, search_runs
 from support.records import commit, completion, output, pipeline_spec, step_spec
 
 LEASE_S = 15.0
@@ -75,6 +75,20 @@ def test_a_run_goes_through_to_its_end(bench):
     run = bench.run(run_id)
     assert (run.state, run.wake_at) == ("SUCCEEDED", None)
     assert bench.store.read(lambda tx: get_run(tx, run.run_id)).status == "FINISHED"
+
+
+def test_metrics_that_a_step_returns_are_logged_to_its_run(bench):
+    values = {"recall@10": 0.5, "val/f1.macro:all": 0.4, "log loss": 0.1}
+    run_id = bench.submit(step_spec("a"))
+    bench.settle(run_id)
+    attempt = bench.take()
+    bench.complete(attempt, completion(attempt.fence, bench.metrics(**values)))
+    logged = bench.store.read(lambda tx: get_run(tx, bench.step(run_id, "a").run_id))
+    assert {point.key: point.value for point in logged.metrics} == values
+    assert logged.status == "FINISHED"
+    by_metric = "metrics.`recall@10` >= 0.5"
+    matching, _ = bench.store.read(lambda tx: search_runs(tx, [logged.experiment_id], filter=by_metric))
+    assert [run.run_id for run in matching] == [logged.run_id]
 
 
 def test_the_same_run_again_is_cached_and_leases_nothing(bench):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from helicline import tracking
 from helicline.errors import Invalid, NotFound
+from helicline.ids import checked_metric_name
 from helicline.records.run import MetricPoint
 from helicline.store.database import Store
 from helicline.store.rows.metric import METRIC_BLOCK, METRIC_TAIL
@@ -267,3 +268,21 @@ def test_a_page_token_of_another_kind_is_refused(store: Store):
     log(store, run_id, point(1))
     with pytest.raises(Invalid, match="page_token"):
         store.read(lambda tx: tracking.metric_history(tx, run_id, "m", limit=5, page_token="eyJvIjogMX0="))
+
+
+@pytest.mark.parametrize("name", ["recall@10", "val/auc", "f1.macro", "p99:ms", "log loss", "a-b_c", "@", "ndcg@k/é"])
+def test_names_of_our_own_api_may_hold_an_at_sign(store, name):
+    run_id = fresh_run(store)
+    store.write(lambda tx: tracking.log_batch(tx, run_id, metrics=[point(1.0, key=name)], params={name: "1"}))
+    run = store.read(lambda tx: tracking.get_run(tx, run_id))
+    assert ([logged.key for logged in run.metrics], run.params) == ([name], {name: "1"})
+
+
+@pytest.mark.parametrize("name", ["", ".", "a//b", "/a", "../a", "a/../b", "a#b", "a\nb", "x" * 251, "a*"])
+def test_a_name_that_is_no_path_is_refused(store, name):
+    run_id = fresh_run(store)
+    for logged in ({"metrics": [point(1.0, key=name)]}, {"params": {name: "1"}}):
+        with pytest.raises(Invalid):
+            store.write(lambda tx, logged=logged: tracking.log_batch(tx, run_id, **logged))
+    with pytest.raises(Invalid):
+        checked_metric_name("metric", name)

@@ -2492,6 +2492,8 @@ export interface components {
             model_id: string;
             number: number;
             run_id: string;
+            /** @default  */
+            run_link: string;
             source: string;
             /** @default None */
             stage: string;

@@ -74,7 +74,7 @@ def read_card(context: Context, tx: Reader, model: str, number: int) -> Card:
 
 
 def _sections(context: Context, tx: Reader, version: ModelVersion) -> list[Section]:
-    run = tracking.get_run(tx, version.run_id) if version.run_id else None
+    run = tracking.find_run(tx, version.run_id)
     report = nouns.REPORTS.find(tx, version.model, version.number)
     pipeline = nouns.PIPELINE_RUNS.find(tx, run.tags.get(PIPELINE_TAG, "")) if run else None
     graph = lineage(tx, "model_version", version.id)

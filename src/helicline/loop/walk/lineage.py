@@ -9,7 +9,7 @@ import msgspec
 
 from helicline import tracking
 from helicline.data import versions as datasets
-from helicline.errors import HeliclineError, Invalid
+from helicline.errors import HeliclineError, Invalid, NotFound
 from helicline.records.pipeline import PipelineRun
 from helicline.records.run import Run
 from helicline.registry import get_version
@@ -127,13 +127,19 @@ def _quoted(text: str) -> str:
 
 
 def _describe_run(tx: Reader, id: str) -> tuple[str, str]:
-    run = tracking.get_run(tx, id)
+    run = tracking.find_run(tx, id)
+    if run is None:
+        if not _from_run(tx, id):
+            raise NotFound("run", id)
+        return id, "recorded by another tracking server"
     commit = run.tags.get("mlflow.source.git.commit", "")
     return run.name or id, f"commit {commit[:10]}" if commit else run.status.lower()
 
 
 def _behind_run(tx: Reader, id: str) -> list[Name]:
-    run = tracking.get_run(tx, id)
+    run = tracking.find_run(tx, id)
+    if run is None:
+        return []
     pipeline = nouns.PIPELINE_RUNS.find(tx, run.tags.get(PIPELINE_TAG, ""))
     names = [("dataset_version", ref) for ref in (pipeline.inputs if pipeline else {}).values()]
     if not names:

@@ -17,7 +17,7 @@ from helicline.registry import get_version
 from helicline.serving.prediction_log import read as predictions
 from helicline.store import nouns
 from helicline.store.unit import Reader
-from helicline.tracking import get_run
+from helicline.tracking import find_run
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ def _answer(tx: Reader, prediction: Prediction) -> Answer:
     return Answer(
         prediction=prediction,
         version=version,
-        run=get_run(tx, version.run_id) if version.run_id else None,
+        run=find_run(tx, version.run_id),
         code=pipeline.spec.code if pipeline else None,
         environment=pipeline.spec.environment if pipeline else None,
         datasets=pipeline.inputs if pipeline else {},
@@ -80,7 +80,6 @@ def _pipeline_of(tx: Reader, version: ModelVersion) -> PipelineRun | None:
     turn = nouns.TURNS.find(tx, version.loop, version.turn) if version.turn else None
     if turn is not None and turn.pipeline_run:
         return nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run)
-    if not version.run_id:
-        return None
-    tagged = get_run(tx, version.run_id).tags.get("helicline.pipeline_run", "")
+    run = find_run(tx, version.run_id)
+    tagged = run.tags.get("helicline.pipeline_run", "") if run else ""
     return nouns.PIPELINE_RUNS.find(tx, tagged) if tagged else None

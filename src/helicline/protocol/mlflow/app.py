@@ -11,8 +11,9 @@ from helicline.errors import HeliclineError, RateLimited, Refused, TooLarge, Una
 from helicline.protocol.mlflow import errors, fields, runs, task_scope
 from helicline.protocol.mlflow.artifact import files, multipart
 from helicline.protocol.mlflow.errors import WireError
+from helicline.protocol.mlflow.missing_features import no_route
 from helicline.protocol.mlflow.request import Request, Response, Services
-from helicline.protocol.mlflow.routes import PLAIN, PREFIXES, ROUTES, Handler, RouteTable
+from helicline.protocol.mlflow.routes import PLAIN, ROUTES, Handler, RouteTable
 from helicline.protocol.mlflow.trace import ingest
 from helicline.records.access import Caller
 from helicline.settings import Settings
@@ -20,20 +21,11 @@ from helicline.store.blobs import Blobs
 from helicline.store.database import Store
 from helicline.store.vault import Vault
 
-PATH_PREFIXES = (
-    *(prefix + "/" for prefix in PREFIXES),
-    "/api/2.0/mlflow-artifacts/",
-    "/ajax-api/2.0/mlflow-artifacts/",
-)
+PATH_PREFIXES = ("/api/2.0/", "/api/3.0/", "/ajax-api/", "/gateway/", "/graphql")
 BODY_HANDLERS = frozenset({runs.log_metric, runs.log_batch})  # these parse the body themselves
+STREAM_HANDLERS = frozenset({files.upload, files.upload_to_run})  # these store the body while it arrives
 PLAIN_PATHS = frozenset(path for _, path, _, _ in PLAIN)
 JSON_HEADERS = (("content-type", "application/json"),)
-NOT_FOUND = Response(
-    status=404,
-    headers=(("content-type", "text/html; charset=utf-8"),),
-    body=b"<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
-    b"<p>The requested URL was not found on the server.</p>\n",
-)
 
 
 class MlflowApp:
@@ -44,7 +36,7 @@ class MlflowApp:
         self.table = RouteTable(ROUTES)
 
     def handles(self, path: str) -> bool:
-        """Return whether the path is one of MLflow; unknown paths below its prefixes are, and get 404 here."""
+        """Return whether the path is one of MLflow; unknown paths below its prefixes are, and get an error here."""
         return path in PLAIN_PATHS or path.startswith(PATH_PREFIXES)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -64,7 +56,7 @@ class MlflowApp:
     async def _respond(self, scope: Any, receive: Any) -> Response:
         match = self.table.find(scope["method"], scope["path"])
         if match is None:
-            return NOT_FOUND
+            return _error_response(no_route(scope["method"], scope["path"]))
         permission, handler, parts = match
         try:
             request = self._request(scope, parts)
@@ -132,11 +124,11 @@ def _check_path(scope: Any) -> None:
 
 
 async def _read_input(request: Request, handler: Handler, *, scope: Any, receive: Any) -> None:
-    """Read query or body into the request; the upload handler reads its body itself, as a stream."""
+    """Read query or body into the request; uploads have both, and read the body themselves, as a stream."""
     if scope["method"] == "GET":
         request.fields = fields.of_query(scope["query_string"])
-    elif handler is files.upload:
-        request.receive = receive
+    elif handler in STREAM_HANDLERS:
+        request.fields, request.receive = fields.of_query(scope["query_string"]), receive
     else:
         request.body = await _body(request, receive)
         if handler is ingest.export:

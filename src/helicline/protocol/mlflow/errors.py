@@ -33,6 +33,7 @@ STATUS = {
     # the stock server answers 500, and its client then retries for minutes a request that cannot succeed
     "INVALID_STATE": 400,
     "RESOURCE_DOES_NOT_EXIST": 404,
+    "ENDPOINT_NOT_FOUND": 404,
     "UNAUTHENTICATED": 401,
     "PERMISSION_DENIED": 403,
     "RESOURCE_CONFLICT": 409,
@@ -53,7 +54,7 @@ NOT_FOUND_MESSAGES = {
     "logged model tag": "No tag with key {name!r} found for model with ID {hint!r}.",
     "registered model": "Registered Model with name={name} not found",
     "trace": "Trace with ID '{name}' not found.",
-    "assessment": "Assessment with ID '{name}' not found.",
+    "assessment": "Assessment with ID '{name}' not found for trace '{hint}'",
     "evaluation dataset": "Evaluation dataset with id '{name}' not found",
     "scorer": "Scorer with name '{name}' not found for experiment {hint}.",
     "scorer version": "Scorer version '{name}' not found for experiment {hint}.",

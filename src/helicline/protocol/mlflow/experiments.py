@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 from helicline import tracking
@@ -26,9 +28,18 @@ def as_wire(experiment: Experiment) -> dict[str, Any]:
     )
 
 
+def _absolute(location: str) -> str:
+    """Return a relative local path as a path below the folder that this server runs in, as the stock server does."""
+    match = re.match(r"(file:)?(?![A-Za-z][\w+.-]*:|/|$)", location)
+    if match is None:
+        return location
+    path = f"{Path.cwd() / location.removeprefix('file:')}"
+    return f"file://{path}" if match[1] else path
+
+
 async def create(request: Request) -> Any:
     name, tags = request.fields.required("name"), request.fields.pairs("tags")
-    location = request.fields.text("artifact_location")
+    location = _absolute(request.fields.text("artifact_location"))
     experiment = await request.write(
         lambda tx: tracking.create_experiment(tx, name, artifact_location=location, tags=tags)
     )

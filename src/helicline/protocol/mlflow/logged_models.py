@@ -27,11 +27,9 @@ def as_wire(model: LoggedModel) -> dict[str, Any]:
         last_updated_timestamp_ms=epoch_ms(model.updated_at),
         artifact_uri=model.artifact_uri,
         status=model.status,
-        model_type=model.model_type,
-        source_run_id=model.source_run_id,
         tags=pairs(model.tags),
         registrations=_registrations(model),
-    )
+    ) | {"model_type": model.model_type, "source_run_id": model.source_run_id}
     data = non_empty(params=pairs(model.params), metrics=points_as_wire(model.metrics))
     return {"info": info, "data": data}
 
@@ -109,7 +107,8 @@ def _sort(item: Fields) -> Sort:
     name, ascending = item.required("field_name"), item.flag("ascending", default=True)
     entity, dot, key = name.partition(".")
     if dot and entity in ("metric", "metrics"):
-        return Sort(entity="metric", key=key, ascending=ascending)
+        dataset = (item.text("dataset_name"), item.text("dataset_digest"))
+        return Sort(entity="metric", key=key, ascending=ascending, dataset=dataset)
     sortable = MODELS.kinds["attribute"].keys
     if name not in sortable:
         raise WireError("INVALID_PARAMETER_VALUE", f"Invalid order by field name: {name}")

@@ -21,14 +21,12 @@ def version_as_wire(version: ModelVersion, aliases: dict[str, int]) -> dict[str,
         last_updated_timestamp=epoch_ms(version.updated_at),
         user_id=version.created_by,
         current_stage=version.stage,
-        description=version.description,
         source=version.source,
-        run_id=version.run_id,
         model_id=version.model_id,
         status=version.status,
         tags=pairs(version.tags),
         aliases=[alias for alias, number in aliases.items() if number == version.number],
-    )
+    ) | {"description": version.description, "run_id": version.run_id, "run_link": version.run_link}
 
 
 def model_as_wire(tx: Reader, model: RegisteredModel) -> dict[str, Any]:
@@ -124,10 +122,11 @@ async def create_version(request: Request) -> Any:
     fields = request.fields
     name, source, run_id = fields.required("name"), fields.required("source"), fields.text("run_id")
     model_id, tags, text = fields.text("model_id"), fields.pairs("tags"), fields.text("description")
+    link = fields.text("run_link")
     registry.check_claim(source, run_id=run_id, model_id=model_id)
     version = await request.write(
         lambda tx: registry.register(
-            tx, name, source=source, run_id=run_id, model_id=model_id, tags=tags, description=text
+            tx, name, source=source, run_id=run_id, model_id=model_id, tags=tags, description=text, run_link=link
         )
     )
     return {"model_version": version_as_wire(version, {})}

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from helicline.protocol.mlflow import experiments, logged_models, registry, runs, webhooks
-from helicline.protocol.mlflow.artifact import files, links, multipart
+from helicline.protocol.mlflow.artifact import files, links, multipart, trace_files
 from helicline.protocol.mlflow.genai import datasets, scorers
 from helicline.protocol.mlflow.metric import history
 from helicline.protocol.mlflow.request import Request, Response
@@ -74,6 +74,8 @@ MLFLOW: tuple[Route, ...] = (
     ("GET", "/metrics/get-history-bulk", "read", history.bulk),
     ("GET", "/metrics/get-history-bulk-interval", "read", history.interval),
     ("GET", "/artifacts/list", "read", files.of_run),
+    ("POST", "/upload-artifact", "log", files.upload_to_run),
+    ("GET", "/get-trace-artifact", "read", trace_files.of_trace),
     ("POST", "/artifacts/presigned-upload-url", "write", multipart.upload_url),
     ("POST", "/artifacts/presigned-download-url", "read", multipart.download_url),
     ("POST", "/logged-models", "log", logged_models.create),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from helicline.tracking.checks import checked_key, checked_run
 
 STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 MAX_BATCH_TEXT = 1_000_000
+INFINITE = sys.float_info.max
 ID_HEADER = "x-helicline-id"  # the id of the new run or model, so that `hl import` keeps the ids of another server
 
 
@@ -29,7 +31,7 @@ class WireInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     run_uuid: str
     run_name: str = ""
     experiment_id: str
-    user_id: str = ""
+    user_id: str
     status: str
     start_time: int
     end_time: int | None = None
@@ -53,7 +55,7 @@ def info_as_wire(run: Run) -> WireInfo:
 
 
 class WireMetric(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A point in MLflow's JSON; NaN is a string, and empty fields are left out."""
+    """A point in MLflow's JSON; NaN and the infinities are strings, and empty fields are left out."""
 
     key: str
     value: float | str
@@ -65,11 +67,18 @@ class WireMetric(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     run_id: str = ""
 
 
+def value_as_wire(value: float) -> float | str:
+    """Return the value in JSON: the stores keep an infinity as the largest finite number, of which it is made again."""
+    if -INFINITE < value < INFINITE:
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
 def points_as_wire(points: Iterable[MetricPoint]) -> list[WireMetric]:
     """Return the points for the wire. A page of runs has thousands, so the usual point takes a shorter path."""
     return [
         _point_as_wire(point)
-        if point.value != point.value or point.model_id or point.run_id
+        if not -INFINITE < point.value < INFINITE or point.model_id or point.run_id
         else WireMetric(point.key, point.value, point.timestamp_ms, point.step)
         for point in points
     ]
@@ -78,7 +87,7 @@ def points_as_wire(points: Iterable[MetricPoint]) -> list[WireMetric]:
 def _point_as_wire(point: MetricPoint) -> WireMetric:
     return WireMetric(
         point.key,
-        "NaN" if math.isnan(point.value) else point.value,
+        value_as_wire(point.value),
         point.timestamp_ms,
         point.step,
         model_id=point.model_id,
@@ -118,8 +127,8 @@ def as_wire(run: Run) -> WireRun:
 
 
 def _input_as_wire(dataset: DatasetInput) -> dict[str, Any]:
-    fields = ("name", "digest", "source_type", "source", "schema", "profile")
-    body = non_empty(**{name: getattr(dataset, name) for name in fields})
+    body = {name: getattr(dataset, name) for name in ("name", "digest", "source_type", "source")}
+    body |= non_empty(schema=dataset.schema, profile=dataset.profile)
     return non_empty(tags=pairs(dataset.tags), dataset=body)
 
 
@@ -273,7 +282,9 @@ async def _log_anything(request: Request) -> Any:
             f"Duplicate parameter keys have been submitted: {duplicates}. Please ensure the request contains only one"
             " param value per param key.",
         )
-    points = [_point(metric) for metric in metrics]
+    points = tracking.checked_points(_point(metric) for metric in metrics)
+    for number, key in enumerate(keys):
+        checked_key(f"params[{number}].key", "Param key", key)
     param_values, tag_values = fields.pairs("params"), fields.pairs("tags")
     checked_run("run_id", run_id)
     await request.write(lambda tx: tracking.log_batch(tx, run_id, metrics=points, params=param_values, tags=tag_values))

@@ -39,9 +39,9 @@ def _subjects(request: Request) -> tuple[set[str], set[str]]:
     is_json = request.media_type("application/json") == "application/json"
     document = fields.of_body(request.body).document if is_json else {}
     metrics = document.get("metrics")  # what is no list is refused by the handler, in its words
-    objects = (
-        [document, *(item for item in metrics if isinstance(item, dict))] if isinstance(metrics, list) else [document]
-    )
+    objects = [document, request.fields.document]  # an upload names its run in the query
+    if isinstance(metrics, list):
+        objects += [item for item in metrics if isinstance(item, dict)]
     models = {request.parts["model_id"]} if "model_id" in request.parts else set()
     return _values(objects, RUN_FIELDS), models | _values(objects, MODEL_FIELDS)
 

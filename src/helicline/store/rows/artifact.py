@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,35 @@ ARTIFACT = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("created_ms", sa.BigInteger, nullable=False),
 )
+
+
+# One path alone, and the folders above it together with others who put files there, in the order of the keys.
+_LOCK_PATH = (
+    "SELECT CASE WHEN own THEN pg_advisory_xact_lock(key) ELSE pg_advisory_xact_lock_shared(key) END FROM"
+    " (SELECT hashtextextended('artifact ' || path, 0) AS key, path = %s AS own FROM unnest(%s::text[]) AS path"
+    " ORDER BY key) AS ordered"
+)
+
+
+def lock(tx: Tx, path: str) -> None:
+    """Block other units that put a file of that name, below it, or with the name of one of its folders."""
+    if tx.is_postgres:
+        tx.run_text(_LOCK_PATH, [path, [path, *folders_of(path)]])
+
+
+def folders_of(path: str) -> list[str]:
+    """Return the folders that the path lies in."""
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+
+
+def find_any(tx: Reader, paths: Sequence[str]) -> str:
+    """Return the first of the paths that is a file, "" where none is."""
+    return str(tx.execute(sa.select(sa.func.min(ARTIFACT.c.path)).where(ARTIFACT.c.path.in_(paths))).scalar() or "")
+
+
+def has_below(tx: Reader, root: str) -> bool:
+    return tx.execute(sa.select(ARTIFACT.c.path).where(is_below(root)).limit(1)).first() is not None
 
 
 def put(tx: Tx, path: str, *, hash: str, size: int) -> None:

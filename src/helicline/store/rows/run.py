@@ -72,6 +72,8 @@ RUN_INPUT = sa.Table(
     sa.Column("dataset", Exact, primary_key=True),
     sa.Column("context", Exact, nullable=False),
     sa.Column("tags", sa.Text, nullable=False),
+    # in the order of logging; 0 for those that were logged before the order was stored
+    sa.Column("position", sa.BigInteger, nullable=False, server_default="0"),
 )
 RUN_MODEL = sa.Table(
     "run_model",
@@ -147,8 +149,14 @@ def add_input(tx: Tx, run: Run, dataset: DatasetInput) -> None:
         "dataset": identity,
         "context": dataset.tags.get(CONTEXT_TAG, ""),
         "tags": msgspec.json.encode(dataset.tags).decode(),
+        "position": _next_position(tx, run.run_id),
     }
     add_missing(tx, RUN_INPUT, [link])
+
+
+def _next_position(tx: Tx, run_id: str) -> int:
+    statement = sa.select(sa.func.max(RUN_INPUT.c.position)).where(RUN_INPUT.c.run == run_id)
+    return int(tx.execute(statement).scalar() or 0) + 1
 
 
 def dataset_uses(tx: Reader, experiment_ids: Sequence[int], *, limit: int = 1000) -> list[tuple[str, str, str, str]]:
@@ -254,7 +262,7 @@ def _facts_of(tx: Reader, table: str, ids: Sequence[str]) -> dict[str, dict[str,
 
 _INPUTS = (
     "SELECT i.run, i.tags, d.name, d.digest, d.source_type, d.source, d.schema, d.profile FROM run_input AS i"
-    " JOIN run_dataset AS d ON d.id = i.dataset WHERE i.run IN {ids} ORDER BY i.run, d.name, d.digest"
+    " JOIN run_dataset AS d ON d.id = i.dataset WHERE i.run IN {ids} ORDER BY i.run, i.position, d.name, d.digest"
 )
 _MODELS = "SELECT run, kind, model, step FROM run_model WHERE run IN {ids} ORDER BY run, kind, model"
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from helicline import tracking
 from helicline.errors import Invalid, NotFound, TooLarge
+from helicline.protocol.mlflow.artifact.byte_range import OutOfRange, out_of_range, requested_part
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.request import Request, Response, non_empty
 from helicline.records.model import ArtifactFile
@@ -38,6 +39,8 @@ TEXT_SUFFIXES = (
     ".js",
     ".ipynb",
 )
+# no browser runs what is in the file
+SAFE_HEADERS = (("x-content-type-options", "nosniff"), ("content-security-policy", "sandbox; default-src 'none'"))
 TEXT_NAMES = ("MLmodel", "MLproject", "Dockerfile", "README", "LICENSE")
 
 
@@ -50,11 +53,34 @@ def _path(request: Request) -> str:
 
 
 async def upload(request: Request) -> Any:
-    path, limit = _path(request), request.settings.max_upload_bytes
+    await store_body(request, _path(request))
+    return Response()
+
+
+async def upload_to_run(request: Request) -> Any:
+    """Answer `upload-artifact`, by which pages and other tools add a file to a run."""
+    run_id, path = request.fields.text("run_uuid", also="run_id"), request.fields.text("path")
+    for name, value in (("run_uuid", run_id), ("path", path)):
+        if not value:
+            raise WireError("INVALID_PARAMETER_VALUE", f"Request must specify {name}.")
+    if request.header("content-length", "") == "0":
+        raise WireError("INVALID_PARAMETER_VALUE", "Request must specify data.")
+    checked_path("path", path)
+    uri = (await request.read(lambda tx: tracking.get_run(tx, run_id))).artifact_uri
+    root = path_in_store(uri)
+    if root is None:
+        raise WireError("INVALID_PARAMETER_VALUE", f"The artifacts lie at {uri}, which clients write by themselves.")
+    await store_body(request, f"{root}/{path}")
+    return Response(headers=(("content-type", "application/json"),))
+
+
+async def store_body(request: Request, path: str) -> None:
+    """Store the body as the artifact, while it arrives."""
+    limit = request.settings.max_upload_bytes
     declared = request.header("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
         raise TooLarge("body", int(declared), f"at most {limit} bytes")
-    await request.read(lambda tx: check_not_frozen(tx, path))  # before the bytes are sent
+    await request.read(lambda tx: check_may_put(tx, path))  # before the bytes are sent
     loop = asyncio.get_running_loop()
     try:
         digest, size = await loop.run_in_executor(
@@ -63,7 +89,12 @@ async def upload(request: Request) -> Any:
     except Invalid as error:
         raise TooLarge(error.field, error.got, error.allowed) from None
     await request.write(lambda tx: put_unfrozen(tx, path, digest=digest, size=size))
-    return Response()
+
+
+def check_may_put(tx: Reader, path: str) -> None:
+    """Raise Refused within the files of a registered version, and Invalid for the name of a folder or below a file."""
+    check_not_frozen(tx, path)
+    tracking.check_is_no_folder(tx, path)
 
 
 def put_unfrozen(tx: Tx, path: str, *, digest: str, size: int) -> None:
@@ -97,17 +128,24 @@ async def download(request: Request) -> Any:
 
 
 async def file_response(request: Request, file: ArtifactFile) -> Response:
-    """Return the file as an attachment, so that no browser shows it as a page of this server."""
-    name = file.path.rpartition("/")[2]
-    headers = (
+    """Return the file, or the part asked for, as an attachment: no browser shows it as a page of this server."""
+    name, tag = file.path.rpartition("/")[2], f'"{file.hash}"'
+    try:
+        part = requested_part(request, size=file.size, tag=tag)
+    except OutOfRange:
+        return out_of_range(file.size)
+    headers: tuple[tuple[str, str], ...] = (
         ("content-type", content_type(name)),
-        ("content-length", str(file.size)),
+        ("content-length", str(file.size if part is None else len(part))),
+        ("accept-ranges", "bytes"),
+        ("etag", tag),
         ("content-disposition", f"attachment; filename*=UTF-8''{quote(name)}"),
-        ("x-content-type-options", "nosniff"),
-        ("content-security-policy", "sandbox; default-src 'none'"),
+        *SAFE_HEADERS,
     )
-    pieces = await asyncio.to_thread(request.blobs.read, file.hash)
-    return Response(headers=headers, stream=_stream(pieces))
+    if part is not None:
+        headers = (*headers, ("content-range", f"bytes {part.start}-{part.stop - 1}/{file.size}"))
+    pieces = await asyncio.to_thread(request.blobs.read, file.hash, part)
+    return Response(status=200 if part is None else 206, headers=headers, stream=_stream(pieces))
 
 
 def find(tx: Reader, path: str) -> ArtifactFile:

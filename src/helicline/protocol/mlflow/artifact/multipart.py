@@ -12,11 +12,10 @@ from datetime import timedelta
 from typing import Any
 
 from helicline import tracking
-from helicline.protocol.mlflow.artifact.files import find, put_unfrozen
+from helicline.protocol.mlflow.artifact.files import check_may_put, find, put_unfrozen
 from helicline.protocol.mlflow.errors import WireError
 from helicline.protocol.mlflow.fields import Fields
 from helicline.protocol.mlflow.request import Request, non_empty
-from helicline.registry import check_not_frozen
 from helicline.settings import Settings
 from helicline.store.blobs import Blobs, BucketBlobs
 from helicline.store.uploads import PartUploads
@@ -50,7 +49,7 @@ def _artifact_path(request: Request) -> str:
 async def create(request: Request) -> Any:
     uploads = _uploads(request, "Multipart upload")
     path, count = _artifact_path(request), request.fields.integer("num_parts", 1) or 0
-    await request.read(lambda tx: check_not_frozen(tx, path))
+    await request.read(lambda tx: check_may_put(tx, path))
     upload_id, urls = await asyncio.to_thread(uploads.begin, path, count)
     headers = uploads.blobs.upload_headers
     return {

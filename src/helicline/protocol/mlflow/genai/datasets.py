@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import msgspec
 
 from helicline import evaluation
 from helicline.clock import epoch_ms
+from helicline.errors import NotFound
 from helicline.protocol.mlflow.fields import Fields, check_texts
 from helicline.protocol.mlflow.request import Request, non_empty
 from helicline.records.evaluation import EvaluationDataset, EvaluationRecord
@@ -105,8 +107,10 @@ async def set_tags(request: Request) -> Any:
 
 
 async def delete_tag(request: Request) -> Any:
+    """Delete the tag; no error where the tag or the dataset does not exist, as on the stock server."""
     dataset_id, key = request.parts["dataset_id"], request.parts["key"]
-    await request.write(lambda tx: evaluation.tag_dataset(tx, dataset_id, {key: None}))
+    with contextlib.suppress(NotFound):
+        await request.write(lambda tx: evaluation.tag_dataset(tx, dataset_id, {key: None}))
     return {}
 
 

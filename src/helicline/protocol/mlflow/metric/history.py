@@ -11,6 +11,7 @@ from helicline import tracking
 from helicline.errors import Invalid, NotFound
 from helicline.protocol.mlflow.errors import WireError, missing
 from helicline.protocol.mlflow.request import Request, non_empty
+from helicline.protocol.mlflow.runs import INFINITE, value_as_wire
 from helicline.store.rows.block import Points, points_of
 from helicline.store.unit import Reader
 
@@ -20,7 +21,7 @@ MAX_POINTS = 2_500
 
 
 class HistoryPoint(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A point of a history in MLflow's JSON; NaN is a string."""
+    """A point of a history in MLflow's JSON; NaN and the infinities are strings."""
 
     key: str
     value: float | str
@@ -31,8 +32,8 @@ class HistoryPoint(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 def as_wire(key: str, points: Points, run_id: str = "") -> list[HistoryPoint]:
     values: list[Any] = points.values.tolist()
-    for index in np.isnan(points.values).nonzero()[0]:
-        values[index] = "NaN"
+    for index in (~(np.abs(points.values) < INFINITE)).nonzero()[0]:
+        values[index] = value_as_wire(values[index])
     columns = zip(values, points.timestamps_ms.tolist(), points.steps.tolist(), strict=True)
     return [HistoryPoint(key, *row, run_id) for row in columns]
 
