@@ -7,7 +7,7 @@ from typing import Any
 from cyclopts import App
 
 from helicline.cli.show import ago, as_json, connect, say, table
-from helicline.records.monitor import Alert
+from helicline.records.monitor import NOT_TESTED, Alert
 
 app = App(name="monitor", help="Monitors, windows and alerts.")
 
@@ -32,10 +32,16 @@ def list_monitors(deployment: str = "", *, json: bool = False) -> None:
                 last["severity"],
                 last["row_count"],
                 alert,
-                last["reason"],
+                last["reason"] or _untested(last),
             )
         )
     table("", ("deployment", "monitor", "now", "rows", "alert", ""), rows, empty="No monitor yet.")
+
+
+def _untested(window: dict[str, Any]) -> str:
+    """Return the columns that the window says it did not test."""
+    names = [finding["column"] for finding in window.get("findings", ()) if finding["statistic"] == NOT_TESTED]
+    return f"not tested: {', '.join(names)}" if names else ""
 
 
 @app.command(name="alerts")

@@ -10,8 +10,7 @@ import numpy as np
 
 from helicline.errors import Invalid
 from helicline.monitor import metrics
-from helicline.monitor.testable import NOT_TESTED
-from helicline.records.monitor import Finding, MonitorSpec, Severity
+from helicline.records.monitor import NOT_TESTED, Finding, MonitorSpec, Severity
 
 Columns = dict[str, np.ndarray[Any, Any]]
 MAX_Z = 3.0

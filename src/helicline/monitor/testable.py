@@ -15,10 +15,9 @@ import msgspec
 import numpy as np
 
 from helicline.monitor.profile import Array, Column, Profile
-from helicline.records.monitor import Finding, MonitorSpec
+from helicline.records.monitor import NOT_TESTED, Finding, MonitorSpec
 
 Role = Literal["", "identifier", "time"]
-NOT_TESTED = "not_tested"
 LEAST_ROWS = 50  # of fewer values nobody can tell that they are all different
 DISTINCT_TEXT = 0.9
 DISTINCT_BY_NAME = 0.5

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+NOT_TESTED = "not_tested"  # the statistic of a finding that says why a column has no result
 MonitorKind = Literal["drift", "performance", "quality"]
 Severity = Literal["ok", "info", "warning", "critical", "insufficient_data", "immature"]
 
