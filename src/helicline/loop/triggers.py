@@ -67,10 +67,19 @@ def _arm(tx: Tx, trigger: Trigger, subject: str) -> None:
         nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, pending=subject, wake_at=tx.now, waits_for=""))
 
 
+def _alert_of(tx: Reader, trigger: Trigger) -> Alert | None:
+    """Return the alert that the trigger is to begin a turn for, None where it is none or begins none."""
+    return _alert(tx, trigger.pending) if trigger.spec.kind == "alert" else None
+
+
+def _alert(tx: Reader, alert_id: str) -> Alert | None:
+    deployment, _, number = alert_id.rpartition("!")
+    return nouns.ALERTS.find(tx, deployment, int(number)) if number.isdecimal() else None
+
+
 def _arm_alert(tx: Tx, event: Event) -> None:
     loop = loops.of_deployment(tx, str(event.detail.get("deployment", "")))
-    deployment, _, number = event.id.rpartition("!")
-    alert = nouns.ALERTS.find(tx, deployment, int(number)) if number.isdecimal() else None
+    alert = _alert(tx, event.id)
     if alert is not None and not alerting.tells_of_data(alert):
         return  # a new version would be watched no better
     names = {str(event.detail.get("kind", "")), str(event.detail.get("monitor", ""))}
@@ -146,6 +155,11 @@ def advance(tx: Tx, trigger: Trigger) -> bool:
     if not pending:
         nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, wake_at=None))
         return False
+    if (alert := _alert_of(tx, trigger)) and alert.state == "resolved":
+        why = f"alert {alert.id} was resolved before its turn could begin"
+        nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, pending="", waits_for=why, wake_at=None))
+        bus.emit(tx, "dropped", "trigger", f"{loop.name}/{trigger.name}", subject=alert.id, why=why)
+        return False
     if obstacle := _obstacle(tx, loop, trigger):
         waits = msgspec.structs.replace(trigger, pending=pending, waits_for=obstacle, wake_at=None)
         nouns.TRIGGERS.swap(tx, waits)
@@ -213,8 +227,7 @@ def _doubt(tx: Tx, loop: Loop, trigger: Trigger) -> str:
     """
     if not _learns_from_traffic(trigger):
         return ""
-    deployment, _, number = trigger.pending.rpartition("!")
-    alert = nouns.ALERTS.find(tx, deployment, int(number)) if trigger.spec.kind == "alert" else None
+    alert = _alert_of(tx, trigger)
     return broken_data.doubt(tx, loop.spec.deployment, until=alert.window_end if alert else None)
 
 

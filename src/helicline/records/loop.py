@@ -76,7 +76,8 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
 class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a trigger: its last turn, whether it is muted, when a schedule is due.
 
-    `pending` is the subject of the turn that it is to begin, `waits_for` what that turn waits for. `failures` counts
+    `pending` is the subject of the turn that it is to begin, `waits_for` what that turn waits for, or why it
+    was dropped. `failures` counts
     the failed turns in a row that it has tried again.
     """
 

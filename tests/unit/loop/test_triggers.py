@@ -136,6 +136,21 @@ def test_nothing_that_learns_from_traffic_begins_while_a_column_is_broken(scene,
     assert scene.look() == [spec.kind]
 
 
+def test_an_alert_that_is_over_before_its_turn_could_begin_begins_none(scene):
+    """Broken data lowers the accuracy as well: once it is mended there is nothing to learn."""
+    scene.apply(ON_ALERT)
+    scene.alert("quality", 1, statistic="absent")
+    scene.alert("performance", 2)
+    assert scene.look() == []
+    scene.resolve(2)
+    scene.resolve(1)
+    scene.clock.advance(2)
+    assert scene.look() == []
+    (trigger,) = scene.store.read(lambda tx: loops.triggers(tx, "churn"))
+    assert (trigger.pending, trigger.wake_at) == ("", None)
+    assert trigger.waits_for == "alert churn!2 was resolved before its turn could begin"
+
+
 def test_a_drift_alert_on_broken_data_begins_nothing(scene):
     """A field multiplied by 1,000 has drifted, too: for a loop that watches drift alone it must not be a reason."""
     scene.apply(msgspec.structs.replace(ON_ALERT, monitors=("drift",)))

@@ -112,4 +112,5 @@ it('an alert page says what each trigger made of the alert', () => {
   expect(answer({ muted: true })).toContain('muted');
   expect(answer({ pending: 'churn!2', waits_for: 'loop churn is paused' })).toBe('it waits: loop churn is paused');
   expect(answer({ pending: 'churn!1' })).toContain('churn!1 first');
+  expect(answer({ waits_for: 'alert churn!2 was resolved before its turn could begin' })).toContain('was resolved');
 });

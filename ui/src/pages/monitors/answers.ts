@@ -17,6 +17,7 @@ export function answerOf(trigger: AlertTrigger, alert: string, began: boolean): 
   if (trigger.muted) return 'it is muted, so that it began none';
   if (trigger.pending === alert)
     return trigger.waits_for ? `it waits: ${trigger.waits_for}` : 'its turn is about to begin';
+  if (trigger.waits_for.includes(`${alert} `)) return trigger.waits_for;
   if (trigger.pending) return `it has to begin the turn of ${trigger.pending} first`;
   return 'it began none: it was muted or did not exist when the alert opened, or the turn is older than the list';
 }
