@@ -8,7 +8,7 @@ import msgspec
 
 from helicline import bus
 from helicline.loop import loops, turns
-from helicline.loop.monitors import broken_data
+from helicline.loop.monitors import broken_data, monitor_windows
 from helicline.loop.spec_checks import next_due
 from helicline.monitor import alerting, quality
 from helicline.records.event import Event
@@ -20,7 +20,7 @@ from helicline.store.unit import Reader, Tx
 CONSUMER = "triggers"
 NOUNS = ("alert", "dataset_ref", "loop", "model_version", "turn")  # of the events that `hear` handles
 REST_S = 60.0
-LOOK_AGAIN_S = 5.0  # while the newest windows leave it open whether the data is broken
+LOOK_AGAIN_S = 5.0  # at least, while the windows of monitors leave it open whether the data is broken
 ENDS_OF_LEARNING = ("asked", "queued", "rolling_out", "rejected", "ended")  # events of a turn: the next may learn
 RETRY_PAUSES_S = (60.0, 300.0, 900.0)  # after a turn that failed
 
@@ -165,7 +165,8 @@ def advance(tx: Tx, trigger: Trigger) -> bool:
         nouns.TRIGGERS.swap(tx, waits)
         return False
     if doubt := _doubt(tx, loop, trigger):
-        again_at = tx.now + timedelta(seconds=LOOK_AGAIN_S)
+        soon = tx.now + timedelta(seconds=LOOK_AGAIN_S)
+        again_at = max(soon, monitor_windows.next_look(tx, loop.spec.deployment) or soon)
         waits = msgspec.structs.replace(trigger, pending=pending, waits_for=doubt, wake_at=again_at)
         nouns.TRIGGERS.swap(tx, waits)
         return False
@@ -228,7 +229,15 @@ def _doubt(tx: Tx, loop: Loop, trigger: Trigger) -> str:
     if not _learns_from_traffic(trigger):
         return ""
     alert = _alert_of(tx, trigger)
-    return broken_data.doubt(tx, loop.spec.deployment, until=alert.window_end if alert else None)
+    deployment = loop.spec.deployment
+    if doubt := broken_data.doubt(tx, deployment, until=alert.window_end if alert else None):
+        return doubt
+    if alert is None or alert.window_start is None or alert.window_end is None:
+        return ""
+    # labels come late: the alert may be about rows that were broken, and are mended since
+    if broken_data.ranges(tx, deployment, since=alert.window_start, until=alert.window_end):
+        return f"rows that {alert.id} is about came in while the data was broken"
+    return ""
 
 
 def _cause(trigger: Trigger) -> Cause:

@@ -1,5 +1,7 @@
 """Triggers: what begins turns, what does not, and when; on both databases."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 
@@ -38,7 +40,15 @@ class Scene:
     def apply_with(self, monitors, *specs):
         self.store.write(lambda tx: loops.apply(tx, loop_spec(triggers=specs, monitors=monitors)))
 
-    def watched(self, name, statistic=""):
+    def still_bad(self, number, **window):
+        """Let a further window of the alert's monitor be bad."""
+
+        def unit(tx):
+            nouns.ALERTS.swap(tx, msgspec.structs.replace(nouns.ALERTS.get(tx, "churn", number), **window))
+
+        self.store.write(unit)
+
+    def watched(self, name, statistic="", since=None):
         """Let a monitor have looked now, with one critical finding or none."""
 
         def unit(tx):
@@ -46,18 +56,18 @@ class Scene:
             nouns.MONITORS.swap(tx, msgspec.structs.replace(monitor, watched_until=tx.now))
             findings = (finding_of(statistic, "critical"),) if statistic else ()
             window = Window(
-                deployment="churn", monitor=name, start=tx.now, end=tx.now, row_count=300, model_version=1,
+                deployment="churn", monitor=name, start=since or tx.now, end=tx.now, row_count=300, model_version=1,
                 severity="critical" if statistic else "ok", findings=findings,
             )  # fmt: skip
             nouns.WINDOWS.put(tx, window)
 
         self.store.write(unit)
 
-    def alert(self, kind="performance", number=1, severity="critical", statistic="", window_end=None):
+    def alert(self, kind="performance", number=1, severity="critical", statistic="", **window):
         def unit(tx):
             alert = Alert(
                 deployment="churn", number=number, monitor=kind, kind=kind, state="firing", severity=severity,
-                opened_at=tx.now, last_seen_at=tx.now, model_version=1, summary="", window_end=window_end,
+                opened_at=tx.now, last_seen_at=tx.now, model_version=1, summary="", **window,
                 findings=(finding_of(statistic, severity),) if statistic else (),
             )  # fmt: skip
             nouns.ALERTS.insert(tx, alert)
@@ -176,6 +186,24 @@ def test_a_trigger_waits_until_the_inputs_were_looked_at(scene):
     assert trigger.waits_for == "churn:drift has not yet looked at the rows"
     scene.watched("drift")
     scene.clock.advance(triggers.LOOK_AGAIN_S)
+    assert scene.look() == ["alert"]
+
+
+def test_an_alert_on_rows_that_were_broken_begins_nothing_when_the_data_is_mended(scene):
+    """Labels come late: the accuracy falls when the data is long mended, for the rows that were broken."""
+    scene.apply_with((MonitorSpec(kind="quality"),), ON_ALERT)
+    began = scene.clock.now()
+    scene.clock.advance(60)
+    scene.watched("quality", "unit", since=began)
+    scene.clock.advance(60)
+    scene.watched("quality")
+    scene.alert("performance", 1, window_start=began, window_end=began + timedelta(seconds=30))
+    assert scene.look() == []
+    (trigger,) = scene.store.read(lambda tx: loops.triggers(tx, "churn"))
+    assert trigger.waits_for == "rows that churn!1 is about came in while the data was broken"
+    later = began + timedelta(seconds=61)
+    scene.still_bad(1, window_start=later, window_end=later + timedelta(seconds=30))
+    scene.clock.advance(400)
     assert scene.look() == ["alert"]
 
 

@@ -40,7 +40,7 @@ def ranges(tx: Reader, deployment: str, *, since: datetime, until: datetime) -> 
         tx,
         column.deployment == deployment,
         column.monitor.in_(monitors),
-        column.end >= column_value(since),
+        column.end > column_value(since),
         order=[column.end],
     )
     return [

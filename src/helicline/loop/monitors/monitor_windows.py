@@ -118,6 +118,12 @@ def _is_idle(window: Window) -> bool:
     return window.severity == "insufficient_data" and window.row_count == 0
 
 
+def next_look(tx: Reader, deployment: str) -> datetime | None:
+    """Return when the next window of a deployment is due, None where nothing watches it."""
+    monitors = nouns.MONITORS.select(tx, nouns.MONITORS.table.c.deployment == deployment)
+    return min((monitor.wake_at for monitor in monitors if monitor.wake_at), default=None)
+
+
 def latest_windows(tx: Reader, deployment: str, monitor: str, *, limit: int) -> list[Window]:
     """Return the newest windows first."""
     column = nouns.WINDOWS.table.c
