@@ -106,6 +106,8 @@ def _column(values: Any, centre: float | None) -> Column:
     present = values.compressed() if np.ma.isMaskedArray(values) else np.asarray(values)
     if present.dtype.kind in "fiu":
         return _numbers(present.astype(np.float64, copy=False), len(values), centre)
+    if present.dtype.kind == "M":
+        present = present.astype("datetime64[us]")  # of finer times NumPy lists integers
     listed = present.tolist()
     if _begins_with_text(listed):
         counted: Counter[Any] = Counter(listed)

@@ -33,7 +33,7 @@ def broken(findings: Iterable[Finding]) -> list[Finding]:
 def findings(spec: MonitorSpec, reference: Profile, window: Profile) -> list[Finding]:
     """Return the findings of every column; a missing column is a critical one, and so is one of another type.
 
-    Of identifiers and times only what is missing or stuck is tested.
+    Of identifiers and times only what is missing is tested.
     """
     results: list[Finding] = []
     for name, old in reference.columns.items():
@@ -52,11 +52,10 @@ def _column(name: str, old: Column, new: Column, *, left_out: str) -> Iterator[F
     yield missing(name, old, new)
     if old.kind != new.kind:
         return  # one of both sides has no value
-    if old.kind == "number":
-        yield _stuck(name, old, new)
     if left_out:
         yield not_tested(name, left_out, reference=old, window=new)
     elif old.kind == "number":
+        yield _stuck(name, old, new)
         yield _outside(name, old, new)
         if finding := of_other_unit(name, old, new):
             yield finding

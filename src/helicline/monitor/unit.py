@@ -8,7 +8,7 @@ import numpy as np
 
 from helicline.monitor.profile import IS_NUMBER, RANK, Array, Column, cell_values
 
-FACTORS = (10.0, 12.0, 24.0, 60.0, 100.0, 1000.0, 3600.0, 86_400.0, 1e6)
+FACTORS = (10.0, 12.0, 24.0, 30.0, 60.0, 100.0, 365.0, 1000.0, 3600.0, 86_400.0, 1e6)
 TOLERANCE = 0.3  # of quantiles
 TOLERANCE_OF_EXTREMES = 2.0
 LEAST_ROWS = 50

@@ -10,6 +10,7 @@ from helicline.errors import Conflict, Invalid
 from helicline.loop.context import Context
 from helicline.loop.monitors import accept, broken_data, monitor_windows
 from helicline.monitor import alerting, profile
+from helicline.monitor.testable import is_tested, with_roles
 from helicline.records.deployment import Deployment, Revision
 from helicline.records.gate import Evidence, GateReport
 from helicline.records.monitor import Monitor, MonitorSpec
@@ -30,8 +31,9 @@ class Watched:
 
     def __init__(self, context, clock, home):
         self.context, self.clock, self.log = context, clock, Log(home)
-        columns = {"a": np.random.default_rng(1).normal(50, 5, 2000), "n": np.arange(2000.0) % 7}
-        self.reference = profile.build(columns)
+        # the second is an id: what is not tested must not hide how the tested ones are
+        columns = {"n": np.arange(2000.0), "a": np.random.default_rng(1).normal(50, 5, 2000)}
+        self.reference = with_roles(profile.build(columns), columns)
         blob, _ = context.blobs.put([profile.encode(self.reference)])
         at = START - MINUTE
         monitors = [
@@ -69,7 +71,7 @@ class Watched:
         for _ in range(count):
             begun = START + self.minute * MINUTE
             values = np.random.default_rng(self.minute + 10).normal(50, 5, 200) * factor
-            rows = np.column_stack([values, np.arange(200.0) % 7])
+            rows = np.column_stack([values, np.arange(200.0) + 200 * self.minute])
             prediction_id = id_of(begun, self.minute)
             self.log.add(SCHEMA, line(prediction_id, packed(rows, np.zeros(200)), ts_us=micros(begun), batch_rows=200))
             labels = [outcome(begun, prediction_id, str(row % 2), row=row) for row in range(200)]
@@ -119,6 +121,13 @@ def test_rows_of_windows_with_broken_data_stay_out_of_a_harvest(watched, tmp_pat
     watched.minutes(2)
     assert watched.doubt() == ""
     assert watched.harvest(tmp_path / "rows.parquet") == harvest.Harvest(rows=1000, left_out=200)
+
+
+def test_columns_that_are_not_tested_hide_no_verdict(watched):
+    watched.minutes(1)
+    windows = watched.context.store.read(lambda tx: nouns.WINDOWS.select(tx))
+    assert {window.severity for window in windows} <= {"ok", "info"}
+    assert {finding.column for window in windows for finding in window.findings if not is_tested(finding)} == {"n"}
 
 
 def test_a_field_in_another_unit_is_broken_for_a_monitor_of_drift_alone(watched):

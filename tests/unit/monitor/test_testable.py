@@ -72,6 +72,18 @@ def test_new_customers_on_later_days_are_no_finding(judge):
     }
 
 
+@pytest.mark.parametrize("precision", ["s", "ms", "us", "ns"])
+def test_times_of_every_precision_are_the_same_column(precision):
+    reference = {"signup": np.array(DAYS, dtype=f"datetime64[{precision}]")}
+    window = {"signup": np.array(DAYS, dtype="datetime64[us]")}
+    assert build(reference) == build(window)
+    findings = quality.findings(MonitorSpec(kind="quality"), reference_of(reference), build(window))
+    assert {finding.statistic: finding.severity for finding in findings} == {
+        "missing": "ok",
+        "not_tested": "insufficient_data",
+    }
+
+
 def test_a_monitor_includes_and_excludes_columns_by_name():
     reference = reference_of(rows(1))
     window = build(rows(2, first_id=50_000), centres_of(reference))

@@ -20,7 +20,8 @@ from helicline.store.noun import Stale
 from helicline.store.unit import Reader, Tx
 
 REACH = 16  # how many window lengths a window may reach back to find enough rows
-RANK: dict[str, int] = {"ok": 0, "info": 1, "warning": 2, "critical": 3}
+# a window is as bad as its worst finding; what was not tested says nothing of it unless nothing was
+RANK: dict[str, int] = {"insufficient_data": 0, "immature": 0, "ok": 1, "info": 2, "warning": 3, "critical": 4}
 
 
 def windows_of_alert(spec: MonitorSpec) -> int:
@@ -139,9 +140,7 @@ def _judged(context: Context, monitor: Monitor, subject: Subject, *, now: dateti
     enough = count >= monitor.spec.min_rows
     severity: Severity = "insufficient_data"
     if enough:
-        severity = max(
-            (finding.severity for finding in findings), key=lambda severity: RANK.get(severity, 0), default="ok"
-        )
+        severity = max((finding.severity for finding in findings), key=lambda severity: RANK[severity], default="ok")
     return Window(
         deployment=monitor.deployment,
         monitor=monitor.name,

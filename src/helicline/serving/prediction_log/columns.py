@@ -19,6 +19,7 @@ _MATRIX, _ROWS = 1, 2
 _FLOATS, _INTEGERS, _LISTED = 1, 2, 3
 _DAY_US = 86_400_000_000
 _SQL = {"double": "DOUBLE", "float": "FLOAT", "long": "BIGINT", "integer": "INTEGER", "boolean": "BOOLEAN"}
+_TIME = "datetime"
 _COPIED = (
     ("prediction_id", "VARCHAR"),
     ("row", "INTEGER"),
@@ -88,7 +89,7 @@ def _predictions(key: tuple[str, str, tuple[tuple[str, str], ...]], lines: list[
         else:
             dtype: Any = object if kind == "VARCHAR" else np.int64
             columns[name] = np.repeat(np.array([getattr(line, name) for line in lines], dtype=dtype), counts)
-    types |= {name: _SQL.get(kind, "VARCHAR") for name, kind in features}
+    types |= {name: "TIMESTAMP" if kind == _TIME else _SQL.get(kind, "VARCHAR") for name, kind in features}
     feature_columns = _features(lines, heads, kinds=[kind for _, kind in features])
     columns |= dict(zip((name for name, _ in features), feature_columns, strict=True))
     types |= {"prediction": "VARCHAR", "score": "DOUBLE"}
@@ -131,6 +132,8 @@ def _typed(values: Array, kind: str) -> Array:
     if kind in _SQL:
         shape = {"long": int, "integer": int, "boolean": bool}.get(kind, float)
         return np.array([_cast(value, shape) for value in values], dtype=object)
+    if kind == _TIME:
+        return np.array([_moment(value) for value in values], dtype="datetime64[us]")
     return np.array([None if value is None else str(value) for value in values], dtype=object)
 
 
@@ -141,6 +144,15 @@ def _cast(value: Any, shape: type) -> Any:
         return shape(value)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _moment(text: Any) -> datetime | None:
+    """Return the time in UTC that the text says, without a zone, None where it says none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _outputs(lines: list[Line], heads: list[Any]) -> tuple[Array, Array]:
