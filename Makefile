@@ -3,10 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test test-busy check docs bench screenshots openapi lock clean sync sync-demo chromium crash compiled compiler
+.PHONY: demo churn test test-busy check docs bench screenshots openapi lock clean sync sync-demo chromium crash compiled compiler
 
 demo: sync-demo compiled ## the whole story on real data, then serve until Ctrl-C (ARGS=--exit ends by itself)
 	$(BIN)/python examples/digits/demo.py $(ARGS)
+
+churn: sync-demo compiled ## a table with an id, dates, gaps and late labels: breaks, is mended, changes for real; ends by itself
+	$(BIN)/python examples/churn/demo.py $(ARGS)
 
 test: sync compiled chromium compiler check ## every test: unit, protocol, loop, crash, house, browser, on SQLite and PostgreSQL
 	$(BIN)/pytest --ignore=tests/browser $(ARGS)

@@ -72,7 +72,7 @@ class Calls:
             return
         self.sent += len(rows)
         predicted, truth = answer.json()["predictions"], rows[LABEL].tolist()
-        self.right.extend(int(one) == other for one, other in zip(predicted, truth, strict=True))
+        self.right.extend(int(answered) == label for answered, label in zip(predicted, truth, strict=True))
         labels = [
             {"prediction_id": answer.headers["X-Prediction-Id"], "row": row, "name": LABEL, "value": value}
             for row, value in enumerate(truth)
@@ -128,7 +128,7 @@ class Home:
 
     def newest(self, kind: str) -> dict[str, Any]:
         monitors = self.client.items("/monitors", dict[str, Any], deployment="churn")
-        windows = next(one["windows"] for one in monitors if one["monitor"]["spec"]["kind"] == kind)
+        windows = next(detail["windows"] for detail in monitors if detail["monitor"]["spec"]["kind"] == kind)
         return windows[-1] if windows else {"severity": "", "findings": []}
 
     def trigger(self) -> dict[str, Any]:
@@ -160,7 +160,9 @@ def tell(story: Home, calls: Calls) -> None:
         calm = ("ok", "info")
         kinds = ("drift", "quality", "performance")
         until("a calm window", lambda: all(story.newest(kind)["severity"] in calm for kind in kinds))
-        left_out = [one["column"] for one in story.newest("drift")["findings"] if one["statistic"] == "not_tested"]
+        left_out = [
+            finding["column"] for finding in story.newest("drift")["findings"] if finding["statistic"] == "not_tested"
+        ]
         expect(left_out == ["customer_id", "signup"], f"not tested are {left_out}")
         print(f"calm: accuracy {calls.accuracy:.0%}; not tested: {', '.join(left_out)}", flush=True)
 
@@ -178,7 +180,7 @@ def tell(story: Home, calls: Calls) -> None:
         print(f"mended: every alert is resolved, still no turn; {story.trigger()['waits_for']}", flush=True)
 
         calls.customers.rival = True
-        second = until("the second turn", lambda: [one for one in story.turns() if one["number"] == 2])[0]
+        second = until("the second turn", lambda: [turn for turn in story.turns() if turn["number"] == 2])[0]
         print(f"a rival changes who leaves: {second['cause']['sentence']}", flush=True)
         until("its end", lambda: story.turns()[0]["finished_at"])
         second = story.turns()[0]

@@ -193,8 +193,8 @@ def test_times_are_harvested_as_times(log, tmp_path):
     assert [row[0] for row in duckdb.sql(f"SELECT signup FROM '{target}'").fetchall()] == expected
     table = tmp_path / "history.parquet"
     pd.DataFrame({"signup": pd.to_datetime(["2025-01-01"]), "n": [1], "label": [1]}).to_parquet(table)
-    whole = duckdb.sql(f"SELECT signup FROM read_parquet(['{table}', '{target}'], union_by_name = true)").df()
-    assert whole["signup"].dtype.kind == "M"
+    united = duckdb.sql(f"SELECT signup FROM read_parquet(['{table}', '{target}'], union_by_name = true)").df()
+    assert united["signup"].dtype.kind == "M"
 
 
 def harvest_columns(path):
