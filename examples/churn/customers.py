@@ -32,7 +32,7 @@ class Customers:
                 "plan": chance.choice(PLANS, count, p=(0.2, 0.4, 0.4) if self.rival else (0.5, 0.3, 0.2)),
                 "region": chance.choice(REGIONS, count),
                 "tenure_months": chance.gamma(2.0, 12.0, count).round(1),
-                "monthly_fee": chance.normal(65.0 if self.rival else 45.0, 12.0, count).clip(10).round(2),
+                "monthly_fee": chance.normal(58.0 if self.rival else 45.0, 12.0, count).clip(10).round(2),
                 "support_calls": chance.poisson(1.5, count),
             }
         )
@@ -46,5 +46,5 @@ class Customers:
         """Return the chance to leave: many calls and a short time drive away; with the rival, a high fee does."""
         worry = 2.2 * (rows["support_calls"] - 1.5) - 0.12 * (rows["tenure_months"] - 24)
         if self.rival:
-            worry = 0.35 * (rows["monthly_fee"] - 62) - 0.02 * (rows["tenure_months"] - 24)
+            worry = 0.35 * (rows["monthly_fee"] - 55) - 0.02 * (rows["tenure_months"] - 24)
         return (1 / (1 + np.exp(-1.5 * worry))).to_numpy()

@@ -122,6 +122,10 @@ class Home:
     def turns(self) -> list[dict[str, Any]]:
         return self.client.items("/turns", dict[str, Any], loop="churn")
 
+    def turn(self, number: int) -> dict[str, Any]:
+        """Return a turn of the loop; empty until it begins."""
+        return next((turn for turn in self.turns() if turn["number"] == number), {})
+
     def firing(self, kind: str = "") -> list[dict[str, Any]]:
         alerts = self.client.items("/alerts", dict[str, Any], deployment="churn", state="firing")
         return [alert for alert in alerts if not kind or alert["kind"] == kind]
@@ -180,10 +184,9 @@ def tell(story: Home, calls: Calls) -> None:
         print(f"mended: every alert is resolved, still no turn; {story.trigger()['waits_for']}", flush=True)
 
         calls.customers.rival = True
-        second = until("the second turn", lambda: [turn for turn in story.turns() if turn["number"] == 2])[0]
+        second = until("the second turn", lambda: story.turn(2))
         print(f"a rival changes who leaves: {second['cause']['sentence']}", flush=True)
-        until("its end", lambda: story.turns()[0]["finished_at"])
-        second = story.turns()[0]
+        second = until("its end", lambda: story.turn(2)["finished_at"] and story.turn(2))
         expect(second["state"] == "PROMOTED", f"the second turn ended {second['state']}: {second['result']}")
         until("the better answers", lambda: calls.accuracy >= 0.7)
         print(f"churn/2 was trained on labelled traffic and promoted: accuracy {calls.accuracy:.0%}", flush=True)
