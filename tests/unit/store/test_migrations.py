@@ -151,7 +151,8 @@ def test_the_spans_of_older_schemas_are_kept(bare):
         connection.execute(sa.text("INSERT INTO span VALUES (:trace, :id, :start_ns, :body)"), rows)
     upgrade(bare)
     spans = bare.read(lambda tx: trace_spans(tx, ["tr-1"]))["tr-1"]
-    assert [span.body for span in spans] == bodies[::-1]
+    info["attributes"][3]["value"] = {"string_value": "AAE="}  # bytes are shown as text in base64
+    assert [span.body for span in spans] == [bodies[1], ids | info]
 
 
 def test_upgrading_twice_changes_nothing(bare):
