@@ -207,3 +207,27 @@ def test_a_resolved_alert_is_accepted_no_more(watched):
     watched.accept("drift")
     with pytest.raises(Conflict, match="is resolved"):
         accept.accept(watched.context, ("churn", alert.number), columns=(), person="ada", reason="again")
+
+
+def test_rows_that_the_log_no_longer_has_are_no_reference(watched):
+    watched.minutes(2, factor=1000.0)
+    for file in listed(watched.context.home, "predictions", deployment="churn"):
+        profiles.beside(file.path).unlink()
+    with pytest.raises(Conflict, match="no longer has"):
+        watched.accept("drift")
+    assert watched.context.store.read(lambda tx: monitor_windows.subject_of(tx, "churn")).reference
+
+
+def test_what_was_accepted_of_one_version_is_broken_for_the_next(watched):
+    watched.minutes(2, factor=1000.0)
+    watched.accept("drift")
+    watched.accept("quality")
+    assert watched.doubt() == ""
+
+    def unit(tx):
+        for window in nouns.WINDOWS.select(tx):
+            later = msgspec.structs.replace(window, model_version=8, end=window.end + 100 * MINUTE)
+            nouns.WINDOWS.put(tx, later)
+
+    watched.context.store.write(unit)
+    assert "holds broken data" in watched.doubt()

@@ -10,6 +10,7 @@ from helicline import bus
 from helicline.errors import Conflict, Invalid
 from helicline.loop.context import Context
 from helicline.loop.monitors import monitor_windows
+from helicline.loop.monitors.broken_data import KINDS, monitors_of_inputs
 from helicline.monitor import alerting
 from helicline.monitor.profile import Column, Profile, decode, encode, merged
 from helicline.records.monitor import Acceptance, Alert, Monitor
@@ -17,7 +18,6 @@ from helicline.serving.prediction_log import profiles as log_profiles
 from helicline.store import nouns
 from helicline.store.unit import Tx
 
-KINDS = ("drift", "quality")
 OF_TYPE = ("absent", "type")  # such a column cannot be compared any more
 
 
@@ -43,12 +43,16 @@ def accept(context: Context, alert_id: tuple[str, int], *, columns: Sequence[str
         context.home, deployment, revision=subject.revision.number, since=alert.window_start, until=alert.window_end
     )
     window = merged([decode(part) for part in parts])
+    if not window.row_count:
+        raise Conflict("alert", alert.id, "is about rows that the prediction log no longer has")
     blob, _ = context.blobs.put([encode(_moved(reference, window, accepted))])
 
     def unit(tx: Tx) -> Alert:
-        for monitor in nouns.MONITORS.select(tx, nouns.MONITORS.table.c.deployment == deployment):
-            if monitor.spec.kind in KINDS:
-                _move_reference(tx, monitor, blob, revision=subject.revision.number, accepted=accepted)
+        now = monitor_windows.subject_of(tx, deployment)
+        if now is None or (now.revision.number, now.reference) != (subject.revision.number, subject.reference):
+            raise Conflict("alert", alert.id, "is about a reference that was moved meanwhile; look at it again")
+        for monitor in monitors_of_inputs(tx, deployment):
+            _move_reference(tx, monitor, blob, revision=subject.revision.number, accepted=accepted)
         for column, statistic in accepted:
             bus.emit(
                 tx, "accepted", "alert", alert.id, column=column, statistic=statistic, person=person, reason=reason

@@ -22,12 +22,12 @@ def doubt(tx: Tx, deployment: str, *, until: datetime | None) -> str:
 
     A monitor of the inputs says of its newest window that it is broken, or has not looked at it yet; then it is woken.
     """
-    for monitor in _monitors_of_inputs(tx, deployment):
+    for monitor in monitors_of_inputs(tx, deployment):
         if until is not None and (monitor.watched_until is None or monitor.watched_until < until):
             nouns.MONITORS.swap(tx, msgspec.structs.replace(monitor, wake_at=tx.now))
             return f"{monitor.id} has not yet looked at the rows"
         newest = next(iter(latest_windows(tx, deployment, monitor.name, limit=1)), None)
-        if newest is not None and (broken := _broken(monitor, newest)):
+        if newest is not None and (broken := _broken(tx, monitor, newest)):
             return f"the newest window of {monitor.id} holds broken data: {', '.join(map(' '.join, broken[:3]))}"
     return ""
 
@@ -35,7 +35,7 @@ def doubt(tx: Tx, deployment: str, *, until: datetime | None) -> str:
 def ranges(tx: Reader, deployment: str, *, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
     """Return the times of the windows with broken data between `since` and `until`, the oldest first."""
     column = nouns.WINDOWS.table.c
-    monitors = {monitor.name: monitor for monitor in _monitors_of_inputs(tx, deployment)}
+    monitors = {monitor.name: monitor for monitor in monitors_of_inputs(tx, deployment)}
     windows = nouns.WINDOWS.select(
         tx,
         column.deployment == deployment,
@@ -46,17 +46,26 @@ def ranges(tx: Reader, deployment: str, *, since: datetime, until: datetime) -> 
     return [
         (window.start, window.end)
         for window in windows
-        if window.start < until and _broken(monitors[window.monitor], window)
+        if window.start < until and _broken(tx, monitors[window.monitor], window)
     ]
 
 
-def _monitors_of_inputs(tx: Reader, deployment: str) -> Iterator[Monitor]:
+def monitors_of_inputs(tx: Reader, deployment: str) -> Iterator[Monitor]:
+    """Yield the monitors of a deployment that look at what comes in."""
     for monitor in nouns.MONITORS.select(tx, nouns.MONITORS.table.c.deployment == deployment):
         if monitor.spec.kind in KINDS:
             yield monitor
 
 
-def _broken(monitor: Monitor, window: Window) -> list[Acceptance]:
-    """Return the columns and statistics by which the window's data is broken, but for those that a person accepted."""
-    broken = (Acceptance(finding.column, finding.statistic) for finding in quality.broken(window.findings))
+def _broken(tx: Reader, monitor: Monitor, window: Window) -> list[Acceptance]:
+    """Return the columns and statistics by which the window's data is broken, but for those that a person accepted.
+
+    What was accepted of one version says nothing of the next, which has a reference of its own.
+    """
+    broken = [Acceptance(finding.column, finding.statistic) for finding in quality.broken(window.findings)]
+    if not broken or not monitor.accepted:
+        return broken
+    revision = nouns.REVISIONS.find(tx, monitor.deployment, monitor.reference_revision)
+    if revision is None or revision.model_version != window.model_version:
+        return broken
     return [what for what in broken if what not in monitor.accepted]
