@@ -3,13 +3,16 @@
 import pytest
 
 from helicline.errors import Refused
+from helicline.loop import harvests, turns
 from helicline.loop.reconciler import LEASE_S as RECONCILER_LEASE_S
 from helicline.loop.reconciler import Reconciler
+from helicline.records.monitor import Monitor, MonitorSpec
 from helicline.registry import get_version, point_or_ask, protect, requests_of
 from helicline.serving import rollout
 from helicline.store import nouns
 from helicline.store.blobs import LocalBlobs
 from helicline.store.rows import event
+from support.records import commit
 from support.simulated_loop import PLAN, SimulatedLoop
 
 EXPECTED = {
@@ -46,6 +49,80 @@ def test_the_turn_of_an_alert_trains_on_what_it_harvested(world):
     runs = world.store.read(lambda tx: [nouns.PIPELINE_RUNS.get(tx, turn.pipeline_run) for turn in (first, second)])
     assert runs[1].inputs == {"customers@main": second.dataset_version}
     assert runs[0].inputs != runs[1].inputs
+
+
+def test_what_was_harvested_becomes_main_only_when_its_turn_promotes(world):
+    world.first_turn()
+    before, states = world.main(), set()
+    world.alarm()
+
+    def is_over():
+        harvested = world.turns()[1:] and world.turns()[1].dataset_version
+        states.add((world.main() == before, world.state_of(harvested))) if harvested else None
+        return world.is_over(2)
+
+    world.until(is_over)
+    first, second = world.turns()
+    assert states == {(True, "draft"), (False, "published")}
+    assert (world.main(), world.state_of(second.dataset_version)) == (second.dataset_version, "published")
+    assert second.harvested == world.loop().harvested
+    assert (first.harvested, second.dataset_is_draft) == (None, False)
+
+
+def test_rows_of_a_rejected_turn_are_taken_again_by_the_next(world):
+    world.first_turn()
+    before, world.accuracy = world.main(), 0.5
+    world.alarm()
+    world.until(lambda: world.is_over(2))
+    rejected = world.turns()[1]
+    assert (rejected.state, rejected.dataset_is_draft, world.main()) == ("REJECTED", True, before)
+    assert world.state_of(rejected.dataset_version) == "draft"
+    assert world.store.read(lambda tx: harvests.spec_of(tx, world.loop(), rejected)).since is None
+
+
+def test_a_draft_replaces_no_version_that_a_person_committed_meanwhile(world):
+    world.first_turn()
+    world.alarm()
+    world.until(lambda: world.turns()[1:] and world.turns()[1].state == "TRAINING")
+    by_hand = commit(world.store, world.blobs, b"rows of a person")
+    world.until(lambda: world.is_over(2))
+    second = world.turns()[1]
+    assert (second.state, second.dataset_is_draft) == ("PROMOTED", True)
+    assert (world.main(), world.loop().harvested) == (by_hand.ref, None)
+    events = world.store.read(lambda tx: [event for event in world.events(tx) if event.verb == "not_published"])
+    assert [event.detail["why"] for event in events] == [
+        "customers@main has moved since; the next harvest takes these rows again"
+    ]
+
+
+def test_a_turn_that_is_tried_again_learns_from_the_same_draft(world):
+    world.first_turn()
+    world.alarm()
+    world.until(lambda: world.turns()[1:] and world.turns()[1].state == "TRAINING")
+    failed = world.turns()[1]
+    world.store.write(lambda tx: turns.fail(tx, nouns.TURNS.get(tx, "churn", 2), "the machine was lost"))
+    world.store.write(lambda tx: turns.retry(tx, nouns.TURNS.get(tx, "churn", 2), person="ada"))
+    world.until(lambda: world.is_over(3))
+    third = world.turns()[2]
+    assert (third.state, third.dataset_version, third.harvested) == ("PROMOTED", world.main(), failed.harvested)
+    assert world.loop().harvested == failed.harvested
+
+
+def test_a_harvest_reaches_to_what_the_monitors_of_the_inputs_have_looked_at(world):
+    world.first_turn()
+    monitor = Monitor(
+        deployment="churn",
+        name="quality",
+        spec=MonitorSpec(kind="quality"),
+        loop="churn",
+        created_at=world.clock.now(),
+        wake_at=None,
+        watched_until=world.clock.now(),
+    )
+    world.store.write(lambda tx: nouns.MONITORS.insert(tx, monitor))
+    world.clock.advance(600)
+    span = world.store.read(lambda tx: harvests.span_now(tx, world.loop()))
+    assert (span.labels_until, span.predictions_until) == (world.clock.now(), monitor.watched_until)
 
 
 def test_where_champion_is_protected_a_turn_asks_those_people_too(world):

@@ -7,7 +7,7 @@ from typing import Any
 
 from helicline import tracking
 from helicline.data import versions
-from helicline.records.dataset import FileEntry
+from helicline.records.dataset import Commit, FileEntry
 from helicline.records.deployment import (
     Arm,
     Guard,
@@ -178,7 +178,7 @@ def commit(store: Store, blobs: Any, content: bytes, *, name: str = "customers",
     """Commit one text file as the next version of a dataset."""
     digest, size = blobs.put([content])
     prepared = versions.prepare(blobs, [FileEntry("part.csv", size, digest)])
-    return store.write(lambda tx: versions.commit(tx, name, prepared, **how))
+    return store.write(lambda tx: versions.commit(tx, name, prepared, Commit(**how)))
 
 
 def logged_model(tx: Tx, blobs: Any, content: bytes, run_id: str) -> str:

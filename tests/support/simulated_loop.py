@@ -19,10 +19,10 @@ from helicline.loop import loops, task_specs, turns
 from helicline.loop.context import Context
 from helicline.loop.reconciler import Reconciler
 from helicline.monitor import alerting
-from helicline.records.dataset import FileEntry
+from helicline.records.dataset import Commit, FileEntry
 from helicline.records.deployment import Guard, Observed, RevisionStatus, RolloutPlan, RolloutStep, VariantCounts
 from helicline.records.gate import Check, Evidence
-from helicline.records.loop import FINISHED, ApprovalRule, Cause, TriggerSpec
+from helicline.records.loop import FINISHED, ApprovalRule, Cause, Loop, TriggerSpec
 from helicline.records.monitor import Monitor, MonitorSpec, Window
 from helicline.records.pipeline import Completion, TaskSpec
 from helicline.registry import alias_of
@@ -217,11 +217,11 @@ class SimulatedLoop:
     def do_harvest(self, order: TaskSpec) -> Completion:
         harvest = order.harvest
         assert harvest is not None
-        digest, size = self.blobs.put([f"rows since {harvest.since_ms}".encode()])
+        since = harvest.since.labels_until if harvest.since else "the first"
+        digest, size = self.blobs.put([f"rows since {since}".encode()])
         prepared = versions.prepare(self.blobs, [FileEntry("production/rows.csv", size, digest)])
-        version = self.store.write(
-            lambda tx: versions.commit(tx, harvest.dataset, prepared, ref=harvest.ref, turn=harvest.turn)
-        )
+        detail = Commit(ref=harvest.ref, turn=harvest.turn, draft=True)
+        version = self.store.write(lambda tx: versions.commit(tx, harvest.dataset, prepared, detail))
         return completion(order.fence, result={"dataset_version": version.ref})
 
     # the gateway
@@ -257,6 +257,16 @@ class SimulatedLoop:
     def turns(self) -> list[Any]:
         return self.store.read(nouns.TURNS.select)
 
+    def loop(self) -> Loop:
+        return self.store.read(lambda tx: nouns.LOOPS.get(tx, "churn"))
+
+    def main(self) -> str:
+        """Return the version that the loop's dataset has now."""
+        return self.store.read(lambda tx: versions.resolve(tx, "customers@main")).ref
+
+    def state_of(self, version: str) -> str:
+        return self.store.read(lambda tx: versions.resolve(tx, version)).state
+
     def woken_late(self) -> list[str]:
         """Return the rows that no event has woken although they could move: the sweep found them."""
         return self.store.read(lambda tx: [event.id for event in self.events(tx) if event.verb == "woken_late"])
@@ -270,13 +280,16 @@ class SimulatedLoop:
 
     def two_turns(self) -> None:
         """Turn by hand; then an alert, and the turn that it begins."""
+        self.first_turn()
+        self.alarm()
+        self.until(lambda: self.is_over(2))
+
+    def first_turn(self) -> None:
         self.survive(self.set_up_once)
         self.survive(self.set_up_once)
         self.turn_by_hand()
         self.until(lambda: self.is_over(1))
         self.clock.advance(120)
-        self.alarm()
-        self.until(lambda: self.is_over(2))
 
     def set_up_once(self) -> None:
         with contextlib.suppress(Conflict):

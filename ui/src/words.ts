@@ -22,6 +22,7 @@ const STATES: Record<string, Shown> = {
   PROMOTED: shown('Promoted', 'good', 'check'),
   REJECTED: shown('Stopped at the gate', 'bad', 'cross'),
   ROLLED_BACK: shown('Rolled back', 'bad', 'back'),
+  draft: shown('Draft', 'idle', 'half'),
   UNCHANGED: shown('Unchanged', 'idle', 'equal'),
   VOID: shown('Void: the files changed', 'warn', 'dash'),
   // runs, steps and attempts

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from cyclopts import App
 
 from helicline.cli.show import ago, as_json, connect, say, table
-from helicline.records.dataset import DatasetVersion, FileEntry, TreeDiff
+from helicline.records.dataset import DatasetRef, DatasetVersion, FileEntry, TreeDiff
 
 app = App(name="data", help="Versioned data: commit, list, diff, check out.")
 
@@ -55,7 +56,7 @@ def list_data(dataset: str = "", *, json: bool = False) -> None:
                 version.file_count,
                 version.row_count,
                 version.byte_count,
-                version.message,
+                version.message if version.state == "published" else f"(draft) {version.message}",
                 ago(version.created_at),
             )
             for version in versions
@@ -69,6 +70,24 @@ def list_data(dataset: str = "", *, json: bool = False) -> None:
     rows = [(entry["dataset"]["name"], entry["dataset"]["last_sequence"], _refs(entry)) for entry in summaries]
     empty = "No dataset yet. Commit one with: hl data commit NAME PATH"
     table("", ("dataset", "versions", "refs"), rows, empty=empty)
+
+
+@app.command(name="publish")
+def publish(version: str, *, ref: str = "main", json: bool = False) -> None:
+    """Point a ref to a version: a draft that a turn harvested, or an earlier state. Example: `hl data publish rows@v3`
+
+    Parameters
+    ----------
+    ref
+        The ref that moves.
+    """
+    name, _, point = version.partition("@")
+    response = connect().send("PUT", f"/datasets/{name}/refs/{ref}", body={"target": point})
+    moved = msgspec.json.decode(response.content, type=DatasetRef)
+    if json:
+        as_json(moved)
+        return
+    say("{}@{} is {}", name, ref, f"{name}@{moved.target}")
 
 
 def _refs(summary: dict[str, Any]) -> str:

@@ -11,11 +11,13 @@ from helicline import bus
 from helicline.data import tree
 from helicline.errors import Conflict, Invalid, NotFound
 from helicline.ids import checked_name
-from helicline.records.dataset import Dataset, DatasetRef, DatasetVersion, FileEntry
+from helicline.records.dataset import Commit, Dataset, DatasetRef, DatasetVersion, FileEntry
 from helicline.store import nouns
 from helicline.store.blobs import Blobs
 from helicline.store.noun import Stale
 from helicline.store.unit import Reader, Tx
+
+TO_MAIN = Commit()
 
 
 class PreparedTree(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,40 +79,36 @@ def create(tx: Tx, name: str, *, description: str = "") -> Dataset:
     return dataset
 
 
-def commit(
-    tx: Tx,
-    name: str,
-    prepared: PreparedTree,
-    *,
-    ref: str = "main",
-    message: str = "",
-    expected: str | None = None,
-    turn: str = "",
-) -> DatasetVersion:
-    """Return the version of the tree, and move `ref` to it; an existing tree makes no new version.
-
-    Args:
-        expected: the version id of `ref` before ("" for a new ref); None skips the check.
+def commit(tx: Tx, name: str, prepared: PreparedTree, detail: Commit = TO_MAIN) -> DatasetVersion:
+    """Return the version of the tree, and move the ref to it; an existing tree makes no new version.
 
     Raises:
-        Stale: `ref` points to another version.
+        Stale: the ref points to another version than expected.
     """
     dataset = create(tx, name)
-    head = nouns.DATASET_REFS.find(tx, name, checked_name("ref", ref))
+    head = nouns.DATASET_REFS.find(tx, name, checked_name("ref", detail.ref))
     parent = head.target if head else ""
-    if expected is not None and expected != parent:
-        raise Stale("ref", f"{name}@{ref}", f"points to {parent or 'nothing'}, not to {expected or 'nothing'}")
+    if detail.expected is not None and detail.expected != parent:
+        why = f"points to {parent or 'nothing'}, not to {detail.expected or 'nothing'}"
+        raise Stale("ref", f"{name}@{detail.ref}", why)
     version = nouns.DATASET_VERSIONS.find(tx, name, prepared.root_hash[:12])
     if version is None:
-        version = _insert(tx, dataset, prepared, parent=parent, message=message, turn=turn)
-    if parent != version.id:
-        _move(tx, head, name=name, ref=ref, target=version.id)
-    return version
+        version = _insert(tx, dataset, prepared, parent=parent, detail=detail)
+    if parent != version.id and not detail.draft:
+        _move(tx, head, ref=detail.ref, version=version)
+    return nouns.DATASET_VERSIONS.get(tx, name, version.id)
 
 
-def _insert(
-    tx: Tx, dataset: Dataset, prepared: PreparedTree, *, parent: str, message: str, turn: str
-) -> DatasetVersion:
+def publish(tx: Tx, version: DatasetVersion, *, ref: str) -> bool:
+    """Move `ref` to a draft; return False, and change nothing, where it no longer points to the draft's parent."""
+    head = nouns.DATASET_REFS.find(tx, version.dataset, checked_name("ref", ref))
+    if (head.target if head else "") != version.parent:
+        return False
+    _move(tx, head, ref=ref, version=version)
+    return True
+
+
+def _insert(tx: Tx, dataset: Dataset, prepared: PreparedTree, *, parent: str, detail: Commit) -> DatasetVersion:
     dataset = nouns.DATASETS.swap(tx, msgspec.structs.replace(dataset, last_sequence=dataset.last_sequence + 1))
     version = DatasetVersion(
         dataset=dataset.name,
@@ -118,23 +116,35 @@ def _insert(
         sequence=dataset.last_sequence,
         root_hash=prepared.root_hash,
         parent=parent,
-        message=message,
+        message=detail.message,
         created_at=tx.now,
         created_by=tx.actor,
         file_count=prepared.file_count,
         byte_count=prepared.byte_count,
         row_count=prepared.row_count,
         columns=prepared.columns,
-        turn=turn,
+        turn=detail.turn,
+        state="draft" if detail.draft else "published",
     )
     nouns.DATASET_VERSIONS.insert(tx, version)
     bus.emit(
-        tx, "committed", "dataset_version", version.ref, sequence=version.sequence, rows=version.row_count, turn=turn
+        tx,
+        "committed",
+        "dataset_version",
+        version.ref,
+        sequence=version.sequence,
+        rows=version.row_count,
+        turn=version.turn,
+        state=version.state,
     )
     return version
 
 
-def _move(tx: Tx, head: DatasetRef | None, *, name: str, ref: str, target: str) -> None:
+def _move(tx: Tx, head: DatasetRef | None, *, ref: str, version: DatasetVersion) -> None:
+    """Point the ref to a version, which is a draft no longer."""
+    name, target = version.dataset, version.id
+    if version.state == "draft":
+        nouns.DATASET_VERSIONS.swap(tx, msgspec.structs.replace(version, state="published"))
     if head is None:
         nouns.DATASET_REFS.insert(tx, DatasetRef(dataset=name, name=ref, target=target, updated_at=tx.now))
     else:
@@ -186,5 +196,5 @@ def point(tx: Tx, name: str, ref: str, *, target: str, expected: str | None = No
         raise Stale("ref", f"{name}@{ref}", f"points to {head.target if head else 'nothing'}, not to {expected}")
     if head and head.target == version.id:
         raise Conflict("ref", f"{name}@{ref}", f"points to {version.id} already")
-    _move(tx, head, name=name, ref=ref, target=version.id)
+    _move(tx, head, ref=ref, version=version)
     return nouns.DATASET_REFS.get(tx, name, ref)

@@ -12,12 +12,12 @@ import msgspec
 from helicline.data import versions
 from helicline.errors import HeliclineError, Invalid, NotFound, Unavailable
 from helicline.gate import reports
-from helicline.loop import turns
+from helicline.loop import harvests, turns
 from helicline.pipeline import attempts, runs
 from helicline.pipeline.decide import inputs_of
 from helicline.records.gate import Evidence
 from helicline.records.loop import Loop, Turn
-from helicline.records.pipeline import Attempt, Completion, HarvestSpec, JudgeSpec, PipelineRun, TableSource, TaskSpec
+from helicline.records.pipeline import Attempt, Completion, JudgeSpec, PipelineRun, TableSource, TaskSpec
 from helicline.registry import alias_of, get_version
 from helicline.store import nouns
 from helicline.store.noun import Stale
@@ -78,7 +78,7 @@ def task_spec_of(tx: Reader, attempt: Attempt, *, lease_s: float) -> TaskSpec:
     loop = nouns.LOOPS.get(tx, attempt.loop)
     if attempt.task == "judge":
         return msgspec.structs.replace(bare, judge=_judge_spec(tx, loop, turn))
-    return msgspec.structs.replace(bare, harvest=_harvest_spec(tx, loop, turn))
+    return msgspec.structs.replace(bare, harvest=harvests.spec_of(tx, loop, turn))
 
 
 def _step_spec(tx: Reader, attempt: Attempt, bare: TaskSpec) -> TaskSpec:
@@ -134,36 +134,6 @@ def _table_source(tx: Reader, run: PipelineRun, part: str) -> TableSource | None
     if source is None or output is None:
         return None
     return TableSource(output=output, dataset=run.inputs[source.dataset] if source.dataset else "")
-
-
-def _harvest_spec(tx: Reader, loop: Loop, turn: Turn) -> HarvestSpec:
-    """Return the rows to harvest: labelled since the last harvest, for the dataset that the pipeline reads."""
-    reads = [source.dataset for step in loop.spec.pipeline.steps for source in step.inputs.values() if source.dataset]
-    if not reads:
-        raise Invalid(f"loop {loop.name}", "no dataset", "a pipeline that reads hl.dataset(...) to add rows to")
-    dataset, _, ref = reads[0].partition("@")
-    since = _last_harvest_ms(tx, loop, turn)
-    return HarvestSpec(
-        dataset=dataset,
-        ref=ref,
-        deployment=loop.spec.deployment,
-        label=loop.spec.label,
-        since_ms=since,
-        message=f"labelled production rows: {turn.cause.sentence}",
-        turn=turn.id,
-    )
-
-
-def _last_harvest_ms(tx: Reader, loop: Loop, turn: Turn) -> int:
-    column = nouns.TURNS.table.c
-    earlier = nouns.TURNS.select(
-        tx, column.loop == loop.name, column.number < turn.number, order=[column.number.desc()]
-    )
-    for turn_before in earlier:
-        leg = next((leg for leg in turn_before.legs if leg.name == "data"), None)
-        if leg is not None and turn_before.dataset_version:
-            return round(leg.started_at.timestamp() * 1000)
-    return 0
 
 
 def complete(tx: Tx, attempt_id: str, completion: Completion) -> None:

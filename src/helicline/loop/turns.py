@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 
 from helicline import bus
+from helicline.data import versions
 from helicline.errors import Conflict, NotFound
 from helicline.gate import reports
+from helicline.loop import harvests
 from helicline.loop.decide import TurnMove, decide
 from helicline.loop.turn_facts import facts_of, rules_left, tries_of
 from helicline.pipeline import attempts, runs
@@ -27,11 +29,12 @@ TASK_TIMEOUT_S = 900.0
 
 
 def begin(
-    tx: Tx, loop: Loop, cause: Cause, *, harvest: bool = False, model_version: int = 0, pipeline_run: str = ""
+    tx: Tx, loop: Loop, cause: Cause, *, harvest: bool = False, model_version: int = 0, continues: Turn | None = None
 ) -> Turn:
     """Begin a turn: at its data, its training, or (for a version that is registered already) at its gates.
 
-    `pipeline_run` is the run that made the version, if a turn did: its hold-out and its metrics judge the version.
+    `continues` is a turn that failed. Its pipeline run has the hold-out and the metrics that judge the version that it
+    made, and a draft that it harvested is what this one learns from.
 
     Raises:
         Conflict: a turn of this loop that trains or is judged is under way.
@@ -41,10 +44,11 @@ def begin(
         raise Conflict("loop", loop.name, f"is in turn {under_way[0].id}", f"See: hl turn show {under_way[0].id}")
     loop = nouns.LOOPS.swap(tx, msgspec.structs.replace(loop, last_turn=loop.last_turn + 1))
     champion = alias_of(tx, loop.spec.model, "champion") or 0
+    draft = continues if continues and continues.dataset_is_draft else None
     state, first = ("TRAINING", "train")
     if model_version:
         state, first = "GATING", "gate"
-    elif harvest:
+    elif harvest and draft is None:
         state, first = "HARVESTING", "data"
     turn = Turn(
         loop=loop.name,
@@ -56,8 +60,11 @@ def begin(
         wake_at=tx.now,
         legs=(Leg(name=first, started_at=tx.now),),  # type: ignore[arg-type]
         harvest=harvest,
+        harvested=draft.harvested if draft else None,
+        dataset_version=draft.dataset_version if draft else "",
+        dataset_is_draft=draft is not None,
         model_version=model_version,
-        pipeline_run=pipeline_run,
+        pipeline_run=continues.pipeline_run if continues and model_version else "",
         champion=champion,
     )
     nouns.TURNS.insert(tx, turn)
@@ -122,12 +129,14 @@ def _harvest(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
     attempt = attempts.create(
         tx, "harvest", timeout_s=TASK_TIMEOUT_S, loop=loop.name, turn=turn.number, subject=turn.id, number=number
     )
-    _save(tx, turn, attempt=attempt.id)
+    _save(tx, turn, attempt=attempt.id, harvested=harvests.span_now(tx, loop))
 
 
 def _train(tx: Tx, loop: Loop, turn: Turn, move: TurnMove) -> None:
     dataset_version = move.detail.get("dataset_version", turn.dataset_version)
-    run = runs.submit(tx, loop.spec.pipeline, loop=loop.name, turn=turn.number)
+    is_draft = bool(dataset_version) and versions.resolve(tx, dataset_version).state == "draft"
+    inputs = {harvests.dataset_of(loop): dataset_version} if is_draft else None
+    run = runs.submit(tx, loop.spec.pipeline, inputs=inputs, loop=loop.name, turn=turn.number)
     legs = _leg(tx, turn, "train", result=dataset_version)
     bus.emit(tx, "training", "turn", turn.id, pipeline_run=run.id, inputs=run.inputs)
     _save(
@@ -136,6 +145,7 @@ def _train(tx: Tx, loop: Loop, turn: Turn, move: TurnMove) -> None:
         state="TRAINING",
         attempt="",
         dataset_version=dataset_version or next(iter(run.inputs.values()), ""),
+        dataset_is_draft=is_draft,
         pipeline_run=run.id,
         legs=_named(legs, run.id),
     )
@@ -253,7 +263,9 @@ def _roll_out(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
     _save(tx, waiting, rollout=started.number, legs=_named(waiting.legs, started.id))
 
 
-def _end(tx: Tx, _loop: Loop, turn: Turn, move: TurnMove) -> None:
+def _end(tx: Tx, loop: Loop, turn: Turn, move: TurnMove) -> None:
+    if move.state == "PROMOTED" and turn.dataset_is_draft:
+        turn = harvests.publish(tx, loop, turn)
     legs = _closed(tx, turn.legs, result=move.state.lower(), why=move.why)
     bus.emit(tx, "ended", "turn", turn.id, state=move.state, why=move.why[:1000])
     _save(tx, turn, state=move.state, result=move.why, legs=legs, finished_at=tx.now, wake_at=None)
@@ -311,8 +323,8 @@ def retry(tx: Tx, turn: Turn, *, person: str) -> Turn:
         raise Conflict("turn", turn.id, f"is older than {newest}", f"See: hl turn show {newest}")
     run = nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None
     if turn.model_version and (run is None or run.spec == loop.spec.pipeline):
-        return begin(tx, loop, cause, model_version=turn.model_version, pipeline_run=turn.pipeline_run)
-    return begin(tx, loop, cause, harvest=turn.harvest and not turn.dataset_version)
+        return begin(tx, loop, cause, model_version=turn.model_version, continues=turn)
+    return begin(tx, loop, cause, harvest=turn.harvest and not turn.dataset_version, continues=turn)
 
 
 def fail(tx: Tx, turn: Turn, why: str) -> None:

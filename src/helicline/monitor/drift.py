@@ -30,7 +30,7 @@ def findings(spec: MonitorSpec, reference: Profile, window: Profile) -> list[Fin
     """Return one finding for each column of the reference, in its order; a column that is not tested says why.
 
     Data that is broken is told as such and not as drift: a column that did not come in, or came in as another type.
-    Behind the columns come those that moved because their unit is another one.
+    Behind the columns come those that moved because their values are written otherwise: another unit, other codes.
     """
     results = [_test_column(spec, name, reference=old, window=window) for name, old in reference.columns.items()]
     tested = [result for result in results if result.statistic == "psi"]
@@ -44,8 +44,7 @@ def findings(spec: MonitorSpec, reference: Profile, window: Profile) -> list[Fin
         for result in results
     ]
     moved = [result.column for result in judged if result.statistic == "psi" and result.severity == "critical"]
-    units = (quality.of_other_unit(name, reference.columns[name], window.columns[name]) for name in moved)
-    return [*judged, *(finding for finding in units if finding)]
+    return [*judged, *quality.written_otherwise(reference, window, moved)]
 
 
 def _severity(spec: MonitorSpec, psi: float, *, is_significant: bool) -> Severity:

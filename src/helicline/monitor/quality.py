@@ -1,11 +1,15 @@
-"""Data quality: missing values, values outside of the reference's range, a stuck value, unseen categories."""
+"""Data quality: missing values, values outside of the reference's range, a stuck value, unseen categories.
+
+Values that are written otherwise than they were are told apart from those that changed: another unit, other codes,
+exchanged columns.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
 
-from helicline.monitor import unit
+from helicline.monitor import recoded, unit
 from helicline.monitor.profile import Column, Profile, cell_values
 from helicline.monitor.testable import not_tested, why_left_out, why_untestable
 from helicline.records.monitor import Alert, Finding, MonitorSpec, Severity
@@ -16,7 +20,7 @@ OUTSIDE_SHARE, RANGE_MARGIN = 0.01, 0.10
 STUCK_NOW, STUCK_BEFORE = 0.9, 0.6
 UNSEEN_SHARE = 0.01
 BROKEN = frozenset(
-    {"absent", "type", "missing", "stuck", "out_of_range", "unit"}
+    {"absent", "type", "missing", "stuck", "out_of_range", "unit", "recoded", "swapped"}
 )  # what no model should learn from; a new value it may
 
 
@@ -45,7 +49,24 @@ def findings(spec: MonitorSpec, reference: Profile, window: Profile) -> list[Fin
             results.append(unlike(name, old, new))
         else:
             results += _column(name, old, new, left_out=why_left_out(spec, name, old))
-    return results
+    compared = {result.column for result in results if result.statistic in ("stuck", "unseen")}
+    return [*results, *written_otherwise(reference, window, [name for name in reference.columns if name in compared])]
+
+
+def written_otherwise(reference: Profile, window: Profile, names: list[str]) -> Iterator[Finding]:
+    """Yield the critical findings of those columns whose values are in another unit, code or column than they were."""
+    partners = {name: pair for pair in recoded.swapped(reference, window, names) for name in pair}
+    for name in names:
+        old, new = reference.columns[name], window.columns[name]
+        if name in partners:
+            other = next(other for other in partners[name] if other != name)
+            detail = f"its values are like those of {other}, and those of {other} like its own: exchanged columns?"
+            yield _finding(name, "swapped", value=1.0, severity="critical", reference=old, window=new, detail=detail)
+        elif (factor := unit.factor_between(old, new)) is not None:
+            detail = unit.sentence(factor)
+            yield _finding(name, "unit", value=factor, severity="critical", reference=old, window=new, detail=detail)
+        elif detail := recoded.sentence_of(old, new):
+            yield _finding(name, "recoded", value=1.0, severity="critical", reference=old, window=new, detail=detail)
 
 
 def _column(name: str, old: Column, new: Column, *, left_out: str) -> Iterator[Finding]:
@@ -57,8 +78,6 @@ def _column(name: str, old: Column, new: Column, *, left_out: str) -> Iterator[F
     elif old.kind == "number":
         yield _stuck(name, old, new)
         yield _outside(name, old, new)
-        if finding := of_other_unit(name, old, new):
-            yield finding
     else:
         yield _unseen(name, old, new)
 
@@ -72,15 +91,6 @@ def unlike(name: str, old: Column, new: Column | None) -> Finding:
     statistic = "absent" if new is None else "type"
     detail = why_untestable(old, new)
     return _finding(name, statistic, value=1.0, severity="critical", reference=old, window=new, detail=detail)
-
-
-def of_other_unit(name: str, old: Column, new: Column) -> Finding | None:
-    """Return the critical finding of a column whose values are in another unit, None where they are not."""
-    factor = unit.factor_between(old, new)
-    if factor is None:
-        return None
-    detail = unit.sentence(factor)
-    return _finding(name, "unit", value=factor, severity="critical", reference=old, window=new, detail=detail)
 
 
 def _finding(

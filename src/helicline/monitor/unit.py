@@ -27,9 +27,9 @@ def factor_between(reference: Column, window: Column) -> float | None:
         return None
     if abs(_share_of_zero(reference) - _share_of_zero(window)) > OTHER_ZEROS:
         return None
-    if _is_below_grid(window):
+    if is_below_grid(window):
         return _common_factor(_extremes(reference), _extremes(window), TOLERANCE_OF_EXTREMES)
-    return _common_factor(_quantiles(reference), _quantiles(window), TOLERANCE)
+    return _common_factor(quantiles(reference), quantiles(window), TOLERANCE)
 
 
 def _common_factor(before: Array | None, now: Array | None, tolerance: float) -> float | None:
@@ -50,7 +50,7 @@ def _share_of_zero(column: Column) -> float:
     return float(zeros / column.count) if column.count else 0.0
 
 
-def _is_below_grid(column: Column) -> bool:
+def is_below_grid(column: Column) -> bool:
     """Tell whether the values are so near to zero, seen from the centre, that few cells hold them all."""
     low, high = _extremes(column)
     return bool(max(abs(low), abs(high)) < 16 * CELL_WIDTH * abs(column.centre))
@@ -60,7 +60,7 @@ def _extremes(column: Column) -> Array:
     return np.array([column.low or 0.0, column.high or 0.0])
 
 
-def _quantiles(column: Column) -> Array | None:
+def quantiles(column: Column) -> Array | None:
     """Return quantiles of the values that are not zero, None where there are too few of them."""
     keys, counts = column.cells
     values = cell_values(keys, column.centre)

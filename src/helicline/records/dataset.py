@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -25,7 +26,10 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """An immutable state of a dataset; `id` is the first 12 hex digits of the root manifest's hash."""
+    """An immutable state of a dataset; `id` is the first 12 hex digits of the root manifest's hash.
+
+    A draft is published when a ref first points to it: what was harvested, when its turn promotes.
+    """
 
     dataset: str
     id: str
@@ -40,11 +44,26 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     row_count: int | None = None
     columns: tuple[tuple[str, str], ...] = ()
     turn: str = ""
+    state: Literal["published", "draft"] = "published"
     version: int = 1
 
     @property
     def ref(self) -> str:
         return f"{self.dataset}@{self.id}"
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a commit says beside its files.
+
+    `expected` is the version id that `ref` points to before ("" for a new ref); null skips the check. Of a `draft` the
+    ref stays where it is. `turn` is the turn that harvested the rows.
+    """
+
+    ref: str = "main"
+    message: str = ""
+    expected: str | None = None
+    turn: str = ""
+    draft: bool = False
 
 
 class DatasetRef(msgspec.Struct, frozen=True, kw_only=True):

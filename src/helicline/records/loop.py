@@ -10,7 +10,7 @@ import msgspec
 from helicline.records.deployment import RolloutPlan
 from helicline.records.gate import Check
 from helicline.records.monitor import MonitorSpec
-from helicline.records.pipeline import PipelineSpec
+from helicline.records.pipeline import HarvestSpan, PipelineSpec
 
 CauseKind = Literal["person", "schedule", "new_data", "alert", "registered", "first"]
 TurnState = Literal[
@@ -59,7 +59,10 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Loop(msgspec.Struct, frozen=True, kw_only=True):
-    """A recorded loop; `spec_version` counts the changes of its spec."""
+    """A recorded loop; `spec_version` counts the changes of its spec.
+
+    `harvested` is what its last published harvest reached to.
+    """
 
     name: str
     spec: LoopSpec
@@ -70,6 +73,7 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     updated_by: str
     last_turn: int = 0
     paused: bool = False
+    harvested: HarvestSpan | None = None
     version: int = 1
 
 
@@ -118,7 +122,10 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """One passage round the loop, from its cause to its result."""
+    """One passage round the loop, from its cause to its result.
+
+    A turn that harvests says what its harvest reaches to (`harvested`), and whether `dataset_version` is a draft still.
+    """
 
     loop: str
     number: int
@@ -129,8 +136,10 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     wake_at: datetime | None
     legs: tuple[Leg, ...] = ()
     harvest: bool = False
+    harvested: HarvestSpan | None = None
     attempt: str = ""
     dataset_version: str = ""
+    dataset_is_draft: bool = False
     pipeline_run: str = ""
     model_version: int = 0
     champion: int = 0

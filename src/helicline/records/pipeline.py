@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from helicline.records.monitor import MonitorSpec
+
 Kind = Literal["Table", "Model", "Metrics", "Artifact"]
 RunState = Literal["QUEUED", "RUNNING", "CANCELLING", "SUCCEEDED", "FAILED", "CANCELLED"]
 StepState = Literal["PENDING", "RUNNING", "RETRY_WAIT", "CACHED", "SUCCEEDED", "FAILED", "UPSTREAM_FAILED", "CANCELLED"]
@@ -201,15 +203,33 @@ class JudgeSpec(msgspec.Struct, frozen=True, kw_only=True):
     label: str
 
 
+class HarvestSpan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a harvest reaches to: labels that came in before `labels_until`, of predictions before `predictions_until`.
+
+    Predictions after it were not yet looked at by the monitors of the inputs.
+    """
+
+    labels_until: datetime
+    predictions_until: datetime
+
+
 class HarvestSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A commit of the labelled production rows since `since_ms` as a new version of `dataset`."""
+    """A commit of labelled production rows as a draft of the next version of `dataset`.
+
+    They are those up to `until` that the last published harvest, which reached to `since`, did not take. `reference` is
+    the blob of the profile that they have to look like ("" for none), tested as `monitor` (a quality
+    monitor, or None for its defaults) says.
+    """
 
     dataset: str
     ref: str
     deployment: str
     label: str
-    since_ms: int
+    until: HarvestSpan
     message: str
+    since: HarvestSpan | None = None
+    reference: str = ""
+    monitor: MonitorSpec | None = None
     turn: str = ""
 
 

@@ -13,7 +13,7 @@ import msgspec
 from helicline import errors
 from helicline.content_hash import file_hash
 from helicline.errors import HeliclineError, Unavailable
-from helicline.records.dataset import DatasetVersion, FileEntry
+from helicline.records.dataset import Commit, DatasetVersion, FileEntry
 from helicline.sdk.local_files import local_files
 
 if TYPE_CHECKING:
@@ -201,20 +201,12 @@ class Client:
         missing = self.post("/blobs/missing", dict[str, list[str]], {"hashes": list(paths_by_hash)})["hashes"]
         for digest in missing:
             self.put_blob(paths_by_hash[digest])
-        return self.commit_entries(dataset, [entry for entry, _ in files], ref=ref, message=message, expected=expected)
+        detail = Commit(ref=ref, message=message, expected=expected)
+        return self.commit_entries(dataset, [entry for entry, _ in files], detail)
 
-    def commit_entries(
-        self,
-        dataset: str,
-        files: list[FileEntry],
-        *,
-        ref: str = "main",
-        message: str = "",
-        expected: str | None = None,
-        turn: str = "",
-    ) -> DatasetVersion:
+    def commit_entries(self, dataset: str, files: list[FileEntry], detail: Commit) -> DatasetVersion:
         """Commit files whose blobs the server has."""
-        body = {"files": files, "ref": ref, "message": message, "expected": expected, "turn": turn}
+        body = {"files": files, **msgspec.structs.asdict(detail)}
         return self.post(f"/datasets/{dataset}/versions", DatasetVersion, body)
 
     def checkout(self, spec: str, target: Path) -> DatasetVersion:

@@ -99,7 +99,7 @@ class Watched:
         def broken(since, until):
             return self.context.store.read(lambda tx: broken_data.ranges(tx, "churn", since=since, until=until))
 
-        return harvest.write(self.context.home, "churn", path, label="label", since_ms=0, broken=broken)
+        return harvest.write(self.context.home, "churn", path, label="label", broken=broken)
 
     def accept(self, kind, **more):
         alert = self.alerts()[kind]

@@ -123,8 +123,9 @@ def test_a_significant_change_that_is_not_material_is_only_information():
 def test_categories_drift_too_and_unseen_ones_count_as_the_rest():
     reference = {"c": np.array(["a", "b"] * 500, dtype=object)}
     window = {"c": np.array(["a", "z"] * 500, dtype=object)}
-    (finding,) = judged(reference, window)
-    assert finding.severity == "critical"
+    finding, written = judged(reference, window)
+    assert (finding.severity, finding.statistic) == ("critical", "psi")
+    assert (written.severity, written.statistic) == ("critical", "recoded")
 
 
 def test_a_column_of_one_value_stays_quiet():

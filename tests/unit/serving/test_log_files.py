@@ -91,7 +91,7 @@ def test_a_harvest_reads_the_files_of_its_labels(log, tmp_path):
         log.add(SCHEMA, call(NOON + hour * HOUR, number=hour))
     log.add(outcome(NOON + 20 * HOUR, id_of(NOON + HOUR, 1)), kind="labels")
     spoil([segments(log.home, "churn")[0], segments(log.home, "churn")[2]])
-    assert harvest.write(log.home, "churn", tmp_path / "rows.parquet", label="label", since_ms=0).rows == 1
+    assert harvest.write(log.home, "churn", tmp_path / "rows.parquet", label="label").rows == 1
 
 
 def test_the_latest_rows_are_read_from_the_newest_files(log):

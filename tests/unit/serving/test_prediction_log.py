@@ -173,7 +173,7 @@ def test_names_of_inputs_and_labels_are_only_ever_names_in_sql(log, tmp_path, na
     log.add(Schema("churn", 1, ((f"f_{name}", "double"),)), line(prediction_id, packed([[1.5]], [0.25])))
     log.add(label(prediction_id, "1", name=name), kind="feedback")
     column = name.replace("\0", "\u2400")
-    assert harvest.write(log.home, "churn", tmp_path / "rows.parquet", label=name, since_ms=0).rows == 1
+    assert harvest.write(log.home, "churn", tmp_path / "rows.parquet", label=name).rows == 1
     assert harvest_columns(tmp_path / "rows.parquet")[0] == column
     (row,) = predictions.find(log.home, prediction_id)
     assert (row.features, row.labels) == ({column: 1.5}, {name: "1"})
@@ -188,7 +188,7 @@ def test_times_are_harvested_as_times(log, tmp_path):
     log.add(Schema("churn", 1, (("f_signup", "datetime"), ("f_n", "long"))), line(prediction_id, rows, batch_rows=4))
     log.add(*(label(prediction_id, "1", row=row) for row in range(4)), kind="feedback")
     target = tmp_path / "rows.parquet"
-    assert harvest.write(log.home, "churn", target, label="label", since_ms=0).rows == 4
+    assert harvest.write(log.home, "churn", target, label="label").rows == 4
     expected = [moment, moment - timedelta(hours=2), None, moment + timedelta(milliseconds=500)]
     assert [row[0] for row in duckdb.sql(f"SELECT signup FROM '{target}'").fetchall()] == expected
     table = tmp_path / "history.parquet"

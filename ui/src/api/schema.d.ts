@@ -1876,6 +1876,8 @@ export interface components {
         };
         /** CommitBody */
         CommitBody: {
+            /** @default false */
+            draft: boolean;
             expected?: string | null;
             files: components["schemas"]["FileEntry"][];
             /** @default  */
@@ -1981,6 +1983,11 @@ export interface components {
             root_hash: string;
             row_count?: number | null;
             sequence: number;
+            /**
+             * @default published
+             * @enum {string}
+             */
+            state: "published" | "draft";
             /** @default  */
             turn: string;
             /** @default 1 */
@@ -2281,16 +2288,27 @@ export interface components {
             stable_count: number;
             stable_mean?: number | null;
         };
+        /** HarvestSpan */
+        HarvestSpan: {
+            /** Format: date-time */
+            labels_until: string;
+            /** Format: date-time */
+            predictions_until: string;
+        };
         /** HarvestSpec */
         HarvestSpec: {
             dataset: string;
             deployment: string;
             label: string;
             message: string;
+            monitor?: components["schemas"]["MonitorSpec"] | null;
             ref: string;
-            since_ms: number;
+            /** @default  */
+            reference: string;
+            since?: components["schemas"]["HarvestSpan"] | null;
             /** @default  */
             turn: string;
+            until: components["schemas"]["HarvestSpan"];
         };
         /** Item */
         Item: {
@@ -2376,6 +2394,7 @@ export interface components {
         Loop: {
             /** Format: date-time */
             created_at: string;
+            harvested?: components["schemas"]["HarvestSpan"] | null;
             /** @default 0 */
             last_turn: number;
             name: string;
@@ -3425,11 +3444,14 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             created_by: string;
+            /** @default false */
+            dataset_is_draft: boolean;
             /** @default  */
             dataset_version: string;
             finished_at?: string | null;
             /** @default false */
             harvest: boolean;
+            harvested?: components["schemas"]["HarvestSpan"] | null;
             /** @default [] */
             legs: components["schemas"]["Leg"][];
             loop: string;
@@ -4469,6 +4491,9 @@ export interface operations {
             query?: {
                 label?: string;
                 since_ms?: number;
+                until_ms?: number | null;
+                predictions_since_ms?: number | null;
+                predictions_until_ms?: number | null;
             };
             header?: never;
             path: {

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from helicline import bus
 from helicline.errors import Conflict
+from helicline.loop import harvests
 from helicline.loop.context import Context
 from helicline.loop.monitors.monitor_windows import REACH, windows_of_alert
 from helicline.serving.deployments import ACTIVE
@@ -182,7 +183,7 @@ def _late_labels(context: Context, name: str, now: datetime) -> Iterator[Need]:
 
 def _harvests(context: Context, name: str) -> Iterator[Need]:
     """Yield the rows that the next harvest adds to a dataset."""
-    harvested_at = context.store.read(lambda tx: _last_harvest(tx, name))
+    harvested_at = context.store.read(lambda tx: _harvested_until(tx, name))
     if harvested_at is None:
         return
     spans = [labelled_span(file) for file in label_files(context.home, name, harvested_at)]
@@ -191,21 +192,14 @@ def _harvests(context: Context, name: str) -> Iterator[Need]:
         yield Need(earliest, "labels that came since the last harvest belong to rows so old")
 
 
-def _last_harvest(tx: Reader, name: str) -> datetime | None:
-    """Return when rows were last harvested for a loop that does so (never: 1970), or None where no loop does."""
-    moments = []
-    for loop in nouns.LOOPS.select(tx):
-        if loop.spec.deployment != name or not any(trigger.harvest for trigger in loop.spec.triggers):
-            continue
-        column = nouns.TURNS.table.c
-        for turn in nouns.TURNS.select(tx, column.loop == loop.name, order=[column.number.desc()]):
-            leg = next((leg for leg in turn.legs if leg.name == "data"), None)
-            if leg is not None and turn.dataset_version:
-                moments.append(leg.started_at)
-                break
-        else:
-            moments.append(_START)
-    return min(moments, default=None)
+def _harvested_until(tx: Reader, name: str) -> datetime | None:
+    """Return what was harvested for each loop that does so (nothing yet: 1970), or None where no loop does."""
+    spans = [
+        harvests.last_published(tx, loop)
+        for loop in nouns.LOOPS.select(tx)
+        if loop.spec.deployment == name and any(trigger.harvest for trigger in loop.spec.triggers)
+    ]
+    return min((span.predictions_until if span else _START for span in spans), default=None)
 
 
 def _old_windows(tx: Reader, name: str, before: datetime) -> Iterator[tuple[sa.ColumnElement[bool], ...]]:

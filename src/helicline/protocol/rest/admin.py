@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -16,6 +17,7 @@ from helicline.loop.overview import status
 from helicline.loop.walk import why
 from helicline.protocol.rest.edge import Edge, Page, checked_limit
 from helicline.records.event import Event
+from helicline.records.pipeline import HarvestSpan
 from helicline.serving.prediction_log import harvest as log_harvest
 from helicline.store import nouns
 from helicline.store.rows import event as events
@@ -74,12 +76,18 @@ def get_why(edge: Edge, prediction_id: str) -> why.Answer:
 
 
 @get("/deployments/{name:str}/labelled", sync_to_thread=True, media_type="application/vnd.apache.parquet")
-def get_labelled(edge: Edge, name: str, label: str = "label", since_ms: int = 0) -> Response[bytes]:
+def get_labelled(
+    edge: Edge, name: str, label: str = "label", since_ms: int = 0, until_ms: int | None = None,
+    predictions_since_ms: int | None = None, predictions_until_ms: int | None = None,
+) -> Response[bytes]:  # fmt: skip
     """Predictions whose label has arrived, as Parquet: the model's inputs and the label.
 
-    Rows that came in while a monitor found broken data are left out; the header `X-Left-Out-Rows` says how many.
+    The label came in at or after `since_ms`, or the prediction was made at or after `predictions_since_ms`; the label
+    before `until_ms`, and the prediction before `predictions_until_ms`. Rows that came in while a monitor found broken
+    data are left out; the header `X-Left-Out-Rows` says how many. `X-Waiting-Rows` says how many came later.
     """
-    checked_time("since_ms", since_ms)
+    since = _span("since_ms", since_ms, predictions_since_ms)
+    until = None if until_ms is None else _span("until_ms", until_ms, predictions_until_ms)
     edge.read(lambda tx: nouns.DEPLOYMENTS.get(tx, name))
     with NamedTemporaryFile(suffix=".parquet", dir=edge.context.home) as target:
         path = Path(target.name)
@@ -88,12 +96,26 @@ def get_labelled(edge: Edge, name: str, label: str = "label", since_ms: int = 0)
             name,
             path,
             label=label,
-            since_ms=since_ms,
+            since=since,
+            until=until,
             broken=lambda since, until: edge.read(lambda tx: broken_data.ranges(tx, name, since=since, until=until)),
         )
         body = path.read_bytes() if harvest.rows else b""
-    headers = {"X-Row-Count": str(harvest.rows), "X-Left-Out-Rows": str(harvest.left_out)}
+    headers = {
+        "X-Row-Count": str(harvest.rows),
+        "X-Left-Out-Rows": str(harvest.left_out),
+        "X-Waiting-Rows": str(harvest.waiting),
+    }
     return Response(body, headers=headers)
+
+
+def _span(field: str, labels_ms: int, predictions_ms: int | None) -> HarvestSpan:
+    checked_time(field, labels_ms)
+    if predictions_ms is not None:
+        checked_time(f"predictions_{field}", predictions_ms)
+    moments = (labels_ms, labels_ms if predictions_ms is None else predictions_ms)
+    labels_until, predictions_until = (datetime.fromtimestamp(moment / 1000, UTC) for moment in moments)
+    return HarvestSpan(labels_until=labels_until, predictions_until=predictions_until)
 
 
 ROUTES = [

@@ -13,18 +13,17 @@ from litestar.response import Stream
 
 from helicline.data import tree, versions
 from helicline.protocol.rest.edge import Edge, Page, checked_limit
-from helicline.records.dataset import Dataset, DatasetRef, DatasetVersion, FileEntry, TreeDiff
+from helicline.records.dataset import Commit, Dataset, DatasetRef, DatasetVersion, FileEntry, TreeDiff
 from helicline.store.blobs import Blobs, checked_digest
 
 
-class CommitBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Files by path, whose blobs were uploaded before; they become a new version, and `ref` points to it."""
+class CommitBody(Commit, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Files by path, whose blobs were uploaded before; they become a new version, and `ref` points to it.
+
+    Of a draft `ref` stays where it is; `PUT /datasets/{name}/refs/{ref}` publishes it.
+    """
 
     files: list[FileEntry]
-    ref: str = "main"
-    message: str = ""
-    expected: str | None = None
-    turn: str = ""
 
 
 class PointBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -89,11 +88,7 @@ def diff_versions(edge: Edge, name: str, before: str, after: str) -> TreeDiff:
 def commit_version(edge: Edge, name: str, data: CommitBody) -> DatasetVersion:
     """Commit a version; 409 when `expected` is given and the ref has moved."""
     prepared = versions.prepare(edge.context.blobs, data.files)
-    return edge.write(
-        lambda tx: versions.commit(
-            tx, name, prepared, ref=data.ref, message=data.message, expected=data.expected, turn=data.turn
-        )
-    )
+    return edge.write(lambda tx: versions.commit(tx, name, prepared, data))
 
 
 @put("/datasets/{name:str}/refs/{ref:str}", sync_to_thread=True)

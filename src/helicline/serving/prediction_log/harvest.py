@@ -9,20 +9,23 @@ from typing import NamedTuple
 
 import duckdb
 
+from helicline.records.pipeline import HarvestSpan
 from helicline.serving.prediction_log import sql
 from helicline.serving.prediction_log.files import again_when_merged, holding_some, label_files, listed, paths_of
 from helicline.serving.prediction_log.labels import latest_labels
 from helicline.serving.prediction_log.names import IdSpan, span_of
 
 KINDS = ("BIGINT", "DOUBLE")
+_START = datetime.fromtimestamp(0, UTC)
 Range = tuple[datetime, datetime]  # from, and up to but without
 
 
 class Harvest(NamedTuple):
-    """How many rows were written, and how many were left out because they came in with broken data."""
+    """How many rows were written, left out because they came in with broken data, and left for the next harvest."""
 
     rows: int
     left_out: int = 0
+    waiting: int = 0
 
 
 def nothing_broken(_since: datetime, _until: datetime) -> Sequence[Range]:
@@ -36,21 +39,25 @@ def write(
     target: Path,
     *,
     label: str,
-    since_ms: int,
+    since: HarvestSpan | None = None,
+    until: HarvestSpan | None = None,
     broken: Callable[[datetime, datetime], Sequence[Range]] = nothing_broken,
 ) -> Harvest:
-    """Write the rows whose label came in since then as Parquet, in the order of their predictions; return how many.
+    """Write labelled rows as Parquet, in the order of their predictions; return how many.
 
-    The last label of a row wins; a label column of whole numbers is kept as such, so that it joins older data.
-    `broken` returns the times within two others whose rows are left out.
+    They are those up to `until` that a harvest up to `since` did not take. The last label of a row wins; a label column
+    of whole numbers is kept as such, so that it joins older data. `broken` returns the times within two others whose
+    rows are left out.
     """
-    since = datetime.fromtimestamp(since_ms / 1000, UTC)
-    labels = label_files(home, deployment, since)
+    labels_since = min(since.labels_until, since.predictions_until) if since else _START
+    labels = label_files(home, deployment, labels_since)
     if not labels:
         return Harvest(0)
     with duckdb.connect() as session:
         session.execute("SET TimeZone = 'UTC'")
-        session.execute(f"CREATE TEMP TABLE latest AS {latest_labels(paths_of(labels), name=label, since=since)}")
+        session.execute(
+            f"CREATE TEMP TABLE latest AS {latest_labels(paths_of(labels), name=label, since=labels_since)}"
+        )
         logged = holding_some(listed(home, "predictions", deployment=deployment), _ids(session))
         if not logged:
             return Harvest(0)
@@ -60,7 +67,9 @@ def write(
             f"p.{sql.identifier(name)} AS {sql.identifier(name[2:])}" for name in columns if name.startswith("f_")
         ]
         selected = ", ".join([*inputs, f"{_typed(session)} AS {sql.identifier(label)}"])
-        labelled = f"{sql.parquet(files)} p JOIN latest l USING (prediction_id, row) WHERE p.status = 200"
+        new = f"{sql.parquet(files)} p JOIN latest l USING (prediction_id, row) WHERE p.status = 200 {_after(since)}"
+        all_new = session.execute(f"SELECT count(*) FROM {new}").fetchall()[0][0]
+        labelled = f"{new} {_before(until)}"
         count, first, last = session.execute(f"SELECT count(*), min(p.ts), max(p.ts) FROM {labelled}").fetchall()[0]
         ranges = broken(first.replace(tzinfo=UTC), last.replace(tzinfo=UTC)) if count else ()
         outside = " ".join(
@@ -69,7 +78,22 @@ def write(
         rows = session.sql(f"SELECT {selected} FROM {labelled} {outside} ORDER BY p.ts, p.prediction_id, p.row")
         rows.write_parquet(str(target), compression="zstd")
         written = int(session.read_parquet(str(target)).shape[0])
-        return Harvest(written, count - written)
+        return Harvest(written, count - written, all_new - count)
+
+
+def _after(since: HarvestSpan | None) -> str:
+    """Return the condition on labels and predictions that an earlier harvest has not taken."""
+    if since is None:
+        return ""
+    labels, predictions = sql.timestamp(since.labels_until), sql.timestamp(since.predictions_until)
+    return f"AND (l.received_ts >= {labels} OR p.ts >= {predictions})"
+
+
+def _before(until: HarvestSpan | None) -> str:
+    if until is None:
+        return ""
+    labels, predictions = sql.timestamp(until.labels_until), sql.timestamp(until.predictions_until)
+    return f"AND l.received_ts < {labels} AND p.ts < {predictions}"
 
 
 def joined(ranges: Sequence[Range]) -> list[Range]:

@@ -10,7 +10,7 @@ import { bytes, counted, num } from '../../parts/format';
 import { Go } from '../../parts/Go';
 import { PageOf } from '../../parts/PageOf';
 import { PageHead, Panel } from '../../parts/Panel';
-import { AliasPill } from '../../parts/State';
+import { AliasPill, State } from '../../parts/State';
 import { Table } from '../../parts/Table';
 import { Ago } from '../../parts/Time';
 import { Diff } from './Diff';
@@ -131,6 +131,7 @@ function VersionRow({
           {version.id}
         </Go>
         <span className="row">
+          {version.state === 'draft' && <State state="draft" plain />}
           {refs.map((ref) => (
             <AliasPill key={ref} alias={ref} />
           ))}
