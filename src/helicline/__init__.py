@@ -33,6 +33,7 @@ _MODULES = {
     "dataset": "helicline.sdk.authoring",
     "drift": "helicline.sdk.loop",
     "every": "helicline.sdk.loop",
+    "feedback": "helicline.sdk.feedback",
     "instant": "helicline.sdk.loop",
     "latency": "helicline.sdk.loop",
     "max_error_rate": "helicline.sdk.loop",
@@ -64,6 +65,7 @@ __all__ = [
     "dataset",
     "drift",
     "every",
+    "feedback",
     "instant",
     "latency",
     "max_error_rate",
@@ -80,7 +82,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from helicline.sdk import runs
+    from helicline.sdk import feedback, runs
     from helicline.sdk.authoring import candidate, dataset, pipeline, step
     from helicline.sdk.client import Client
     from helicline.sdk.handles import Artifact, Metrics, Model, Table

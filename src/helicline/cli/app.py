@@ -62,6 +62,7 @@ COMMANDS = {
     "gate": ("helicline.cli.gate:app", "Checks, verdicts, waivers."),
     "deploy": ("helicline.cli.deploy:app", "Deployments: named places that answer predictions."),
     "rollout": ("helicline.cli.deploy:rollout_app", "Rollouts: traffic moves to a candidate step by step."),
+    "feedback": ("helicline.cli.feedback:app", "What became of predictions: outcomes and labels."),
     "monitor": ("helicline.cli.monitor:app", "Monitors, windows and alerts."),
     "trigger": ("helicline.cli.loop:trigger_app", "Triggers: what begins turns automatically."),
     "turn": ("helicline.cli.loop:turn_app", "Turns: single passages round the loop."),

@@ -84,11 +84,12 @@ def write_parquet(data: Any, path: Path) -> None:
     import duckdb
 
     session = duckdb.connect(":memory:")
-    relation = _relation(session, data)
+    relation = relation_of(session, data)
     relation.write_parquet(str(path), compression="zstd")
 
 
-def _relation(session: Any, data: Any) -> Any:
+def relation_of(session: Any, data: Any) -> Any:
+    """Return tabular data as a relation. Raises Invalid for other data."""
     if isinstance(data, Table):
         return session.read_parquet([str(path) for path in data.paths], union_by_name=True)
     if hasattr(data, "write_parquet") and hasattr(data, "fetchnumpy"):

@@ -1,0 +1,64 @@
+"""Feedback: `hl feedback load`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cyclopts import App
+
+from helicline.cli.show import as_json, is_terminal, say, table
+
+app = App(name="feedback", help="What became of predictions: outcomes and labels.")
+
+
+@app.command(name="load")
+def load(
+    path: Path, *, deployment: str = "", name: str = "", value: str = "", time: str = "", json: bool = False
+) -> None:
+    """Send the outcomes in a Parquet, CSV or JSON lines file to the gateway, which joins them to their predictions.
+
+    The file has a column `prediction_id`, one with the outcome, and `row` where predictions were made in batches. Rows
+    without an outcome are left out; loading a file again does no harm: the last value wins.
+
+    Example: `hl feedback load labels.parquet --deployment churn --value churned`
+
+    Parameters
+    ----------
+    deployment
+        Whose predictions they are; by default the only deployment there is.
+    name
+        The name of the feedback; by default the label of the deployment's loop.
+    value
+        The column with the outcome; by default the one called like the feedback, or `label`, or `value`.
+    time
+        The column that says when the outcome came about; by default now.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from helicline.sdk import feedback
+
+    with Progress(console=Console(stderr=True), disable=json or not is_terminal()) as bars:
+        task = bars.add_task("rows", total=None)
+        loaded = feedback.load(
+            path,
+            deployment=deployment,
+            name=name,
+            value=value,
+            time_column=time,
+            progress=lambda sent, total: bars.update(task, completed=sent, total=total),
+        )
+    if json:
+        as_json(loaded)
+    else:
+        say(
+            "{} outcomes accepted, {} rows without one, {} refused",
+            loaded.accepted,
+            loaded.without_value,
+            loaded.refused,
+        )
+        if loaded.refusals:
+            table("", ("row", "refused because"), [(refusal.row, refusal.why) for refusal in loaded.refusals])
+    if loaded.refused:
+        sys.exit(1)
