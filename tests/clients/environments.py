@@ -30,6 +30,10 @@ class ClientVersion:
     beside: tuple[str, ...] = ()
     is_brief: bool = False
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in self.version.split(".")[:2])
+
     def packages(self, *, brief: bool) -> list[str]:
         return [f"mlflow{'-skinny' if brief else ''}=={self.version}", *self.beside]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from clients.environments import CLIENTS
+from clients.environments import CLIENTS, ClientVersion
 from clients.workflows import WORKFLOWS, Workflow
 from compatibility.faces import FACES, Face
 from compatibility.flavours import FLAVOURS, REASONS, Flavour
@@ -71,13 +71,12 @@ def models_section() -> str:
     return table(("flavour", "judged by", "typed columns of the prediction log, monitored", "tried by"), rows)
 
 
-def client_cell(workflow: Workflow, version: str) -> str:
-    numbers = tuple(int(part) for part in version.split(".")[:2])
-    return "works" if numbers >= workflow.since else "not in this client"
+def client_cell(workflow: Workflow, client: ClientVersion) -> str:
+    return "works" if client.numbers >= workflow.since else "not in this client"
 
 
 def clients_section() -> str:
-    rows = ((workflow.name, *(client_cell(workflow, client.version) for client in CLIENTS)) for workflow in WORKFLOWS)
+    rows = ((workflow.name, *(client_cell(workflow, client) for client in CLIENTS)) for workflow in WORKFLOWS)
     served = ("its scikit-learn model, served, on every face", *("works" for _ in CLIENTS))
     return table(("workflow", *(f"mlflow {client.version}" for client in CLIENTS)), [*rows, served])
 
