@@ -252,7 +252,7 @@ def _iris():
 
 
 def _trusted() -> list[str]:
-    return ["sklearn.ensemble._forest.RandomForestClassifier"]
+    return ["sklearn.tree._tree.Tree"]
 
 
 SKLEARN = ("sklearn", "pandas")
@@ -268,7 +268,7 @@ WORKFLOWS = (
     Workflow("predict by models:/ URI", predict_by_uri, SKLEARN),
     Workflow("evaluate", evaluate_a_model, (*SKLEARN, "matplotlib")),
     Workflow("logged models", find_logged_models, since=(3, 0)),
-    Workflow("prompts", write_prompts),
+    Workflow("prompts", write_prompts, ("numpy",)),
     Workflow("traces", trace),
     Workflow("feedback on traces", judge_traces, since=(3, 0)),
 )
