@@ -141,7 +141,7 @@ def train_with_autologging(client: MlflowClient, experiment: str) -> None:
     rows, truth = _iris()
     from sklearn.ensemble import RandomForestClassifier
 
-    mlflow.sklearn.autolog(silent=True, **({"skops_trusted_types": _trusted()} if VERSION >= (3, 17) else {}))
+    mlflow.sklearn.autolog(silent=True)
     try:
         with mlflow.start_run() as run:
             RandomForestClassifier(n_estimators=5, random_state=0).fit(rows, truth)
@@ -249,10 +249,6 @@ def _iris():
     rows, truth = load_iris(return_X_y=True, as_frame=True)
     rows.columns = ["sl", "sw", "pl", "pw"]
     return rows, truth
-
-
-def _trusted() -> list[str]:
-    return ["sklearn.tree._tree.Tree"]
 
 
 SKLEARN = ("sklearn", "pandas")
