@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo churn test test-busy check docs bench screenshots openapi lock clean sync sync-demo chromium crash compiled compiler
+.PHONY: demo churn test test-busy flavours clients check docs bench screenshots openapi lock clean sync sync-demo chromium crash compiled compiler
 
 demo: sync-demo compiled ## the whole story on real data, then serve until Ctrl-C (ARGS=--exit ends by itself)
 	$(BIN)/python examples/digits/demo.py $(ARGS)
@@ -23,6 +23,7 @@ check: sync ## lint, format, types, layers
 
 docs: .venv/.docs ## the documentation site, in site/
 	$(BIN)/python docs/generate.py
+	cd tests && ../$(BIN)/python -m compatibility.page
 	$(BIN)/zensical build --clean
 
 bench: sync ## what the product costs, against its peers
@@ -54,6 +55,12 @@ test-busy: sync compiled chromium compiler ## the demo and every test, beside fo
 	$(BIN)/python bench/beside_load.py --processes 4 $(BIN)/pytest --ignore=tests/browser $(ARGS)
 	$(BIN)/python bench/beside_load.py --processes 4 $(BIN)/pytest tests/browser
 
+flavours: .flavours/.ready ## every model flavour on every face, in an environment that has them all (5 GB: PyTorch brings CUDA)
+	HELICLINE_FLAVOURS=1 .flavours/bin/python -m pytest tests/compatibility $(ARGS)
+
+clients: sync ## every client with its everyday workflows, each in an environment of its own in ~/.cache/helicline
+	$(BIN)/pytest tests/clients/every_client.py -s $(ARGS)
+
 sync: .venv/.dev
 sync-demo: .venv/.demo
 
@@ -73,6 +80,11 @@ compiled: sync-demo
 	$(BIN)/uv pip install -p .venv -e . --group dev -c requirements.lock --compile-bytecode
 	@touch .venv/.demo $@
 
+.flavours/.ready: .venv/bin/uv pyproject.toml hatch_build.py requirements.lock ui/package-lock.json
+	$(BIN)/uv venv -q --allow-existing -p $(BIN)/python .flavours
+	$(BIN)/uv pip install -p .flavours -e . --group flavours -c requirements.lock
+	@touch $@
+
 .venv/.docs: .venv/.demo
 	$(BIN)/uv pip install -q -p .venv --group docs
 	@touch $@
@@ -85,4 +97,4 @@ compiler:
 	@[ "$$(uname)" != Linux ] || command -v cc > /dev/null || bash .ci/compiler
 
 clean:
-	rm -rf .venv .demo site build dist ui/node_modules src/helicline/web .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .flavours .demo site build dist ui/node_modules src/helicline/web .mypy_cache .ruff_cache .pytest_cache .hypothesis

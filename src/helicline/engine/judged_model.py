@@ -29,6 +29,7 @@ class JudgedModel:
         self.model = mlflow.pyfunc.load_model(str(path))
         self.signature = self.model.metadata.signature
         flavors = self.model.metadata.flavors
+        self._is_called_by_row = False
         self._predicts_probabilities = flavors.get("python_function", {}).get("predict_fn") == "predict_proba"
         self._estimator = _estimator(self.model) if "sklearn" in flavors else None
 
@@ -44,11 +45,24 @@ class JudgedModel:
         return output.reshape(len(rows), -1)[:, 0]
 
     def _call(self, rows: pd.DataFrame) -> Any:
-        output = np.asarray(self.model.predict(self._columns(rows)))
+        answer = self.model.predict(self._input(rows))
+        output = _by_row(answer, len(rows))
+        if output.ndim == 0 and len(rows) > 1 and isinstance(answer, dict | str):
+            return self._call_each(rows)
         if output.ndim == 0 or len(output) != len(rows):
             shape = f"an output of shape {output.shape} for {len(rows)} rows"
             raise Invalid(f"the output of {self.name}", shape, "one entry for each row")
         return output
+
+    def _call_each(self, rows: pd.DataFrame) -> Any:
+        """Return the answers to the rows one by one: a model of conversations answers one of them."""
+        if not self._is_called_by_row:
+            print(f"{self.name} gives one answer for {len(rows)} rows: it is called row by row", flush=True)
+            self._is_called_by_row = True
+        answers = np.empty(len(rows), dtype=object)
+        for row in range(len(rows)):
+            answers[row] = self.model.predict(self._input(rows.iloc[row : row + 1]))
+        return answers
 
     @property
     def classes(self) -> list[Any]:
@@ -61,7 +75,7 @@ class JudgedModel:
         if predict_proba is None or len(self.classes) != 2:
             return None
         try:
-            return np.asarray(predict_proba(self._columns(rows)))[:, 1]
+            return np.asarray(predict_proba(self._input(rows)))[:, 1]
         except Exception as error:
             print(f"{self.name} tells no probabilities: {type(error).__name__}: {error}", flush=True)
             return None
@@ -80,9 +94,29 @@ class JudgedModel:
             return row_count
         return 1
 
-    def input_columns(self, rows: pd.DataFrame) -> list[str]:
-        """Return the names of the columns that reach the model."""
-        return [str(name) for name in self._columns(rows).columns]
+    def logged_columns(self, rows: pd.DataFrame) -> dict[str, str]:
+        """Return the columns that the prediction log of this model has, each with its name in these rows.
+
+        A model whose signature names no inputs has none.
+        """
+        inputs = self.signature.inputs if self.signature is not None else None
+        if inputs is None:
+            return {}
+        if inputs.is_tensor_spec():
+            return _of_tensor(inputs.inputs, rows)
+        by_text = {str(column): str(column) for column in rows.columns}
+        return {name: by_text[name] for name in _scalar_names(inputs.inputs) if name in by_text}
+
+    def _input(self, rows: pd.DataFrame) -> Any:
+        """Return what the model is called with: its columns, or the array where it takes one matrix of numbers."""
+        inputs = self.signature.inputs if self.signature is not None else None
+        if inputs is None or not inputs.is_tensor_spec() or len(inputs.inputs) != 1:
+            return self._columns(rows)
+        (tensor,) = inputs.inputs
+        if len(tensor.shape) != 2 or tensor.type.kind not in "fiu":
+            return self._columns(rows)
+        matrix = rows.to_numpy(dtype=tensor.type)
+        return {tensor.name: matrix} if tensor.name else matrix
 
     def _columns(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return the columns that the signature names, in its order; all of them where it names none."""
@@ -95,6 +129,36 @@ class JudgedModel:
             return rows  # a tensor by its name: all columns together are its rows
         chosen = rows[[by_text[str(name)] for name in names if str(name) in by_text]]
         return chosen.set_axis([name for name in names if str(name) in by_text], axis="columns")
+
+
+def _by_row(answer: Any, row_count: int) -> Any:
+    """Return an output as an array; of outputs by name that have a value for each row, the first."""
+    if isinstance(answer, dict) and answer:
+        first = np.asarray(next(iter(answer.values())))
+        if first.ndim and len(first) == row_count:
+            return first
+    return np.asarray(answer)
+
+
+def _scalar_names(specs: Any) -> list[str]:
+    """Return the names of the scalar inputs; of rows that are objects without a name, those of their fields."""
+    if len(specs) == 1 and not specs[0].name and hasattr(specs[0].type, "properties"):
+        specs = specs[0].type.properties
+    return [str(spec.name) for spec in specs if spec.name and _is_scalar(getattr(spec, "dtype", None) or spec.type)]
+
+
+def _is_scalar(kind: Any) -> bool:
+    from mlflow.types import DataType
+
+    return isinstance(kind, DataType) and kind is not DataType.binary
+
+
+def _of_tensor(specs: Any, rows: pd.DataFrame) -> dict[str, str]:
+    """Return the columns of one matrix as the log numbers them; none where the rows are not as wide."""
+    if len(specs) != 1 or len(specs[0].shape) != 2 or specs[0].shape[1] != len(rows.columns):
+        return {}
+    stem = f"{specs[0].name}_" if specs[0].name else ""
+    return {f"{stem}{place}": str(column) for place, column in enumerate(rows.columns)}
 
 
 def _estimator(model: Any) -> Any:

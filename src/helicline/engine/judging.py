@@ -37,7 +37,9 @@ def run_judge(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     candidate = _load(client, spec.model, number=spec.candidate, target=scratch / "candidate")
     champion = _load(client, spec.model, number=spec.champion, target=scratch / "champion") if spec.champion else None
     evidence = _evidence(candidate, champion, rows=rows, truth=truth, task=spec)
-    reference = _reference(client, spec, scratch, inputs=candidate.input_columns(rows))
+    reference = _reference(client, spec, scratch, logged=candidate.logged_columns(rows))
+    if not reference.columns:
+        print(f"{candidate.name} has no reference: its signature names no inputs, so that none is logged", flush=True)
     profile_blob = client.put_bytes(profile.encode(reference))
     evidence = msgspec.structs.replace(evidence, profile=profile_blob, centres=profile.centres_of(reference))
     print(f"judged {spec.model}/{spec.candidate} on {len(rows)} rows: {evidence.metrics}", flush=True)
@@ -92,8 +94,11 @@ def _evidence(
 def _outputs(model: JudgedModel, rows: pd.DataFrame, truth: Any) -> dict[str, tuple[Any, Any]]:
     """Return truth and output for each metric that is defined for the target, by metric."""
     predicted = model.predict(rows)
+    if predicted.dtype == object and any(isinstance(value, dict | list) for value in predicted):
+        print(f"{model.name} answers with objects, which no metric is defined for: nothing is measured", flush=True)
+        return {}
     outputs: dict[str, tuple[Any, Any]] = {}
-    if not model.classes and _are_amounts(truth) and predicted.dtype.kind in "fiu":
+    if not model.classes and _are_amounts(truth, predicted):
         outputs |= {"mae": (truth, predicted), "mse": (truth, predicted)}
     if not outputs or len(np.unique(truth)) <= MAX_CLASSES:
         outputs["accuracy"] = (truth, predicted)
@@ -108,11 +113,19 @@ def _outputs(model: JudgedModel, rows: pd.DataFrame, truth: Any) -> dict[str, tu
     return outputs
 
 
-def _are_amounts(truth: Any) -> bool:
-    """Tell whether the target is a number to come near to: it has fractions, or more values than a class has."""
-    if truth.dtype.kind not in "fiu":
+def _are_amounts(truth: Any, predicted: Any) -> bool:
+    """Tell whether the target is a number to come near to: it has fractions, or more values than a class has.
+
+    The model may tell as well: it answers fractions where the truth is whole (and not only yes or no).
+    """
+    if truth.dtype.kind not in "fiu" or predicted.dtype.kind not in "fiu":
         return False
-    return len(np.unique(truth)) > MAX_CLASSES or bool((truth != np.floor(truth)).any())
+    value_count = len(np.unique(truth))
+    return value_count > MAX_CLASSES or _has_fractions(truth) or (value_count > 2 and _has_fractions(predicted))
+
+
+def _has_fractions(values: Any) -> bool:
+    return bool((values != np.floor(values)).any())
 
 
 def _measured(outputs: dict[str, tuple[Any, Any]]) -> dict[str, float]:
@@ -172,10 +185,10 @@ def _columns(schema: Any) -> dict[str, tuple[str, bool]]:
     }
 
 
-def _reference(client: Client, spec: JudgeSpec, scratch: Path, *, inputs: list[str]) -> profile.Profile:
-    """Return the profile of the columns that the model takes: no other comes in with its requests."""
-    table = _open(client, spec.reference, scratch / "reference")
-    columns = {name: values for name, values in table.numpy().items() if name in inputs and name != spec.label}
+def _reference(client: Client, spec: JudgeSpec, scratch: Path, *, logged: dict[str, str]) -> profile.Profile:
+    """Return the profile of the columns that the prediction log has, named as there: windows have no other."""
+    table = _open(client, spec.reference, scratch / "reference").numpy()
+    columns = {name: table[column] for name, column in logged.items() if column in table and column != spec.label}
     return with_roles(profile.build(columns), columns)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import math
 import sys
 import tarfile
@@ -183,7 +184,32 @@ def _log_estimator(field: str, value: Any) -> str:
         raise Invalid(field, type(value).__name__, allowed)
     import mlflow.sklearn
 
-    return str(mlflow.sklearn.log_model(value, name="model").model_id)
+    print(f"{field}: logged without a signature, so that its inputs are not monitored by column; to have one, return")
+    print('mlflow.sklearn.log_model(model, name="model", signature=mlflow.models.infer_signature(...))', flush=True)
+    return str(mlflow.sklearn.log_model(value, name="model", **_saved_form(value)).model_id)
+
+
+def _saved_form(estimator: Any) -> dict[str, Any]:
+    """Return how MLflow saves the step's own estimator: by skops with its types trusted, where that takes it.
+
+    Older clients and those without skops save by cloudpickle unasked.
+    """
+    import mlflow.sklearn
+
+    if "skops_trusted_types" not in inspect.signature(mlflow.sklearn.log_model).parameters:
+        return {}
+    try:
+        import skops.io
+
+        content = skops.io.dumps(estimator)
+        types = skops.io.get_untrusted_types(data=content)
+        skops.io.loads(content, trusted=types)
+    except Exception as error:  # skops takes no functions and classes of the loop's own files, and says so in many ways
+        print(f"saved by cloudpickle: skops does not take the model ({type(error).__name__})", flush=True)
+        return {"serialization_format": "cloudpickle"}
+    if types:
+        print(f"saved by skops; trusted when it is loaded: {', '.join(types)}", flush=True)
+    return {"skops_trusted_types": types}
 
 
 def _model_digest(model_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Harvests: what one reaches to, what the last one took, and their publication when a turn promotes (note 0037).
+"""Harvests: what one reaches to, what the last one took, and their publication when a turn promotes (note 0034).
 
 A harvest is a draft. The ref of the dataset moves to it only with the promotion of the version that learned from it:
 the rows of a turn that was rejected or rolled back are taken again by the next one.

@@ -22,6 +22,10 @@ LEAST_ROWS = 50  # of fewer values nobody can tell that they are all different
 DISTINCT_TEXT = 0.9
 DISTINCT_BY_NAME = 0.5
 EPOCHS = ((946_684_800, 4_102_444_800), (946_684_800_000, 4_102_444_800_000))  # 2000 to 2100, seconds and milliseconds
+_NO_REFERENCE = (
+    "no column is tested: the version's reference has none; where its signature names no inputs, none is logged: "
+    "log the model with a signature of named columns"
+)
 _ID_NAME = re.compile(r"(^|[_\-. ])(id|ids|uuid|guid|key)$|[a-z](Id|ID|Uuid|UUID)$", re.ASCII)
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?")
 _REASONS = {
@@ -135,5 +139,5 @@ def nothing_tested(findings: Iterable[Finding]) -> Finding | None:
         severity="warning",
         window_count=0,
         reference_count=0,
-        detail=f"no column is tested ({whys})" if whys else "no column is tested: the reference has none",
+        detail=f"no column is tested ({whys})" if whys else _NO_REFERENCE,
     )

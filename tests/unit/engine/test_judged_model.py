@@ -141,3 +141,60 @@ def test_numbers_are_equal_by_value_whatever_their_types():
 
 def signature(*names):
     return ModelSignature(inputs=Schema([ColSpec("double", name) for name in names]))
+
+
+def test_of_outputs_by_name_the_first_is_judged(saved):
+    def by_name(frame):
+        return {"label": (frame["x"] > 0).astype(int).to_numpy(), "score": frame["x"].to_numpy()}
+
+    assert evidence(saved(Written(by_name)), (ROWS["x"] > 0).astype(int)) == {"accuracy": 1.0}
+
+
+def test_a_model_that_answers_one_conversation_is_called_row_by_row_and_its_objects_are_not_measured(saved, capsys):
+    model = saved(Written(lambda frame: {"choices": [f"{len(frame)} row"]}))
+    assert list(model.predict(ROWS)) == [{"choices": ["1 row"]}] * len(ROWS)
+    assert evidence(model, IS_GOOD) == {}
+    output = capsys.readouterr().out
+    assert output.count("it is called row by row") == 1
+    assert "answers with objects, which no metric is defined for" in output
+
+
+def test_the_reference_has_the_columns_of_the_prediction_log(saved):
+    rows = ROWS.assign(id=range(80))
+    zeros = Written(lambda frame: np.zeros(len(frame)))
+    assert saved(zeros, signature=signature("y", "x")).logged_columns(rows) == {"y": "y", "x": "x"}
+
+
+def test_the_columns_of_a_matrix_are_numbered_as_in_the_log(saved):
+    matrix = infer_signature(ROWS.to_numpy(), np.zeros(80))
+    model = saved(Written(lambda array: np.zeros(len(array))), signature=matrix)
+    assert model.logged_columns(ROWS) == {"0": "x", "1": "y"}
+    assert model.logged_columns(ROWS.assign(id=1)) == {}  # which of three columns are the two is not known
+
+
+def test_a_model_without_a_signature_has_no_reference(saved):
+    assert saved(Written(lambda frame: np.zeros(len(frame)))).logged_columns(ROWS) == {}
+
+
+def test_a_target_of_whole_numbers_is_an_amount_where_the_model_answers_fractions(saved):
+    ages = (np.arange(80) % 40) + 20
+    guesses = Written(lambda frame: np.full(len(frame), 40.5))
+    assert evidence(saved(guesses, signature=signature("x")), ages).keys() == {"mae", "mse", "accuracy"}
+
+
+def test_a_probability_of_yes_or_no_is_no_amount(saved):
+    guesses = Written(lambda frame: np.full(len(frame), 0.5))
+    assert evidence(saved(guesses, signature=signature("x")), np.arange(80) % 2).keys() == {"accuracy"}
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_matrix_comes_in_the_type_of_the_signature(saved, is_named):
+    matrix = ROWS.to_numpy(dtype=np.float32)
+    inputs = infer_signature({"x": matrix} if is_named else matrix, np.zeros(80))
+
+    def checked(value):
+        array = value["x"] if is_named else value
+        assert array.dtype == np.float32
+        return (array[:, 0] > 0).astype(int)
+
+    assert evidence(saved(Written(checked), signature=inputs), (ROWS["x"] > 0).astype(int)) == {"accuracy": 1.0}

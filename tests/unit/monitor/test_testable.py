@@ -124,3 +124,7 @@ def test_a_monitor_that_tests_nothing_warns():
     assert warning.detail.startswith("no column is tested (customer_id: nearly every value is different")
     reference = build({"income": CHANCE.normal(3000, 500, 1000)})
     assert nothing_tested(drift.findings(MonitorSpec(kind="drift"), reference, reference)) is None
+
+
+def test_a_reference_without_columns_says_what_to_do():
+    assert "log the model with a signature of named columns" in nothing_tested([]).detail

@@ -29,6 +29,7 @@ _KINDS = {
     "application/vnd.apache.parquet": SCORING_PARQUET,
 }
 _SCORING_PROTOCOL_VERSION = "3.17.2"
+_NO_BINARY = "the binary form of tensors is not offered; send them as JSON, without Inference-Header-Content-Length"
 Handler = Callable[[Request], None]
 
 
@@ -204,7 +205,9 @@ class Router:
             if self._context.replicas.by_version(name, version) is None:
                 refuse(request, OIP_JSON, status=404, why=f"model {name!r} has no loaded version {version!r}")
                 return
-        if rest == ["infer"]:
+        if rest == ["infer"] and b"inference-header-content-length" in request.headers:
+            refuse(request, OIP_JSON, status=415, why=_NO_BINARY)
+        elif rest == ["infer"]:
             self._by_method(
                 request, {b"POST": lambda request: self._call(request, OIP_JSON, route=route, version=version)}
             )

@@ -15,6 +15,7 @@ from helicline.gateway.worker.model import DTYPES, Predictor
 from helicline.protocol.oip import decode as oip
 from helicline.protocol.scoring import decode as scoring
 from helicline.protocol.scoring.exact import fitted
+from helicline.protocol.scoring.signature import SCALAR, Signature
 
 _MAX_MESSAGE = 4000
 PANDAS_TYPES = {**DTYPES, "string": "object"}
@@ -60,6 +61,8 @@ def _decode_v1_json(predictor: Predictor, call: Call) -> None:
     payload = scoring.parse_object(call.frame.body)
     params = payload.pop("parameters", None)
     payload.pop("signature_name", None)
+    if predictor.signature.type_hinted and "instances" in payload:
+        payload["inputs"] = payload.pop("instances")  # the only form of V1, and MLflow takes `inputs` alone for them
     if params:
         payload["params"] = params
     _decode_payload(predictor, call, payload=payload)
@@ -113,17 +116,21 @@ def _decode_csv(predictor: Predictor, call: Call) -> None:
     text = call.frame.body.decode("utf-8")
     pyfunc = predictor.loaded.pyfunc
     times = [column.name for column in predictor.signature.columns if column.type == "datetime"]
-    if pyfunc is not None and not times:
+    matrix = predictor.signature.matrix
+    if pyfunc is not None and not times and not predictor.signature.fields and matrix is None:
         from mlflow.pyfunc.scoring_server import parse_csv_input
 
         call.value = parse_csv_input(io.StringIO(text), schema=pyfunc.metadata.get_input_schema())
         return
     import pandas
 
-    # pandas refuses a type for times in a CSV file, so MLflow's parser takes no file that has any
-    columns = predictor.signature.columns
+    # pandas refuses a type for times in a CSV file, and MLflow has none for objects and tensors: its parser takes none
+    # of these
+    columns = predictor.signature.logged
     types = {column.name: PANDAS_TYPES[column.type] for column in columns if column.type in PANDAS_TYPES}
     call.value = pandas.read_csv(io.StringIO(text), dtype=types, parse_dates=times, date_format="ISO8601")
+    if matrix is not None:
+        call.value = call.value.to_numpy(dtype=matrix.dtype)
 
 
 def _decode_parquet(_predictor: Predictor, call: Call) -> None:
@@ -148,8 +155,15 @@ def _decode_oip(predictor: Predictor, call: Call) -> None:
         if signature.matrix is not None and not request.params and len(call.value):
             rows = call.value.tolist()
             call.rows = rows if predictor.reader.plain(rows) else None
+    elif _takes_a_list(signature) and len(request.inputs) == 1 and request.inputs[0].width == 1:
+        call.value = request.inputs[0].flat
     else:
         call.value = _value_without_signature(request)
+
+
+def _takes_a_list(signature: Signature) -> bool:
+    """Tell whether rows are single values without a name, as of the type hint `list[str]`."""
+    return signature.type_hinted and len(signature.columns) == 1 and signature.columns[0].type in SCALAR
 
 
 def _value_without_signature(request: oip.InferRequest) -> Any:

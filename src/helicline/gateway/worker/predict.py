@@ -14,6 +14,8 @@ from helicline.gateway.worker.model import Predictor
 from helicline.protocol.scoring.decode import Row
 from helicline.protocol.scoring.output_check import wrong_length
 
+_UNSIGNED = "it has no signature, so that its input comes as it was sent: log it with one, or send dataframe_split"
+
 
 def predict(predictor: Predictor, batch: list[Call]) -> None:
     """Set the output of each call; a call that fails never fails the others of its batch."""
@@ -67,12 +69,24 @@ def _predict_rows(predictor: Predictor, rows: list[Row]) -> tuple[Any, Any]:
 
 
 def _features(predictor: Predictor, value: Any) -> Any:
-    names = list(predictor.signature.names)
-    if hasattr(value, "columns") and names and set(names) <= set(map(str, value.columns)):
-        return value[names].to_numpy().tolist()
+    names = [column.name for column in predictor.signature.logged]
+    if names and hasattr(value, "columns"):
+        return _rows_of_frame(value, names)
+    if names and isinstance(value, list) and all(isinstance(row, dict) for row in value):
+        return [[row.get(name) for name in names] for row in value]
     if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind in "fiub":
         return value.astype(np.float64)
     return None
+
+
+def _rows_of_frame(frame: Any, names: list[str]) -> list[Row] | None:
+    """Return the named columns as rows, None for what is not there; None where no column is."""
+    places = {str(column): place for place, column in enumerate(frame.columns)}
+    if not places.keys() & set(names):
+        return None
+    gap = [None] * len(frame)
+    columns = [frame.iloc[:, places[name]].tolist() if name in places else gap for name in names]
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def _failure(predictor: Predictor, call: Call, *, error: Exception) -> Failure:
@@ -89,8 +103,10 @@ def _failure(predictor: Predictor, call: Call, *, error: Exception) -> Failure:
     if isinstance(error, ValueError) and call.rows is None and hasattr(call.value, "__len__") and not len(call.value):
         return Failure(400, f"the input has no rows: {text}", user=True)
     print_handled(error)
-    unsigned = not signature.is_known and isinstance(error, ValueError | TypeError | LookupError)
-    return Failure(400 if unsigned else 500, f"the model failed: {text}")
+    if not signature.is_known and isinstance(error, ValueError | TypeError | LookupError | AttributeError):
+        # what it takes is known to the model alone; `inputs` and `instances` come as arrays, a table as a frame
+        return Failure(400, f"the model failed: {text}; {_UNSIGNED}")
+    return Failure(500, f"the model failed: {text}")
 
 
 def _has_gaps(value: Any) -> bool:

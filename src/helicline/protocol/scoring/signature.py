@@ -30,7 +30,10 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The inputs, outputs and parameters of a model; all empty when it was saved without a signature."""
+    """The inputs, outputs and parameters of a model; all empty when it was saved without a signature.
+
+    `fields` are those of a row, where the rows are objects without a name (of type hints like `list[Customer]`).
+    """
 
     columns: tuple[Column, ...] = ()
     tensors: tuple[Tensor, ...] = ()
@@ -38,6 +41,7 @@ class Signature:
     output_tensors: tuple[Tensor, ...] = ()
     params: tuple[str, ...] = ()
     type_hinted: bool = False
+    fields: tuple[Column, ...] = ()
 
     @property
     def is_known(self) -> bool:
@@ -46,6 +50,11 @@ class Signature:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @property
+    def logged(self) -> tuple[Column, ...]:
+        """The scalar inputs that have a name: each is a typed column of the prediction log."""
+        return tuple(column for column in self.columns or () if column.name and column.type in SCALAR) or self.fields
 
     @property
     def tabular(self) -> bool:
@@ -79,6 +88,7 @@ def read(mlmodel: dict[str, Any]) -> Signature:
         output_columns=output_columns,
         output_tensors=output_tensors,
         params=tuple(str(param.get("name")) for param in params),
+        fields=_fields(document.get("inputs")),
         type_hinted=bool(mlmodel.get("is_signature_from_type_hint") or mlmodel.get("type_hint_from_example")),
     )
 
@@ -88,6 +98,14 @@ def _inputs(text: str | None) -> tuple[tuple[Column, ...], tuple[Tensor, ...]]:
     tensors = [_tensor(field) for field in fields if field.get("type") == "tensor"]
     columns = [_column(field) for field in fields if field.get("type") != "tensor"]
     return tuple(columns), tuple(tensors)
+
+
+def _fields(text: str | None) -> tuple[Column, ...]:
+    inputs = json.loads(text) if text else []
+    if len(inputs) != 1 or inputs[0].get("type") != "object" or inputs[0].get("name"):
+        return ()
+    columns = [_column({**field, "name": name}) for name, field in (inputs[0].get("properties") or {}).items()]
+    return tuple(column for column in columns if column.type in SCALAR)
 
 
 def _column(field: dict[str, Any]) -> Column:
@@ -101,8 +119,8 @@ def _tensor(field: dict[str, Any]) -> Tensor:
 
 def feature_columns(signature: Signature) -> list[tuple[str, str]]:
     """Return the columns of the prediction log that hold the inputs, with the type of each."""
-    if signature.tabular:
-        return [(f"f_{column.name}", column.type) for column in signature.columns]
+    if signature.logged:
+        return [(f"f_{column.name}", column.type) for column in signature.logged]
     if len(signature.tensors) == 1 and len(signature.tensors[0].shape) == 2:
         tensor = signature.tensors[0]
         stem = f"f_{tensor.name}_" if tensor.name else "f_"
