@@ -9,6 +9,7 @@ import msgspec
 
 from helicline.loop.overview import servers
 from helicline.records.deployment import Deployment, Revision
+from helicline.records.loop import RESTING, Turn
 from helicline.serving import deployments, gateways
 from helicline.serving.deployments import Serving
 from helicline.store import nouns
@@ -18,6 +19,7 @@ from helicline.store.unit import Reader
 
 GATEWAY_SILENT_S = 30.0
 WORKER_SILENT_S = 60.0
+NO_ANSWER = ("inconclusive", "no_data", "error")  # of a check: neither passed nor failed
 LOOK_BACK = timedelta(days=7)  # what failed longer ago, and nobody minded, needs nobody
 
 
@@ -50,9 +52,8 @@ def needs_of(tx: Reader) -> list[Need]:
         *_alerts(tx),
         *_requests(tx),
         *_paused_rollouts(tx),
-        *_failed_turns(tx),
+        *_turns(tx),
         *_failed_pipeline_runs(tx),
-        *_rejected_turns(tx),
         *_webhooks(tx),
     ]
 
@@ -164,14 +165,21 @@ def _paused_rollouts(tx: Reader) -> list[Need]:
     ]
 
 
-def _failed_turns(tx: Reader) -> list[Need]:
-    """The newest turn of a loop, where it failed and nothing tries it again by itself."""
+def _turns(tx: Reader) -> list[Need]:
+    """The newest turn of a loop, where it failed and nothing tries it again, or where its gate could not judge it.
+
+    A turn that a failed check stopped has ended as it should: the champion stays, and the next turn tries again.
+    """
+    newest = [turn for _, (turn,) in sorted(nouns.TURNS.newest(tx, 1, of=nouns.LOOPS, on={"loop": "name"}).items())]
+    return [*_failed(tx, newest), *_not_judged(tx, newest)]
+
+
+def _failed(tx: Reader, newest: list[Turn]) -> list[Need]:
     tried_again = {
         (trigger.loop, trigger.last_turn)
         for trigger in nouns.TRIGGERS.select(tx)
         if trigger.pending and not trigger.muted
     }
-    newest = nouns.TURNS.newest(tx, 1, of=nouns.LOOPS, on={"loop": "name"})
     return [
         Need(
             kind="turn",
@@ -184,8 +192,25 @@ def _failed_turns(tx: Reader) -> list[Need]:
                 command=f"hl turn retry {turn.id}",
             ),
         )
-        for _, (turn,) in sorted(newest.items())
+        for turn in newest
         if turn.state == "FAILED" and (turn.loop, turn.number) not in tried_again
+    ]
+
+
+def _not_judged(tx: Reader, newest: list[Turn]) -> list[Need]:
+    """Stopped turns with a check that gave no answer: a person mends what it lacks, or waives it."""
+    models = {loop.name: loop.spec.model for loop in nouns.LOOPS.select(tx)}
+    stopped = {(models[turn.loop], turn.model_version): turn for turn in newest if turn.state == RESTING}
+    reports = nouns.REPORTS.find_many(tx, stopped)
+    return [
+        Need(
+            kind="gate",
+            id=turn.id,
+            sentence=f"{turn.id} could not be judged: {turn.result}",
+            link=f"/turns/{turn.id}",
+        )
+        for key, turn in stopped.items()
+        if key in reports and any(verdict.outcome in NO_ANSWER for verdict in reports[key].verdicts)
     ]
 
 
@@ -200,14 +225,6 @@ def _failed_pipeline_runs(tx: Reader) -> list[Need]:
         )
         for run in rows.newest_failed_runs(tx, tx.now - LOOK_BACK)
         if not run.turn
-    ]
-
-
-def _rejected_turns(tx: Reader) -> list[Need]:
-    """A turn that a gate stopped needs a look until a later turn of its loop was promoted."""
-    return [
-        Need(kind="gate", id=turn.id, sentence=f"{turn.id} was stopped: {turn.result}", link=f"/turns/{turn.id}")
-        for turn in rows.stopped_turns(tx)
     ]
 
 
