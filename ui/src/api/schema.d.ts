@@ -1595,7 +1595,7 @@ export interface components {
             /** @default [] */
             findings: components["schemas"]["Finding"][];
             /** @enum {string} */
-            kind: "drift" | "performance" | "quality";
+            kind: "drift" | "performance" | "quality" | "serving";
             /** Format: date-time */
             last_seen_at: string;
             model_version: number;
@@ -1730,6 +1730,8 @@ export interface components {
             fence: number;
             finished_at?: string | null;
             id: string;
+            /** @default false */
+            killed: boolean;
             lease_until?: string | null;
             /** @default  */
             loop: string;
@@ -1908,6 +1910,8 @@ export interface components {
             /** @default  */
             error: string;
             fence: number;
+            /** @default false */
+            killed: boolean;
             ok: boolean;
             /** @default [] */
             outputs: components["schemas"]["Output"][];

@@ -30,6 +30,7 @@ export const NEED_STATE: Record<string, [state: string, word: string]> = {
   revision: ['QUARANTINED', 'Down'],
   process: ['FAILED', 'Missing'],
   webhook: ['FAILED', 'Given up'],
+  feedback: ['FAILED', 'Lost'],
 };
 
 export function TopBar({ onSearch, onKeys }: { onSearch: () => void; onKeys: () => void }) {

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from helicline.loop.overview import servers
-from helicline.records.deployment import Deployment, Revision
 from helicline.records.loop import RESTING, Turn
 from helicline.serving import deployments, gateways
 from helicline.serving.deployments import Serving
 from helicline.store import nouns
 from helicline.store.noun import column_value
+from helicline.store.rows import event as events
 from helicline.store.rows import overview as rows
 from helicline.store.unit import Reader
 
 GATEWAY_SILENT_S = 30.0
 WORKER_SILENT_S = 60.0
+MOST_LOST = 500  # events of lost feedback that are read
 NO_ANSWER = ("inconclusive", "no_data", "error")  # of a check: neither passed nor failed
 LOOK_BACK = timedelta(days=7)  # what failed longer ago, and nobody minded, needs nobody
 
@@ -55,6 +57,7 @@ def needs_of(tx: Reader) -> list[Need]:
         *_turns(tx),
         *_failed_pipeline_runs(tx),
         *_webhooks(tx),
+        *_lost_feedback(tx),
     ]
 
 
@@ -94,40 +97,29 @@ def _unshared(tx: Reader) -> list[Need]:
 
 def _revisions(serving: list[Serving]) -> list[Need]:
     """Revisions that should serve and cannot."""
-    return [
-        _revision(row.deployment, row.stable, previous=row.previous)
-        for row in serving
-        if row.stable is None or row.stable.state in ("FAILED", "QUARANTINED")
-    ]
+    return [_revision(row) for row in serving if row.stable is None or row.is_down]
 
 
-def _revision(deployment: Deployment, revision: Revision | None, *, previous: Revision | None) -> Need:
-    link = f"/deployments/{deployment.name}"
-    if revision is None:
-        sentence = f"{deployment.name} serves a revision that is gone"
-        return Need(kind="revision", id=deployment.name, sentence=sentence, link=link)
+def _revision(row: Serving) -> Need:
+    name, stable = row.deployment.name, row.stable
+    probe = stable and NextStep(
+        label="Probe again",
+        path=f"/deployments/{name}/revisions/{stable.number}/probe",
+        command=f"hl deploy probe {name} {stable.number}",
+    )
+    need_id = stable.id if stable else name
     return Need(
-        kind="revision",
-        id=revision.id,
-        sentence=f"{revision.id} serves and is {revision.state}, {_who_answers(previous)}: {revision.reason}",
-        link=link,
-        next_step=NextStep(
-            label="Probe again",
-            path=f"/deployments/{deployment.name}/revisions/{revision.number}/probe",
-            command=f"hl deploy probe {deployment.name} {revision.number}",
-        ),
+        kind="revision", id=need_id, sentence=row.why_down, link=f"/deployments/{name}", next_step=probe or None
     )
 
 
-def _who_answers(previous: Revision | None) -> str:
-    if previous is not None and previous.state == "READY":
-        return f"{previous.id} answers until it is back"
-    return "its calls are refused until it is back"
-
-
 def _alerts(tx: Reader) -> list[Need]:
-    alerts = nouns.ALERTS.select(tx, nouns.ALERTS.table.c.state == "firing")
-    return [Need(kind="alert", id=alert.id, sentence=alert.summary, link=f"/alerts/{alert.id}") for alert in alerts]
+    """Alerts that nobody has acknowledged; of a revision that cannot serve the revision itself is told."""
+    return [
+        Need(kind="alert", id=alert.id, sentence=alert.summary, link=f"/alerts/{alert.id}")
+        for alert in nouns.ALERTS.select(tx, nouns.ALERTS.table.c.state == "firing")
+        if alert.kind != "serving"
+    ]
 
 
 def _requests(tx: Reader) -> list[Need]:
@@ -243,4 +235,23 @@ def _webhooks(tx: Reader) -> list[Need]:
             link="/audit",
         )
         for webhook_id, count in given_up.items()
+    ]
+
+
+def _lost_feedback(tx: Reader) -> list[Need]:
+    """Deployments that got labels for predictions which they never made: who sends them has the wrong ids."""
+    counts: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for event in events.latest(tx, noun="feedback", id="", before=0, limit=MOST_LOST):
+        if event.verb == "lost" and event.at > tx.now - LOOK_BACK:
+            counts[event.id] += int(event.detail["count"])
+            examples.setdefault(event.id, str(event.detail["prediction_ids"][0]))
+    return [
+        Need(
+            kind="feedback",
+            id=name,
+            sentence=f"{count} predictions that got labels were never made by {name} (like {examples[name]})",
+            link="/audit",
+        )
+        for name, count in sorted(counts.items())
     ]
