@@ -2061,6 +2061,11 @@ export interface components {
             /** @default 0 */
             window_count: number;
         };
+        /** DroppedLogs */
+        DroppedLogs: {
+            file_count: number;
+            freed_bytes: number;
+        };
         /** DroppedTraces */
         DroppedTraces: {
             /** Format: date-time */
@@ -2093,6 +2098,8 @@ export interface components {
             model_version_count: number;
             /** @default [] */
             old_traces: components["schemas"]["DroppedTraces"][];
+            /** @default [] */
+            process_logs: components["schemas"]["DroppedLogs"][];
             /** @default 0 */
             run_count: number;
             /** @default 0 */
