@@ -27,11 +27,12 @@ def end_with(parent: int, *, by: signal.Signals = signal.SIGKILL) -> None:
         threading.Thread(target=_look, args=(parent, by), daemon=True).start()
 
 
-def end_with_supervisor() -> None:
-    """Have this process end in order when the supervisor ends; nothing where none has started it."""
+def end_with_supervisor() -> bool:
+    """Have this process end in order when the supervisor ends; return False where none has started it."""
     parent = os.environ.pop(VARIABLE, "")
     if parent:
         end_with(int(parent), by=signal.SIGTERM)
+    return bool(parent)
 
 
 def adopt_orphans() -> None:

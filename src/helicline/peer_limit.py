@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
+import resource
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 MAX_QUIET = 512
 _LOG_EVERY_S = 60.0
+
+
+def descriptors_for_one_peer() -> int:
+    """Return how many of its file descriptors a process leaves to one peer: the rest serves others, and files."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_QUIET if soft == resource.RLIM_INFINITY else max(8, soft // 2)
 
 
 class LimitedConnection(Protocol):
@@ -30,7 +37,8 @@ class PeerLimit:
     def __init__(
         self, log: logging.Logger, *, max_quiet: int = MAX_QUIET, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._log, self._max_quiet, self._clock = log, max_quiet, clock
+        self._log, self._clock = log, clock
+        self._max_quiet = min(max_quiet, descriptors_for_one_peer())
         self._connections: dict[str, dict[LimitedConnection, None]] = {}
         self._logged_at: dict[str, float] = {}
 

@@ -52,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_seal_s: float = 2.0
     log_keep: str = "400d"
     trace_keep: str = ""
+    process_log_keep: str = "90d"
     webhook_private: bool = False
     audit_anchor: str = ""
     log_level: str = "INFO"
@@ -90,6 +91,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return _keep_rules("trace_keep", self.trace_keep)
 
     @property
+    def process_log_rule(self) -> KeepRule:
+        """How old and how many bytes the logs of steps and model workers may be."""
+        rules = _keep_rules("process_log_keep", self.process_log_keep)
+        if names := rules.keys() - {""}:
+            raise Invalid("process_log_keep", sorted(names)[0], "an age like 90d, and a size like 2GB; no names")
+        return rules[""]
+
+    @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.home_path / 'meta.db'}"
 
@@ -101,8 +110,8 @@ def _keep_rules(setting: str, text: str) -> dict[str, KeepRule]:
         name, _, limit = part.rpartition("=")
         match = _LIMIT.fullmatch(limit.strip())
         is_size = match is not None and match[2].endswith("B")
-        if match is None or (not name and "=" in part) or (is_size and setting != "log_keep"):
-            raise Invalid(setting, part, "an age like 400d, also as name=30d; for log_keep also a size like 50GB")
+        if match is None or (not name and "=" in part) or (is_size and setting == "trace_keep"):
+            raise Invalid(setting, part, "an age like 400d, also as name=30d; for logs also a size like 50GB")
         amount = float(match[1]) * _UNITS[match[2]]
         rule = rules.get(name.strip(), KeepRule())
         field = {"max_bytes": int(amount)} if is_size else {"max_age": timedelta(seconds=amount)}

@@ -12,6 +12,7 @@ from helicline.loop.reconciler import LEASE_S as RECONCILER_LEASE_S
 from helicline.loop.reconciler import Reconciler
 from helicline.loop.triggers import RETRY_PAUSES_S
 from helicline.pipeline import attempts
+from helicline.records.gate import Check
 from helicline.records.loop import Cause, TriggerSpec
 from helicline.records.webhook import Delivery
 from helicline.serving import deployments, rollout
@@ -282,6 +283,28 @@ def kinds(world):
 def test_a_healthy_loop_needs_nobody(world):
     world.two_turns()
     assert kinds(world) in ([], ["alert"])
+
+
+def test_a_candidate_that_failed_its_gate_needs_nobody(world):
+    world.accuracy = 0.1
+    world.set_up()
+    begin(world)
+    world.until(lambda: world.is_over(1))
+    assert (world.turns()[0].state, kinds(world)) == ("REJECTED", [])
+
+
+def test_a_candidate_that_no_check_could_judge_needs_a_person_until_the_next_turn(world):
+    unknown = loop_spec(gates=(Check(kind="at_least", metric="recall", limit=0.8),))
+    world.set_up()
+    world.store.write(lambda tx: loops.apply(tx, unknown))
+    begin(world)
+    world.until(lambda: world.is_over(1))
+    (need,) = world.store.read(needs.needs_of)
+    assert (need.kind, need.id, need.link) == ("gate", "churn~1", "/turns/churn~1")
+    assert need.sentence.startswith("churn~1 could not be judged: at_least:recall ")
+    begin(world)
+    world.until(lambda: world.turns()[-1].number == 2)
+    assert kinds(world) == []
 
 
 def test_a_stable_revision_that_cannot_serve_needs_a_probe(world):

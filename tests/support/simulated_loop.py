@@ -103,6 +103,7 @@ class SimulatedLoop:
         self.blobs, self.accuracy, self.errors = blobs, accuracy, errors
         self.context = Context(self.store, blobs, Settings(home=str(home), lease_s=LEASE_S))
         self.starts = 0
+        self.down: dict[int, str] = {}  # revisions that the gateway cannot load, with the reason
         self.lost_wake_ups: list[str] = []  # rows whose wake-up a test keeps back
         self.reconciler = self.started()
 
@@ -229,7 +230,12 @@ class SimulatedLoop:
     def observe(self) -> None:
         desired = self.store.read(deployments.desired)
         revisions = tuple(
-            RevisionStatus(deployment=order.deployment, revision=order.revision, state="READY")
+            RevisionStatus(
+                deployment=order.deployment,
+                revision=order.revision,
+                state="FAILED" if order.revision in self.down else "READY",
+                reason=self.down.get(order.revision, ""),
+            )
             for order in desired.orders
         )
         counts = tuple(

@@ -1,4 +1,5 @@
 import logging
+import resource
 
 import pytest
 
@@ -58,3 +59,19 @@ def test_the_log_says_so_once_a_minute(limit, clock, caplog):
     clock[0] = 61.0
     connect(limit, Peer())
     assert len(caplog.messages) == 2
+
+
+@pytest.fixture
+def few_descriptors():
+    """As after `ulimit -n 128`."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("few_descriptors")
+def test_one_peer_never_takes_all_descriptors():
+    peers = [Peer() for _ in range(70)]
+    connect(PeerLimit(logging.getLogger("helicline.test")), *peers)
+    assert [peer.closed for peer in peers] == [True] * 6 + [False] * 64

@@ -131,7 +131,7 @@ def gc(
 
     What a registered or deployed model version comes from stays, with the reason. Safe while the server runs. Without
     names, predictions, feedback and monitor windows that are older than the setting `log_keep` says go as well, and
-    traces that are older than `trace_keep` says.
+    traces that are older than `trace_keep` and logs of steps and models that are older than `process_log_keep` says.
 
     Example: `hl gc --older-than 30d --dry-run`
 
@@ -166,6 +166,8 @@ def gc(
     traces = [(part["name"], part["trace_count"], part["before"]) for part in report["old_traces"]]
     if traces:
         table("", ("traces of", "count", "all before"), traces)
+    for logs in report["process_logs"]:
+        say("{} logs of steps and model workers ({:,} bytes)", logs["file_count"], logs["freed_bytes"])
     if body["grace_s"]:
         say("Blobs that were used in the last {} stay until later (--grace).", grace)
     remaining = [(item["noun"], item["id"], item["why"]) for item in report["kept"]]

@@ -25,6 +25,10 @@ app = App(name="hl", help=HELP, version=__version__, version_flags=["--version"]
 
 COMMANDS = {
     "up": ("helicline.cli.up:up", "Start server, worker and gateway for this folder.\n\nExample: `hl up`"),
+    "restart": (
+        "helicline.cli.up:restart",
+        "Restart what `hl up` started, without a failed request.\n\nExample: `hl restart`",
+    ),
     "down": ("helicline.cli.up:down", "Stop what `hl up` started.\n\nExample: `hl down`"),
     "doctor": (
         "helicline.cli.doctor:doctor",

@@ -23,6 +23,9 @@ from helicline.store.durable import make_folder
 
 READY_TIMEOUT_S = 60.0
 RESTART_MIN_S, RESTART_MAX_S = 0.2, 10.0
+RESTART_TIMEOUT_S = 30.0
+RESTARTING = "restarting"  # the file in the home that is there while a restart goes on; what failed is written to it
+RESTART_ORDER = ("server", "gateway", "worker")  # what asks is started after what it asks
 PORT_SETTINGS = ("HELICLINE_PORT", "HELICLINE_GATEWAY_PORT")
 
 
@@ -97,9 +100,20 @@ class Child:
         self.process.wait()
         return True
 
-    def stop(self, timeout_s: float = 10.0) -> None:
+    def restart(self) -> str:
+        """End the process in order, start it anew on the same socket, and return what its ready line says."""
+        self.end(RESTART_TIMEOUT_S)
+        self.retry_at = 0.0
+        self.start()
+        return self.ready_line(READY_TIMEOUT_S)
+
+    def stop(self) -> None:
         if self.watch is not None:
             self.watch.stop()
+        self.end()
+
+    def end(self, timeout_s: float = 10.0) -> None:
+        """Have the process end in order, and kill it where it takes longer than that."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()
@@ -118,7 +132,7 @@ class Supervisor:
         self.settings, self.home = settings, settings.home_path
         self.children: list[Child] = []
         self._lock: IO[str] | None = None
-        self.stopping = False
+        self.stopping = self.restart_asked = False
         self.urls: dict[str, str] = {}
         self.token = ""
 
@@ -177,10 +191,27 @@ class Supervisor:
     def tend(self) -> None:
         """Restart ended processes until `stopping` is set."""
         while not self.stopping:
+            if self.restart_asked:
+                self.restart()
             for child in self.children:
                 child.tend()
                 log_files.bound(child.log)
             time.sleep(0.2)
+
+    def restart(self) -> None:
+        """Restart one process after the other; their sockets stay open, so that clients wait and none is refused.
+
+        A process that does not come up is started again and again, as always; the first failure ends the restart.
+        """
+        self.restart_asked = False
+        try:
+            for child in sorted(self.children, key=lambda child: RESTART_ORDER.index(child.name)):
+                child.restart()
+        except Unavailable as error:
+            with contextlib.suppress(OSError):
+                (self.home / RESTARTING).write_text(str(error))
+        else:
+            (self.home / RESTARTING).unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Stop gateway and worker first, the server last, and release the home."""

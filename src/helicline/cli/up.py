@@ -1,4 +1,4 @@
-"""`hl up` and `hl down`."""
+"""`hl up`, `hl restart` and `hl down`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 
 from helicline import settings as settings_file
 from helicline.cli.show import say
-from helicline.cli.supervisor import READY_TIMEOUT_S, Supervisor, owner_of
+from helicline.cli.supervisor import READY_TIMEOUT_S, RESTART_ORDER, RESTART_TIMEOUT_S, RESTARTING, Supervisor, owner_of
 from helicline.errors import Unavailable
 from helicline.store.durable import make_folder
 
@@ -32,6 +32,7 @@ def up(*, detach: bool = False) -> None:
     supervisor = Supervisor(settings)
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: setattr(supervisor, "stopping", True))
+    signal.signal(signal.SIGHUP, lambda *_: setattr(supervisor, "restart_asked", True))
     supervisor.start()
     say("web UI and API  [bold]{}[/]   (MLFLOW_TRACKING_URI is the same)", supervisor.urls["server"])
     say("predictions     [bold]{}[/]", supervisor.urls["gateway"])
@@ -62,6 +63,32 @@ def _detach() -> None:
             raise Unavailable("the server", f"it did not start:\n{tail}", "See: hl doctor")
         time.sleep(0.1)
     say("running: {}", (home / "server.url").read_text())
+
+
+def restart() -> None:
+    """Restart server, gateway and worker of this folder's home, one after the other, and fail no request.
+
+    Their sockets stay open: who calls meanwhile waits. A step that runs is handed back and goes on after it. Settings
+    are those of `hl up`; the program is the one that is installed now. After a change of settings: `hl down`, `hl up`.
+
+    Example: `hl restart`
+    """
+    home = settings_file.load().home_path
+    owner = owner_of(home)
+    if not owner:
+        raise Unavailable("the supervisor", "nothing is running here", "Start it: hl up")
+    request = home / RESTARTING
+    request.write_text("")
+    os.kill(owner, signal.SIGHUP)
+    end = time.monotonic() + len(RESTART_ORDER) * (RESTART_TIMEOUT_S + READY_TIMEOUT_S)
+    while request.is_file():
+        if failure := request.read_text():
+            request.unlink(missing_ok=True)
+            raise Unavailable("the restart", failure, "See: hl doctor")
+        if not owner_of(home) or time.monotonic() > end:
+            raise Unavailable("the supervisor", "it has ended, or does not answer", "See: hl doctor")
+        time.sleep(0.1)
+    say("restarted: {}", (home / "server.url").read_text())
 
 
 def down() -> None:

@@ -243,7 +243,7 @@ class Task:
             return report
         last_line = output.last_line()
         error = f"{_ending(code)} without a result{f': {last_line}' if last_line else ''}"
-        return msgspec.structs.replace(bare, error=error)
+        return msgspec.structs.replace(bare, error=error, killed=code < 0)
 
     def release(self) -> None:
         """Hand the attempt back unfinished; where no server hears of it, its lease runs out, with the same end."""

@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,8 @@ from helicline.store.durable import make_folder
 _LOAD_TIMEOUT = "HELICLINE_LOAD_TIMEOUT_S"
 _HANG = "HELICLINE_HANG_S"
 _PROBE = "HELICLINE_PROBE_S"
+_PATIENCE_S, _LOOK_S = 40.0, 0.1
+_log = logging.getLogger("helicline.gateway")
 
 
 def options(arguments: list[str]) -> Options:
@@ -61,25 +64,34 @@ async def _run(gateway_options: Options) -> None:
     await Gateway(gateway_options).run()
 
 
-def _locked(home: Path) -> IO[bytes] | None:
-    """Return the lock of a home, held until the process ends, or None while another gateway has it."""
+def _locked(home: Path, *, patience_s: float) -> IO[bytes] | None:
+    """Return the lock of a home, held until the process ends, or None where another gateway keeps it so long."""
     make_folder(home)
     lock = (home / "gateway.lock").open("ab")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    return lock
+    end, waits = time.monotonic() + patience_s, False
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                lock.close()
+                return None
+            if not waits:
+                _log.warning("an earlier gateway of this home has not ended yet; waiting for its end")
+            waits = True
+            time.sleep(_LOOK_S)
+        else:
+            return lock
 
 
 def main(arguments: list[str]) -> int:
     """Run a gateway until SIGTERM or SIGINT; return the exit code."""
-    parent_process.end_with_supervisor()
+    is_supervised = parent_process.end_with_supervisor()
     gateway_options = options(arguments)
     logging.basicConfig(level=settings.load().log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    lock = _locked(gateway_options.home)
+    # a supervisor has the home to itself: who still holds the lock is ending, since its own supervisor was killed
+    lock = _locked(gateway_options.home, patience_s=_PATIENCE_S if is_supervised else 0.0)
     if lock is None:
         print(f"another gateway already serves from {gateway_options.home}", file=sys.stderr)
         return 1

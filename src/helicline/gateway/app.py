@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -201,7 +200,7 @@ class Gateway:
         await _until(stopping, [sealer, *synchronising, *upkeep])
         server.close()
         await self._server.drain(grace_s=_DRAIN_S)
-        await _cancel([sealer, *synchronising, *upkeep])
+        await cancel([sealer, *synchronising, *upkeep])
         await self._replicas.stop()
         await self._standby_worker.stop()
         await self._prediction_log.close()
@@ -219,8 +218,13 @@ async def _until(stopping: asyncio.Event, tasks: list[asyncio.Task[None]]) -> No
             _log.critical("a part of the gateway failed", exc_info=error)
 
 
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.gather(*tasks, return_exceptions=True)
+async def cancel(tasks: list[asyncio.Task[None]], *, again_s: float = 0.5) -> None:
+    """Cancel the tasks until all have ended.
+
+    Once may not be enough: `asyncio.wait_for` of Python 3.11 loses a cancellation that meets its result, and a gateway
+    that waits for such a task would never end.
+    """
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=again_s)

@@ -55,12 +55,15 @@ def decide(turn: Turn, facts: TurnFacts, now: datetime) -> TurnMove:
 
 
 def _task(facts: TurnFacts, start: TurnMove, label: str) -> TurnMove | None:
-    """Return the move for the state of an attempt, None where it has succeeded."""
+    """Return the move for the state of an attempt, None where it has succeeded.
+
+    One whose worker fell silent, or whose process was killed, says nothing of its work and is tried again.
+    """
     attempt = facts.attempt
     if attempt is None:
         return start
     if attempt.state in ("FAILED", "TIMED_OUT", "LOST", "CANCELLED"):
-        if facts.tries < TASK_TRIES and attempt.state == "LOST":
+        if facts.tries < TASK_TRIES and (attempt.state == "LOST" or attempt.killed):
             return start
         return TurnMove(kind="end", state="FAILED", why=f"{label} failed: {attempt.error}")
     return None if attempt.state == "SUCCEEDED" else TurnMove(kind="wait", why=f"{label} is under way")

@@ -106,10 +106,9 @@ def tells_of_data(alert: Alert) -> bool:
 
 
 def _raise(tx: Tx, spec: MonitorSpec, window: Window) -> None:
-    column = nouns.ALERTS.table.c
     alert = Alert(
         deployment=window.deployment,
-        number=nouns.ALERTS.count(tx, column.deployment == window.deployment) + 1,
+        number=0,
         monitor=window.monitor,
         kind=spec.kind,
         state="firing",
@@ -129,7 +128,13 @@ def _raise(tx: Tx, spec: MonitorSpec, window: Window) -> None:
             row_count=window.row_count,
         ),
     )
-    nouns.ALERTS.insert(tx, alert)
+    raise_alert(tx, alert)
+
+
+def raise_alert(tx: Tx, alert: Alert) -> None:
+    """Record an alert under the next number of its deployment."""
+    number = nouns.ALERTS.count(tx, nouns.ALERTS.table.c.deployment == alert.deployment) + 1
+    alert = nouns.ALERTS.insert(tx, msgspec.structs.replace(alert, number=number))
     bus.emit(
         tx, "raised", "alert", alert.id, deployment=alert.deployment, monitor=alert.monitor, kind=alert.kind,
         severity=alert.severity, summary=alert.summary,

@@ -111,6 +111,7 @@ def finish(tx: Tx, attempt: Attempt, completion: Completion) -> Attempt:
             finished_at=tx.now,
             lease_until=None,
             environment_hash=completion.environment_hash,
+            killed=completion.killed,
             result=completion.result,
         ),
     )

@@ -9,6 +9,7 @@ import msgspec
 
 NOT_TESTED = "not_tested"  # the statistic of a finding that says why a column has no result
 MonitorKind = Literal["drift", "performance", "quality"]
+AlertKind = Literal[MonitorKind, "serving"]  # serving: no monitor judges it, the states of revisions do
 Severity = Literal["ok", "info", "warning", "critical", "insufficient_data", "immature"]
 
 
@@ -122,7 +123,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     deployment: str
     number: int
     monitor: str
-    kind: MonitorKind
+    kind: AlertKind
     state: Literal["firing", "acknowledged", "resolved"]
     severity: Severity
     opened_at: datetime

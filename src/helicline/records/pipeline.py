@@ -153,6 +153,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     environment_hash: str = ""
+    killed: bool = False
     result: dict[str, Any] = {}
     version: int = 1
 
@@ -242,5 +243,6 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     timed_out: bool = False
     cancelled: bool = False
+    killed: bool = False
     environment_hash: str = ""
     result: dict[str, Any] = {}

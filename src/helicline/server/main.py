@@ -20,6 +20,7 @@ from helicline import settings as settings_file
 from helicline.bus import PeriodicTask
 from helicline.errors import HeliclineError, Invalid
 from helicline.loop.context import Context
+from helicline.loop.monitors.feedback_check import FeedbackCheck
 from helicline.loop.overview import servers
 from helicline.loop.reconciler import Reconciler
 from helicline.loop.trash.retention import Retention
@@ -70,7 +71,7 @@ async def serve(context: Context, listener: socket.socket) -> None:
     dispatcher = WebhookDispatcher(context.store, context.settings)
     context.store.listeners += [reconciler.wake, dispatcher.wake]
     context.store.share_events()
-    tasks: list[PeriodicTask] = [reconciler, dispatcher, Retention(context)]
+    tasks: list[PeriodicTask] = [reconciler, dispatcher, Retention(context), FeedbackCheck(context)]
     if context.settings.audit_anchor:
         tasks.append(AuditAnchor(context.store, context.settings))
     config = uvicorn.Config(

@@ -31,6 +31,7 @@ from helicline.store.unit import Reader, Tx
 
 ACTIVE = ("PREPARING", "PROGRESSING", "PAUSED", "PROMOTING", "ROLLING_BACK")
 LIVE = ("PROGRESSING", "PAUSED")
+DOWN = ("FAILED", "QUARANTINED")
 
 
 def ensure(tx: Tx, name: str, *, model: str) -> Deployment:
@@ -72,7 +73,7 @@ def _revived(tx: Tx, revision: Revision) -> Revision:
 def probe(tx: Tx, deployment: str, number: int) -> Revision:
     """Have a revision loaded again that failed or is quarantined; one that is on its way stays as it is."""
     revision = nouns.REVISIONS.get(tx, deployment, number)
-    if revision.state not in ("FAILED", "QUARANTINED"):
+    if revision.state not in DOWN:
         return revision
     changed = msgspec.structs.replace(revision, state="PENDING", reason="", probes=revision.probes + 1)
     revision = nouns.REVISIONS.swap(tx, changed)
@@ -105,11 +106,32 @@ class Serving(msgspec.Struct, frozen=True):
     stable: Revision | None
     previous: Revision | None
 
+    @property
+    def is_down(self) -> bool:
+        """Whether stable cannot answer, and nothing brings it back at once."""
+        return self.stable is not None and self.stable.state in DOWN
 
-def serving(tx: Reader, *, model: str = "") -> list[Serving]:
-    """Return what serves in each deployment, or in each of one model."""
+    @property
+    def fallback(self) -> Revision | None:
+        """The previous revision where it is loaded: it answers while stable cannot."""
+        return self.previous if self.previous is not None and self.previous.state == "READY" else None
+
+    @property
+    def why_down(self) -> str:
+        """What a person reads of a stable revision that is down."""
+        if self.stable is None:
+            return f"{self.deployment.name} serves a revision that is gone"
+        answers = "its calls are refused until it is back"
+        if self.fallback is not None:
+            answers = f"{self.fallback.id} answers until it is back"
+        return f"{self.stable.id} serves and is {self.stable.state}, {answers}: {self.stable.reason}"
+
+
+def serving(tx: Reader, *, model: str = "", name: str = "") -> list[Serving]:
+    """Return what serves in each deployment, in each of one model, or in the one of that name."""
     column = nouns.DEPLOYMENTS.table.c
-    deployments = nouns.DEPLOYMENTS.select(tx, *([column.model == model] if model else []))
+    only = [*([column.model == model] if model else []), *([column.name == name] if name else [])]
+    deployments = nouns.DEPLOYMENTS.select(tx, *only)
     by_key = nouns.REVISIONS.find_many(
         tx, [(row.name, number) for row in deployments for number in (row.stable, row.previous) if number]
     )

@@ -125,7 +125,7 @@ def test_what_needs_a_person_is_the_same_for_each(two):
         (kind, f"{name}{mark}")
         for kind, mark in (
             ("revision", "#1"), ("alert", "!1"), ("approval", ""), ("rollout", "#2"), ("turn", "~5"),
-            ("pipeline_run", ""), ("gate", "~3"), ("webhook", ""),
+            ("pipeline_run", ""), ("webhook", ""),
         )
         for name in ("m00", "m01")
     ]  # fmt: skip

@@ -1,11 +1,14 @@
 """The processes of a home end with their supervisor, and one that hangs is replaced."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
+import httpx
 import psutil
 import pytest
 
@@ -45,12 +48,71 @@ def test_a_supervisor_that_is_killed_leaves_no_process_and_the_next_one_starts(h
     assert len(children) >= 3
     killed.kill()
     killed.wait()
-    wait_for(lambda: all(has_ended(child) for child in children), "the end of what it had started", limit_s=30)
+    wait_for(lambda: all(has_ended(child) for child in children), "the end of what it had started", limit_s=120)
     (home / "gateway.url").unlink()
     again = start_up(home)
     assert owner_of(home) == again.pid
     again.terminate()
     assert again.wait(60) == 0
+
+
+def test_a_gateway_waits_for_the_end_of_one_whose_supervisor_was_killed(home):
+    (home / "logs").mkdir(parents=True)
+    log = home / "logs" / "gateway.log"
+    command = [sys.executable, "-m", "helicline.cli.app", "up"]
+    with (home / "gateway.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_for(lambda: log.is_file() and "has not ended yet" in log.read_text(), "the wait", limit_s=60)
+        assert not (home / "gateway.url").is_file()
+    wait_for((home / "gateway.url").is_file, "the start", limit_s=60)
+    process.terminate()
+    assert process.wait(60) == 0
+
+
+def ask_on(url, answers, stopping):
+    """Ask again and again over connections of their own; nothing is tried a second time."""
+    while not stopping.is_set():
+        try:
+            answers.append(httpx.get(url, timeout=120, trust_env=False).status_code)
+        except httpx.HTTPError as error:
+            answers.append(repr(error))
+
+
+def test_a_restart_replaces_every_process_and_fails_no_request(home):
+    process = start_up(home)
+    before = {child.pid for child in psutil.Process(process.pid).children()}
+    urls = [
+        (home / name).read_text() + path
+        for name, path in (("server.url", "/version"), ("gateway.url", "/v2/health/live"))
+    ]
+    answers, stopping = [], threading.Event()
+    callers = [threading.Thread(target=ask_on, args=(url, answers, stopping)) for url in urls]
+    for caller in callers:
+        caller.start()
+    command = [sys.executable, "-m", "helicline.cli.app", "restart"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    assert (done.returncode, "restarted: " in done.stdout) == (0, True), done.stderr
+    after = {child.pid for child in psutil.Process(process.pid).children()}
+    stopping.set()
+    for caller in callers:
+        caller.join()
+    assert (len(after), before & after) == (len(before), set())
+    assert set(answers) == {200}
+    process.terminate()
+    assert process.wait(60) == 0
+
+
+def test_a_restart_says_what_did_not_come_up(home):
+    process = start_up(home)
+    (home / "owner.token").unlink()
+    (home / "owner.token").mkdir()  # the server cannot read it
+    command = [sys.executable, "-m", "helicline.cli.app", "restart"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 1
+    assert "it did not start" in done.stderr + done.stdout
+    process.terminate()
+    assert process.wait(60) == 0
 
 
 def test_a_process_that_is_stopped_is_replaced(home):

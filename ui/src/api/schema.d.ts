@@ -1595,7 +1595,7 @@ export interface components {
             /** @default [] */
             findings: components["schemas"]["Finding"][];
             /** @enum {string} */
-            kind: "drift" | "performance" | "quality";
+            kind: "drift" | "performance" | "quality" | "serving";
             /** Format: date-time */
             last_seen_at: string;
             model_version: number;
@@ -1730,6 +1730,8 @@ export interface components {
             fence: number;
             finished_at?: string | null;
             id: string;
+            /** @default false */
+            killed: boolean;
             lease_until?: string | null;
             /** @default  */
             loop: string;
@@ -1910,6 +1912,8 @@ export interface components {
             /** @default  */
             error: string;
             fence: number;
+            /** @default false */
+            killed: boolean;
             ok: boolean;
             /** @default [] */
             outputs: components["schemas"]["Output"][];
@@ -2064,6 +2068,11 @@ export interface components {
             /** @default 0 */
             window_count: number;
         };
+        /** DroppedLogs */
+        DroppedLogs: {
+            file_count: number;
+            freed_bytes: number;
+        };
         /** DroppedTraces */
         DroppedTraces: {
             /** Format: date-time */
@@ -2096,6 +2105,8 @@ export interface components {
             model_version_count: number;
             /** @default [] */
             old_traces: components["schemas"]["DroppedTraces"][];
+            /** @default [] */
+            process_logs: components["schemas"]["DroppedLogs"][];
             /** @default 0 */
             run_count: number;
             /** @default 0 */

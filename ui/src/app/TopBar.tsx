@@ -22,7 +22,7 @@ const SCHEME: Record<keyof typeof NEXT, { icon: IconName; word: string }> = {
 
 export const NEED_STATE: Record<string, [state: string, word: string]> = {
   approval: ['OPEN', 'Approve'],
-  gate: ['REJECTED', 'Stopped'],
+  gate: ['REJECTED', 'Not judged'],
   alert: ['firing', 'Firing'],
   rollout: ['PAUSED', 'Held'],
   turn: ['FAILED', 'Failed'],
@@ -30,6 +30,7 @@ export const NEED_STATE: Record<string, [state: string, word: string]> = {
   revision: ['QUARANTINED', 'Down'],
   process: ['FAILED', 'Missing'],
   webhook: ['FAILED', 'Given up'],
+  feedback: ['FAILED', 'Lost'],
 };
 
 export function TopBar({ onSearch, onKeys }: { onSearch: () => void; onKeys: () => void }) {

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from helicline.loop.overview import servers
-from helicline.records.deployment import Deployment, Revision
+from helicline.records.loop import RESTING, Turn
 from helicline.serving import deployments, gateways
 from helicline.serving.deployments import Serving
 from helicline.store import nouns
 from helicline.store.noun import column_value
+from helicline.store.rows import event as events
 from helicline.store.rows import overview as rows
 from helicline.store.unit import Reader
 
 GATEWAY_SILENT_S = 30.0
 WORKER_SILENT_S = 60.0
+MOST_LOST = 500  # events of lost feedback that are read
+NO_ANSWER = ("inconclusive", "no_data", "error")  # of a check: neither passed nor failed
 LOOK_BACK = timedelta(days=7)  # what failed longer ago, and nobody minded, needs nobody
 
 
@@ -50,10 +54,10 @@ def needs_of(tx: Reader) -> list[Need]:
         *_alerts(tx),
         *_requests(tx),
         *_paused_rollouts(tx),
-        *_failed_turns(tx),
+        *_turns(tx),
         *_failed_pipeline_runs(tx),
-        *_rejected_turns(tx),
         *_webhooks(tx),
+        *_lost_feedback(tx),
     ]
 
 
@@ -93,40 +97,29 @@ def _unshared(tx: Reader) -> list[Need]:
 
 def _revisions(serving: list[Serving]) -> list[Need]:
     """Revisions that should serve and cannot."""
-    return [
-        _revision(row.deployment, row.stable, previous=row.previous)
-        for row in serving
-        if row.stable is None or row.stable.state in ("FAILED", "QUARANTINED")
-    ]
+    return [_revision(row) for row in serving if row.stable is None or row.is_down]
 
 
-def _revision(deployment: Deployment, revision: Revision | None, *, previous: Revision | None) -> Need:
-    link = f"/deployments/{deployment.name}"
-    if revision is None:
-        sentence = f"{deployment.name} serves a revision that is gone"
-        return Need(kind="revision", id=deployment.name, sentence=sentence, link=link)
+def _revision(row: Serving) -> Need:
+    name, stable = row.deployment.name, row.stable
+    probe = stable and NextStep(
+        label="Probe again",
+        path=f"/deployments/{name}/revisions/{stable.number}/probe",
+        command=f"hl deploy probe {name} {stable.number}",
+    )
+    need_id = stable.id if stable else name
     return Need(
-        kind="revision",
-        id=revision.id,
-        sentence=f"{revision.id} serves and is {revision.state}, {_who_answers(previous)}: {revision.reason}",
-        link=link,
-        next_step=NextStep(
-            label="Probe again",
-            path=f"/deployments/{deployment.name}/revisions/{revision.number}/probe",
-            command=f"hl deploy probe {deployment.name} {revision.number}",
-        ),
+        kind="revision", id=need_id, sentence=row.why_down, link=f"/deployments/{name}", next_step=probe or None
     )
 
 
-def _who_answers(previous: Revision | None) -> str:
-    if previous is not None and previous.state == "READY":
-        return f"{previous.id} answers until it is back"
-    return "its calls are refused until it is back"
-
-
 def _alerts(tx: Reader) -> list[Need]:
-    alerts = nouns.ALERTS.select(tx, nouns.ALERTS.table.c.state == "firing")
-    return [Need(kind="alert", id=alert.id, sentence=alert.summary, link=f"/alerts/{alert.id}") for alert in alerts]
+    """Alerts that nobody has acknowledged; of a revision that cannot serve the revision itself is told."""
+    return [
+        Need(kind="alert", id=alert.id, sentence=alert.summary, link=f"/alerts/{alert.id}")
+        for alert in nouns.ALERTS.select(tx, nouns.ALERTS.table.c.state == "firing")
+        if alert.kind != "serving"
+    ]
 
 
 def _requests(tx: Reader) -> list[Need]:
@@ -164,14 +157,21 @@ def _paused_rollouts(tx: Reader) -> list[Need]:
     ]
 
 
-def _failed_turns(tx: Reader) -> list[Need]:
-    """The newest turn of a loop, where it failed and nothing tries it again by itself."""
+def _turns(tx: Reader) -> list[Need]:
+    """The newest turn of a loop, where it failed and nothing tries it again, or where its gate could not judge it.
+
+    A turn that a failed check stopped has ended as it should: the champion stays, and the next turn tries again.
+    """
+    newest = [turn for _, (turn,) in sorted(nouns.TURNS.newest(tx, 1, of=nouns.LOOPS, on={"loop": "name"}).items())]
+    return [*_failed(tx, newest), *_not_judged(tx, newest)]
+
+
+def _failed(tx: Reader, newest: list[Turn]) -> list[Need]:
     tried_again = {
         (trigger.loop, trigger.last_turn)
         for trigger in nouns.TRIGGERS.select(tx)
         if trigger.pending and not trigger.muted
     }
-    newest = nouns.TURNS.newest(tx, 1, of=nouns.LOOPS, on={"loop": "name"})
     return [
         Need(
             kind="turn",
@@ -184,8 +184,25 @@ def _failed_turns(tx: Reader) -> list[Need]:
                 command=f"hl turn retry {turn.id}",
             ),
         )
-        for _, (turn,) in sorted(newest.items())
+        for turn in newest
         if turn.state == "FAILED" and (turn.loop, turn.number) not in tried_again
+    ]
+
+
+def _not_judged(tx: Reader, newest: list[Turn]) -> list[Need]:
+    """Stopped turns with a check that gave no answer: a person mends what it lacks, or waives it."""
+    models = {loop.name: loop.spec.model for loop in nouns.LOOPS.select(tx)}
+    stopped = {(models[turn.loop], turn.model_version): turn for turn in newest if turn.state == RESTING}
+    reports = nouns.REPORTS.find_many(tx, stopped)
+    return [
+        Need(
+            kind="gate",
+            id=turn.id,
+            sentence=f"{turn.id} could not be judged: {turn.result}",
+            link=f"/turns/{turn.id}",
+        )
+        for key, turn in stopped.items()
+        if key in reports and any(verdict.outcome in NO_ANSWER for verdict in reports[key].verdicts)
     ]
 
 
@@ -200,14 +217,6 @@ def _failed_pipeline_runs(tx: Reader) -> list[Need]:
         )
         for run in rows.newest_failed_runs(tx, tx.now - LOOK_BACK)
         if not run.turn
-    ]
-
-
-def _rejected_turns(tx: Reader) -> list[Need]:
-    """A turn that a gate stopped needs a look until a later turn of its loop was promoted."""
-    return [
-        Need(kind="gate", id=turn.id, sentence=f"{turn.id} was stopped: {turn.result}", link=f"/turns/{turn.id}")
-        for turn in rows.stopped_turns(tx)
     ]
 
 
@@ -226,4 +235,23 @@ def _webhooks(tx: Reader) -> list[Need]:
             link="/audit",
         )
         for webhook_id, count in given_up.items()
+    ]
+
+
+def _lost_feedback(tx: Reader) -> list[Need]:
+    """Deployments that got labels for predictions which they never made: who sends them has the wrong ids."""
+    counts: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for event in events.latest(tx, noun="feedback", id="", before=0, limit=MOST_LOST):
+        if event.verb == "lost" and event.at > tx.now - LOOK_BACK:
+            counts[event.id] += int(event.detail["count"])
+            examples.setdefault(event.id, str(event.detail["prediction_ids"][0]))
+    return [
+        Need(
+            kind="feedback",
+            id=name,
+            sentence=f"{count} predictions that got labels were never made by {name} (like {examples[name]})",
+            link="/audit",
+        )
+        for name, count in sorted(counts.items())
     ]

@@ -15,6 +15,7 @@ from helicline.loop.context import Context
 from helicline.loop.trash import old_traces, unused
 from helicline.loop.trash.find import Item, Selection, find, still
 from helicline.loop.trash.old_log import DroppedLog
+from helicline.loop.trash.old_process_logs import DroppedLogs
 from helicline.loop.trash.old_traces import DroppedTraces
 from helicline.store import nouns
 from helicline.store.rows import experiment as rows
@@ -42,6 +43,7 @@ class Emptied(msgspec.Struct, frozen=True, kw_only=True):
     freed_bytes: int = 0
     log: tuple[DroppedLog, ...] = ()
     old_traces: tuple[DroppedTraces, ...] = ()
+    process_logs: tuple[DroppedLogs, ...] = ()
     remaining: tuple[Item, ...] = msgspec.field(default=(), name="kept")
 
 

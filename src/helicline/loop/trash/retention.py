@@ -1,4 +1,4 @@
-"""The hourly round of the server that drops what the settings `log_keep` and `trace_keep` no longer keep."""
+"""The hourly round of the server that drops what the settings `log_keep`, `trace_keep`, `process_log_keep` end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from helicline import bus
 from helicline.loop.context import Context
-from helicline.loop.trash import old_log, old_traces
+from helicline.loop.trash import old_log, old_process_logs, old_traces
 from helicline.store.unit import Tx
 
 PAUSE_S = 3600.0
@@ -23,6 +23,7 @@ class Retention(bus.PeriodicTask):
     def tick(self) -> int:
         """Drop what may go now; the next round comes after the pause."""
         old_traces.drop(self._context, self._write)
+        old_process_logs.drop(self._context, self._write)
         old_log.drop(self._context, self._write)
         return 0
 

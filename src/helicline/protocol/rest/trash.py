@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 from litestar import post
 
 from helicline.errors import Invalid
 from helicline.loop.trash import empty as trash
-from helicline.loop.trash import old_log, old_traces
+from helicline.loop.trash import old_log, old_process_logs, old_traces
 from helicline.loop.trash.find import Selection
 from helicline.protocol.rest.edge import Edge
 
+RETENTION: dict[str, Any] = {"log": old_log, "old_traces": old_traces, "process_logs": old_process_logs}
 MAX_SPAN_S = 100 * 365 * 24 * 3600.0
 
 
@@ -41,17 +43,11 @@ def empty_trash(edge: Edge, data: EmptyBody) -> trash.Emptied:
     is_named = bool(data.run_ids or data.experiment_ids)
     if data.dry_run:
         report = trash.look(edge.context, selection, grace=grace)
-        return (
-            report
-            if is_named
-            else msgspec.structs.replace(
-                report, log=old_log.look(edge.context), old_traces=old_traces.look(edge.context)
-            )
-        )
-    log = () if is_named else old_log.drop(edge.context, edge.write)
-    traces = () if is_named else old_traces.drop(edge.context, edge.write)
+        dropped = {} if is_named else {name: room.look(edge.context) for name, room in RETENTION.items()}
+        return msgspec.structs.replace(report, **dropped)
+    dropped = {} if is_named else {name: room.drop(edge.context, edge.write) for name, room in RETENTION.items()}
     report = trash.empty(edge.context, selection, edge.write, grace=grace)
-    return msgspec.structs.replace(report, log=log, old_traces=traces)
+    return msgspec.structs.replace(report, **dropped)
 
 
 def _duration(field: str, seconds: float) -> timedelta:

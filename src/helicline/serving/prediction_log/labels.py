@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from helicline.serving.prediction_log import sql
-from helicline.serving.prediction_log.files import LogFile, label_files
-from helicline.serving.prediction_log.names import NO_ID, moment_of
+from helicline.serving.prediction_log.files import UNKNOWN, LogFile, again_when_merged, label_files, listed
+from helicline.serving.prediction_log.names import NO_ID, id_time, moment_of, text_of
 
 LATE_LABELS = timedelta(days=7)  # labels of these days tell how long after its prediction one may come
 _START = datetime.fromtimestamp(0, UTC)
@@ -51,3 +55,88 @@ def latest_labels(
         conditions.append(f"received_ts >= {sql.timestamp(since)}")
     return f"""SELECT prediction_id, row, name, arg_max(value, received_ts) AS value, max(received_ts) AS received_ts
                FROM {sql.parquet(files)} WHERE {" AND ".join(conditions)} GROUP BY prediction_id, row, name"""
+
+
+class Change(NamedTuple):
+    """A label that got another value: both, with the times at which they came."""
+
+    prediction_id: str
+    row: int
+    name: str
+    before: str
+    before_at: datetime
+    after: str
+    after_at: datetime
+    source: str
+
+
+@again_when_merged
+def never_made(home: Path, deployment: str, *, since: datetime, until: datetime) -> list[str]:
+    """Return the ids with labels that arrived from `since` to `until`, of which the log holds no prediction.
+
+    An id that is older than the oldest file is left out: its prediction may have been dropped.
+    """
+    ids = _arrived(home, deployment, since=since, until=until)
+    calls = listed(home, "predictions", deployment="*" if deployment == UNKNOWN else deployment)
+    oldest = min((file.name.first_id for file in calls if file.name.first_id != NO_ID), default=NO_ID)
+    ids = {each_id: made_at for each_id, made_at in ids.items() if made_at is None or text_of(made_at) >= oldest}
+    files = _holding_each(calls, ids)
+    if not ids or not files:
+        return sorted(ids)
+    columns = sql.fetch(
+        f"""SELECT DISTINCT prediction_id FROM {sql.parquet(file.path for file in files)}
+            WHERE prediction_id IN (SELECT prediction_id FROM wanted)""",
+        wanted={"prediction_id": np.array(sorted(ids), dtype=object)},
+    )
+    return sorted(ids.keys() - {str(each_id) for each_id in columns["prediction_id"]})
+
+
+@again_when_merged
+def changed(home: Path, deployment: str, *, since: datetime, until: datetime) -> list[Change]:
+    """Return the labels that got another value from `since` to `until`."""
+    ids = _arrived(home, deployment, since=since, until=until)
+    files = _holding_each(label_files(home, deployment), ids)
+    if not files:
+        return []
+    order = "(PARTITION BY prediction_id, row, name ORDER BY received_ts)"
+    columns = sql.fetch(
+        f"""SELECT prediction_id, row, name, before, before_at, value, received_ts, source FROM (
+                SELECT *, lag(value) OVER {order} AS before, lag(received_ts) OVER {order} AS before_at
+                FROM {sql.parquet(file.path for file in files)}
+                WHERE prediction_id IN (SELECT prediction_id FROM wanted) AND received_ts < {sql.timestamp(until)})
+            WHERE received_ts >= {sql.timestamp(since)} AND before <> value ORDER BY received_ts""",
+        wanted={"prediction_id": np.array(sorted(ids), dtype=object)},
+    )
+    return [
+        Change(str(each_id), int(row), str(name), str(before), _aware(before_at), str(value), _aware(at), str(source))
+        for each_id, row, name, before, before_at, value, at, source in zip(*columns.values(), strict=True)
+    ]
+
+
+def _aware(moment: np.datetime64) -> datetime:
+    return _START + timedelta(microseconds=int(moment.astype("datetime64[us]").astype(np.int64)))
+
+
+def _arrived(home: Path, deployment: str, *, since: datetime, until: datetime) -> dict[str, datetime | None]:
+    """Return the ids whose labels arrived in that time, with the time in each."""
+    files = listed(home, "labels", deployment=deployment, since=since, until=until)
+    if not files:
+        return {}
+    columns = sql.fetch(
+        f"""SELECT DISTINCT prediction_id FROM {sql.parquet(file.path for file in files)}
+            WHERE received_ts >= {sql.timestamp(since)} AND received_ts < {sql.timestamp(until)}"""
+    )
+    return {str(each_id): id_time(str(each_id)) for each_id in columns["prediction_id"]}
+
+
+def _holding_each(files: Iterable[LogFile], ids: Mapping[str, datetime | None]) -> list[LogFile]:
+    """Return the files that may hold rows of one of the ids: labels of a day may belong to calls of many days."""
+    times = sorted(text_of(made_at) for made_at in ids.values() if made_at is not None)
+    untimed = len(times) < len(ids)
+
+    def may_hold(file: LogFile) -> bool:
+        place = bisect_left(times, file.name.first_id)
+        holds_timed = file.name.first_id != NO_ID and place < len(times) and times[place] <= file.name.last_id
+        return holds_timed or (untimed and file.name.has_untimed)
+
+    return [file for file in files if may_hold(file)]

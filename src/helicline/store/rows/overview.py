@@ -6,11 +6,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from helicline.records.loop import RESTING, Turn
 from helicline.records.model import ModelVersion
 from helicline.records.pipeline import PipelineRun
 from helicline.store.noun import column_value
-from helicline.store.nouns import LOOPS, MODELS, PIPELINE_RUNS, TURNS, VERSIONS
+from helicline.store.nouns import MODELS, PIPELINE_RUNS, VERSIONS
 from helicline.store.unit import Reader
 
 # Outer joins keep SQLite from reading all of the larger table and looking for the smaller one by each of its rows.
@@ -30,22 +29,6 @@ def newest_versions(tx: Reader) -> dict[str, ModelVersion]:
     newest = sa.and_(version.c.model == model.c.name, version.c.number == number)
     statement = sa.select(version.c.doc).select_from(model.outerjoin(version, newest))
     return {record.model: record for record in VERSIONS.records(tx, statement)}
-
-
-def stopped_turns(tx: Reader) -> list[Turn]:
-    """Return the turns that a gate stopped since the last promotion of their loop."""
-    loop, turn, promoted = LOOPS.table, TURNS.table, TURNS.table.alias()
-    last = (
-        sa.select(promoted.c.number)
-        .where(promoted.c.loop == loop.c.name, promoted.c.state == "PROMOTED")
-        .order_by(promoted.c.number.desc())
-        .limit(1)
-        .correlate(loop)
-        .scalar_subquery()
-    )
-    since = sa.and_(turn.c.loop == loop.c.name, turn.c.state == RESTING, turn.c.number > sa.func.coalesce(last, 0))
-    statement = sa.select(turn.c.doc).select_from(loop.outerjoin(turn, since)).order_by(loop.c.name, turn.c.number)
-    return TURNS.records(tx, statement)
 
 
 def newest_failed_runs(tx: Reader, since: datetime) -> list[PipelineRun]:
