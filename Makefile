@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+TEST_WORKERS ?= 2
 
 .PHONY: demo churn test test-busy flavours clients check docs bench screenshots openapi lock clean sync sync-demo chromium crash compiled compiler
 
@@ -12,7 +13,7 @@ churn: sync-demo compiled ## a table with an id, dates, gaps and late labels: br
 	$(BIN)/python examples/churn/demo.py $(ARGS)
 
 test: sync compiled chromium compiler check ## every test: unit, protocol, loop, crash, house, browser, on SQLite and PostgreSQL
-	$(BIN)/pytest --ignore=tests/browser $(ARGS)
+	$(BIN)/pytest --ignore=tests/browser -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 	$(BIN)/pytest tests/browser # a process of their own: playwright keeps an event loop running in its
 
 check: sync ## lint, format, types, layers
