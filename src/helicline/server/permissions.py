@@ -95,6 +95,7 @@ PERMISSIONS: dict[tuple[str, str], Permission] = {
     ("GET", "/monitors"): "read",
     ("GET", "/alerts"): "read",
     ("GET", "/alerts/{alert_id}"): "read",
+    ("GET", "/alerts/{alert_id}/histograms"): "read",
     ("POST", "/alerts/{alert_id}/acknowledge"): "write",
     ("POST", "/alerts/{alert_id}/resolve"): "write",
     ("POST", "/alerts/{alert_id}/accept"): "write",

@@ -8,7 +8,7 @@ import pytest
 
 from helicline.errors import Conflict, Invalid
 from helicline.loop.context import Context
-from helicline.loop.monitors import accept, broken_data, monitor_windows
+from helicline.loop.monitors import accept, alert_histograms, broken_data, monitor_windows
 from helicline.monitor import alerting, profile
 from helicline.monitor.testable import is_tested, with_roles
 from helicline.records.deployment import Deployment, Revision
@@ -128,6 +128,15 @@ def test_columns_that_are_not_tested_hide_no_verdict(watched):
     windows = watched.context.store.read(lambda tx: nouns.WINDOWS.select(tx))
     assert {window.severity for window in windows} <= {"ok", "info"}
     assert {finding.column for window in windows for finding in window.findings if not is_tested(finding)} == {"n"}
+
+
+def test_an_alert_shows_its_columns_in_the_reference_and_in_its_window(watched):
+    watched.minutes(2, factor=1000.0)
+    shown = alert_histograms.of(watched.context, watched.alerts()["drift"])
+    assert [result.column for result in shown] == ["a"]
+    assert shown[0].bins[0].reference > 0.9
+    assert sum(part.window for part in shown[0].bins[1:]) > 0.9
+    assert (shown[0].window_count, shown[0].window_missing) == (200, 0.0)
 
 
 def test_a_field_in_another_unit_is_broken_for_a_monitor_of_drift_alone(watched):

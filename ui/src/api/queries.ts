@@ -35,6 +35,7 @@ export const monitors = (deployment = '', windows = 60) =>
   list<T.MonitorDetail>('monitors', '/monitors', { deployment, windows });
 export const alerts = (state = '') => list<T.Alert>('alerts', '/alerts', { state });
 export const alert = (id: string) => one<T.Alert>('alerts', `/alerts/${seg(id)}`);
+export const histograms = (id: string) => list<T.Histogram>('alerts', `/alerts/${seg(id)}/histograms`);
 export const datasets = () => list<T.DatasetSummary>('datasets', '/datasets');
 export const datasetVersions = (name: string) => list<T.DatasetVersion>('datasets', `/datasets/${seg(name)}/versions`);
 export const files = (name: string, point: string) =>

@@ -72,6 +72,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alerts/{alert_id}/histograms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetHistograms */
+        get: operations["ApiV1AlertsAlertIdHistogramsGetHistograms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alerts/{alert_id}/resolve": {
         parameters: {
             query?: never;
@@ -1778,6 +1795,17 @@ export interface components {
         BeatBody: {
             fence: number;
         };
+        /** Bin */
+        Bin: {
+            high?: number | null;
+            /** @default  */
+            label: string;
+            low?: number | null;
+            /** @default 0 */
+            reference: number;
+            /** @default 0 */
+            window: number;
+        };
         /** BlobKept */
         BlobKept: {
             hash: string;
@@ -2321,6 +2349,17 @@ export interface components {
             turn: string;
             until: components["schemas"]["HarvestSpan"];
         };
+        /** Histogram */
+        Histogram: {
+            bins: components["schemas"]["Bin"][];
+            column: string;
+            /** @enum {string} */
+            kind: "number" | "category";
+            reference_count: number;
+            reference_missing: number;
+            window_count: number;
+            window_missing: number;
+        };
         /** Item */
         Item: {
             /** @default  */
@@ -2658,6 +2697,12 @@ export interface components {
         /** Page[SpecProblem] */
         "Page_helicline.loop.spec_checks.SpecProblem_": {
             items: components["schemas"]["SpecProblem"][];
+            /** @default  */
+            next: string;
+        };
+        /** Page[Histogram] */
+        "Page_helicline.monitor.histogram.Histogram_": {
+            items: components["schemas"]["Histogram"][];
             /** @default  */
             next: string;
         };
@@ -3718,6 +3763,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1AlertsAlertIdHistogramsGetHistograms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_helicline.monitor.histogram.Histogram_"];
                 };
             };
             /** @description What went wrong, and the next step */

@@ -57,6 +57,7 @@ export type Prediction = Schemas['Prediction'];
 export type MonitorDetail = Schemas['MonitorDetail'];
 export type Window = Schemas['Window'];
 export type Finding = Schemas['Finding'];
+export type Histogram = Schemas['Histogram'];
 export type Alert = Schemas['Alert'];
 export type DatasetSummary = Schemas['DatasetSummary'];
 export type DatasetVersion = Schemas['DatasetVersion'];

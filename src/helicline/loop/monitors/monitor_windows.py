@@ -50,9 +50,13 @@ def subject_of(tx: Reader, name: str) -> Subject | None:
     if deployment is None or not deployment.stable:
         return None
     revision = nouns.REVISIONS.get(tx, name, deployment.stable)
+    return Subject(deployment, revision, deployment.updated_at, reference_digest(tx, revision))
+
+
+def reference_digest(tx: Reader, revision: Revision) -> str:
+    """Return the blob of the profile that a revision is compared with, "" where there is none."""
     report = nouns.REPORTS.find(tx, revision.model, revision.model_version)
-    reference = _accepted_reference(tx, revision) or (report.evidence.profile if report else "")
-    return Subject(deployment, revision, deployment.updated_at, reference)
+    return _accepted_reference(tx, revision) or (report.evidence.profile if report else "")
 
 
 def _accepted_reference(tx: Reader, revision: Revision) -> str:
@@ -201,9 +205,12 @@ def _distribution(
 
 def reference_of(context: Context, subject: Subject) -> Profile | None:
     """Return the profile that windows are compared with, None where there is none."""
-    if not subject.reference:
-        return None
-    return decode(b"".join(context.blobs.read(subject.reference)))
+    return decoded(context, subject.reference) if subject.reference else None
+
+
+def decoded(context: Context, digest: str) -> Profile:
+    """Return the profile of a blob."""
+    return decode(b"".join(context.blobs.read(digest)))
 
 
 def _performance(

@@ -10,9 +10,10 @@ from litestar.params import Parameter
 
 from helicline.errors import NotFound
 from helicline.loop import loops, turns
-from helicline.loop.monitors import accept
+from helicline.loop.monitors import accept, alert_histograms
 from helicline.loop.spec_checks import SpecProblem, problems_of
 from helicline.monitor import alerting
+from helicline.monitor.histogram import Histogram
 from helicline.protocol.rest.edge import Edge, Page, checked_limit, grouped
 from helicline.records.loop import Cause, Loop, LoopSpec, Trigger, Turn
 from helicline.records.model import PromotionRequest
@@ -215,6 +216,15 @@ def get_alert(edge: Edge, alert_id: str) -> Alert:
     return edge.read(lambda tx: _alert(tx, alert_id))
 
 
+@get("/alerts/{alert_id:str}/histograms", sync_to_thread=True)
+def get_histograms(edge: Edge, alert_id: str) -> Page[Histogram]:
+    """What the columns of an alert looked like in the reference and in its newest bad window.
+
+    Empty for an alert of a performance monitor, and where the log no longer has the rows.
+    """
+    return Page(alert_histograms.of(edge.context, edge.read(lambda tx: _alert(tx, alert_id))))
+
+
 @post("/alerts/{alert_id:str}/acknowledge", sync_to_thread=True, status_code=200)
 def acknowledge(edge: Edge, alert_id: str) -> Alert:
     """Record that the caller knows of the alert."""
@@ -265,6 +275,7 @@ ROUTES = [
     list_monitors,
     list_alerts,
     get_alert,
+    get_histograms,
     acknowledge,
     resolve,
     accept_alert,

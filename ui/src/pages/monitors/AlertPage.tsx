@@ -18,6 +18,7 @@ import { stateOf } from '../../words';
 import { Accept } from './Accept';
 import { alertId } from './AlertsPage';
 import { AlertTurns } from './AlertTurns';
+import { Histograms } from './Histograms';
 import css from './monitors.module.css';
 
 export default function AlertPage() {
@@ -61,9 +62,16 @@ function Whole({ alert }: { alert: Alert }) {
           </Panel>
         )}
         <div className="two">
-          <Panel title="Evidence" aside={<span className="faint">the worst of each column since it opened</span>} flush>
-            <Evidence findings={alert.findings} />
-          </Panel>
+          <div className="stack">
+            <Panel
+              title="Evidence"
+              aside={<span className="faint">the worst of each column since it opened</span>}
+              flush
+            >
+              <Evidence findings={alert.findings} />
+            </Panel>
+            <Histograms alert={alert} />
+          </div>
           <div className="stack">
             <AlertTurns alert={alert} />
             <Panel title="About">

@@ -8,6 +8,7 @@ import { useAct } from '../../parts/act';
 import { Go } from '../../parts/Go';
 import { Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
+import { RollBack } from '../deployments/RollBack';
 import { turnId } from '../turns/TurnTable';
 import { alertId } from './AlertsPage';
 import { type AlertTrigger, answerOf, triggersOf } from './answers';
@@ -78,6 +79,7 @@ function Heard({ trigger, began, id }: { trigger: AlertTrigger; began: Turn[]; i
 function Acts({ detail, alert }: { detail: LoopDetail; alert: Alert }) {
   const act = useAct();
   const id = alertId(alert);
+  const deployment = useQuery(ask.deployment(alert.deployment));
   return (
     <div className="row">
       <Button
@@ -94,7 +96,7 @@ function Acts({ detail, alert }: { detail: LoopDetail; alert: Alert }) {
       >
         Train again
       </Button>
-      <Go href={at.deployment(alert.deployment)}>Roll back at its deployment</Go>
+      {deployment.data && <RollBack detail={deployment.data} why={`alert ${id}`} />}
     </div>
   );
 }
