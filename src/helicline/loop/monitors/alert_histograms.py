@@ -22,12 +22,14 @@ def of(context: Context, alert: Alert) -> list[histogram.Histogram]:
     """Return a histogram for each column that the alert names, in its order; none where its rows are no longer logged."""
     if alert.kind not in KINDS or alert.window_start is None or alert.window_end is None:
         return []
-    times = (alert.window_start, alert.window_end)
     revisions = context.store.read(lambda tx: _revisions(tx, alert))
     digest = context.store.read(lambda tx: reference_digest(tx, revisions[-1])) if revisions else ""
     if not digest:
         return []
-    reference, window = decoded(context, digest), _window(context, revisions, *times)
+    reference, window = (
+        decoded(context, digest),
+        _window(context, revisions, since=alert.window_start, until=alert.window_end),
+    )
     if not window.row_count:
         return []
     names = dict.fromkeys(finding.column for finding in alert.findings if finding.column in reference.columns)
@@ -43,7 +45,7 @@ def _revisions(tx: Reader, alert: Alert) -> list[Revision]:
     return [revision for revision in revisions if revision.model_version == alert.model_version]
 
 
-def _window(context: Context, revisions: list[Revision], since: datetime, until: datetime) -> Profile:
+def _window(context: Context, revisions: list[Revision], *, since: datetime, until: datetime) -> Profile:
     parts = [
         part
         for row in revisions
