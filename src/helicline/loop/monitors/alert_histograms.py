@@ -19,7 +19,7 @@ MOST_COLUMNS = 24
 
 
 def of(context: Context, alert: Alert) -> list[histogram.Histogram]:
-    """Return a histogram for each column that the alert names, in its order; none where its rows are no longer logged."""
+    """Return a histogram for each column that the alert names, in its order; none where the log has lost its rows."""
     if alert.kind not in KINDS or alert.window_start is None or alert.window_end is None:
         return []
     revisions = context.store.read(lambda tx: _revisions(tx, alert))
