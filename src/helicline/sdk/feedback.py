@@ -224,7 +224,7 @@ def _send(gateway: httpx.Client, lines: list[bytes]) -> list[dict[str, Any]]:
             why = f"{type(error).__name__}: {error}"
             continue
         if response.status_code in (401, 403):
-            hint = "Make one with: hl token create NAME --scope feedback:DEPLOYMENT; set it as HELICLINE_GATEWAY_TOKEN."
+            hint = "Set HELICLINE_GATEWAY_TOKEN to what this prints: hl token create NAME --scope feedback:DEPLOYMENT"
             raise Refused("take feedback", response.text[:300], hint)
         if response.status_code == 202:
             return [json.loads(line) for line in response.text.splitlines()]

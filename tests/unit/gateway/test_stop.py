@@ -18,8 +18,9 @@ def test_a_part_that_loses_a_cancellation_is_cancelled_again():
                     raise
 
     async def stop():
-        tasks = [asyncio.create_task(deaf()), asyncio.create_task(asyncio.sleep(3600))]
-        await asyncio.sleep(0)
+        waiting = asyncio.Event().wait()
+        tasks = [asyncio.create_task(deaf()), asyncio.create_task(waiting)]
+        await asyncio.sleep(0)  # lets both begin
         await cancel(tasks, again_s=0.01)
         return [task.cancelled() for task in tasks]
 
@@ -32,7 +33,8 @@ def test_parts_that_failed_or_ended_before_are_no_hindrance():
         raise ValueError
 
     async def stop():
-        tasks = [asyncio.create_task(broken()), asyncio.create_task(asyncio.sleep(0))]
+        ended = asyncio.create_task(asyncio.sleep(0))  # ends by itself
+        tasks = [asyncio.create_task(broken()), ended]
         await asyncio.wait(tasks)
         await cancel(tasks)
         return [task.done() for task in tasks]
