@@ -160,9 +160,10 @@ def _monitors(spec: LoopSpec) -> Iterator[Invalid]:
             )
         if monitor.kind == "performance" and monitor.metric not in performance.METRICS:
             yield Invalid("performance metric", monitor.metric, ", ".join(performance.METRICS))
-        if monitor.kind == "performance" and (monitor.at_least is None) == (monitor.at_most is None):
-            limits = f"at_least={monitor.at_least}, at_most={monitor.at_most}"
-            yield Invalid(f"monitor {monitor.name}", limits, "one of both")
+        limits = {"at_least": monitor.at_least, "at_most": monitor.at_most, "drop": monitor.drop}
+        if monitor.kind == "performance" and sum(limit is not None for limit in limits.values()) != 1:
+            got = ", ".join(f"{name}={limit}" for name, limit in limits.items())
+            yield Invalid(f"monitor {monitor.name}", got, "one of them")
 
 
 def _trigger(tx: Reader, spec: LoopSpec, trigger: TriggerSpec) -> Iterator[Invalid]:

@@ -17,11 +17,12 @@ CALIBRATION_BINS = 10
 
 
 class Metric(NamedTuple):
-    """A metric of truth and prediction; whether it is one of classes 0 and 1, and takes probabilities only."""
+    """A metric of truth and prediction; whether it is of classes 0 and 1, takes probabilities only, and is a loss."""
 
     of: Callable[[Array, Array], float]
     of_classes: bool = False
     of_probabilities: bool = False
+    is_loss: bool = False
 
 
 def auc(truth: Array, score: Array) -> float:
@@ -77,16 +78,18 @@ METRICS = {
     "auc": Metric(auc, of_classes=True),
     "gini": Metric(lambda truth, score: 2 * auc(truth, score) - 1, of_classes=True),
     "ks": Metric(ks, of_classes=True),
-    "log_loss": Metric(log_loss, of_classes=True, of_probabilities=True),
-    "brier": Metric(lambda truth, score: float(np.mean((truth - score) ** 2)), of_classes=True, of_probabilities=True),
-    "calibration_error": Metric(calibration_error, of_classes=True, of_probabilities=True),
+    "log_loss": Metric(log_loss, of_classes=True, of_probabilities=True, is_loss=True),
+    "brier": Metric(
+        lambda truth, score: float(np.mean((truth - score) ** 2)), of_classes=True, of_probabilities=True, is_loss=True
+    ),
+    "calibration_error": Metric(calibration_error, of_classes=True, of_probabilities=True, is_loss=True),
     "precision": Metric(precision, of_classes=True, of_probabilities=True),
     "recall": Metric(recall, of_classes=True, of_probabilities=True),
     "f1": Metric(f1, of_classes=True, of_probabilities=True),
     "r2": Metric(r2),
-    "mae": Metric(lambda truth, predicted: float(np.abs(truth - predicted).mean())),
-    "mse": Metric(lambda truth, predicted: float(((truth - predicted) ** 2).mean())),
-    "rmse": Metric(lambda truth, predicted: float(np.sqrt(((truth - predicted) ** 2).mean()))),
+    "mae": Metric(lambda truth, predicted: float(np.abs(truth - predicted).mean()), is_loss=True),
+    "mse": Metric(lambda truth, predicted: float(((truth - predicted) ** 2).mean()), is_loss=True),
+    "rmse": Metric(lambda truth, predicted: float(np.sqrt(((truth - predicted) ** 2).mean())), is_loss=True),
     "mean": Metric(lambda truth, _predicted: float(truth.mean())),
 }
 GROUPS = 20

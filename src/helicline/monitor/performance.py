@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,18 +43,31 @@ def _same(prediction: str, label: str) -> bool:
         return prediction.lower() == label.lower()
 
 
-def findings(spec: MonitorSpec, rows: Columns) -> list[Finding]:
+class Limit(NamedTuple):
+    """What a metric is compared with: a number, which may have a standard error, and whether less is worse."""
+
+    value: float
+    spread: float
+    is_least: bool
+    words: str
+
+
+def findings(spec: MonitorSpec, rows: Columns, before: Finding | None = None) -> list[Finding]:
     """Return a finding for the metric: bad only where it is significantly and materially beyond its limit.
 
-    Rows whose prediction or label is no number are left out of metrics of numbers, which the finding says.
+    `before` is the last finding of the version before, which a `drop` is compared with. Rows whose prediction or label
+    is no number are left out of metrics of numbers, which the finding says.
     """
     if spec.metric not in METRICS:
         raise Invalid("performance metric", spec.metric, ", ".join(METRICS))
-    limit = spec.at_least if spec.at_least is not None else spec.at_most
-    if len(rows["label"]) < 2 or limit is None:
+    if len(rows["label"]) < 2:
         return []
+    limit = _limit(spec, before)
+    if limit is None:
+        why = "no version before this one has a judged window to compare with"
+        return [_not_tested(spec, f"not tested: {why}", row_count=len(rows["label"]))]
     if spec.metric == "accuracy":
-        return [_finding(spec, _accuracy(rows), row_count=len(rows["label"]))]
+        return [_finding(spec, limit, _accuracy(rows), row_count=len(rows["label"]))]
     truth, predicted = _numbers(rows["label"]), _numbers(rows["prediction"])
     usable = np.isfinite(truth) if spec.metric == "mean" else np.isfinite(truth) & np.isfinite(predicted)
     metric = metrics.METRICS[spec.metric]
@@ -62,7 +75,22 @@ def findings(spec: MonitorSpec, rows: Columns) -> list[Finding]:
         return [_not_tested(spec, f"not tested: {why}", row_count=len(truth))]
     value = metric.of(truth[usable], predicted[usable])
     spread = metrics.spread_of(metric, truth[usable], predicted[usable])
-    return [_finding(spec, (value, spread), row_count=int(usable.sum()), left_out=int((~usable).sum()))]
+    return [_finding(spec, limit, (value, spread), row_count=int(usable.sum()), left_out=int((~usable).sum()))]
+
+
+def _limit(spec: MonitorSpec, before: Finding | None) -> Limit | None:
+    """Return the limit of a spec, None for a drop where nothing came before."""
+    if spec.at_least is not None:
+        return Limit(spec.at_least, 0.0, True, f"asked for at least {spec.at_least:g}")
+    if spec.at_most is not None:
+        return Limit(spec.at_most, 0.0, False, f"asked for at most {spec.at_most:g}")
+    if spec.drop is None or before is None:
+        return None
+    is_loss = spec.metric != "accuracy" and metrics.METRICS[spec.metric].is_loss
+    allowed = abs(before.value) * spec.drop
+    words = f"the version before had {before.value:.3f}, allowed is {spec.drop:.0%} worse"
+    value = before.value + allowed if is_loss else before.value - allowed
+    return Limit(value, before.spread or 0.0, not is_loss, words)
 
 
 def _why_not(metric: metrics.Metric, truth: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any]) -> str:
@@ -91,12 +119,13 @@ def _number(text: str) -> float:
         return {"true": 1.0, "false": 0.0}.get(text.lower(), math.nan)
 
 
-def _finding(spec: MonitorSpec, measured: tuple[float, float], *, row_count: int, left_out: int = 0) -> Finding:
+def _finding(
+    spec: MonitorSpec, limit: Limit, measured: tuple[float, float], *, row_count: int, left_out: int = 0
+) -> Finding:
     value, spread = measured
-    limit, sign, words = (spec.at_least, 1, "least") if spec.at_least is not None else (spec.at_most, -1, "most")
-    assert limit is not None
-    z_score = sign * (limit - value) / max(spread, 1e-9)
-    loss = sign * (limit - value) / abs(limit) if limit else 0.0
+    excess = limit.value - value if limit.is_least else value - limit.value
+    z_score = excess / max(math.hypot(spread, limit.spread), 1e-9)
+    loss = excess / abs(limit.value) if limit.value else 0.0
     severity: Severity = "ok"
     if z_score > 0:
         severity = "info" if z_score <= MAX_Z else "critical" if loss >= CRITICAL_LOSS else "warning"
@@ -105,12 +134,13 @@ def _finding(spec: MonitorSpec, measured: tuple[float, float], *, row_count: int
         column=spec.metric,
         statistic="value",
         value=value,
-        threshold=limit,
+        threshold=limit.value,
         p_value=0.5 * math.erfc(z_score / math.sqrt(2)),
         severity=severity,
         window_count=row_count,
         reference_count=0,
-        detail=f"{value:.3f} ± {1.96 * spread:.3f}, asked for at {words} {limit:g}{without}",
+        detail=f"{value:.3f} ± {1.96 * spread:.3f}, {limit.words}{without}",
+        spread=spread,
     )
 
 

@@ -19,7 +19,8 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     drift: debiased PSI of each column against `threshold` (`gate` on the wire), with a significance
     test at `q` (Benjamini-Hochberg).
     Both leave out identifiers, times and the columns in `exclude`, but not those in `include`.
-    performance: `metric` over labelled rows `at_least` or `at_most` so much, of predictions that are `label_delay_s`
+    performance: `metric` over labelled rows `at_least` or `at_most` so much, or worse by no more than the share `drop`
+    of what the version before had, of predictions that are `label_delay_s`
     old or older, so that early labels do not stand for all; the labels are the `feedback` of that name, or the loop's.
     quality: missing, out of range, unseen values.
     """
@@ -28,6 +29,7 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     metric: str = ""
     at_least: float | None = None
     at_most: float | None = None
+    drop: float | None = None
     feedback: str = ""
     window_s: float = 300.0
     label_delay_s: float = 0.0
@@ -77,7 +79,10 @@ class Monitor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """The result for one column (or metric) in one window: value, threshold, p-value, sizes of both sides."""
+    """The result for one column (or metric) in one window: value, threshold, p-value, sizes of both sides.
+
+    `spread` is the standard error of a metric.
+    """
 
     column: str
     statistic: str
@@ -88,6 +93,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     window_count: int
     reference_count: int
     detail: str = ""
+    spread: float | None = None
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):

@@ -228,6 +228,7 @@ def performance(
     *,
     at_least: float | None = None,
     at_most: float | None = None,
+    drop: float | None = None,
     feedback: str = "",
     window: str | float = "5m",
     min_rows: int = 100,
@@ -240,19 +241,21 @@ def performance(
     labels themselves.
 
     Args:
-        at_least, at_most: the limit, one of both.
+        at_least, at_most: the limit.
+        drop: or the share by which it may be worse than it was in the last window of the version before.
         feedback: the name of the feedback that is taken as the label; by default the label of the loop.
         window: duration of a window; with fewer than `min_rows` labelled rows it extends to earlier predictions.
         label_delay: how long after a prediction its label may come, like "90d". Predictions are judged when they are
             so old: those whose labels come early, like the first customers who do not pay, do not stand for all.
     """
-    if (at_least is None) == (at_most is None):
-        raise Invalid(f"performance {metric}", f"at_least={at_least}, at_most={at_most}", "one of both")
+    if sum(limit is not None for limit in (at_least, at_most, drop)) != 1:
+        raise Invalid(f"performance {metric}", f"at_least={at_least}, at_most={at_most}, drop={drop}", "one of them")
     return MonitorSpec(
         kind="performance",
         metric=metric,
         at_least=at_least,
         at_most=at_most,
+        drop=None if drop is None else _share("drop", drop),
         feedback=feedback,
         window_s=seconds("window", window),
         min_rows=min_rows,

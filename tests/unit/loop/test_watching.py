@@ -8,7 +8,7 @@ import pytest
 from helicline.loop.context import Context
 from helicline.loop.monitors import monitor_windows
 from helicline.records.deployment import Deployment, Revision
-from helicline.records.monitor import Monitor, MonitorSpec, Window
+from helicline.records.monitor import Finding, Monitor, MonitorSpec, Window
 from helicline.serving.prediction_log.files import listed
 from helicline.settings import Settings
 from helicline.store import nouns
@@ -64,6 +64,9 @@ def test_a_performance_window_reads_no_further_back_than_it_reaches(store, tmp_p
     assert (count, start) == (1, now - timedelta(seconds=300 * monitor_windows.REACH))
 
 
+DAILY = {"window_s": 86_400.0, "min_rows": 2}
+
+
 class Late:
     """Predictions of 100 days, one a day, whose labels come `delay` days later, seen `days` after the first."""
 
@@ -81,7 +84,7 @@ class Late:
         monitor = Monitor(
             deployment="churn",
             name="p",
-            spec=MonitorSpec(kind="performance", metric="accuracy", at_least=0.5, window_s=86_400, min_rows=2, **spec),
+            spec=MonitorSpec(**{"kind": "performance", "metric": "accuracy", "at_least": 0.5, **DAILY, **spec}),
             loop="churn",
             created_at=NOON,
             wake_at=NOON,
@@ -128,3 +131,27 @@ def test_labels_that_come_early_do_not_stand_for_all(timed, tmp_path, clock):
         late.log.add(outcome(moment, id_of(moment), "1"), kind="labels")
     assert late.judged().findings[0].value == 0.0
     assert late.judged(label_delay_s=NINETY).findings[0].value == 1.0
+
+
+def test_a_drop_is_compared_with_the_last_window_of_the_version_before(timed, tmp_path, clock):
+    late = Late(timed, tmp_path, clock, delay=0, days=10, good_until=0)
+
+    def finding(value):
+        return Finding(
+            column="accuracy", statistic="value", value=value, threshold=0.0, p_value=None, severity="ok",
+            window_count=50, reference_count=0, spread=0.01,
+        )  # fmt: skip
+
+    def unit(tx):
+        for hours, version, value in ((-9, 6, 0.5), (-5, 6, 0.9), (-4, 7, 0.1), (3, 7, 0.2)):
+            end = NOON + timedelta(hours=hours)
+            window = Window(
+                deployment="churn", monitor="p", start=end - timedelta(hours=1), end=end, severity="ok",
+                row_count=50, model_version=version, findings=(finding(value),),
+            )  # fmt: skip
+            nouns.WINDOWS.put(tx, window)
+
+    timed.write(unit)
+    window = late.judged(at_least=None, drop=0.1)
+    assert window.findings[0].threshold == pytest.approx(0.81)
+    assert window.findings[0].value == 0.0

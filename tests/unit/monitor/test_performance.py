@@ -5,7 +5,7 @@ import pytest
 
 from helicline.errors import Invalid
 from helicline.monitor import performance
-from helicline.records.monitor import MonitorSpec
+from helicline.records.monitor import Finding, MonitorSpec
 from support.records import NOW
 
 SPEC = MonitorSpec(kind="performance", metric="accuracy", at_least=0.8)
@@ -165,3 +165,43 @@ def test_rows_that_are_no_numbers_are_left_out_and_said():
 def test_the_mean_of_a_feedback_needs_no_number_from_the_model():
     finding = measured("mean", np.array(["1", "0", "1", "1"] * 50), np.array(["a text"] * 200), at_least=0.5)
     assert (finding.value, finding.severity) == (0.75, "ok")
+
+
+DROP = MonitorSpec(kind="performance", metric="accuracy", drop=0.1)
+
+
+def version_before(value, spread=0.01, metric="accuracy"):
+    return Finding(
+        column=metric, statistic="value", value=value, threshold=0.0, p_value=None, severity="ok", window_count=900,
+        reference_count=0, spread=spread,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("good", "severity"), [(900, "ok"), (820, "ok"), (700, "critical")])
+def test_a_drop_is_judged_against_what_the_version_before_had(good, severity):
+    (finding,) = performance.findings(DROP, rows(good, 1000), version_before(0.9))
+    assert (finding.severity, finding.threshold) == (severity, pytest.approx(0.81))
+    assert "the version before had 0.900, allowed is 10% worse" in finding.detail
+
+
+def test_an_uncertain_version_before_makes_the_verdict_uncertain():
+    verdicts = [
+        performance.findings(DROP, rows(700, 1000), version_before(0.9, spread))[0].severity for spread in (0.01, 0.2)
+    ]
+    assert verdicts == ["critical", "info"]
+
+
+def test_of_a_loss_more_is_worse():
+    spec = MonitorSpec(kind="performance", metric="mae", drop=0.2)
+    labels = np.arange(500.0)
+    for error, severity in ((1.1, "ok"), (1.5, "critical")):
+        guess = labels + error * np.where(labels % 2, 1, -1)
+        columns = {"prediction": guess.astype(str), "label": labels.astype(str)}
+        (finding,) = performance.findings(spec, columns, version_before(1.0, 0.001, "mae"))
+        assert finding.severity == severity
+
+
+def test_without_a_version_before_a_drop_is_not_tested_and_says_so():
+    (finding,) = performance.findings(DROP, rows(500, 1000))
+    assert (finding.severity, finding.statistic) == ("insufficient_data", "not_tested")
+    assert "no version before" in finding.detail

@@ -2274,6 +2274,7 @@ export interface components {
             reference_count: number;
             /** @enum {string} */
             severity: "ok" | "info" | "warning" | "critical" | "insufficient_data" | "immature";
+            spread?: number | null;
             statistic: string;
             value: number;
             window_count: number;
@@ -2609,6 +2610,7 @@ export interface components {
             at_most?: number | null;
             /** @default 0.25 */
             critical: number;
+            drop?: number | null;
             /** @default [] */
             exclude: string[];
             /** @default  */

@@ -16,9 +16,10 @@ from helicline.serving.prediction_log import profiles as log_profiles
 from helicline.serving.prediction_log import read as predictions
 from helicline.serving.prediction_log.labels import LATE_LABELS, longest_delay
 from helicline.store import nouns
-from helicline.store.noun import Stale
+from helicline.store.noun import Stale, column_value
 from helicline.store.unit import Reader, Tx
 
+WINDOWS_BEFORE = 200  # the newest before this version, among which one of the version before was judged
 REACH = 16  # how many window lengths a window may reach back to find enough rows
 # a window is as bad as its worst finding; what was not tested says nothing of it unless nothing was
 RANK: dict[str, int] = {"insufficient_data": 0, "immature": 0, "ok": 1, "info": 2, "warning": 3, "critical": 4}
@@ -223,4 +224,26 @@ def _performance(
         chosen = performance.chosen(rows, revision=subject.revision.number, since=start)
         if len(chosen["label"]) >= monitor.spec.min_rows:
             break
-    return len(chosen["label"]), start, performance.findings(monitor.spec, chosen)
+    before = context.store.read(lambda tx: _before(tx, monitor, subject)) if monitor.spec.drop is not None else None
+    return len(chosen["label"]), start, performance.findings(monitor.spec, chosen, before)
+
+
+def _before(tx: Reader, monitor: Monitor, subject: Subject) -> Finding | None:
+    """Return the last finding of the monitor's metric for the version that served before this one."""
+    column = nouns.WINDOWS.table.c
+    earlier = nouns.WINDOWS.select(
+        tx,
+        column.deployment == monitor.deployment,
+        column.monitor == monitor.name,
+        column.end <= column_value(subject.since),
+        order=[column.end.desc()],
+        limit=WINDOWS_BEFORE,
+    )
+    findings = (
+        finding
+        for window in earlier
+        if window.model_version != subject.revision.model_version
+        for finding in window.findings
+        if testable.is_tested(finding)
+    )
+    return next(findings, None)

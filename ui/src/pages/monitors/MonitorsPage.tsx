@@ -4,7 +4,7 @@ import { lazy, Suspense, useMemo } from 'react';
 import type { MonitorDetail, Window } from '../../api/types';
 import { at } from '../../app/paths';
 import { Asked, Empty, Waiting } from '../../parts/Asked';
-import { num, seconds } from '../../parts/format';
+import { num, percent, seconds } from '../../parts/format';
 import { Go } from '../../parts/Go';
 import { PageHead, Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
@@ -123,7 +123,12 @@ function about({ monitor: { spec } }: MonitorDetail): string {
   if (spec.kind === 'drift')
     return `PSI of each feature against the training reference, threshold ${spec.gate}, critical ${spec.critical}; ${window}.`;
   if (spec.kind === 'performance') {
-    const limit = typeof spec.at_least === 'number' ? `at least ${spec.at_least}` : `at most ${spec.at_most}`;
+    const limit =
+      typeof spec.drop === 'number'
+        ? `at most ${percent(spec.drop)} worse than in the version before`
+        : typeof spec.at_least === 'number'
+          ? `at least ${spec.at_least}`
+          : `at most ${spec.at_most}`;
     const due = spec.label_delay_s ? `, ${seconds(spec.label_delay_s)} after the prediction` : '';
     return `${spec.metric} on labelled rows ${limit}${due}; ${window}.`;
   }
@@ -143,7 +148,7 @@ function Performance({ detail }: { detail: MonitorDetail }) {
           time
           log={false}
           smoothing={0}
-          threshold={detail.monitor.spec.at_least ?? detail.monitor.spec.at_most}
+          threshold={last && last.severity !== 'insufficient_data' ? last.gate : undefined}
           height={190}
         />
       </Suspense>
