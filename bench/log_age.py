@@ -29,6 +29,7 @@ from helicline.gateway.segment_profiles import merge_profiles
 from helicline.gateway.worker import log as worker_log
 from helicline.loop.rollout_evidence import Moments
 from helicline.monitor import profile
+from helicline.records.pipeline import HarvestSpan
 from helicline.serving.prediction_log import harvest, profiles, sql
 from helicline.serving.prediction_log import read as predictions
 from helicline.serving.prediction_log.files import listed, paths_of
@@ -131,7 +132,7 @@ def questions(young: Path, old: Path):
         ).update(),
         "guard, each look after it": lambda at: guards[at].update(),
         "harvest of one hour": lambda at: harvest.write(
-            homes[at], "churn", target, label="label", since_ms=micros_of(since) // 1000
+            homes[at], "churn", target, label="label", since=HarvestSpan(labels_until=since, predictions_until=since)
         ),
     }
 

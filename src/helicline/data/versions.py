@@ -72,9 +72,8 @@ def create(tx: Tx, name: str, *, description: str = "") -> Dataset:
     existing = nouns.DATASETS.find(tx, checked_name("dataset", name))
     if existing is not None:
         return existing
-    dataset = nouns.DATASETS.insert(
-        tx, Dataset(name=name, created_at=tx.now, created_by=tx.actor, description=description)
-    )
+    dataset = Dataset(name=name, created_at=tx.now, created_by=tx.actor, description=description)
+    nouns.DATASETS.insert_new(tx, [dataset])
     bus.emit(tx, "created", "dataset", name)
     return dataset
 

@@ -63,7 +63,8 @@ def _check(spec: HarvestSpec, client: Client, path: Path) -> None:
     """Refuse rows that are not what the serving version learned from: no monitor may have looked at them all.
 
     Raises:
-        Invalid: a column is absent, of another type, missing, out of range, stuck, or in another unit.
+        Invalid: a column is absent, of another type, missing, stuck, or written otherwise; and where the deployment has
+            a quality monitor, out of range, as for that.
     """
     rows = Table([path])
     if not spec.reference or rows.row_count < LEAST_ROWS:
@@ -72,13 +73,10 @@ def _check(spec: HarvestSpec, client: Client, path: Path) -> None:
         return
     reference = profile.decode(client.fetch_blob(spec.reference, path.with_name("reference")).read_bytes())
     columns = {name: values for name, values in rows.numpy().items() if name != spec.label}
-    broken = quality.broken(
-        quality.findings(
-            spec.monitor or MonitorSpec(kind="quality"),
-            reference,
-            profile.build(columns, profile.centres_of(reference)),
-        )
-    )
+    window = profile.build(columns, profile.centres_of(reference))
+    broken = quality.broken(quality.findings(spec.monitor or MonitorSpec(kind="quality"), reference, window))
+    if spec.monitor is None:  # inputs that moved are what is to be learned
+        broken = [finding for finding in broken if finding.statistic != "out_of_range"]
     if broken:
         findings = "; ".join(f"{finding.column} {finding.statistic}: {finding.detail}" for finding in broken[:5])
         hint = "Mend what sends them, or accept as normal what an alert of quality says of them."

@@ -40,7 +40,8 @@ def ensure(tx: Tx, name: str, *, model: str) -> Deployment:
     if deployment is None:
         bus.emit(tx, "created", "deployment", name, model=model)
         created = Deployment(name=name, model=model, created_at=tx.now, updated_at=tx.now)
-        return nouns.DEPLOYMENTS.insert(tx, created)
+        nouns.DEPLOYMENTS.insert_new(tx, [created])
+        return created
     if deployment.model != model:
         raise Conflict("deployment", name, f"serves {deployment.model}, not {model}")
     return deployment

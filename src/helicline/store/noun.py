@@ -189,7 +189,11 @@ class Noun(Generic[Record]):
         return record
 
     def insert_new(self, tx: Tx, records: Iterable[Record]) -> None:
-        """Add many records at once. For keys that cannot exist yet: an existing one is an error of the database."""
+        """Add many records at once, for keys that cannot exist, or were just looked for.
+
+        One that exists all the same is an error of the database. Where another unit of work has just added it, this one
+        is done again, and finds it.
+        """
         rows = [self._row(record) for record in records]
         if rows:
             tx.execute(self.table.insert(), rows)

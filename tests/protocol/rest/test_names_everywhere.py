@@ -236,7 +236,7 @@ def test_a_signature_input_and_a_feedback_key_are_names_of_columns_and_nothing_e
     assert list(prediction.features.values()) == [3.0]
     assert json.dumps(prediction.labels) == json.dumps({name: "1"})
     assert len(predictions.labelled(tmp_path, "churn", since=NOW, label=name)["label"]) == 1
-    written = harvest.write(tmp_path, "churn", tmp_path / "rows.parquet", label=name, since_ms=0)
+    written = harvest.write(tmp_path, "churn", tmp_path / "rows.parquet", label=name)
     assert written.rows == 1
 
 

@@ -72,3 +72,13 @@ def test_the_monitor_says_which_columns_are_not_tested(tmp_path):
 def test_rows_that_cannot_be_tested_are_said_to_be_untested(tmp_path, capsys, more, words):
     check(tmp_path, income=COLUMNS["income"] * 1000, **more)
     assert words in capsys.readouterr().out
+
+
+def test_values_beyond_their_range_are_refused_where_a_quality_monitor_would_say_so(tmp_path):
+    """Where nothing but performance or drift is watched, inputs that moved are what is to be learned."""
+    moved = {"income": COLUMNS["income"] + 20_000}
+    with pytest.raises(Invalid, match="income out_of_range"):
+        check(tmp_path, **moved)
+    check(tmp_path, None, **moved)
+    with pytest.raises(Invalid, match="income unit"):
+        check(tmp_path, None, income=COLUMNS["income"] * 1000)

@@ -7,7 +7,12 @@ export interface Column<T> {
   cell: (row: T) => ReactNode;
   num?: boolean;
   width?: string;
+  /** Left out where the page is narrow: what explains the others. */
+  wide?: boolean;
 }
+
+const classOf = <T,>({ num, wide }: Column<T>) =>
+  [num && 'num', wide && css.wide].filter(Boolean).join(' ') || undefined;
 
 interface TableProps<T> {
   rows: T[];
@@ -30,7 +35,7 @@ export function Table<T>({ rows, columns, keyOf, label, hrefOf }: TableProps<T>)
         <tr>
           {columns.map((column, index) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: columns never move
-            <th key={index} scope="col" className={column.num ? 'num' : undefined} style={{ width: column.width }}>
+            <th key={index} scope="col" className={classOf(column)} style={{ width: column.width }}>
               {column.name}
             </th>
           ))}
@@ -41,7 +46,7 @@ export function Table<T>({ rows, columns, keyOf, label, hrefOf }: TableProps<T>)
           <tr key={keyOf(row)} data-row="" data-current={at === current}>
             {columns.map((column, index) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: columns never move
-              <td key={index} className={column.num ? 'num' : undefined}>
+              <td key={index} className={classOf(column)}>
                 {column.cell(row)}
               </td>
             ))}

@@ -185,10 +185,15 @@ function Evidence({ findings }: { findings: Finding[] }) {
               </span>
             ),
           },
-          { name: 'Threshold', num: true, cell: (one) => num(one.gate) },
-          { name: 'p', num: true, cell: (one) => num(one.p_value, 2) },
-          { name: 'Rows', num: true, cell: (one) => num(one.window_count) },
-          { name: 'Reference', num: true, cell: (one) => (one.reference_count ? num(one.reference_count) : '–') },
+          { name: 'Threshold', num: true, wide: true, cell: (one) => num(one.gate) },
+          { name: 'p', num: true, wide: true, cell: (one) => num(one.p_value, 2) },
+          { name: 'Rows', num: true, wide: true, cell: (one) => num(one.window_count) },
+          {
+            name: 'Reference',
+            num: true,
+            wide: true,
+            cell: (one) => (one.reference_count ? num(one.reference_count) : '–'),
+          },
         ]}
       />
       {rows.length > FIRST && !all && (
