@@ -1,7 +1,9 @@
 """Whole turns, and whole turns with a server that dies at every move."""
 
+import msgspec
 import pytest
 
+from helicline.data import versions
 from helicline.errors import Refused
 from helicline.loop import harvests, turns
 from helicline.loop.reconciler import LEASE_S as RECONCILER_LEASE_S
@@ -93,6 +95,38 @@ def test_a_draft_replaces_no_version_that_a_person_committed_meanwhile(world):
     assert [event.detail["why"] for event in events] == [
         "customers@main has moved since; the next harvest takes these rows again"
     ]
+
+
+def test_rows_of_a_draft_that_a_person_published_are_not_taken_again(world):
+    world.first_turn()
+    world.accuracy = 0.5
+    world.alarm()
+    world.until(lambda: world.is_over(2))
+    rejected = world.turns()[1]
+    draft = rejected.dataset_version.partition("@")[2]
+    world.store.write(lambda tx: versions.point(tx, "customers", "main", target=draft))
+    world.until(lambda: world.loop().harvested is not None)
+    assert (world.loop().harvested, world.turns()[1].dataset_is_draft) == (rejected.harvested, False)
+    assert world.state_of(rejected.dataset_version) == "published"
+
+
+def test_what_was_harvested_is_published_though_the_loop_reads_another_dataset_by_now(world):
+    world.first_turn()
+    world.alarm()
+    world.until(lambda: world.turns()[1:] and world.turns()[1].state == "ROLLING_OUT")
+
+    def read_nothing(tx):
+        loop = world.loop()
+        steps = tuple(
+            msgspec.structs.replace(step, inputs={name: s for name, s in step.inputs.items() if not s.dataset})
+            for step in loop.spec.pipeline.steps
+        )
+        pipeline = msgspec.structs.replace(loop.spec.pipeline, steps=steps)
+        nouns.LOOPS.swap(tx, msgspec.structs.replace(loop, spec=msgspec.structs.replace(loop.spec, pipeline=pipeline)))
+
+    world.store.write(read_nothing)
+    world.until(lambda: world.is_over(2))
+    assert (world.turns()[1].state, world.main()) == ("PROMOTED", world.turns()[1].dataset_version)
 
 
 def test_a_turn_that_is_tried_again_learns_from_the_same_draft(world):

@@ -94,8 +94,8 @@ def commit(tx: Tx, name: str, prepared: PreparedTree, detail: Commit = TO_MAIN) 
     if version is None:
         version = _insert(tx, dataset, prepared, parent=parent, detail=detail)
     if parent != version.id and not detail.draft:
-        _move(tx, head, ref=detail.ref, version=version)
-    return nouns.DATASET_VERSIONS.get(tx, name, version.id)
+        return _move(tx, head, ref=detail.ref, version=version)
+    return version
 
 
 def publish(tx: Tx, version: DatasetVersion, *, ref: str) -> bool:
@@ -139,16 +139,17 @@ def _insert(tx: Tx, dataset: Dataset, prepared: PreparedTree, *, parent: str, de
     return version
 
 
-def _move(tx: Tx, head: DatasetRef | None, *, ref: str, version: DatasetVersion) -> None:
-    """Point the ref to a version, which is a draft no longer."""
+def _move(tx: Tx, head: DatasetRef | None, *, ref: str, version: DatasetVersion) -> DatasetVersion:
+    """Point the ref to a version, and return the version, which is a draft no longer."""
     name, target = version.dataset, version.id
     if version.state == "draft":
-        nouns.DATASET_VERSIONS.swap(tx, msgspec.structs.replace(version, state="published"))
+        version = nouns.DATASET_VERSIONS.swap(tx, msgspec.structs.replace(version, state="published"))
     if head is None:
         nouns.DATASET_REFS.insert(tx, DatasetRef(dataset=name, name=ref, target=target, updated_at=tx.now))
     else:
         nouns.DATASET_REFS.swap(tx, msgspec.structs.replace(head, target=target, updated_at=tx.now))
     bus.emit(tx, "moved", "dataset_ref", f"{name}@{ref}", target=target, previous=head.target if head else "")
+    return version
 
 
 def resolve(tx: Reader, spec: str) -> DatasetVersion:

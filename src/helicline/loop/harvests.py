@@ -14,6 +14,7 @@ from helicline import bus
 from helicline.data import versions
 from helicline.errors import Invalid
 from helicline.loop.monitors import broken_data, monitor_windows
+from helicline.records.dataset import DatasetVersion
 from helicline.records.loop import Loop, Turn
 from helicline.records.pipeline import HarvestSpan, HarvestSpec
 from helicline.store import nouns
@@ -77,10 +78,24 @@ def publish(tx: Tx, loop: Loop, turn: Turn) -> Turn:
     Where the ref has moved since, it stays: the rows are not lost, the next harvest takes them again.
     """
     version = versions.resolve(tx, turn.dataset_version)
-    ref = dataset_of(loop).partition("@")[2] or "main"
+    inputs = nouns.PIPELINE_RUNS.get(tx, turn.pipeline_run).inputs  # the loop may read another dataset by now
+    read = next((name for name, pinned in inputs.items() if pinned == turn.dataset_version), "")
+    ref = read.partition("@")[2] or "main"
     if not versions.publish(tx, version, ref=ref):
         why = f"{version.dataset}@{ref} has moved since; the next harvest takes these rows again"
         bus.emit(tx, "not_published", "dataset_version", version.ref, turn=turn.id, why=why)
         return turn
     nouns.LOOPS.swap(tx, msgspec.structs.replace(loop, harvested=turn.harvested))
     return msgspec.structs.replace(turn, dataset_is_draft=False)
+
+
+def note_publication(tx: Tx, version: DatasetVersion) -> None:
+    """Record that a draft was published by hand: the next harvest takes none of its rows again."""
+    name, _, number = version.turn.rpartition("~")
+    turn = nouns.TURNS.find(tx, name, int(number)) if number.isdecimal() else None
+    if turn is None or turn.harvested is None or not turn.dataset_is_draft or turn.dataset_version != version.ref:
+        return
+    nouns.TURNS.swap(tx, msgspec.structs.replace(turn, dataset_is_draft=False))
+    loop = nouns.LOOPS.get(tx, name)
+    if loop.harvested is None or loop.harvested.labels_until < turn.harvested.labels_until:
+        nouns.LOOPS.swap(tx, msgspec.structs.replace(loop, harvested=turn.harvested))

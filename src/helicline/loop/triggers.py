@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 
 from helicline import bus
-from helicline.loop import loops, turns
+from helicline.loop import harvests, loops, turns
 from helicline.loop.monitors import broken_data, monitor_windows
 from helicline.loop.spec_checks import next_due
 from helicline.monitor import alerting, quality
@@ -91,6 +91,8 @@ def _arm_alert(tx: Tx, event: Event) -> None:
 def _arm_new_data(tx: Tx, event: Event) -> None:
     """Mark triggers on new data as due. A version that a turn of the loop committed, or has read, is not new."""
     version = nouns.DATASET_VERSIONS.find(tx, event.id.split("@")[0], str(event.detail["target"]))
+    if version is not None:
+        harvests.note_publication(tx, version)
     for loop in nouns.LOOPS.select(tx):
         newest = nouns.TURNS.find(tx, loop.name, loop.last_turn)
         if (

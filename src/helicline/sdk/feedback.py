@@ -190,6 +190,8 @@ def _batches(session: Any, table: FeedbackTable) -> Iterator[list[bytes | None]]
 def _as_utc(column: str, kind: str) -> str:
     """Return the SQL of a column; the gateway takes a time without a zone as UTC."""
     name = '"' + column.replace('"', '""') + '"'
+    if kind == "DATE":
+        return f"CAST({name} AS TIMESTAMP)"
     return f"timezone('UTC', {name})" if kind == "TIMESTAMP WITH TIME ZONE" else name
 
 

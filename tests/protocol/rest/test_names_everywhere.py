@@ -79,8 +79,12 @@ def file_of_a_dataset(client, name):
 def model(client, name):
     answer = mlflow(client, "POST", "registered-models/create", json={"name": name})
     find = {"filter": "name ILIKE '%'"}
-    models = lambda: mlflow(client, "GET", "registered-models/search", params=find).json()["registered_models"]  # noqa: E731
-    return answer, lambda: [row["name"] for row in models()]
+
+    def models():
+        answer = mlflow(client, "GET", "registered-models/search", params=find)
+        return [row["name"] for row in answer.json()["registered_models"]]
+
+    return answer, models
 
 
 def alias(client, name):
@@ -146,8 +150,12 @@ def run_name(client, name):
 def experiment(client, name):
     answer = mlflow(client, "POST", "experiments/create", json={"name": name})
     find = {"max_results": 1000, "filter": "name ILIKE '%'"}
-    experiments = lambda: mlflow(client, "POST", "experiments/search", json=find).json()["experiments"]  # noqa: E731
-    return answer, lambda: [row["name"] for row in experiments()]
+
+    def experiments():
+        answer = mlflow(client, "POST", "experiments/search", json=find)
+        return [row["name"] for row in answer.json()["experiments"]]
+
+    return answer, experiments
 
 
 def artifact(client, name):

@@ -70,6 +70,13 @@ def test_outcomes_of_every_form_of_table_join_their_predictions(served, tmp_path
     assert labels(served, prediction_id) == [{"outcome": "1"}, {"outcome": "0"}]
 
 
+def test_a_day_is_a_time(served, tmp_path):
+    """A column of days in a CSV file is what people have; the gateway takes times."""
+    path = tmp_path / "labels.csv"
+    path.write_text(f"prediction_id,row,label,day\n{predicted(served)},0,1,2026-03-01\n")
+    assert feedback.load(path, deployment="sums", time_column="day") == feedback.Loaded(accepted=1)
+
+
 def test_rows_without_an_outcome_are_left_out_and_a_bad_row_stops_none_of_its_neighbours(served):
     prediction_id, progress = predicted(served), []
     table = {
