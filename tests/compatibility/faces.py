@@ -112,16 +112,22 @@ def _matrix(sample: Any) -> Body:
     return None if matrix is None else json.dumps({"inputs": [tensor("rows", matrix)]}).encode()
 
 
-def _binary(sample: Any) -> Body:
-    matrix = matrix_of(sample)
-    if matrix is None:
-        return None
-    document = tensor("rows", matrix)
-    values = document.pop("data")
-    texts = [text.encode() for text in values if isinstance(text, str)]
-    raw = b"".join(struct.pack("<I", len(text)) + text for text in texts) if texts else matrix.tobytes()
+def _raw(document: dict[str, Any], values: np.ndarray) -> bytes:
+    """Move the values of a tensor out of its document; return them as bytes."""
+    data = document.pop("data")
+    texts = [text.encode() for text in data if isinstance(text, str)]
+    raw = b"".join(struct.pack("<I", len(text)) + text for text in texts) if texts else values.tobytes()
     document["parameters"] = {"binary_data_size": len(raw)}
-    return json.dumps({"inputs": [document]}).encode() + raw
+    return raw
+
+
+def _binary(sample: Any) -> Body:
+    if isinstance(sample, dict):
+        return None
+    named = {"rows": np.asarray(sample)} if not isinstance(sample, pd.DataFrame) else dict(sample.items())
+    tensors = {name: (tensor(name, np.asarray(values)), np.asarray(values)) for name, values in named.items()}
+    raw = b"".join(_raw(document, values) for document, values in tensors.values())
+    return json.dumps({"inputs": [document for document, _ in tensors.values()]}).encode() + raw
 
 
 def _head_length(body: bytes) -> dict[str, str]:

@@ -280,18 +280,16 @@ MOODS_OF_TEXTS = TEXTS.assign(label=MOODS)
 # words of a refusal -> why, as the page tells it
 REASONS = {
     "the signature says long": "one tensor of numbers with fractions is not cut to the whole numbers of a column",
-    "the binary form of tensors is not offered": "the binary extension is not offered; send tensors as JSON",
     "it has no signature": "without a signature the model gets arrays, as from the stock server; this takes a table",
     "must be a dictionary with 'inputs' key": "MLflow takes `inputs` alone for models with type hints",
     "Expected list, but got dict": 'the hint is a list of rows: send `{"inputs": [{...}, ...]}`',
     "Expected list, but got ndarray": "rows with named fields are no one tensor: send a tensor for each field",
     "Failed to enforce schema": "a conversation is one object, not a list of rows: send it as it is",
 }
-LONG_WORDS, BINARY_WORDS, UNSIGNED_WORDS, HINT_WORDS, DICT_WORDS, ARRAY_WORDS, CHAT_WORDS = REASONS
-BINARY = {"OIP, binary": BINARY_WORDS}
-LONG = {"OIP, one tensor": LONG_WORDS} | BINARY
-UNSIGNED = dict.fromkeys(("instances", "inputs", "V1", "OIP, one tensor"), UNSIGNED_WORDS) | BINARY
-HINTED = dict.fromkeys(("dataframe_split", "dataframe_records", "instances"), HINT_WORDS) | BINARY
+LONG_WORDS, UNSIGNED_WORDS, HINT_WORDS, DICT_WORDS, ARRAY_WORDS, CHAT_WORDS = REASONS
+LONG = {"OIP, one tensor": LONG_WORDS}
+UNSIGNED = dict.fromkeys(("instances", "inputs", "V1", "OIP, one tensor"), UNSIGNED_WORDS)
+HINTED = dict.fromkeys(("dataframe_split", "dataframe_records", "instances"), HINT_WORDS)
 HINTED_ROWS = HINTED | {"inputs": DICT_WORDS, "OIP, one tensor": ARRAY_WORDS}
 CHAT = dict.fromkeys(("instances", "V1"), CHAT_WORDS)
 CHAT_TYPES = {
@@ -313,11 +311,11 @@ FLAVOURS = (
     Flavour("statsmodels regression", statsmodels_regression, AMOUNTS, REGRESSED, modules=("statsmodels",)),
     Flavour(
         "onnx classifier", onnx_classifier, READINGS, CLASSIFIED, rows=MATRIX[:3],
-        modules=("onnx", "onnxruntime", "skl2onnx"), logged=TENSOR_TYPES, refused=BINARY,
+        modules=("onnx", "onnxruntime", "skl2onnx"), logged=TENSOR_TYPES, refused={},
     ),
     Flavour(
         "pytorch regression", pytorch_regression, AMOUNTS, REGRESSED, rows=MATRIX[:3], modules=("torch",),
-        logged=TENSOR_TYPES, refused=BINARY,
+        logged=TENSOR_TYPES, refused={},
     ),
     Flavour("pyfunc class", pyfunc_class, READINGS, CLASSIFIED, is_brief=True),
     Flavour("pyfunc function", pyfunc_function, READINGS, CLASSIFIED),
@@ -331,7 +329,7 @@ FLAVOURS = (
         logged={}, refused=HINTED, is_brief=True,
     ),
     Flavour(
-        "text to JSON", text_to_json, MOODS_OF_TEXTS, (), rows=TEXTS.head(3), logged=TEXT_TYPES, refused=BINARY,
+        "text to JSON", text_to_json, MOODS_OF_TEXTS, (), rows=TEXTS.head(3), logged=TEXT_TYPES, refused={},
         is_brief=True,
     ),
     Flavour(

@@ -278,7 +278,7 @@ def shared() -> GatewayHarness:
     """Return the one gateway of the session that serves every healthy model under its own name."""
     harness = GatewayHarness(Path(tempfile.mkdtemp(prefix="helicline-shared-")))
     atexit.register(harness.close)
-    names = ("iris", "tensor", "mixed", "unsigned", "sums", "picky", "odd")
+    names = ("iris", "tensor", "mixed", "unsigned", "sums", "picky", "odd", "blobs")
     orders = [harness.plane.order(name, 1, name) for name in names]
     desired = harness.plane.want(orders, [route(name, 1) for name in names])
     for name in names:

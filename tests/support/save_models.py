@@ -10,6 +10,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.models import ModelSignature, infer_signature
+from mlflow.types.schema import ColSpec, Schema
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -116,6 +117,14 @@ class Prying(mlflow.pyfunc.PythonModel):
         return [f"{name}: {outcome(attempt)}" for name, attempt in attempts.items()] + [f"secrets: {secrets}"]
 
 
+class Reversing(mlflow.pyfunc.PythonModel):
+    """Gives the bytes of each row backwards, and their number."""
+
+    def predict(self, context, model_input, params=None):
+        blobs = list(model_input["blob"])
+        return pd.DataFrame({"size": [len(blob) for blob in blobs], "blob": [blob[::-1] for blob in blobs]})
+
+
 def outcome(attempt):
     try:
         return attempt()
@@ -140,6 +149,15 @@ def python_models():
         )
 
 
+def blobs():
+    mlflow.pyfunc.save_model(
+        FOLDER / "blobs",
+        python_model=Reversing(),
+        signature=ModelSignature(Schema([ColSpec("binary", "blob")])),
+        pip_requirements=PIP,
+    )
+
+
 def prying():
     mlflow.pyfunc.save_model(
         FOLDER / "prying", python_model=Prying(), signature=ModelSignature(SUMS.inputs), pip_requirements=PIP
@@ -161,4 +179,5 @@ if __name__ == "__main__":
     mixed()
     python_models()
     prying()
+    blobs()
     damaged()

@@ -165,11 +165,3 @@ def test_a_model_without_a_signature_takes_a_tensor_as_it_is(client):
 def test_the_version_in_the_path_may_be_given(client):
     answer = client.post("/v2/models/iris/versions/1/infer", content=json.dumps({"inputs": [X]}))
     assert answer.json()["model_version"] == "1"
-
-
-def test_the_binary_form_is_refused_by_name(client):
-    head = json.dumps({"inputs": [{**X, "data": None, "parameters": {"binary_data_size": 32}}]}).encode()
-    headers = {"Inference-Header-Content-Length": str(len(head))}
-    answer = client.post("/v2/models/iris/infer", content=head + bytes(32), headers=headers)
-    assert answer.status_code == 415
-    assert "the binary form of tensors is not offered; send them as JSON" in answer.json()["error"]

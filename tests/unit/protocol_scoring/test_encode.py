@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from helicline.errors import Invalid
+from helicline.protocol.oip.decode import InferRequest, RequestedOutput
 from helicline.protocol.oip.encode import infer_response
 from helicline.protocol.scoring.encode import answer
 
@@ -42,7 +43,7 @@ def test_a_missing_value_is_null_wherever_it_stands(value):
 def test_arrays_and_frames_with_gaps_are_json(output):
     assert "null" in answer(output).decode()
     read(answer(output))
-    body = infer_response({}, output, names=["y"], requested=[])
+    body, _ = infer_response({}, output, names=["y"], request=InferRequest(None, []))
     [tensor] = read(body)["outputs"]
     assert None in tensor["data"]
     assert not {"NaN", "None", "null", "NaT", "<NA>"} & {value for value in tensor["data"] if isinstance(value, str)}
@@ -56,7 +57,9 @@ def test_finite_numbers_and_texts_are_as_they_were():
 
 def test_only_outputs_that_there_are_can_be_asked_for():
     output = pd.DataFrame({"a": [1.0], "b": [2.0]})
-    body = infer_response({}, output, names=[], requested=["b", "a"])
+    request = InferRequest(None, [], outputs=[RequestedOutput("b"), RequestedOutput("a")])
+    body, head_length = infer_response({}, output, names=[], request=request)
+    assert head_length == 0
     assert [tensor["name"] for tensor in read(body)["outputs"]] == ["b", "a"]
     with pytest.raises(Invalid, match="got 'c', allowed: one of a, b"):
-        infer_response({}, output, names=[], requested=["c"])
+        infer_response({}, output, names=[], request=InferRequest(None, [], outputs=[RequestedOutput("c")]))

@@ -11,13 +11,13 @@ from helicline.gateway.fleet.dispatcher import NotTaken
 from helicline.gateway.fleet.replica import Replica
 from helicline.gateway.fleet.replicas import Replicas
 from helicline.gateway.fleet.worker_connection import Loss, WorkerConnection
-from helicline.gateway.front.call_record import CallSpec, Outcome, line_of
+from helicline.gateway.front.call_record import CallSpec, Outcome, line_of, response_headers
 from helicline.gateway.front.deadly_requests import DeadlyRequests, why_refused
 from helicline.gateway.front.refusal import refuse
-from helicline.gateway.front.request import JSON
+from helicline.gateway.front.request import BINARY, HEAD_LENGTH, JSON
 from helicline.gateway.prediction_log import PredictionLog
 from helicline.gateway.variant_counters import VariantCounters
-from helicline.gateway.worker.frames import RESULT, USER_FAULT, Frame, deadline_at
+from helicline.gateway.worker.frames import BINARY_OUTPUT, RESULT, USER_FAULT, Frame, cut_head_length, deadline_at
 
 _log = logging.getLogger("helicline.gateway")
 _CANDIDATE_SHARE = 0.5
@@ -144,7 +144,7 @@ class Call:
             self._spec.kind,
             deadline=deadline_at(self.expires_at),
             meta=self._spec.prediction_id.encode(),
-            body=self._spec.request.body,
+            body=self._spec.frame_body,
         )
 
     def answered(self, frame: Frame) -> None:
@@ -232,7 +232,7 @@ class Call:
         elif not self._spec.pinned:
             counter = self._context.counters.of(self._spec.counter_key)
             counter.observe(latency_us, slow_us=self._spec.route.slow_ms * 1000)
-        self._respond(200, frame.body)
+        self._respond(200, frame.body, flags=frame.flags)
         self._log(200, frame.meta, batch_rows=frame.number, latency_us=latency_us)
 
     def _blame_caller(self, frame: Frame) -> None:
@@ -257,18 +257,15 @@ class Call:
         self._log(status, b"", batch_rows=0)
         refuse(self._spec.request, self._spec.kind, status=status, why=why, retry_after_s=retry_after_s)
 
-    def _respond(self, status: int, body: bytes) -> None:
+    def _respond(self, status: int, body: bytes, *, flags: int = 0) -> None:
         replica = self._replica(self.revision)
         version = replica.order.model_version if replica is not None else 0
-        headers: tuple[tuple[bytes, bytes], ...] = (
-            (b"x-prediction-id", self._spec.prediction_id.encode()),
-            (b"x-variant", b"candidate" if self.is_candidate else b"stable"),
-            (b"x-model-version", b"%d" % version),
-            (b"x-served-by", b"%d" % self.revision),
-        )
-        if self.reason:
-            headers = (*headers, (b"x-fallback-reason", self.reason.encode()))
-        self._spec.request.respond(status, body, media_type=JSON, headers=headers)
+        headers = response_headers(self._spec, served_by=self.revision, version=version, reason=self.reason)
+        media_type = JSON
+        if flags & BINARY_OUTPUT:
+            head_length, body = cut_head_length(body)
+            media_type, headers = BINARY, (*headers, (HEAD_LENGTH, b"%d" % head_length))
+        self._spec.request.respond(status, body, media_type=media_type, headers=headers)
 
     def _log(self, status: int, entry: bytes, *, batch_rows: int, latency_us: int = -1) -> None:
         replica = self._replica(self.revision)

@@ -6,8 +6,8 @@ import re
 
 import msgspec
 
-from helicline.gateway.front.request import Request
-from helicline.gateway.worker.frames import OIP_JSON
+from helicline.gateway.front.request import HEAD_LENGTH, Request
+from helicline.gateway.worker.frames import OIP_BINARY, OIP_JSON
 
 DEFAULT_TIMEOUT_S, MAX_TIMEOUT_S = 60.0, 600.0
 _PREDICTION_ID = re.compile(rb"[\x21-\x7e]{1,128}")
@@ -43,15 +43,30 @@ def prediction_id(request: Request) -> bytes | None:
     return header if _PREDICTION_ID.fullmatch(header) else None
 
 
-def assignment_key(request: Request, kind: int) -> str:
-    """Return the key of a sticky assignment: from the header, else from the parameters of a V2 body; '' for none."""
+def head_length(request: Request) -> int | None:
+    """Return how many bytes of a body in the binary form of tensors are its JSON head; None if the header is wrong.
+
+    0 is a body without a head: the values of the model's only input.
+    """
+    header = request.headers.get(HEAD_LENGTH, b"")
+    return int(header) if header.isdigit() and len(header) < 12 and int(header) <= len(request.body) else None
+
+
+def assignment_key(request: Request, kind: int, *, json_length: int) -> str:
+    """Return the key of a sticky assignment: from the header, else from the parameters of a V2 body; '' for none.
+
+    `json_length` is how much of a binary body is JSON.
+    """
     header = request.headers.get(b"x-assignment-key")
     if header is not None:
         return header.decode("latin-1")
-    if kind != OIP_JSON or (b'"user_id"' not in request.body and b'"assignment_key"' not in request.body):
+    if kind not in (OIP_JSON, OIP_BINARY):
+        return ""
+    body = request.body if kind == OIP_JSON else request.body[:json_length]
+    if b'"user_id"' not in body and b'"assignment_key"' not in body:
         return ""
     try:
-        params = _key_only.decode(request.body).parameters
+        params = _key_only.decode(body).parameters
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     key = params.assignment_key if params.assignment_key is not None else params.user_id

@@ -9,13 +9,17 @@ import msgspec
 from helicline.gateway.front.refusal import PROTOCOL_NAMES
 from helicline.gateway.front.request import Request
 from helicline.gateway.variant_counters import VariantKey
+from helicline.gateway.worker.frames import OIP_BINARY, with_head_length
 from helicline.records.deployment import RevisionSpec, Route
 from helicline.serving.assignment import key_hash
 from helicline.serving.prediction_log.segment import Line
 
 
 class CallSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A call as parsed from its request. A `pinned` call names its version and is not counted for a rollout."""
+    """A call as parsed from its request. A `pinned` call names its version and is not counted for a rollout.
+
+    `head_length` is that of the JSON head of a body in the binary form of tensors.
+    """
 
     request: Request
     kind: int
@@ -25,6 +29,12 @@ class CallSpec(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     timeout_s: float
     pinned: bool = False
+    head_length: int = 0
+
+    @property
+    def frame_body(self) -> bytes:
+        """The body as it is sent to a worker."""
+        return with_head_length(self.head_length, self.request.body) if self.kind == OIP_BINARY else self.request.body
 
     @property
     def is_candidate(self) -> bool:
@@ -46,6 +56,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     batch_rows: int
     latency_us: int
     entry: bytes
+
+
+def response_headers(spec: CallSpec, *, served_by: int, version: int, reason: str) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers that tell which prediction this is, and who made it; `reason` as that of `Call`."""
+    headers = (
+        (b"x-prediction-id", spec.prediction_id.encode()),
+        (b"x-variant", b"candidate" if spec.is_candidate else b"stable"),
+        (b"x-model-version", b"%d" % version),
+        (b"x-served-by", b"%d" % served_by),
+    )
+    return (*headers, (b"x-fallback-reason", reason.encode())) if reason else headers
 
 
 def line_of(spec: CallSpec, outcome: Outcome) -> Line:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helicline.gateway.front.request import JSON, Request
-from helicline.gateway.worker.frames import OIP_JSON, SCORING_CSV, SCORING_JSON, SCORING_PARQUET, V1_JSON
+from helicline.gateway.worker.frames import OIP_BINARY, OIP_JSON, SCORING_CSV, SCORING_JSON, SCORING_PARQUET, V1_JSON
 from helicline.protocol.oip.errors import oip_error
 from helicline.protocol.scoring.errors import scoring_error, v1_error
 
@@ -12,13 +12,14 @@ PROTOCOL_NAMES = {
     SCORING_CSV: "mlflow",
     SCORING_PARQUET: "mlflow",
     OIP_JSON: "oip",
+    OIP_BINARY: "oip",
     V1_JSON: "v1",
 }
 
 
 def refuse(request: Request, kind: int, *, status: int, why: str, retry_after_s: int = 1) -> None:
     """Answer with an error in the shape of the protocol of the frame kind; a 503 tells when to try again."""
-    if kind == OIP_JSON:
+    if PROTOCOL_NAMES[kind] == "oip":
         body = oip_error(why)
     elif kind == V1_JSON:
         body = v1_error(why)

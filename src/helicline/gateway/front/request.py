@@ -28,7 +28,8 @@ REASONS = {
     503: b"Service Unavailable",
     504: b"Gateway Timeout",
 }
-JSON, TEXT = b"application/json", b"text/plain; charset=utf-8"
+JSON, TEXT, BINARY = b"application/json", b"text/plain; charset=utf-8", b"application/octet-stream"
+HEAD_LENGTH = b"inference-header-content-length"
 _NO_HEADERS: tuple[tuple[bytes, bytes], ...] = ()
 
 

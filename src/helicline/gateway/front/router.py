@@ -13,10 +13,10 @@ from helicline.gateway.front.call_record import CallSpec
 from helicline.gateway.front.feedback import Feedback
 from helicline.gateway.front.model_status import ModelStatus
 from helicline.gateway.front.refusal import refuse
-from helicline.gateway.front.request import TEXT, Request
+from helicline.gateway.front.request import HEAD_LENGTH, TEXT, Request
 from helicline.gateway.front.token_check import TokenCheck
 from helicline.gateway.routing_table import RoutingTable
-from helicline.gateway.worker.frames import OIP_JSON, SCORING_CSV, SCORING_JSON, SCORING_PARQUET, V1_JSON
+from helicline.gateway.worker.frames import OIP_BINARY, OIP_JSON, SCORING_CSV, SCORING_JSON, SCORING_PARQUET, V1_JSON
 from helicline.ids import new_prediction_id
 from helicline.protocol.oip.metadata import server_metadata
 from helicline.protocol.scoring.errors import v1_error
@@ -29,7 +29,6 @@ _KINDS = {
     "application/vnd.apache.parquet": SCORING_PARQUET,
 }
 _SCORING_PROTOCOL_VERSION = "3.17.2"
-_NO_BINARY = "the binary form of tensors is not offered; send them as JSON, without Inference-Header-Content-Length"
 Handler = Callable[[Request], None]
 
 
@@ -205,12 +204,8 @@ class Router:
             if self._context.replicas.by_version(name, version) is None:
                 refuse(request, OIP_JSON, status=404, why=f"model {name!r} has no loaded version {version!r}")
                 return
-        if rest == ["infer"] and b"inference-header-content-length" in request.headers:
-            refuse(request, OIP_JSON, status=415, why=_NO_BINARY)
-        elif rest == ["infer"]:
-            self._by_method(
-                request, {b"POST": lambda request: self._call(request, OIP_JSON, route=route, version=version)}
-            )
+        if rest == ["infer"]:
+            self._by_method(request, {b"POST": lambda request: self._infer(request, route, version=version)})
         elif rest in ([], ["ready"]):
             handler = self._models.ready if rest else self._models.metadata
             if rest or self._tokens.may(request, "predict", name):
@@ -218,7 +213,16 @@ class Router:
         else:
             refuse(request, OIP_JSON, status=404, why=f"nothing is served at {request.path[:200]!r}")
 
-    def _call(self, request: Request, kind: int, *, route: Route, version: str = "") -> None:
+    def _infer(self, request: Request, route: Route, *, version: str) -> None:
+        if HEAD_LENGTH not in request.headers:
+            self._call(request, OIP_JSON, route=route, version=version)
+        elif (head_length := call_options.head_length(request)) is not None:
+            self._call(request, OIP_BINARY, route=route, version=version, head_length=head_length)
+        else:
+            why = f"Inference-Header-Content-Length: a whole number up to the {len(request.body)} bytes of the body"
+            refuse(request, OIP_BINARY, status=400, why=why)
+
+    def _call(self, request: Request, kind: int, *, route: Route, version: str = "", head_length: int = 0) -> None:
         if not self._tokens.may(request, "predict", route.deployment):
             return
         client_id, timeout = call_options.prediction_id(request), call_options.timeout_s(request)
@@ -234,7 +238,7 @@ class Router:
             refuse(request, kind, status=400, why="X-Request-Timeout-Ms: a whole number from 1 to 600000")
             return
         prediction_id = client_id.decode() or new_prediction_id()
-        key = call_options.assignment_key(request, kind) or prediction_id
+        key = call_options.assignment_key(request, kind, json_length=head_length) or prediction_id
         pinned = self._context.replicas.by_version(route.deployment, version) if version else None
         spec = CallSpec(
             request=request,
@@ -245,5 +249,6 @@ class Router:
             key=key,
             timeout_s=timeout,
             pinned=pinned is not None,
+            head_length=head_length,
         )
         Call(spec, self._context).start()

@@ -14,10 +14,11 @@ from helicline.gateway.worker.call import Call, Failure
 from helicline.gateway.worker.model import DTYPES, Predictor
 from helicline.protocol.oip import decode as oip
 from helicline.protocol.scoring import decode as scoring
-from helicline.protocol.scoring.exact import fitted
+from helicline.protocol.scoring.exact import bytes_of_cell, fitted
 from helicline.protocol.scoring.signature import SCALAR, Signature
 
 _MAX_MESSAGE = 4000
+_MAX_LISTED_VALUES = 512  # larger tensors stay arrays: what is won by joining calls is lost by listing their values
 PANDAS_TYPES = {**DTYPES, "string": "object"}
 
 
@@ -121,6 +122,7 @@ def _decode_csv(predictor: Predictor, call: Call) -> None:
         from mlflow.pyfunc.scoring_server import parse_csv_input
 
         call.value = parse_csv_input(io.StringIO(text), schema=pyfunc.metadata.get_input_schema())
+        _decode_base64(predictor.signature, call.value)
         return
     import pandas
 
@@ -133,17 +135,37 @@ def _decode_csv(predictor: Predictor, call: Call) -> None:
         call.value = call.value.to_numpy(dtype=matrix.dtype)
 
 
+def _decode_base64(signature: Signature, frame: Any) -> None:
+    """Set the columns of bytes from their base64, which MLflow leaves as text in CSV files."""
+    for column in signature.columns:
+        if column.type == "binary" and column.name in frame:
+            cells = enumerate(frame[column.name].tolist())
+            frame[column.name] = [bytes_of_cell(column, cell, row=row) for row, cell in cells]
+
+
 def _decode_parquet(_predictor: Predictor, call: Call) -> None:
     import pandas
 
     call.value = pandas.read_parquet(io.BytesIO(call.frame.body))
 
 
-def _decode_oip(predictor: Predictor, call: Call) -> None:
-    request = call.infer = oip.read(call.frame.body)
+def _decode_oip_json(predictor: Predictor, call: Call) -> None:
+    _decode_infer(predictor, call, request=oip.read(call.frame.body))
+
+
+def _decode_oip_binary(predictor: Predictor, call: Call) -> None:
+    head_length, body = frames.cut_head_length(call.frame.body)
+    if head_length:
+        request = oip.read(body[:head_length], body[head_length:])
+    else:
+        request = oip.read_raw(body, predictor.signature)
+    _decode_infer(predictor, call, request=request)
+
+
+def _decode_infer(predictor: Predictor, call: Call, *, request: oip.InferRequest) -> None:
     signature = predictor.signature
-    call.params = request.params or None
-    if signature.tabular:
+    call.infer, call.params = request, request.params or None
+    if oip.takes_rows(signature):
         rows = oip.rows_for(request, signature)
         if request.params or not predictor.reader.able or not rows or not predictor.reader.plain(rows):
             call.value = predictor.data_frame(rows)
@@ -152,7 +174,7 @@ def _decode_oip(predictor: Predictor, call: Call) -> None:
     elif signature.tensors:
         arrays = oip.arrays_for(request, signature)
         call.value = arrays[""] if list(arrays) == [""] else arrays
-        if signature.matrix is not None and not request.params and len(call.value):
+        if signature.matrix is not None and not request.params and 0 < call.value.size <= _MAX_LISTED_VALUES:
             rows = call.value.tolist()
             call.rows = rows if predictor.reader.plain(rows) else None
     elif _takes_a_list(signature) and len(request.inputs) == 1 and request.inputs[0].width == 1:
@@ -180,5 +202,6 @@ _DECODERS = {
     frames.SCORING_CSV: _decode_csv,
     frames.SCORING_PARQUET: _decode_parquet,
     frames.V1_JSON: _decode_v1_json,
-    frames.OIP_JSON: _decode_oip,
+    frames.OIP_JSON: _decode_oip_json,
+    frames.OIP_BINARY: _decode_oip_binary,
 }

@@ -8,7 +8,8 @@ from typing import Any
 from helicline.errors import Invalid
 from helicline.gateway.worker import frames, log
 from helicline.gateway.worker.call import Call, Failure, print_handled
-from helicline.protocol.oip.encode import infer_response, output_tensors
+from helicline.protocol.oip.decode import InferRequest
+from helicline.protocol.oip.encode import infer_response
 from helicline.protocol.oip.errors import oip_error
 from helicline.protocol.oip.metadata import output_names
 from helicline.protocol.scoring import encode as scoring
@@ -29,7 +30,7 @@ class Encoder:
         if call.failure is not None:
             return _error_frame(call, call.failure)
         try:
-            body, entry = self._body(call), log.entry(call)
+            (body, flags), entry = self._body(call), log.entry(call)
         except Invalid as error:
             return _error_frame(call, Failure(400, str(error), user=True))
         except Exception as error:
@@ -38,25 +39,28 @@ class Encoder:
             output = unsendable(self._signature, call.output, encode=self._encoding(call))
             message = f"the model's output {output} cannot be sent: {type(error).__name__}: {error}"
             return _error_frame(call, Failure(500, message))
-        return frames.pack(frames.RESULT, call.frame.id, number=call.batch_rows, meta=entry, body=body)
+        return frames.pack(frames.RESULT, call.frame.id, flags=flags, number=call.batch_rows, meta=entry, body=body)
 
     def _encoding(self, call: Call) -> Callable[[Any], object]:
-        if call.frame.kind == frames.OIP_JSON:
-            return lambda part: output_tensors(part, self._output_names)
+        if call.infer is not None:
+            names, request = self._output_names, InferRequest(None, [], binary_output=call.infer.binary_output)
+            return lambda part: infer_response({}, part, names=names, request=request)
         return scoring.dumps
 
-    def _body(self, call: Call) -> bytes:
-        if call.frame.kind != frames.OIP_JSON or call.infer is None:
-            return scoring.dumps(call.output) if call.unwrapped else scoring.answer(call.output)
+    def _body(self, call: Call) -> tuple[bytes, int]:
+        """Return the answer's body and the flags of its frame."""
+        if call.infer is None:
+            return scoring.dumps(call.output) if call.unwrapped else scoring.answer(call.output), 0
         head: dict[str, Any] = {"model_name": self._name, "model_version": self._version}
         if call.infer.id is not None:
             head["id"] = call.infer.id
         head["parameters"] = {"prediction_id": call.frame.meta.decode()}
-        return infer_response(head, call.output, names=self._output_names, requested=call.infer.outputs)
+        body, head_length = infer_response(head, call.output, names=self._output_names, request=call.infer)
+        return (frames.with_head_length(head_length, body), frames.BINARY_OUTPUT) if head_length else (body, 0)
 
 
 def _error_frame(call: Call, failure: Failure) -> bytes:
-    if call.frame.kind == frames.OIP_JSON:
+    if call.frame.kind in (frames.OIP_JSON, frames.OIP_BINARY):
         body = oip_error(failure.message)
     elif call.frame.kind == frames.V1_JSON:
         body = v1_error(failure.message)

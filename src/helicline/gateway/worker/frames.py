@@ -10,7 +10,7 @@ from typing import NamedTuple
 HEAD = struct.Struct("<HBBIIII")
 MAGIC = 0x4C48
 
-SCORING_JSON, SCORING_CSV, SCORING_PARQUET, OIP_JSON, V1_JSON = 1, 2, 3, 4, 6
+SCORING_JSON, SCORING_CSV, SCORING_PARQUET, OIP_JSON, OIP_BINARY, V1_JSON = 1, 2, 3, 4, 5, 6
 RESULT, ERROR = 20, 21
 HELLO, DRAIN, STOP, LOAD = 40, 42, 44, 45
 
@@ -22,6 +22,11 @@ HANDLED = "(the call failed, the worker goes on)"
 
 USER_FAULT = 1
 """Flag of an ERROR frame: the caller's input is at fault, not the model."""
+
+BINARY_OUTPUT = 2
+"""Flag of a RESULT frame: its body is in the binary form of tensors, as that of a call of kind OIP_BINARY."""
+
+_HEAD_LENGTH = struct.Struct("<I")
 
 
 class Frame(NamedTuple):
@@ -42,6 +47,16 @@ class ProtocolError(Exception):
 def pack(kind: int, call_id: int, *, flags: int = 0, number: int = 0, meta: bytes = b"", body: bytes = b"") -> bytes:
     """Return the bytes of one frame."""
     return HEAD.pack(MAGIC, kind, flags, call_id, number, len(meta), len(body)) + meta + body
+
+
+def with_head_length(head_length: int, body: bytes) -> bytes:
+    """Return a body in the binary form of tensors as it travels: the length of its JSON head comes first."""
+    return _HEAD_LENGTH.pack(head_length) + body
+
+
+def cut_head_length(body: bytes) -> tuple[int, bytes]:
+    """Return the length of the JSON head, and the body that `with_head_length` was given."""
+    return _HEAD_LENGTH.unpack_from(body)[0], body[_HEAD_LENGTH.size :]
 
 
 class FrameReader:

@@ -1,4 +1,4 @@
-"""Decodes a JSON infer request to named tensors, and these to the inputs of a model's signature."""
+"""Decodes an infer request to named tensors, and these to the inputs of a model's signature."""
 
 from __future__ import annotations
 
@@ -10,24 +10,12 @@ from typing import Any
 import numpy as np
 
 from helicline.errors import Invalid
+from helicline.protocol.oip.binary import RawTensors, Values, values_of
+from helicline.protocol.oip.datatypes import DTYPES, datatype_of
 from helicline.protocol.scoring.decode import Row, parse, total
-from helicline.protocol.scoring.signature import Column, Signature, Tensor
+from helicline.protocol.scoring.exact import bytes_of
+from helicline.protocol.scoring.signature import SCALAR, Column, Signature, Tensor
 
-DTYPES = {
-    "BOOL": "bool",
-    "UINT8": "uint8",
-    "UINT16": "uint16",
-    "UINT32": "uint32",
-    "UINT64": "uint64",
-    "INT8": "int8",
-    "INT16": "int16",
-    "INT32": "int32",
-    "INT64": "int64",
-    "FP16": "float16",
-    "FP32": "float32",
-    "FP64": "float64",
-    "BYTES": "object",
-}
 _OWN_TYPES = {"BOOL": (bool,), "BYTES": (str,)} | dict.fromkeys(("FP16", "FP32", "FP64"), (float, int, type(None)))
 _ALLOWED = {datatype: frozenset[type](_OWN_TYPES.get(datatype, (int,))) for datatype in DTYPES}
 _RANGES: dict[str, tuple[float, float]] = {
@@ -36,7 +24,6 @@ _RANGES: dict[str, tuple[float, float]] = {
     datatype: (float(np.finfo(DTYPES[datatype]).min), float(np.finfo(DTYPES[datatype]).max))
     for datatype in ("FP16", "FP32")
 }
-_DATATYPES = {name: datatype for datatype, name in DTYPES.items()}
 _COLUMN_ACCEPTS = {
     "double": ("FP64", "FP32", "FP16", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32"),
     "float": ("FP32", "FP64", "FP16", "INT8", "INT16", "INT32", "UINT8", "UINT16"),
@@ -59,12 +46,12 @@ _RESERVED = {"content_type", "headers", "binary_data_output", "timeout", "priori
 
 @dataclass(slots=True)
 class InputTensor:
-    """One input tensor; `flat` holds its values in row-major order."""
+    """One input tensor; `values` in row-major order are a list as JSON has them, or as the binary form has them."""
 
     name: str
     datatype: str
     shape: tuple[int, ...]
-    flat: list[Any]
+    values: Values
 
     @property
     def rows(self) -> int:
@@ -74,30 +61,71 @@ class InputTensor:
     def width(self) -> int:
         return math.prod(self.shape[1:])
 
+    @property
+    def flat(self) -> list[Any]:
+        """The values as JSON has them: None for a number that is missing, text for BYTES.
+
+        Raises:
+            Invalid: bytes that are not text.
+        """
+        if self.datatype == "BYTES":
+            return [self._text(value) for value in self.values]
+        if isinstance(self.values, list):
+            return self.values
+        missing = self.values.dtype.kind == "f" and bool(np.isnan(self.values).any())
+        values: list[Any] = self.values.tolist()
+        return [None if value != value else value for value in values] if missing else values
+
+    def _text(self, value: str | bytes) -> str:
+        try:
+            return value if isinstance(value, str) else value.decode()
+        except UnicodeDecodeError:
+            raise Invalid(f"inputs.{self.name}", "bytes that are not text", "text in UTF-8") from None
+
     def array(self) -> np.ndarray[Any, Any]:
-        """Return the tensor as an array; null in a float tensor becomes NaN."""
-        values = [math.nan if v is None else v for v in self.flat] if None in self.flat else self.flat
+        """Return the tensor as an array; null in a float tensor becomes NaN, BYTES that are all text become text."""
+        if not isinstance(self.values, list):
+            return self.values.reshape(self.shape)
+        values = [math.nan if v is None else v for v in self.values] if None in self.values else self.values
+        if self.datatype == "BYTES":
+            values = _texts_or_bytes(values)
         try:
             return np.array(values, dtype=DTYPES[self.datatype]).reshape(self.shape)
         except OverflowError:
             raise Invalid(f"inputs.{self.name}.data", "a number out of range", self.datatype) from None
 
 
+def _texts_or_bytes(values: list[Any]) -> list[Any]:
+    try:
+        return [value if isinstance(value, str) else value.decode() for value in values]
+    except UnicodeDecodeError:
+        return values
+
+
+@dataclass(slots=True, frozen=True)
+class RequestedOutput:
+    """An output that a request names; `binary` tells in which form it is to come, None as the request says."""
+
+    name: str
+    binary: bool | None = None
+
+
 @dataclass(slots=True)
 class InferRequest:
-    """A checked infer request."""
+    """A checked infer request. `binary_output` is the form of the outputs that say nothing of their own."""
 
     id: str | None
     inputs: list[InputTensor]
     params: dict[str, Any] = field(default_factory=dict)
-    outputs: list[str] = field(default_factory=list)
+    outputs: list[RequestedOutput] = field(default_factory=list)
+    binary_output: bool = False
 
 
-def read(body: bytes) -> InferRequest:
-    """Return the infer request of a JSON body.
+def read(body: bytes, raw: bytes = b"") -> InferRequest:
+    """Return the infer request of a JSON body, with the bytes that follow it in the binary form.
 
     Raises:
-        Invalid: malformed JSON, a wrong shape, datatype or value; the message names the tensor.
+        Invalid: malformed JSON, a wrong shape, datatype, size or value; the message names the tensor.
     """
     payload = parse(body)
     if type(payload) is not dict:
@@ -105,35 +133,76 @@ def read(body: bytes) -> InferRequest:
     tensors = payload.get("inputs")
     if type(tensors) is not list or not tensors:
         raise Invalid("inputs", tensors, "a non-empty list of tensors")
-    inputs = [_tensor(tensor, index) for index, tensor in enumerate(tensors)]
+    behind = RawTensors(raw)
+    inputs = [_tensor(tensor, index, raw=behind) for index, tensor in enumerate(tensors)]
+    behind.check_end()
     if len({tensor.name for tensor in inputs}) != len(inputs):
         raise Invalid("inputs", [tensor.name for tensor in inputs], "tensors with distinct names")
     request_id = payload.get("id")
     if request_id is not None and type(request_id) is not str:
         raise Invalid("id", request_id, "text")
-    return InferRequest(request_id, inputs, _params(payload.get("parameters")), _outputs(payload.get("outputs")))
+    parameters = _object(payload.get("parameters"), "parameters")
+    binary_output = _flag(parameters, "parameters.binary_data_output") or False
+    return InferRequest(request_id, inputs, _params(parameters), _outputs(payload.get("outputs")), binary_output)
 
 
-def _params(parameters: Any) -> dict[str, Any]:
-    if parameters is None:
-        return {}
-    if type(parameters) is not dict:
-        raise Invalid("parameters", parameters, "an object")
+def read_raw(raw: bytes, signature: Signature) -> InferRequest:
+    """Return the infer request of a body without a JSON head: the values of the model's only input.
+
+    Raises:
+        Invalid: the model has another signature, or the bytes are not rows of its input.
+    """
+    if len(signature.tensors) == 1 and not signature.columns:
+        tensor = signature.tensors[0]
+        name, datatype, shape = tensor.name or "input-0", datatype_of(np.dtype(tensor.dtype)), list(tensor.shape)
+    elif len(signature.columns) == 1 and not signature.tensors:
+        column = signature.columns[0]
+        name, datatype, shape = column.name, _COLUMN_DATATYPES.get(column.type, "BYTES"), [-1]
+    else:
+        allowed = "the length of the JSON head; 0 is for a model of one input"
+        raise Invalid("Inference-Header-Content-Length", 0, allowed)
+    if datatype == "BYTES":
+        return InferRequest(None, [InputTensor(name, datatype, tuple(max(n, 1) for n in shape), [raw])], {}, [], True)
+    fixed = math.prod(size for size in shape if size >= 0) * np.dtype(DTYPES[datatype]).itemsize
+    shape = [size if size >= 0 else len(raw) // max(fixed, 1) for size in shape]
+    values = values_of(memoryview(raw), name, datatype=datatype, count=math.prod(shape))
+    return InferRequest(None, [InputTensor(name, datatype, tuple(shape), values)], {}, [], True)
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if value is not None and type(value) is not dict:
+        raise Invalid(name, value, "an object")
+    return value or {}
+
+
+def _flag(parameters: dict[str, Any], name: str) -> bool | None:
+    value = parameters.get(name.rpartition(".")[2])
+    if value is not None and type(value) is not bool:
+        raise Invalid(name, value, "true or false")
+    return value
+
+
+def _params(parameters: dict[str, Any]) -> dict[str, Any]:
     for name, value in parameters.items():
         if type(value) not in (str, int, float, bool) and name not in _RESERVED:
             raise Invalid(f"parameters.{name}", value, "text, a number or a boolean")
     return {name: v for name, v in parameters.items() if name not in _RESERVED and not name.startswith("triton_")}
 
 
-def _outputs(outputs: Any) -> list[str]:
+def _outputs(outputs: Any) -> list[RequestedOutput]:
     if outputs is None:
         return []
     if type(outputs) is not list or any(type(o) is not dict or type(o.get("name")) is not str for o in outputs):
         raise Invalid("outputs", outputs, 'a list of {"name": ...}')
-    return [output["name"] for output in outputs]
+    return [_output(output, f"outputs.{output['name']}.parameters") for output in outputs]
 
 
-def _tensor(document: Any, index: int) -> InputTensor:
+def _output(output: dict[str, Any], where: str) -> RequestedOutput:
+    binary = _flag(_object(output.get("parameters"), where), f"{where}.binary_data")
+    return RequestedOutput(output["name"], binary)
+
+
+def _tensor(document: Any, index: int, *, raw: RawTensors) -> InputTensor:
     if type(document) is not dict:
         raise Invalid(f"inputs[{index}]", document, "an object {name, shape, datatype, data}")
     name, datatype, shape = document.get("name"), document.get("datatype"), document.get("shape")
@@ -143,8 +212,14 @@ def _tensor(document: Any, index: int) -> InputTensor:
         raise Invalid(f"inputs.{name}.datatype", datatype, f"one of {', '.join(DTYPES)}")
     if type(shape) is not list or set(map(type, shape)) != {int} or min(shape) < 0:
         raise Invalid(f"inputs.{name}.shape", shape, "a list of whole numbers >= 0")
+    parameters = _object(document.get("parameters"), f"inputs.{name}.parameters")
+    if "binary_data_size" in parameters:
+        if document.get("data") is not None:
+            raise Invalid(f"inputs.{name}.data", "data and binary_data_size", "one of the two")
+        values = raw.take(name, datatype, shape=tuple(shape), size=parameters["binary_data_size"])
+        return InputTensor(name, datatype, tuple(shape), values)
     if "data" not in document:
-        raise Invalid(f"inputs.{name}.data", None, "a list of values (the binary form is not offered)")
+        raise Invalid(f"inputs.{name}.data", None, "a list of values, or parameters.binary_data_size")
     flat = _flatten(document["data"], name)
     if len(flat) != math.prod(shape):
         raise Invalid(f"inputs.{name}.data", f"{len(flat)} values", f"{math.prod(shape)} for shape {shape}")
@@ -187,6 +262,12 @@ def _check_range(flat: list[Any], name: str, *, datatype: str) -> None:
         raise Invalid(f"inputs.{name}.data", wrong, f"{datatype}, {low} to {high}")
 
 
+def takes_rows(signature: Signature) -> bool:
+    """Return whether every input is a named column of scalars or bytes, as `rows_for` requires."""
+    columns = signature.columns
+    return bool(columns) and all(c.name and (c.type in SCALAR or c.type == "binary") for c in columns)
+
+
 def rows_for(request: InferRequest, signature: Signature) -> list[Row]:
     """Return the rows for a signature of columns: from one tensor per column, or from one matrix of all columns.
 
@@ -212,7 +293,8 @@ def _matrix_rows(tensor: InputTensor, columns: tuple[Column, ...]) -> list[Row]:
         raise Invalid(f"inputs.{tensor.name}.shape", list(tensor.shape), f"[-1, {width}], a column each")
     for column in columns:
         _check_column(column, tensor)
-    return [tensor.flat[start : start + width] for start in range(0, len(tensor.flat), width)]
+    flat = _cells(columns[0], tensor) if width == 1 else tensor.flat
+    return [flat[start : start + width] for start in range(0, len(flat), width)]
 
 
 def _column_values(column: Column, tensor: InputTensor | None, *, count: int) -> list[Any]:
@@ -225,7 +307,21 @@ def _column_values(column: Column, tensor: InputTensor | None, *, count: int) ->
     _check_column(column, tensor)
     if tensor.width != 1 or tensor.rows != count:
         raise Invalid(f"inputs.{column.name}.shape", list(tensor.shape), f"[{count}] or [{count}, 1]")
-    return tensor.flat
+    return _cells(column, tensor)
+
+
+def _cells(column: Column, tensor: InputTensor) -> list[Any]:
+    return tensor.flat if column.type != "binary" else [_bytes(value, column.name) for value in tensor.values]
+
+
+def _bytes(value: str | bytes, name: str) -> bytes:
+    """Return the value of a column of bytes; JSON has no bytes, so that its text is base64, as for `/invocations`."""
+    if isinstance(value, bytes):
+        return value
+    try:
+        return bytes_of(value)
+    except ValueError:
+        raise Invalid(f"inputs.{name}.data", value, "base64") from None
 
 
 def _check_column(column: Column, tensor: InputTensor) -> None:
@@ -267,6 +363,6 @@ def _checked_array(tensor: InputTensor, expected: Tensor) -> np.ndarray[Any, Any
         dtype = np.dtype(expected.dtype)
         whole_to_float = dtype.kind == "f" and array.dtype.kind in "iuf"
         if not whole_to_float and (array.dtype.kind == "O" or not np.can_cast(array.dtype, dtype, "same_kind")):
-            raise Invalid(f"inputs.{tensor.name}.datatype", tensor.datatype, _DATATYPES.get(dtype.name, dtype.name))
+            raise Invalid(f"inputs.{tensor.name}.datatype", tensor.datatype, datatype_of(dtype))
         array = array.astype(dtype)
     return array

@@ -1,25 +1,51 @@
-"""Encodes model outputs as the JSON infer response."""
+"""Encodes model outputs as infer responses, in JSON or in the binary form of tensors."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from helicline.errors import Invalid
-from helicline.protocol.oip.decode import DTYPES
-from helicline.protocol.scoring.encode import is_missing, jsonable, plain_json
-
-_DATATYPES = {name: datatype for datatype, name in DTYPES.items() if name != "object"}
-
-
-def datatype_of(dtype: np.dtype[Any]) -> str:
-    """Return the protocol's name of a NumPy dtype; BYTES for every dtype that it does not define."""
-    return _DATATYPES.get(dtype.name, "BYTES")
+from helicline.protocol.oip.binary import Values, raw_of
+from helicline.protocol.oip.datatypes import datatype_of
+from helicline.protocol.oip.decode import InferRequest
+from helicline.protocol.scoring.encode import dumps, is_missing, jsonable, plain_json
 
 
-def output_tensors(output: Any, names: list[str]) -> list[dict[str, Any]]:
+@dataclass(slots=True, frozen=True)
+class OutputTensor:
+    """One output tensor: `head` is its name, shape and datatype."""
+
+    head: dict[str, Any]
+    array: np.ndarray[Any, Any]
+
+    def with_data(self) -> dict[str, Any]:
+        """Return the tensor with its values as JSON; null stands for what is missing."""
+        flat = self.array.reshape(-1)
+        data: list[Any]
+        if self.head["datatype"] == "BYTES":
+            data = [value if isinstance(value, str) else _text(value) for value in flat.tolist()]
+        elif flat.dtype.kind == "f" and not np.isfinite(flat).all():
+            data = [value if np.isfinite(value) else None for value in flat.tolist()]
+        else:
+            data = flat.tolist()
+        return {**self.head, "data": data}
+
+    def raw(self) -> bytes | None:
+        """Return the values in the binary form; None where text is missing, for which that form has nothing."""
+        values: Values = self.array
+        if self.head["datatype"] == "BYTES":
+            parts = [_bytes(value) for value in self.array.reshape(-1).tolist()]
+            values = [part for part in parts if part is not None]
+            if len(values) < len(parts):
+                return None
+        return raw_of(values)
+
+
+def output_tensors(output: Any, names: list[str]) -> list[OutputTensor]:
     """Return the output tensors of any model output; `names` are those of the signature."""
     if isinstance(output, dict):
         return [_tensor(str(name), np.asarray(value)) for name, value in output.items()]
@@ -29,25 +55,24 @@ def output_tensors(output: Any, names: list[str]) -> list[dict[str, Any]]:
     return [_tensor(names[0] if names else "output-1", array)]
 
 
-def _tensor(name: str, array: np.ndarray[Any, Any]) -> dict[str, Any]:
-    datatype = datatype_of(array.dtype)
+def _tensor(name: str, array: np.ndarray[Any, Any]) -> OutputTensor:
     shape = [*array.shape, 1] if array.ndim == 1 else list(array.shape) or [1, 1]
-    flat = array.reshape(-1)
-    data: list[Any]
-    if datatype == "BYTES":
-        data = [value if isinstance(value, str) else _text(value) for value in flat.tolist()]  # None: a missing text
-    elif array.dtype.kind == "f" and not np.isfinite(array).all():
-        data = [value if np.isfinite(value) else None for value in flat.tolist()]
-    else:
-        data = flat.tolist()
-    return {"name": name, "shape": shape, "datatype": datatype, "data": data}
+    return OutputTensor({"name": name, "shape": shape, "datatype": datatype_of(array.dtype)}, array)
+
+
+def _bytes(value: Any) -> bytes | None:
+    if isinstance(value, bytes):
+        return value
+    text = value if isinstance(value, str) else _text(value)
+    return None if text is None else text.encode()
 
 
 def _text(value: Any) -> str | None:
     if is_missing(value):
         return None
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        text: str = json.loads(dumps(value))  # base64, as on the other faces
+        return text
     return json.dumps(jsonable(value), default=_own_text)
 
 
@@ -59,19 +84,33 @@ def _own_text(value: Any) -> str:
     return text
 
 
-def infer_response(head: dict[str, Any], output: Any, *, names: list[str], requested: list[str]) -> bytes:
-    """Return the body: `head` (model_name, id, parameters, ...) and the requested outputs, or all outputs.
+def infer_response(head: dict[str, Any], output: Any, *, names: list[str], request: InferRequest) -> tuple[bytes, int]:
+    """Return the body, and the length of its JSON head where it is in the binary form (0 for a body of JSON alone).
+
+    The body is `head` (model_name, id, parameters, ...) with the outputs that the request names, or all. An output of
+    text with gaps is in JSON whatever was requested.
 
     Raises:
         Invalid: an output is requested that the model does not give.
     """
-    tensors = output_tensors(output, names)
-    by_name = {tensor["name"]: tensor for tensor in tensors}
-    if unknown := sorted(set(requested) - by_name.keys()):
+    by_name = {str(tensor.head["name"]): tensor for tensor in output_tensors(output, names)}
+    forms = {requested.name: requested.binary for requested in request.outputs} or dict.fromkeys(by_name)
+    if unknown := sorted(forms.keys() - by_name.keys()):
         raise Invalid("outputs", unknown[0], f"one of {', '.join(by_name)}")
-    if requested:
-        tensors = [by_name[name] for name in requested]
-    response = {**head, "outputs": tensors}
+    tensors, parts = [], []
+    for name, binary in forms.items():
+        tensor = by_name[name]
+        raw = tensor.raw() if (request.binary_output if binary is None else binary) else None
+        if raw is None:
+            tensors.append(tensor.with_data())
+        else:
+            tensors.append({**tensor.head, "parameters": {"binary_data_size": len(raw)}})
+            parts.append(raw)
+    json_head = _json({**head, "outputs": tensors})
+    return json_head + b"".join(parts), len(json_head) if parts else 0
+
+
+def _json(response: dict[str, Any]) -> bytes:
     try:
         return plain_json(response)
     except (UnicodeEncodeError, OverflowError, TypeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from helicline.protocol.oip.encode import datatype_of
+from helicline.protocol.oip.datatypes import datatype_of
 from helicline.protocol.scoring.signature import Column, Signature, Tensor
 
 _COLUMN_DATATYPES = {"boolean": "BOOL", "integer": "INT32", "long": "INT64", "float": "FP32", "double": "FP64"}
@@ -13,7 +13,8 @@ _COLUMN_DATATYPES = {"boolean": "BOOL", "integer": "INT32", "long": "INT64", "fl
 
 def server_metadata(version: str) -> bytes:
     """Return the body of the answer to `GET /v2`."""
-    return json.dumps({"name": "helicline", "version": version, "extensions": ["parameters"]}).encode()
+    extensions = ["binary_tensor_data", "parameters"]
+    return json.dumps({"name": "helicline", "version": version, "extensions": extensions}).encode()
 
 
 def model_metadata(name: str, versions: list[str], *, signature: Signature) -> bytes:

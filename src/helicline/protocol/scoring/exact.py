@@ -7,15 +7,18 @@ left to it.
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 
 from helicline.errors import Invalid
 from helicline.protocol.scoring.signature import Column
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AS_BASE64 = "binary, as base64"
 _MAX_FLOAT32 = 3.4028235677973366e38
 
 
@@ -42,12 +45,39 @@ def _fits_text(value: Any) -> bool:
     return not isinstance(value, list | dict)
 
 
+def bytes_of(text: str) -> bytes:
+    """Return the bytes of base64, which may be cut into lines. Raises ValueError for other text."""
+    return base64.b64decode("".join(text.split()), validate=True)
+
+
+def bytes_of_cell(column: Column, cell: Any, *, row: int) -> bytes | None:
+    """Return the bytes of a cell of base64, None for a missing one of an optional column.
+
+    Raises:
+        Invalid: another text, or nothing in a required column.
+    """
+    if not column.required and not isinstance(cell, str):
+        return None
+    if not _fits_bytes(cell):
+        raise Invalid(f"row {row}, column {column.name!r}", cell, _AS_BASE64)
+    return bytes_of(cell)
+
+
+def _fits_bytes(value: Any) -> bool:
+    try:
+        bytes_of(value)
+    except (ValueError, AttributeError):
+        return False
+    return True
+
+
 _FITS: dict[str, Callable[[Any], bool]] = {
     "long": _fits_integer(64),
     "integer": _fits_integer(32),
     "boolean": _fits_boolean,
     "float": _fits_float,
     "string": _fits_text,
+    "binary": _fits_bytes,
 }
 
 
@@ -58,7 +88,21 @@ def fitted(columns: tuple[Column, ...], payload: dict[str, Any]) -> dict[str, An
         Invalid: a value would become another.
     """
     by_name = {column.name: column for column in columns if column.type in _FITS or column.type == "datetime"}
+    if any(column.type == "binary" for column in columns):
+        payload = _as_table(payload)
     return {key: _fitted_table(by_name, value) for key, value in payload.items()} if by_name else payload
+
+
+def _as_table(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return rows under `inputs` or `instances` as a table, the only form whose base64 MLflow decodes."""
+    if len(payload) != 1 or not payload.keys() <= {"inputs", "instances"}:
+        return payload
+    [value] = payload.values()
+    if not isinstance(value, dict):
+        return {"dataframe_records": value}
+    lists = [cells if isinstance(cells, list) else [cells] for cells in value.values()]
+    rows = [list(row) for row in zip_longest(*lists)]
+    return {"dataframe_split": {"columns": list(value), "data": rows}}
 
 
 def _fitted_table(by_name: dict[str, Column], table: Any) -> Any:
@@ -100,7 +144,8 @@ def _fitted_value(column: Column | None, value: Any, row: int) -> Any:
     if column.type == "datetime":
         return _iso(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if not _FITS[column.type](value):
-        raise Invalid(f"row {row}, column {column.name!r}", value, column.type)
+        allowed = _AS_BASE64 if column.type == "binary" else column.type
+        raise Invalid(f"row {row}, column {column.name!r}", value, allowed)
     return value
 
 
