@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
+from typing import Literal
 
 import httpx
 
@@ -42,6 +44,17 @@ def bucket() -> Iterator[str]:
         os.environ.clear()
         os.environ.update(before)
         running.stop()
+
+
+@contextmanager
+def bucket_of(kind: Literal["folder", "S3"], folder: Path) -> Iterator[str]:
+    """The URL of a fresh bucket of either kind; a folder is made in `folder`."""
+    if kind == "S3":
+        with bucket() as url:
+            yield url
+    else:
+        (folder / "bucket").mkdir()
+        yield f"file://{folder}/bucket"
 
 
 def backdate(url: str, days: float) -> None:

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from helicline import bus
-from helicline.errors import Invalid
+from helicline.errors import Invalid, Unavailable
 from helicline.settings import Settings
 from helicline.store import durable
 from helicline.store.rows import event as rows
@@ -92,13 +92,20 @@ class Anchor:
             os.fsync(file.fileno())
 
     def checkpoints(self) -> list[Checkpoint]:
-        """Return all checkpoints by seq. Raises Invalid where there is none, or a line is none."""
+        """Return all checkpoints by seq.
+
+        Raises:
+            Invalid: there is none, or a line is none.
+            Unavailable: the bucket does not answer.
+        """
         try:
             checkpoints = [msgspec.json.decode(line, type=Checkpoint) for line in self._lines()]
         except FileNotFoundError:
             raise Invalid("anchor", self.place, "a file or bucket with checkpoints") from None
         except msgspec.MsgspecError as error:
             raise Invalid("anchor", self.place, f"checkpoints of Helicline; a line is none: {error}") from None
+        if not checkpoints:
+            raise Invalid("anchor", self.place, "a file or bucket with checkpoints")
         return sorted(checkpoints, key=lambda checkpoint: checkpoint.seq)
 
     def _lines(self) -> Iterator[bytes]:
@@ -107,9 +114,13 @@ class Anchor:
             return
         import obstore
 
-        for page in obstore.list(self._bucket, "audit"):
-            for entry in page:
-                yield bytes(obstore.get(self._bucket, entry["path"]).bytes())
+        try:
+            for page in obstore.list(self._bucket, "audit"):
+                for entry in page:
+                    yield bytes(obstore.get(self._bucket, entry["path"]).bytes())
+        except obstore.exceptions.BaseError as error:
+            why = str(error).partition("\n")[0]
+            raise Unavailable(f"the anchor {self.place}", why, "Look at its name and at the credentials.") from None
 
 
 def check_signatures(checkpoints: Sequence[Checkpoint]) -> None:

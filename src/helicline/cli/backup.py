@@ -22,7 +22,7 @@ from helicline.store import durable
 from helicline.store.database import Store
 
 
-def backup(place: str, *, keys: str = "") -> None:
+def backup(place: str, *, keys: str = "", with_bucket: bool = False) -> None:
     """Back up database, blobs and prediction log of this folder's home, while everything runs.
 
     Example: `hl backup /mnt/backups/helicline.tar --keys /mnt/safe/helicline-keys.json`
@@ -33,18 +33,21 @@ def backup(place: str, *, keys: str = "") -> None:
         A file, or an object in a bucket: s3://bucket/path/helicline.tar
     keys
         A file for the keys, which are never in the backup: keep it elsewhere.
+    with_bucket
+        Copy the blobs too where they are in a bucket; without it the backup only names the bucket.
     """
     settings = settings_file.load()
     home = settings.home_path
     if not home.is_dir():
         raise NotFound("home", str(home), "Start Helicline there first: hl up")
     with _store(settings) as store, _written(place, home) as target:
-        bucket = settings.blobs if "://" in settings.blobs else ""
-        manifest = backups.write_backup(store, home, target, version=helicline.__version__, blobs=bucket)
+        manifest = backups.write_backup(
+            store, home, target, version=helicline.__version__, blobs=settings.blobs, with_bucket=with_bucket
+        )
     backups.note_backup(home, place, manifest.made_at)
     say("{} rows and {} files are in {}", sum(manifest.tables.values()), len(manifest.files), place)
-    if settings.blobs:
-        say("the blobs stay in {}; back that up by its own means", settings.blobs)
+    if manifest.blobs:
+        say("the blobs stay in {}: back that up by its own means, or copy them by --with-bucket", manifest.blobs)
     if keys:
         key_texts = {name: (home / name).read_text() for name in backups.KEYS if (home / name).is_file()}
         durable.make_folder(Path(keys).expanduser().parent)

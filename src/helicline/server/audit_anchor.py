@@ -6,7 +6,7 @@ import logging
 
 from helicline import bus
 from helicline.access.audit_anchor import Anchor, compare, make_checkpoint, signing_key
-from helicline.errors import Invalid
+from helicline.errors import Invalid, Unavailable
 from helicline.settings import Settings
 from helicline.store.database import Store
 
@@ -26,7 +26,11 @@ class AuditAnchor(bus.PeriodicTask):
     def tick(self) -> int:
         """Write a checkpoint where there are new events. Returns 0: the next one may wait for the pause."""
         if self._anchored_seq < 0:
-            self._anchored_seq = self._compare()
+            try:
+                self._anchored_seq = self._compare()
+            except Unavailable as error:
+                log.error("audit anchor %s: the checkpoint cannot be written: %s", self._anchor.place, error)
+                return 0
         checkpoint = self.store.read(lambda tx: make_checkpoint(tx, signing_key(self.settings)))
         if checkpoint is not None and checkpoint.seq > self._anchored_seq:
             try:

@@ -11,12 +11,13 @@ import io
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, cast
 
 import msgspec
+import obstore
 import sqlalchemy as sa
 
 from helicline.errors import Conflict, Invalid
@@ -80,13 +81,18 @@ class _HashingReader:
         self._source, self.digest = source, hashlib.sha256()
 
     def read(self, size: int) -> bytes:
-        piece = self._source.read(size)
+        piece = bytes(self._source.read(size))  # a bucket's reader gives another type
         self.digest.update(piece)
         return piece
 
 
-def write_backup(store: Store, home: Path, target: IO[bytes], *, version: str, blobs: str = "") -> Manifest:
-    """Write a backup and return its manifest. Reads only: nobody has to stop. The keys are not in it."""
+def write_backup(
+    store: Store, home: Path, target: IO[bytes], *, version: str, blobs: str = "", with_bucket: bool = False
+) -> Manifest:
+    """Write a backup and return its manifest. Reads only: nobody has to stop. The keys are not in it.
+
+    `blobs` is the folder or bucket of the blobs, "" for the home. Those of a bucket are copied `with_bucket` only.
+    """
     writer = BackupWriter(target)
 
     def dump(tx: Reader) -> tuple[str, dict[str, int]]:
@@ -100,16 +106,35 @@ def write_backup(store: Store, home: Path, target: IO[bytes], *, version: str, b
                 writer.add(path.relative_to(home).as_posix(), source, path.stat().st_size)
         except FileNotFoundError:
             continue  # a segment that was sealed meanwhile; its table follows
+    is_bucket = "://" in blobs
+    if with_bucket and is_bucket:
+        _add_bucket(writer, blobs)
+    elif blobs and not is_bucket:
+        _add_blob_folder(writer, Path(blobs))
     manifest = Manifest(
         version=version,
         revision=revision,
         made_at=store.clock.now(),
-        blobs=blobs,
+        blobs=blobs if is_bucket and not with_bucket else "",
         tables=counts,
         files=writer.files,
     )
     writer.close(manifest)
     return manifest
+
+
+def _add_bucket(writer: BackupWriter, url: str) -> None:
+    store = obstore.store.from_url(url)
+    for page in obstore.list(store, "blobs"):
+        for entry in page:
+            with suppress(FileNotFoundError):  # a blob that nobody refers to may be removed meanwhile
+                writer.add(entry["path"], obstore.open_reader(store, entry["path"]), entry["size"])  # type: ignore[arg-type]
+
+
+def _add_blob_folder(writer: BackupWriter, folder: Path) -> None:
+    for path in _files_below(folder):
+        with suppress(FileNotFoundError), path.open("rb") as source:
+            writer.add(f"blobs/{path.relative_to(folder).as_posix()}", source, path.stat().st_size)
 
 
 def _tables(connection: sa.Connection) -> list[sa.Table]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,11 @@ from helicline import bus
 from helicline.cli.doctor import examine
 from helicline.store import durable
 from helicline.store.backup import restore, write_backup
+from helicline.store.blobs import open_blobs
 from helicline.store.database import Store
 from helicline.store.migrations import HEAD, revision_of
 from support.live_server import make_context, running_server
+from support.s3_bucket import bucket_of
 
 HOMES = Path(__file__).parents[2] / "homes"
 
@@ -32,8 +36,8 @@ def home(tmp_path):
     return tmp_path / "home"
 
 
-def hl(home, *arguments):
-    environment = {**os.environ, "HELICLINE_HOME": str(home)}
+def hl(home, *arguments, **environ):
+    environment = {**os.environ, "HELICLINE_HOME": str(home), **environ}
     command = [sys.executable, "-m", "helicline.cli.app", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home.parent, timeout=120)
 
@@ -52,9 +56,14 @@ def test_a_home_is_backed_up_and_restored_with_its_keys_apart(home, tmp_path):
     assert (again.returncode, "already" in again.stderr) == (1, True)
 
 
-def test_a_bucket_takes_a_backup_and_the_doctor_says_when_the_last_was(home, tmp_path):
-    (tmp_path / "bucket").mkdir()
-    place = f"file://{tmp_path}/bucket/backup.tar"
+@pytest.fixture(params=["folder", "S3"])
+def bucket_url(request, tmp_path):
+    with bucket_of(request.param, tmp_path) as url:
+        yield url
+
+
+def test_a_bucket_takes_a_backup_and_the_doctor_says_when_the_last_was(home, tmp_path, bucket_url):
+    place = f"{bucket_url}/backup.tar"
     assert hl(home, "backup", place).returncode == 0
     assert hl(tmp_path / "new", "restore", place).returncode == 0
     from helicline.settings import Settings
@@ -63,6 +72,36 @@ def test_a_bucket_takes_a_backup_and_the_doctor_says_when_the_last_was(home, tmp
     assert findings["last backup"].endswith(place)
     never = {finding.what: finding.detail for finding in examine(Settings(home=str(tmp_path / "nowhere")))}
     assert never["last backup"].startswith("never")
+
+
+def notes_below(folder):
+    return {path.read_bytes() for path in folder.rglob("*") if path.is_file()} & {b"kept"}
+
+
+@pytest.mark.parametrize("bucket_url", ["S3"], indirect=True)
+def test_blobs_in_a_bucket_are_copied_with_the_flag_only(home, tmp_path, bucket_url):
+    source = open_blobs("", home)
+    digests = [digest for digest, _ in source.unused(datetime.now(UTC) + timedelta(days=1))]
+    target = open_blobs(bucket_url, tmp_path / "cache")
+    for digest in digests:
+        target.put(source.read(digest))
+    shutil.rmtree(home / "blobs")
+    short, long = str(tmp_path / "short.tar"), str(tmp_path / "long.tar")
+    done = hl(home, "backup", short, HELICLINE_BLOBS=bucket_url)
+    assert "--with-bucket" in done.stdout, done.stderr
+    assert hl(home, "backup", long, "--with-bucket", HELICLINE_BLOBS=bucket_url).returncode == 0
+    without, complete = hl(tmp_path / "without", "restore", short), hl(tmp_path / "complete", "restore", long)
+    assert (without.returncode, complete.returncode) == (0, 0), without.stderr + complete.stderr
+    assert ("set HELICLINE_BLOBS" in without.stdout, "HELICLINE_BLOBS" in complete.stdout) == (True, False)
+    assert not notes_below(tmp_path / "without")
+    assert notes_below(tmp_path / "complete" / "blobs")
+
+
+def test_blobs_in_another_folder_are_in_the_backup(home, tmp_path):
+    shutil.move(home / "blobs", tmp_path / "elsewhere")
+    assert hl(home, "backup", str(tmp_path / "b.tar"), HELICLINE_BLOBS=str(tmp_path / "elsewhere")).returncode == 0
+    assert hl(tmp_path / "new", "restore", str(tmp_path / "b.tar")).returncode == 0
+    assert notes_below(tmp_path / "new" / "blobs")
 
 
 class Watched(io.BytesIO):

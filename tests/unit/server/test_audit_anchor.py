@@ -10,6 +10,7 @@ from helicline.errors import Invalid
 from helicline.server.audit_anchor import AuditAnchor
 from helicline.store.rows import event as rows
 from support.live_server import make_context, running_server
+from support.s3_bucket import bucket, bucket_of
 
 
 @pytest.fixture
@@ -113,11 +114,30 @@ def test_the_api_compares(context, anchor):
     assert (good["ok"], bad["ok"], bad["broken_at"]) == (True, False, 4)
 
 
-def test_a_bucket_holds_an_anchor_too(context, tmp_path):
-    (tmp_path / "bucket").mkdir()
-    place = f"file://{tmp_path}/bucket"
+@pytest.fixture(params=["folder", "S3"])
+def place(request, tmp_path):
+    with bucket_of(request.param, tmp_path) as url:
+        yield url
+
+
+def test_a_bucket_holds_an_anchor_too(context, place):
     settings = msgspec.structs.replace(context.settings, audit_anchor=place)
     for name in ("a", "b"):
         context.store.write(lambda tx, name=name: bus.emit(tx, "moved", "alias", name))
         AuditAnchor(context.store, settings).tick()
-    assert [checkpoint.seq for checkpoint in Anchor(place).checkpoints()] == [1, 2]
+    checkpoints = Anchor(place).checkpoints()
+    assert [checkpoint.seq for checkpoint in checkpoints] == [1, 2]
+    assert context.store.read(lambda tx: compare(tx, checkpoints)) == 2
+
+
+def test_a_bucket_without_a_checkpoint_verifies_nothing(place):
+    with pytest.raises(Invalid, match="a file or bucket with checkpoints"):
+        Anchor(place).checkpoints()
+
+
+def test_a_bucket_that_does_not_answer_stops_nothing(context, caplog):
+    with bucket() as url:
+        settings = msgspec.structs.replace(context.settings, audit_anchor=url.replace("/home", "-of-nobody/x"))
+        context.store.write(lambda tx: bus.emit(tx, "moved", "alias", "a"))
+        AuditAnchor(context.store, settings).tick()
+    assert "the checkpoint cannot be written" in caplog.text
