@@ -10,18 +10,17 @@ Its test of columns is PSI, ours PSI and chi-square with its components; the sec
 import argparse
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import duckdb
 import numpy as np
+from servers import environment_of
 
 from helicline.monitor import drift, profile
 from helicline.records.monitor import MonitorSpec
 
-PLACE = Path(sys.prefix) / "evidently"  # goes with the environment that runs this
 PACKAGES = ("evidently==0.7.23", "pandas<3", "pyarrow")
 NUMBERS, TEXTS, MOVED = 20, 10, 3
 PEER = """
@@ -71,11 +70,7 @@ def own_cpu_s(reference: dict[str, np.ndarray], window: dict[str, np.ndarray]) -
 
 def peer_cpu_s(reference: Path, window: Path) -> list[float]:
     """Return the CPU seconds of the peer: PSI only, and its default."""
-    python = PLACE / "bin" / "python"
-    uv = [sys.executable, "-m", "uv"]
-    if not python.exists():
-        subprocess.run([*uv, "venv", "-q", "-p", sys.executable, str(PLACE)], check=True)
-        subprocess.run([*uv, "pip", "install", "-q", "-p", str(PLACE), *PACKAGES], check=True)
+    python = environment_of("evidently", PACKAGES)
     names = [[f"{kind}{number}" for number in range(count)] for kind, count in (("n", NUMBERS), ("t", TEXTS))]
     program = PEER.replace("NUMBERS", repr(names[0])).replace("TEXTS", repr(names[1]))
     done = subprocess.run(

@@ -11,20 +11,21 @@ ROUNDS = 3
 
 
 class Rate(NamedTuple):
-    """Answers a second, their times in milliseconds, and how many were not 200."""
+    """Answers a second, their times in milliseconds, how many were not 200, and how many came at all."""
 
     per_second: float
     p50_ms: float
     p95_ms: float
     p99_ms: float
     failed: int
+    count: int = 0
 
 
 class Tally:
     def __init__(self) -> None:
         self.going, self.counting = True, False
         self.times: list[float] = []
-        self.failed = 0
+        self.failed = self.count = 0
         self.any = asyncio.Event()
 
 
@@ -62,6 +63,7 @@ class Connection(asyncio.Protocol):
             self.done()
 
     def done(self) -> None:
+        self.tally.count += 1
         if self.tally.counting:
             self.tally.times.append(time.perf_counter() - self.began)
             self.tally.failed += self.status != b"200"
@@ -87,7 +89,7 @@ async def _measured(port: int, connections: int, seconds: float, following: Call
         transport.abort()
     times = sorted(seconds * 1000 for seconds in tally.times)
     at = [times[min(len(times) - 1, int(len(times) * share))] for share in (0.5, 0.95, 0.99)]
-    return Rate(len(times) / elapsed, *at, tally.failed)
+    return Rate(len(times) / elapsed, *at, tally.failed, tally.count)
 
 
 def measure(port: int, connections: int, seconds: float, following: Callable[[], bytes]) -> Rate:

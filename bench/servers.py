@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def arguments(text: str, **more: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
@@ -38,7 +38,7 @@ class Server:
     """A server that runs, and what its processes hold in memory."""
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], folder: Path) -> None:
-        self.name, self.port = name, _free_port()
+        self.name, self.port = name, free_port()
         environment = {**os.environ, "HELICLINE_PORT": str(self.port), **environment}
         with (folder / f"{name}.log").open("wb") as log:
             command = [part.replace("PORT", str(self.port)) for part in command]
@@ -61,12 +61,8 @@ class Server:
         return total / 1024
 
     def settle(self) -> None:
-        """Wait until the server has done what it does after its start: some load models and workers for a while."""
-        for _ in range(60):
-            before = _cpu_seconds(self.process.pid)
-            time.sleep(1)
-            if _cpu_seconds(self.process.pid) - before < 0.05:
-                return
+        """As `settle`."""
+        settle(self.process.pid)
 
     def stop(self) -> None:
         self.process.terminate()
@@ -77,12 +73,35 @@ class Server:
             self.process.wait()
 
 
+def settle(pid: int) -> None:
+    """Wait until a process has done what it does after its start: some load models and workers for a while."""
+    for _ in range(60):
+        before = cpu_seconds(pid)
+        time.sleep(1)
+        if cpu_seconds(pid) - before < 0.05:
+            return
+
+
+def environment_of(name: str, packages: Sequence[str]) -> Path:
+    """Return the Python of an environment with a peer whose packages are of other versions than ours.
+
+    It is made at the first use, inside of the environment that runs this, and goes with it.
+    """
+    place = Path(sys.prefix) / name
+    uv = [sys.executable, "-m", "uv"]
+    if not (place / "bin" / "python").exists():
+        subprocess.run([*uv, "venv", "-q", "-p", sys.executable, str(place)], check=True)
+        subprocess.run([*uv, "pip", "install", "-q", "-p", str(place), *packages], check=True)
+    return place / "bin" / "python"
+
+
 def _family(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(descendant for child in children for descendant in _family(int(child)))]
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process and of those below it."""
     ticks = 0
     for member in _family(pid):
         fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()

@@ -15,6 +15,7 @@ PROGRAMS = {
     "drift.py": (("--rows", "2000", "--alone"), r"^helicline, .* 6 columns have moved$"),
     "faults.py": (("--only", "step:kill:training"), r"(?s)step:kill:training .* ok .*"),
     "history.py": (("--points", "1000", "--alone"), r"cost by length of the series"),
+    "inference.py": (SHORT, r"^1,000 rows, one matrix +[\d.]+ +failed 0$"),
     "log_age.py": (("--days", "2", "--rows", "2000", "--rounds", "1", "--most", "1000"), r"^drift monitor.* [\d.]+$"),
     "otlp.py": (SHORT, r"^memory: \d+ MB$"),
     "search.py": (("--runs", "200", "--seconds", "0.5", "--alone"), r"^param order +100 "),

@@ -7,6 +7,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from helicline.gateway.worker.frames import HANDLED, Frame
 from helicline.protocol.oip.decode import InferRequest
 from helicline.protocol.scoring.decode import Row
@@ -23,14 +25,16 @@ class Failure:
 
 @dataclass(slots=True)
 class Call:
-    """Decoding sets either plain `rows` or any other `value`; predicting sets `output`. Either may set `failure`.
+    """Decoding sets plain `rows`, many of them as a float64 `matrix`, or any other `value`; predicting sets `output`.
 
-    `payload` is the parsed body, kept where a failure may have to be explained by it. `features` are what the
-    prediction log gets of the input. `batch_rows` counts the rows of all calls that the model ran together.
+    Either may set `failure`. `payload` is the parsed body, kept where a failure may have to be explained by it.
+    `features` are what the prediction log gets of the input. `batch_rows` counts the rows of all calls that the model
+    ran together.
     """
 
     frame: Frame
     rows: list[Row] | None = None
+    matrix: np.ndarray[Any, Any] | None = None
     value: Any = None
     params: dict[str, Any] | None = None
     unwrapped: bool = False

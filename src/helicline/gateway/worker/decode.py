@@ -13,6 +13,7 @@ from helicline.gateway.worker import frames
 from helicline.gateway.worker.call import Call, Failure
 from helicline.gateway.worker.model import DTYPES, Predictor
 from helicline.protocol.oip import decode as oip
+from helicline.protocol.oip import inputs
 from helicline.protocol.scoring import decode as scoring
 from helicline.protocol.scoring.exact import bytes_of_cell, fitted
 from helicline.protocol.scoring.signature import SCALAR, Signature
@@ -165,22 +166,40 @@ def _decode_oip_binary(predictor: Predictor, call: Call) -> None:
 def _decode_infer(predictor: Predictor, call: Call, *, request: oip.InferRequest) -> None:
     signature = predictor.signature
     call.infer, call.params = request, request.params or None
-    if oip.takes_rows(signature):
-        rows = oip.rows_for(request, signature)
-        if request.params or not predictor.reader.able or not rows or not predictor.reader.plain(rows):
-            call.value = predictor.data_frame(rows)
-        else:
-            call.rows = rows
+    if inputs.takes_rows(signature):
+        _decode_columns(predictor, call, request=request)
     elif signature.tensors:
-        arrays = oip.arrays_for(request, signature)
+        arrays = inputs.arrays_for(request, signature)
         call.value = arrays[""] if list(arrays) == [""] else arrays
-        if signature.matrix is not None and not request.params and 0 < call.value.size <= _MAX_LISTED_VALUES:
-            rows = call.value.tolist()
-            call.rows = rows if predictor.reader.plain(rows) else None
+        if signature.matrix is not None and not request.params:
+            _decode_matrix(predictor, call, matrix=call.value)
     elif _takes_a_list(signature) and len(request.inputs) == 1 and request.inputs[0].width == 1:
         call.value = request.inputs[0].flat
     else:
         call.value = _value_without_signature(request)
+
+
+def _decode_columns(predictor: Predictor, call: Call, *, request: oip.InferRequest) -> None:
+    signature, reader = predictor.signature, predictor.reader
+    size = request.inputs[0].rows * len(signature.columns)
+    if predictor.path == "matrix" and size > _MAX_LISTED_VALUES and not request.params:
+        call.matrix = inputs.matrix_for(request, signature, reader.limits)
+        if call.matrix is not None:
+            return
+    rows = inputs.rows_for(request, signature)
+    if request.params or not reader.able or not rows or not reader.plain(rows):
+        call.value = predictor.data_frame(rows)
+    else:
+        call.rows = rows
+
+
+def _decode_matrix(predictor: Predictor, call: Call, *, matrix: np.ndarray[Any, Any]) -> None:
+    """Set the rows of a small tensor, or the matrix of a large one, where the fast path takes it."""
+    if 0 < matrix.size <= _MAX_LISTED_VALUES:
+        rows = matrix.tolist()
+        call.rows = rows if predictor.reader.plain(rows) else None
+    elif predictor.path == "matrix" and matrix.dtype.kind == "f" and len(matrix) and np.isfinite(matrix).all():
+        call.matrix = matrix.astype(np.float64)
 
 
 def _takes_a_list(signature: Signature) -> bool:

@@ -49,29 +49,19 @@ def _predict_alone(predictor: Predictor, call: Call) -> None:
     try:
         if call.rows is not None:
             call.features, call.output = _predict_rows(predictor, call.rows)
-        elif _is_plain_matrix(predictor, call):
-            call.features = call.value.astype(np.float64)
-            call.output = predictor.predict_matrix(call.features)
+        elif call.matrix is not None:
+            call.features, call.output = call.matrix, predictor.predict_matrix(call.matrix)
         else:
             call.features = _features(predictor, call.value)
             call.output = predictor.predict_value(call.value, call.params)
     except Exception as error:
         call.failure = _failure(predictor, call, error=error)
         return
-    mismatch = wrong_length(predictor.signature, call.rows if call.rows is not None else call.value, call.output)
+    rows = call.matrix if call.rows is None else call.rows
+    mismatch = wrong_length(predictor.signature, call.value if rows is None else rows, call.output)
     if mismatch:
         call.failure = Failure(500, mismatch)
     call.batch_rows = len(call.rows or ()) or 1
-
-
-def _is_plain_matrix(predictor: Predictor, call: Call) -> bool:
-    """Tell whether the call is a finite matrix as the signature says: the fast path needs no list of its rows."""
-    value, matrix = call.value, predictor.signature.matrix
-    if predictor.path != "matrix" or call.params or matrix is None or not isinstance(value, np.ndarray):
-        return False
-    if value.dtype != matrix.dtype or value.ndim != 2 or value.shape[1] != matrix.shape[1] or not len(value):
-        return False
-    return value.dtype.kind == "f" and bool(np.isfinite(value).all())
 
 
 def _predict_rows(predictor: Predictor, rows: list[Row]) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""Decodes an infer request to named tensors, and these to the inputs of a model's signature."""
+"""Reads an infer request: named tensors, and what is asked about the outputs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import numpy as np
 
 from helicline.errors import Invalid
 from helicline.protocol.oip.binary import RawTensors, Values, values_of
-from helicline.protocol.oip.datatypes import DTYPES, datatype_of
-from helicline.protocol.scoring.decode import Row, parse, total
-from helicline.protocol.scoring.exact import bytes_of
-from helicline.protocol.scoring.signature import SCALAR, Column, Signature, Tensor
+from helicline.protocol.oip.datatypes import DTYPES, column_datatype, datatype_of
+from helicline.protocol.scoring.decode import parse, total
+from helicline.protocol.scoring.signature import Signature
 
 _OWN_TYPES = {"BOOL": (bool,), "BYTES": (str,)} | dict.fromkeys(("FP16", "FP32", "FP64"), (float, int, type(None)))
 _ALLOWED = {datatype: frozenset[type](_OWN_TYPES.get(datatype, (int,))) for datatype in DTYPES}
@@ -24,17 +23,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     datatype: (float(np.finfo(DTYPES[datatype]).min), float(np.finfo(DTYPES[datatype]).max))
     for datatype in ("FP16", "FP32")
 }
-_COLUMN_ACCEPTS = {
-    "double": ("FP64", "FP32", "FP16", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32"),
-    "float": ("FP32", "FP64", "FP16", "INT8", "INT16", "INT32", "UINT8", "UINT16"),
-    "long": ("INT64", "INT8", "INT16", "INT32", "UINT8", "UINT16", "UINT32"),
-    "integer": ("INT32", "INT8", "INT16", "INT64", "UINT8", "UINT16"),
-    "boolean": ("BOOL",),
-    "string": ("BYTES",),
-    "datetime": ("BYTES",),
-    "binary": ("BYTES",),
-}
-_COLUMN_DATATYPES = {"double": "FP64", "float": "FP32", "long": "INT64", "integer": "INT32", "boolean": "BOOL"}
+_MIN_ARRAY = 64  # of fewer values an array costs more than it spares
+_WHOLE = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32")
 _RESERVED = {"content_type", "headers", "binary_data_output", "timeout", "priority", "prediction_id"} | {
     "sequence_id",
     "sequence_start",
@@ -157,7 +147,7 @@ def read_raw(raw: bytes, signature: Signature) -> InferRequest:
         name, datatype, shape = tensor.name or "input-0", datatype_of(np.dtype(tensor.dtype)), list(tensor.shape)
     elif len(signature.columns) == 1 and not signature.tensors:
         column = signature.columns[0]
-        name, datatype, shape = column.name, _COLUMN_DATATYPES.get(column.type, "BYTES"), [-1]
+        name, datatype, shape = column.name, column_datatype(column.type), [-1]
     else:
         allowed = "the length of the JSON head; 0 is for a model of one input"
         raise Invalid("Inference-Header-Content-Length", 0, allowed)
@@ -220,30 +210,54 @@ def _tensor(document: Any, index: int, *, raw: RawTensors) -> InputTensor:
         return InputTensor(name, datatype, tuple(shape), values)
     if "data" not in document:
         raise Invalid(f"inputs.{name}.data", None, "a list of values, or parameters.binary_data_size")
-    flat = _flatten(document["data"], name)
+    flat, kinds = _flatten(document["data"], name)
     if len(flat) != math.prod(shape):
         raise Invalid(f"inputs.{name}.data", f"{len(flat)} values", f"{math.prod(shape)} for shape {shape}")
-    _check_values(flat, name, datatype=datatype)
-    return InputTensor(name, datatype, tuple(shape), flat)
+    array = _as_array(flat, kinds, datatype=datatype)
+    if array is None:
+        _check_values(flat, kinds, name=name, datatype=datatype)
+    return InputTensor(name, datatype, tuple(shape), flat if array is None else array)
 
 
-def _flatten(data: Any, name: str) -> list[Any]:
+def _as_array(flat: list[Any], kinds: set[type], *, datatype: str) -> np.ndarray[Any, Any] | None:
+    """Return many numbers as an array; None for few, and where one may be none of the datatype: lists are checked."""
+    if len(flat) < _MIN_ARRAY:
+        return None
+    if datatype == "FP64" and kinds <= {float, int}:
+        array = _numbers(flat, "float64")
+        return array if array is not None and np.isfinite(array).all() else None
+    if datatype in _WHOLE and kinds == {int}:
+        low, high = _RANGES[datatype]
+        array = _numbers(flat, "int64")
+        if array is not None and low <= int(array.min()) and int(array.max()) <= high:
+            return array.astype(DTYPES[datatype], copy=False)
+    return None
+
+
+def _numbers(flat: list[Any], dtype: str) -> np.ndarray[Any, Any] | None:
+    try:
+        return np.array(flat, dtype=dtype)
+    except OverflowError:
+        return None
+
+
+def _flatten(data: Any, name: str) -> tuple[list[Any], set[type]]:
+    """Return the values in one list, and their types."""
     if type(data) is not list:
         raise Invalid(f"inputs.{name}.data", data, "a list, flat or nested, row major")
     flat = data
     for _ in range(32):
         kinds = set(map(type, flat))
         if list not in kinds:
-            return flat
+            return flat, kinds
         if kinds != {list} or len(set(map(len, flat))) > 1:
             raise Invalid(f"inputs.{name}.data", "lists of unequal length or depth", "a regular nested list")
         flat = list(chain.from_iterable(flat))
     raise Invalid(f"inputs.{name}.data", "more than 32 levels", "a regular nested list")
 
 
-def _check_values(flat: list[Any], name: str, *, datatype: str) -> None:
+def _check_values(flat: list[Any], kinds: set[type], *, name: str, datatype: str) -> None:
     allowed = _ALLOWED[datatype]
-    kinds = set(map(type, flat))
     if not kinds.issubset(allowed):
         wrong = next(value for value in flat if type(value) not in allowed)
         raise Invalid(f"inputs.{name}.data", wrong, datatype)
@@ -260,109 +274,3 @@ def _check_range(flat: list[Any], name: str, *, datatype: str) -> None:
     wrong = next((value for value in flat if value is not None and not low <= value <= high), None)
     if wrong is not None:
         raise Invalid(f"inputs.{name}.data", wrong, f"{datatype}, {low} to {high}")
-
-
-def takes_rows(signature: Signature) -> bool:
-    """Return whether every input is a named column of scalars or bytes, as `rows_for` requires."""
-    columns = signature.columns
-    return bool(columns) and all(c.name and (c.type in SCALAR or c.type == "binary") for c in columns)
-
-
-def rows_for(request: InferRequest, signature: Signature) -> list[Row]:
-    """Return the rows for a signature of columns: from one tensor per column, or from one matrix of all columns.
-
-    Raises:
-        Invalid: a tensor is missing, unknown, or has the wrong datatype or shape.
-    """
-    columns = signature.columns
-    names = {column.name for column in columns}
-    single = request.inputs[0]
-    if len(request.inputs) == 1 and len(single.shape) == 2 and (single.name not in names or len(columns) == 1):
-        return _matrix_rows(single, columns)
-    by_name = {tensor.name: tensor for tensor in request.inputs}
-    for unknown in sorted(set(by_name) - names):
-        raise Invalid(f"inputs.{unknown}", "an unknown tensor", f"the columns {', '.join(signature.names)}")
-    count = request.inputs[0].rows
-    series = [_column_values(column, by_name.get(column.name), count=count) for column in columns]
-    return [list(row) for row in zip(*series, strict=True)]
-
-
-def _matrix_rows(tensor: InputTensor, columns: tuple[Column, ...]) -> list[Row]:
-    width = len(columns)
-    if tensor.width != width:
-        raise Invalid(f"inputs.{tensor.name}.shape", list(tensor.shape), f"[-1, {width}], a column each")
-    for column in columns:
-        _check_column(column, tensor)
-    flat = _cells(columns[0], tensor) if width == 1 else tensor.flat
-    return [flat[start : start + width] for start in range(0, len(flat), width)]
-
-
-def _column_values(column: Column, tensor: InputTensor | None, *, count: int) -> list[Any]:
-    if tensor is None:
-        if column.required:
-            raise Invalid(
-                f"inputs.{column.name}", None, f"a tensor of type {_COLUMN_DATATYPES.get(column.type, 'BYTES')}"
-            )
-        return [None] * count
-    _check_column(column, tensor)
-    if tensor.width != 1 or tensor.rows != count:
-        raise Invalid(f"inputs.{column.name}.shape", list(tensor.shape), f"[{count}] or [{count}, 1]")
-    return _cells(column, tensor)
-
-
-def _cells(column: Column, tensor: InputTensor) -> list[Any]:
-    return tensor.flat if column.type != "binary" else [_bytes(value, column.name) for value in tensor.values]
-
-
-def _bytes(value: str | bytes, name: str) -> bytes:
-    """Return the value of a column of bytes; JSON has no bytes, so that its text is base64, as for `/invocations`."""
-    if isinstance(value, bytes):
-        return value
-    try:
-        return bytes_of(value)
-    except ValueError:
-        raise Invalid(f"inputs.{name}.data", value, "base64") from None
-
-
-def _check_column(column: Column, tensor: InputTensor) -> None:
-    accepted = _COLUMN_ACCEPTS.get(column.type, ("BYTES",))
-    if tensor.datatype not in accepted:
-        where = f"column {column.name!r} (tensor {tensor.name!r})"
-        raise Invalid(
-            where, tensor.datatype, f"{_COLUMN_DATATYPES.get(column.type, 'BYTES')} (the signature says {column.type})"
-        )
-
-
-def arrays_for(request: InferRequest, signature: Signature) -> dict[str, np.ndarray[Any, Any]]:
-    """Return arrays by tensor name for a signature of tensors; an unnamed tensor has the name ''.
-
-    Raises:
-        Invalid: a tensor is missing, unknown, or has the wrong datatype or shape.
-    """
-    expected = {tensor.name: tensor for tensor in signature.tensors}
-    if len(expected) == 1 and len(request.inputs) == 1:
-        (tensor,) = expected.values()
-        if tensor.name in ("", request.inputs[0].name):
-            return {tensor.name: _checked_array(request.inputs[0], tensor)}
-    by_name = {tensor.name: tensor for tensor in request.inputs}
-    for unknown in sorted(set(by_name) - set(expected)):
-        raise Invalid(f"inputs.{unknown}", "an unknown tensor", f"the tensors {', '.join(expected)}")
-    for missing in sorted(set(expected) - set(by_name)):
-        raise Invalid(f"inputs.{missing}", None, f"a tensor of type {expected[missing].dtype}")
-    return {name: _checked_array(by_name[name], tensor) for name, tensor in expected.items()}
-
-
-def _checked_array(tensor: InputTensor, expected: Tensor) -> np.ndarray[Any, Any]:
-    shape = tensor.shape
-    if len(shape) != len(expected.shape) or any(
-        expected_size not in (-1, size) for size, expected_size in zip(shape, expected.shape, strict=True)
-    ):
-        raise Invalid(f"inputs.{tensor.name}.shape", list(shape), str(list(expected.shape)))
-    array = tensor.array()
-    if not expected.dtype.startswith(("str", "object", "bytes", "<U")):
-        dtype = np.dtype(expected.dtype)
-        whole_to_float = dtype.kind == "f" and array.dtype.kind in "iuf"
-        if not whole_to_float and (array.dtype.kind == "O" or not np.can_cast(array.dtype, dtype, "same_kind")):
-            raise Invalid(f"inputs.{tensor.name}.datatype", tensor.datatype, datatype_of(dtype))
-        array = array.astype(dtype)
-    return array

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from helicline.protocol.oip.datatypes import datatype_of
+from helicline.protocol.oip.datatypes import column_datatype, datatype_of
 from helicline.protocol.scoring.signature import Column, Signature, Tensor
-
-_COLUMN_DATATYPES = {"boolean": "BOOL", "integer": "INT32", "long": "INT64", "float": "FP32", "double": "FP64"}
 
 
 def server_metadata(version: str) -> bytes:
@@ -41,8 +39,7 @@ def _tensors(columns: tuple[Column, ...], tensors: tuple[Tensor, ...], *, unname
 
 
 def _column(column: Column, unnamed: str) -> dict[str, Any]:
-    datatype = _COLUMN_DATATYPES.get(column.type, "BYTES")
-    return {"name": column.name or unnamed, "datatype": datatype, "shape": [-1, 1]}
+    return {"name": column.name or unnamed, "datatype": column_datatype(column.type), "shape": [-1, 1]}
 
 
 def _tensor(tensor: Tensor, unnamed: str) -> dict[str, Any]:

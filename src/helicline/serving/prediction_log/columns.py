@@ -157,12 +157,28 @@ def _moment(text: Any) -> datetime | None:
 
 def _outputs(lines: list[Line], heads: list[Any]) -> tuple[Array, Array]:
     texts: list[str | None] = []
-    scores: list[float] = []
+    scores: list[Array] = []
     for line, (_, form, _, rows, length) in zip(lines, heads, strict=True):
-        values = _values(form, line.packed[_PACKED.size + length :], rows=rows)
-        texts.extend(_text(value) for value in values)
-        scores.extend(float(value) if isinstance(value, int | float) else np.nan for value in values)
-    return np.array(texts, dtype=object), np.array(scores, dtype=np.float64)
+        data = line.packed[_PACKED.size + length :]
+        line_texts, line_scores = _numbers(form, data, rows=rows) or _listed(_values(form, data, rows=rows))
+        texts.extend(line_texts)
+        scores.append(line_scores)
+    return np.array(texts, dtype=object), np.concatenate(scores)
+
+
+def _numbers(form: int, data: bytes, *, rows: int) -> tuple[list[str], Array] | None:
+    """Return texts and scores of outputs that are one finite number a row; None for all others."""
+    if form not in (_FLOATS, _INTEGERS):
+        return None
+    numbers = np.frombuffer(data, np.float64 if form == _FLOATS else np.int64)
+    if len(numbers) != rows or not np.isfinite(numbers).all():
+        return None
+    return list(map(repr, numbers.tolist())), numbers.astype(np.float64)  # the digits that JSON has too
+
+
+def _listed(values: list[Any]) -> tuple[list[str | None], Array]:
+    scores = [float(value) if isinstance(value, int | float) else np.nan for value in values]
+    return [_text(value) for value in values], np.array(scores, dtype=np.float64)
 
 
 def _values(form: int, data: bytes, *, rows: int) -> list[Any]:
