@@ -90,6 +90,7 @@ function MonitorPanel({ detail }: { detail: MonitorDetail }) {
         )}
         {columns > 0 &&
           (monitor.spec.kind === 'performance' ? <Performance detail={detail} /> : <HeatMap detail={detail} />)}
+        {last?.label_delay && <p className="soft">Labels are awaited until {last.label_delay.detail}.</p>}
         {last && <NotTested window={last} />}
         {windows.length > 0 && <RowCounts windows={windows} />}
       </div>
