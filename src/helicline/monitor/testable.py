@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from helicline.monitor.profile import Array, Column, Profile
+from helicline.monitor.profile import PREDICTION, Array, Column, Profile
 from helicline.records.monitor import NOT_TESTED, Finding, MonitorSpec
 
 Role = Literal["", "identifier", "time"]
@@ -34,11 +34,18 @@ _REASONS = {
 }
 
 
-def with_roles(profile: Profile, columns: dict[str, Array]) -> Profile:
-    """Return the profile of a reference with the role of each of its columns."""
+def with_roles(profile: Profile, columns: dict[str, Array], prediction: Array | None = None) -> Profile:
+    """Return the profile of a reference with the role of each of its columns, which are made of these values."""
     roles = {name: role_of(name, columns[name]) for name in profile.columns}
     marked = {name: msgspec.structs.replace(column, role=roles[name]) for name, column in profile.columns.items()}
-    return msgspec.structs.replace(profile, columns=marked)
+    return msgspec.structs.replace(profile, columns=marked, prediction=_answered(profile.prediction, prediction))
+
+
+def _answered(prediction: Column | None, values: Array | None) -> Column | None:
+    """Return what the model answered, with its role where it is text; numbers never are too different to compare."""
+    if prediction is None or values is None or prediction.kind == "number":
+        return prediction
+    return msgspec.structs.replace(prediction, role=role_of(PREDICTION, values))
 
 
 def role_of(name: str, values: Array) -> Role:
@@ -101,6 +108,18 @@ def why_untestable(reference: Column, window: Column | None) -> str:
     return ""
 
 
+def why_prediction_is_untested(spec: MonitorSpec, reference: Column | None, window: Column | None) -> str:
+    """Return why what the model answered cannot be compared with its answers to the hold-out, "" where it can."""
+    if reference is None:
+        return (
+            "the version has no answers to compare with: it was judged by an earlier release, "
+            "or answers with several values a row"
+        )
+    if window is None:
+        return "no answer of one value a row came in"
+    return why_left_out(spec, PREDICTION, reference) or why_untestable(reference, window)
+
+
 def _values_of(column: Column) -> str:
     return "numbers" if column.kind == "number" else "text"
 
@@ -125,7 +144,7 @@ def is_tested(finding: Finding) -> bool:
 
 
 def nothing_tested(findings: Iterable[Finding]) -> Finding | None:
-    """Return the warning of a monitor that tests no column at all, None where it tests one."""
+    """Return the warning of a monitor that tests no input at all, None where it tests one."""
     listed = list(findings)
     if any(map(is_tested, listed)):
         return None

@@ -217,8 +217,11 @@ def _distribution(
         return (profile.row_count if reference else 0), start, []
     judge = drift.findings if monitor.spec.kind == "drift" else quality.findings
     findings = judge(monitor.spec, reference, profile)
-    blind = testable.nothing_tested(findings)
-    return profile.row_count, start, [*findings, blind] if blind else findings
+    if blind := testable.nothing_tested(findings):
+        findings = [*findings, blind]
+    if monitor.spec.kind == "drift":
+        findings = [*findings, drift.of_prediction(monitor.spec, reference, profile)]
+    return profile.row_count, start, findings
 
 
 def reference_of(context: Context, subject: Subject) -> Profile | None:
