@@ -211,6 +211,34 @@ def test_a_trigger_waits_until_the_inputs_were_looked_at(scene):
     assert scene.look() == ["alert"]
 
 
+def test_a_schedule_that_harvests_waits_until_the_inputs_were_looked_at_once(scene):
+    """Rows that nobody looked at are not harvested: its turn would have none, and fail."""
+    scene.apply_with((MonitorSpec(kind="quality"),), msgspec.structs.replace(HOURLY, harvest=True))
+    scene.clock.advance(3601)
+    assert scene.look() == []
+    (trigger,) = scene.store.read(lambda tx: loops.triggers(tx, "churn"))
+    assert (trigger.pending, trigger.waits_for) == ("0 * * * *", "churn:quality has not yet looked at the rows")
+    assert trigger.wake_at == scene.clock.now() + timedelta(seconds=triggers.LOOK_AGAIN_S)
+    scene.watched("quality")
+    scene.clock.advance(triggers.LOOK_AGAIN_S)
+    assert scene.look() == ["schedule"]
+
+
+def test_a_schedule_that_harvests_nothing_waits_for_no_monitor(scene):
+    scene.apply_with((MonitorSpec(kind="quality"),), HOURLY)
+    scene.clock.advance(3601)
+    assert scene.look() == ["schedule"]
+
+
+def test_a_monitor_that_is_awaited_is_woken_once(scene):
+    scene.apply_with((MonitorSpec(kind="quality"),), msgspec.structs.replace(HOURLY, harvest=True))
+    for seconds in (3601, triggers.LOOK_AGAIN_S, triggers.LOOK_AGAIN_S):
+        scene.clock.advance(seconds)
+        assert scene.look() == []
+    monitor = scene.store.read(lambda tx: nouns.MONITORS.get(tx, "churn", "quality"))
+    assert monitor.version <= 2
+
+
 def test_an_alert_on_rows_that_were_broken_begins_nothing_when_the_data_is_mended(scene):
     """Labels come late: the accuracy falls when the data is long mended, for the rows that were broken."""
     scene.apply_with((MonitorSpec(kind="quality"),), ON_ALERT)
