@@ -73,8 +73,9 @@ def latest_labels(
     name: str | None = None,
     prediction_ids: Iterable[str] | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
 ) -> str:
-    """Return a query for the last label of each prediction, row and name, of those received at or after `since`.
+    """Return a query for the last label of each prediction, row and name, of those received from `since` to `until`.
 
     Its columns: prediction_id, row, name, value (text), received_ts.
     """
@@ -85,6 +86,8 @@ def latest_labels(
         conditions.append(f"prediction_id IN ({', '.join(sorted(map(sql.literal, prediction_ids)))})")
     if since is not None:
         conditions.append(f"received_ts >= {sql.timestamp(since)}")
+    if until is not None:
+        conditions.append(f"received_ts < {sql.timestamp(until)}")
     return f"""SELECT prediction_id, row, name, arg_max(value, received_ts) AS value, max(received_ts) AS received_ts
                FROM {sql.parquet(files)} WHERE {" AND ".join(conditions)} GROUP BY prediction_id, row, name"""
 
