@@ -21,6 +21,7 @@ Role = Literal["", "identifier", "time"]
 LEAST_ROWS = 50  # of fewer values nobody can tell that they are all different
 DISTINCT_TEXT = 0.9
 DISTINCT_BY_NAME = 0.5
+LEAST_REPEATS = 20.0  # that none of so many pairs is equal has the chance exp(-20)
 EPOCHS = ((946_684_800, 4_102_444_800), (946_684_800_000, 4_102_444_800_000))  # 2000 to 2100, seconds and milliseconds
 _NO_REFERENCE = (
     "no column is tested: the version's reference has none; where its signature names no inputs, none is logged: "
@@ -81,9 +82,21 @@ def _role_of_numbers(name: str, values: Array) -> Role:
         return "time"
     if _ID_NAME.search(name) and len(different) >= DISTINCT_BY_NAME * len(values):
         return "identifier"
+    if len(different) < len(values):
+        return ""
     steps = np.diff(values)
-    is_counter = len(different) == len(values) and bool((steps > 0).all() or (steps < 0).all())
-    return "identifier" if is_counter else ""
+    is_counter = bool((steps > 0).all() or (steps < 0).all())
+    return "identifier" if is_counter or _expected_repeats(different) >= LEAST_REPEATS else ""
+
+
+def _expected_repeats(different: Array) -> float:
+    """Return how many pairs of these whole numbers would be equal at least, had they been measured or counted.
+
+    That is the birthday problem: values that are spread evenly over their range repeat least often. Numbers that were
+    given out, each once, do not repeat at all.
+    """
+    span = float(different[-1] - different[0]) + 1
+    return len(different) ** 2 / (2 * span)
 
 
 def why_left_out(spec: MonitorSpec, name: str, reference: Column) -> str:
