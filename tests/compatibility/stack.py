@@ -58,9 +58,12 @@ class Stack:
         truth, rows = judging._split(judging._open(self.client, source, scratch / "holdout").pandas(), spec.label)
         judged = judging._load(self.client, model, number=spec.candidate, target=scratch / "candidate")
         assert judged.rows_per_call(rows) == 1
+        answered = judging._answered(judged.answers(rows))
         outputs = judging._outputs(judged, rows, truth)
         logged = judged.logged_columns(rows)
-        return judging._measured(outputs), judging._reference(self.client, spec, scratch, logged=logged)
+        return judging._measured(outputs), judging._reference(
+            self.client, spec, scratch, logged=logged, answered=answered
+        )
 
     def deploy(self, model: str) -> None:
         """Give version 1 all traffic as soon as it is loaded."""

@@ -32,7 +32,7 @@ def list_monitors(deployment: str = "", *, json: bool = False) -> None:
                 last["severity"],
                 last["row_count"],
                 alert,
-                last["reason"] or _untested(last),
+                "; ".join(filter(None, (last["reason"] or _untested(last), _labels(last)))),
             )
         )
     table("", ("deployment", "monitor", "now", "rows", "alert", ""), rows, empty="No monitor yet.")
@@ -42,6 +42,12 @@ def _untested(window: dict[str, Any]) -> str:
     """Return the columns that the window says it did not test."""
     names = [finding["column"] for finding in window.get("findings", ()) if finding["statistic"] == NOT_TESTED]
     return f"not tested: {', '.join(names)}" if names else ""
+
+
+def _labels(window: dict[str, Any]) -> str:
+    """Return how late the window takes labels to come, and how that is known."""
+    delay = window.get("label_delay")
+    return f"labels: {delay['detail']}" if delay else ""
 
 
 @app.command(name="alerts")

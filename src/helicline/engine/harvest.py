@@ -40,11 +40,12 @@ def _fetch(spec: HarvestSpec, client: Client, path: Path) -> int:
     if spec.since is not None:
         times |= {"since_ms": _ms(spec.since.labels_until), "predictions_since_ms": _ms(spec.since.predictions_until)}
     response = client.send("GET", f"/deployments/{spec.deployment}/labelled", label=spec.label, **times, timeout_s=600)
-    names = ("X-Row-Count", "X-Left-Out-Rows", "X-Waiting-Rows")
-    count, left_out, waiting = (int(response.headers[name]) for name in names)
+    names = ("X-Row-Count", "X-Left-Out-Rows", "X-Waiting-Rows", "X-Corrected-Rows")
+    count, left_out, waiting, corrected = (int(response.headers[name]) for name in names)
     not_taken = {
         f"{left_out} labelled rows came in while the data was broken and are left out": left_out,
         f"{waiting} labelled rows wait for the next harvest: no monitor of the inputs has looked at them yet": waiting,
+        f"{corrected} labels came again after their rows were published, which keep the label that they had": corrected,
     }
     for sentence in filter(not_taken.get, not_taken):
         print(sentence, flush=True)

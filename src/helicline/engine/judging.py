@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from helicline.records.gate import Comparison, Evidence
 from helicline.records.pipeline import Completion, JudgeSpec, TableSource, TaskSpec
 from helicline.sdk.client import Client
 from helicline.sdk.handles import Table
+from helicline.serving.prediction_log.columns import answers, outputs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +38,9 @@ def run_judge(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     truth, rows = _split(holdout, spec.label)
     candidate = _load(client, spec.model, number=spec.candidate, target=scratch / "candidate")
     champion = _load(client, spec.model, number=spec.champion, target=scratch / "champion") if spec.champion else None
+    answered = _answered(candidate.answers(rows))
     evidence = _evidence(candidate, champion, rows=rows, truth=truth, task=spec)
-    reference = _reference(client, spec, scratch, logged=candidate.logged_columns(rows))
+    reference = _reference(client, spec, scratch, logged=candidate.logged_columns(rows), answered=answered)
     if not reference.columns:
         print(f"{candidate.name} has no reference: its signature names no inputs, so that none is logged", flush=True)
     profile_blob = client.put_bytes(profile.encode(reference))
@@ -185,11 +188,27 @@ def _columns(schema: Any) -> dict[str, tuple[str, bool]]:
     }
 
 
-def _reference(client: Client, spec: JudgeSpec, scratch: Path, *, logged: dict[str, str]) -> profile.Profile:
-    """Return the profile of the columns that the prediction log has, named as there: windows have no other."""
+def _answered(output: Any) -> Any:
+    """Return the answers to the hold-out as the column that the prediction log makes of them, None for none."""
+    if output.ndim > 2 or (output.ndim == 2 and output.shape[1] > 2):
+        return None
+    return answers(*outputs(json.loads(json.dumps(output.tolist(), default=_as_logged, skipkeys=True))))
+
+
+def _as_logged(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
+def _reference(
+    client: Client, spec: JudgeSpec, scratch: Path, *, logged: dict[str, str], answered: Any
+) -> profile.Profile:
+    """Return the profile of the columns that the prediction log has, named as there: windows have no other.
+
+    `answered` are the candidate's answers to the hold-out: to rows that it learned from it would answer too well.
+    """
     table = _open(client, spec.reference, scratch / "reference").numpy()
     columns = {name: table[column] for name, column in logged.items() if column in table and column != spec.label}
-    return with_roles(profile.build(columns), columns)
+    return with_roles(profile.build(columns, prediction=answered), columns, answered)
 
 
 def _open(client: Client, source: TableSource, folder: Path) -> Table:

@@ -9,7 +9,7 @@ import numpy as np
 from helicline.gateway.routing_table import RoutingTable
 from helicline.monitor import profile
 from helicline.serving.prediction_log import profiles as log_profiles
-from helicline.serving.prediction_log.columns import Array
+from helicline.serving.prediction_log.columns import Array, answers
 from helicline.serving.prediction_log.files import LogFile
 from helicline.serving.prediction_log.names import Level
 from helicline.serving.prediction_log.seal import OnSealed
@@ -27,7 +27,9 @@ def profile_writer(home: Path) -> OnSealed:
             of_revision = answered & (served_by == revision)
             deployment = str(np.asarray(columns["deployment"])[of_revision][0])
             features = {name[2:]: values[of_revision] for name, values in columns.items() if name.startswith("f_")}
-            revision_profile = profile.build(features, centres.get((deployment, int(revision))))
+            answered_with = answers(*(np.asarray(columns[name])[of_revision] for name in ("prediction", "score")))
+            revision_centres = centres.get((deployment, int(revision)))
+            revision_profile = profile.build(features, revision_centres, prediction=answered_with)
             by_revision[int(revision)] = profile.encode(revision_profile)
         log_profiles.write(segment, by_revision)
 

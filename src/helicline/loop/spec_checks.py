@@ -147,7 +147,7 @@ def _rollout(spec: LoopSpec) -> Iterator[Invalid]:
 def _monitors(spec: LoopSpec) -> Iterator[Invalid]:
     for monitor in spec.monitors:
         yield from _within("monitor window_s", monitor.window_s, low=0.1, high=LONGEST_S)
-        yield from _within("monitor label_delay_s", monitor.label_delay_s, low=0, high=LONGEST_S)
+        yield from _within("monitor label_delay_s", monitor.label_delay_s or 0.0, low=0, high=LONGEST_S)
         yield from _within("monitor persist", monitor.persist, low=1, high=100)
         yield from _within("monitor of", monitor.of, low=monitor.persist, high=100)
         candidate = spec.pipeline.candidate

@@ -27,7 +27,7 @@ RETRY_PAUSES_S = (60.0, 300.0, 900.0)  # after a turn that failed
 
 def hear(tx: Tx, event: Event) -> None:
     """Handle one event: mark the triggers that it makes due, or begin a turn for a version registered by hand."""
-    if (event.noun, event.verb) == ("alert", "raised"):
+    if event.noun == "alert" and event.verb in ("raised", "widened"):
         _arm_alert(tx, event)
     elif (event.noun, event.verb) == ("dataset_ref", "moved"):
         _arm_new_data(tx, event)
@@ -80,12 +80,16 @@ def _alert(tx: Reader, alert_id: str) -> Alert | None:
 def _arm_alert(tx: Tx, event: Event) -> None:
     loop = loops.of_deployment(tx, str(event.detail.get("deployment", "")))
     alert = _alert(tx, event.id)
-    if alert is not None and not alerting.tells_of_data(alert):
-        return  # a new version would be watched no better
+    why_none = alerting.why_no_turn(alert) if alert is not None else ""
     names = {str(event.detail.get("kind", "")), str(event.detail.get("monitor", ""))}
     for trigger in loops.triggers(tx, loop.name) if loop else []:
-        if trigger.spec.kind == "alert" and names & set(trigger.spec.monitors):
+        if trigger.spec.kind != "alert" or not names & set(trigger.spec.monitors):
+            continue
+        if not why_none:
             _arm(tx, trigger, event.id)
+        elif not trigger.pending:
+            why = f"alert {event.id} began no turn: {why_none}"
+            nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, waits_for=why))
 
 
 def _arm_new_data(tx: Tx, event: Event) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from helicline import bus
+from helicline.monitor.profile import PREDICTION
 from helicline.monitor.testable import is_tested
 from helicline.records.monitor import Alert, AlertEvidence, Finding, MonitorSpec, Severity, Window
 from helicline.store import nouns
@@ -100,9 +101,13 @@ def _words(finding: Finding) -> str:
     return f"{finding.column} {finding.statistic} {finding.value:.3f}"
 
 
-def tells_of_data(alert: Alert) -> bool:
-    """Tell whether an alert tells of the data or the model, and not only that its monitor tests nothing."""
-    return not alert.findings or any(map(is_tested, alert.findings))
+def why_no_turn(alert: Alert) -> str:
+    """Return why an alert begins no turn, whatever the triggers hear, "" where it may."""
+    if alert.findings and not any(map(is_tested, alert.findings)):
+        return "its monitor tests nothing, and a new version would be watched no better"
+    if alert.findings and all(finding.column == PREDICTION for finding in alert.findings if is_tested(finding)):
+        return "only the model's answers moved, which says nothing of whether they are right"
+    return ""
 
 
 def _raise(tx: Tx, spec: MonitorSpec, window: Window) -> None:
@@ -153,6 +158,11 @@ def _update(tx: Tx, alert: Alert, window: Window) -> None:
         quiet_windows=0,
     )
     nouns.ALERTS.swap(tx, changed)
+    if why_no_turn(alert) and not why_no_turn(changed):
+        bus.emit(
+            tx, "widened", "alert", alert.id, deployment=alert.deployment, monitor=alert.monitor, kind=alert.kind,
+            severity=changed.severity, summary=_words(changed.findings[0]),
+        )  # fmt: skip
 
 
 def _badness(severity: Severity) -> int:

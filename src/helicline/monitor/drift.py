@@ -1,4 +1,4 @@
-"""Drift of inputs: a column has drifted when its change is both significant and material.
+"""Drift of inputs and predictions: a column has drifted when its change is both significant and material.
 
 Significance: chi-square homogeneity with its linear and quadratic components on ordered bins, combined by the Cauchy
 combination test, with Benjamini-Hochberg over columns. Materiality: debiased PSI, whose mean without drift is 0 at any
@@ -16,8 +16,8 @@ import numpy as np
 from scipy.stats import chi2, norm
 
 from helicline.monitor import quality
-from helicline.monitor.profile import IS_NUMBER, RANK, Column, Profile
-from helicline.monitor.testable import not_tested, why_left_out, why_untestable
+from helicline.monitor.profile import IS_NUMBER, PREDICTION, RANK, Column, Profile
+from helicline.monitor.testable import not_tested, why_left_out, why_prediction_is_untested, why_untestable
 from helicline.records.monitor import Finding, MonitorSpec, Severity
 
 Array = np.ndarray[Any, Any]
@@ -47,6 +47,21 @@ def findings(spec: MonitorSpec, reference: Profile, window: Profile) -> list[Fin
     return [*judged, *quality.written_otherwise(reference, window, moved)]
 
 
+def of_prediction(spec: MonitorSpec, reference: Profile, window: Profile) -> Finding:
+    """Return the finding for what the model answered, which is tested on its own.
+
+    It is no input: it never says that data is broken, and changes nothing of what is said of the inputs.
+    """
+    old, new = reference.prediction, window.prediction
+    if why := why_prediction_is_untested(spec, old, new):
+        return not_tested(PREDICTION, why, reference=old or Column(kind="category"), window=new)
+    assert old is not None
+    assert new is not None
+    result = _compared(spec, PREDICTION, reference=old, new=new)
+    is_significant = (result.p_value or 0.0) <= spec.q
+    return msgspec.structs.replace(result, severity=_severity(spec, result.value, is_significant=is_significant))
+
+
 def _severity(spec: MonitorSpec, psi: float, *, is_significant: bool) -> Severity:
     if not is_significant:
         return "ok"
@@ -65,6 +80,10 @@ def _test_column(spec: MonitorSpec, name: str, *, reference: Column, window: Pro
         return finding
     if why := why_untestable(reference, new):
         return not_tested(name, why, reference=reference, window=new)
+    return _compared(spec, name, reference=reference, new=new)
+
+
+def _compared(spec: MonitorSpec, name: str, *, reference: Column, new: Column) -> Finding:
     is_ordered = reference.kind == "number"
     old_bins, new_bins = _ordered_bins(reference, new) if is_ordered else _category_bins(reference, new)
     return Finding(

@@ -23,6 +23,7 @@ MAX_MEDIAN_ROWS = 1 << 16
 MAX_SORTED = 4096  # so few values are sorted instead of counted over the whole grid
 MAX_CATEGORIES = 1000
 OTHER = "__other__"
+PREDICTION = "(prediction)"  # the column of what the model answered; in brackets, since an input may have any name
 _KEYS = np.arange(CELLS, dtype=np.uint16)
 _NEGATIVE = _KEYS >= 0x8000
 # rank of each cell in the order of its values: negative cells are in reverse
@@ -54,10 +55,15 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """The counts of the columns of some rows."""
+    """The counts of the inputs of some rows, and of what the model answered, where it is one value a row."""
 
     row_count: int = 0
     columns: dict[str, Column] = {}
+    prediction: Column | None = None
+
+    def column(self, name: str) -> Column | None:
+        """Return an input, or what the model answered, None where it has none of that name."""
+        return self.prediction if name == PREDICTION else self.columns.get(name)
 
 
 def grid_of(values: Array, centre: float) -> Array:
@@ -92,13 +98,16 @@ def cell_values(keys: Array, centre: float) -> Array:
     return np.where(np.isfinite(middles), middles, np.nan)
 
 
-def build(columns: Mapping[str, Array], centres: Mapping[str, float] | None = None) -> Profile:
+def build(
+    columns: Mapping[str, Array], centres: Mapping[str, float] | None = None, *, prediction: Array | None = None
+) -> Profile:
     """Return the profile of columns of equal length; numbers use the reference's centre, or their own median."""
     row_count = max((len(values) for values in columns.values()), default=0)
     fixed_centres = centres or {}
     return Profile(
         row_count=row_count,
         columns={name: _column(np.ma.asarray(values), fixed_centres.get(name)) for name, values in columns.items()},
+        prediction=None if prediction is None else _column(prediction, fixed_centres.get(PREDICTION)),
     )
 
 
@@ -194,7 +203,12 @@ def merged(profiles: Sequence[Profile]) -> Profile:
         for name, column in profile.columns.items():
             parts.setdefault(name, []).append(column)
     columns = {name: _merge_columns(columns) for name, columns in parts.items()}
-    return Profile(row_count=sum(profile.row_count for profile in profiles), columns=columns)
+    answered = [profile.prediction for profile in profiles if profile.prediction is not None]
+    return Profile(
+        row_count=sum(profile.row_count for profile in profiles),
+        columns=columns,
+        prediction=_merge_columns(answered) if answered else None,
+    )
 
 
 def _merge_columns(columns: Sequence[Column]) -> Column:
@@ -234,4 +248,5 @@ def decode(content: bytes) -> Profile:
 
 def centres_of(profile: Profile) -> dict[str, float]:
     """Return the centres for profiles that are to be compared with this one."""
-    return {name: column.centre for name, column in profile.columns.items() if column.kind == "number"}
+    every = profile.columns | ({PREDICTION: profile.prediction} if profile.prediction else {})
+    return {name: column.centre for name, column in every.items() if column.kind == "number"}

@@ -21,6 +21,8 @@ LEAST_VANISHED = 0.05
 SAME_SHARE = 0.3  # relative
 MOST_CODES = 20
 OWN_DISTANCE, OTHER_DISTANCE = 0.3, 0.03  # of shares: total variation
+TWO_CODES_DISTANCE = 0.5  # from which two values that turned are rather exchanged: of customers few things turn so far
+TWO_CODES_Z, TWO_CODES_MARGIN = 3.0, 0.01  # how well the shares then agree: standard errors of both samples
 OWN_SPREADS, OTHER_SPREADS = 1.0, 0.25  # of quantiles: spreads of the reference
 
 
@@ -32,7 +34,7 @@ def sentence_of(reference: Column, window: Column) -> str:
     if not old or not new:
         return ""
     renamed = _renamed(old, new, window.count) if reference.kind == "category" else ""
-    return renamed or _exchanged(old, new, window.count)
+    return renamed or _exchanged(old, new, (reference.count, window.count))
 
 
 def _shares(column: Column) -> dict[str, float]:
@@ -65,16 +67,31 @@ def _listed(shares: dict[str, float]) -> str:
     return ", ".join(map(repr, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _exchanged(old: dict[str, float], new: dict[str, float], row_count: int) -> str:
-    """Return that the same values have each other's shares."""
+def _exchanged(old: dict[str, float], new: dict[str, float], row_counts: tuple[int, int]) -> str:
+    """Return that the same values have each other's shares.
+
+    Of two values the shares have but one number, and may well turn by themselves: 35 % to 65 %. So more is expected.
+    """
     if set(old) != set(new) or not 2 <= len(old) <= MOST_CODES:
         return ""
-    if _distance(old, new) < OWN_DISTANCE:
+    are_two = _share_of_two(old) > 1 - LEAST_VANISHED and _share_of_two(new) > 1 - LEAST_VANISHED
+    if _distance(old, new) < (TWO_CODES_DISTANCE if are_two else OWN_DISTANCE):
         return ""
     pairs = zip(sorted(old.values()), sorted(new.values()), strict=True)
-    if sum(abs(before - now) for before, now in pairs) / 2 > OTHER_DISTANCE + _noise(row_count) / 2:
+    limit = _two_codes_limit(max(old.values()), row_counts) if are_two else OTHER_DISTANCE + _noise(row_counts[1]) / 2
+    if sum(abs(before - now) for before, now in pairs) / 2 > limit:
         return ""
     return "the values have each other's shares: exchanged codes?"
+
+
+def _share_of_two(shares: dict[str, float]) -> float:
+    return sum(sorted(shares.values())[-2:])
+
+
+def _two_codes_limit(share: float, row_counts: tuple[int, int]) -> float:
+    """Return by how much two samples of one share differ at most."""
+    spread = math.sqrt(share * (1 - share) * sum(1 / row_count for row_count in row_counts))
+    return TWO_CODES_MARGIN + TWO_CODES_Z * spread
 
 
 def _distance(old: dict[str, float], new: dict[str, float]) -> float:

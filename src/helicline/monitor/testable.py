@@ -14,13 +14,14 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from helicline.monitor.profile import Array, Column, Profile
+from helicline.monitor.profile import PREDICTION, Array, Column, Profile
 from helicline.records.monitor import NOT_TESTED, Finding, MonitorSpec
 
 Role = Literal["", "identifier", "time"]
 LEAST_ROWS = 50  # of fewer values nobody can tell that they are all different
 DISTINCT_TEXT = 0.9
 DISTINCT_BY_NAME = 0.5
+LEAST_REPEATS = 20.0  # that none of so many pairs is equal has the chance exp(-20)
 EPOCHS = ((946_684_800, 4_102_444_800), (946_684_800_000, 4_102_444_800_000))  # 2000 to 2100, seconds and milliseconds
 _NO_REFERENCE = (
     "no column is tested: the version's reference has none; where its signature names no inputs, none is logged: "
@@ -34,11 +35,18 @@ _REASONS = {
 }
 
 
-def with_roles(profile: Profile, columns: dict[str, Array]) -> Profile:
-    """Return the profile of a reference with the role of each of its columns."""
+def with_roles(profile: Profile, columns: dict[str, Array], prediction: Array | None = None) -> Profile:
+    """Return the profile of a reference with the role of each of its columns, which are made of these values."""
     roles = {name: role_of(name, columns[name]) for name in profile.columns}
     marked = {name: msgspec.structs.replace(column, role=roles[name]) for name, column in profile.columns.items()}
-    return msgspec.structs.replace(profile, columns=marked)
+    return msgspec.structs.replace(profile, columns=marked, prediction=_answered(profile.prediction, prediction))
+
+
+def _answered(prediction: Column | None, values: Array | None) -> Column | None:
+    """Return what the model answered, with its role where it is text; numbers never are too different to compare."""
+    if prediction is None or values is None or prediction.kind == "number":
+        return prediction
+    return msgspec.structs.replace(prediction, role=role_of(PREDICTION, values))
 
 
 def role_of(name: str, values: Array) -> Role:
@@ -74,9 +82,21 @@ def _role_of_numbers(name: str, values: Array) -> Role:
         return "time"
     if _ID_NAME.search(name) and len(different) >= DISTINCT_BY_NAME * len(values):
         return "identifier"
+    if len(different) < len(values):
+        return ""
     steps = np.diff(values)
-    is_counter = len(different) == len(values) and bool((steps > 0).all() or (steps < 0).all())
-    return "identifier" if is_counter else ""
+    is_counter = bool((steps > 0).all() or (steps < 0).all())
+    return "identifier" if is_counter or _expected_repeats(different) >= LEAST_REPEATS else ""
+
+
+def _expected_repeats(different: Array) -> float:
+    """Return how many pairs of these whole numbers would be equal at least, had they been measured or counted.
+
+    That is the birthday problem: values that are spread evenly over their range repeat least often. Numbers that were
+    given out, each once, do not repeat at all.
+    """
+    span = float(different[-1] - different[0]) + 1
+    return len(different) ** 2 / (2 * span)
 
 
 def why_left_out(spec: MonitorSpec, name: str, reference: Column) -> str:
@@ -99,6 +119,18 @@ def why_untestable(reference: Column, window: Column | None) -> str:
     if reference.centre != window.centre:
         return "what came in was counted for another version; the rows that come in from now on are compared"
     return ""
+
+
+def why_prediction_is_untested(spec: MonitorSpec, reference: Column | None, window: Column | None) -> str:
+    """Return why what the model answered cannot be compared with its answers to the hold-out, "" where it can."""
+    if reference is None:
+        return (
+            "the version has no answers to compare with: it was judged by an earlier release, "
+            "or answers with several values a row"
+        )
+    if window is None:
+        return "no answer of one value a row came in"
+    return why_left_out(spec, PREDICTION, reference) or why_untestable(reference, window)
 
 
 def _values_of(column: Column) -> str:
@@ -125,7 +157,7 @@ def is_tested(finding: Finding) -> bool:
 
 
 def nothing_tested(findings: Iterable[Finding]) -> Finding | None:
-    """Return the warning of a monitor that tests no column at all, None where it tests one."""
+    """Return the warning of a monitor that tests no input at all, None where it tests one."""
     listed = list(findings)
     if any(map(is_tested, listed)):
         return None

@@ -21,7 +21,8 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     Both leave out identifiers, times and the columns in `exclude`, but not those in `include`.
     performance: `metric` over labelled rows `at_least` or `at_most` so much, or worse by no more than the share `drop`
     of what the version before had, of predictions that are `label_delay_s`
-    old or older, so that early labels do not stand for all; the labels are the `feedback` of that name, or the loop's.
+    old or older, so that early labels do not stand for all (None: as old as labels that came lately say); the labels
+    are the `feedback` of that name, or the loop's.
     quality: missing, out of range, unseen values.
     """
 
@@ -32,7 +33,7 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     drop: float | None = None
     feedback: str = ""
     window_s: float = 300.0
-    label_delay_s: float = 0.0
+    label_delay_s: float | None = None
     min_rows: int = 200
     threshold: float = msgspec.field(default=0.10, name="gate")
     critical: float = 0.25
@@ -96,7 +97,17 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     spread: float | None = None
 
 
+class LabelDelay(msgspec.Struct, frozen=True, kw_only=True):
+    """How old predictions must be to be judged by their labels, how that is known, and a sentence about it."""
+
+    seconds: float
+    source: Literal["declared", "learned", "unknown"]
+    detail: str
+
+
 class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """What a monitor says of the rows from `start` to `end`, as it looked at them at `judged_at`."""
+
     deployment: str
     monitor: str
     start: datetime
@@ -106,7 +117,13 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     model_version: int
     findings: tuple[Finding, ...] = ()
     reason: str = ""
+    label_delay: LabelDelay | None = None
+    judged_at: datetime | None = None
     version: int = 1
+
+    def __post_init__(self) -> None:
+        if self.judged_at is None:  # as of earlier releases
+            msgspec.structs.force_setattr(self, "judged_at", self.end)
 
 
 class AlertEvidence(msgspec.Struct, frozen=True, kw_only=True):

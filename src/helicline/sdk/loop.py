@@ -232,7 +232,7 @@ def performance(
     feedback: str = "",
     window: str | float = "5m",
     min_rows: int = 100,
-    label_delay: str | float = 0.0,
+    label_delay: str | float | None = None,
 ) -> MonitorSpec:
     """Monitor: `metric` over predictions whose labels have arrived.
 
@@ -246,7 +246,8 @@ def performance(
         feedback: the name of the feedback that is taken as the label; by default the label of the loop.
         window: duration of a window; with fewer than `min_rows` labelled rows it extends to earlier predictions.
         label_delay: how long after a prediction its label may come, like "90d". Predictions are judged when they are
-            so old: those whose labels come early, like the first customers who do not pay, do not stand for all.
+            so old: those whose labels come early, like the first customers who do not pay, do not stand for all. By
+            default it is learned from the labels that came lately, which each window says.
     """
     if sum(limit is not None for limit in (at_least, at_most, drop)) != 1:
         raise Invalid(f"performance {metric}", f"at_least={at_least}, at_most={at_most}, drop={drop}", "one of them")
@@ -259,7 +260,7 @@ def performance(
         feedback=feedback,
         window_s=seconds("window", window),
         min_rows=min_rows,
-        label_delay_s=seconds("label_delay", label_delay),
+        label_delay_s=None if label_delay is None else seconds("label_delay", label_delay),
     )
 
 

@@ -146,14 +146,14 @@ class Noun(Generic[Record]):
         return {tuple(getattr(record, field) for field in self.key): record for record in records}
 
     def newest(
-        self, tx: Reader, limit: int, *where: sa.ColumnElement[bool], of: Noun[Any], on: Mapping[str, str]
+        self, tx: Reader, limit: int, *where: sa.ColumnElement[bool], of: Noun[Any], on: Mapping[str, str], by: str = ""
     ) -> dict[tuple[Any, ...], list[Record]]:
         """Return the newest records that belong to each record of another noun, with one statement.
 
-        The newest are the last by the last part of the key. `on` pairs columns of this noun with those of the other,
-        `where` restricts the other; the result is by the values of the paired columns, the newest first.
+        The newest are the last by `by`, else by the last part of the key. `on` pairs columns of this noun with those
+        of the other, `where` restricts the other; the result is by the values of the paired columns, the newest first.
         """
-        own, other, last = self.table.c, of.table.c, self.key[-1]
+        own, other, last = self.table.c, of.table.c, by or self.key[-1]
         older = self.table.alias()
         first = (
             sa.select(older.c[last])

@@ -66,7 +66,14 @@ ROUTING = Noun("routing", Routing, key=("id",))
 SIGHTINGS = Noun("gateway_sighting", Sighting, key=("gateway", "session"), index=("seen_at",))
 
 MONITORS = Noun("monitor", Monitor, key=("deployment", "name"), index=("wake_at",))
-WINDOWS = Noun("monitor_window", Window, key=("deployment", "monitor", "end"), index=("severity",))
+WINDOWS = Noun(
+    "monitor_window",
+    Window,
+    key=("deployment", "monitor", "end"),
+    index=("severity",),
+    columns=("judged_at",),
+    indexes=(("deployment", "monitor", "judged_at"),),
+)
 ALERTS = Noun("alert", Alert, key=("deployment", "number"), index=("state", "opened_at"))
 
 LOOPS = Noun("loop", Loop, key=("name",))

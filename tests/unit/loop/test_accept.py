@@ -33,7 +33,7 @@ class Watched:
         self.context, self.clock, self.log = context, clock, Log(home)
         # the second is an id: what is not tested must not hide how the tested ones are
         columns = {"n": np.arange(2000.0), "a": np.random.default_rng(1).normal(50, 5, 2000)}
-        self.reference = with_roles(profile.build(columns), columns)
+        self.reference = with_roles(profile.build(columns, prediction=np.zeros(2000)), columns)
         blob, _ = context.blobs.put([profile.encode(self.reference)])
         at = START - MINUTE
         monitors = [
@@ -64,7 +64,7 @@ class Watched:
                 nouns.MONITORS.insert(tx, monitor)
 
         context.store.write(unit)
-        self.minute = 0
+        self.minute, self.answer = 0, 0.0
 
     def minutes(self, count, factor=1.0):
         """Let minutes of traffic with labels pass, and have every monitor look after each."""
@@ -73,10 +73,12 @@ class Watched:
             values = np.random.default_rng(self.minute + 10).normal(50, 5, 200) * factor
             rows = np.column_stack([values, np.arange(200.0) + 200 * self.minute])
             prediction_id = id_of(begun, self.minute)
-            self.log.add(SCHEMA, line(prediction_id, packed(rows, np.zeros(200)), ts_us=micros(begun), batch_rows=200))
+            answers = np.full(200, self.answer)
+            self.log.add(SCHEMA, line(prediction_id, packed(rows, answers), ts_us=micros(begun), batch_rows=200))
             labels = [outcome(begun, prediction_id, str(row % 2), row=row) for row in range(200)]
             self.log.add(*labels, kind="labels")
-            part = profile.build(dict(zip("an", rows.T, strict=True)), profile.centres_of(self.reference))
+            columns, centres = dict(zip("an", rows.T, strict=True)), profile.centres_of(self.reference)
+            part = profile.build(columns, centres, prediction=answers)
             newest = max(listed(self.context.home, "predictions", deployment="churn"), key=lambda file: file.begun_at)
             profiles.write(newest.path, {1: profile.encode(part)})
             self.minute += 1
@@ -128,6 +130,27 @@ def test_columns_that_are_not_tested_hide_no_verdict(watched):
     windows = watched.context.store.read(lambda tx: nouns.WINDOWS.select(tx))
     assert {window.severity for window in windows} <= {"ok", "info"}
     assert {finding.column for window in windows for finding in window.findings if not is_tested(finding)} == {"n"}
+
+
+def test_answers_that_moved_alone_are_an_alert_and_no_broken_data(watched, tmp_path):
+    """The inputs are as they were, and the model answers 1 instead of 0: something that it reads is not among them."""
+    watched.answer = 1.0
+    watched.minutes(3)
+    alert = watched.alerts()["drift"]
+    assert [(finding.column, finding.statistic) for finding in alert.findings] == [("(prediction)", "psi")]
+    assert alerting.why_no_turn(alert).startswith("only the model's answers moved")
+    assert watched.doubt() == ""
+    assert watched.harvest(tmp_path / "rows.parquet") == harvest.Harvest(rows=600)
+    (shown,) = alert_histograms.of(watched.context, alert)
+    assert shown.column == "(prediction)"
+
+
+def test_answers_that_moved_are_accepted_as_inputs_are(watched):
+    watched.answer = 1.0
+    watched.minutes(2)
+    watched.accept("drift")
+    watched.minutes(2)
+    assert watched.alerts() == {}
 
 
 def test_an_alert_shows_its_columns_in_the_reference_and_in_its_window(watched):

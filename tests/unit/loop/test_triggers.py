@@ -175,7 +175,29 @@ def test_an_alert_that_a_monitor_tests_nothing_begins_nothing(scene):
     scene.alert("drift", 1, severity="warning", statistic="not_tested")
     assert scene.look() == []
     (trigger,) = scene.store.read(lambda tx: loops.triggers(tx, "churn"))
-    assert (trigger.pending, trigger.waits_for) == ("", "")
+    why = "its monitor tests nothing, and a new version would be watched no better"
+    assert (trigger.pending, trigger.waits_for) == ("", f"alert churn!1 began no turn: {why}")
+
+
+def test_answers_that_moved_alone_begin_no_turn_until_an_input_moves_too(scene):
+    scene.apply_with((MonitorSpec(kind="drift"),), msgspec.structs.replace(ON_ALERT, monitors=("drift",)))
+    finding = msgspec.structs.replace(finding_of("psi", "critical"), column="(prediction)")
+
+    def judged(*findings):
+        window = Window(
+            deployment="churn", monitor="drift", start=scene.clock.now(), end=scene.clock.now(), row_count=300,
+            model_version=1, severity="critical", findings=findings,
+        )  # fmt: skip
+        spec = MonitorSpec(kind="drift", persist=1, of=1)
+        scene.store.write(lambda tx: alerting.apply(tx, spec, window, []))
+        scene.watched("drift")
+        return scene.look()
+
+    assert judged(finding) == []
+    (trigger,) = scene.store.read(lambda tx: loops.triggers(tx, "churn"))
+    assert trigger.waits_for.startswith("alert churn!1 began no turn: only the model's answers moved")
+    assert judged(finding, finding_of("psi", "critical")) == ["alert"]
+    assert judged(finding, finding_of("psi", "critical")) == []
 
 
 def test_a_trigger_waits_until_the_inputs_were_looked_at(scene):
@@ -187,6 +209,34 @@ def test_a_trigger_waits_until_the_inputs_were_looked_at(scene):
     scene.watched("drift")
     scene.clock.advance(triggers.LOOK_AGAIN_S)
     assert scene.look() == ["alert"]
+
+
+def test_a_schedule_that_harvests_waits_until_the_inputs_were_looked_at_once(scene):
+    """Rows that nobody looked at are not harvested: its turn would have none, and fail."""
+    scene.apply_with((MonitorSpec(kind="quality"),), msgspec.structs.replace(HOURLY, harvest=True))
+    scene.clock.advance(3601)
+    assert scene.look() == []
+    (trigger,) = scene.store.read(lambda tx: loops.triggers(tx, "churn"))
+    assert (trigger.pending, trigger.waits_for) == ("0 * * * *", "churn:quality has not yet looked at the rows")
+    assert trigger.wake_at == scene.clock.now() + timedelta(seconds=triggers.LOOK_AGAIN_S)
+    scene.watched("quality")
+    scene.clock.advance(triggers.LOOK_AGAIN_S)
+    assert scene.look() == ["schedule"]
+
+
+def test_a_schedule_that_harvests_nothing_waits_for_no_monitor(scene):
+    scene.apply_with((MonitorSpec(kind="quality"),), HOURLY)
+    scene.clock.advance(3601)
+    assert scene.look() == ["schedule"]
+
+
+def test_a_monitor_that_is_awaited_is_woken_once(scene):
+    scene.apply_with((MonitorSpec(kind="quality"),), msgspec.structs.replace(HOURLY, harvest=True))
+    for seconds in (3601, triggers.LOOK_AGAIN_S, triggers.LOOK_AGAIN_S):
+        scene.clock.advance(seconds)
+        assert scene.look() == []
+    monitor = scene.store.read(lambda tx: nouns.MONITORS.get(tx, "churn", "quality"))
+    assert monitor.version <= 2
 
 
 def test_an_alert_on_rows_that_were_broken_begins_nothing_when_the_data_is_mended(scene):

@@ -7,6 +7,7 @@ import pytest
 
 from helicline.loop.context import Context
 from helicline.loop.monitors import monitor_windows
+from helicline.protocol.rest.loops import monitor_details
 from helicline.records.deployment import Deployment, Revision
 from helicline.records.monitor import Finding, Monitor, MonitorSpec, Window
 from helicline.serving.prediction_log.files import listed
@@ -155,3 +156,64 @@ def test_a_drop_is_compared_with_the_last_window_of_the_version_before(timed, tm
     window = late.judged(at_least=None, drop=0.1)
     assert window.findings[0].threshold == pytest.approx(0.81)
     assert window.findings[0].value == 0.0
+
+
+def add_labels(late, *, count, delay, days_ago=1.0):
+    """Add labels that arrived so many days ago, of predictions made `delay` days before."""
+    arrived_at = late.context.store.clock.now() - timedelta(days=days_ago)
+    made_at = arrived_at - timedelta(days=delay)
+    records = [outcome(arrived_at, id_of(made_at, number)) for number in range(1, count + 1)]
+    late.log.add(*records, kind="labels")
+
+
+def test_without_a_declared_delay_that_of_the_labels_is_used_by_windows_of_a_day(timed, tmp_path, clock):
+    late = Late(timed, tmp_path, clock, delay=90, days=100, good_until=8)
+    add_labels(late, count=60, delay=90)
+    window = late.judged()
+    assert (window.end, window.start) == (NOON + timedelta(days=10), NOON + timedelta(days=8))
+    assert (window.row_count, window.findings[0].value) == (2, 0.0)
+    assert window.label_delay.source == "learned"
+    assert window.label_delay.detail.startswith("90 days after the prediction: 95% of the last 71 labels came by then")
+
+
+def test_labels_that_were_loaded_on_one_day_are_judged_by_windows_of_a_day(timed, tmp_path, clock):
+    """Six months of predictions, whose labels come in a file a month: the day after, and weeks after."""
+    for days_after in (1, 20):
+        late = Late(timed, tmp_path / str(days_after), clock, delay=1000, days=120 + days_after)
+        loaded_at = late.context.store.clock.now() - timedelta(days=days_after)
+        moments = [NOON + timedelta(days=day) for day in range(90)]
+        late.log.add(*(outcome(loaded_at, id_of(moment), "0") for moment in moments), kind="labels")
+        window = late.judged()
+        assert (window.severity, window.label_delay.source) == ("ok", "learned")
+        assert window.end - window.start == timedelta(days=2)  # two rows, one a day
+
+
+def test_a_declared_delay_wins_over_a_learned_one(timed, tmp_path, clock):
+    late = Late(timed, tmp_path, clock, delay=2, days=100)
+    add_labels(late, count=60, delay=2)
+    now = clock.now()
+    assert late.judged().end == now - timedelta(days=2)
+    window = late.judged(label_delay_s=5 * 86_400.0)
+    assert (window.end, window.label_delay.source) == (now - timedelta(days=5), "declared")
+
+
+def test_too_few_labels_to_learn_their_delay_from_are_said(timed, tmp_path, clock):
+    window = Late(timed, tmp_path, clock, delay=0, days=10).judged()
+    assert window.label_delay.source == "unknown"
+    assert window.label_delay.detail == (
+        "10 of at least 50 labels to learn a delay from: every label counts as soon as it comes"
+    )
+
+
+def test_a_window_that_ends_before_an_earlier_one_is_the_newest_all_the_same(store, stored_windows):
+    """Labels of three months ago came in: the monitor looks at those predictions now, and says so first."""
+    stored_windows(("ok", 300))
+    late = Window(
+        deployment="d", monitor="drift", start=NOW - timedelta(days=91), end=NOW - timedelta(days=90), severity="ok",
+        row_count=100, model_version=1, judged_at=NOW + timedelta(days=1),
+    )  # fmt: skip
+    store.write(lambda tx: nouns.WINDOWS.put(tx, late))
+    windows = store.read(lambda tx: monitor_windows.latest_windows(tx, "d", "drift", limit=5))
+    (detail,) = store.read(lambda tx: monitor_details(tx, max_windows=1))
+    assert [window.row_count for window in windows] == [100, 300]
+    assert detail.windows == [late]

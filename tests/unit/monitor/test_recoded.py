@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from helicline.monitor import drift, quality
 from helicline.monitor.profile import build, centres_of
@@ -45,6 +47,47 @@ def test_other_codes_for_the_same_values_are_broken_data(names, words):
 def test_exchanged_codes_of_numbers_are_broken_data():
     old, new = (np.random.default_rng(seed).random(n) < 0.8 for seed, n in ((1, 4000), (2, 500)))
     assert statistics({"flag": old.astype(int)}, {"flag": 1 - new.astype(int)}) == {("flag", "recoded")}
+
+
+def two_values(share, n, form, seed=1):
+    """Return a column of two values, the first with this share; `rare` has some rows of a third one."""
+    is_first = np.random.default_rng(seed).random(n) < share
+    if form == "numbers":
+        return is_first.astype(int)
+    texts = np.where(is_first, "yes", "no").astype(object)
+    if form == "rare":
+        texts[::50] = "unknown"
+    return texts
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    before=st.floats(0.02, 0.98), now=st.floats(0.02, 0.98), form=st.sampled_from(["numbers", "text", "rare"]),
+    count=st.integers(200, 3000),
+)  # fmt: skip
+def test_two_values_that_turned_are_not_exchanged_unless_they_turned_far_and_exactly(before, now, form, count):
+    assume(abs(now - before) < 0.44 or abs(now - (1 - before)) > 0.2)
+    window = {"flag": two_values(now, count, form, seed=2)}
+    assert statistics({"flag": two_values(before, 4000, form)}, window) == set()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    share=st.floats(0.03, 0.2), form=st.sampled_from(["numbers", "text", "rare"]), count=st.integers(300, 3000),
+    seed=st.integers(2, 1000),
+)  # fmt: skip
+def test_two_values_of_very_unequal_shares_that_are_exchanged_are_found(share, form, count, seed):
+    window = {"flag": two_values(1 - share, count, form, seed=seed)}
+    assert statistics({"flag": two_values(share, 4000, form)}, window) == {("flag", "recoded")}
+
+
+@pytest.mark.parametrize("form", ["numbers", "text", "rare"])
+def test_a_flag_that_turned_from_a_third_to_two_thirds_is_drift_and_no_broken_data(form):
+    old = build({"flag": two_values(0.35, 4000, form)})
+    window = build({"flag": two_values(0.65, 600, form, seed=2)}, centres_of(old))
+    (result,) = drift.findings(MonitorSpec(kind="drift"), old, window)
+    assert (result.statistic, result.severity) == ("psi", "critical")
+    assert quality.broken(quality.findings(MonitorSpec(kind="quality"), old, window)) == []
 
 
 @pytest.mark.parametrize(

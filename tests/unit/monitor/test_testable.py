@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from helicline.monitor import drift, quality
 from helicline.monitor.profile import build, centres_of
@@ -23,6 +25,7 @@ DAYS = [f"2026-01-{day % 28 + 1:02}" for day in range(400)]
         ("customerId", IDS.astype(np.float64), "identifier"),
         ("customer_id", np.repeat(IDS, 2), "identifier"),  # some customers came twice
         ("row", np.arange(400), "identifier"),
+        ("kunde", np.random.default_rng(1).permutation(np.arange(7_000_000, 7_020_000, 10)), "identifier"),  # mixed
         ("order", [f"A-{number}" for number in IDS], "identifier"),
         ("customer_id", CHANCE.integers(0, 5, 400), ""),  # too few different ones to be of customers
         ("income", IDS, ""),
@@ -43,6 +46,34 @@ DAYS = [f"2026-01-{day % 28 + 1:02}" for day in range(400)]
 )  # fmt: skip
 def test_a_column_is_recognised_by_its_values_and_its_name(name, values, role):
     assert role_of(name, np.ma.asarray(values)) == role
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    draw=st.sampled_from(
+        [
+            lambda chance, n, scale: chance.lognormal(np.log(scale), 1.0, n),
+            lambda chance, n, scale: chance.normal(0, scale, n),
+            lambda chance, n, scale: chance.uniform(0, scale, n),
+            lambda chance, n, scale: chance.pareto(1.1, n) * scale,
+            lambda chance, n, scale: chance.poisson(scale, n),
+        ]
+    ),
+    count=st.integers(50, 3000), scale=st.floats(1, 1e9), seed=st.integers(0, 2**31),
+)  # fmt: skip
+def test_no_measured_whole_number_is_taken_for_an_identifier(draw, count, scale, seed):
+    """An amount in cents is often all different; of a few thousand rows in a small range it is not."""
+    values = np.round(draw(np.random.default_rng(seed), count, scale))
+    assert role_of("amount", values) != "identifier"
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    count=st.integers(100, 3000), density=st.floats(0.5, 1.0), first=st.integers(0, 10**9), seed=st.integers(0, 2**31)
+)
+def test_numbers_given_out_from_a_small_range_are_identifiers_in_any_order(count, density, first, seed):
+    values = first + np.random.default_rng(seed).choice(int(count / density), count, replace=False)
+    assert role_of("amount", values) in ("identifier", "time")
 
 
 def reference_of(columns):

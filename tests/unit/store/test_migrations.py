@@ -225,3 +225,16 @@ def test_an_ended_turn_of_an_older_home_is_no_longer_due_and_a_rejected_one_is_l
     assert [row[:3] for row in rows] == [("PROMOTED", None, 3), ("REJECTED", 7, 3), ("GATING", 7, 3)]
     assert [json.loads(row.doc)["wake_at"] is None for row in rows] == [True, False, False]
     assert heard == 41
+
+
+def test_windows_of_an_older_home_are_in_the_order_in_which_they_ended(bare):
+    row = {"deployment": "d", "monitor": "m", "end": 5, "severity": "ok", "version": 1, "doc": "{}"}
+    with bare.engine.begin() as connection:
+        migrations._migrate(connection, "0012")
+        columns, marks = ", ".join(f'"{name}"' for name in row), ", ".join(f":{name}" for name in row)
+        statement = sa.text(f"INSERT INTO monitor_window ({columns}) VALUES ({marks})")
+        connection.execute(statement, [row, row | {"end": 9}])
+    upgrade(bare)
+    with bare.engine.connect() as connection:
+        rows = connection.exec_driver_sql('SELECT "end", judged_at FROM monitor_window ORDER BY judged_at').all()
+    assert rows == [(5, 5), (9, 9)]

@@ -2382,6 +2382,13 @@ export interface components {
             model: string;
             reference: components["schemas"]["TableSource"];
         };
+        /** LabelDelay */
+        LabelDelay: {
+            detail: string;
+            seconds: number;
+            /** @enum {string} */
+            source: "declared" | "learned" | "unknown";
+        };
         /** Latency */
         Latency: {
             call_count: number;
@@ -2621,8 +2628,7 @@ export interface components {
             include: string[];
             /** @enum {string} */
             kind: "drift" | "performance" | "quality";
-            /** @default 0 */
-            label_delay_s: number;
+            label_delay_s?: number | null;
             /** @default  */
             metric: string;
             /** @default 200 */
@@ -3614,6 +3620,8 @@ export interface components {
             end: string;
             /** @default [] */
             findings: components["schemas"]["Finding"][];
+            judged_at?: string | null;
+            label_delay?: components["schemas"]["LabelDelay"] | null;
             model_version: number;
             monitor: string;
             /** @default  */

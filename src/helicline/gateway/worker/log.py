@@ -55,5 +55,10 @@ def _packed_predictions(output: Any, row_count: int) -> tuple[int, bytes]:
             return INTEGERS, output.astype(np.int64).tobytes()
     value = jsonable(output)
     predictions = value if isinstance(value, list) and len(value) == row_count else [value]
-    text = json.dumps(predictions, default=str).encode()
+    text = json.dumps(predictions, default=_plain).encode()
     return (LISTED, text) if len(text) <= _LIMIT else (LISTED, b"[]")
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of NumPy, as lists of objects hold them, as one of Python, and everything else as text."""
+    return value.item() if isinstance(value, np.generic) else str(value)

@@ -12,7 +12,7 @@ from helicline.loop.context import Context
 from helicline.loop.monitors import monitor_windows
 from helicline.loop.monitors.broken_data import KINDS, monitors_of_inputs
 from helicline.monitor import alerting
-from helicline.monitor.profile import Column, Profile, decode, encode, merged
+from helicline.monitor.profile import PREDICTION, Column, Profile, decode, encode, merged
 from helicline.records.monitor import Acceptance, Alert, Monitor
 from helicline.serving.prediction_log import profiles as log_profiles
 from helicline.store import nouns
@@ -96,13 +96,15 @@ def _move_reference(tx: Tx, monitor: Monitor, blob: str, *, revision: int, accep
 
 
 def _moved(reference: Profile, window: Profile, accepted: Sequence[Acceptance]) -> Profile:
-    columns = dict(reference.columns)
+    columns, prediction = dict(reference.columns), reference.prediction
     for name, statistic in accepted:
-        if name in columns and (statistic in OF_TYPE or name not in window.columns):
+        if name == PREDICTION and prediction is not None and window.prediction is not None:
+            prediction = _moved_column(prediction, window.prediction)
+        elif name in columns and (statistic in OF_TYPE or name not in window.columns):
             del columns[name]
         elif name in columns:
             columns[name] = _moved_column(reference.columns[name], window.columns[name])
-    return msgspec.structs.replace(reference, columns=columns)
+    return msgspec.structs.replace(reference, columns=columns, prediction=prediction)
 
 
 def _moved_column(old: Column, new: Column) -> Column:

@@ -32,10 +32,9 @@ def of(context: Context, alert: Alert) -> list[histogram.Histogram]:
     )
     if not window.row_count:
         return []
-    names = dict.fromkeys(finding.column for finding in alert.findings if finding.column in reference.columns)
-    return [
-        histogram.of(name, reference.columns[name], window.columns.get(name)) for name in list(names)[:MOST_COLUMNS]
-    ]
+    names = dict.fromkeys(finding.column for finding in alert.findings)
+    columns = [(name, column) for name in names if (column := reference.column(name)) is not None]
+    return [histogram.of(name, column, window.column(name)) for name, column in columns[:MOST_COLUMNS]]
 
 
 def _revisions(tx: Reader, alert: Alert) -> list[Revision]:

@@ -21,10 +21,12 @@ def doubt(tx: Tx, deployment: str, *, until: datetime | None) -> str:
     """Return why what came in up to `until` cannot be learned from yet, "" where nothing speaks against it.
 
     A monitor of the inputs says of its newest window that it is broken, or has not looked at it yet; then it is woken.
+    None stands for what the monitors have looked at, which is nothing before each of them has looked once.
     """
     for monitor in monitors_of_inputs(tx, deployment):
-        if until is not None and (monitor.watched_until is None or monitor.watched_until < until):
-            nouns.MONITORS.swap(tx, msgspec.structs.replace(monitor, wake_at=tx.now))
+        if monitor.watched_until is None or (until is not None and monitor.watched_until < until):
+            if monitor.wake_at is None or monitor.wake_at > tx.now:  # else it looks just now, and is not disturbed
+                nouns.MONITORS.swap(tx, msgspec.structs.replace(monitor, wake_at=tx.now))
             return f"{monitor.id} has not yet looked at the rows"
         newest = next(iter(latest_windows(tx, deployment, monitor.name, limit=1)), None)
         if newest is not None and (broken := _broken(tx, monitor, newest)):

@@ -133,12 +133,12 @@ def _windows(tx: Reader, deployment: str, *, since: datetime, label: str) -> Ite
     for monitor in nouns.MONITORS.select(tx, nouns.MONITORS.table.c.deployment == deployment):
         if monitor.spec.kind != "performance":
             continue
-        column, delay = nouns.WINDOWS.table.c, timedelta(seconds=monitor.spec.label_delay_s)
+        column = nouns.WINDOWS.table.c
         where = (column.deployment == deployment, column.monitor == monitor.name)
-        late = column.end >= column_value(since - delay)
-        for window in nouns.WINDOWS.select(tx, *where, late, order=[column.end.desc()], limit=MOST_WINDOWS):
+        late = column.judged_at >= column_value(since)
+        for window in nouns.WINDOWS.select(tx, *where, late, order=[column.judged_at.desc()], limit=MOST_WINDOWS):
             if window.severity in JUDGED:
-                read_at = window.end + delay
+                read_at = window.judged_at or window.end
                 name, window_id = monitor.spec.feedback or label, f"{monitor.id}@{read_at:%Y-%m-%dT%H:%M}"
                 yield Decision(window_id, name, read_at, read_at, window.start, window.end)
 

@@ -8,13 +8,13 @@ import msgspec
 
 from helicline.loop import loops
 from helicline.loop.context import Context
-from helicline.monitor import alerting, drift, performance, quality, testable
+from helicline.monitor import alerting, drift, label_delay, performance, quality, testable
 from helicline.monitor.profile import Profile, decode, merged
 from helicline.records.deployment import Deployment, Revision
-from helicline.records.monitor import Finding, Monitor, MonitorSpec, Severity, Window
+from helicline.records.monitor import Finding, LabelDelay, Monitor, MonitorSpec, Severity, Window
 from helicline.serving.prediction_log import profiles as log_profiles
 from helicline.serving.prediction_log import read as predictions
-from helicline.serving.prediction_log.labels import LATE_LABELS, longest_delay
+from helicline.serving.prediction_log.labels import LATE_LABELS, longest_delay, recent_delays
 from helicline.store import nouns
 from helicline.store.noun import Stale, column_value
 from helicline.store.unit import Reader, Tx
@@ -95,6 +95,7 @@ def postpone(tx: Tx, monitor: Monitor, why: str) -> None:
         row_count=0,
         model_version=subject.revision.model_version if subject else 0,
         reason=f"it could not be judged: {why}",
+        judged_at=tx.now,
     )
     _keep(tx, monitor, subject, window)
 
@@ -131,15 +132,16 @@ def next_look(tx: Reader, deployment: str) -> datetime | None:
 
 
 def latest_windows(tx: Reader, deployment: str, monitor: str, *, limit: int) -> list[Window]:
-    """Return the newest windows first."""
+    """Return the windows that were judged last, the newest first."""
     column = nouns.WINDOWS.table.c
     return nouns.WINDOWS.select(
-        tx, column.deployment == deployment, column.monitor == monitor, order=[column.end.desc()], limit=limit
+        tx, column.deployment == deployment, column.monitor == monitor, order=[column.judged_at.desc()], limit=limit
     )
 
 
 def _judged(context: Context, monitor: Monitor, subject: Subject, *, now: datetime) -> Window:
-    until = now - timedelta(seconds=monitor.spec.label_delay_s)
+    delay = _label_delay(context, monitor, subject, now=now) if monitor.spec.kind == "performance" else None
+    until = now - timedelta(seconds=delay.seconds if delay else 0.0)
     judge = _performance if monitor.spec.kind == "performance" else _distribution
     count, start, findings = judge(context, monitor, subject, now=until)
     enough = count >= monitor.spec.min_rows
@@ -155,23 +157,38 @@ def _judged(context: Context, monitor: Monitor, subject: Subject, *, now: dateti
         row_count=count,
         model_version=subject.revision.model_version,
         findings=tuple(findings) if enough else (),
-        reason="" if enough else _reason(context, monitor, subject, count=count),
+        reason="" if enough else _reason(context, monitor, subject, count=count, delay=delay),
+        label_delay=delay,
+        judged_at=now,
     )
 
 
-def _reason(context: Context, monitor: Monitor, subject: Subject, *, count: int) -> str:
+def _label_delay(context: Context, monitor: Monitor, subject: Subject, *, now: datetime) -> LabelDelay:
+    """Return how old the predictions of a window must be: as the spec says, else as the labels say that came lately."""
+    if monitor.spec.label_delay_s is not None:
+        return label_delay.declared(monitor.spec.label_delay_s)
+    name = _label_name(context, monitor)
+    delays = recent_delays(context.home, monitor.deployment, name=name, now=now, enough=label_delay.LEAST_LABELS)
+    return label_delay.learned(delays, (now - subject.deployment.created_at).total_seconds())
+
+
+def _label_name(context: Context, monitor: Monitor) -> str:
+    return monitor.spec.feedback or context.store.read(lambda tx: label_of(tx, monitor.deployment))
+
+
+def _reason(context: Context, monitor: Monitor, subject: Subject, *, count: int, delay: LabelDelay | None) -> str:
     """Return why a window could not be judged."""
     if monitor.spec.kind != "performance" and not subject.reference:
         return f"{subject.revision.model}/{subject.revision.model_version} has no reference to compare with"
     counted = f"{count} of at least {monitor.spec.min_rows} rows"
-    if monitor.spec.kind != "performance":
+    if delay is None:
         return counted
     now = context.store.clock.now()
-    mature_at = subject.since + timedelta(seconds=monitor.spec.label_delay_s)
-    if monitor.spec.label_delay_s and now < mature_at:
+    mature_at = subject.since + timedelta(seconds=delay.seconds)
+    if delay.seconds and now < mature_at:
         return f"the first labels of this revision are due at {mature_at:%Y-%m-%d %H:%M} UTC"
     late = longest_delay(context.home, monitor.deployment, now - LATE_LABELS) if count == 0 else None
-    if late is not None and late > timedelta(seconds=monitor.spec.label_delay_s + monitor.spec.window_s * REACH):
+    if late is not None and late > timedelta(seconds=delay.seconds + monitor.spec.window_s * REACH):
         days = late / timedelta(days=1)
         return f"{counted} with labels; they come up to {days:.1f} days late: hl.performance(..., label_delay=...)"
     return f"{counted} with labels"
@@ -200,8 +217,11 @@ def _distribution(
         return (profile.row_count if reference else 0), start, []
     judge = drift.findings if monitor.spec.kind == "drift" else quality.findings
     findings = judge(monitor.spec, reference, profile)
-    blind = testable.nothing_tested(findings)
-    return profile.row_count, start, [*findings, blind] if blind else findings
+    if blind := testable.nothing_tested(findings):
+        findings = [*findings, blind]
+    if monitor.spec.kind == "drift":
+        findings = [*findings, drift.of_prediction(monitor.spec, reference, profile)]
+    return profile.row_count, start, findings
 
 
 def reference_of(context: Context, subject: Subject) -> Profile | None:
@@ -217,7 +237,7 @@ def decoded(context: Context, digest: str) -> Profile:
 def _performance(
     context: Context, monitor: Monitor, subject: Subject, *, now: datetime
 ) -> tuple[int, datetime, list[Finding]]:
-    label = monitor.spec.feedback or context.store.read(lambda tx: label_of(tx, monitor.deployment))
+    label = _label_name(context, monitor)
     starts = _starts(monitor, subject, now)
     rows = predictions.labelled(context.home, monitor.deployment, since=starts[-1], until=now, label=label)
     for start in starts:

@@ -18,7 +18,8 @@ from helicline import bus
 from helicline.errors import Conflict
 from helicline.loop import harvests
 from helicline.loop.context import Context
-from helicline.loop.monitors.monitor_windows import REACH, windows_of_alert
+from helicline.loop.monitors.monitor_windows import REACH, latest_windows, windows_of_alert
+from helicline.records.monitor import Monitor
 from helicline.serving.deployments import ACTIVE
 from helicline.serving.prediction_log import profiles
 from helicline.serving.prediction_log.files import UNKNOWN, LogFile, deployments_in, label_files, listed
@@ -169,8 +170,16 @@ def _rollouts(tx: Reader, name: str) -> Iterator[Need]:
 
 def _monitors(tx: Reader, name: str) -> Iterator[Need]:
     for monitor in nouns.MONITORS.select(tx, nouns.MONITORS.table.c.deployment == name):
-        reach = timedelta(seconds=monitor.spec.window_s * REACH + monitor.spec.label_delay_s)
+        reach = timedelta(seconds=monitor.spec.window_s * REACH + _label_delay_s(tx, monitor))
         yield Need(tx.now - reach, f"the monitor {monitor.id} looks so far back")
+
+
+def _label_delay_s(tx: Reader, monitor: Monitor) -> float:
+    """Return how late the monitor looks at predictions: as declared, else as its newest window says."""
+    if monitor.spec.label_delay_s is not None:
+        return monitor.spec.label_delay_s
+    newest = next(iter(latest_windows(tx, monitor.deployment, monitor.name, limit=1)), None)
+    return newest.label_delay.seconds if newest and newest.label_delay else 0.0
 
 
 def _late_labels(context: Context, name: str, now: datetime) -> Iterator[Need]:
@@ -208,9 +217,9 @@ def _old_windows(tx: Reader, name: str, before: datetime) -> Iterator[tuple[sa.C
     for monitor in nouns.MONITORS.select(tx, nouns.MONITORS.table.c.deployment == name):
         of_monitor = (column.deployment == name, column.monitor == monitor.name)
         limit = windows_of_alert(monitor.spec)
-        newest = nouns.WINDOWS.select(tx, *of_monitor, order=[column.end.desc()], limit=limit)
+        newest = latest_windows(tx, name, monitor.name, limit=limit)
         if len(newest) == limit:
-            yield (*of_monitor, column.end < column_value(min(before, newest[-1].end)))
+            yield (*of_monitor, column.end < column_value(min(before, *(window.end for window in newest))))
 
 
 def _window_count(tx: Reader, name: str, before: datetime) -> int:

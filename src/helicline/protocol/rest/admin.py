@@ -84,7 +84,8 @@ def get_labelled(
 
     The label came in at or after `since_ms`, or the prediction was made at or after `predictions_since_ms`; the label
     before `until_ms`, and the prediction before `predictions_until_ms`. Rows that came in while a monitor found broken
-    data are left out; the header `X-Left-Out-Rows` says how many. `X-Waiting-Rows` says how many came later.
+    data are left out; the header `X-Left-Out-Rows` says how many. `X-Waiting-Rows` says how many came later, and
+    `X-Corrected-Rows` of how many an earlier harvest has taken an earlier label.
     """
     since = _span("since_ms", since_ms, predictions_since_ms)
     until = None if until_ms is None else _span("until_ms", until_ms, predictions_until_ms)
@@ -105,6 +106,7 @@ def get_labelled(
         "X-Row-Count": str(harvest.rows),
         "X-Left-Out-Rows": str(harvest.left_out),
         "X-Waiting-Rows": str(harvest.waiting),
+        "X-Corrected-Rows": str(harvest.corrected),
     }
     return Response(body, headers=headers)
 

@@ -177,7 +177,7 @@ def monitor_details(tx: Reader, deployment: str = "", *, max_windows: int) -> li
     """Return the monitors of a deployment, or all, with their newest windows and their open alert."""
     only = [nouns.MONITORS.table.c.deployment == deployment] if deployment else []
     on = {"deployment": "deployment", "monitor": "name"}
-    windows = nouns.WINDOWS.newest(tx, max_windows, *only, of=nouns.MONITORS, on=on)
+    windows = nouns.WINDOWS.newest(tx, max_windows, *only, of=nouns.MONITORS, on=on, by="judged_at")
     alerts = {(alert.deployment, alert.monitor): alert for alert in alerting.open_alerts(tx, deployment)}
     return [
         MonitorDetail(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ _FLOATS, _INTEGERS, _LISTED = 1, 2, 3
 _DAY_US = 86_400_000_000
 _SQL = {"double": "DOUBLE", "float": "FLOAT", "long": "BIGINT", "integer": "INTEGER", "boolean": "BOOLEAN"}
 _TIME = "datetime"
+_NO_NUMBERS = ("NaN", "Infinity", "-Infinity")  # as texts of numbers
+_ROUNDING = 1e-3
 _COPIED = (
     ("prediction_id", "VARCHAR"),
     ("row", "INTEGER"),
@@ -156,29 +159,44 @@ def _moment(text: Any) -> datetime | None:
 
 
 def _outputs(lines: list[Line], heads: list[Any]) -> tuple[Array, Array]:
-    texts: list[str | None] = []
-    scores: list[Array] = []
+    parts = []
     for line, (_, form, _, rows, length) in zip(lines, heads, strict=True):
         data = line.packed[_PACKED.size + length :]
-        line_texts, line_scores = _numbers(form, data, rows=rows) or _listed(_values(form, data, rows=rows))
-        texts.extend(line_texts)
-        scores.append(line_scores)
-    return np.array(texts, dtype=object), np.concatenate(scores)
+        parts.append(_numbers(form, data, rows=rows) or outputs(_values(form, data, rows=rows)))
+    texts, scores = zip(*parts, strict=True)
+    return np.concatenate(texts), np.concatenate(scores)
 
 
-def _numbers(form: int, data: bytes, *, rows: int) -> tuple[list[str], Array] | None:
+def _numbers(form: int, data: bytes, *, rows: int) -> tuple[Array, Array] | None:
     """Return texts and scores of outputs that are one finite number a row; None for all others."""
     if form not in (_FLOATS, _INTEGERS):
         return None
     numbers = np.frombuffer(data, np.float64 if form == _FLOATS else np.int64)
     if len(numbers) != rows or not np.isfinite(numbers).all():
         return None
-    return list(map(repr, numbers.tolist())), numbers.astype(np.float64)  # the digits that JSON has too
+    texts = np.array(list(map(repr, numbers.tolist())), dtype=object)  # the digits that JSON has too
+    return texts, numbers.astype(np.float64)
 
 
-def _listed(values: list[Any]) -> tuple[list[str | None], Array]:
-    scores = [float(value) if isinstance(value, int | float) else np.nan for value in values]
-    return [_text(value) for value in values], np.array(scores, dtype=np.float64)
+def outputs(values: Iterable[Any]) -> tuple[Array, Array]:
+    """Return the answers to some rows as texts, None where there is none, and as numbers, NaN where they are none."""
+    singles = [_single(value) for value in values]
+    texts = [_text(value) for value in singles]
+    return np.array(texts, dtype=object), np.array([_score(value) for value in singles], dtype=np.float64)
+
+
+def answers(texts: Array, scores: Array) -> Array | None:
+    """Return what a model answered as one column: numbers where all are, else text.
+
+    None where nothing was answered, or several values a row.
+    """
+    is_given = np.array([text is not None for text in texts], dtype=bool)
+    if not is_given.any():
+        return None
+    is_number = np.isfinite(scores) | np.isin(texts, _NO_NUMBERS)
+    if is_number[is_given].all():
+        return scores
+    return None if any(str(text).startswith(("[", "{")) for text in texts[is_given]) else texts
 
 
 def _values(form: int, data: bytes, *, rows: int) -> list[Any]:
@@ -188,7 +206,6 @@ def _values(form: int, data: bytes, *, rows: int) -> list[Any]:
         values = np.frombuffer(data, np.int64).tolist()
     elif form == _LISTED:
         values = json.loads(data)
-        values = [_single(value) for value in values]
     else:
         values = []
     return (values + [None] * rows)[:rows]
@@ -199,6 +216,15 @@ def _single(value: Any) -> Any:
     if isinstance(value, dict | list) and len(value) == 1:
         return next(iter(value.values())) if isinstance(value, dict) else value[0]
     return value
+
+
+def _score(value: Any) -> float:
+    """Return an answer as a number: itself, or of the probabilities of two classes the second."""
+    if isinstance(value, int | float):
+        return float(value)
+    parts = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    are_numbers = len(parts) == 2 and all(isinstance(part, int | float) for part in parts)
+    return float(parts[1]) if are_numbers and abs(sum(parts) - 1) <= _ROUNDING and min(parts) >= 0 else math.nan
 
 
 def _text(value: Any) -> str | None:

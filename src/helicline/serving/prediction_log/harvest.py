@@ -13,19 +13,24 @@ from helicline.records.pipeline import HarvestSpan
 from helicline.serving.prediction_log import sql
 from helicline.serving.prediction_log.files import again_when_merged, holding_some, label_files, listed, paths_of
 from helicline.serving.prediction_log.labels import latest_labels
-from helicline.serving.prediction_log.names import IdSpan, span_of
+from helicline.serving.prediction_log.names import IdSpan, span_of, text_of
 
 KINDS = ("BIGINT", "DOUBLE")
+_IS_TAKEN = "EXISTS (SELECT 1 FROM taken t WHERE t.prediction_id = p.prediction_id AND t.row = p.row)"
 _START = datetime.fromtimestamp(0, UTC)
 Range = tuple[datetime, datetime]  # from, and up to but without
 
 
 class Harvest(NamedTuple):
-    """How many rows were written, left out because they came in with broken data, and left for the next harvest."""
+    """How many rows were written, left out because they came in with broken data, and left for the next harvest.
+
+    `corrected` rows are not written either: an earlier harvest took them, with the label that they had then.
+    """
 
     rows: int
     left_out: int = 0
     waiting: int = 0
+    corrected: int = 0
 
 
 def nothing_broken(_since: datetime, _until: datetime) -> Sequence[Range]:
@@ -45,7 +50,8 @@ def write(
 ) -> Harvest:
     """Write labelled rows as Parquet, in the order of their predictions; return how many.
 
-    They are those up to `until` that a harvest up to `since` did not take. The last label of a row wins; a label column
+    They are those up to `until` that a harvest up to `since` did not take: a label that came again since then brings no
+    row a second time. The last label of a row wins; a label column
     of whole numbers is kept as such, so that it joins older data. `broken` returns the times within two others whose
     rows are left out.
     """
@@ -55,19 +61,24 @@ def write(
         return Harvest(0)
     with duckdb.connect() as session:
         session.execute("SET TimeZone = 'UTC'")
-        session.execute(
-            f"CREATE TEMP TABLE latest AS {latest_labels(paths_of(labels), name=label, since=labels_since)}"
-        )
+        labels_until = until.labels_until if until else None
+        latest = latest_labels(paths_of(labels), name=label, since=labels_since, until=labels_until)
+        session.execute(f"CREATE TEMP TABLE latest AS {latest}")
         logged = holding_some(listed(home, "predictions", deployment=deployment), _ids(session))
         if not logged:
             return Harvest(0)
+        if since is not None:
+            _mark_taken(session, home, deployment, label=label, since=since)
         files = paths_of(logged)
         columns = session.sql(f"SELECT * FROM {sql.parquet(files)} LIMIT 0").columns
         inputs = [
             f"p.{sql.identifier(name)} AS {sql.identifier(name[2:])}" for name in columns if name.startswith("f_")
         ]
         selected = ", ".join([*inputs, f"{_typed(session)} AS {sql.identifier(label)}"])
-        new = f"{sql.parquet(files)} p JOIN latest l USING (prediction_id, row) WHERE p.status = 200 {_after(since)}"
+        joined_rows = f"{sql.parquet(files)} p JOIN latest l USING (prediction_id, row) WHERE p.status = 200"
+        corrected = f"SELECT count(*) FROM {joined_rows} {_corrected(since)}"
+        corrected_count = session.execute(corrected).fetchall()[0][0] if since else 0
+        new = f"{joined_rows} {_after(since)}"
         all_new = session.execute(f"SELECT count(*) FROM {new}").fetchall()[0][0]
         labelled = f"{new} {_before(until)}"
         count, first, last = session.execute(f"SELECT count(*), min(p.ts), max(p.ts) FROM {labelled}").fetchall()[0]
@@ -78,7 +89,7 @@ def write(
         rows = session.sql(f"SELECT {selected} FROM {labelled} {outside} ORDER BY p.ts, p.prediction_id, p.row")
         rows.write_parquet(str(target), compression="zstd")
         written = int(session.read_parquet(str(target)).shape[0])
-        return Harvest(written, count - written, all_new - count)
+        return Harvest(written, count - written, all_new - count, corrected_count)
 
 
 def _after(since: HarvestSpan | None) -> str:
@@ -86,7 +97,28 @@ def _after(since: HarvestSpan | None) -> str:
     if since is None:
         return ""
     labels, predictions = sql.timestamp(since.labels_until), sql.timestamp(since.predictions_until)
-    return f"AND (l.received_ts >= {labels} OR p.ts >= {predictions})"
+    return f"AND (p.ts >= {predictions} OR (l.received_ts >= {labels} AND NOT {_IS_TAKEN}))"
+
+
+def _corrected(since: HarvestSpan | None) -> str:
+    """Return the condition on rows that an earlier harvest has taken, and whose label came again since."""
+    if since is None:
+        return ""
+    labels, predictions = sql.timestamp(since.labels_until), sql.timestamp(since.predictions_until)
+    return f"AND p.ts < {predictions} AND l.received_ts >= {labels} AND {_IS_TAKEN}"
+
+
+def _mark_taken(
+    session: duckdb.DuckDBPyConnection, home: Path, deployment: str, *, label: str, since: HarvestSpan
+) -> None:
+    """Make a table of the rows among the latest labels that had a label when the last harvest was made."""
+    session.execute("CREATE TEMP TABLE taken AS SELECT prediction_id, row FROM latest LIMIT 0")
+    before = [file for file in label_files(home, deployment) if file.name.first < text_of(since.labels_until)]
+    if files := paths_of(holding_some(before, _ids(session))):
+        earlier = latest_labels(files, name=label, until=since.labels_until)
+        session.execute(
+            f"INSERT INTO taken SELECT prediction_id, row FROM ({earlier}) SEMI JOIN latest USING (prediction_id, row)"
+        )
 
 
 def _before(until: HarvestSpan | None) -> str:

@@ -6,15 +6,18 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from helicline.serving.prediction_log import sql
-from helicline.serving.prediction_log.files import UNKNOWN, LogFile, again_when_merged, label_files, listed
-from helicline.serving.prediction_log.names import NO_ID, id_time, moment_of, text_of
+from helicline.serving.prediction_log.files import UNKNOWN, LogFile, again_when_merged, label_files, listed, paths_of
+from helicline.serving.prediction_log.names import NO_ID, TIMED, TIMED_BEFORE, id_time, moment_of, text_of
 
+RECENT_LABELS = (timedelta(days=35), timedelta(days=100))  # a month's batch; where there are few, that of a quarter
+MOST_RECENT_LABELS = 200_000
 LATE_LABELS = timedelta(days=7)  # labels of these days tell how long after its prediction one may come
+Array = np.ndarray[Any, Any]
 _START = datetime.fromtimestamp(0, UTC)
 
 
@@ -35,14 +38,44 @@ def longest_delay(home: Path, deployment: str, since: datetime) -> timedelta | N
     return max((arrived_at - made_at for made_at, arrived_at in filter(None, spans)), default=None)
 
 
+@again_when_merged
+def recent_delays(home: Path, deployment: str, *, name: str, now: datetime, enough: int) -> Array:
+    """Return how many seconds after their predictions the first labels of rows came, of those that arrived lately.
+
+    Read are the newest files up to a number of labels, so it costs the same however much the log holds. An id that a
+    client made tells no time, and its labels none either.
+    """
+    delays: Array = np.array([])
+    for reach in RECENT_LABELS:
+        files = [file for file in label_files(home, deployment, now - reach) if file.name.first_id != NO_ID]
+        newest = sorted(files, key=lambda file: (file.name.last, file.path.name), reverse=True)
+        delays = _delays(paths_of(newest), name) if newest else delays
+        if len(delays) >= enough:
+            break
+    return delays
+
+
+def _delays(files: Iterable[Path], name: str) -> Array:
+    timed = f"regexp_full_match(prediction_id, {sql.literal(TIMED)}) AND prediction_id < {sql.literal(TIMED_BEFORE)}"
+    made_us = "epoch_us(uuid_extract_timestamp(TRY_CAST(prediction_id AS UUID)))"
+    columns = sql.fetch(
+        f"""SELECT (epoch_us(min(received_ts)) - {made_us}) / 1e6 AS delay_s FROM (
+                SELECT prediction_id, row, received_ts FROM {sql.parquet(files)}
+                WHERE name = {sql.literal(name)} AND {timed} LIMIT {MOST_RECENT_LABELS})
+            GROUP BY prediction_id, row"""
+    )
+    return columns["delay_s"]
+
+
 def latest_labels(
     files: Iterable[Path],
     *,
     name: str | None = None,
     prediction_ids: Iterable[str] | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
 ) -> str:
-    """Return a query for the last label of each prediction, row and name, of those received at or after `since`.
+    """Return a query for the last label of each prediction, row and name, of those received from `since` to `until`.
 
     Its columns: prediction_id, row, name, value (text), received_ts.
     """
@@ -53,6 +86,8 @@ def latest_labels(
         conditions.append(f"prediction_id IN ({', '.join(sorted(map(sql.literal, prediction_ids)))})")
     if since is not None:
         conditions.append(f"received_ts >= {sql.timestamp(since)}")
+    if until is not None:
+        conditions.append(f"received_ts < {sql.timestamp(until)}")
     return f"""SELECT prediction_id, row, name, arg_max(value, received_ts) AS value, max(received_ts) AS received_ts
                FROM {sql.parquet(files)} WHERE {" AND ".join(conditions)} GROUP BY prediction_id, row, name"""
 

@@ -20,11 +20,12 @@ from helicline.serving.prediction_log.files import (
     paths_of,
 )
 from helicline.serving.prediction_log.labels import latest_labels
-from helicline.serving.prediction_log.names import id_span, text_of
+from helicline.serving.prediction_log.names import IdSpan, id_span, text_of
 from helicline.serving.prediction_log.sql import Columns
 
 _FEW = 4  # files to begin with
 _CLOCK_STEP = timedelta(minutes=10)  # by so much a label may seem older than its prediction
+_CLIENT_CLOCK = timedelta(days=1)
 _LABELLED = ("ts", "revision", "variant", "rollout", "stage", "prediction", "label", "received_ts")
 
 
@@ -60,7 +61,9 @@ def labelled(
     Times are UTC `datetime64[us]`; `prediction` and `label` are text. Empty columns when there are none.
     """
     files = listed(home, "predictions", deployment=deployment, since=since, until=until)
-    labels = label_files(home, deployment, since)
+    # an id that a client made may tell another time than that of its call
+    spans = IdSpan(text_of(since - _CLIENT_CLOCK), text_of(until + _CLIENT_CLOCK) if until else "9", has_untimed=True)
+    labels = holding_some(label_files(home, deployment, since), spans)
     if not files or not labels:
         return {name: np.array([], dtype=object) for name in _LABELLED}
     latest = latest_labels(paths_of(labels), name=label)

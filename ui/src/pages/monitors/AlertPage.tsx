@@ -19,6 +19,7 @@ import { Accept } from './Accept';
 import { alertId } from './AlertsPage';
 import { AlertTurns } from './AlertTurns';
 import { Histograms } from './Histograms';
+import { isTested } from './heat';
 import css from './monitors.module.css';
 
 export default function AlertPage() {
@@ -74,6 +75,7 @@ function Whole({ alert }: { alert: Alert }) {
           </div>
           <div className="stack">
             <AlertTurns alert={alert} />
+            {alert.state !== 'resolved' && <LeaveOut alert={alert} />}
             <Panel title="About">
               <Facts
                 of={[
@@ -107,6 +109,22 @@ function Whole({ alert }: { alert: Alert }) {
         </div>
       </div>
     </>
+  );
+}
+
+/** How to leave columns out of the monitor that never look like the past, though nothing is wrong with them. */
+function LeaveOut({ alert }: { alert: Alert }) {
+  if (alert.kind !== 'drift' && alert.kind !== 'quality') return null;
+  const columns = [...new Set(alert.findings.filter(isTested).map((one) => one.column))];
+  if (!columns.length) return null;
+  return (
+    <Panel title="A column that is not to be watched">
+      <p className="soft">
+        An identifier, or what else never looks like the past, is left out in the loop file, and with{' '}
+        <span className="mono">hl apply</span>:
+      </p>
+      <code className="mono">{`hl.${alert.kind}(exclude=[${columns.map((name) => JSON.stringify(name)).join(', ')}])`}</code>
+    </Panel>
   );
 }
 

@@ -90,6 +90,7 @@ function MonitorPanel({ detail }: { detail: MonitorDetail }) {
         )}
         {columns > 0 &&
           (monitor.spec.kind === 'performance' ? <Performance detail={detail} /> : <HeatMap detail={detail} />)}
+        {last?.label_delay && <p className="soft">Labels are awaited until {last.label_delay.detail}.</p>}
         {last && <NotTested window={last} />}
         {windows.length > 0 && <RowCounts windows={windows} />}
       </div>
@@ -121,7 +122,7 @@ function NotTested({ window }: { window: Window }) {
 function about({ monitor: { spec } }: MonitorDetail): string {
   const window = `windows of at least ${seconds(spec.window_s)} and ${num(spec.min_rows)} rows; an alert needs ${spec.persist} of ${spec.of}`;
   if (spec.kind === 'drift')
-    return `PSI of each feature against the training reference, threshold ${spec.gate}, critical ${spec.critical}; ${window}.`;
+    return `PSI of each feature against the training reference, and of the answers against those to the hold-out, threshold ${spec.gate}, critical ${spec.critical}; ${window}.`;
   if (spec.kind === 'performance') {
     const limit =
       typeof spec.drop === 'number'
@@ -136,8 +137,10 @@ function about({ monitor: { spec } }: MonitorDetail): string {
 }
 
 function Performance({ detail }: { detail: MonitorDetail }) {
-  const judged = detail.windows.filter((one) => one.findings.length > 0);
-  const last = judged.at(-1)?.findings[0];
+  const withResult = detail.windows.filter((one) => one.findings.length > 0);
+  const last = withResult.at(-1)?.findings[0];
+  // the newest may be about earlier rows: their labels came late
+  const judged = withResult.toSorted((a, b) => Date.parse(a.end) - Date.parse(b.end));
   return (
     <div className={css.perf}>
       <Suspense fallback={<Waiting lines={5} />}>

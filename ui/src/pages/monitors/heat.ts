@@ -23,6 +23,8 @@ export function gridOf(windows: Window[], order: 'name' | 'worst'): HeatGrid {
   return { columns, windows, at: (column, window) => byWindow[window]?.get(columns[column] ?? '') };
 }
 
+const judgedAt = (window: Window): string => window.judged_at ?? window.end;
+
 export const STOPS = ['--heat-0', '--heat-1', '--heat-2', '--heat-3', '--heat-4'] as const;
 
 /** Which stop of the scale a value is at, 0 to 4: the gate is 1, critical is 2, and each doubling is one more. */
@@ -51,7 +53,7 @@ export function merged(before: MonitorDetail[], since: MonitorDetail[], most: nu
   const old = new Map(before.map((one) => [id(one), one.windows]));
   return since.map((one) => {
     const windows = new Map([...(old.get(id(one)) ?? []), ...one.windows].map((window) => [window.end, window]));
-    const ordered = [...windows.values()].sort((a, b) => Date.parse(a.end) - Date.parse(b.end));
+    const ordered = [...windows.values()].sort((a, b) => Date.parse(judgedAt(a)) - Date.parse(judgedAt(b)));
     return { ...one, windows: ordered.slice(-most) };
   });
 }
