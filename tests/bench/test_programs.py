@@ -13,12 +13,17 @@ PROGRAMS = {
     "artifacts.py": (SHORT, r"^memory: \d+ MB$"),
     "beside_load.py": (("--processes", "1", sys.executable, "-c", "print('done')"), r"^done$"),
     "drift.py": (("--rows", "2000", "--alone"), r"^helicline, .* 6 columns have moved$"),
-    "faults.py": (("--only", "step:kill:training"), r"(?s)step:kill:training .* ok .*"),
+    "faults.py": (
+        ("--only", "step:kill:training", "step:kill:gate", "model:kill:idle"),
+        r"(?s)step:kill:training .* ok .*step:kill:gate .* ok .*model:kill:idle .* ok ",
+    ),
+    "flip.py": (("--flips", "3", "--connections", "2"), r"^full .* 0 failed .* last on the old version"),
     "history.py": (("--points", "1000", "--alone"), r"cost by length of the series"),
     "log_age.py": (("--days", "2", "--rows", "2000", "--rounds", "1", "--most", "1000"), r"^drift monitor.* [\d.]+$"),
     "otlp.py": (SHORT, r"^memory: \d+ MB$"),
     "search.py": (("--runs", "200", "--seconds", "0.5", "--alone"), r"^param order +100 "),
     "serving.py": (("0.2",), r"^ +64 +\d+ +\d+ .* failed 0 / \d+$"),
+    "soak.py": (("--minutes", "0.1", "--growth", "2"), r"^ok$"),
     "ticks.py": (
         ("--turns", "300", "--deployments", "6", "--versions", "30", "--rounds", "2"),
         r"^50 cached steps, from submission to end",
