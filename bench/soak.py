@@ -75,7 +75,7 @@ def predict(load: Load, address: str) -> None:
             return
         answer = _sent(load, connection, "predictions", path="/endpoints/flowers/invocations", body=BODY)
         if answer and number % LABEL_EACH == 0:
-            label = {"prediction_id": answer, "deployment": "flowers", "value": 0}
+            label = {"prediction_id": answer, "deployment": "flowers", "name": "label", "value": 0}
             _sent(load, connection, "labels", path="/v1/feedback", body=json.dumps(label))
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from helicline import listening_socket, log_files, parent_process
 from helicline.cli.handover.adopted_process import AdoptedProcess
@@ -69,7 +69,7 @@ class Child:
         return HandedChild(name=self.name, pid=self.process.pid if self.process is not None else 0, listener=listener)
 
     def start(self) -> None:
-        with self.log.open("ab") as out:
+        with self._output() as out:
             self.offset = out.tell()
             self.process = subprocess.Popen(
                 self.command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self.environment,
@@ -78,6 +78,14 @@ class Child:
         self.started = time.monotonic()
         if self.watch is not None:
             self.watch.begin_anew()
+
+    def _output(self) -> BinaryIO:
+        """Open the log for appending; on a disk that takes no log (read-only, damaged) the process runs without one."""
+        try:
+            return self.log.open("ab")
+        except OSError as error:
+            print(f"supervisor: the {self.name} runs without a log: {error}", file=sys.stderr, flush=True)
+            return Path(os.devnull).open("ab")
 
     def ready_line(self, timeout_s: float) -> str:
         """Return the text after "<name> ready " in the log. Raises Unavailable where this line does not come."""
@@ -111,8 +119,9 @@ class Child:
     def _end_if_hung(self) -> bool:
         if self.process is None or self.watch is None or not self.watch.is_hung:
             return False
-        with self.log.open("a") as out:
-            out.write(f"supervisor: the {self.name} does not answer; process {self.process.pid} is ended\n")
+        sentence = f"supervisor: the {self.name} does not answer; process {self.process.pid} is ended\n"
+        with self._output() as out:
+            out.write(sentence.encode())
         self.process.kill()
         self.process.wait()
         return True

@@ -16,7 +16,7 @@ from helicline import log_files, settings
 from helicline.cli import doctor, health
 from helicline.cli.handover import handover
 from helicline.cli.handover.adopted_process import AdoptedProcess
-from helicline.cli.supervisor import SUPERVISOR_LOG, Supervisor, owner_of
+from helicline.cli.supervisor import SUPERVISOR_LOG, Child, Supervisor, owner_of
 from support.wait import wait_for
 
 
@@ -150,6 +150,14 @@ def test_the_end_of_an_adopted_process_is_noticed():
         assert adopted.wait(60) == -signal.SIGTERM
         adopted.kill()  # does not reach for a process that may be another's by now
         assert AdoptedProcess(sleeper.pid).wait(60) == 0  # its end was noticed by the program before
+
+
+def test_a_process_whose_log_cannot_be_written_runs_without_one(tmp_path, capfd):
+    """A disk that has become read-only; the supervisor would end, and everything with it."""
+    child = Child("server", [sys.executable, "-c", "print('unheard')"], log=tmp_path, environment=dict(os.environ))
+    child.start()
+    assert child.process.wait(60) == 0
+    assert "the server runs without a log" in capfd.readouterr().err
 
 
 def test_the_log_of_the_supervisor_is_bounded(home, monkeypatch):
