@@ -203,7 +203,7 @@ class Soak:
         """Return what was answered and is not in the log once everything had its time to be sealed."""
         answered = {
             "predictions": self.load.counts["predictions"] - len(self.load.failures.get("predictions", ())),
-            "feedback": self.load.counts["labels"] - len(self.load.failures.get("labels", ())),
+            "labels": self.load.counts["labels"] - len(self.load.failures.get("labels", ())),
         }
 
         def complete() -> bool:

@@ -17,7 +17,7 @@ from typing import IO, BinaryIO
 from helicline import listening_socket, log_files, parent_process
 from helicline.cli.handover.adopted_process import AdoptedProcess
 from helicline.cli.handover.handover import HandedChild, Handover
-from helicline.cli.health import Watch, answers, beats
+from helicline.cli.health import Beats, Probe, Watch, answers
 from helicline.engine.worker import WORKER_BEAT
 from helicline.errors import Conflict, Unavailable
 from helicline.settings import Settings
@@ -84,7 +84,8 @@ class Child:
         try:
             return self.log.open("ab")
         except OSError as error:
-            print(f"supervisor: the {self.name} runs without a log: {error}", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # what it is printed to may lie on the same disk
+                print(f"supervisor: the {self.name} runs without a log: {error}", file=sys.stderr, flush=True)
             return Path(os.devnull).open("ab")
 
     def ready_line(self, timeout_s: float) -> str:
@@ -197,10 +198,10 @@ class Supervisor:
             raise
 
     def _watch(self) -> None:
-        probes = {
+        probes: dict[str, Probe] = {
             "server": answers(f"{self.urls['server']}/health"),
             "gateway": answers(f"{self.urls['gateway']}/v2/health/live"),
-            "worker": beats(self.home / WORKER_BEAT),
+            "worker": Beats(self.home / WORKER_BEAT),
         }
         for child in self.children:
             child.watch = Watch(probes[child.name])

@@ -1,6 +1,9 @@
 """The processes of a home end with their supervisor, and one that hangs is replaced."""
 
+import contextlib
+import errno
 import fcntl
+import io
 import os
 import signal
 import subprocess
@@ -152,12 +155,22 @@ def test_the_end_of_an_adopted_process_is_noticed():
         assert AdoptedProcess(sleeper.pid).wait(60) == 0  # its end was noticed by the program before
 
 
+class FullDisk(io.StringIO):
+    """Takes nothing."""
+
+    def write(self, _):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_a_process_whose_log_cannot_be_written_runs_without_one(tmp_path, capfd):
     """A disk that has become read-only; the supervisor would end, and everything with it."""
     child = Child("server", [sys.executable, "-c", "print('unheard')"], log=tmp_path, environment=dict(os.environ))
     child.start()
     assert child.process.wait(60) == 0
     assert "the server runs without a log" in capfd.readouterr().err
+    with contextlib.redirect_stderr(FullDisk()):  # nor can it be said anywhere
+        child.start()
+    assert child.process.wait(60) == 0
 
 
 def test_the_log_of_the_supervisor_is_bounded(home, monkeypatch):
@@ -187,16 +200,19 @@ def test_a_process_that_is_stopped_is_replaced(home):
 
 def test_a_worker_that_beats_no_more_is_hung_and_doctor_says_so(home):
     home.mkdir()
-    beat = home / "worker.alive"
-    assert health.beats(beat)()  # one that has not begun yet
+    beat, seconds = home / "worker.alive", [0.0]
+    probe = health.Beats(beat, now=lambda: seconds[0])
+    assert probe()  # one that has not begun yet
     beat.touch()
-    assert health.beats(beat)()
+    assert probe()
     assert doctor._worker().ok
-    long_ago = time.time() - 61
+    long_ago = time.time() - 3600
     os.utime(beat, (long_ago, long_ago))
-    assert not health.beats(beat)()
+    assert probe()  # the clock went forward: that alone says nothing of the worker
+    seconds[0] += health.BEAT_LIMIT_S + 1
+    assert not probe()
     finding = doctor._worker()
-    assert (finding.ok, finding.detail) == (False, "asked for tasks 61.0 s ago")
+    assert (finding.ok, finding.detail) == (False, "asked for tasks 3600.0 s ago")
 
 
 def test_a_log_that_a_process_goes_on_writing_to_is_bounded(tmp_path):
