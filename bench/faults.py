@@ -4,11 +4,16 @@ python bench/faults.py [--only TARGET:SIGNAL:STAGE ...] [--json]
 
 For each fault: the requests that failed, the longest time without an answer, how the turn ended, and the processes that
 were left over. Exit code 1 where a fault cost more than it may (see `verdict`).
+
+One turn takes the faults of one process and signal, in the order in which its stages come by: first what strikes just
+after the promotion of the turn before and what strikes the idle loop, then those in training, gate and rollout. A stage
+that passed while the loop recovered is struck in the next turn. `--only` with one fault strikes a turn once.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import itertools
 import json
@@ -33,7 +38,9 @@ STOPPED_S = 20.0
 CALLERS, EVERY_S, CALL_TIMEOUT_S = 4, 0.05, 60.0
 TARGETS = ("server", "worker", "gateway", "model", "step", "supervisor")
 SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "stop": signal.SIGSTOP}
-STAGES = {"training": "TRAINING", "gate": "GATING", "rollout": "ROLLING_OUT", "promoted": "PROMOTED", "idle": ""}
+BEFORE_TURN = ("promoted", "idle")  # what strikes then, the next turn has to get over
+STAGES = {"training": "TRAINING", "gate": "GATING", "rollout": "ROLLING_OUT"}  # in the order of a turn
+UNTROUBLED = ("HARVESTING", "REGISTERING", "APPROVING")  # a turn passes them, and none of the faults strikes there
 LOOP = """
 import time
 import mlflow
@@ -119,6 +126,18 @@ class Cost(NamedTuple):
         return ", ".join(wrong) or "ok"
 
 
+def call(connection: http.client.HTTPConnection) -> str:
+    """Ask for a prediction; return what failed, in the words that a caller sees, or nothing."""
+    try:
+        connection.request("POST", "/endpoints/flowers/invocations", BODY, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        connection.close()
+        return repr(error)
+    return "" if answer.status == 200 else f"{answer.status}: {text[:200].decode(errors='replace')}"
+
+
 class Traffic:
     """Callers that ask the gateway for a prediction again and again, each over one connection, with no second try."""
 
@@ -133,15 +152,8 @@ class Traffic:
     def _call_on(self) -> None:
         connection = http.client.HTTPConnection(self.address, timeout=CALL_TIMEOUT_S)
         while not self._ending.wait(EVERY_S):
-            began, failure = time.monotonic(), ""
-            try:
-                connection.request("POST", "/endpoints/flowers/invocations", BODY, {"Content-Type": "application/json"})
-                answer = connection.getresponse()
-                text = answer.read()
-                failure = "" if answer.status == 200 else f"{answer.status}: {text[:200].decode(errors='replace')}"
-            except (OSError, http.client.HTTPException) as error:
-                failure = repr(error)
-                connection.close()
+            began = time.monotonic()
+            failure = call(connection)
             self.answers.append((began, time.monotonic(), failure))
 
     def between(self, began: float, ended: float) -> tuple[int, list[str], float]:
@@ -163,7 +175,7 @@ class LiveLoop:
 
     def __init__(self, folder: Path) -> None:
         parent_process.adopt_orphans()
-        self.folder, self.home, self.turns = folder, folder / "home", 0
+        self.folder, self.home, self.turns, self.is_away = folder, folder / "home", 0, False
         self.environment = {**os.environ, "HELICLINE_HOME": str(self.home), "HELICLINE_LEASE_S": "5"}
         self.environment |= {"HELICLINE_PORT": "0", "HELICLINE_GATEWAY_PORT": "0"}
         self.up()
@@ -203,21 +215,11 @@ class LiveLoop:
     def turn(self) -> dict[str, Any]:
         return self.client.get(f"/turns/flowers~{self.turns}", dict[str, Any])
 
-    def reach(self, stage: str) -> None:
-        """Begin a turn and wait for that stage of it; idle is after it."""
-        self.begin_turn()
-        if not STAGES[stage]:
-            self.ended_turn()
-            return
-        state_of_stage = STAGES[stage]
-
-        def reached() -> bool:
-            state = self.turn()["state"]
-            if state in ("FAILED", "REJECTED", "ROLLED_BACK"):
-                raise SystemExit(f"the turn ended before any fault: {self.turn()['result']}")
-            return state == state_of_stage
-
-        until(f"a turn that is {state_of_stage}", reached, every_s=0.05)
+    def reach(self, stage: str) -> bool:
+        """Wait for that stage of the present turn; return whether it was reached before it had passed."""
+        ahead = [*UNTROUBLED, *itertools.takewhile(lambda state: state != STAGES[stage], STAGES.values())]
+        until(f"a turn that is {STAGES[stage]}", lambda: self.turn()["state"] not in ahead, every_s=0.05)
+        return bool(self.turn()["state"] == STAGES[stage])
 
     def ended_turn(self) -> str:
         """Return how the present turn ended, or where it stands when it does not end."""
@@ -240,12 +242,18 @@ class LiveLoop:
             return [main]
         words = {"server": "helicline.server.main", "worker": "helicline.engine.worker", "gateway": "helicline.gateway"}
         if target in words:
-            return [child for child in main.children() if words[target] in child.cmdline()]
+            return [child for child in children_of(main) if words[target] in command_of(child)]
         if target == "model":
-            front = self.processes("gateway")
-            return [child for child in front[0].children() if any("launch.py" in part for part in child.cmdline())]
-        worker = self.processes("worker")
-        return [step for fork_server in worker[0].children() for step in fork_server.children()] if worker else []
+            return self._stable_worker()
+        fork_servers = [child for worker in self.processes("worker") for child in children_of(worker)]
+        return [step for fork_server in fork_servers for step in children_of(fork_server)]
+
+    def _stable_worker(self) -> list[psutil.Process]:
+        """Return the process that answers most callers; those of other revisions are hardly missed."""
+        detail = self.client.get("/deployments/flowers", dict[str, Any])
+        stable = detail["deployment"]["stable"]
+        pids = {revision["pid"] for revision in detail["revisions"] if revision["number"] == stable}
+        return [child for front in self.processes("gateway") for child in children_of(front) if child.pid in pids]
 
     def strike(self, fault: Fault) -> None:
         """Do it, and see that what has to be started by hand is started."""
@@ -267,9 +275,18 @@ class LiveLoop:
             status = self.client.get("/status", dict[str, Any])
             gateway_age_s = status["gateway_seen_s"]
             reports = gateway_age_s is not None and gateway_age_s < 5
-            return reports and all(self.processes(name) for name in ("worker", "gateway"))
+            runs = all(self.processes(name) for name in ("server", "worker", "gateway"))
+            return reports and runs and self._answers()
 
         until("the loop to be whole again", ready)
+
+    def _answers(self) -> bool:
+        address = urlsplit((self.home / "gateway.url").read_text()).netloc
+        connection = http.client.HTTPConnection(address, timeout=CALL_TIMEOUT_S)
+        try:
+            return not call(connection)
+        finally:
+            connection.close()
 
     def orphans(self) -> int:
         """Return how many processes are left that nobody supervises: they are children of this one now."""
@@ -293,6 +310,37 @@ class LiveLoop:
         self.supervisor.wait(60)
 
 
+def command_of(process: psutil.Process) -> list[str]:
+    """Return the words of a command line, none where the process has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def children_of(process: psutil.Process, *, recursive: bool = False) -> list[psutil.Process]:
+    """Return the children of a process, the oldest first; none where it has ended meanwhile."""
+    try:
+        return process.children(recursive)
+    except psutil.Error:
+        return []
+
+
+@contextlib.contextmanager
+def live_loop(*, turns: int = 1) -> Iterator[LiveLoop]:
+    """Yield a home that runs, after so many turns; it is stopped at the end, also by SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with tempfile.TemporaryDirectory() as folder:
+        loop = LiveLoop(Path(folder))
+        try:
+            for _ in range(turns):
+                loop.begin_turn()
+                loop.ended_turn()
+            yield loop
+        finally:
+            loop.stop()
+
+
 def until(event: str, probe: Callable[[], Any], *, patience_s: float = PATIENCE_S, every_s: float = 0.2) -> Any:
     """Return what `probe` returns once that is true; a server that is away is asked again. Raises TimeoutError."""
     end = time.monotonic() + patience_s
@@ -303,27 +351,48 @@ def until(event: str, probe: Callable[[], Any], *, patience_s: float = PATIENCE_
     raise TimeoutError(f"{event} did not come within {patience_s:.0f} s")
 
 
-def measure(loop: LiveLoop, traffic: Traffic, fault: Fault) -> Cost:
-    """Return what one fault cost, from the moment of the fault until its turn has ended and everything is whole."""
-    loop.reach(fault.stage)
-    began = time.monotonic()
+class Strike(NamedTuple):
+    """A fault that struck, when, and how many processes it left over."""
+
+    fault: Fault
+    moment: float
+    orphans: int
+
+
+def strike(loop: LiveLoop, fault: Fault) -> Strike:
+    """Do it, and wait until the loop is whole again."""
+    moment = time.monotonic()
     loop.strike(fault)
-    if fault.stage in ("promoted", "idle"):
-        loop.settle()
-        loop.begin_turn()  # the loop goes on turning
-    turn = loop.ended_turn()
     loop.settle()
-    sent, failures, silence_s = traffic.between(began, time.monotonic())
-    return Cost(str(fault), sent, len(failures), silence_s, turn, loop.orphans(), failures[0] if failures else "")
+    return Strike(fault, moment, loop.orphans())
 
 
-def faults(only: list[str]) -> Iterator[Fault]:
-    """Yield those of the matrix that were asked for; a step runs in training and at the gate."""
-    for stage, target, how in itertools.product(STAGES, TARGETS, SIGNALS):
-        fault = Fault(target, how, stage)
-        possible = target != "step" or stage in ("training", "gate")
-        if possible and (not only or str(fault) in only):
-            yield fault
+def measure(loop: LiveLoop, traffic: Traffic, faults: list[Fault]) -> Iterator[Cost]:
+    """Yield what each of the faults cost, from its moment to the next one's, or to the end of the turn."""
+    waiting = list(faults)
+    while waiting:
+        strikes = [strike(loop, fault) for fault in waiting if fault.stage in BEFORE_TURN]
+        loop.begin_turn()
+        in_turn = [fault for fault in waiting if fault.stage in STAGES]
+        strikes += [strike(loop, fault) for fault in in_turn if loop.reach(fault.stage)]
+        turn, ended = loop.ended_turn(), time.monotonic()
+        if not strikes:
+            raise SystemExit(f"a turn without any fault did not come to the stage: {turn}")
+        ends = [*(later.moment for later in strikes[1:]), ended]
+        for (fault, began, orphans), end in zip(strikes, ends, strict=True):
+            sent, failures, silence_s = traffic.between(began, end)
+            yield Cost(str(fault), sent, len(failures), silence_s, turn, orphans, failures[0] if failures else "")
+        struck = {fault for fault, _, _ in strikes}
+        waiting = [fault for fault in waiting if fault not in struck]
+
+
+def rounds(only: list[str]) -> Iterator[list[Fault]]:
+    """Yield those of the matrix that were asked for, by process and signal; a step runs in training and at the gate."""
+    for how, target in itertools.product(SIGNALS, TARGETS):
+        stages = ("training", "gate") if target == "step" else (*BEFORE_TURN, *STAGES)
+        faults = [Fault(target, how, stage) for stage in stages]
+        if chosen := [fault for fault in faults if not only or str(fault) in only]:
+            yield chosen
 
 
 def main(arguments: list[str]) -> int:
@@ -332,20 +401,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", nargs="+", default=[], metavar="TARGET:SIGNAL:STAGE", help="like server:kill:gate")
     parser.add_argument("--json", action="store_true", help="one line of JSON for each fault")
     parsed = parser.parse_args(arguments)
-    chosen = list(faults(parsed.only))
-    if unknown := set(parsed.only) - {str(fault) for fault in chosen}:
+    chosen = list(rounds(parsed.only))
+    if unknown := set(parsed.only) - {str(fault) for fault in itertools.chain(*chosen)}:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is stopped then too
-    with tempfile.TemporaryDirectory() as folder:
-        loop = LiveLoop(Path(folder))
-        try:
-            loop.begin_turn()
-            loop.ended_turn()
-            traffic = Traffic((loop.home / "gateway.url").read_text())
-            verdicts = [_shown(measure(loop, traffic, fault), as_json=parsed.json) for fault in chosen]
-            traffic.stop()
-        finally:
-            loop.stop()
+    with live_loop() as loop:
+        traffic = Traffic((loop.home / "gateway.url").read_text())
+        costs = itertools.chain.from_iterable(measure(loop, traffic, faults) for faults in chosen)
+        verdicts = [_shown(cost, as_json=parsed.json) for cost in costs]
+        traffic.stop()
     return 0 if all(verdict == "ok" for verdict in verdicts) else 1
 
 

@@ -96,6 +96,20 @@ def test_what_a_clock_that_was_ahead_put_off_goes_on(world):
     assert world.turns()[0].state == "PROMOTED"
 
 
+def test_a_turn_that_began_while_the_clock_was_ahead_takes_the_report_of_its_gate(world):
+    """The report is of an earlier time than the turn was: that one is brought back, and does not wait for an hour."""
+    world.store.write(lambda tx: loops.apply(tx, SPEC))
+    world.clock.advance(3600)
+    begin(world)
+    world.round()
+    before = world.clock.now()
+    world.clock.advance(-3600)
+    world.until(lambda: world.is_over(1))
+    (turn,) = world.turns()
+    assert (turn.state, turn.created_at < before) == ("PROMOTED", True)
+    assert turn.finished_at < before
+
+
 def test_the_lease_of_a_dead_server_from_the_future_is_taken(world):
     world.clock.advance(7200)
     world.reconciler.tick()

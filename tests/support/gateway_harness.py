@@ -59,6 +59,7 @@ class ControlPlane:
     def __init__(self) -> None:
         self.desired = Desired(generation=0)
         self.observed: Observed | None = None
+        self.reports: list[Observed] = []
         self.tokens: set[str] = set()
         self.archives: dict[str, bytes] = {}
         self._moved = threading.Condition()
@@ -155,6 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         self.control.observed = msgspec.json.decode(body, type=Observed)
+        self.control.reports.append(self.control.observed)
         self._send(204)
 
 

@@ -77,6 +77,10 @@ class Summing(mlflow.pyfunc.PythonModel):
     def __init__(self, name):
         self.name = name
 
+    def load_context(self, context):
+        if self.name == "tardy":
+            time.sleep(2)  # longer than others take, so that it is ready after those that are loaded beside it
+
     def predict(self, context, model_input, params=None):
         if self.name == "broken":
             raise RuntimeError("this model always fails")
@@ -140,7 +144,7 @@ class SleepsAtLoad:
 
 
 def python_models():
-    for name in ("sums", "broken", "slow", "crashing", "picky", "alone", "odd"):
+    for name in ("sums", "broken", "slow", "crashing", "picky", "alone", "odd", "tardy"):
         mlflow.pyfunc.save_model(
             FOLDER / name,
             python_model=Summing(name),

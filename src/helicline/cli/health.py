@@ -30,14 +30,25 @@ def answers(url: str, *, timeout_s: float = PROBE_TIMEOUT_S) -> Probe:
     return probe
 
 
-def beats(path: Path) -> Probe:
-    """Return a probe that looks at the time of a file which the process touches while it works."""
+class Beats:
+    """A probe that looks whether a process touches its file while it works.
 
-    def probe() -> bool:
-        age_s = beat_age_s(path)
-        return age_s is None or age_s <= BEAT_LIMIT_S
+    How long ago that was is counted from when the probe saw it: by the clock, a file would be old after a jump of it.
+    """
 
-    return probe
+    def __init__(self, path: Path, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._path, self._now = path, now
+        self._touched = 0.0
+        self._since = now()
+
+    def __call__(self) -> bool:
+        try:
+            touched = self._path.stat().st_mtime
+        except OSError:  # one that has not begun yet
+            return True
+        if touched != self._touched:
+            self._touched, self._since = touched, self._now()
+        return self._now() - self._since <= BEAT_LIMIT_S
 
 
 def beat_age_s(path: Path) -> float | None:

@@ -12,10 +12,12 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from helicline import listening_socket, log_files, parent_process
-from helicline.cli.health import Watch, answers, beats
+from helicline.cli.handover.adopted_process import AdoptedProcess
+from helicline.cli.handover.handover import HandedChild, Handover
+from helicline.cli.health import Beats, Probe, Watch, answers
 from helicline.engine.worker import WORKER_BEAT
 from helicline.errors import Conflict, Unavailable
 from helicline.settings import Settings
@@ -26,6 +28,7 @@ RESTART_MIN_S, RESTART_MAX_S = 0.2, 10.0
 RESTART_TIMEOUT_S = 30.0
 RESTARTING = "restarting"  # the file in the home that is there while a restart goes on; what failed is written to it
 RESTART_ORDER = ("server", "gateway", "worker")  # what asks is started after what it asks
+SUPERVISOR_LOG = "supervisor.log"  # in the home: the output of `hl up --detach`
 PORT_SETTINGS = ("HELICLINE_PORT", "HELICLINE_GATEWAY_PORT")
 
 
@@ -35,7 +38,7 @@ class Child:
     def __init__(self, name: str, command: Sequence[str], *, log: Path, environment: dict[str, str]) -> None:
         self.name, self.command, self.log, self.environment = name, list(command), log, environment
         self.listener: socket.socket | None = None
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | AdoptedProcess | None = None
         self.started = 0.0
         self.wait_s = RESTART_MIN_S
         self.retry_at = 0.0
@@ -48,11 +51,25 @@ class Child:
         except OSError as error:
             hint = f"Stop what listens there, or set another port: {', '.join(PORT_SETTINGS)}"
             raise Unavailable(f"the {self.name}", f"port {port} of {host}: {error.strerror}", hint) from None
-        descriptor = str(self.listener.fileno())
-        self.environment = {**self.environment, listening_socket.VARIABLE: descriptor}
+        self._name_listener(self.listener)
+
+    def _name_listener(self, listener: socket.socket) -> None:
+        self.environment = {**self.environment, listening_socket.VARIABLE: str(listener.fileno())}
+
+    def adopt(self, handed: HandedChild) -> None:
+        """Go on with a process that runs, and the socket that was kept for it."""
+        self.process, self.started = AdoptedProcess(handed.pid), time.monotonic()
+        if handed.listener is not None:
+            self.listener = socket.socket(fileno=handed.listener)
+            self._name_listener(self.listener)
+
+    def handed(self) -> HandedChild:
+        """Return what another program needs to go on with this process."""
+        listener = self.listener.fileno() if self.listener is not None else None
+        return HandedChild(name=self.name, pid=self.process.pid if self.process is not None else 0, listener=listener)
 
     def start(self) -> None:
-        with self.log.open("ab") as out:
+        with self._output() as out:
             self.offset = out.tell()
             self.process = subprocess.Popen(
                 self.command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self.environment,
@@ -61,6 +78,15 @@ class Child:
         self.started = time.monotonic()
         if self.watch is not None:
             self.watch.begin_anew()
+
+    def _output(self) -> BinaryIO:
+        """Open the log for appending; on a disk that takes no log (read-only, damaged) the process runs without one."""
+        try:
+            return self.log.open("ab")
+        except OSError as error:
+            with contextlib.suppress(OSError):  # what it is printed to may lie on the same disk
+                print(f"supervisor: the {self.name} runs without a log: {error}", file=sys.stderr, flush=True)
+            return Path(os.devnull).open("ab")
 
     def ready_line(self, timeout_s: float) -> str:
         """Return the text after "<name> ready " in the log. Raises Unavailable where this line does not come."""
@@ -94,8 +120,9 @@ class Child:
     def _end_if_hung(self) -> bool:
         if self.process is None or self.watch is None or not self.watch.is_hung:
             return False
-        with self.log.open("a") as out:
-            out.write(f"supervisor: the {self.name} does not answer; process {self.process.pid} is ended\n")
+        sentence = f"supervisor: the {self.name} does not answer; process {self.process.pid} is ended\n"
+        with self._output() as out:
+            out.write(sentence.encode())
         self.process.kill()
         self.process.wait()
         return True
@@ -107,10 +134,12 @@ class Child:
         self.start()
         return self.ready_line(READY_TIMEOUT_S)
 
-    def stop(self) -> None:
+    def terminate(self) -> None:
+        """Tell the process to end; `end` waits for it."""
         if self.watch is not None:
             self.watch.stop()
-        self.end()
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
 
     def end(self, timeout_s: float = 10.0) -> None:
         """Have the process end in order, and kill it where it takes longer than that."""
@@ -142,24 +171,40 @@ class Supervisor:
         (self.home / "logs").mkdir(exist_ok=True)
         self._take_lock()
         try:
-            server = self._child("server", ["-m", "helicline.server.main"], port=self.settings.port)
-            url = self.urls["server"] = server.ready_line(READY_TIMEOUT_S)
-            (self.home / "server.url").write_text(url)
+            self.urls["server"] = self._begun("server", port=self.settings.port).ready_line(READY_TIMEOUT_S)
+            (self.home / "server.url").write_text(self.urls["server"])
             self.token = (self.home / "owner.token").read_text().strip()
-            worker = ["-m", "helicline.engine.worker", "--server", url, "--slots", str(self.settings.worker_slots)]
-            gateway = ["-m", "helicline.gateway", "--home", str(self.home), "--server", url]
-            gateway += ["--host", self.settings.host, "--port", str(self.settings.gateway_port)]
-            front = self._child("gateway", gateway, port=self.settings.gateway_port)
-            worker_process = self._child("worker", worker)
+            front = self._begun("gateway", port=self.settings.gateway_port)
+            worker = self._begun("worker")
             self.urls["gateway"] = front.ready_line(READY_TIMEOUT_S)
             (self.home / "gateway.url").write_text(self.urls["gateway"])
-            worker_process.ready_line(READY_TIMEOUT_S)
-            server.watch = Watch(answers(f"{url}/health"))
-            front.watch = Watch(answers(f"{self.urls['gateway']}/v2/health/live"))
-            worker_process.watch = Watch(beats(self.home / WORKER_BEAT))
+            worker.ready_line(READY_TIMEOUT_S)
+            self._watch()
         except BaseException:
             self.stop()
             raise
+
+    def take_over(self, handover: Handover) -> None:
+        """Go on with the processes of the program before, and replace each by one of the program that runs now."""
+        self._lock = os.fdopen(handover.lock, "a+")
+        try:
+            self.urls, self.token = handover.urls, handover.token
+            for handed in handover.children:
+                self._child(handed.name).adopt(handed)
+            self._watch()
+            self.restart()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _watch(self) -> None:
+        probes: dict[str, Probe] = {
+            "server": answers(f"{self.urls['server']}/health"),
+            "gateway": answers(f"{self.urls['gateway']}/v2/health/live"),
+            "worker": Beats(self.home / WORKER_BEAT),
+        }
+        for child in self.children:
+            child.watch = Watch(probes[child.name])
 
     def _take_lock(self) -> None:
         self._lock = (self.home / "lock").open("a+")
@@ -175,49 +220,81 @@ class Supervisor:
         self._lock.write(str(os.getpid()))
         self._lock.flush()
 
-    def _child(self, name: str, arguments: list[str], *, port: int | None = None) -> Child:
+    def _begun(self, name: str, *, port: int | None = None) -> Child:
+        child = self._child(name)
+        if port is not None:
+            child.listen(self.settings.host, port)
+        child.start()
+        return child
+
+    def _child(self, name: str) -> Child:
         environment = {**os.environ, "HELICLINE_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
         environment[parent_process.VARIABLE] = str(os.getpid())
         if self.token:
             environment.setdefault("HELICLINE_TOKEN", self.token)
         log = self.home / "logs" / f"{name}.log"
-        child = Child(name, [sys.executable, *arguments], log=log, environment=environment)
-        if port is not None:
-            child.listen(self.settings.host, port)
-        child.start()
+        child = Child(name, [sys.executable, *self._arguments(name)], log=log, environment=environment)
         self.children.append(child)
         return child
+
+    def _arguments(self, name: str) -> list[str]:
+        if name == "server":
+            return ["-m", "helicline.server.main"]
+        url, settings = self.urls["server"], self.settings
+        if name == "worker":
+            return ["-m", "helicline.engine.worker", "--server", url, "--slots", str(settings.worker_slots)]
+        place = ["--host", settings.host, "--port", str(settings.gateway_port)]
+        return ["-m", "helicline.gateway", "--home", str(self.home), "--server", url, *place]
 
     def tend(self) -> None:
         """Restart ended processes until `stopping` is set."""
         while not self.stopping:
             if self.restart_asked:
-                self.restart()
+                self.replace()
             for child in self.children:
                 child.tend()
                 log_files.bound(child.log)
+            log_files.bound(self.home / SUPERVISOR_LOG)
             time.sleep(0.2)
+
+    def replace(self) -> None:
+        """Have the installed program take over (`take_over`); where it cannot, go on and say why."""
+        self.restart_asked = False
+        if self._lock is None:
+            return
+        children = tuple(child.handed() for child in self.children)
+        handover = Handover(lock=self._lock.fileno(), children=children, urls=self.urls, token=self.token)
+        try:
+            handover.give({**os.environ, "HELICLINE_HOME": str(self.home)})
+        except Unavailable as error:
+            self._say_failure(error)
 
     def restart(self) -> None:
         """Restart one process after the other; their sockets stay open, so that clients wait and none is refused.
 
         A process that does not come up is started again and again, as always; the first failure ends the restart.
         """
-        self.restart_asked = False
         try:
             for child in sorted(self.children, key=lambda child: RESTART_ORDER.index(child.name)):
                 child.restart()
         except Unavailable as error:
-            with contextlib.suppress(OSError):
-                (self.home / RESTARTING).write_text(str(error))
+            self._say_failure(error)
         else:
             (self.home / RESTARTING).unlink(missing_ok=True)
 
+    def _say_failure(self, error: Unavailable) -> None:
+        with contextlib.suppress(OSError):
+            (self.home / RESTARTING).write_text(str(error))
+
     def stop(self) -> None:
-        """Stop gateway and worker first, the server last, and release the home."""
+        """Stop gateway and worker together, then the server, which they report to, and release the home."""
         self.stopping = True
+        for child in self.children:
+            if child.name != "server":
+                child.terminate()
         for child in reversed(self.children):
-            child.stop()
+            child.terminate()
+            child.end()
             if child.listener is not None:
                 child.listener.close()
         for file_name in ("server.url", "gateway.url"):

@@ -9,8 +9,17 @@ import sys
 import time
 
 from helicline import settings as settings_file
+from helicline.cli.handover.handover import Handover, accept_signals
 from helicline.cli.show import say
-from helicline.cli.supervisor import READY_TIMEOUT_S, RESTART_ORDER, RESTART_TIMEOUT_S, RESTARTING, Supervisor, owner_of
+from helicline.cli.supervisor import (
+    READY_TIMEOUT_S,
+    RESTART_ORDER,
+    RESTART_TIMEOUT_S,
+    RESTARTING,
+    SUPERVISOR_LOG,
+    Supervisor,
+    owner_of,
+)  # fmt: skip
 from helicline.errors import Unavailable
 from helicline.store.durable import make_folder
 
@@ -28,12 +37,16 @@ def up(*, detach: bool = False) -> None:
     if detach:
         _detach()
         return
-    settings = settings_file.load()
+    handover, settings = Handover.received(), settings_file.load()
     supervisor = Supervisor(settings)
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: setattr(supervisor, "stopping", True))
     signal.signal(signal.SIGHUP, lambda *_: setattr(supervisor, "restart_asked", True))
-    supervisor.start()
+    accept_signals()
+    if handover is None:
+        supervisor.start()
+    else:
+        supervisor.take_over(handover)
     say("web UI and API  [bold]{}[/]   (MLFLOW_TRACKING_URI is the same)", supervisor.urls["server"])
     say("predictions     [bold]{}[/]", supervisor.urls["gateway"])
     say("home            {}   Ctrl-C stops everything", settings.home_path)
@@ -51,7 +64,7 @@ def _detach() -> None:
         return
     make_folder(home, mode=0o700)
     (home / "gateway.url").unlink(missing_ok=True)
-    with (home / "supervisor.log").open("ab") as log:
+    with (home / SUPERVISOR_LOG).open("ab") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "helicline.cli.app", "up"],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, env=dict(os.environ),
@@ -59,17 +72,18 @@ def _detach() -> None:
     end = time.monotonic() + READY_TIMEOUT_S
     while not (home / "gateway.url").is_file():
         if child.poll() is not None or time.monotonic() > end:
-            tail = "\n".join((home / "supervisor.log").read_text().splitlines()[-5:])
+            tail = "\n".join((home / SUPERVISOR_LOG).read_text().splitlines()[-5:])
             raise Unavailable("the server", f"it did not start:\n{tail}", "See: hl doctor")
         time.sleep(0.1)
     say("running: {}", (home / "server.url").read_text())
 
 
 def restart() -> None:
-    """Restart server, gateway and worker of this folder's home, one after the other, and fail no request.
+    """Restart what `hl up` started for this folder's home, one process after the other, and fail no request.
 
-    Their sockets stay open: who calls meanwhile waits. A step that runs is handed back and goes on after it. Settings
-    are those of `hl up`; the program is the one that is installed now. After a change of settings: `hl down`, `hl up`.
+    Sockets stay open: who calls meanwhile waits. A step that runs is handed back and goes on after it. Everything is
+    then of the program that is installed now, the supervisor itself too, with the settings of the file as they are now;
+    but addresses and environment variables stay those of `hl up`. To change these: `hl down`, `hl up`.
 
     Example: `hl restart`
     """

@@ -34,6 +34,7 @@ MIN_RETRY_S = 60.0
 RELEASE_PATIENCE_S = 2.0
 TERM_PATIENCE_S = 5.0
 LOG_EVERY_S = 0.25
+LEASE_WAIT_S = 2.0  # a worker that is told to stop hears it after its call: an answer that it left would be a lost task
 WORKER_BEAT = "worker.alive"  # a file of the home that is touched while the worker asks for tasks
 ALWAYS = ("helicline.engine.step", "helicline.engine.judging", "helicline.engine.harvest", "httpx", "duckdb")
 STOCK = ("mlflow", "mlflow.pyfunc", "mlflow.artifacts")
@@ -100,7 +101,7 @@ class Worker:
         return [*ALWAYS, *STOCK, *self.preloads.get(bundle, [])]
 
     def _lease(self, client: Client) -> TaskSpec | None:
-        body = {"worker": self.name, "wait_s": 10.0}
+        body = {"worker": self.name, "wait_s": LEASE_WAIT_S}
         response = client.send("POST", "/attempts/lease", body=body, timeout_s=20)
         return msgspec.json.decode(response.content, type=TaskSpec) if response.status_code == 200 else None
 

@@ -99,6 +99,7 @@ class Gateway:
             slots=LoadSlots(max(1, os.cpu_count() or 1)),
             standby_worker=self._standby_worker,
             sandbox=self._sandbox,
+            is_outranked=self._is_outranked,
         )
         return ReplicaContext(
             loading=loading,
@@ -111,6 +112,17 @@ class Gateway:
     def _serves(self, order: RevisionSpec) -> bool:
         route = self._routing.routes.get(order.deployment)
         return route is not None and order.revision in (route.stable, route.previous)
+
+    def _has_callers(self, order: RevisionSpec) -> bool:
+        route = self._routing.routes.get(order.deployment)
+        return route is not None and order.revision in (route.stable, *(variant.revision for variant in route.variants))
+
+    def _is_outranked(self, order: RevisionSpec) -> bool:
+        """Return whether nobody calls the revision while another, which is called, is not ready yet."""
+        return not self._has_callers(order) and any(
+            self._has_callers(replica.order) and replica.connection is None and not replica.is_down
+            for replica in self._replicas.all()
+        )
 
     def _changed(self) -> None:
         for replica in self._replicas.all():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from helicline.serving.prediction_log.segment import close_leftovers
 
+_STOP_S = 2.0
 _log = logging.getLogger("helicline.gateway")
 
 
@@ -18,6 +19,11 @@ class SealerProcess:
     def __init__(self, home: Path, *, wake_s: float = 15.0) -> None:
         self._home, self._wake_s = home, wake_s
         self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the running process."""
+        return self._process.pid if self._process is not None else None
 
     async def run(self) -> None:
         """Start the process, and again whenever it ends, until cancelled."""
@@ -49,12 +55,16 @@ class SealerProcess:
             stdin.write(b"\n")
 
     async def stop(self) -> None:
-        """Wait until the process has sealed all closed segments and ended, 60 seconds at most."""
+        """Have the process seal all closed segments and end. What it has not sealed in time, the next one seals.
+
+        The next gateway begins after the end of this one, so callers may be waiting.
+        """
         process = self._process
         if process is None or process.stdin is None:
             return
         process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), 60.0)
+            await asyncio.wait_for(process.wait(), _STOP_S)
         except TimeoutError:
             process.kill()
+            await process.wait()

@@ -81,6 +81,7 @@ class Noun(Generic[Record]):
         # made once: to build them costs as much as to run them
         at_key = sa.and_(*(self.table.c[field] == sa.bindparam(f"at_{field}") for field in key))
         self._find = sa.select(self.table.c.doc).where(at_key)
+        self._finds: dict[int, sa.TextClause] = {}
         self._swap = self.table.update().where(at_key, self.table.c.version == sa.bindparam("expected_version"))
 
     def _row(self, record: Record) -> dict[str, Any]:
@@ -138,12 +139,31 @@ class Noun(Generic[Record]):
         rows = [tuple(column_value(part) for part in key) for key in dict.fromkeys(map(tuple, keys))]
         if not rows:
             return {}
-        listed = sa.values(*(sa.column(field, self.table.c[field].type) for field in self.key), name="listed")
-        keys_table = listed.data(rows).cte("listed")
-        same_key = sa.and_(*(self.table.c[field] == keys_table.c[field] for field in self.key))
-        statement = sa.select(self.table.c.doc).select_from(keys_table.outerjoin(self.table, same_key))
-        records = self.records(tx, statement)
+        size = 1 << (len(rows) - 1).bit_length()  # few forms of the statement, each of which is compiled once
+        padded = [*rows, *[rows[-1]] * (size - len(rows))]
+        values = {
+            f"{field}_{n}": value for n, row in enumerate(padded) for field, value in zip(self.key, row, strict=True)
+        }
+        docs = tx.execute(self._find_of(size), values)
+        records = (self._decoder.decode(doc) for (doc,) in docs if doc is not None)
         return {tuple(getattr(record, field) for field in self.key): record for record in records}
+
+    def _find_of(self, size: int) -> sa.TextClause:
+        """Return the statement that finds so many keys: as text, for `sa.values` would be compiled at each call.
+
+        The outer join has SQLite look for each key by the index.
+        """
+        if size not in self._finds:
+            columns = [self.table.c[field] for field in self.key]
+            row = ", ".join(f"CAST(:{column.name}_{{n}} AS {column.type})" for column in columns)
+            listed = ", ".join(f"({row.format(n=n)})" for n in range(size))
+            names = ", ".join(f'"{field}"' for field in self.key)
+            same = " AND ".join(f'own."{field}" = listed."{field}"' for field in self.key)
+            self._finds[size] = sa.text(
+                f"WITH listed ({names}) AS (VALUES {listed})"
+                f' SELECT own.doc FROM listed LEFT JOIN "{self.name}" AS own ON {same}'
+            )
+        return self._finds[size]
 
     def newest(
         self, tx: Reader, limit: int, *where: sa.ColumnElement[bool], of: Noun[Any], on: Mapping[str, str], by: str = ""

@@ -1,6 +1,9 @@
 """The processes of a home end with their supervisor, and one that hangs is replaced."""
 
+import contextlib
+import errno
 import fcntl
+import io
 import os
 import signal
 import subprocess
@@ -14,7 +17,9 @@ import pytest
 
 from helicline import log_files, settings
 from helicline.cli import doctor, health
-from helicline.cli.supervisor import Supervisor, owner_of
+from helicline.cli.handover import handover
+from helicline.cli.handover.adopted_process import AdoptedProcess
+from helicline.cli.supervisor import SUPERVISOR_LOG, Child, Supervisor, owner_of
 from support.wait import wait_for
 
 
@@ -99,6 +104,15 @@ def test_a_restart_replaces_every_process_and_fails_no_request(home):
         caller.join()
     assert (len(after), before & after) == (len(before), set())
     assert set(answers) == {200}
+    # the supervisor too is another program now, under the same id, and goes on restarting what ends
+    assert handover.VARIABLE in psutil.Process(process.pid).environ()
+    assert owner_of(home) == process.pid
+    server = next(
+        child for child in psutil.Process(process.pid).children() if "helicline.server.main" in child.cmdline()
+    )
+    server.kill()
+    wait_for(lambda: not server.is_running(), "the end of the server", limit_s=60)
+    wait_for(lambda: httpx.get(urls[0], timeout=60, trust_env=False).status_code == 200, "the next one", limit_s=60)
     process.terminate()
     assert process.wait(60) == 0
 
@@ -113,6 +127,61 @@ def test_a_restart_says_what_did_not_come_up(home):
     assert "it did not start" in done.stderr + done.stdout
     process.terminate()
     assert process.wait(60) == 0
+
+
+def test_a_program_that_cannot_start_takes_nothing_over(home, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    process = start_up(home)
+    before = {child.pid for child in psutil.Process(process.pid).children()}
+    (tmp_path / "helicline.toml").write_text("no_such_setting = 1")
+    (home / "restarting").write_text("")
+    process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "no_such_setting" in (home / "restarting").read_text(), "the reason", limit_s=60)
+    assert {child.pid for child in psutil.Process(process.pid).children()} == before
+    assert httpx.get((home / "server.url").read_text() + "/version", trust_env=False).status_code == 200
+    process.terminate()
+    assert process.wait(60) == 0
+
+
+def test_the_end_of_an_adopted_process_is_noticed():
+    with subprocess.Popen(["sleep", "600"]) as sleeper:
+        adopted = AdoptedProcess(sleeper.pid)
+        assert adopted.poll() is None
+        with pytest.raises(subprocess.TimeoutExpired):
+            adopted.wait(0.01)
+        adopted.terminate()
+        assert adopted.wait(60) == -signal.SIGTERM
+        adopted.kill()  # does not reach for a process that may be another's by now
+        assert AdoptedProcess(sleeper.pid).wait(60) == 0  # its end was noticed by the program before
+
+
+class FullDisk(io.StringIO):
+    """Takes nothing."""
+
+    def write(self, _):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_process_whose_log_cannot_be_written_runs_without_one(tmp_path, capfd):
+    """A disk that has become read-only; the supervisor would end, and everything with it."""
+    child = Child("server", [sys.executable, "-c", "print('unheard')"], log=tmp_path, environment=dict(os.environ))
+    child.start()
+    assert child.process.wait(60) == 0
+    assert "the server runs without a log" in capfd.readouterr().err
+    with contextlib.redirect_stderr(FullDisk()):  # nor can it be said anywhere
+        child.start()
+    assert child.process.wait(60) == 0
+
+
+def test_the_log_of_the_supervisor_is_bounded(home, monkeypatch):
+    home.mkdir()
+    supervisor = Supervisor(settings.load())
+    monkeypatch.setattr(time, "sleep", lambda _: setattr(supervisor, "stopping", True))
+    with (home / SUPERVISOR_LOG).open("wb") as log:
+        log.truncate(log_files.MAX_BYTES + 1)
+    supervisor.tend()
+    assert (home / SUPERVISOR_LOG).stat().st_size == 0
+    assert (home / f"{SUPERVISOR_LOG}.old").stat().st_size == log_files.MAX_BYTES + 1
 
 
 def test_a_process_that_is_stopped_is_replaced(home):
@@ -131,16 +200,19 @@ def test_a_process_that_is_stopped_is_replaced(home):
 
 def test_a_worker_that_beats_no_more_is_hung_and_doctor_says_so(home):
     home.mkdir()
-    beat = home / "worker.alive"
-    assert health.beats(beat)()  # one that has not begun yet
+    beat, seconds = home / "worker.alive", [0.0]
+    probe = health.Beats(beat, now=lambda: seconds[0])
+    assert probe()  # one that has not begun yet
     beat.touch()
-    assert health.beats(beat)()
+    assert probe()
     assert doctor._worker().ok
-    long_ago = time.time() - 61
+    long_ago = time.time() - 3600
     os.utime(beat, (long_ago, long_ago))
-    assert not health.beats(beat)()
+    assert probe()  # the clock went forward: that alone says nothing of the worker
+    seconds[0] += health.BEAT_LIMIT_S + 1
+    assert not probe()
     finding = doctor._worker()
-    assert (finding.ok, finding.detail) == (False, "asked for tasks 61.0 s ago")
+    assert (finding.ok, finding.detail) == (False, "asked for tasks 3600.0 s ago")
 
 
 def test_a_log_that_a_process_goes_on_writing_to_is_bounded(tmp_path):

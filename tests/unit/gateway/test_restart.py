@@ -7,7 +7,7 @@ from http.client import HTTPConnection
 import pytest
 
 from helicline import listening_socket
-from support.gateway_harness import GatewayHarness
+from support.gateway_harness import GatewayHarness, route
 from support.wait import wait_for
 
 JSON = {"content-type": "application/json"}
@@ -77,3 +77,16 @@ def test_a_request_waits_for_the_first_load_no_longer_than_its_own_time(harness)
     harness.restart()
     answer = harness.client.post("/endpoints/d/invocations", content=SUM, headers={**JSON, "x-request-timeout-ms": "1"})
     assert (answer.status_code, answer.json()["error_code"]) == (504, "DEADLINE_EXCEEDED")
+
+
+def test_what_is_called_is_loaded_before_what_nobody_calls(harness):
+    plane = harness.plane
+    orders = [plane.order("d", 1, "sums"), plane.order("d", 2, "tardy")]
+    plane.applied(plane.want(orders, [route("d", 2, previous=1)]))
+    plane.until("d", 2, "READY")
+    harness.gateway.stop()
+    plane.observed, plane.reports = None, []
+    harness.restart()
+    plane.until("d", 1, "READY")
+    ready = [{status.revision for status in report.revisions if status.state == "READY"} for report in plane.reports]
+    assert next(filter(None, ready)) == {2}

@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 
 import duckdb
+import psutil
 import pytest
 
 from helicline.gateway.sealer_process import SealerProcess
@@ -283,3 +284,20 @@ def test_any_order_of_seals_and_merges_keeps_the_rows(log, seed):
     merge_until_done(log, now + timedelta(days=3))
     assert sorted(row[0] for row in rows_of(log)) == sorted(written)
     assert [predictions.find(log.home, prediction_id)[0].prediction_id for prediction_id in written] == written
+
+
+def test_a_sealer_that_does_not_end_holds_up_no_restart(log):
+    """Callers wait for the next gateway, and that begins after this one; what is not sealed yet the next one seals."""
+    sealer = SealerProcess(log.home)
+
+    async def stop_a_suspended_one():
+        running = asyncio.create_task(sealer.run())
+        await asyncio.to_thread(wait_for, lambda: sealer.pid, "the process")
+        process = psutil.Process(sealer.pid)
+        process.suspend()
+        running.cancel()
+        async with asyncio.timeout(30):
+            await sealer.stop()
+        return process
+
+    assert not asyncio.run(stop_a_suspended_one()).is_running()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from helicline.records.deployment import RevisionSpec, RevisionState
 
 _RETRY_S, _RETRY_MAX_S = 0.1, 5.0
 _SLOT_WAIT_S = 2.0
+_HOLD_BACK_S, _LOOK_S = 20.0, 0.05
 
 
 class LoadSlots:
@@ -48,6 +50,7 @@ class LoadContext(msgspec.Struct, frozen=True, kw_only=True):
     slots: LoadSlots
     standby_worker: StandbyWorker
     sandbox: Sandbox
+    is_outranked: Callable[[RevisionSpec], bool]
 
 
 class LoadError(Exception):
@@ -84,6 +87,7 @@ async def load(order: RevisionSpec, context: LoadContext, *, report: Report) -> 
         raise LoadError(str(error)) from error
     report("LOADING", "")
     request = {"path": str(folder), "mlmodel": mlmodel, "name": order.deployment, "version": str(order.model_version)}
+    await _let_others_go_first(order, context)
     give_back = await context.slots.take()
     try:
         worker, hello = await _start_worker(order, context, interpreter=interpreter, request=request)
@@ -98,6 +102,13 @@ async def load(order: RevisionSpec, context: LoadContext, *, report: Report) -> 
         reason=str(hello["reason"]),
         features=tuple((str(name), str(kind)) for name, kind in hello["features"]),
     )
+
+
+async def _let_others_go_first(order: RevisionSpec, context: LoadContext) -> None:
+    """Wait, for a while at most, while what callers wait for is being loaded: each load keeps a core busy."""
+    end = time.monotonic() + _HOLD_BACK_S
+    while context.is_outranked(order) and time.monotonic() < end:  # noqa: ASYNC110 (a look costs microseconds)
+        await asyncio.sleep(_LOOK_S)
 
 
 async def _fetch_files(order: RevisionSpec, context: LoadContext, *, report: Report) -> Path:

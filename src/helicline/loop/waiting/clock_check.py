@@ -14,7 +14,7 @@ import msgspec
 from helicline.loop.spec_checks import next_due
 from helicline.pipeline.decide import BACKOFF_MAX_S
 from helicline.records.deployment import Rollout
-from helicline.records.loop import Trigger
+from helicline.records.loop import ACTIVE, Trigger, Turn
 from helicline.records.monitor import Monitor
 from helicline.serving import deployments
 from helicline.store import nouns
@@ -44,19 +44,28 @@ def _waiting_too_long(tx: Reader) -> list[tuple[Any, Any]]:
         (nouns.ROLLOUTS, timedelta(0)),
         (nouns.TURNS, timedelta(0)),
     )
-    return [
-        (noun, row)
-        for noun, limit in limits
-        for row in noun.select(tx, noun.table.c.wake_at > column_value(tx.now + limit))
-    ] + [
-        (nouns.ROLLOUTS, row)
-        for row in nouns.ROLLOUTS.select(tx, nouns.ROLLOUTS.table.c.state.in_(deployments.ACTIVE))
-        if row.created_at > tx.now or (row.steps and row.steps[-1].entered_at > tx.now)
-    ]
+    return (
+        [
+            (noun, row)
+            for noun, limit in limits
+            for row in noun.select(tx, noun.table.c.wake_at > column_value(tx.now + limit))
+        ]
+        + [
+            (nouns.ROLLOUTS, row)
+            for row in nouns.ROLLOUTS.select(tx, nouns.ROLLOUTS.table.c.state.in_(deployments.ACTIVE))
+            if row.created_at > tx.now or (row.steps and row.steps[-1].entered_at > tx.now)
+        ]
+        + [
+            # what is reported from now on would be taken for the report of an earlier turn
+            (nouns.TURNS, row)
+            for row in nouns.TURNS.select(tx, nouns.TURNS.table.c.state.in_(ACTIVE))
+            if row.created_at > tx.now
+        ]
+    )
 
 
 def _brought_back(tx: Tx, noun: Any, row: Any) -> bool:
-    current = noun.get(tx, *(getattr(row, field) for field in noun.key))  # a rollout may stand in both lists
+    current = noun.get(tx, *(getattr(row, field) for field in noun.key))  # a row may stand in two lists
     changed = _as_of_now(tx, current)
     if changed == current:
         return False
@@ -78,4 +87,6 @@ def _as_of_now(tx: Tx, row: Any) -> Any:
             for step in row.steps
         )
         return msgspec.structs.replace(row, wake_at=tx.now, steps=steps, created_at=min(row.created_at, tx.now))
+    if isinstance(row, Turn):
+        return msgspec.structs.replace(row, wake_at=tx.now, created_at=min(row.created_at, tx.now))
     return msgspec.structs.replace(row, wake_at=tx.now)
