@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import uvloop
-from faults import BODY, LiveLoop, live_loop
+from faults import BODY, LiveLoop, Traffic, live_loop
 from load import Connection, Tally, request
 
 PACED_S, GAP_S = 0.05, 0.15
@@ -134,7 +134,11 @@ def main(arguments: list[str]) -> int:
         port, connections, pause_s = parsed.call
         uvloop.run(call_on(int(port), int(connections), float(pause_s)))
         return 0
-    with live_loop(turns=2) as loop:
+    with live_loop() as loop:
+        traffic = Traffic((loop.home / "gateway.url").read_text())
+        loop.begin_turn()  # a second version; its rollout needs calls to judge it by
+        loop.ended_turn()
+        traffic.stop()
         sizes = {"flips": parsed.flips, "connections": parsed.connections}
         failed = sum(measure(loop, **sizes, pause_s=pause_s) for pause_s in (PACED_S, 0.0))
     return 1 if failed else 0
