@@ -129,6 +129,15 @@ class Reversing(mlflow.pyfunc.PythonModel):
         return pd.DataFrame({"size": [len(blob) for blob in blobs], "blob": [blob[::-1] for blob in blobs]})
 
 
+class Telling(mlflow.pyfunc.PythonModel):
+    """Tells what stands for a missing text, and the sum of the numbers."""
+
+    def predict(self, context, model_input, params=None):
+        texts = ["NaN" if value is not None and value != value else str(value) for value in model_input["plan"]]
+        sums = model_input["age"] + model_input["spend"]
+        return [f"{text} {number}" for text, number in zip(texts, sums, strict=True)]
+
+
 def outcome(attempt):
     try:
         return attempt()
@@ -151,6 +160,13 @@ def python_models():
             signature=SUMS,
             pip_requirements=["mlflow", "numpy", "pandas"],
         )
+
+
+def gaps():
+    columns = [ColSpec("string", "plan", required=False), ColSpec("double", "age"), ColSpec("float", "spend")]
+    mlflow.pyfunc.save_model(
+        FOLDER / "gaps", python_model=Telling(), signature=ModelSignature(Schema(columns)), pip_requirements=PIP
+    )
 
 
 def blobs():
@@ -184,4 +200,5 @@ if __name__ == "__main__":
     python_models()
     prying()
     blobs()
+    gaps()
     damaged()

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from helicline.store import durable
 from helicline.store.rows import event as rows
 from helicline.store.unit import Reader
 from helicline.store.vault import Vault
+
+_log = logging.getLogger("helicline.access")
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +91,7 @@ class Anchor:
         durable.make_folder(path.parent)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "ab") as file:
-            file.write(line + b"\n")
+            file.write((b"" if _ends_a_line(path) else b"\n") + line + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -95,15 +99,19 @@ class Anchor:
         """Return all checkpoints by seq.
 
         Raises:
-            Invalid: there is none, or a line is none.
+            Invalid: there is none. Lines that are none are logged.
             Unavailable: the bucket does not answer.
         """
-        try:
-            checkpoints = [msgspec.json.decode(line, type=Checkpoint) for line in self._lines()]
-        except FileNotFoundError:
-            raise Invalid("anchor", self.place, "a file or bucket with checkpoints") from None
-        except msgspec.MsgspecError as error:
-            raise Invalid("anchor", self.place, f"checkpoints of Helicline; a line is none: {error}") from None
+        checkpoints, damaged_count = [], 0
+        with suppress(FileNotFoundError):
+            for line in self._lines():
+                try:
+                    checkpoints.append(msgspec.json.decode(line, type=Checkpoint))
+                except msgspec.MsgspecError:
+                    damaged_count += 1
+        if damaged_count:
+            # a write that was cut off leaves one; what is signed says nothing less for it
+            _log.warning("anchor %s: %d lines are no checkpoints of Helicline", self.place, damaged_count)
         if not checkpoints:
             raise Invalid("anchor", self.place, "a file or bucket with checkpoints")
         return sorted(checkpoints, key=lambda checkpoint: checkpoint.seq)
@@ -121,6 +129,15 @@ class Anchor:
         except obstore.exceptions.BaseError as error:
             why = str(error).partition("\n")[0]
             raise Unavailable(f"the anchor {self.place}", why, "Look at its name and at the credentials.") from None
+
+
+def _ends_a_line(path: Path) -> bool:
+    """Return whether the file is empty or ends with a whole line."""
+    with path.open("rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 def check_signatures(checkpoints: Sequence[Checkpoint]) -> None:

@@ -79,6 +79,8 @@ def restore(place: str, *, keys: str = "") -> None:
     say("restored to {}: the state of {:%Y-%m-%d %H:%M:%S} UTC, {}", home, manifest.made_at, manifest.version)
     if manifest.blobs:
         say("the blobs are in {}: set HELICLINE_BLOBS", manifest.blobs)
+    if settings.blobs and not manifest.blobs:
+        say("the blobs are in {}: unset HELICLINE_BLOBS, or copy them to {}", home / "blobs", settings.blobs)
     if not keys:
         say("without --keys the secrets of webhooks must be set again, and tokens for gateways be made again")
 

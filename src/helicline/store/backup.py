@@ -10,7 +10,7 @@ import hashlib
 import io
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ LAST_FILE = "last-backup.json"
 MANIFEST = "manifest.json"
 REVISION_TABLE = "alembic_version"
 ROWS_PER_BLOCK = 500
+SPOOL_BYTES = 16 << 20
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +82,7 @@ class _HashingReader:
         self._source, self.digest = source, hashlib.sha256()
 
     def read(self, size: int) -> bytes:
-        piece = bytes(self._source.read(size))  # a bucket's reader gives another type
+        piece = self._source.read(size)
         self.digest.update(piece)
         return piece
 
@@ -100,13 +101,13 @@ def write_backup(
         return revision_of(tx.connection), counts
 
     revision, counts = store.read(dump)
-    for path in _files(home):
+    is_bucket = "://" in blobs
+    for path in _files(home, FOLDERS[1:] if is_bucket else FOLDERS):  # beside a bucket the home has a cache of it
         try:
             with path.open("rb") as source:
                 writer.add(path.relative_to(home).as_posix(), source, path.stat().st_size)
         except FileNotFoundError:
             continue  # a segment that was sealed meanwhile; its table follows
-    is_bucket = "://" in blobs
     if with_bucket and is_bucket:
         _add_bucket(writer, blobs)
     elif blobs and not is_bucket:
@@ -127,14 +128,22 @@ def _add_bucket(writer: BackupWriter, url: str) -> None:
     store = obstore.store.from_url(url)
     for page in obstore.list(store, "blobs"):
         for entry in page:
-            with suppress(FileNotFoundError):  # a blob that nobody refers to may be removed meanwhile
-                writer.add(entry["path"], obstore.open_reader(store, entry["path"]), entry["size"])  # type: ignore[arg-type]
+            # a blob that nobody refers to may be removed meanwhile: it is read before the tar has its name
+            with suppress(FileNotFoundError), tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
+                for piece in obstore.get(store, entry["path"]).stream():
+                    spool.write(bytes(piece))
+                size = spool.tell()
+                spool.seek(0)
+                writer.add(entry["path"], cast("IO[bytes]", spool), size)
 
 
 def _add_blob_folder(writer: BackupWriter, folder: Path) -> None:
     for path in _files_below(folder):
+        name = f"blobs/{path.relative_to(folder).as_posix()}"
+        if name in writer.files:
+            continue  # in the home as well: it has the name of its content
         with suppress(FileNotFoundError), path.open("rb") as source:
-            writer.add(f"blobs/{path.relative_to(folder).as_posix()}", source, path.stat().st_size)
+            writer.add(name, source, path.stat().st_size)
 
 
 def _tables(connection: sa.Connection) -> list[sa.Table]:
@@ -169,8 +178,8 @@ def _unframed(source: IO[bytes]) -> Iterator[Any]:
         yield msgspec.msgpack.decode(source.read(int.from_bytes(head, "big")))
 
 
-def _files(home: Path) -> Iterator[Path]:
-    for folder in FOLDERS:
+def _files(home: Path, folders: Sequence[str]) -> Iterator[Path]:
+    for folder in folders:
         # files of the log that are merged meanwhile would be copied twice, or not at all
         is_merged = folder == "tables" and (home / folder).is_dir()
         merge_lock = home / folder / durable.MERGE_LOCK

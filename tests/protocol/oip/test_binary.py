@@ -215,3 +215,18 @@ def test_the_key_of_the_head_assigns_the_call(client):
     }
     assert post(client, "tensor", head, np.array(ROW).tobytes()).status_code == 200
     assert post(client, "tensor", head, b'"user_id"' + bytes(23)).status_code == 200
+
+
+def test_a_shape_without_end_is_refused_at_once(client):
+    x = {"name": "x", "shape": [2**53 + 1] * 100_000, "datatype": "FP64", "data": []}
+    refused = client.post("/v2/models/iris/infer", json={"inputs": [x]})
+    assert refused.status_code == 400
+    assert "a list of up to 32 whole numbers" in refused.json()["error"]
+
+
+def test_several_columns_of_bytes_may_come_as_one_tensor(triton, client):
+    answer = triton.infer("blobs", [tensor("x", np.array([[IMAGE], [b"aGk="]], dtype=object), "BYTES")])
+    assert answer.as_numpy("blob").reshape(-1).tolist() == [IMAGE[::-1], b"=kGa"]
+    body = {"inputs": {"blob": [TEXT]}, "params": {}}
+    [row] = client.post("/endpoints/blobs/invocations", json=body).json()["predictions"]
+    assert row["size"] == len(IMAGE)

@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import json
 import socket
@@ -128,6 +129,20 @@ def test_a_client_that_leaves_in_the_middle_harms_nobody(shared_harness, client)
         leaving.send(post(BODY) * 20 + post(BODY)[:40])
         leaving.close()
     assert client.post(URL, content=BODY).status_code == 200
+
+
+def test_trailers_behind_a_chunked_body_are_limited_and_dropped(raw, client):
+    head = b"POST %b HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n" % URL.encode()
+    chunks = b"%x\r\n%b\r\n0\r\n" % (len(BODY), BODY)
+    raw.send(head + chunks + b"x-request-timeout-ms: none\r\n\r\n")
+    assert raw.answer()[0] == 200
+    raw.send(head + b"1\r\nx\r\n0\r\n")
+    with contextlib.suppress(ConnectionError):  # it is closed while we go on
+        for _ in range(400):
+            raw.send((b"q: " + b"v" * 60 + b"\r\n") * 100)
+    assert client.get("/v2/health/live").status_code == 200
+    with contextlib.suppress(ConnectionError):
+        assert raw.answer()[0] == 431
 
 
 def test_gzip_bodies_are_unpacked(client):

@@ -20,6 +20,7 @@ from helicline.protocol.scoring.errors import v1_error
 
 _log = logging.getLogger("helicline.gateway")
 HEAD_LIMIT = 64 * 1024
+_MAX_FRAMING = 16  # bytes around each byte of a body in chunks: a chunk of one byte has six at least
 IDLE_S = 75.0
 _IDLE_DRAIN_S = 2.0
 _MAX_OUTSTANDING = 32
@@ -88,7 +89,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._host = self._peer = ""
         self._parts: list[bytes] = []
-        self._head_bytes = self._body_bytes = 0
+        self._head_bytes = self._body_bytes = self._raw_bytes = 0
         self._in_head = True
         self._closing = self._paused = self._continue_pending = False
         self.idle_since = time.monotonic()
@@ -149,6 +150,8 @@ class Connection(asyncio.Protocol):
             return
         if self._in_head:
             self._head_bytes += len(data)
+        else:
+            self._raw_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -157,6 +160,8 @@ class Connection(asyncio.Protocol):
             self._refuse(400, f"malformed HTTP: {error}")
         if self._in_head and self._head_bytes > HEAD_LIMIT:
             self._refuse(431, f"the head of a request is limited to {HEAD_LIMIT} bytes")
+        elif not self._in_head and self._raw_bytes > HEAD_LIMIT + _MAX_FRAMING * self._body_bytes:
+            self._refuse(431, f"what is around the chunks of a body is limited to {HEAD_LIMIT} bytes")
         self._pause_or_resume()
 
     # The parser calls these, in this order.
@@ -169,7 +174,7 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._current is not None:
+        if self._current is not None and self._in_head:  # trailers behind a body in chunks are not taken
             name = name.lower()
             earlier = self._current.headers.get(name)
             self._current.headers[name] = value if earlier is None else earlier + b", " + value
@@ -178,7 +183,7 @@ class Connection(asyncio.Protocol):
         request = self._current
         if request is None or self._closing:
             return
-        self._in_head, self._head_bytes = False, 0
+        self._in_head, self._head_bytes, self._raw_bytes = False, 0, 0
         request.method = self._parser.get_method()
         request.set_target(self._url)
         request.keep_alive = self._parser.should_keep_alive()

@@ -15,11 +15,14 @@ from helicline.gateway.worker.model import DTYPES, Predictor
 from helicline.protocol.oip import decode as oip
 from helicline.protocol.oip import inputs
 from helicline.protocol.scoring import decode as scoring
-from helicline.protocol.scoring.exact import bytes_of_cell, fitted
+from helicline.protocol.scoring.decode import MAX_FLOAT32
+from helicline.protocol.scoring.exact import as_table, bytes_of_cell, fitted
 from helicline.protocol.scoring.signature import SCALAR, Signature
 
 _MAX_MESSAGE = 4000
 _MAX_LISTED_VALUES = 512  # larger tensors stay arrays: what is won by joining calls is lost by listing their values
+# up to which number a column of another width holds the same numbers
+_WIDENED = {"double": 2**53, "float": MAX_FLOAT32, "long": 2**63 - 1, "integer": 2**31 - 1}
 PANDAS_TYPES = {**DTYPES, "string": "object"}
 
 
@@ -77,13 +80,13 @@ def _decode_payload(predictor: Predictor, call: Call, *, payload: dict[str, Any]
     call.payload = payload
     if predictor.loaded.pyfunc is not None:
         if predictor.signature.columns:
-            payload = fitted(predictor.signature.columns, payload)
-        _decode_by_mlflow(call, payload, pyfunc=predictor.loaded.pyfunc)
+            payload = fitted(predictor.signature.columns, as_table(predictor.signature.columns, payload))
+        _decode_by_mlflow(call, payload, pyfunc=predictor.loaded.pyfunc, signature=predictor.signature)
     else:
         call.value = _value_of(predictor, dict(payload))
 
 
-def _decode_by_mlflow(call: Call, payload: dict[str, Any], *, pyfunc: Any) -> None:
+def _decode_by_mlflow(call: Call, payload: dict[str, Any], *, pyfunc: Any, signature: Signature) -> None:
     if not any(key in payload for key in scoring.LLM_KEYS):
         scoring.format_of(payload)
     from mlflow.pyfunc import scoring_server
@@ -91,6 +94,8 @@ def _decode_by_mlflow(call: Call, payload: dict[str, Any], *, pyfunc: Any) -> No
     parse: Any = scoring_server._parse_json_data
     parsed = parse(dict(payload), pyfunc.metadata, pyfunc.metadata.get_input_schema())
     call.value, call.params, call.unwrapped = parsed.data, parsed.params, parsed.is_unified_llm_input
+    if hasattr(call.value, "columns"):
+        _mark_missing_text(signature, call.value)
 
 
 def _value_of(predictor: Predictor, payload: dict[str, Any]) -> Any:
@@ -144,10 +149,32 @@ def _decode_base64(signature: Signature, frame: Any) -> None:
             frame[column.name] = [bytes_of_cell(column, cell, row=row) for row, cell in cells]
 
 
-def _decode_parquet(_predictor: Predictor, call: Call) -> None:
+def _decode_parquet(predictor: Predictor, call: Call) -> None:
     import pandas
 
     call.value = pandas.read_parquet(io.BytesIO(call.frame.body))
+    _widen(predictor.signature, call.value)
+    _mark_missing_text(predictor.signature, call.value)
+
+
+def _widen(signature: Signature, frame: Any) -> None:
+    """Give numbers the type of their column where each stays what it is: JSON says 18 for a double too."""
+    for column in signature.columns:
+        if column.name in frame and column.type in _WIDENED:
+            values = frame[column.name]
+            limit = _WIDENED[column.type]
+            if values.dtype.kind in "iuf" and values.dtype != DTYPES[column.type] and (values.abs() <= limit).all():
+                is_whole = values.dtype.kind in "iu"
+                if is_whole or column.type == "float":
+                    frame[column.name] = values.astype(DTYPES[column.type])
+
+
+def _mark_missing_text(signature: Signature, frame: Any) -> None:
+    """Have missing text be NaN, as in files and in frames of many rows: imputers know no None."""
+    for column in signature.columns:
+        if column.type == "string" and column.name in frame and frame[column.name].dtype == object:
+            values = frame[column.name]
+            frame[column.name] = values.where(values.notna(), np.nan).astype(object)
 
 
 def _decode_oip_json(predictor: Predictor, call: Call) -> None:

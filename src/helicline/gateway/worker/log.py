@@ -18,7 +18,7 @@ from helicline.protocol.scoring.encode import jsonable
 HEAD = struct.Struct("<BBHII")
 NONE, MATRIX, ROWS = 0, 1, 2
 FLOATS, INTEGERS, LISTED = 1, 2, 3
-_LIMIT = 64 * 1024
+_LIMIT, _ROW_LIMIT = 64 * 1024, 256
 
 
 def entry(call: Call) -> bytes:
@@ -53,10 +53,13 @@ def _packed_predictions(output: Any, row_count: int) -> tuple[int, bytes]:
             return FLOATS, output.astype(np.float64).tobytes()
         if output.dtype.kind in "iu":
             return INTEGERS, output.astype(np.int64).tobytes()
+    limit = _LIMIT + _ROW_LIMIT * row_count  # an answer a row is logged however many rows there are
+    if hasattr(output, "shape") and 2 * output.size > limit:
+        return LISTED, b"[]"  # each value has two characters at least
     value = jsonable(output)
     predictions = value if isinstance(value, list) and len(value) == row_count else [value]
     text = json.dumps(predictions, default=_plain).encode()
-    return (LISTED, text) if len(text) <= _LIMIT else (LISTED, b"[]")
+    return (LISTED, text) if len(text) <= limit else (LISTED, b"[]")
 
 
 def _plain(value: Any) -> Any:

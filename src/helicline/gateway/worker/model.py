@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from helicline.errors import Invalid
-from helicline.protocol.scoring.decode import Row, RowReader
+from helicline.protocol.scoring.decode import MAX_FLOAT32, Row, RowReader
 from helicline.protocol.scoring.signature import Signature, read
 
 PredictionPath = Literal["matrix", "frame", "pyfunc"]
@@ -157,7 +157,10 @@ class Predictor:
 
 def _series(kind: str, values: tuple[Any, ...], *, name: str) -> Any:
     if kind in ("double", "float"):
-        return np.array([np.nan if v is None else v for v in values], dtype=DTYPES[kind])
+        numbers = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+        if kind == "float" and (np.isfinite(numbers) & (np.abs(numbers) > MAX_FLOAT32)).any():
+            raise Invalid(f"column {name!r}", "a number out of range", kind)
+        return numbers.astype(DTYPES[kind])
     if kind in DTYPES:
         if None in values:
             raise Invalid(f"column {name!r}", None, kind)
@@ -172,4 +175,5 @@ def _series(kind: str, values: tuple[Any, ...], *, name: str) -> Any:
             return pandas.to_datetime(list(values)).astype("datetime64[ns]")
         except (ValueError, TypeError) as error:
             raise Invalid(f"column {name!r}", str(error), kind) from None
-    return list(values)
+    # missing text is NaN, as in files and in frames of many rows: imputers know no None
+    return np.array([np.nan if v is None else v for v in values], dtype=object) if None in values else list(values)

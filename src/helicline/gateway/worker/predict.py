@@ -50,7 +50,7 @@ def _predict_alone(predictor: Predictor, call: Call) -> None:
         if call.rows is not None:
             call.features, call.output = _predict_rows(predictor, call.rows)
         elif call.matrix is not None:
-            call.features, call.output = call.matrix, predictor.predict_matrix(call.matrix)
+            call.features, call.output = call.matrix, predictor.predict_matrix(call.matrix.copy())
         else:
             call.features = _features(predictor, call.value)
             call.output = predictor.predict_value(call.value, call.params)
@@ -68,7 +68,7 @@ def _predict_rows(predictor: Predictor, rows: list[Row]) -> tuple[Any, Any]:
     if predictor.path != "matrix":
         return rows, predictor.predict_rows(rows)
     matrix = np.array(rows, dtype=np.float64)
-    return matrix, predictor.predict_matrix(matrix)
+    return matrix, predictor.predict_matrix(matrix.copy())  # some models change their input in place
 
 
 def _features(predictor: Predictor, value: Any) -> Any:
@@ -88,8 +88,15 @@ def _rows_of_frame(frame: Any, names: list[str]) -> list[Row] | None:
     if not places.keys() & set(names):
         return None
     gap = [None] * len(frame)
-    columns = [frame.iloc[:, places[name]].tolist() if name in places else gap for name in names]
+    columns = [_cells(frame.iloc[:, places[name]]) if name in places else gap for name in names]
     return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _cells(column: Any) -> list[Any]:
+    """Return the values of a column of a frame, None for what is missing, whatever stands for it there."""
+    cells: list[Any] = column.tolist()
+    missing = column.isna()
+    return [None if is_gap else cell for cell, is_gap in zip(cells, missing, strict=True)] if missing.any() else cells
 
 
 def _failure(predictor: Predictor, call: Call, *, error: Exception) -> Failure:

@@ -15,7 +15,9 @@ from helicline.protocol.oip.datatypes import DTYPES, column_datatype, datatype_o
 from helicline.protocol.scoring.decode import parse, total
 from helicline.protocol.scoring.signature import Signature
 
-_OWN_TYPES = {"BOOL": (bool,), "BYTES": (str,)} | dict.fromkeys(("FP16", "FP32", "FP64"), (float, int, type(None)))
+_OWN_TYPES = {"BOOL": (bool,), "BYTES": (str, type(None))} | dict.fromkeys(
+    ("FP16", "FP32", "FP64"), (float, int, type(None))
+)
 _ALLOWED = {datatype: frozenset[type](_OWN_TYPES.get(datatype, (int,))) for datatype in DTYPES}
 _RANGES: dict[str, tuple[float, float]] = {
     datatype: (int(np.iinfo(name).min), int(np.iinfo(name).max)) for datatype, name in DTYPES.items() if "int" in name
@@ -23,6 +25,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     datatype: (float(np.finfo(DTYPES[datatype]).min), float(np.finfo(DTYPES[datatype]).max))
     for datatype in ("FP16", "FP32")
 }
+_MAX_DIMENSIONS = 32  # as many as NumPy had; the product of more would take seconds
 _MIN_ARRAY = 64  # of fewer values an array costs more than it spares
 _WHOLE = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32")
 _RESERVED = {"content_type", "headers", "binary_data_output", "timeout", "priority", "prediction_id"} | {
@@ -53,7 +56,7 @@ class InputTensor:
 
     @property
     def flat(self) -> list[Any]:
-        """The values as JSON has them: None for a number that is missing, text for BYTES.
+        """The values as JSON has them: None for what is missing, text for BYTES.
 
         Raises:
             Invalid: bytes that are not text.
@@ -66,9 +69,9 @@ class InputTensor:
         values: list[Any] = self.values.tolist()
         return [None if value != value else value for value in values] if missing else values
 
-    def _text(self, value: str | bytes) -> str:
+    def _text(self, value: str | bytes | None) -> str | None:
         try:
-            return value if isinstance(value, str) else value.decode()
+            return value.decode() if isinstance(value, bytes) else value
         except UnicodeDecodeError:
             raise Invalid(f"inputs.{self.name}", "bytes that are not text", "text in UTF-8") from None
 
@@ -76,9 +79,10 @@ class InputTensor:
         """Return the tensor as an array; null in a float tensor becomes NaN, BYTES that are all text become text."""
         if not isinstance(self.values, list):
             return self.values.reshape(self.shape)
-        values = [math.nan if v is None else v for v in self.values] if None in self.values else self.values
         if self.datatype == "BYTES":
-            values = _texts_or_bytes(values)
+            values = _texts_or_bytes(self.values)
+        else:
+            values = [math.nan if v is None else v for v in self.values] if None in self.values else self.values
         try:
             return np.array(values, dtype=DTYPES[self.datatype]).reshape(self.shape)
         except OverflowError:
@@ -87,7 +91,7 @@ class InputTensor:
 
 def _texts_or_bytes(values: list[Any]) -> list[Any]:
     try:
-        return [value if isinstance(value, str) else value.decode() for value in values]
+        return [value.decode() if isinstance(value, bytes) else value for value in values]
     except UnicodeDecodeError:
         return values
 
@@ -200,8 +204,9 @@ def _tensor(document: Any, index: int, *, raw: RawTensors) -> InputTensor:
         raise Invalid(f"inputs[{index}].name", name, "non-empty text")
     if type(datatype) is not str or datatype not in DTYPES:
         raise Invalid(f"inputs.{name}.datatype", datatype, f"one of {', '.join(DTYPES)}")
-    if type(shape) is not list or set(map(type, shape)) != {int} or min(shape) < 0:
-        raise Invalid(f"inputs.{name}.shape", shape, "a list of whole numbers >= 0")
+    if type(shape) is not list or len(shape) > _MAX_DIMENSIONS or set(map(type, shape)) != {int} or min(shape) < 0:
+        allowed = f"a list of up to {_MAX_DIMENSIONS} whole numbers >= 0"
+        raise Invalid(f"inputs.{name}.shape", shape[:_MAX_DIMENSIONS] if type(shape) is list else shape, allowed)
     parameters = _object(document.get("parameters"), f"inputs.{name}.parameters")
     if "binary_data_size" in parameters:
         if document.get("data") is not None:
@@ -246,14 +251,14 @@ def _flatten(data: Any, name: str) -> tuple[list[Any], set[type]]:
     if type(data) is not list:
         raise Invalid(f"inputs.{name}.data", data, "a list, flat or nested, row major")
     flat = data
-    for _ in range(32):
+    for _ in range(_MAX_DIMENSIONS):
         kinds = set(map(type, flat))
         if list not in kinds:
             return flat, kinds
         if kinds != {list} or len(set(map(len, flat))) > 1:
             raise Invalid(f"inputs.{name}.data", "lists of unequal length or depth", "a regular nested list")
         flat = list(chain.from_iterable(flat))
-    raise Invalid(f"inputs.{name}.data", "more than 32 levels", "a regular nested list")
+    raise Invalid(f"inputs.{name}.data", f"more than {_MAX_DIMENSIONS} levels", "a regular nested list")
 
 
 def _check_values(flat: list[Any], kinds: set[type], *, name: str, datatype: str) -> None:

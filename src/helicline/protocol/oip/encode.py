@@ -48,14 +48,26 @@ class OutputTensor:
 def output_tensors(output: Any, names: list[str]) -> list[OutputTensor]:
     """Return the output tensors of any model output; `names` are those of the signature."""
     if isinstance(output, dict):
-        return [_tensor(str(name), np.asarray(value)) for name, value in output.items()]
+        return [_tensor(str(name), _array(value)) for name, value in output.items()]
     if hasattr(output, "columns") and hasattr(output, "to_numpy"):
         return [_tensor(str(name), output[name].to_numpy()) for name in output.columns]
-    array = output.to_numpy() if hasattr(output, "to_numpy") else np.asarray(output)
-    return [_tensor(names[0] if names else "output-1", array)]
+    return [_tensor(names[0] if names else "output-1", _array(output))]
+
+
+def _array(output: Any) -> np.ndarray[Any, Any]:
+    if hasattr(output, "to_numpy"):
+        return np.asarray(output.to_numpy())
+    try:
+        return np.asarray(output)
+    except ValueError:  # rows of unequal length: a text of each
+        rows = np.empty(len(output), dtype=object)
+        rows[:] = output
+        return rows
 
 
 def _tensor(name: str, array: np.ndarray[Any, Any]) -> OutputTensor:
+    if array.dtype.kind == "M":
+        array = np.array(jsonable(array), dtype=object)
     shape = [*array.shape, 1] if array.ndim == 1 else list(array.shape) or [1, 1]
     return OutputTensor({"name": name, "shape": shape, "datatype": datatype_of(array.dtype)}, array)
 
@@ -70,10 +82,12 @@ def _bytes(value: Any) -> bytes | None:
 def _text(value: Any) -> str | None:
     if is_missing(value):
         return None
-    if isinstance(value, bytes):
-        text: str = json.loads(dumps(value))  # base64, as on the other faces
-        return text
-    return json.dumps(jsonable(value), default=_own_text)
+    try:
+        document = dumps(value)
+    except TypeError:
+        return json.dumps(jsonable(value), default=_own_text)
+    decoded = json.loads(document)
+    return decoded if isinstance(decoded, str) else document.decode()  # times and base64 are text on other faces too
 
 
 def _own_text(value: Any) -> str:

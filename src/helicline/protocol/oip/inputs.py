@@ -10,7 +10,7 @@ import numpy as np
 from helicline.errors import Invalid
 from helicline.protocol.oip.datatypes import column_datatype, datatype_of
 from helicline.protocol.oip.decode import InferRequest, InputTensor
-from helicline.protocol.scoring.decode import Row
+from helicline.protocol.scoring.decode import MAX_FLOAT32, Row
 from helicline.protocol.scoring.exact import bytes_of
 from helicline.protocol.scoring.signature import SCALAR, Column, Signature, Tensor
 
@@ -39,10 +39,16 @@ def rows_for(request: InferRequest, signature: Signature) -> list[Row]:
         Invalid: a tensor is missing, unknown, or has the wrong datatype or shape.
     """
     columns = signature.columns
-    if (matrix := _matrix_of_columns(request, columns)) is not None:
-        flat = _cells(columns[0], matrix) if len(columns) == 1 else matrix.flat
-        return [flat[start : start + len(columns)] for start in range(0, len(flat), len(columns))]
-    tensors = _tensors_of_columns(request, signature)
+    matrix, width = _matrix_of_columns(request, columns), len(columns)
+    if matrix is not None and not any(column.type == "binary" for column in columns):
+        flat = matrix.flat
+        return [flat[start : start + width] for start in range(0, len(flat), width)]
+    tensors: list[InputTensor | None]
+    if matrix is not None:
+        shape, values = (matrix.rows, 1), matrix.values
+        tensors = [InputTensor(matrix.name, "BYTES", shape, values[place::width]) for place in range(width)]
+    else:
+        tensors = _tensors_of_columns(request, signature)
     gap = [None] * request.inputs[0].rows
     series = [
         gap if tensor is None else _cells(column, tensor) for column, tensor in zip(columns, tensors, strict=True)
@@ -70,7 +76,9 @@ def matrix_for(request: InferRequest, signature: Signature, limits: Sequence[int
     width = len(signature.columns)
     numbers = arrays[0].reshape(-1, width) if matrix is not None else np.column_stack(arrays)
     numbers = numbers.astype(np.float64)
-    return numbers if np.isfinite(numbers).all() else None
+    has_float32 = any(column.type == "float" for column in signature.columns)
+    largest = MAX_FLOAT32 if has_float32 else np.finfo(np.float64).max
+    return numbers if (np.abs(numbers) <= largest).all() else None
 
 
 def _matrix_of_columns(request: InferRequest, columns: tuple[Column, ...]) -> InputTensor | None:
@@ -110,9 +118,9 @@ def _cells(column: Column, tensor: InputTensor) -> list[Any]:
     return tensor.flat if column.type != "binary" else [_bytes(value, column.name) for value in tensor.values]
 
 
-def _bytes(value: str | bytes, name: str) -> bytes:
+def _bytes(value: str | bytes | None, name: str) -> bytes | None:
     """Return the value of a column of bytes; JSON has no bytes, so that its text is base64, as for `/invocations`."""
-    if isinstance(value, bytes):
+    if not isinstance(value, str):
         return value
     try:
         return bytes_of(value)
@@ -158,5 +166,19 @@ def _checked_array(tensor: InputTensor, expected: Tensor) -> np.ndarray[Any, Any
         whole_to_float = dtype.kind == "f" and array.dtype.kind in "iuf"
         if not whole_to_float and (array.dtype.kind == "O" or not np.can_cast(array.dtype, dtype, "same_kind")):
             raise Invalid(f"inputs.{tensor.name}.datatype", tensor.datatype, datatype_of(dtype))
+        _check_fit(array, dtype, name=tensor.name)
         array = array.astype(dtype)
     return array
+
+
+def _check_fit(array: np.ndarray[Any, Any], dtype: np.dtype[Any], *, name: str) -> None:
+    """Raise Invalid where a number is too large for the dtype of the model: it would become another one."""
+    if array.dtype == dtype or not array.size or dtype.kind not in "iuf":
+        return
+    finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
+    limits: Any = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
+    number_type = int if dtype.kind in "iu" else float
+    low, high = number_type(limits.min), number_type(limits.max)
+    for number in (finite.min().item(), finite.max().item()) if finite.size else ():
+        if not low <= number <= high:
+            raise Invalid(f"inputs.{name}", number, f"{datatype_of(dtype)}, {low} to {high}")

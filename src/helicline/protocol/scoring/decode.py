@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import sys
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
@@ -38,6 +39,7 @@ _ACCEPTS: dict[str, frozenset[type]] = {
     "datetime": frozenset((str,)),
 }
 _MAX_EXACT_INT, _MAX_INT32 = 2**53, 2**31 - 1
+MAX_FLOAT32 = 3.4028235677973366e38  # what is rounded to the largest float32
 
 
 def parse(body: bytes) -> Any:
@@ -103,11 +105,14 @@ class RowReader:
         self.accepts = tuple(_ACCEPTS[c.type] for c in self.columns) if signature.tabular else ()
         self.limits = tuple(_MAX_INT32 if c.type == "integer" else _MAX_EXACT_INT for c in self.columns)
         self.floats = bool(self.accepts) and all(c.type in ("double", "float") for c in self.columns)
+        has_float32 = any(c.type == "float" for c in self.columns)
         if self.tensor is not None:
             self.width = self.tensor.shape[1]
             self.floats = self.tensor.dtype.startswith("float")
             self.accepts = (_ACCEPTS["double" if self.floats else "long"],) * self.width
             self.limits = (_MAX_INT32 if self.tensor.dtype == "int32" else _MAX_EXACT_INT,) * self.width
+            has_float32 = self.tensor.dtype == "float32"
+        self.largest = MAX_FLOAT32 if has_float32 else sys.float_info.max
         self.able = bool(self.accepts) and all(column.required for column in self.columns)
 
     def rows(self, payload: dict[str, Any]) -> list[Row] | None:
@@ -131,14 +136,18 @@ class RowReader:
             return False
         if not self.floats:
             return all(map(self._fits, rows))
-        are_numbers = _ACCEPTS["double"].issuperset(map(type, chain.from_iterable(rows)))
-        return are_numbers and math.isfinite(total(chain.from_iterable(rows)))
+        if not _ACCEPTS["double"].issuperset(map(type, chain.from_iterable(rows))):
+            return False
+        if not math.isfinite(total(chain.from_iterable(rows))):
+            return False
+        # a larger number may be one of a double: the slower path looks at each
+        return self.largest != MAX_FLOAT32 or max(map(abs, chain.from_iterable(rows))) <= MAX_FLOAT32
 
     def _fits(self, row: Row) -> bool:
         for value, accepted, limit in zip(row, self.accepts, self.limits, strict=True):
             if type(value) not in accepted:
                 return False
-            if type(value) is float and not math.isfinite(value):
+            if type(value) is float and not abs(value) <= self.largest:
                 return False
             if type(value) is int and not -limit <= value <= limit:
                 return False

@@ -11,15 +11,14 @@ import base64
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import zip_longest
 from typing import Any
 
 from helicline.errors import Invalid
-from helicline.protocol.scoring.signature import Column
+from helicline.protocol.scoring.decode import MAX_FLOAT32
+from helicline.protocol.scoring.signature import SCALAR, Column
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AS_BASE64 = "binary, as base64"
-_MAX_FLOAT32 = 3.4028235677973366e38
 
 
 def _fits_integer(bits: int) -> Callable[[Any], bool]:
@@ -38,7 +37,7 @@ def _fits_boolean(value: Any) -> bool:
 
 
 def _fits_float(value: Any) -> bool:
-    return not isinstance(value, int | float) or not math.isfinite(value) or abs(value) <= _MAX_FLOAT32
+    return not isinstance(value, int | float) or not math.isfinite(value) or abs(value) <= MAX_FLOAT32
 
 
 def _fits_text(value: Any) -> bool:
@@ -88,21 +87,29 @@ def fitted(columns: tuple[Column, ...], payload: dict[str, Any]) -> dict[str, An
         Invalid: a value would become another.
     """
     by_name = {column.name: column for column in columns if column.type in _FITS or column.type == "datetime"}
-    if any(column.type == "binary" for column in columns):
-        payload = _as_table(payload)
     return {key: _fitted_table(by_name, value) for key, value in payload.items()} if by_name else payload
 
 
-def _as_table(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return rows under `inputs` or `instances` as a table, the only form whose base64 MLflow decodes."""
-    if len(payload) != 1 or not payload.keys() <= {"inputs", "instances"}:
+def as_table(columns: tuple[Column, ...], payload: dict[str, Any]) -> dict[str, Any]:
+    """Return named scalars under `inputs` or `instances` as a table, every other payload as it is.
+
+    It is the only form whose base64 MLflow decodes, and in which all rows reach a model with the same types.
+    """
+    names = payload.keys() & {"inputs", "instances"}
+    is_scalar = all(column.name and (column.type in SCALAR or column.type == "binary") for column in columns)
+    if not is_scalar or len(names) != 1 or payload.keys() & {"dataframe_split", "dataframe_records"}:
         return payload
-    [value] = payload.values()
+    more = {name: value for name, value in payload.items() if name not in names}
+    value = payload[names.pop()]
+    if isinstance(value, list) and value and all(isinstance(record, dict) for record in value):
+        return {**more, "dataframe_records": value}
     if not isinstance(value, dict):
-        return {"dataframe_records": value}
+        return payload
     lists = [cells if isinstance(cells, list) else [cells] for cells in value.values()]
-    rows = [list(row) for row in zip_longest(*lists)]
-    return {"dataframe_split": {"columns": list(value), "data": rows}}
+    if len({len(cells) for cells in lists}) > 1 or any(isinstance(cell, list) for cells in lists for cell in cells):
+        return payload
+    rows = [list(row) for row in zip(*lists, strict=True)]
+    return {**more, "dataframe_split": {"columns": list(value), "data": rows}}
 
 
 def _fitted_table(by_name: dict[str, Column], table: Any) -> Any:

@@ -137,7 +137,9 @@ def _typed(values: Array, kind: str) -> Array:
         return np.array([_cast(value, shape) for value in values], dtype=object)
     if kind == _TIME:
         return np.array([_moment(value) for value in values], dtype="datetime64[us]")
-    return np.array([None if value is None else str(value) for value in values], dtype=object)
+    is_missing = [value is None or value != value for value in values]  # NaN stands for missing text in frames
+    texts = [None if missing else _unicode(str(value)) for value, missing in zip(values, is_missing, strict=True)]
+    return np.array(texts, dtype=object)
 
 
 def _cast(value: Any, shape: type) -> Any:
@@ -229,8 +231,13 @@ def _score(value: Any) -> float:
 
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
-        return value
+        return value and _unicode(value)
     return json.dumps(value)
+
+
+def _unicode(text: str) -> str:
+    """Return the text with a question mark for each lone surrogate, which no file can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _labels(key: tuple[str, str], labels: list[Label]) -> Batch:

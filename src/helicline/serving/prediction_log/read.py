@@ -71,7 +71,7 @@ def labelled(
     return sql.fetch(
         f"""SELECT p.ts, p.revision, p.variant, p.rollout, p.stage, p.prediction, l.value AS label, l.received_ts
             FROM {sql.parquet(paths_of(files))} p JOIN ({latest}) l USING (prediction_id, row)
-            WHERE p.status = 200 AND p.ts >= {sql.timestamp(since)} {end} ORDER BY p.ts"""
+            WHERE p.status = 200 AND p.prediction IS NOT NULL AND p.ts >= {sql.timestamp(since)} {end} ORDER BY p.ts"""
     )
 
 

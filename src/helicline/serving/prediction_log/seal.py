@@ -74,7 +74,7 @@ def _write(batch: Batch, path: Path) -> None:
     durable.make_folder(path.parent)
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     selected = ", ".join(
-        f"CAST({sql.identifier(name)} AS {kind}) AS {sql.identifier(name)}" for name, kind in batch.types.items()
+        f"TRY_CAST({sql.identifier(name)} AS {kind}) AS {sql.identifier(name)}" for name, kind in batch.types.items()
     )
     with connection() as cursor:
         cursor.register("batch", {sql.column_name(name): values for name, values in batch.columns.items()})
