@@ -264,6 +264,9 @@ def list_triggers(loop: str, *, json: bool = False) -> None:
         for trigger in triggers
     ]
     table("", ("trigger", "", "waits with", "last turn", "last fired"), rows, empty="This loop has no triggers.")
+    for trigger in triggers:
+        if trigger.get("waits_for"):
+            say("{} waits: {}", trigger["name"], trigger["waits_for"])
 
 
 @trigger_app.command(name="mute")

@@ -63,14 +63,14 @@ def list_alerts(deployment: str = "", *, open: bool = False, json: bool = False)
 
 @app.command(name="acknowledge")
 def acknowledge(alert: str) -> None:
-    """Record that you know of an alert. Example: `hl monitor acknowledge churn!3`"""
+    """Record that you know of an alert. Example: `hl monitor acknowledge 'churn!3'`"""
     acknowledged = connect().post(f"/alerts/{alert}/acknowledge", Alert)
     say("{} {} by {}", acknowledged.id, acknowledged.state, acknowledged.acknowledged_by)
 
 
 @app.command(name="resolve")
 def resolve(alert: str, *, reason: str = "") -> None:
-    """Close an alert by hand. Example: `hl monitor resolve churn!3 --reason "planned change"`"""
+    """Close an alert by hand. Example: `hl monitor resolve 'churn!3' --reason "planned change"`"""
     resolved = connect().post(f"/alerts/{alert}/resolve", Alert, {"reason": reason})
     say("{} {}", resolved.id, resolved.state)
 
@@ -79,7 +79,7 @@ def resolve(alert: str, *, reason: str = "") -> None:
 def accept(alert: str, *columns: str, reason: str) -> None:
     """Accept what an alert found as normal: the reference of its columns moves to what came in, and it is resolved.
 
-    Example: `hl monitor accept churn!3 income --reason "amounts are in cents since May"`
+    Example: `hl monitor accept 'churn!3' income --reason "amounts are in cents since May"`
 
     Args:
         columns: of the alert; without any it is all of them.

@@ -52,9 +52,9 @@ def run_judge(task: TaskSpec, client: Client, scratch: Path) -> Completion:
 def _split(holdout: pd.DataFrame, label: str) -> tuple[Any, pd.DataFrame]:
     """Return the truth, and the rows without it; rows whose truth is missing are left out, which is said."""
     if label not in holdout.columns:
-        raise Invalid(
-            "hold-out", f"columns {', '.join(map(str, holdout.columns[:8]))}", f"a column {label!r} with the truth"
-        )
+        columns = ", ".join(map(str, holdout.columns[:8]))
+        allowed = f"a column {label!r} with the truth; another name is said by hl.candidate(..., label='NAME')"
+        raise Invalid("hold-out", f"columns {columns}", allowed)
     labelled = holdout[holdout[label].notna()]
     if len(labelled) < len(holdout):
         print(f"{len(holdout) - len(labelled)} of {len(holdout)} rows have no {label!r} and are left out", flush=True)

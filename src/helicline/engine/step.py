@@ -89,7 +89,9 @@ def open_dataset(ref: str, client: Client, folder: Path) -> Table:
     entries = client.items(f"/datasets/{name}/versions/{point}/files", FileEntry)
     parquet = [entry for entry in entries if entry.path.endswith(".parquet")]
     if not parquet:
-        raise Invalid(f"dataset {ref}", f"{len(entries)} files", "at least one Parquet file to be read as a table")
+        files = ", ".join(entry.path for entry in entries[:3])
+        how = "at least one Parquet file to be read as a table: pandas.read_csv(...).to_parquet(...) makes one of CSV"
+        raise Invalid(f"dataset {ref}", f"{len(entries)} files ({files})", how)
     return Table([client.fetch_blob(entry.hash, folder / f"{at:05d}.parquet") for at, entry in enumerate(parquet)])
 
 

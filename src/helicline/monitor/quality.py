@@ -154,9 +154,15 @@ def _outside(name: str, old: Column, new: Column) -> Finding:
     )
 
 
+def _largest_share(column: Column, *, empty: float) -> float:
+    """Return the share of the commonest value among those that are there."""
+    keys, counts = column.cells
+    numbers = counts[(keys & 0x7F80) != 0x7F80]  # not the cells of NaN and infinities
+    return float(numbers.max()) / float(numbers.sum()) if len(numbers) else empty
+
+
 def _stuck(name: str, old: Column, new: Column) -> Finding:
-    now = float(new.cells[1].max()) / new.count if new.count else 0.0
-    before = float(old.cells[1].max()) / old.count if old.count else 1.0
+    now, before = _largest_share(new, empty=0.0), _largest_share(old, empty=1.0)
     severity: Severity = "critical" if now >= STUCK_NOW and before < STUCK_BEFORE else "ok"
     detail = f"one value is {now:.0%} of the window, {before:.0%} of the reference"
     return _finding(

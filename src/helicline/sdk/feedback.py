@@ -80,8 +80,8 @@ def load(
         progress: is called with the rows that were sent, and all.
 
     Raises:
-        Invalid: the table cannot be read, or has no such column.
-        NotFound: there is no such deployment, or several and none is named.
+        Invalid: the table cannot be read, or has no such column, or no deployment is named and there are several.
+        NotFound: there is no such file or deployment.
         Refused: the gateway asks for a token (HELICLINE_GATEWAY_TOKEN).
         Unavailable: no gateway takes feedback.
     """
@@ -105,7 +105,8 @@ def _place(client: Client, deployment: str) -> tuple[str, str]:
     details = client.items("/deployments", dict[str, Any])
     names = [detail["deployment"]["name"] for detail in details]
     if not deployment and len(names) != 1:
-        raise NotFound("deployment", "", f"Say which of them: {', '.join(sorted(names)) or 'none is there yet'}.")
+        allowed = f"--deployment with one of {', '.join(sorted(names)) or '(none yet)'}"
+        raise Invalid("deployment", "none named", allowed)
     detail = next((detail for detail in details if detail["deployment"]["name"] == (deployment or names[0])), None)
     if detail is None:
         raise NotFound("deployment", deployment, f"There is: {', '.join(sorted(names)) or 'none yet'}.")
@@ -134,7 +135,9 @@ def _opened(source: Any) -> Any:
         return session
     path = Path(source)
     suffix = path.suffix.lower()
-    if not path.is_file() or suffix not in READERS:
+    if not path.is_file():
+        raise NotFound("file", str(source), "Say where the labels are.")
+    if suffix not in READERS:
         raise Invalid("labels", str(source), f"a file that ends with {', '.join(READERS)}")
     try:
         getattr(session, READERS[suffix])(str(path)).create_view(VIEW)

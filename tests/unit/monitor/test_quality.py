@@ -45,6 +45,10 @@ def test_a_broken_column_of_numbers_is_found(window, expected):
     assert severities(STEADY, window) == expected
 
 
+def test_missing_values_are_no_stuck_one():
+    assert severities(STEADY, broken(0.97, np.nan)) == {"missing": "critical"}
+
+
 def test_a_column_that_was_always_one_value_is_not_stuck():
     assert severities(np.full(1000, 7.0), {"x": np.full(500, 7.0)}) == {}
 
