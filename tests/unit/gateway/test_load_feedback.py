@@ -105,12 +105,13 @@ def test_many_rows_are_sent_in_batches_that_count_up(served):
         ({"id": ["a"], "label": [1]}, {"deployment": "sums"}, Invalid, "a column 'prediction_id'"),
         ({"prediction_id": ["a"], "x": [1]}, {"deployment": "sums"}, Invalid, "--value"),
         ({"prediction_id": ["a"], "x": [1]}, {"deployment": "sums", "value": "z"}, Invalid, "a column 'z'"),
-        ({"prediction_id": ["a"], "label": [1]}, {}, NotFound, "other, sums"),
+        ({"prediction_id": ["a"], "label": [1]}, {}, Invalid, "--deployment with one of other, sums"),
         ({"prediction_id": ["a"], "label": [1]}, {"deployment": "none"}, NotFound, "other, sums"),
-        ("labels.xlsx", {"deployment": "sums"}, Invalid, ".parquet, .csv"),
+        ("nowhere.parquet", {"deployment": "sums"}, NotFound, "Say where the labels are"),
+        (__file__, {"deployment": "sums"}, Invalid, ".parquet, .csv"),
     ],
 )
 def test_what_cannot_be_loaded_is_refused_by_name(served, source, options, kind, words):
     with pytest.raises(kind) as refused:
         feedback.load(source, **options)
-    assert words in f"{refused.value} {refused.value.hint}"
+    assert words in f"{refused.value} {getattr(refused.value, 'hint', '')}"
