@@ -29,7 +29,7 @@ class AuditAnchor(bus.PeriodicTask):
             try:
                 self._anchored_seq = self._compare()
             except Unavailable as error:
-                log.error("audit anchor %s: the checkpoint cannot be written: %s", self._anchor.place, error)
+                log.error("audit anchor %s: its checkpoints cannot be read: %s", self._anchor.place, error)
                 return 0
         checkpoint = self.store.read(lambda tx: make_checkpoint(tx, signing_key(self.settings)))
         if checkpoint is not None and checkpoint.seq > self._anchored_seq:

@@ -208,15 +208,6 @@ def test_text_that_is_not_unicode_is_refused_where_text_is_expected(triton):
         triton.infer("mixed", columns)
 
 
-def test_the_key_of_the_head_assigns_the_call(client):
-    head = {
-        "inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP64", "parameters": {"binary_data_size": 32}}],
-        "parameters": {"user_id": "u-1"},
-    }
-    assert post(client, "tensor", head, np.array(ROW).tobytes()).status_code == 200
-    assert post(client, "tensor", head, b'"user_id"' + bytes(23)).status_code == 200
-
-
 def test_a_shape_without_end_is_refused_at_once(client):
     x = {"name": "x", "shape": [2**53 + 1] * 100_000, "datatype": "FP64", "data": []}
     refused = client.post("/v2/models/iris/infer", json={"inputs": [x]})
@@ -224,7 +215,7 @@ def test_a_shape_without_end_is_refused_at_once(client):
     assert "a list of up to 32 whole numbers" in refused.json()["error"]
 
 
-def test_several_columns_of_bytes_may_come_as_one_tensor(triton, client):
+def test_bytes_may_come_as_one_tensor_and_beside_params(triton, client):
     answer = triton.infer("blobs", [tensor("x", np.array([[IMAGE], [b"aGk="]], dtype=object), "BYTES")])
     assert answer.as_numpy("blob").reshape(-1).tolist() == [IMAGE[::-1], b"=kGa"]
     body = {"inputs": {"blob": [TEXT]}, "params": {}}

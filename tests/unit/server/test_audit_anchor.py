@@ -140,4 +140,4 @@ def test_a_bucket_that_does_not_answer_stops_nothing(context, caplog):
         settings = msgspec.structs.replace(context.settings, audit_anchor=url.replace("/home", "-of-nobody/x"))
         context.store.write(lambda tx: bus.emit(tx, "moved", "alias", "a"))
         AuditAnchor(context.store, settings).tick()
-    assert "the checkpoint cannot be written" in caplog.text
+    assert "its checkpoints cannot be read" in caplog.text

@@ -15,14 +15,14 @@ from helicline.gateway.worker.model import DTYPES, Predictor
 from helicline.protocol.oip import decode as oip
 from helicline.protocol.oip import inputs
 from helicline.protocol.scoring import decode as scoring
-from helicline.protocol.scoring.decode import MAX_FLOAT32
+from helicline.protocol.scoring.decode import MAX_EXACT_INT, MAX_FLOAT32, MAX_INT32
 from helicline.protocol.scoring.exact import as_table, bytes_of_cell, fitted
 from helicline.protocol.scoring.signature import SCALAR, Signature
 
 _MAX_MESSAGE = 4000
 _MAX_LISTED_VALUES = 512  # larger tensors stay arrays: what is won by joining calls is lost by listing their values
 # up to which number a column of another width holds the same numbers
-_WIDENED = {"double": 2**53, "float": MAX_FLOAT32, "long": 2**63 - 1, "integer": 2**31 - 1}
+_WIDENED = {"double": MAX_EXACT_INT, "float": MAX_FLOAT32, "long": 2**63 - 1, "integer": MAX_INT32}
 PANDAS_TYPES = {**DTYPES, "string": "object"}
 
 

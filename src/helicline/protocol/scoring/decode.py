@@ -38,7 +38,7 @@ _ACCEPTS: dict[str, frozenset[type]] = {
     "string": frozenset((str,)),
     "datetime": frozenset((str,)),
 }
-_MAX_EXACT_INT, _MAX_INT32 = 2**53, 2**31 - 1
+MAX_EXACT_INT, MAX_INT32 = 2**53, 2**31 - 1
 MAX_FLOAT32 = 3.4028235677973366e38  # what is rounded to the largest float32
 
 
@@ -103,14 +103,14 @@ class RowReader:
         self.width = len(self.columns)
         self.tensor = signature.matrix
         self.accepts = tuple(_ACCEPTS[c.type] for c in self.columns) if signature.tabular else ()
-        self.limits = tuple(_MAX_INT32 if c.type == "integer" else _MAX_EXACT_INT for c in self.columns)
+        self.limits = tuple(MAX_INT32 if c.type == "integer" else MAX_EXACT_INT for c in self.columns)
         self.floats = bool(self.accepts) and all(c.type in ("double", "float") for c in self.columns)
         has_float32 = any(c.type == "float" for c in self.columns)
         if self.tensor is not None:
             self.width = self.tensor.shape[1]
             self.floats = self.tensor.dtype.startswith("float")
             self.accepts = (_ACCEPTS["double" if self.floats else "long"],) * self.width
-            self.limits = (_MAX_INT32 if self.tensor.dtype == "int32" else _MAX_EXACT_INT,) * self.width
+            self.limits = (MAX_INT32 if self.tensor.dtype == "int32" else MAX_EXACT_INT,) * self.width
             has_float32 = self.tensor.dtype == "float32"
         self.largest = MAX_FLOAT32 if has_float32 else sys.float_info.max
         self.able = bool(self.accepts) and all(column.required for column in self.columns)
