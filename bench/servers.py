@@ -56,8 +56,8 @@ class Server:
         """Return the resident memory of the server's processes."""
         total = 0
         for pid in _family(self.process.pid):
-            status = Path(f"/proc/{pid}/status").read_text()
-            total += int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
+            status = _read(f"/proc/{pid}/status")
+            total += sum(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
         return total / 1024
 
     def settle(self) -> None:
@@ -96,16 +96,24 @@ def environment_of(name: str, packages: Sequence[str]) -> Path:
 
 
 def _family(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    children = _read(f"/proc/{pid}/task/{pid}/children").split()
     return [pid, *(descendant for child in children for descendant in _family(int(child)))]
+
+
+def _read(path: str) -> str:
+    """Return the text of a file of `/proc`; none where the process has ended."""
+    try:
+        return Path(path).read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def cpu_seconds(pid: int) -> float:
     """Return the processor time of a process and of those below it."""
     ticks = 0
     for member in _family(pid):
-        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
+        fields = _read(f"/proc/{member}/stat").rpartition(")")[2].split()
+        ticks += sum(int(field) for field in fields[11:13])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 

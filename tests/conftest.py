@@ -21,6 +21,16 @@ from helicline.store.migrations import upgrade
 from helicline.store.noun import metadata
 
 
+@pytest.fixture(autouse=True)
+def mlflow_variables() -> Iterator[None]:
+    """Take back what the stock client writes to the environment: programs of later tests would inherit its servers."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a real PostgreSQL; HELICLINE_TEST_POSTGRES names one that runs already."""

@@ -207,7 +207,8 @@ class Story:
     def bad_candidate(self) -> str:
         """Train on shuffled labels and register the result by hand, with the stock client alone."""
         script = HERE / "shuffled.py"
-        environment = {**os.environ, "MLFLOW_TRACKING_URI": self.client.url, "GIT_PYTHON_REFRESH": "quiet"}
+        addresses = dict.fromkeys(("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"), self.client.url)
+        environment = {**os.environ, **addresses, "GIT_PYTHON_REFRESH": "quiet"}
         done = subprocess.run(
             [sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=120
         )

@@ -143,7 +143,8 @@ class World:
         self.long_run = self.log_run(sweep, "long-run", points=300, params={"lr": "0.5", "seed": "1"})
 
     def register_bad_model(self) -> None:
-        environment = {**os.environ, "MLFLOW_TRACKING_URI": self.url, "GIT_PYTHON_REFRESH": "quiet"}
+        addresses = dict.fromkeys(("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"), self.url)
+        environment = {**os.environ, **addresses, "GIT_PYTHON_REFRESH": "quiet"}
         environment["PYTHONPATH"] = os.pathsep.join(sys.path)  # the program imports this module
         done = subprocess.run(
             [sys.executable, "-c", BAD_MODEL], cwd=HERE, env=environment, capture_output=True, text=True, timeout=120

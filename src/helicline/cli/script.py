@@ -98,6 +98,7 @@ class Script:
         """Return the program's environment: the present one with the address of the server and the tags."""
         variables = {
             "MLFLOW_TRACKING_URI": self.client.url,
+            "MLFLOW_REGISTRY_URI": self.client.url,  # a version lies where its run does
             "MLFLOW_RUN_CONTEXT": json.dumps(self.tags),
             "HELICLINE_URL": self.client.url,
             "PYTHONUNBUFFERED": "1",

@@ -44,14 +44,18 @@ class Samples:
     def take(self, call: Call, number: int) -> None:
         """Call once, and note how long it took and whether the host let it run."""
         caller = str(threading.get_native_id())
-        waited, waited_by_caller, processor = _waited_ns(), _waited_by(caller), time.thread_time_ns()
+        waited, before = _waited_ns(), time.perf_counter_ns()
+        waited_by_caller, processor = _waited_by(caller), time.thread_time_ns()
         began = time.perf_counter_ns()
         call(number)
         clock_ns = time.perf_counter_ns() - began
         processor_ns = time.thread_time_ns() - processor
-        waited_by_caller_ns, waited_ns = _waited_by(caller) - waited_by_caller, _waited_ns() - waited
+        waited_by_caller_ns = _waited_by(caller) - waited_by_caller
+        # the wait is of the whole time between its two readings, which may have waited themselves
+        own_ns = time.perf_counter_ns() - before - waited_by_caller_ns
+        waited_ns = _waited_ns() - waited
         self.clock.append(clock_ns / 1e6)
-        self.own.append(max(clock_ns - waited_by_caller_ns, processor_ns) / 1e6)
+        self.own.append(max(min(clock_ns, own_ns), processor_ns) / 1e6)
         self.processor.append(processor_ns / 1e6)
         self.waited_ms += waited_ns / 1e6
         if waited_ns <= max(QUIET_NS, clock_ns * QUIET_SHARE):

@@ -168,7 +168,8 @@ class Task:
         """Return the variables of the task: an allow-list, and what points its clients at this server."""
         environment = isolation.environment(os.environ, passed=self.worker.settings.passed_environment_patterns)
         environment |= {"HELICLINE_URL": self.worker.url, "PYTHONUNBUFFERED": "1", "GIT_PYTHON_REFRESH": "quiet"}
-        environment |= {"MLFLOW_TRACKING_URI": self.worker.url, "MLFLOW_DISABLE_TELEMETRY": "true"}
+        environment |= {"MLFLOW_TRACKING_URI": self.worker.url, "MLFLOW_REGISTRY_URI": self.worker.url}
+        environment["MLFLOW_DISABLE_TELEMETRY"] = "true"
         # the temporary folder of user code is removed with the task, and so is what it writes to its home
         for variable, name in (("TMPDIR", "tmp"), ("HOME", "home")):
             (scratch / name).mkdir()

@@ -49,7 +49,6 @@ def client(server: MlflowWireServer):
     yield mlflow.MlflowClient(server.url)
     while mlflow.active_run() is not None:
         mlflow.end_run()
-    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)  # set_experiment leaves it to all that is started after it
 
 
 @pytest.fixture

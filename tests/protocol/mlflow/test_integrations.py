@@ -200,7 +200,7 @@ def test_a_prompt_is_loaded_by_its_alias(named):
 
 def cli(server, *arguments: str, **more) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "mlflow", *arguments]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": server.url}
+    environment = os.environ | {"MLFLOW_TRACKING_URI": server.url, "MLFLOW_REGISTRY_URI": server.url}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=180, **more)
 
 
@@ -233,7 +233,8 @@ def test_a_registered_model_is_served_by_the_command_line(server, registered, tm
     ]
     log = tmp_path / "serve.log"
     programs = os.path.dirname(sys.executable)  # it starts uvicorn by its bare name
-    environment = os.environ | {"MLFLOW_TRACKING_URI": server.url, "PATH": f"{programs}:{os.environ['PATH']}"}
+    environment = os.environ | {"MLFLOW_TRACKING_URI": server.url, "MLFLOW_REGISTRY_URI": server.url}
+    environment["PATH"] = f"{programs}:{os.environ['PATH']}"
     with log.open("wb") as out:
         serving = subprocess.Popen(
             [*command, "--env-manager", "local", "--host", "127.0.0.1"], env=environment, stdout=out, stderr=out,

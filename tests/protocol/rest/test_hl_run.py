@@ -21,6 +21,14 @@ with mlflow.start_run():
 print("last words", file=sys.stderr)
 """
 
+REGISTERING = """
+import mlflow
+info = mlflow.start_run().info
+client = mlflow.MlflowClient()
+client.create_registered_model("by-script")
+client.create_model_version("by-script", info.artifact_uri, run_id=info.run_id)
+"""
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
@@ -140,6 +148,14 @@ def test_a_run_of_its_own_goes_where_the_program_makes_one_after_all(place, scri
     assert status_of(place, own)[1] == "deleted"
     run = httpx.get(f"{place.url}/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]
     assert output_of(place, run).startswith("begun\ntrained\n")
+
+
+def test_a_version_lies_where_its_run_does_whatever_registry_the_shell_names(place, hl, tmp_path):
+    (tmp_path / "register.py").write_text(REGISTERING)
+    done = hl("run", "--", sys.executable, "register.py", MLFLOW_REGISTRY_URI="http://127.0.0.1:9")
+    assert done.returncode == 0, done.stdout
+    answer = httpx.get(f"{place.url}/api/2.0/mlflow/model-versions/get", params={"name": "by-script", "version": "1"})
+    assert answer.json()["model_version"]["run_id"] == runs_of(place, done)[0]["info"]["run_id"]
 
 
 def test_a_program_that_is_not_there_is_named(hl):
