@@ -85,6 +85,14 @@ def test_a_trace_info_of_the_wrong_shape_is_refused(http, experiment, more):
     assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
 
 
+def test_a_text_that_is_sent_empty_is_answered_empty_and_a_missing_one_not_at_all(http, client, experiment):
+    sent = info(f"tr-{experiment}", experiment, state="OK", client_request_id="", request_preview="")
+    answer = http.post("/api/3.0/mlflow/traces", json=sent).json()["trace"]["trace_info"]
+    assert (answer["client_request_id"], answer["request_preview"], "response_preview" in answer) == ("", "", False)
+    (trace,) = client.search_traces(locations=[experiment])
+    assert (trace.info.client_request_id, trace.info.response_preview) == ("", None)
+
+
 def test_a_trace_told_twice_is_one_trace(http, experiment):
     body = info(f"tr-{experiment}", experiment, state="OK", request_time="2026-01-05T09:00:00Z")
     answers = [http.post("/api/3.0/mlflow/traces", json=body).json() for _ in range(2)]

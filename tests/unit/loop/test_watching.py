@@ -10,6 +10,7 @@ from helicline.loop.monitors import monitor_windows
 from helicline.protocol.rest.loops import monitor_details
 from helicline.records.deployment import Deployment, Revision
 from helicline.records.monitor import Finding, Monitor, MonitorSpec, Window
+from helicline.serving.prediction_log import labels
 from helicline.serving.prediction_log.files import listed
 from helicline.settings import Settings
 from helicline.store import nouns
@@ -186,6 +187,28 @@ def test_labels_that_were_loaded_on_one_day_are_judged_by_windows_of_a_day(timed
         window = late.judged()
         assert (window.severity, window.label_delay.source) == ("ok", "learned")
         assert window.end - window.start == timedelta(days=2)  # two rows, one a day
+
+
+def test_labels_that_are_sent_again_every_night_keep_their_first_delay(timed, tmp_path, clock):
+    late = Late(timed, tmp_path, clock, delay=1000, days=100)
+    now = timed.clock.now()
+    for night in range(90, -1, -1):  # each night all labels of the rows that are two days old by then
+        made = [now - timedelta(days=days) for days in range(night + 2, 95)]
+        sent_at = now - timedelta(days=night)
+        late.log.add(*(outcome(sent_at, id_of(made_at, row)) for made_at in made for row in range(3)), kind="labels")
+    delay = late.judged().label_delay
+    assert (delay.source, delay.seconds) == ("learned", 2 * 86_400.0)
+
+
+def test_where_not_all_labels_are_read_those_before_are_still_seen(timed, tmp_path, clock, monkeypatch):
+    monkeypatch.setattr(labels, "MOST_RECENT_LABELS", 600)
+    late = Late(timed, tmp_path, clock, delay=1000, days=100)
+    now = timed.clock.now()
+    for night in (2, 1, 0):  # 300 labels a night, of which 24 are new
+        made = [now - timedelta(days=night, hours=hours) for hours in range(24, 324)]
+        late.log.add(*(outcome(now - timedelta(days=night), id_of(made_at)) for made_at in made), kind="labels")
+    delays = labels.recent_delays(tmp_path, "churn", name="label", now=now, enough=10)
+    assert (len(delays), max(delays) <= 2 * 86_400.0) == (24, True)
 
 
 def test_a_declared_delay_wins_over_a_learned_one(timed, tmp_path, clock):

@@ -40,29 +40,34 @@ def longest_delay(home: Path, deployment: str, since: datetime) -> timedelta | N
 
 @again_when_merged
 def recent_delays(home: Path, deployment: str, *, name: str, now: datetime, enough: int) -> Array:
-    """Return how many seconds after their predictions the first labels of rows came, of those that arrived lately.
+    """Return how many seconds after their predictions the first labels of rows came, of those that came first lately.
 
-    Read are the newest files up to a number of labels, so it costs the same however much the log holds. An id that a
-    client made tells no time, and its labels none either.
+    Read are the newest files up to a number of labels, so it costs the same however much the log holds, and twice the
+    time that counts: a label that is sent again and again, as by a nightly export of all, was there before. An id that
+    tells no time (a client may make its own) tells no delay either.
     """
     delays: Array = np.array([])
     for reach in RECENT_LABELS:
-        files = [file for file in label_files(home, deployment, now - reach) if file.name.first_id != NO_ID]
+        files = [file for file in label_files(home, deployment, now - 2 * reach) if file.name.first_id != NO_ID]
         newest = sorted(files, key=lambda file: (file.name.last, file.path.name), reverse=True)
-        delays = _delays(paths_of(newest), name) if newest else delays
+        delays = _delays(paths_of(newest), name, now - reach) if newest else delays
         if len(delays) >= enough:
             break
     return delays
 
 
-def _delays(files: Iterable[Path], name: str) -> Array:
+def _delays(files: Iterable[Path], name: str, since: datetime) -> Array:
+    """Return the delays of the first labels since then; where not all could be read, of the later half of the time."""
     timed = f"regexp_full_match(prediction_id, {sql.literal(TIMED)}) AND prediction_id < {sql.literal(TIMED_BEFORE)}"
     made_us = "epoch_us(uuid_extract_timestamp(TRY_CAST(prediction_id AS UUID)))"
     columns = sql.fetch(
-        f"""SELECT (epoch_us(min(received_ts)) - {made_us}) / 1e6 AS delay_s FROM (
-                SELECT prediction_id, row, received_ts FROM {sql.parquet(files)}
-                WHERE name = {sql.literal(name)} AND {timed} LIMIT {MOST_RECENT_LABELS})
-            GROUP BY prediction_id, row"""
+        f"""WITH labels AS MATERIALIZED (
+                SELECT prediction_id, row, epoch_us(received_ts) AS us FROM {sql.parquet(files)}
+                WHERE name = {sql.literal(name)} AND {timed} LIMIT {MOST_RECENT_LABELS}),
+            read AS (SELECT count(*) = {MOST_RECENT_LABELS} AS partly, (min(us) + max(us)) / 2 AS middle_us FROM labels),
+            firsts AS (SELECT prediction_id, min(us) AS us FROM labels GROUP BY prediction_id, row)
+            SELECT (us - {made_us}) / 1e6 AS delay_s FROM firsts, read
+            WHERE us >= epoch_us({sql.timestamp(since)}) AND (us >= middle_us OR NOT partly)"""
     )
     return columns["delay_s"]
 

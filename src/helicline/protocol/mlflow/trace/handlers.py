@@ -19,10 +19,13 @@ MAX_POLLS = 30
 POLL_S = 0.1
 SIZE_STATS = "mlflow.trace.sizeStats"
 FINALIZED = "mlflow.trace.infoFinalized"  # the client has sent the trace's metadata; spans may still follow
+# fields that tell "" from a missing one: `optional string` in the wire's definition
+PRESENCE_TEXTS = ("client_request_id", "request_preview", "response_preview")
 
 
 def info_as_wire(trace: TraceRecord) -> dict[str, Any]:
-    return non_empty(**{key: value for key, value in trace.info.items() if key not in traces.INTERNAL_KEYS})
+    info = {key: value for key, value in trace.info.items() if key not in traces.INTERNAL_KEYS}
+    return non_empty(**info) | {name: "" for name in PRESENCE_TEXTS if info.get(name) == ""}
 
 
 def _text_map(fields: Fields, name: str) -> dict[str, str]:
@@ -43,7 +46,7 @@ async def start(request: Request) -> Any:
     info["trace_location"] = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}}
     info["trace_id"] = fields.required("trace_id")
     fields.objects("assessments")
-    for name in ("client_request_id", "request_preview", "response_preview", "state", "request_time"):
+    for name in (*PRESENCE_TEXTS, "state", "request_time"):
         fields.text(name)
     trace = await request.write(lambda tx: traces.put_trace(tx, info))
     return {"trace": {"trace_info": info_as_wire(trace)}}
