@@ -99,6 +99,13 @@ def test_the_inbox_comes_first_on_a_phone_and_beside_the_circle_on_a_screen(worl
     assert narrow[0]["y"] < narrow[1]["y"]  # type: ignore[index]
 
 
+def test_the_links_keep_their_height_above_a_short_page_on_a_tall_phone(world: World, ui: Opened) -> None:
+    page = ui.go("/turns")
+    page.set_viewport_size({"width": 390, "height": 2400})
+    rail = page.get_by_role("navigation", name="Main").bounding_box()
+    assert (rail or {})["height"] < 160
+
+
 def test_a_selection_moves_no_row(world: World, ui: Opened) -> None:
     page = ui.go("/runs")
     grid = page.get_by_role("grid", name="Runs")

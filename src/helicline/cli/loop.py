@@ -64,17 +64,21 @@ def problems_of(client: Client, path: Path, loops: list[Any]) -> list[dict[str, 
     return problems + loop_lines.relative_code_paths(path)
 
 
+def _is_error(problem: dict[str, Any]) -> bool:
+    return problem.get("severity", "error") == "error"
+
+
 def _print_problems(problems: list[dict[str, Any]], path: Path, *, json: bool) -> None:
-    """Print each problem with its line and end the command, where there are any."""
-    if not problems:
-        return
-    if json:
+    """Print each problem with its line, and end the command where one of them is an error."""
+    failed = any(map(_is_error, problems))
+    if json and failed:
         as_json({"problems": problems})
-        raise SystemExit(1)
-    for problem in problems:
+    for problem in () if json else problems:
         error = Invalid(problem["field"], problem["got"], problem["allowed"], problem["hint"])
-        print_error(error, place=f"{path}:{problem['line']}" if problem["line"] else str(path))
-    raise SystemExit(1)
+        place = f"{path}:{problem['line']}" if problem["line"] else str(path)
+        print_error(error, place=place, severity=problem.get("severity", "error"))
+    if failed:
+        raise SystemExit(1)
 
 
 def record(client: Client, path: Path) -> list[tuple[LoopSpec, dict[str, Any]]]:
@@ -101,9 +105,11 @@ def apply(file: Path = Path("loop.py"), *, check: bool = False, json: bool = Fal
         json: print JSON instead of text.
     """
     client, loops = connect(), load_loops(file)
-    _print_problems(problems_of(client, file, loops), file, json=json)
+    problems = problems_of(client, file, loops)
+    _print_problems(problems, file, json=json)
     if check:
-        as_json({"problems": []}) if json else say("{}: nothing speaks against it", file)
+        verdict = "nothing speaks against recording it" if problems else "nothing speaks against it"
+        as_json({"problems": problems}) if json else say("{}: {}", file, verdict)
         return
     answers = _record(client, file, loops)
     if json:

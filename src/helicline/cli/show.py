@@ -112,15 +112,16 @@ def say_styled(markup: str) -> None:
     Console(highlight=False).print(markup)
 
 
-def print_error(error: HeliclineError, *, place: str = "") -> None:
-    """Print an error to standard error, after its place (`file:line`) if there is one."""
+def print_error(error: HeliclineError, *, place: str = "", severity: str = "error") -> None:
+    """Print an error or a warning to standard error, after its place (`file:line`) if there is one."""
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
     where = f"{plain(place)}: " if place else ""
-    console.print(f"[red]error[/] {where}{plain(error.sentence)}")
+    colour = "red" if severity == "error" else "yellow"
+    console.print(f"[{colour}]{severity}[/] {where}{plain(error.sentence)}")
     if error.hint:
-        console.print(f"      {plain(error.hint)}")
+        console.print(f"{' ' * len(severity)} {plain(error.hint)}")
 
 
 def ago(moment: datetime | None) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from croniter import croniter
 
-from helicline.errors import Invalid
+from helicline.data import versions
+from helicline.errors import Invalid, NotFound
 from helicline.gate import paired
 from helicline.ids import checked_name
 from helicline.monitor import performance
@@ -21,24 +22,49 @@ from helicline.store.unit import Reader
 
 LONGEST_S = 366 * 86_400.0
 KINDS = ("drift", "performance", "quality")
+BASELINE = "champion"  # the only alias whose model the judge loads beside the candidate
 NEEDS_HOLDOUT = ("not_worse", "signature", "latency")
 
 
 class SpecProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that cannot work: the field, what it is, what is allowed, and the next step."""
+    """One thing that cannot work: the field, what it is, what is allowed, and the next step.
+
+    An `error` is refused; a `warning` cannot work yet, and may once something else is done.
+    """
 
     field: str
     got: str
     allowed: str
     hint: str = ""
+    severity: Literal["error", "warning"] = "error"
 
 
 def problems_of(tx: Reader, spec: LoopSpec) -> list[SpecProblem]:
     """Return all that could only fail later, in the order of the spec; none for a loop that may run."""
-    return [
-        SpecProblem(field=error.field, got=str(error.got), allowed=error.allowed, hint=error.hint)
-        for error in _problems(tx, spec)
-    ]
+    return [_problem(error, "error") for error in _problems(tx, spec)]
+
+
+def warnings_of(tx: Reader, spec: LoopSpec) -> list[SpecProblem]:
+    """Return what a turn would fail for today: data that is not there yet."""
+    return [_problem(error, "warning") for error in _missing_data(tx, spec)]
+
+
+def _problem(error: Invalid, severity: Literal["error", "warning"]) -> SpecProblem:
+    got = str(error.got)
+    return SpecProblem(field=error.field, got=got, allowed=error.allowed, hint=error.hint, severity=severity)
+
+
+def _missing_data(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
+    read = {source.dataset: f"step {step.name}" for step in spec.pipeline.steps for source in step.inputs.values()}
+    awaited = {trigger.dataset: "trigger new_data" for trigger in spec.triggers if trigger.kind == "new_data"}
+    for name, field in ({**awaited, **read}).items():
+        try:
+            if name:
+                versions.resolve(tx, name)
+        except NotFound:
+            dataset = name.partition("@")[0]
+            hint = f"Commit it before the first turn: hl data commit {dataset} FILE"
+            yield Invalid(field, name, "a dataset that is there", hint)
 
 
 def _problems(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
@@ -100,6 +126,8 @@ def _step(step: StepSpec) -> Iterator[Invalid]:
 def _gate(spec: LoopSpec, gate: Check) -> Iterator[Invalid]:
     candidate = spec.pipeline.candidate
     field = f"gate {gate.name}"
+    if gate.kind in ("not_worse", "signature") and gate.than != BASELINE:
+        yield Invalid(field, f"than={gate.than!r}", f"than={BASELINE!r}", "Candidates are compared with the champion.")
     if gate.kind == "not_worse" and gate.metric not in paired.METRICS:
         yield Invalid(
             field,

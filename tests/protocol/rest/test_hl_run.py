@@ -1,7 +1,6 @@
 """`hl run -- PROGRAM`: the program is left as it is; its runs know its code and its output."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -9,7 +8,6 @@ import threading
 import httpx
 import pytest
 
-from support.server_process import ServerProcess
 from support.wait import wait_for
 
 TRAINING = """
@@ -28,24 +26,6 @@ client = mlflow.MlflowClient()
 client.create_registered_model("by-script")
 client.create_model_version("by-script", info.artifact_uri, run_id=info.run_id)
 """
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    server = ServerProcess(tmp_path_factory.mktemp("home"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def hl(place, tmp_path):
-    def run(*arguments, **more):
-        environment = {**os.environ, "HELICLINE_URL": place.url, "GIT_PYTHON_REFRESH": "quiet", **more}
-        command = [sys.executable, "-m", "helicline.cli.app", *arguments]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
-
-    return run
 
 
 def runs_of(place, done):

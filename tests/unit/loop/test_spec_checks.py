@@ -10,7 +10,7 @@ from helicline.errors import Invalid
 from helicline.loop import loops, spec_checks
 from helicline.records.loop import ApprovalRule, TriggerSpec
 from helicline.records.pipeline import Source
-from support.records import loop_spec
+from support.records import commit, loop_spec
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -59,6 +59,11 @@ CASES = {
         {"monitors": (hl.drift(),), "pipeline": pipeline(**NO_ROWS)},
         "monitor drift",
     ),
+    "a gate against another than the champion": (
+        {"gates": (hl.not_worse("auc", than="champoin"),)},
+        "gate not_worse:auc",
+    ),
+    "a signature of another than the champion": ({"gates": (hl.compatible(than="previous"),)}, "gate signature"),
     "an alert of a monitor that there is not": ({"triggers": (hl.on_alert("latency"),)}, "trigger on_alert"),
 }
 
@@ -96,3 +101,21 @@ def test_all_problems_are_told_at_once(store):
 def test_a_holdout_may_be_a_dataset_that_the_pipeline_reads(store):
     changes = pipeline(holdout=Source(dataset="customers@main"), reference=Source(dataset="customers@main"))
     assert problems(store, pipeline=changes, gates=(hl.not_worse("auc"),)) == []
+
+
+def warnings(store, **changes):
+    spec = msgspec.structs.replace(loop_spec(), **changes)
+    return store.read(
+        lambda tx: [(problem.field, problem.got, problem.severity) for problem in spec_checks.warnings_of(tx, spec)]
+    )
+
+
+def test_data_that_is_not_there_yet_is_a_warning_and_no_error(store, blobs):
+    awaited = {"triggers": (hl.on_new_data("orders"),)}
+    assert warnings(store, **awaited) == [
+        ("trigger new_data", "orders", "warning"),
+        ("step split", "customers@main", "warning"),
+    ]
+    assert problems(store, **awaited) == []
+    commit(store, blobs, b"a\n1\n")
+    assert warnings(store) == []

@@ -193,9 +193,9 @@ def test_labels_that_are_sent_again_every_night_keep_their_first_delay(timed, tm
     late = Late(timed, tmp_path, clock, delay=1000, days=100)
     now = timed.clock.now()
     for night in range(90, -1, -1):  # each night all labels of the rows that are two days old by then
-        made = [now - timedelta(days=days) for days in range(night + 2, 95)]
+        times = [now - timedelta(days=days) for days in range(night + 2, 95)]
         sent_at = now - timedelta(days=night)
-        late.log.add(*(outcome(sent_at, id_of(made_at, row)) for made_at in made for row in range(3)), kind="labels")
+        late.log.add(*(outcome(sent_at, id_of(made_at, row)) for made_at in times for row in range(3)), kind="labels")
     delay = late.judged().label_delay
     assert (delay.source, delay.seconds) == ("learned", 2 * 86_400.0)
 
@@ -205,8 +205,8 @@ def test_where_not_all_labels_are_read_those_before_are_still_seen(timed, tmp_pa
     late = Late(timed, tmp_path, clock, delay=1000, days=100)
     now = timed.clock.now()
     for night in (2, 1, 0):  # 300 labels a night, of which 24 are new
-        made = [now - timedelta(days=night, hours=hours) for hours in range(24, 324)]
-        late.log.add(*(outcome(now - timedelta(days=night), id_of(made_at)) for made_at in made), kind="labels")
+        times = [now - timedelta(days=night, hours=hours) for hours in range(24, 324)]
+        late.log.add(*(outcome(now - timedelta(days=night), id_of(made_at)) for made_at in times), kind="labels")
     delays = labels.recent_delays(tmp_path, "churn", name="label", now=now, enough=10)
     assert (len(delays), max(delays) <= 2 * 86_400.0) == (24, True)
 

@@ -3289,6 +3289,11 @@ export interface components {
             got: string;
             /** @default  */
             hint: string;
+            /**
+             * @default error
+             * @enum {string}
+             */
+            severity: "error" | "warning";
         };
         /** Stage */
         Stage: {

@@ -11,7 +11,7 @@ from litestar.params import Parameter
 from helicline.errors import NotFound
 from helicline.loop import loops, turns
 from helicline.loop.monitors import accept, alert_histograms
-from helicline.loop.spec_checks import SpecProblem, problems_of
+from helicline.loop.spec_checks import SpecProblem, problems_of, warnings_of
 from helicline.monitor import alerting
 from helicline.monitor.histogram import Histogram
 from helicline.protocol.rest.edge import Edge, Page, checked_limit, grouped
@@ -62,8 +62,8 @@ def apply_loop(edge: Edge, data: LoopSpec) -> loops.Applied:
 
 @post("/loops/check", sync_to_thread=True, status_code=200)
 def check_loop(edge: Edge, data: LoopSpec) -> Page[SpecProblem]:
-    """All that cannot work in a loop as it is; nothing is recorded."""
-    return Page(edge.read(lambda tx: problems_of(tx, data)))
+    """All that cannot work in a loop as it is (errors), and not yet (warnings); nothing is recorded."""
+    return Page(edge.read(lambda tx: problems_of(tx, data) + warnings_of(tx, data)))
 
 
 def details(tx: Reader, name: str = "") -> list[LoopDetail]:

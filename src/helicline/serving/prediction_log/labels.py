@@ -64,7 +64,8 @@ def _delays(files: Iterable[Path], name: str, since: datetime) -> Array:
         f"""WITH labels AS MATERIALIZED (
                 SELECT prediction_id, row, epoch_us(received_ts) AS us FROM {sql.parquet(files)}
                 WHERE name = {sql.literal(name)} AND {timed} LIMIT {MOST_RECENT_LABELS}),
-            read AS (SELECT count(*) = {MOST_RECENT_LABELS} AS partly, (min(us) + max(us)) / 2 AS middle_us FROM labels),
+            read AS (
+                SELECT count(*) = {MOST_RECENT_LABELS} AS partly, (min(us) + max(us)) / 2 AS middle_us FROM labels),
             firsts AS (SELECT prediction_id, min(us) AS us FROM labels GROUP BY prediction_id, row)
             SELECT (us - {made_us}) / 1e6 AS delay_s FROM firsts, read
             WHERE us >= epoch_us({sql.timestamp(since)}) AND (us >= middle_us OR NOT partly)"""
