@@ -65,7 +65,7 @@ def problems_of(client: Client, path: Path, loops: list[Any]) -> list[dict[str, 
 
 
 def _is_error(problem: dict[str, Any]) -> bool:
-    return problem.get("severity", "error") == "error"
+    return bool(problem.get("severity", "error") == "error")
 
 
 def _print_problems(problems: list[dict[str, Any]], path: Path, *, json: bool) -> None:
