@@ -72,7 +72,8 @@ def test_outputs_in_the_binary_form(output, raw):
     assert body[head_length:] == raw
 
 
-def test_text_with_gaps_stays_json_since_the_binary_form_has_no_null():
-    body, head_length = infer_response({}, ["a", None], names=["y"], request=TO_BINARY)
+@pytest.mark.parametrize("output", [["a", None], ["a", "\ud83d"]], ids=["null", "half a surrogate pair"])
+def test_text_that_the_binary_form_cannot_hold_stays_json(output):
+    body, head_length = infer_response({}, output, names=["y"], request=TO_BINARY)
     assert head_length == 0
-    assert json.loads(body)["outputs"][0]["data"] == ["a", None]
+    assert json.loads(body)["outputs"][0]["data"] == output

@@ -35,7 +35,7 @@ class OutputTensor:
         return {**self.head, "data": data}
 
     def raw(self) -> bytes | None:
-        """Return the values in the binary form; None where text is missing, for which that form has nothing."""
+        """Return the values in the binary form; None where text is missing or no UTF-8: that form has nothing for it."""
         values: Values = self.array
         if self.head["datatype"] == "BYTES":
             parts = [_bytes(value) for value in self.array.reshape(-1).tolist()]
@@ -76,7 +76,10 @@ def _bytes(value: Any) -> bytes | None:
     if isinstance(value, bytes):
         return value
     text = value if isinstance(value, str) else _text(value)
-    return None if text is None else text.encode()
+    try:
+        return None if text is None else text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape
+        return None
 
 
 def _text(value: Any) -> str | None:
@@ -102,7 +105,7 @@ def infer_response(head: dict[str, Any], output: Any, *, names: list[str], reque
     """Return the body, and the length of its JSON head where it is in the binary form (0 for a body of JSON alone).
 
     The body is `head` (model_name, id, parameters, ...) with the outputs that the request names, or all. An output of
-    text with gaps is in JSON whatever was requested.
+    text with gaps, or with half of a surrogate pair, is in JSON whatever was requested.
 
     Raises:
         Invalid: an output is requested that the model does not give.
