@@ -1,6 +1,6 @@
-"""Writes docs/cli.md from the tree of commands and docs/settings.md from the settings.
+"""Writes docs/cli.md from the tree of commands, docs/settings.md from the settings and docs/python.md from docstrings.
 
-Run it after a change of either: `python docs/generate.py`. The tests fail while the pages are behind.
+Run it after a change of one of them: `python docs/generate.py`. The tests fail while the pages are behind.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import python_page
 
 from helicline.cli.app import app
 from helicline.settings import FILE, PREFIX, Settings
@@ -117,7 +118,7 @@ def _notes(command: Any, text: str) -> Iterator[tuple[str, str]]:
         yield (f"--{name.replace('_', '-')}" if is_option else name.upper()), " ".join(note.split())
 
 
-PAGES = {"cli.md": cli_page, "settings.md": settings_page}
+PAGES = {"cli.md": cli_page, "settings.md": settings_page, "python.md": python_page.page}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -1,12 +1,14 @@
 """The tables that must match each other: routes and permissions, settings and commands and their pages."""
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import get_args
 
 import msgspec
 import pytest
 
+import helicline
 from helicline import errors
 from helicline.errors import Bug, HeliclineError
 from helicline.loop.context import Context
@@ -95,10 +97,18 @@ def test_every_setting_has_a_sentence():
     assert generator().SETTINGS.keys() == fields
 
 
-@pytest.mark.parametrize("page", ["cli.md", "settings.md"])
+@pytest.mark.parametrize("page", ["cli.md", "settings.md", "python.md"])
 def test_the_generated_pages_are_up_to_date(page):
     expected = generator().PAGES[page]()
     assert (ROOT / "docs" / page).read_text() == expected, "run: python docs/generate.py"
+
+
+def test_the_python_reference_has_every_public_name_and_what_it_is_for():
+    text = (ROOT / "docs" / "python.md").read_text()
+    sections = {part.partition("\n")[0]: part for part in text.split("\n### ")[1:]}
+    assert sections.keys() == {f"hl.{name}" for name in helicline.__all__}
+    prose = re.compile(r"^[A-Z].*[.:]$", re.MULTILINE)
+    assert [name for name, part in sections.items() if not prose.search(part)] == []
 
 
 def test_the_web_ui_types_come_from_the_present_api():

@@ -241,7 +241,8 @@ def performance(
     labels themselves.
 
     Args:
-        at_least, at_most: the limit.
+        at_least: the least value that is good.
+        at_most: or the greatest one.
         drop: or the share by which it may be worse than it was in the last window of the version before.
         feedback: the name of the feedback that is taken as the label; by default the label of the loop.
         window: duration of a window; with fewer than `min_rows` labelled rows it extends to earlier predictions.

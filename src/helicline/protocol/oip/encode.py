@@ -35,7 +35,7 @@ class OutputTensor:
         return {**self.head, "data": data}
 
     def raw(self) -> bytes | None:
-        """Return the values in the binary form; None where text is missing or no UTF-8: that form has nothing for it."""
+        """Return the values in the binary form; None where text is missing or no UTF-8, which that form cannot hold."""
         values: Values = self.array
         if self.head["datatype"] == "BYTES":
             parts = [_bytes(value) for value in self.array.reshape(-1).tolist()]
