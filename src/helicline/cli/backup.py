@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -40,6 +40,10 @@ def backup(place: str, *, keys: str = "", with_bucket: bool = False) -> None:
     home = settings.home_path
     if not home.is_dir():
         raise NotFound("home", str(home), "Start Helicline there first: hl up")
+    if "://" not in place:
+        _check_replaceable("place", Path(place).expanduser(), backups.is_backup)
+    if keys:
+        _check_replaceable("keys", Path(keys).expanduser(), _has_keys)
     with _store(settings) as store, _written(place, home) as target:
         manifest = backups.write_backup(
             store, home, target, version=helicline.__version__, blobs=settings.blobs, with_bucket=with_bucket
@@ -85,11 +89,30 @@ def restore(place: str, *, keys: str = "") -> None:
         say("without --keys the secrets of webhooks must be set again, and tokens for gateways be made again")
 
 
+def _check_replaceable(field: str, path: Path, is_ours: Callable[[Path], bool]) -> None:
+    """Raise Invalid where writing would destroy something else than what an earlier backup wrote."""
+    if path.is_dir():
+        raise Invalid(field, str(path), "a file, not a folder")
+    if path.is_file() and path.stat().st_size and not is_ours(path):
+        raise Invalid(field, str(path), "a new file, or that of an earlier backup; this one is something else")
+
+
+def _has_keys(path: Path) -> bool:
+    try:
+        return _read_keys(path).keys() <= set(backups.KEYS)
+    except (OSError, msgspec.MsgspecError):
+        return False
+
+
+def _read_keys(path: Path) -> dict[str, str]:
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+
+
 def _keys(path: str) -> dict[str, str]:
     if not path:
         return {}
     try:
-        keys = msgspec.json.decode(Path(path).expanduser().read_bytes(), type=dict[str, str])
+        keys = _read_keys(Path(path).expanduser())
     except (OSError, msgspec.MsgspecError) as error:
         raise Invalid("keys", path, f"the file that hl backup --keys wrote ({error})") from None
     return {name: text for name, text in keys.items() if name in backups.KEYS}

@@ -47,8 +47,7 @@ def up(*, detach: bool = False) -> None:
         supervisor.start()
     else:
         supervisor.take_over(handover)
-    say("web UI and API  [bold]{}[/]   (MLFLOW_TRACKING_URI is the same)", supervisor.urls["server"])
-    say("predictions     [bold]{}[/]", supervisor.urls["gateway"])
+    _say_addresses(supervisor.urls["server"], supervisor.urls["gateway"])
     say("home            {}   Ctrl-C stops everything", settings.home_path)
     try:
         supervisor.tend()
@@ -75,7 +74,13 @@ def _detach() -> None:
             tail = "\n".join((home / SUPERVISOR_LOG).read_text().splitlines()[-5:])
             raise Unavailable("the server", f"it did not start:\n{tail}", "See: hl doctor")
         time.sleep(0.1)
-    say("running: {}", (home / "server.url").read_text())
+    _say_addresses((home / "server.url").read_text(), (home / "gateway.url").read_text())
+    say("home            {}   stop it with: hl down", home)
+
+
+def _say_addresses(server: str, gateway: str) -> None:
+    say("web UI and API  [bold]{}[/]   (MLFLOW_TRACKING_URI is the same)", server)
+    say("predictions     [bold]{}[/]", gateway)
 
 
 def restart() -> None:

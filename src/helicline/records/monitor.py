@@ -9,6 +9,7 @@ import msgspec
 
 NOT_TESTED = "not_tested"  # the statistic of a finding that says why a column has no result
 MonitorKind = Literal["drift", "performance", "quality"]
+AlertState = Literal["firing", "acknowledged", "resolved"]
 AlertKind = Literal[MonitorKind, "serving"]  # serving: no monitor judges it, the states of revisions do
 Severity = Literal["ok", "info", "warning", "critical", "insufficient_data", "immature"]
 
@@ -147,7 +148,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     monitor: str
     kind: AlertKind
-    state: Literal["firing", "acknowledged", "resolved"]
+    state: AlertState
     severity: Severity
     opened_at: datetime
     last_seen_at: datetime

@@ -208,8 +208,22 @@ def _line(fields: dict[str, Any], table: FeedbackTable) -> bytes | None:
         return None
     body = {name: field for name, field in fields.items() if field is not None}
     body |= {ID: str(fields[ID]), "name": table.name, "deployment": table.deployment}
+    if ROW in body:
+        body[ROW] = _as_integer(body[ROW])
     body[VALUE] = outcome if isinstance(outcome, str | int | float | bool) else str(outcome)
     return json.dumps(body, default=_moment).encode()
+
+
+def _as_integer(value: Any) -> Any:
+    """Return a whole number that a column holds as text or as a float, and any other value as it is, to be refused.
+
+    One cell that is no number makes a whole CSV column text, one that is empty makes a pandas column floats.
+    """
+    try:
+        number = float(value)
+        return int(number) if number.is_integer() else value
+    except (TypeError, ValueError):
+        return value
 
 
 def _moment(value: Any) -> str:

@@ -27,6 +27,7 @@ from helicline.store.migrations import revision_of, upgrade
 from helicline.store.unit import Reader, Tx
 
 FOLDERS = ("blobs", "log", "tables", "logs")  # in this order: a segment of the log becomes a table, never the reverse
+TABLE_PREFIX = "database/"  # of the members that hold tables, which come first
 KEYS = ("secrets.key", "owner.token")
 LAST_FILE = "last-backup.json"
 MANIFEST = "manifest.json"
@@ -164,7 +165,7 @@ def _dump_table(tx: Reader, table: sa.Table, writer: BackupWriter) -> int:
             count += len(block)
         size = spool.tell()
         spool.seek(0)
-        writer.add(f"database/{table.name}.msgpack", spool, size)
+        writer.add(f"{TABLE_PREFIX}{table.name}.msgpack", spool, size)
     return count
 
 
@@ -209,9 +210,9 @@ def restore(store: Store, home: Path, source: IO[bytes]) -> Manifest:
             store.write(lambda tx: _clear(tx, tables))
             for table in tables:
                 if table.name in manifest.tables:
-                    _load_table(store, table, _member(tar, f"database/{table.name}.msgpack", manifest))
+                    _load_table(store, table, _member(tar, f"{TABLE_PREFIX}{table.name}.msgpack", manifest))
             for name in manifest.files:
-                if not name.startswith("database/"):
+                if not name.startswith(TABLE_PREFIX):
                     _write_file(home / _checked(name), _member(tar, name, manifest))
     except tarfile.TarError as error:
         raise Invalid("backup", str(error), "a file that hl backup wrote") from None
@@ -231,6 +232,16 @@ def _check_empty(store: Store, home: Path) -> None:
         raise Conflict(
             "home", str(home), f"has files already in {', '.join(full_folders)}", "Restore to an empty home."
         )
+
+
+def is_backup(path: Path) -> bool:
+    """Return whether a file begins as backups do, with a table of the database."""
+    try:
+        with tarfile.open(path, mode="r:") as tar:
+            first = tar.next()
+            return first is not None and first.name.startswith(TABLE_PREFIX)
+    except (tarfile.TarError, OSError):
+        return False
 
 
 def _read_manifest(tar: tarfile.TarFile) -> Manifest:

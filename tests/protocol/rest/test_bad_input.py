@@ -201,3 +201,14 @@ def test_each_role_may_do_what_the_table_says_and_no_more(guarded, route, role):
         assert status not in (401, 500) or status == 400
     else:
         assert status == 403
+
+
+@pytest.mark.parametrize(
+    ("list_of", "status"),
+    [("/turns?loop=chrn", 404), ("/monitors?deployment=chrn", 404), ("/alerts?deployment=chrn", 404),
+     ("/alerts?state=open", 400), ("/alerts?state=firing", 200), ("/turns", 200)],
+)  # fmt: skip
+def test_a_list_of_what_does_not_exist_is_an_error_and_not_empty(client, list_of, status):
+    answer = client.get(API + list_of)
+    assert answer.status_code == status, answer.text
+    assert status == 200 or answer.json()["detail"]

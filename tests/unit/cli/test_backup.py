@@ -56,6 +56,18 @@ def test_a_home_is_backed_up_and_restored_with_its_keys_apart(home, tmp_path):
     assert (again.returncode, "already" in again.stderr) == (1, True)
 
 
+def test_only_an_earlier_backup_is_written_over(home, tmp_path):
+    archive, keys = tmp_path / "backup.tar", tmp_path / "keys.json"
+    for _ in range(2):
+        assert hl(home, "backup", str(archive), "--keys", str(keys)).returncode == 0
+    thesis = tmp_path / "thesis.txt"
+    thesis.write_text("years of work")
+    for arguments in ([str(thesis)], [str(archive), "--keys", str(thesis)], [str(tmp_path)]):
+        refused = hl(home, "backup", *arguments)
+        assert (refused.returncode, "Traceback" in refused.stderr) == (1, False)
+    assert thesis.read_text() == "years of work"
+
+
 @pytest.fixture(params=["folder", "S3"])
 def bucket_url(request, tmp_path):
     with bucket_of(request.param, tmp_path) as url:

@@ -91,6 +91,21 @@ def test_rows_without_an_outcome_are_left_out_and_a_bad_row_stops_none_of_its_ne
     assert labels(served, prediction_id) == [{"label": "1.0"}, {"label": "0.0"}]
 
 
+def test_one_row_number_that_is_none_refuses_its_own_row_only(served, tmp_path):
+    prediction_id = predicted(served)
+    path = tmp_path / "labels.csv"
+    path.write_text(f"prediction_id,row,label\n{prediction_id},0,1\n{prediction_id},second,1\n{prediction_id},1,0\n")
+    loaded = feedback.load(path, deployment="sums")
+    assert (loaded.accepted, [refusal.row for refusal in loaded.refusals]) == (2, [2])
+    assert labels(served, prediction_id) == [{"label": "1"}, {"label": "0"}]
+
+
+def test_row_numbers_that_became_floats_are_whole_numbers(served):
+    prediction_id = predicted(served)
+    table = pd.DataFrame({"prediction_id": prediction_id, "row": [0, 1, None], "label": [1, 0, None]})
+    assert feedback.load(table, deployment="sums") == feedback.Loaded(accepted=2, without_value=1)
+
+
 def test_many_rows_are_sent_in_batches_that_count_up(served):
     prediction_id, progress = predicted(served), []
     count = 2 * feedback.BATCH + 10

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import msgspec
 from litestar import get, post
 from litestar.params import Parameter
 
-from helicline.errors import NotFound
+from helicline.errors import Invalid, NotFound
 from helicline.loop import loops, turns
 from helicline.loop.monitors import accept, alert_histograms
 from helicline.loop.spec_checks import SpecProblem, problems_of, warnings_of
@@ -17,10 +17,11 @@ from helicline.monitor.histogram import Histogram
 from helicline.protocol.rest.edge import Edge, Page, checked_limit, grouped
 from helicline.records.loop import Cause, Loop, LoopSpec, Trigger, Turn
 from helicline.records.model import PromotionRequest
-from helicline.records.monitor import Alert, Monitor, Window
+from helicline.records.monitor import Alert, AlertState, Monitor, Window
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 
+ALERT_STATES = get_args(AlertState)
 RECENT = 20  # turns and alerts of each loop in a list
 
 
@@ -133,13 +134,14 @@ def list_turns(edge: Edge, loop: str = "", limit: int = 100) -> Page[Turn]:
     """Turns, newest first."""
     column = nouns.TURNS.table.c
     where = [column.loop == loop] if loop else []
-    return Page(
-        edge.read(
-            lambda tx: nouns.TURNS.select(
-                tx, *where, order=[column.created_at.desc(), column.number.desc()], limit=checked_limit(limit)
-            )
-        )
-    )
+    order, most = [column.created_at.desc(), column.number.desc()], checked_limit(limit)
+
+    def turns_of(tx: Reader) -> list[Turn]:
+        if loop:
+            nouns.LOOPS.get(tx, loop)
+        return nouns.TURNS.select(tx, *where, order=order, limit=most)
+
+    return Page(edge.read(turns_of))
 
 
 @get("/turns/{turn_id:str}", sync_to_thread=True)
@@ -174,7 +176,12 @@ def list_monitors(edge: Edge, deployment: str = "", windows: int = 60) -> Page[M
 
 
 def monitor_details(tx: Reader, deployment: str = "", *, max_windows: int) -> list[MonitorDetail]:
-    """Return the monitors of a deployment, or all, with their newest windows and their open alert."""
+    """Return the monitors of a deployment, or all, with their newest windows and their open alert.
+
+    Raises NotFound for a deployment that does not exist.
+    """
+    if deployment:
+        nouns.DEPLOYMENTS.get(tx, deployment)
     only = [nouns.MONITORS.table.c.deployment == deployment] if deployment else []
     on = {"deployment": "deployment", "monitor": "name"}
     windows = nouns.WINDOWS.newest(tx, max_windows, *only, of=nouns.MONITORS, on=on, by="judged_at")
@@ -194,13 +201,17 @@ def list_alerts(
     edge: Edge, deployment: str = "", in_state: Annotated[str, Parameter(query="state")] = "", limit: int = 100
 ) -> Page[Alert]:
     """Alerts, newest first."""
-    column = nouns.ALERTS.table.c
+    if in_state and in_state not in ALERT_STATES:
+        raise Invalid("state", in_state, ", ".join(ALERT_STATES))
+    column, most = nouns.ALERTS.table.c, checked_limit(limit)
     where = ([column.deployment == deployment] if deployment else []) + ([column.state == in_state] if in_state else [])
-    return Page(
-        edge.read(
-            lambda tx: nouns.ALERTS.select(tx, *where, order=[column.opened_at.desc()], limit=checked_limit(limit))
-        )
-    )
+
+    def alerts_of(tx: Reader) -> list[Alert]:
+        if deployment:
+            nouns.DEPLOYMENTS.get(tx, deployment)
+        return nouns.ALERTS.select(tx, *where, order=[column.opened_at.desc()], limit=most)
+
+    return Page(edge.read(alerts_of))
 
 
 def _alert(tx: Reader, alert_id: str) -> Alert:
