@@ -12,12 +12,13 @@ from cyclopts import App
 
 from helicline.cli import loop_lines
 from helicline.cli.show import ago, as_json, connect, duration, print_error, say, table
-from helicline.errors import Invalid
+from helicline.errors import HeliclineError, Invalid
 from helicline.records.loop import Loop, LoopSpec, Trigger, Turn
 from helicline.records.pipeline import CodeState
 from helicline.sdk import code
 from helicline.sdk.client import Client
 from helicline.sdk.environment import capture
+from helicline.sdk.place import place_of, placed
 
 app = App(name="loop", help="The loops that are recorded.")
 turn_app = App(name="turn", help="Turns: single passages round the loop.")
@@ -42,8 +43,11 @@ def load_loops(path: Path) -> list[Any]:
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
-    except (ImportError, SyntaxError, NameError, AttributeError, TypeError) as error:
-        raise Invalid(str(path), f"{type(error).__name__}: {error}", "a file that runs") from None
+    except HeliclineError as error:
+        raise placed(error, place_of(error, Path.cwd()) or str(path)) from None
+    except Exception as error:
+        wrong = Invalid(str(path), f"{type(error).__name__}: {error}", "a file that runs", f"Try: python {path}")
+        raise placed(wrong, place_of(error, Path.cwd())) from None
     loops = [value for value in vars(module).values() if isinstance(value, LoopObject)]
     if not loops:
         raise Invalid(str(path), "no loop", "a file that defines one, like `loop = hl.Loop(...)`")

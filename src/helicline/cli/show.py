@@ -117,7 +117,7 @@ def print_error(error: HeliclineError, *, place: str = "") -> None:
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
-    where = f"{plain(place)}: " if place else ""
+    where = f"{plain(place or error.place)}: " if place or error.place else ""
     console.print(f"[red]error[/] {where}{plain(error.sentence)}")
     if error.hint:
         console.print(f"      {plain(error.hint)}")

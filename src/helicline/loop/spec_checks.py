@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from croniter import croniter
 
+from helicline.access import secrets
 from helicline.errors import Invalid
 from helicline.gate import paired
 from helicline.ids import checked_name
@@ -52,6 +53,7 @@ def _problems(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
             yield Invalid(part, ", ".join(names), "each at most once")
     for step in spec.pipeline.steps:
         yield from _step(step)
+        yield from _secrets(tx, step)
     for gate in spec.gates:
         yield from _gate(spec, gate)
     yield from _approval(spec)
@@ -95,6 +97,13 @@ def _step(step: StepSpec) -> Iterator[Invalid]:
         )
     yield from _within(f"step {step.name} timeout_s", step.timeout_s, low=0.001, high=LONGEST_S)
     yield from _within(f"step {step.name} retries", step.retries, low=0, high=1000)
+
+
+def _secrets(tx: Reader, step: StepSpec) -> Iterator[Invalid]:
+    for name in step.secrets:
+        yield from _raised(lambda name=name: secrets.checked_name(name))
+    for name in secrets.missing(tx, step.secrets):
+        yield Invalid(f"step {step.name} secrets", name, "a secret that is set", f"Set it: hl secret set {name}")
 
 
 def _gate(spec: LoopSpec, gate: Check) -> Iterator[Invalid]:

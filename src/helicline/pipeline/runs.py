@@ -8,6 +8,7 @@ from datetime import timedelta
 import msgspec
 
 from helicline import bus
+from helicline.access import secrets
 from helicline.clock import epoch_ms
 from helicline.data import versions
 from helicline.errors import Conflict, Invalid
@@ -46,8 +47,11 @@ def submit(
     """Start a run of the pipeline on the present dataset versions (or those of `inputs`: spec -> version ref).
 
     Raises:
-        NotFound: a dataset it reads does not exist.
+        NotFound: a dataset it reads does not exist, or a secret that a step names is not set.
     """
+    absent = secrets.missing(tx, (name for step in spec.steps for name in step.secrets))
+    if absent:
+        raise secrets.not_set(absent[0])
     pinned = dict(inputs or {})
     for step in spec.steps:
         for source in step.inputs.values():

@@ -38,6 +38,7 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 1800.0
     cache: bool = True
     cpu: float = 1.0
+    secrets: tuple[str, ...] = ()
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,7 +170,10 @@ class CacheEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """The task that a worker gets with a lease, complete: it needs no database and no other call."""
+    """The task that a worker gets with a lease, complete: it needs no database and no other call.
+
+    `secrets` are in clear: of all answers of the API only a lease has them.
+    """
 
     attempt: str
     fence: int
@@ -182,6 +186,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str = ""
     tracking: dict[str, str] = {}
     token: str = ""
+    secrets: dict[str, str] = {}
     judge: JudgeSpec | None = None
     harvest: HarvestSpec | None = None
 

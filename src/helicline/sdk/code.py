@@ -17,7 +17,7 @@ from blake3 import blake3
 from helicline.errors import Invalid
 
 MAX_FILE_BYTES = 1 << 20
-RUN_OPTIONS = {"cpu", "retries", "timeout", "cache"}
+RUN_OPTIONS = {"cpu", "retries", "timeout", "cache", "secrets"}
 
 
 def closure_hash(function: Callable[..., Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from helicline.errors import Invalid
@@ -13,6 +14,7 @@ from helicline.records.loop import ApprovalRule, LoopSpec, TriggerSpec
 from helicline.records.monitor import MonitorSpec
 from helicline.records.pipeline import CodeState, Environment
 from helicline.sdk.authoring import Pipeline, seconds
+from helicline.sdk.place import definition_of, placed
 
 
 class Loop:
@@ -54,7 +56,10 @@ class Loop:
         """
         graph = self.pipeline.spec(state=state, environment=environment)
         if graph.candidate is None:
-            raise Invalid(f"pipeline {graph.name}", "no candidate", "a body that ends with `return hl.candidate(...)`")
+            wrong = Invalid(
+                f"pipeline {graph.name}", "no candidate", "a body that ends with `return hl.candidate(...)`"
+            )
+            raise placed(wrong, definition_of(self.pipeline.function, Path.cwd()))
         return LoopSpec(
             name=self.name, model=self.model, deployment=self.deployment, pipeline=graph, gates=self.gates,
             approval=self.approval, rollout=self.rollout, monitors=self.monitors, triggers=self.triggers,

@@ -1387,6 +1387,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ListSecrets */
+        get: operations["ApiV1SecretsListSecrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** SetSecret */
+        put: operations["ApiV1SecretsNameSetSecret"];
+        post?: never;
+        /** RemoveSecret */
+        delete: operations["ApiV1SecretsNameRemoveSecret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -2714,6 +2749,12 @@ export interface components {
             /** @default  */
             next: string;
         };
+        /** Page[SecretShown] */
+        "Page_helicline.protocol.rest.access.secret.SecretShown_": {
+            items: components["schemas"]["SecretShown"][];
+            /** @default  */
+            next: string;
+        };
         /** Page[TokenShown] */
         "Page_helicline.protocol.rest.access.token.TokenShown_": {
             items: components["schemas"]["TokenShown"][];
@@ -3242,6 +3283,20 @@ export interface components {
             user: string;
             values: (number | string | null)[];
         };
+        /** SecretBody */
+        SecretBody: {
+            value: string;
+        };
+        /** SecretShown */
+        SecretShown: {
+            /** Format: date-time */
+            created_at: string;
+            name: string;
+            /** Format: date-time */
+            updated_at: string;
+            updated_by: string;
+            used_by: string[];
+        };
         /** Section */
         Section: {
             rows: [
@@ -3382,6 +3437,8 @@ export interface components {
             };
             /** @default 0 */
             retries: number;
+            /** @default [] */
+            secrets: string[];
             /** @default 1800 */
             timeout_s: number;
         };
@@ -3413,6 +3470,9 @@ export interface components {
             };
             judge?: components["schemas"]["JudgeSpec"] | null;
             lease_s: number;
+            secrets?: {
+                [key: string]: string;
+            };
             step?: components["schemas"]["StepSpec"] | null;
             /** @enum {string} */
             task: "step" | "judge" | "harvest";
@@ -3868,6 +3928,7 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
+                    "Cache-Control"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6530,6 +6591,102 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1SecretsListSecrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_helicline.protocol.rest.access.secret.SecretShown_"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1SecretsNameSetSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecretBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretShown"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1SecretsNameRemoveSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
                 };
             };
             /** @description What went wrong, and the next step */
