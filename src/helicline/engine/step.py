@@ -20,7 +20,7 @@ from helicline.sdk.authoring import Step
 from helicline.sdk.client import Client
 from helicline.sdk.environment import capture
 from helicline.sdk.handles import Artifact, Metrics, Model, Table, write_parquet
-from helicline.sdk.in_process import LOGGED_MODEL, as_tuple, json_of, metrics_of
+from helicline.sdk.steps.in_process import LOGGED_MODEL, as_tuple, json_of, metrics_of
 
 
 def run_step(task: TaskSpec, client: Client, scratch: Path) -> Completion:

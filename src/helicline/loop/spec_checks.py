@@ -45,8 +45,10 @@ def problems_of(tx: Reader, spec: LoopSpec) -> list[SpecProblem]:
 def _problems(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
     for field, name in (("loop", spec.name), ("model", spec.model), ("deployment", spec.deployment)):
         yield from _raised(lambda field=field, name=name: checked_name(field, name))
-    if not spec.pipeline.steps or spec.pipeline.candidate is None:
-        yield Invalid("pipeline", spec.pipeline.name, "a pipeline with steps that returns a candidate")
+    if not spec.pipeline.steps:
+        yield Invalid("pipeline", spec.pipeline.name, "a pipeline with steps")
+    if spec.pipeline.candidate is None:
+        yield from _without_candidate(spec)
     for part in ("gates", "monitors", "triggers"):
         names = [part_spec.name for part_spec in getattr(spec, part)]
         if len(set(names)) != len(names):
@@ -61,6 +63,22 @@ def _problems(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
     yield from _monitors(spec)
     for trigger in spec.triggers:
         yield from _trigger(tx, spec, trigger)
+
+
+def _without_candidate(spec: LoopSpec) -> Iterator[Invalid]:
+    """Yield what a loop says of a model that its pipeline does not make."""
+    parts: dict[str, Any] = {"gates": spec.gates, "approval": spec.approval, "monitors": spec.monitors}
+    parts["a rollout"] = len(spec.rollout.steps) > 1 or spec.rollout.guards
+    parts["triggers on alerts or harvests"] = [
+        trigger for trigger in spec.triggers if trigger.harvest or trigger.kind == "alert"
+    ]
+    useless = [name for name, part in parts.items() if part]
+    if useless:
+        yield Invalid(
+            f"pipeline {spec.pipeline.name}",
+            "no candidate",
+            f"a body that ends with `return hl.candidate(...)`, or a loop without {', '.join(useless)}",
+        )
 
 
 def next_due(now: datetime, spec: TriggerSpec) -> datetime | None:

@@ -15,13 +15,15 @@ import msgspec
 from helicline.errors import HeliclineError, Invalid
 from helicline.ids import checked_name
 from helicline.records.pipeline import Candidate, CodeState, Environment, Kind, PipelineSpec, Source, StepSpec
-from helicline.sdk import code, in_process
-from helicline.sdk.graph import HINT_VALUE, KINDS, Dataset, Future
-from helicline.sdk.in_process import LocalCandidate
+from helicline.sdk import code
 from helicline.sdk.place import definition_of, place_of, placed
+from helicline.sdk.steps import in_process, parameters
+from helicline.sdk.steps.graph import HINT_VALUE, KINDS, Dataset, Future
+from helicline.sdk.steps.in_process import LocalCandidate
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_CODE_HASHES: ContextVar[dict[Callable[..., Any], str] | None] = ContextVar("helicline_code_hashes", default=None)
 _TRACE: ContextVar[list[StepSpec] | None] = ContextVar("helicline_trace", default=None)
 
 
@@ -34,9 +36,9 @@ class Step(typing.Generic[P, R]):
     def __init__(self, function: Callable[P, R], options: dict[str, Any]) -> None:
         self.function, self.options = function, options
         self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
-        hints = typing.get_type_hints(function)
-        self.outputs = _output_kinds(function.__name__, hints.get("return"))
-        self.input_kinds, self.param_names = _split_arguments(function, hints)
+        self.hints = typing.get_type_hints(function)
+        self.outputs = _output_kinds(function.__name__, self.hints.get("return"))
+        self.input_kinds, self.param_names = _split_arguments(function, self.hints)
 
     def __repr__(self) -> str:
         return f"<step {self.__module__}.{self.function.__qualname__}>"
@@ -66,18 +68,30 @@ class Step(typing.Generic[P, R]):
         spec = StepSpec(
             name=name,
             function=f"{self.__module__}:{self.function.__qualname__}",
-            code_hash=code.closure_hash(self.function),
+            code_hash=self._code_hash(),
             inputs={
                 key: _source(name, key, value=bound.arguments[key], kind=kind) for key, kind in self.input_kinds.items()
             },
             input_kinds=self.input_kinds,
-            params={key: _json_value(name, key, bound.arguments[key]) for key in self.param_names},
+            params={
+                key: _json_value(f"step {name}, parameter {key}", bound.arguments[key]) for key in self.param_names
+            },
+            param_types={key: parameters.declared(self.hints.get(key)) for key in self.param_names},
             outputs=self.outputs,
             **self.options,
         )
         graph.append(spec)
         futures = [Future(Source(step=name, output=position), kind) for position, kind in enumerate(self.outputs)]
         return futures[0] if len(futures) == 1 else tuple(futures) if futures else None
+
+    def _code_hash(self) -> str:
+        """Return the hash of the step's code, made once for all traces of one spec."""
+        hashes = _CODE_HASHES.get()
+        if hashes is None:
+            return code.closure_hash(self.function)
+        if self.function not in hashes:
+            hashes[self.function] = code.closure_hash(self.function)
+        return hashes[self.function]
 
 
 def _bound(field: str, function: Callable[..., Any], args: tuple[Any, ...], **kwargs: Any) -> inspect.BoundArguments:
@@ -138,11 +152,11 @@ def _source(step: str, argument: str, *, value: Any, kind: Kind) -> Source:
     raise Invalid(f"step {step}, argument {argument}", type(value).__name__, "an output of a step or hl.dataset(...)")
 
 
-def _json_value(step: str, name: str, value: Any) -> Any:
+def _json_value(field: str, value: Any) -> Any:
     try:
         return msgspec.json.decode(msgspec.json.encode(value))
     except (TypeError, msgspec.MsgspecError):
-        raise Invalid(f"step {step}, parameter {name}", type(value).__name__, "a value that JSON can hold") from None
+        raise Invalid(field, type(value).__name__, "a value that JSON can hold") from None
 
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
@@ -290,10 +304,19 @@ class Pipeline:
 
     def spec(self, *, state: CodeState, environment: Environment, **overrides: Any) -> PipelineSpec:
         """Return the graph as a record, bound to its code and environment."""
-        steps, candidate_record, params = self.trace(**overrides)
+        token = _CODE_HASHES.set({})
+        try:
+            steps, candidate_record, params = self.trace(**overrides)
+            plain = {
+                name: _json_value(f"pipeline {self.name}, parameter {name}", value) for name, value in params.items()
+            }
+            targets = parameters.targets(steps, plain, lambda changed: self.trace(**overrides | changed)[0])
+        finally:
+            _CODE_HASHES.reset(token)
         return PipelineSpec(
-            name=self.name, steps=steps, candidate=candidate_record, code=state, environment=environment, params=params
-        )
+            name=self.name, steps=steps, candidate=candidate_record, code=state, environment=environment, params=plain,
+            param_targets=targets,
+        )  # fmt: skip
 
 
 def pipeline(function: Callable[..., Any]) -> Pipeline:

@@ -41,6 +41,7 @@ PERMISSIONS: dict[tuple[str, str], Permission] = {
     ("GET", "/pipeline-runs"): "read",
     ("GET", "/pipeline-runs/{run_id}"): "read",
     ("GET", "/pipeline-runs/{run_id}/why"): "read",
+    ("POST", "/pipelines/{name}/runs"): "write",
     ("POST", "/pipeline-runs/{run_id}/cancel"): "write",
     ("POST", "/attempts/lease"): "worker",
     ("POST", "/attempts/{attempt_id}/heartbeat"): "worker",

@@ -84,6 +84,7 @@ def test_a_mistake_in_another_own_file_has_the_line_there(tmp_path):
     assert printed(tmp_path, "import own\n" + HEAD).startswith("error own.py:3: canary")
 
 
-def test_a_pipeline_without_a_candidate_has_the_line_of_its_definition(tmp_path):
+def test_a_gate_without_a_candidate_has_the_line_of_its_definition(tmp_path):
     text = HEAD.replace("BODY", "train(raw)").replace("    return hl.candidate(train(raw))\n", "")
+    text = text.replace("pipeline=churn", "pipeline=churn, gates=[hl.at_least('auc', 0.5)]")
     assert printed(tmp_path, text).startswith("error loop.py:9: pipeline churn: got 'no candidate'")

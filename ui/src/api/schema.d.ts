@@ -1063,6 +1063,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pipelines/{name}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SubmitRun */
+        post: operations["ApiV1PipelinesNameRunsSubmitRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/promotion-requests": {
         parameters: {
             query?: never;
@@ -1703,6 +1720,9 @@ export interface components {
                 [key: string]: string;
             };
             environment: components["schemas"]["Environment"] | null;
+            params: {
+                [key: string]: unknown;
+            };
             prediction: components["schemas"]["Prediction"];
             report: components["schemas"]["GateReport"] | null;
             request: components["schemas"]["PromotionRequest"] | null;
@@ -2893,6 +2913,18 @@ export interface components {
             /** @default  */
             next: string;
         };
+        /** Parameter */
+        Parameter: {
+            /** @default [] */
+            choices: unknown[];
+            /** @default false */
+            optional: boolean;
+            /**
+             * @default any
+             * @enum {string}
+             */
+            type: "int" | "float" | "bool" | "str" | "list" | "dict" | "any";
+        };
         /** PipelineRun */
         PipelineRun: {
             /** Format: date-time */
@@ -2909,6 +2941,9 @@ export interface components {
             };
             /** @default  */
             loop: string;
+            params?: {
+                [key: string]: unknown;
+            };
             pipeline: string;
             /** @default  */
             run_id: string;
@@ -2929,6 +2964,9 @@ export interface components {
             code: components["schemas"]["CodeState"];
             environment: components["schemas"]["Environment"];
             name: string;
+            param_targets?: {
+                [key: string]: string[];
+            };
             params?: {
                 [key: string]: unknown;
             };
@@ -3238,6 +3276,9 @@ export interface components {
         RunBody: {
             /** @default false */
             harvest: boolean;
+            params?: {
+                [key: string]: unknown;
+            };
             /** @default  */
             reason: string;
         };
@@ -3432,6 +3473,9 @@ export interface components {
             name: string;
             /** @default [] */
             outputs: ("Table" | "Model" | "Metrics" | "Artifact")[];
+            param_types?: {
+                [key: string]: components["schemas"]["Parameter"];
+            };
             params?: {
                 [key: string]: unknown;
             };
@@ -3441,6 +3485,14 @@ export interface components {
             secrets: string[];
             /** @default 1800 */
             timeout_s: number;
+        };
+        /** SubmitBody */
+        SubmitBody: {
+            params?: {
+                [key: string]: unknown;
+            };
+            /** @default true */
+            use_cache: boolean;
         };
         /** TableSource */
         TableSource: {
@@ -3582,6 +3634,9 @@ export interface components {
             /** @default 0 */
             model_version: number;
             number: number;
+            params?: {
+                [key: string]: unknown;
+            };
             /** @default  */
             pipeline_run: string;
             /** @default  */
@@ -3591,7 +3646,7 @@ export interface components {
             /** @default 0 */
             rollout: number;
             /** @enum {string} */
-            state: "HARVESTING" | "TRAINING" | "REGISTERING" | "GATING" | "APPROVING" | "ROLLING_OUT" | "PROMOTED" | "REJECTED" | "ROLLED_BACK" | "FAILED" | "UNCHANGED" | "CANCELLED";
+            state: "HARVESTING" | "TRAINING" | "REGISTERING" | "GATING" | "APPROVING" | "ROLLING_OUT" | "PROMOTED" | "SUCCEEDED" | "REJECTED" | "ROLLED_BACK" | "FAILED" | "UNCHANGED" | "CANCELLED";
             /** @default 1 */
             version: number;
             wake_at: string | null;
@@ -5917,6 +5972,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_helicline.protocol.rest.pipelines.Why_"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1PipelinesNameRunsSubmitRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubmitBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineRun"];
                 };
             };
             /** @description What went wrong, and the next step */

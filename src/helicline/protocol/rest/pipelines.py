@@ -12,7 +12,7 @@ from litestar import Request, Response, get, post
 
 from helicline.access import secrets, tokens
 from helicline.errors import Invalid, Refused
-from helicline.loop import task_specs
+from helicline.loop import loops, task_specs
 from helicline.pipeline import attempts, runs
 from helicline.protocol.rest.edge import NO_CHANGE_RESPONSES, NO_STORE, Done, Edge, Page, checked_limit
 from helicline.protocol.rest.feed import Feed
@@ -95,6 +95,24 @@ def why_rerun(edge: Edge, run_id: str) -> Page[Why]:
             for step in steps.values()
         ]
     )
+
+
+class SubmitBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The body of a request to run a pipeline. `params` are set for this run: `step.name`, or `name` of its own."""
+
+    params: dict[str, Any] = {}
+    use_cache: bool = True
+
+
+@post("/pipelines/{name:str}/runs", sync_to_thread=True)
+def submit_run(edge: Edge, name: str, data: SubmitBody) -> PipelineRun:
+    """Run the pipeline of a loop by itself: no turn begins, and nothing is registered."""
+
+    def unit(tx: Tx) -> PipelineRun:
+        spec = loops.of_pipeline(tx, name).spec.pipeline
+        return runs.submit(tx, spec, use_cache=data.use_cache, params=data.params)
+
+    return edge.write(unit)
 
 
 @post("/pipeline-runs/{run_id:str}/cancel", sync_to_thread=True, status_code=200)
@@ -221,6 +239,7 @@ ROUTES = [
     list_pipeline_runs,
     get_pipeline_run,
     why_rerun,
+    submit_run,
     cancel_run,
     lease_attempt,
     beat,

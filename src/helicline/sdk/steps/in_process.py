@@ -17,8 +17,8 @@ import msgspec
 from helicline.errors import Invalid, Unavailable
 from helicline.ids import checked_metric_name
 from helicline.records.pipeline import Kind
-from helicline.sdk.graph import Dataset
 from helicline.sdk.handles import Artifact, Metrics, Model, Table, scratch_folder
+from helicline.sdk.steps.graph import Dataset
 
 _RUNNING: ContextVar[bool] = ContextVar("helicline_in_process", default=False)
 TABULAR = "a hl.Table, a DataFrame, an Arrow table, a dict of columns, or the path of CSV, JSON lines or Parquet files"
