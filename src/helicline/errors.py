@@ -18,10 +18,14 @@ from typing import ClassVar
 
 
 class HeliclineError(Exception):
-    """Root of the tree; ``code`` is a stable slug, ``hint`` is the next step for a person."""
+    """Root of the tree; ``code`` is a stable slug, ``hint`` is the next step for a person.
+
+    ``place`` is ``file:line`` in the user's own code, where the error is about that.
+    """
 
     code: ClassVar[str] = "error"
     hint: str = ""
+    place: str = ""
 
     @property
     def sentence(self) -> str:

@@ -86,3 +86,15 @@ def test_drifted_traffic_raises_alerts_that_can_be_resolved_and_accepted_as_norm
     expect(page.get_by_text("Resolved").first).to_be_visible()
     events = served.get("/events", noun="alert")["items"]
     assert "larger flowers are sold since May" in {event["detail"].get("reason") for event in events}
+
+
+def test_a_turn_is_run_again_with_another_parameter(served: World, ui: Opened) -> None:
+    page = ui.go("/turns/flowers~1")
+    page.get_by_role("button", name="Run again").click()
+    dialog = page.get_by_role("dialog", name="Run flowers again")
+    dialog.get_by_label("split.every").fill("4")
+    dialog.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_text("A turn of flowers began")).to_be_visible()
+    turn = served.get("/turns/flowers")
+    assert turn["params"] == {"split.every": 4}
+    served.post(f"/turns/flowers~{turn['number']}/cancel", {"reason": "it was a test"})

@@ -85,6 +85,7 @@ COMMANDS = {
         "helicline.cli.admin:gc",
         "Remove deleted items permanently.\n\nExample: `hl gc --older-than 30d --dry-run`",
     ),
+    "secret": ("helicline.cli.secret:app", "Secrets of steps: set, list, remove."),
     "token": ("helicline.cli.admin:token_app", "Tokens for people and programs."),
     "audit": ("helicline.cli.admin:audit_app", "The audit trail."),
     "config": ("helicline.cli.admin:config_app", "The settings in force."),

@@ -5,19 +5,21 @@ from __future__ import annotations
 import importlib.util
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from helicline.cli import loop_lines
 from helicline.cli.show import ago, as_json, connect, duration, print_error, say, table
-from helicline.errors import Invalid
+from helicline.errors import HeliclineError, Invalid
 from helicline.records.loop import Loop, LoopSpec, Trigger, Turn
 from helicline.records.pipeline import CodeState
 from helicline.sdk import code
 from helicline.sdk.client import Client
 from helicline.sdk.environment import capture
+from helicline.sdk.place import place_of, placed
 
 app = App(name="loop", help="The loops that are recorded.")
 turn_app = App(name="turn", help="Turns: single passages round the loop.")
@@ -42,8 +44,11 @@ def load_loops(path: Path) -> list[Any]:
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
-    except (ImportError, SyntaxError, NameError, AttributeError, TypeError) as error:
-        raise Invalid(str(path), f"{type(error).__name__}: {error}", "a file that runs") from None
+    except HeliclineError as error:
+        raise placed(error, place_of(error, Path.cwd()) or str(path)) from None
+    except Exception as error:
+        wrong = Invalid(str(path), f"{type(error).__name__}: {error}", "a file that runs", f"Try: python {path}")
+        raise placed(wrong, place_of(error, Path.cwd())) from None
     loops = [value for value in vars(module).values() if isinstance(value, LoopObject)]
     if not loops:
         raise Invalid(str(path), "no loop", "a file that defines one, like `loop = hl.Loop(...)`")
@@ -123,20 +128,29 @@ def apply(file: Path = Path("loop.py"), *, check: bool = False, json: bool = Fal
         say("  {} steps, {} gates, {} monitors, {} triggers; turn it once with: hl run {}", *counts, spec.name)
 
 
-def run(name: str, *, harvest: bool = False, wait: bool = True, json: bool = False) -> None:
+def run(
+    name: str,
+    *,
+    params: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    harvest: bool = False,
+    wait: bool = True,
+    json: bool = False,
+) -> None:
     """Turn a loop once and follow it to its end.
 
-    Example: `hl run churn`
+    Example: `hl run churn --set train.lr=0.3`
 
     Parameters
     ----------
+    params
+        A parameter of a step or of the pipeline, for this turn: train.lr=0.3 or lr=0.3; may be repeated.
     harvest
         First commit the labelled production rows as a new version of the loop's dataset.
     wait
         Follow the turn; with --no-wait return at once.
     """
     client = connect()
-    turn = client.post(f"/loops/{name}/turns", Turn, {"harvest": harvest})
+    turn = client.post(f"/loops/{name}/turns", Turn, {"harvest": harvest, "params": settings_of(params)})
     if wait:
         turn = follow(client, turn.id, quiet=json)
     if json:
@@ -147,7 +161,16 @@ def run(name: str, *, harvest: bool = False, wait: bool = True, json: bool = Fal
         sys.exit(1)
 
 
-ENDED = ("PROMOTED", "REJECTED", "ROLLED_BACK", "FAILED", "UNCHANGED", "CANCELLED")
+def settings_of(texts: Sequence[str]) -> dict[str, str]:
+    """Return what `--set name=value` says, by name. Raises Invalid where there is no `=`."""
+    pairs = [text.partition("=") for text in texts]
+    wrong = [name for name, equals, _ in pairs if not (name and equals)]
+    if wrong:
+        raise Invalid("--set", wrong[0], "a parameter and its value, like train.lr=0.3")
+    return {name.strip(): value for name, _, value in pairs}
+
+
+ENDED = ("PROMOTED", "SUCCEEDED", "REJECTED", "ROLLED_BACK", "FAILED", "UNCHANGED", "CANCELLED")
 
 
 def follow(client: Client, turn_id: str, *, quiet: bool = False) -> Turn:
@@ -228,6 +251,8 @@ def show_turn(turn: str, *, json: bool = False) -> None:
         return
     say("[bold]{}[/] {}  {}", detail.id, detail.state, detail.result)
     say("cause: {}", detail.cause.sentence)
+    if detail.params:
+        say("set: {}", ", ".join(f"{name}={value}" for name, value in detail.params.items()))
     table(
         "",
         ("leg", "seconds", "outcome", "on"),

@@ -4,15 +4,69 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App
+import msgspec
+from cyclopts import App, Parameter
 
+from helicline.cli.loop import settings_of
 from helicline.cli.show import ago, as_json, connect, say, table
 from helicline.records.pipeline import PipelineRun
+from helicline.sdk.client import Client
 
 app = App(name="pipeline", help="Pipeline runs, their steps and logs.")
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
+
+
+@app.command(name="run")
+def run_pipeline(
+    name: str,
+    *,
+    params: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    cache: bool = True,
+    wait: bool = True,
+    json: bool = False,
+) -> None:
+    """Run the pipeline of a loop by itself and follow it: no turn begins, and nothing is registered.
+
+    Example: `hl pipeline run ingest --set load.day=2026-03-01`
+
+    Parameters
+    ----------
+    params
+        A parameter of a step or of the pipeline, for this run: load.day=2026-03-01; may be repeated.
+    cache
+        Reuse results of steps; with --no-cache every step runs.
+    wait
+        Follow the run; with --no-wait return at once.
+    """
+    client = connect()
+    body = {"params": settings_of(params), "use_cache": cache}
+    pipeline_run = client.post(f"/pipelines/{name}/runs", PipelineRun, body)
+    if wait:
+        pipeline_run = _follow(client, pipeline_run.id, quiet=json)
+    if json:
+        as_json(pipeline_run)
+    elif not wait:
+        say("began {}; follow it with: hl pipeline show {}", pipeline_run.id, pipeline_run.id)
+    if pipeline_run.state in ("FAILED", "CANCELLED"):
+        sys.exit(1)
+
+
+def _follow(client: Client, run: str, *, quiet: bool) -> PipelineRun:
+    """Print each step as it ends, and return the run when it ends."""
+    printed: set[str] = set()
+    while True:
+        detail = client.get(f"/pipeline-runs/{run}", dict[str, Any])
+        for step in detail["steps"]:
+            if step["finished_at"] and step["step"] not in printed and not quiet:
+                printed.add(step["step"])
+                say("  {:16} {}  {}", step["step"], step["state"], _reason(step))
+        if detail["run"]["state"] in ENDED:
+            if not quiet:
+                say("[bold]{}[/] {} {}", run, detail["run"]["state"], detail["run"]["error"])
+            return msgspec.convert(detail["run"], PipelineRun)
+        time.sleep(0.3)
 
 
 @app.command(name="ls")
@@ -36,7 +90,7 @@ def list_pipeline_runs(*, limit: int = 20, json: bool = False) -> None:
         "",
         ("run", "pipeline", "state", "turn", "began"),
         rows,
-        empty="No pipeline run yet. Begin one with: hl run NAME",
+        empty="No pipeline run yet. Begin one with: hl pipeline run NAME",
     )
 
 

@@ -117,7 +117,7 @@ def print_error(error: HeliclineError, *, place: str = "", severity: str = "erro
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
-    where = f"{plain(place)}: " if place else ""
+    where = f"{plain(place or error.place)}: " if place or error.place else ""
     colour = "red" if severity == "error" else "yellow"
     console.print(f"[{colour}]{severity}[/] {where}{plain(error.sentence)}")
     if error.hint:

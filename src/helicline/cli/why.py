@@ -55,6 +55,9 @@ def lines(answer: dict[str, Any]) -> list[str]:
         )
         output.append(styled("[bold]environment[/] {}", text))
     output += [styled("[bold]data[/]        {}", ref) for ref in answer["datasets"].values()]
+    if answer["params"]:
+        params = ", ".join(f"{name}={value}" for name, value in answer["params"].items())
+        output.append(styled("[bold]parameters[/]  {}", params))
     return [*output, *_verdicts(answer)]
 
 

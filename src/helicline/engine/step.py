@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import math
 import sys
 import tarfile
 from collections.abc import Callable
@@ -14,13 +13,14 @@ from typing import Any
 import msgspec
 
 from helicline.errors import Invalid
-from helicline.ids import checked_metric_name, new_run_id
+from helicline.ids import new_run_id
 from helicline.records.dataset import FileEntry
 from helicline.records.pipeline import Completion, Kind, Output, TaskSpec
 from helicline.sdk.authoring import Step
 from helicline.sdk.client import Client
 from helicline.sdk.environment import capture
 from helicline.sdk.handles import Artifact, Metrics, Model, Table, write_parquet
+from helicline.sdk.steps.in_process import LOGGED_MODEL, as_tuple, json_of, metrics_of
 
 
 def run_step(task: TaskSpec, client: Client, scratch: Path) -> Completion:
@@ -35,7 +35,7 @@ def run_step(task: TaskSpec, client: Client, scratch: Path) -> Completion:
         name: _input(task, name, output, client=client, scratch=scratch) for name, output in task.inputs.items()
     }
     returned = function(**arguments, **task.step.params)
-    values = _as_tuple(task.step.name, returned, task.step.outputs)
+    values = as_tuple(task.step.name, returned, task.step.outputs)
     outputs = tuple(
         KEEPERS[kind](f"step {task.step.name}, output {position + 1}", value, client, scratch)
         for position, (kind, value) in enumerate(zip(task.step.outputs, values, strict=True))
@@ -124,16 +124,6 @@ OPENERS: dict[Kind, Callable[[Output, Client, Path], Any]] = {
 }
 
 
-def _as_tuple(step: str, returned: Any, kinds: tuple[Kind, ...]) -> tuple[Any, ...]:
-    if not kinds:
-        return ()
-    values = returned if len(kinds) > 1 and isinstance(returned, tuple) else (returned,)
-    if returned is None or len(values) != len(kinds):
-        returned_text = "nothing" if returned is None else f"{len(values)} values"
-        raise Invalid(f"step {step} returned", returned_text, f"what it declares: {', '.join(kinds)}")
-    return tuple(values)
-
-
 def _keep_table(field: str, value: Any, client: Client, scratch: Path) -> Output:
     path = scratch / f"{new_run_id()}.parquet"
     try:
@@ -145,14 +135,7 @@ def _keep_table(field: str, value: Any, client: Client, scratch: Path) -> Output
 
 
 def _keep_metrics(field: str, value: Any, client: Client, _scratch: Path) -> Output:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise Invalid(field, type(value).__name__, "hl.Metrics or a dict of names to numbers")
-    numbers = {name: float(number) for name, number in value.items()}
-    bad = next((name for name, number in numbers.items() if not math.isfinite(number)), None)
-    if bad is not None:
-        raise Invalid(f"{field}, metric {bad}", str(numbers[bad]), "a finite number")
-    for name in numbers:
-        checked_metric_name(f"{field}, metric {name}", name)
+    numbers = metrics_of(field, value)
     digest = client.put_bytes(msgspec.json.encode(numbers, order="sorted"))
     return Output(kind="Metrics", digest=digest, values=numbers)
 
@@ -164,10 +147,7 @@ def _keep_artifact(field: str, value: Any, client: Client, _scratch: Path) -> Ou
             raise Invalid(field, str(path), "a file that exists")
         entry = client.put_blob(path)
         return Output(kind="Artifact", digest=entry.hash, byte_count=entry.size)
-    try:
-        content = msgspec.json.encode(value, order="deterministic")
-    except (TypeError, msgspec.MsgspecError):
-        raise Invalid(field, type(value).__name__, "a file path or a value that JSON can hold") from None
+    content = json_of(field, value)
     return Output(kind="Artifact", digest=client.put_bytes(content), byte_count=len(content))
 
 
@@ -182,8 +162,7 @@ def _keep_model(field: str, value: Any, _client: Client, _scratch: Path) -> Outp
 
 def _log_estimator(field: str, value: Any) -> str:
     if not (hasattr(value, "predict") and hasattr(value, "get_params")):
-        allowed = "a model logged with mlflow (its ModelInfo or LoggedModel), or a scikit-learn estimator"
-        raise Invalid(field, type(value).__name__, allowed)
+        raise Invalid(field, type(value).__name__, LOGGED_MODEL)
     import mlflow.sklearn
 
     print(f"{field}: logged without a signature, so that its inputs are not monitored by column; to have one, return")

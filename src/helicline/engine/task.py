@@ -13,9 +13,11 @@ from pathlib import Path
 import msgspec
 
 from helicline import parent_process
+from helicline.engine.secret_mask import SecretMask
 from helicline.errors import HeliclineError
 from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client
+from helicline.sdk.place import place_of
 
 BOUNDARY_HINT = (
     ". A step reaches its inputs and its own folder only: commit the file as a dataset with `hl data commit NAME PATH`,"
@@ -38,27 +40,25 @@ def run(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     return run_harvest(task, client, scratch)
 
 
-def reason_of(error: BaseException) -> str:
-    """Return the error in one line for people."""
-    if isinstance(error, HeliclineError):
-        return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "helicline/engine" not in frame.filename]
-    where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+def reason_of(error: BaseException, code: Path, mask: SecretMask) -> str:
+    """Return the error in one line for people, with its place in the user's own files, which are below `code`."""
+    text = str(error) if isinstance(error, HeliclineError) else f"{type(error).__name__}: {error}"
+    place = place_of(error, code)
     hint = BOUNDARY_HINT if isinstance(error, PermissionError) and error.filename else ""
-    return f"{type(error).__name__}: {error}{where}{hint}"[:2000]
+    return mask.text(f"{text}{f' ({place})' if place else ''}{hint}")[:2000]  # a secret that is cut is not recognised
 
 
 def main() -> None:
     parent_process.end_with(os.getppid())
     scratch = Path(sys.argv[1])
     task = msgspec.json.decode((scratch / "order.json").read_bytes(), type=TaskSpec)
+    mask = SecretMask(os.environ.get(name, "") for name in (task.step.secrets if task.step else ()))
     client = Client(os.environ["HELICLINE_URL"])
     try:
         completion = run(task, client, scratch)
     except Exception as error:
         traceback.print_exc()
-        completion = Completion(fence=task.fence, ok=False, error=reason_of(error))
+        completion = Completion(fence=task.fence, ok=False, error=reason_of(error, scratch / "code", mask))
     partial = scratch / "result.json.part"
     partial.write_bytes(msgspec.json.encode(completion))
     partial.rename(scratch / "result.json")

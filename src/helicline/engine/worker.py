@@ -23,6 +23,7 @@ import msgspec
 from helicline import isolation, parent_process
 from helicline import settings as settings_file
 from helicline.engine.fork_server_client import ForkServerClient, Process, imports_of
+from helicline.engine.secret_mask import SecretMask
 from helicline.engine.task_files import OutputLog, read_report
 from helicline.errors import Conflict, HeliclineError, NotFound, Unavailable
 from helicline.records.pipeline import Completion, TaskSpec
@@ -120,6 +121,7 @@ class Task:
     def __init__(self, worker: Worker, spec: TaskSpec) -> None:
         self.worker, self.spec = worker, spec
         self.client = Client(worker.url, retry_s=MIN_RETRY_S + 2 * spec.lease_s)
+        self.mask = SecretMask(spec.secrets.values())
         self.cancelled = self.timed_out = self.lost = False
 
     def run(self) -> None:
@@ -138,7 +140,7 @@ class Task:
             if completion is None:
                 self.release()
             else:
-                self._report(completion)
+                self._report(msgspec.structs.replace(completion, error=self.mask.text(completion.error)))
         self.client.close()
 
     def _carried_out(self, scratch: Path) -> Completion | None:
@@ -148,7 +150,7 @@ class Task:
         """
         # opened before the task runs: by its path, user code could have another file read to us
         with (scratch / "log").open("w+b") as file:
-            output = OutputLog(self.client, self.spec.attempt, file)
+            output = OutputLog(self.client, self.spec.attempt, file, mask=self.mask)
             try:
                 process = self._spawn(scratch)
             except HeliclineError as error:
@@ -158,7 +160,8 @@ class Task:
             return self._completion(process.returncode or 0, read_report(scratch, self.spec.fence), output)
 
     def _spawn(self, scratch: Path) -> Process:
-        (scratch / "order.json").write_bytes(msgspec.json.encode(self.spec))
+        order = msgspec.structs.replace(self.spec, secrets={})  # it has them as variables
+        (scratch / "order.json").write_bytes(msgspec.json.encode(order))
         preload = self.worker.preload(self.client, self.spec.bundle, scratch)
         start = {"environment": self._environment(scratch), "boundary": self._boundary(scratch)}
         (scratch / "start.json").write_bytes(msgspec.json.encode(start))
@@ -176,7 +179,7 @@ class Task:
             environment[variable] = str(scratch / name)
         # while the server is away, the task waits for it at least as long as its lease
         environment["HELICLINE_RETRY_S"] = f"{MIN_RETRY_S + 2 * self.spec.lease_s:g}"
-        environment |= self.spec.tracking
+        environment |= self.spec.tracking | self.spec.secrets
         if self.spec.token:
             # user code gets a token that expires with the task, never the worker's own token
             environment |= {"HELICLINE_TOKEN": self.spec.token, "MLFLOW_TRACKING_TOKEN": self.spec.token}

@@ -80,6 +80,8 @@ def _training(_turn: Turn, facts: TurnFacts) -> TurnMove:
     run = facts.pipeline_run
     if run is None:
         return TurnMove(kind="train")
+    if run.state == "SUCCEEDED" and run.spec.candidate is None:
+        return TurnMove(kind="end", state="SUCCEEDED", why=f"pipeline {run.pipeline} makes no candidate to judge")
     if run.state == "SUCCEEDED":
         return TurnMove(kind="register")
     if run.state in ("FAILED", "CANCELLED"):

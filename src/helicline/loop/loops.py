@@ -8,7 +8,7 @@ import msgspec
 from blake3 import blake3
 
 from helicline import bus
-from helicline.errors import Conflict, Invalid
+from helicline.errors import Conflict, Invalid, NotFound
 from helicline.loop.spec_checks import next_due, problems_of
 from helicline.records.loop import Loop, LoopSpec, Trigger
 from helicline.records.monitor import Monitor, MonitorSpec
@@ -41,7 +41,8 @@ def apply(tx: Tx, spec: LoopSpec) -> Applied:
         return Applied(loop=existing, changes=())
     changes = _differences(existing.spec, spec) if existing else ("new",)
     loop = _write(tx, existing, spec, digest)
-    deployments.ensure(tx, spec.deployment, model=spec.model)
+    if spec.pipeline.candidate is not None:
+        deployments.ensure(tx, spec.deployment, model=spec.model)
     _set_monitors(tx, spec)
     _set_triggers(tx, spec)
     bus.emit(tx, "applied", "loop", spec.name, spec_version=loop.spec_version, changes=list(changes))
@@ -128,7 +129,20 @@ def triggers(tx: Reader, loop: str) -> list[Trigger]:
 
 def of_model(tx: Reader, model: str) -> list[Loop]:
     """Return the loops of a model."""
-    return [loop for loop in nouns.LOOPS.select(tx) if loop.spec.model == model]
+    return [loop for loop in nouns.LOOPS.select(tx) if loop.spec.model == model and loop.spec.pipeline.candidate]
+
+
+def of_pipeline(tx: Reader, pipeline: str) -> Loop:
+    """Return the loop whose pipeline has that name, the one that was applied last.
+
+    Raises:
+        NotFound: there is none.
+    """
+    matching = [loop for loop in nouns.LOOPS.select(tx) if loop.spec.pipeline.name == pipeline]
+    if not matching:
+        hint = f"Name it in a loop, hl.Loop({pipeline!r}, pipeline={pipeline}), and record that: hl apply loop.py"
+        raise NotFound("pipeline", pipeline, hint)
+    return max(matching, key=lambda loop: loop.updated_at)
 
 
 def of_deployment(tx: Reader, deployment: str) -> Loop | None:

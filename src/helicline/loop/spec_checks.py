@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 from croniter import croniter
 
+from helicline.access import secrets
 from helicline.data import versions
 from helicline.errors import Invalid, NotFound
 from helicline.gate import paired
@@ -70,14 +71,17 @@ def _missing_data(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
 def _problems(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
     for field, name in (("loop", spec.name), ("model", spec.model), ("deployment", spec.deployment)):
         yield from _raised(lambda field=field, name=name: checked_name(field, name))
-    if not spec.pipeline.steps or spec.pipeline.candidate is None:
-        yield Invalid("pipeline", spec.pipeline.name, "a pipeline with steps that returns a candidate")
+    if not spec.pipeline.steps:
+        yield Invalid("pipeline", spec.pipeline.name, "a pipeline with steps")
+    if spec.pipeline.candidate is None:
+        yield from _without_candidate(spec)
     for part in ("gates", "monitors", "triggers"):
         names = [part_spec.name for part_spec in getattr(spec, part)]
         if len(set(names)) != len(names):
             yield Invalid(part, ", ".join(names), "each at most once")
     for step in spec.pipeline.steps:
         yield from _step(step)
+        yield from _secrets(tx, step)
     for gate in spec.gates:
         yield from _gate(spec, gate)
     yield from _approval(spec)
@@ -85,6 +89,22 @@ def _problems(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
     yield from _monitors(spec)
     for trigger in spec.triggers:
         yield from _trigger(tx, spec, trigger)
+
+
+def _without_candidate(spec: LoopSpec) -> Iterator[Invalid]:
+    """Yield what a loop says of a model that its pipeline does not make."""
+    parts: dict[str, Any] = {"gates": spec.gates, "approval": spec.approval, "monitors": spec.monitors}
+    parts["a rollout"] = len(spec.rollout.steps) > 1 or spec.rollout.guards
+    parts["triggers on alerts or harvests"] = [
+        trigger for trigger in spec.triggers if trigger.harvest or trigger.kind == "alert"
+    ]
+    useless = [name for name, part in parts.items() if part]
+    if useless:
+        yield Invalid(
+            f"pipeline {spec.pipeline.name}",
+            "no candidate",
+            f"a body that ends with `return hl.candidate(...)`, or a loop without {', '.join(useless)}",
+        )
 
 
 def next_due(now: datetime, spec: TriggerSpec) -> datetime | None:
@@ -121,6 +141,13 @@ def _step(step: StepSpec) -> Iterator[Invalid]:
         )
     yield from _within(f"step {step.name} timeout_s", step.timeout_s, low=0.001, high=LONGEST_S)
     yield from _within(f"step {step.name} retries", step.retries, low=0, high=1000)
+
+
+def _secrets(tx: Reader, step: StepSpec) -> Iterator[Invalid]:
+    for name in step.secrets:
+        yield from _raised(lambda name=name: secrets.checked_name(name))
+    for name in secrets.missing(tx, step.secrets):
+        yield Invalid(f"step {step.name} secrets", name, "a secret that is set", f"Set it: hl secret set {name}")
 
 
 def _gate(spec: LoopSpec, gate: Check) -> Iterator[Invalid]:

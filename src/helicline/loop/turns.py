@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from helicline.gate import reports
 from helicline.loop import harvests
 from helicline.loop.decide import TurnMove, decide
 from helicline.loop.turn_facts import facts_of, rules_left, tries_of
-from helicline.pipeline import attempts, runs
+from helicline.pipeline import attempts, parameters, runs
 from helicline.records.gate import Evidence
 from helicline.records.loop import ACTIVE, FINISHED, LEARNING, Cause, Leg, Loop, Turn
 from helicline.records.model import ModelVersion
@@ -29,7 +29,14 @@ TASK_TIMEOUT_S = 900.0
 
 
 def begin(
-    tx: Tx, loop: Loop, cause: Cause, *, harvest: bool = False, model_version: int = 0, continues: Turn | None = None
+    tx: Tx,
+    loop: Loop,
+    cause: Cause,
+    *,
+    harvest: bool = False,
+    model_version: int = 0,
+    continues: Turn | None = None,
+    params: Mapping[str, Any] | None = None,
 ) -> Turn:
     """Begin a turn: at its data, its training, or (for a version that is registered already) at its gates.
 
@@ -37,8 +44,12 @@ def begin(
     made, and a draft that it harvested is what this one learns from.
 
     Raises:
-        Conflict: a turn of this loop that trains or is judged is under way.
+        Conflict: a turn of this loop that trains or is judged is under way, or it has no model.
+        Invalid: `params` are none of its pipeline's parameters, or not of their types.
     """
+    _, typed = parameters.overridden(loop.spec.pipeline, params or {})
+    if harvest and loop.spec.pipeline.candidate is None:
+        raise Conflict("loop", loop.name, "has no model whose labelled rows could be gathered")
     under_way = learning(tx, loop.name)
     if under_way and not model_version:
         raise Conflict("loop", loop.name, f"is in turn {under_way[0].id}", f"See: hl turn show {under_way[0].id}")
@@ -59,6 +70,7 @@ def begin(
         created_by=tx.actor,
         wake_at=tx.now,
         legs=(Leg(name=first, started_at=tx.now),),  # type: ignore[arg-type]
+        params=typed,
         harvest=harvest,
         harvested=draft.harvested if draft else None,
         dataset_version=draft.dataset_version if draft else "",
@@ -68,7 +80,8 @@ def begin(
         champion=champion,
     )
     nouns.TURNS.insert(tx, turn)
-    bus.emit(tx, "began", "turn", turn.id, cause=cause.kind, subject=cause.subject, sentence=cause.sentence)
+    detail: dict[str, Any] = {"cause": cause.kind, "subject": cause.subject, "sentence": cause.sentence}
+    bus.emit(tx, "began", "turn", turn.id, **detail, params=typed)
     return turn
 
 
@@ -136,7 +149,7 @@ def _train(tx: Tx, loop: Loop, turn: Turn, move: TurnMove) -> None:
     dataset_version = move.detail.get("dataset_version", turn.dataset_version)
     is_draft = bool(dataset_version) and versions.resolve(tx, dataset_version).state == "draft"
     inputs = {harvests.dataset_of(loop): dataset_version} if is_draft else None
-    run = runs.submit(tx, loop.spec.pipeline, inputs=inputs, loop=loop.name, turn=turn.number)
+    run = runs.submit(tx, loop.spec.pipeline, inputs=inputs, loop=loop.name, turn=turn.number, params=turn.params)
     legs = _leg(tx, turn, "train", result=dataset_version)
     bus.emit(tx, "training", "turn", turn.id, pipeline_run=run.id, inputs=run.inputs)
     _save(
@@ -322,9 +335,11 @@ def retry(tx: Tx, turn: Turn, *, person: str) -> Turn:
         newest = f"{loop.name}~{loop.last_turn}"
         raise Conflict("turn", turn.id, f"is older than {newest}", f"See: hl turn show {newest}")
     run = nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None
-    if turn.model_version and (run is None or run.spec == loop.spec.pipeline):
-        return begin(tx, loop, cause, model_version=turn.model_version, continues=turn)
-    return begin(tx, loop, cause, harvest=turn.harvest and not turn.dataset_version, continues=turn)
+    present = parameters.overridden(loop.spec.pipeline, turn.params)[0]
+    if turn.model_version and (run is None or run.spec == present):
+        return begin(tx, loop, cause, model_version=turn.model_version, continues=turn, params=turn.params)
+    harvest = turn.harvest and not turn.dataset_version
+    return begin(tx, loop, cause, harvest=harvest, continues=turn, params=turn.params)
 
 
 def fail(tx: Tx, turn: Turn, why: str) -> None:

@@ -58,11 +58,15 @@ def decide(run: PipelineRun, steps: dict[str, StepRun], attempts: dict[str, Atte
         return PipelineMove(kind="finish")
     if all(step.state in ENDED for step in steps.values()):
         failed = next((step for step in steps.values() if step.state == "FAILED"), None)
-        return PipelineMove(
-            kind="failed", why=f"step {failed.step}: {failed.error}" if failed else "a step was cancelled"
-        )
+        return PipelineMove(kind="failed", why=_why_failed(run, failed) if failed else "a step was cancelled")
     waits = [step.retry_at for step in steps.values() if step.state == "RETRY_WAIT" and step.retry_at]
     return PipelineMove(kind="wait", wake_at=min(waits, default=None))
+
+
+def _why_failed(run: PipelineRun, step: StepRun) -> str:
+    """Return the error of a step, and how its output is read."""
+    output = f"; its output: hl pipeline logs {run.id} {step.step}" if step.run_id else ""
+    return f"step {step.step}: {step.error}{output}"
 
 
 def _cancel(steps: dict[str, StepRun], attempts: dict[str, Attempt]) -> PipelineMove:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
 from helicline import bus
+from helicline.access import secrets
 from helicline.clock import epoch_ms
 from helicline.data import versions
 from helicline.errors import Conflict, Invalid
 from helicline.ids import new_run_id
-from helicline.pipeline import attempts, cache
+from helicline.pipeline import attempts, cache, parameters
 from helicline.pipeline.decide import DONE, ENDED, PipelineMove, decide, inputs_of
 from helicline.records.pipeline import (
     Attempt,
@@ -42,12 +44,18 @@ def submit(
     loop: str = "",
     turn: int = 0,
     use_cache: bool = True,
+    params: Mapping[str, Any] | None = None,
 ) -> PipelineRun:
     """Start a run of the pipeline on the present dataset versions (or those of `inputs`: spec -> version ref).
 
     Raises:
-        NotFound: a dataset it reads does not exist.
+        NotFound: a dataset it reads does not exist, or a secret that a step names is not set.
+        Invalid: `params` are none of its parameters, or not of their types.
     """
+    spec, typed = parameters.overridden(spec, params or {})
+    absent = secrets.missing(tx, (name for step in spec.steps for name in step.secrets))
+    if absent:
+        raise secrets.not_set(absent[0])
     pinned = dict(inputs or {})
     for step in spec.steps:
         for source in step.inputs.values():
@@ -67,17 +75,21 @@ def submit(
         created_by=tx.actor,
         wake_at=tx.now,
         inputs=pinned,
+        params=typed,
         run_id=parent.run_id,
         experiment_id=experiment.experiment_id,
         loop=loop,
         turn=turn,
         use_cache=use_cache,
     )
+    if typed:
+        log_batch(tx, parent.run_id, params={name: str(value) for name, value in typed.items()})
     nouns.PIPELINE_RUNS.insert(tx, run)
     nouns.STEP_RUNS.insert_new(
         tx, [StepRun(pipeline_run=run.id, step=step.name, state="PENDING") for step in spec.steps]
     )
-    bus.emit(tx, "submitted", "pipeline_run", run.id, pipeline=spec.name, loop=loop, turn=turn, inputs=pinned)
+    detail: dict[str, Any] = {"pipeline": spec.name, "loop": loop, "turn": turn, "inputs": pinned, "params": typed}
+    bus.emit(tx, "submitted", "pipeline_run", run.id, **detail)
     return run
 
 

@@ -1,4 +1,4 @@
-"""Tokens, roles, and the permissions that routes require."""
+"""Tokens, secrets, roles, and the permissions that routes require."""
 
 from __future__ import annotations
 
@@ -34,6 +34,17 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     scopes: tuple[str, ...] = ()  # of a token for gateways, whose role is `caller`
+    version: int = 1
+
+
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """A secret of steps; `sealed` is its value as the vault has encrypted it."""
+
+    name: str
+    sealed: str
+    created_at: datetime
+    updated_at: datetime
+    updated_by: str
     version: int = 1
 
 

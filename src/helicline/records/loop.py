@@ -15,12 +15,12 @@ from helicline.records.pipeline import HarvestSpan, PipelineSpec
 CauseKind = Literal["person", "schedule", "new_data", "alert", "registered", "first"]
 TurnState = Literal[
     "HARVESTING", "TRAINING", "REGISTERING", "GATING", "APPROVING", "ROLLING_OUT",
-    "PROMOTED", "REJECTED", "ROLLED_BACK", "FAILED", "UNCHANGED", "CANCELLED",
+    "PROMOTED", "SUCCEEDED", "REJECTED", "ROLLED_BACK", "FAILED", "UNCHANGED", "CANCELLED",
 ]  # fmt: skip
 LEARNING = ("HARVESTING", "TRAINING", "REGISTERING", "GATING")
 ACTIVE = (*LEARNING, "APPROVING", "ROLLING_OUT")
 RESTING = "REJECTED"  # it goes on where a person waives the failed checks
-FINISHED: frozenset[str] = frozenset({"PROMOTED", "ROLLED_BACK", "FAILED", "UNCHANGED", "CANCELLED"})
+FINISHED: frozenset[str] = frozenset({"PROMOTED", "SUCCEEDED", "ROLLED_BACK", "FAILED", "UNCHANGED", "CANCELLED"})
 
 
 class ApprovalRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class TriggerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole loop of one model, as `hl apply` records it."""
+    """The whole loop of one model, as `hl apply` records it; of a pipeline alone, where that makes no candidate."""
 
     name: str
     model: str
@@ -124,6 +124,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """One passage round the loop, from its cause to its result.
 
+    `params` are the parameters of the pipeline that were set for this turn.
     A turn that harvests says what its harvest reaches to (`harvested`), and whether `dataset_version` is a draft still.
     """
 
@@ -135,6 +136,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str
     wake_at: datetime | None
     legs: tuple[Leg, ...] = ()
+    params: dict[str, Any] = {}
     harvest: bool = False
     harvested: HarvestSpan | None = None
     attempt: str = ""

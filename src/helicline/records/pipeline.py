@@ -24,6 +24,17 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     dataset: str = ""
 
 
+ParameterType = Literal["int", "float", "bool", "str", "list", "dict", "any"]
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """The declaration of a step's parameter, from its annotation."""
+
+    type: ParameterType = "any"
+    optional: bool = False
+    choices: tuple[Any, ...] = ()
+
+
 class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One node of the graph: its function, inputs and parameters."""
 
@@ -33,11 +44,13 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
     inputs: dict[str, Source] = {}
     input_kinds: dict[str, Kind] = {}
     params: dict[str, Any] = {}
+    param_types: dict[str, Parameter] = {}
     outputs: tuple[Kind, ...] = ()
     retries: int = 0
     timeout_s: float = 1800.0
     cache: bool = True
     cpu: float = 1.0
+    secrets: tuple[str, ...] = ()
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,12 +83,15 @@ class CodeState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PipelineSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A pipeline as a static graph; `param_targets` are the parameters of steps that each of its own is passed to."""
+
     name: str
     steps: tuple[StepSpec, ...]
     candidate: Candidate | None
     code: CodeState
     environment: Environment
     params: dict[str, Any] = {}
+    param_targets: dict[str, tuple[str, ...]] = {}
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +127,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution of a pipeline. `params` are those that were set for it; its `spec` has them already."""
+
     id: str
     pipeline: str
     spec: PipelineSpec
@@ -119,6 +137,7 @@ class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str
     wake_at: datetime | None
     inputs: dict[str, str] = {}
+    params: dict[str, Any] = {}
     run_id: str = ""
     experiment_id: str = ""
     loop: str = ""
@@ -169,7 +188,10 @@ class CacheEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """The task that a worker gets with a lease, complete: it needs no database and no other call."""
+    """The task that a worker gets with a lease, complete: it needs no database and no other call.
+
+    `secrets` are in clear: of all answers of the API only a lease has them.
+    """
 
     attempt: str
     fence: int
@@ -182,6 +204,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str = ""
     tracking: dict[str, str] = {}
     token: str = ""
+    secrets: dict[str, str] = {}
     judge: JudgeSpec | None = None
     harvest: HarvestSpec | None = None
 

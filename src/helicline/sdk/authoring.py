@@ -5,90 +5,106 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
 
 import msgspec
 
-from helicline.errors import Invalid
+from helicline.errors import HeliclineError, Invalid
 from helicline.ids import checked_name
 from helicline.records.pipeline import Candidate, CodeState, Environment, Kind, PipelineSpec, Source, StepSpec
 from helicline.sdk import code
-from helicline.sdk.handles import Artifact, Metrics, Model, Table
+from helicline.sdk.place import definition_of, place_of, placed
+from helicline.sdk.steps import in_process, parameters
+from helicline.sdk.steps.graph import HINT_VALUE, KINDS, Dataset, Future
+from helicline.sdk.steps.in_process import LocalCandidate
 
 P = ParamSpec("P")
 R = TypeVar("R")
-KINDS: dict[type, Kind] = {Table: "Table", Model: "Model", Metrics: "Metrics", Artifact: "Artifact"}
-
-
-class Dataset(msgspec.Struct, frozen=True):
-    """A dataset as a pipeline's input: `name@ref`, pinned to a version when a run starts."""
-
-    spec: str
-
-
-class Future:
-    """The output of a step while a pipeline is traced."""
-
-    def __init__(self, source: Source, kind: Kind) -> None:
-        self.source, self.kind = source, kind
-
-    def __repr__(self) -> str:
-        return (
-            f"<{self.kind} of step {self.source.step!r}>"
-            if self.source.step
-            else f"<{self.kind} {self.source.dataset!r}>"
-        )
-
-    def __bool__(self) -> bool:
-        raise Invalid("pipeline", "an `if` on a step's output", "a graph that does not depend on values", HINT_BRANCH)
-
-
-HINT_BRANCH = "A pipeline is traced before it runs; put the decision inside a step."
+_CODE_HASHES: ContextVar[dict[Callable[..., Any], str] | None] = ContextVar("helicline_code_hashes", default=None)
 _TRACE: ContextVar[list[StepSpec] | None] = ContextVar("helicline_trace", default=None)
 
 
 class Step(typing.Generic[P, R]):
-    """A function that can run as a step; called outside of a pipeline it is the ordinary function."""
+    """A function that can run as a step; called outside of a pipeline it is the ordinary function.
+
+    Then it takes a frame or the path of a file too where it declares a table, an estimator where it declares a model.
+    """
 
     def __init__(self, function: Callable[P, R], options: dict[str, Any]) -> None:
         self.function, self.options = function, options
         self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
-        hints = typing.get_type_hints(function)
-        self.outputs = _output_kinds(function.__name__, hints.get("return"))
-        self.input_kinds, self.param_names = _split_arguments(function, hints)
+        self.hints = typing.get_type_hints(function)
+        self.outputs = _output_kinds(function.__name__, self.hints.get("return"))
+        self.input_kinds, self.param_names = _split_arguments(function, self.hints)
 
     def __repr__(self) -> str:
         return f"<step {self.__module__}.{self.function.__qualname__}>"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if _TRACE.get() is None:
-            return self.function(*args, **kwargs)
+            return typing.cast("R", self._call(*args, **kwargs))
         return typing.cast("R", self._trace(*args, **kwargs))
+
+    def _call(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function in this process."""
+        in_process.check_secrets(self.__name__, self.options["secrets"])
+        bound = inspect.signature(self.function).bind(*args, **kwargs)
+        for name, kind in self.input_kinds.items():
+            if name in bound.arguments:
+                field = f"step {self.__name__}, argument {name}"
+                bound.arguments[name] = in_process.argument(field, bound.arguments[name], kind)
+        returned = self.function(*bound.args, **bound.kwargs)
+        return in_process.results(self.__name__, returned, self.outputs) if in_process.is_running() else returned
 
     def _trace(self, *args: Any, **kwargs: Any) -> Any:
         graph = _TRACE.get()
         assert graph is not None
-        bound = inspect.signature(self.function).bind(*args, **kwargs)
-        bound.apply_defaults()
+        bound = _bound(f"step {self.__name__}", self.function, args, **kwargs)
         used_names = {spec.name for spec in graph}
         name = next(n for n in _unique_names(self.__name__) if n not in used_names)
         spec = StepSpec(
             name=name,
             function=f"{self.__module__}:{self.function.__qualname__}",
-            code_hash=code.closure_hash(self.function),
+            code_hash=self._code_hash(),
             inputs={
                 key: _source(name, key, value=bound.arguments[key], kind=kind) for key, kind in self.input_kinds.items()
             },
             input_kinds=self.input_kinds,
-            params={key: _json_value(name, key, bound.arguments[key]) for key in self.param_names},
+            params={
+                key: _json_value(f"step {name}, parameter {key}", bound.arguments[key]) for key in self.param_names
+            },
+            param_types={key: parameters.declared(self.hints.get(key)) for key in self.param_names},
             outputs=self.outputs,
             **self.options,
         )
         graph.append(spec)
         futures = [Future(Source(step=name, output=position), kind) for position, kind in enumerate(self.outputs)]
         return futures[0] if len(futures) == 1 else tuple(futures) if futures else None
+
+    def _code_hash(self) -> str:
+        """Return the hash of the step's code, made once for all traces of one spec."""
+        hashes = _CODE_HASHES.get()
+        if hashes is None:
+            return code.closure_hash(self.function)
+        if self.function not in hashes:
+            hashes[self.function] = code.closure_hash(self.function)
+        return hashes[self.function]
+
+
+def _bound(field: str, function: Callable[..., Any], args: tuple[Any, ...], **kwargs: Any) -> inspect.BoundArguments:
+    """Return the arguments of a call with the defaults. Raises Invalid where the function does not take them."""
+    signature = inspect.signature(function)
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        bare = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
+        call = signature.replace(parameters=bare, return_annotation=signature.empty)
+        raise Invalid(field, str(error), f"{function.__name__}{call}") from None
+    bound.apply_defaults()
+    return bound
 
 
 def _unique_names(stem: str) -> typing.Iterator[str]:
@@ -136,11 +152,11 @@ def _source(step: str, argument: str, *, value: Any, kind: Kind) -> Source:
     raise Invalid(f"step {step}, argument {argument}", type(value).__name__, "an output of a step or hl.dataset(...)")
 
 
-def _json_value(step: str, name: str, value: Any) -> Any:
+def _json_value(field: str, value: Any) -> Any:
     try:
         return msgspec.json.decode(msgspec.json.encode(value))
     except (TypeError, msgspec.MsgspecError):
-        raise Invalid(f"step {step}, parameter {name}", type(value).__name__, "a value that JSON can hold") from None
+        raise Invalid(field, type(value).__name__, "a value that JSON can hold") from None
 
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
@@ -161,7 +177,12 @@ def seconds(field: str, duration: str | float) -> float:
 def step(function: Callable[P, R]) -> Step[P, R]: ...
 @overload
 def step(
-    *, cpu: float = 1.0, retries: int = 0, timeout: str | float = "30m", cache: bool = True
+    *,
+    cpu: float = 1.0,
+    retries: int = 0,
+    timeout: str | float = "30m",
+    cache: bool = True,
+    secrets: Sequence[str] = (),
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(
     function: Callable[P, R] | None = None,
@@ -170,6 +191,7 @@ def step(
     retries: int = 0,
     timeout: str | float = "30m",
     cache: bool = True,
+    secrets: Sequence[str] = (),
 ) -> Any:
     """Make a function a step, which runs in a process of its own; its result is stored by content.
 
@@ -177,6 +199,7 @@ def step(
         cpu: required cores.
         retries: further attempts after a failure or timeout.
         timeout: limit of one attempt, like "30m" or seconds.
+        secrets: names of secrets (`hl secret set NAME`) that the step finds as variables of its environment.
         cache: whether a result with equal code, parameters, inputs and environment is reused.
 
     Raises:
@@ -190,7 +213,10 @@ def step(
         >>> count(hl.Table.of({"x": [1, 2]}), factor=3)
         {'rows': 6}
     """
-    options = {"cpu": cpu, "retries": retries, "timeout_s": seconds("timeout", timeout), "cache": cache}
+    if isinstance(secrets, str):
+        raise Invalid("secrets", secrets, f"a list of names, like [{secrets!r}]")
+    options: dict[str, Any] = {"cpu": cpu, "retries": retries, "timeout_s": seconds("timeout", timeout), "cache": cache}
+    options["secrets"] = tuple(secrets)
     if function is not None:
         return Step(function, options)
     return lambda wrapped: Step(wrapped, options)
@@ -207,8 +233,57 @@ class Pipeline:
     def __repr__(self) -> str:
         return f"<pipeline {self.name}>"
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Within another pipeline: add the steps of this one. Else: `run_here`."""
+        if _TRACE.get() is None:
+            return self.run_here(*args, **kwargs)
+        bound = _bound(f"pipeline {self.name}", self.function, args, **kwargs)
+        return self.function(*bound.args, **bound.kwargs)
+
+    def run_here(self, *args: Any, **kwargs: Any) -> Any:
+        """Run every step in this process and return what the body returns: for a debugger, a test or a notebook.
+
+        Nothing is recorded or cached. Steps get and return the types that they have in a worker. Datasets that no
+        argument replaces are read from the server.
+
+        Raises:
+            Invalid: an argument or a result is not what is declared. Unavailable: a dataset is needed, and no server
+                answers. What a step itself raises comes as it is.
+
+        Example:
+            >>> import helicline as hl
+            >>> @hl.step
+            ... def count(rows: hl.Table) -> hl.Metrics:
+            ...     return {"rows": rows.row_count}
+            >>> @hl.pipeline
+            ... def sizes(rows: hl.Table = hl.dataset("sales@main")):
+            ...     return count(rows)
+            >>> sizes.run_here({"x": [1, 2, 3]})
+            {'rows': 3.0}
+        """
+        bound = _bound(f"pipeline {self.name}", self.function, args, **kwargs)
+        for name, value in bound.arguments.items():
+            if isinstance(value, Dataset):
+                bound.arguments[name] = in_process.table_of(f"pipeline {self.name}, argument {name}", value)
+        with in_process.running():
+            return self.function(*bound.args, **bound.kwargs)
+
     def trace(self, **overrides: Any) -> tuple[tuple[StepSpec, ...], Candidate | None, dict[str, Any]]:
-        """Return the steps in order, the candidate, and the parameters of the traced call."""
+        """Return the steps in order, the candidate, and the parameters of the traced call.
+
+        Raises:
+            Invalid: the body does not run, with the place in the user's file where it fails.
+        """
+        try:
+            return self._traced(**overrides)
+        except HeliclineError as error:
+            place = place_of(error, Path.cwd()) or definition_of(self.function, Path.cwd())
+            raise placed(error, place) from None
+        except Exception as error:
+            wrong = Invalid(f"pipeline {self.name}", f"{type(error).__name__}: {error}", "a body that runs", HINT_VALUE)
+            raise placed(wrong, place_of(error, Path.cwd())) from error
+
+    def _traced(self, **overrides: Any) -> tuple[tuple[StepSpec, ...], Candidate | None, dict[str, Any]]:
         parameters = inspect.signature(self.function).parameters
         arguments = {name: overrides.get(name, parameter.default) for name, parameter in parameters.items()}
         missing = [name for name, value in arguments.items() if value is inspect.Parameter.empty]
@@ -229,10 +304,19 @@ class Pipeline:
 
     def spec(self, *, state: CodeState, environment: Environment, **overrides: Any) -> PipelineSpec:
         """Return the graph as a record, bound to its code and environment."""
-        steps, candidate_record, params = self.trace(**overrides)
+        token = _CODE_HASHES.set({})
+        try:
+            steps, candidate_record, params = self.trace(**overrides)
+            plain = {
+                name: _json_value(f"pipeline {self.name}, parameter {name}", value) for name, value in params.items()
+            }
+            targets = parameters.targets(steps, plain, lambda changed: self.trace(**overrides | changed)[0])
+        finally:
+            _CODE_HASHES.reset(token)
         return PipelineSpec(
-            name=self.name, steps=steps, candidate=candidate_record, code=state, environment=environment, params=params
-        )
+            name=self.name, steps=steps, candidate=candidate_record, code=state, environment=environment, params=plain,
+            param_targets=targets,
+        )  # fmt: skip
 
 
 def pipeline(function: Callable[..., Any]) -> Pipeline:
@@ -281,6 +365,9 @@ def candidate(
     Raises:
         Invalid: one of them is not an output of a step.
     """
+    if in_process.is_running():
+        rows = reference if reference is not None else holdout
+        return LocalCandidate(model=model, metrics=metrics, holdout=holdout, reference=rows, label=label)
     parts = {"model": (model, "Model"), "metrics": (metrics, "Metrics"), "holdout": (holdout, "Table")}
     parts["reference"] = (reference if reference is not None else holdout, "Table")
     sources = {

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import io
 import subprocess
 import symtable
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from blake3 import blake3
 
 from helicline.errors import Invalid
 
 MAX_FILE_BYTES = 1 << 20
-RUN_OPTIONS = {"cpu", "retries", "timeout", "cache"}
+RUN_OPTIONS = {"cpu", "retries", "timeout", "cache", "secrets"}
 
 
 def closure_hash(function: Callable[..., Any]) -> str:
@@ -33,17 +35,16 @@ def closure_hash(function: Callable[..., Any]) -> str:
     source = inspect.getsourcefile(function)
     if source is None or not Path(source).is_file():
         raise Invalid(f"step {function.__name__}", "a function without a file", "a function of a Python file")
-    file = Path(source)
-    root = _root_of(file, function.__module__)
-    definitions, imports = _outline(ast.parse(file.read_text()))
-    texts: dict[str, str] = {}
-    modules: set[Path] = set()
-    _collect(function.__qualname__.split(".")[0], definitions, imports=imports, texts=texts, modules=modules, root=root)
-    parts = [f"{name}={text}" for name, text in sorted(texts.items())]
-    parts += [
-        f"{path.relative_to(root)}={_normalized(ast.parse(path.read_text()))}"
-        for path in sorted(_with_imports(modules, root))
-    ]
+    root, name = _root_of(Path(source), function.__module__), function.__qualname__.split(".")[0]
+    return definition_hash(Path(source).resolve(), name, root=root)
+
+
+def definition_hash(file: Path, name: str, *, root: Path) -> str:
+    """Return the hash of a definition of a file and of all that it refers to below `root`."""
+    texts, modules = _closure(name, _TopLevel.of(file, root))
+    parts = [f"{key}={text}" for key, text in sorted(texts.items())]
+    files = {path for module in modules for path in _files_of(module, root)}
+    parts += [f"{path.relative_to(root)}={_normalized(_parsed(path))}" for path in sorted(_with_imports(files, root))]
     return blake3("\n".join(parts).encode()).hexdigest()
 
 
@@ -81,47 +82,111 @@ def _without_options(decorator: ast.expr) -> ast.expr:
     return ast.Call(decorator.func, decorator.args, keywords)
 
 
-def _outline(tree: ast.Module) -> tuple[dict[str, ast.stmt], dict[str, str]]:
-    """Return the module's top-level definitions by name, and its imported names with their modules."""
-    definitions: dict[str, ast.stmt] = {}
-    imports: dict[str, str] = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            definitions[node.name] = node
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for name in (leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)):
-                definitions[name] = node
-        elif isinstance(node, ast.Import):
-            imports |= {(alias.asname or alias.name).split(".")[0]: alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            imports |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-    return definitions, imports
+class _TopLevel(msgspec.Struct, frozen=True):
+    """The top level of a module: the statements that bind or change each name, and what its imported names stand for.
+
+    `starred` are the modules of which it imports all names.
+    """
+
+    package: str
+    statements: dict[str, list[ast.stmt]]
+    imports: dict[str, set[str]]
+    starred: set[str]
+
+    @classmethod
+    def of(cls, file: Path, root: Path) -> _TopLevel:
+        """Return the top level of a file below `root`."""
+        top = cls(_package_of(file, root), {}, {}, set())
+        for node in _parsed(file).body:
+            for name, module in _imported(_outside_of_functions(node), top.package):
+                top.starred.add(module) if name == "*" else top.imports.setdefault(name, set()).add(module)
+            if not isinstance(node, ast.Import | ast.ImportFrom) and not _is_main_block(node):
+                for name in _changed_names(node):
+                    top.statements.setdefault(name, []).append(node)
+        return top
 
 
-def _collect(
-    name: str,
-    definitions: dict[str, ast.stmt],
-    *,
-    imports: dict[str, str],
-    texts: dict[str, str],
-    modules: set[Path],
-    root: Path,
-) -> None:
-    """Add the texts of the definitions that `name` refers to, and the files of the modules that these import."""
-    if name in imports:
-        modules.update(_files_of(imports[name], root))
-    if name not in definitions or name in texts:
-        return
-    node = definitions[name]
-    texts[name] = ""
-    inner = {alias.name for leaf in ast.walk(node) if isinstance(leaf, ast.Import) for alias in leaf.names}
-    inner |= {leaf.module for leaf in ast.walk(node) if isinstance(leaf, ast.ImportFrom) and leaf.module}
-    texts[name] = _normalized(node)
-    for module in inner:
-        modules.update(_files_of(module, root))
-    for used_name in sorted(_global_names(node)):
-        _collect(used_name, definitions, imports=imports, texts=texts, modules=modules, root=root)
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _package_of(file: Path, root: Path) -> str:
+    """Return the package that a relative import in the file begins at."""
+    return ".".join(file.resolve().parent.relative_to(root.resolve()).parts)
+
+
+def _is_main_block(node: ast.stmt) -> bool:
+    """Return whether a statement runs only where its file is the program."""
+    return isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+
+
+def _outside_of_functions(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a statement that run when the module is imported."""
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        yield current
+        if not isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            pending += ast.iter_child_nodes(current)
+
+
+def _changed_names(node: ast.stmt) -> set[str]:
+    """Return the module's names that a statement binds, or whose values it changes: by an item, attribute or method."""
+    table = symtable.symtable(ast.unparse(node), "<statement>", "exec")
+    names = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()}
+    for part in _outside_of_functions(node) if not isinstance(node, ast.ClassDef) else ():
+        is_call = isinstance(part, ast.Expr) and isinstance(part.value, ast.Call)
+        if isinstance(part, ast.Attribute | ast.Subscript) and not isinstance(part.ctx, ast.Load):
+            names |= _root_name(part)
+        elif is_call and isinstance(part.value.func, ast.Attribute):  # type: ignore[attr-defined]
+            names |= _root_name(part.value.func)  # type: ignore[attr-defined]
+    return names
+
+
+def _root_name(node: ast.AST) -> set[str]:
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return {node.id} if isinstance(node, ast.Name) else set()
+
+
+def _imported(nodes: Iterable[ast.AST], package: str) -> Iterator[tuple[str, str]]:
+    """Yield the names that imports bind, each with the module (or `module.name`) that it stands for."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.asname or alias.name.split(".")[0], alias.name
+        elif isinstance(node, ast.ImportFrom):
+            module = _absolute(node, package)
+            for alias in node.names:
+                yield (("*", module) if alias.name == "*" else (alias.asname or alias.name, f"{module}.{alias.name}"))
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    """Return the module of a `from ... import`, of a relative one too."""
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".") if package else []
+    above = parts[: len(parts) - node.level + 1]
+    return ".".join([*above, *([node.module] if node.module else [])])
+
+
+def _closure(name: str, top: _TopLevel) -> tuple[dict[str, str], set[str]]:
+    """Return the texts that a name of a module reaches in it, and the modules that these import."""
+    texts: dict[str, str] = {}
+    modules: set[str] = set()
+    pending = [name]
+    while pending:
+        current = pending.pop()
+        if current in texts:
+            continue
+        origins = top.imports.get(current, set())
+        nodes = top.statements.get(current, [])
+        texts[current] = "\n".join([*sorted(origins), *(_normalized(node) for node in nodes)])
+        modules |= origins | {module for node in nodes for _, module in _imported(ast.walk(node), top.package)}
+        if not origins and not nodes and not hasattr(builtins, current):
+            modules |= top.starred
+        pending += sorted({used for node in nodes for used in _global_names(node)})
+    return texts, modules
 
 
 def _global_names(node: ast.stmt) -> set[str]:
@@ -155,11 +220,8 @@ def _with_imports(modules: set[Path], root: Path) -> set[Path]:
         if path in files:
             continue
         files.add(path)
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                pending.extend(file for alias in node.names for file in _files_of(alias.name, root))
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                pending.extend(file for alias in node.names for file in _files_of(f"{node.module}.{alias.name}", root))
+        for _, module in _imported(ast.walk(_parsed(path)), _package_of(path, root)):
+            pending.extend(_files_of(module, root))
     return files
 
 

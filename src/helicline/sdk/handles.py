@@ -37,7 +37,7 @@ class Table:
     @classmethod
     def of(cls, data: Any) -> Table:
         """Return a table of a pandas or polars frame, an Arrow table, a DuckDB relation, or a dict of columns."""
-        path = Path(_scratch().name) / f"{uuid4().hex}.parquet"
+        path = Path(scratch_folder()) / f"{uuid4().hex}.parquet"
         write_parquet(data, path)
         return cls([path])
 
@@ -69,9 +69,13 @@ class Table:
         return int(self.duckdb().shape[0])
 
 
+def scratch_folder() -> str:
+    """Return the process's folder for what is made in memory; it is removed when the process ends."""
+    return _scratch().name
+
+
 @cache
 def _scratch() -> TemporaryDirectory[str]:
-    """Return the process's folder for tables made in memory; it is removed when the process ends."""
     return TemporaryDirectory(prefix="helicline-tables-")
 
 

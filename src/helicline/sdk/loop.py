@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from helicline.errors import Invalid
@@ -13,6 +14,7 @@ from helicline.records.loop import ApprovalRule, LoopSpec, TriggerSpec
 from helicline.records.monitor import MonitorSpec
 from helicline.records.pipeline import CodeState, Environment
 from helicline.sdk.authoring import Pipeline, seconds
+from helicline.sdk.place import definition_of, placed
 
 
 class Loop:
@@ -37,7 +39,7 @@ class Loop:
             checked_name("deployment", deployment or name),
         )
         self.pipeline, self.gates, self.approval = pipeline, tuple(gates), approval
-        self.rollout = rollout or instant()
+        self.has_rollout, self.rollout = rollout is not None, rollout or instant()
         self.monitors, self.triggers = tuple(monitors), tuple(triggers)
         _check_unique("monitors", [monitor.name for monitor in self.monitors])
         _check_unique("gates", [gate.name for gate in self.gates])
@@ -49,16 +51,21 @@ class Loop:
     def spec(self, *, state: CodeState, environment: Environment) -> LoopSpec:
         """Return the loop as a record for the server.
 
+        A pipeline that returns no hl.candidate(...) makes no model: its turns end when it has run.
+
         Raises:
-            Invalid: the pipeline does not return hl.candidate(...).
+            Invalid: then the loop has gates, an approval, a rollout or monitors all the same.
         """
         graph = self.pipeline.spec(state=state, environment=environment)
-        if graph.candidate is None:
-            raise Invalid(f"pipeline {graph.name}", "no candidate", "a body that ends with `return hl.candidate(...)`")
+        if graph.candidate is None and (self.gates or self.approval or self.monitors or self.has_rollout):
+            wrong = Invalid(
+                f"pipeline {graph.name}", "no candidate", "a body that ends with `return hl.candidate(...)`"
+            )
+            raise placed(wrong, definition_of(self.pipeline.function, Path.cwd()))
         return LoopSpec(
             name=self.name, model=self.model, deployment=self.deployment, pipeline=graph, gates=self.gates,
             approval=self.approval, rollout=self.rollout, monitors=self.monitors, triggers=self.triggers,
-            label=graph.candidate.label,
+            label=graph.candidate.label if graph.candidate else "label",
         )  # fmt: skip
 
 

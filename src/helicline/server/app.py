@@ -37,7 +37,7 @@ from helicline.protocol.rest import (
     tracking,
     trash,
 )
-from helicline.protocol.rest.access import session, token
+from helicline.protocol.rest.access import secret, session, token
 from helicline.protocol.rest.edge import Edge
 from helicline.protocol.rest.errors import Problem, http_problem, problem_of
 from helicline.protocol.rest.feed import Feed
@@ -63,6 +63,7 @@ HANDLERS = [
     *admin.ROUTES,
     *session.ROUTES,
     *token.ROUTES,
+    *secret.ROUTES,
     *stream.ROUTES,
 ]
 

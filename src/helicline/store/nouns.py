@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helicline.records.access import Session, Token
+from helicline.records.access import Secret, Session, Token
 from helicline.records.dataset import Dataset, DatasetRef, DatasetVersion
 from helicline.records.deployment import Deployment, Revision, Rollout, Routing, Sighting
 from helicline.records.evaluation import EvaluationDataset, EvaluationRecord, ScorerVersion
@@ -18,6 +18,7 @@ from helicline.store.noun import Noun
 LEASES = Noun("lease", Lease, key=("name",))
 TOKENS = Noun("token", Token, key=("id",), index=("secret_sha256",))
 SESSIONS = Noun("session", Session, key=("id",), index=("secret_sha256", "expires_at"))
+SECRETS = Noun("secret", Secret, key=("name",))
 
 DATASETS = Noun("dataset", Dataset, key=("name",))
 DATASET_VERSIONS = Noun("dataset_version", DatasetVersion, key=("dataset", "id"), index=("sequence", "created_at"))

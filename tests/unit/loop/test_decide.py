@@ -8,7 +8,7 @@ import pytest
 from helicline.loop.decide import TASK_TRIES, TurnFacts, decide
 from helicline.records.gate import Check, Evidence, GateReport, Verdict
 from helicline.records.model import Approval, PromotionRequest
-from support.records import NOW, attempt, pipeline_run, pipeline_spec, rollout, turn
+from support.records import NOW, attempt, pipeline_run, pipeline_spec, rollout, training_spec, turn
 
 
 def report(*outcomes):
@@ -44,8 +44,8 @@ def request(state, *approvals):
     )  # fmt: skip
 
 
-def run(state, error=""):
-    return pipeline_run(pipeline_spec(), state=state, error=error)
+def run(state, error="", *, spec=None):
+    return pipeline_run(spec or training_spec(), state=state, error=error)
 
 
 NO = Approval(person="Bo", role="risk", decision="reject", at=NOW, reason="too early")
@@ -62,6 +62,7 @@ TABLE = [
     ("TRAINING", TurnFacts(), "train", ""),
     ("TRAINING", TurnFacts(pipeline_run=run("RUNNING")), "wait", ""),
     ("TRAINING", TurnFacts(pipeline_run=run("SUCCEEDED")), "register", ""),
+    ("TRAINING", TurnFacts(pipeline_run=run("SUCCEEDED", spec=pipeline_spec())), "end", "SUCCEEDED"),
     ("TRAINING", TurnFacts(pipeline_run=run("FAILED", "step a: no")), "end", "FAILED"),
     ("TRAINING", TurnFacts(pipeline_run=run("CANCELLED")), "end", "CANCELLED"),
     ("REGISTERING", TurnFacts(candidate_digest="a"), "judge", ""),

@@ -30,6 +30,7 @@ def pipeline(*, function="loop:train", **candidate):
     )
 
 
+NO_CANDIDATE = msgspec.structs.replace(loop_spec().pipeline, candidate=None)
 NO_ROWS = {"holdout": None, "reference": None}
 CASES = {
     "a paired gate on a metric of one's own": ({"gates": (hl.not_worse("ndcg_at_10"),)}, "gate not_worse:ndcg_at_10"),
@@ -64,6 +65,11 @@ CASES = {
         "gate not_worse:auc",
     ),
     "a signature of another than the champion": ({"gates": (hl.compatible(than="previous"),)}, "gate signature"),
+    "gates without a candidate": ({"gates": (hl.at_least("auc", 0.5),), "pipeline": NO_CANDIDATE}, "pipeline churn"),
+    "a harvest without a candidate": (
+        {"triggers": (hl.every("day", harvest=True),), "pipeline": NO_CANDIDATE},
+        "pipeline churn",
+    ),
     "an alert of a monitor that there is not": ({"triggers": (hl.on_alert("latency"),)}, "trigger on_alert"),
 }
 
@@ -80,6 +86,10 @@ def test_what_cannot_work_is_not_recorded(store, case):
     with pytest.raises(Invalid):
         store.write(lambda tx: loops.apply(tx, spec))
     assert store.read(loops.nouns.LOOPS.select) == []
+
+
+def test_a_pipeline_without_a_candidate_may_run_on_a_schedule(store):
+    assert problems(store, pipeline=NO_CANDIDATE, triggers=(hl.every("day"), hl.on_new_data("rows"))) == []
 
 
 def test_a_loop_that_may_run_has_no_problem(store):

@@ -144,7 +144,8 @@ def test_a_failed_step_ends_the_run_with_its_reason(bench):
     attempt = bench.take()
     bench.complete(attempt, Completion(fence=attempt.fence, ok=False, error="ValueError: no rows"))
     run = bench.settle(run_id)
-    assert (run.state, run.error) == ("FAILED", "step a: ValueError: no rows")
+    error = f"step a: ValueError: no rows; its output: hl pipeline logs {run_id} a"
+    assert (run.state, run.error) == ("FAILED", error)
     assert bench.step(run_id, "c").state == "UPSTREAM_FAILED"
 
 

@@ -1063,6 +1063,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pipelines/{name}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SubmitRun */
+        post: operations["ApiV1PipelinesNameRunsSubmitRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/promotion-requests": {
         parameters: {
             query?: never;
@@ -1387,6 +1404,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ListSecrets */
+        get: operations["ApiV1SecretsListSecrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** SetSecret */
+        put: operations["ApiV1SecretsNameSetSecret"];
+        post?: never;
+        /** RemoveSecret */
+        delete: operations["ApiV1SecretsNameRemoveSecret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -1668,6 +1720,9 @@ export interface components {
                 [key: string]: string;
             };
             environment: components["schemas"]["Environment"] | null;
+            params: {
+                [key: string]: unknown;
+            };
             prediction: components["schemas"]["Prediction"];
             report: components["schemas"]["GateReport"] | null;
             request: components["schemas"]["PromotionRequest"] | null;
@@ -2714,6 +2769,12 @@ export interface components {
             /** @default  */
             next: string;
         };
+        /** Page[SecretShown] */
+        "Page_helicline.protocol.rest.access.secret.SecretShown_": {
+            items: components["schemas"]["SecretShown"][];
+            /** @default  */
+            next: string;
+        };
         /** Page[TokenShown] */
         "Page_helicline.protocol.rest.access.token.TokenShown_": {
             items: components["schemas"]["TokenShown"][];
@@ -2852,6 +2913,18 @@ export interface components {
             /** @default  */
             next: string;
         };
+        /** Parameter */
+        Parameter: {
+            /** @default [] */
+            choices: unknown[];
+            /** @default false */
+            optional: boolean;
+            /**
+             * @default any
+             * @enum {string}
+             */
+            type: "int" | "float" | "bool" | "str" | "list" | "dict" | "any";
+        };
         /** PipelineRun */
         PipelineRun: {
             /** Format: date-time */
@@ -2868,6 +2941,9 @@ export interface components {
             };
             /** @default  */
             loop: string;
+            params?: {
+                [key: string]: unknown;
+            };
             pipeline: string;
             /** @default  */
             run_id: string;
@@ -2888,6 +2964,9 @@ export interface components {
             code: components["schemas"]["CodeState"];
             environment: components["schemas"]["Environment"];
             name: string;
+            param_targets?: {
+                [key: string]: string[];
+            };
             params?: {
                 [key: string]: unknown;
             };
@@ -3197,6 +3276,9 @@ export interface components {
         RunBody: {
             /** @default false */
             harvest: boolean;
+            params?: {
+                [key: string]: unknown;
+            };
             /** @default  */
             reason: string;
         };
@@ -3241,6 +3323,20 @@ export interface components {
             status: "RUNNING" | "SCHEDULED" | "FINISHED" | "FAILED" | "KILLED";
             user: string;
             values: (number | string | null)[];
+        };
+        /** SecretBody */
+        SecretBody: {
+            value: string;
+        };
+        /** SecretShown */
+        SecretShown: {
+            /** Format: date-time */
+            created_at: string;
+            name: string;
+            /** Format: date-time */
+            updated_at: string;
+            updated_by: string;
+            used_by: string[];
         };
         /** Section */
         Section: {
@@ -3382,13 +3478,26 @@ export interface components {
             name: string;
             /** @default [] */
             outputs: ("Table" | "Model" | "Metrics" | "Artifact")[];
+            param_types?: {
+                [key: string]: components["schemas"]["Parameter"];
+            };
             params?: {
                 [key: string]: unknown;
             };
             /** @default 0 */
             retries: number;
+            /** @default [] */
+            secrets: string[];
             /** @default 1800 */
             timeout_s: number;
+        };
+        /** SubmitBody */
+        SubmitBody: {
+            params?: {
+                [key: string]: unknown;
+            };
+            /** @default true */
+            use_cache: boolean;
         };
         /** TableSource */
         TableSource: {
@@ -3418,6 +3527,9 @@ export interface components {
             };
             judge?: components["schemas"]["JudgeSpec"] | null;
             lease_s: number;
+            secrets?: {
+                [key: string]: string;
+            };
             step?: components["schemas"]["StepSpec"] | null;
             /** @enum {string} */
             task: "step" | "judge" | "harvest";
@@ -3527,6 +3639,9 @@ export interface components {
             /** @default 0 */
             model_version: number;
             number: number;
+            params?: {
+                [key: string]: unknown;
+            };
             /** @default  */
             pipeline_run: string;
             /** @default  */
@@ -3536,7 +3651,7 @@ export interface components {
             /** @default 0 */
             rollout: number;
             /** @enum {string} */
-            state: "HARVESTING" | "TRAINING" | "REGISTERING" | "GATING" | "APPROVING" | "ROLLING_OUT" | "PROMOTED" | "REJECTED" | "ROLLED_BACK" | "FAILED" | "UNCHANGED" | "CANCELLED";
+            state: "HARVESTING" | "TRAINING" | "REGISTERING" | "GATING" | "APPROVING" | "ROLLING_OUT" | "PROMOTED" | "SUCCEEDED" | "REJECTED" | "ROLLED_BACK" | "FAILED" | "UNCHANGED" | "CANCELLED";
             /** @default 1 */
             version: number;
             wake_at: string | null;
@@ -3873,6 +3988,7 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
+                    "Cache-Control"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5874,6 +5990,41 @@ export interface operations {
             };
         };
     };
+    ApiV1PipelinesNameRunsSubmitRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubmitBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineRun"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     ApiV1PromotionRequestsListRequests: {
         parameters: {
             query?: {
@@ -6535,6 +6686,102 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1SecretsListSecrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_helicline.protocol.rest.access.secret.SecretShown_"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1SecretsNameSetSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecretBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretShown"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1SecretsNameRemoveSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
                 };
             };
             /** @description What went wrong, and the next step */

@@ -30,6 +30,7 @@ export type Preview = Schemas['Preview'];
 export type FilesDiff = Schemas['FilesDiff'];
 export type TextDiff = Schemas['TextDiff'];
 export type PipelineRun = Schemas['PipelineRun'];
+export type PipelineSpec = Schemas['PipelineSpec'];
 export type PipelineRunDetail = Schemas['RunDetail'];
 export type StepRun = Schemas['StepRun'];
 export type Attempt = Schemas['Attempt'];

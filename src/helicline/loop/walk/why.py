@@ -8,6 +8,7 @@ import msgspec
 
 from helicline.errors import NotFound
 from helicline.loop.context import Context
+from helicline.pipeline import parameters
 from helicline.records.deployment import Prediction
 from helicline.records.gate import GateReport
 from helicline.records.model import ModelVersion, PromotionRequest
@@ -29,6 +30,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     code: CodeState | None
     environment: Environment | None
     datasets: dict[str, str]
+    params: dict[str, Any]
     report: GateReport | None
     request: PromotionRequest | None
     turn: str
@@ -61,6 +63,7 @@ def _answer(tx: Reader, prediction: Prediction) -> Answer:
         code=pipeline.spec.code if pipeline else None,
         environment=pipeline.spec.environment if pipeline else None,
         datasets=pipeline.inputs if pipeline else {},
+        params=parameters.of_spec(pipeline.spec) if pipeline else {},
         report=nouns.REPORTS.find(tx, version.model, version.number),
         request=nouns.REQUESTS.find(tx, turn.request) if turn and turn.request else None,
         turn=turn.id if turn else "",

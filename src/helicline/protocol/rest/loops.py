@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import msgspec
 from litestar import get, post
@@ -35,10 +35,11 @@ class LoopDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The body of a request to begin a turn."""
+    """The body of a request to begin a turn. `params` are set for this turn: `step.name`, or `name` of the pipeline."""
 
     harvest: bool = False
     reason: str = ""
+    params: dict[str, Any] = {}
 
 
 class CancelBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -119,7 +120,7 @@ def begin_turn(edge: Edge, name: str, data: RunBody) -> Turn:
     """Begin a turn by hand; 409 while another turn that trains is active."""
     sentence = data.reason or f"{edge.caller.name} ran it"
     cause = Cause(kind="person", subject=edge.caller.name, sentence=sentence)
-    return edge.write(lambda tx: turns.begin(tx, _loop(tx, name), cause, harvest=data.harvest))
+    return edge.write(lambda tx: turns.begin(tx, _loop(tx, name), cause, harvest=data.harvest, params=data.params))
 
 
 def _loop(tx: Reader, name: str) -> Loop:

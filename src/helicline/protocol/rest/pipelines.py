@@ -10,15 +10,16 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get, post
 
-from helicline.access import tokens
-from helicline.errors import Invalid
-from helicline.loop import task_specs
+from helicline.access import secrets, tokens
+from helicline.errors import Invalid, Refused
+from helicline.loop import loops, task_specs
 from helicline.pipeline import attempts, runs
-from helicline.protocol.rest.edge import NO_CHANGE_RESPONSES, Done, Edge, Page, checked_limit
+from helicline.protocol.rest.edge import NO_CHANGE_RESPONSES, NO_STORE, Done, Edge, Page, checked_limit
 from helicline.protocol.rest.feed import Feed
 from helicline.records.pipeline import Attempt, Completion, PipelineRun, StepRun, TaskSpec
 from helicline.store import nouns
 from helicline.store.unit import Tx
+from helicline.store.vault import Vault
 
 MAX_LOG_BYTES = 64 << 20
 TOKEN_SLACK_S = 60.0
@@ -96,13 +97,31 @@ def why_rerun(edge: Edge, run_id: str) -> Page[Why]:
     )
 
 
+class SubmitBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The body of a request to run a pipeline. `params` are set for this run: `step.name`, or `name` of its own."""
+
+    params: dict[str, Any] = {}
+    use_cache: bool = True
+
+
+@post("/pipelines/{name:str}/runs", sync_to_thread=True)
+def submit_run(edge: Edge, name: str, data: SubmitBody) -> PipelineRun:
+    """Run the pipeline of a loop by itself: no turn begins, and nothing is registered."""
+
+    def unit(tx: Tx) -> PipelineRun:
+        spec = loops.of_pipeline(tx, name).spec.pipeline
+        return runs.submit(tx, spec, use_cache=data.use_cache, params=data.params)
+
+    return edge.write(unit)
+
+
 @post("/pipeline-runs/{run_id:str}/cancel", sync_to_thread=True, status_code=200)
 def cancel_run(edge: Edge, run_id: str) -> PipelineRun:
     """Cancel a run: workers learn it by their heartbeats, waiting steps end at once."""
     return edge.write(lambda tx: runs.cancel(tx, run_id))
 
 
-@post("/attempts/lease", status_code=200, responses=NO_CHANGE_RESPONSES)
+@post("/attempts/lease", status_code=200, responses=NO_CHANGE_RESPONSES, response_headers=NO_STORE)
 async def lease_attempt(
     edge: Edge, feed: Feed, request: Request[Any, Any, Any], data: LeaseBody
 ) -> Response[TaskSpec | None]:
@@ -132,9 +151,22 @@ async def _until_disconnected(request: Request[Any, Any, Any]) -> None:
 
 
 def _try_lease(edge: Edge, worker: str) -> TaskSpec | None:
+    def prepare(tx: Tx, task: TaskSpec) -> TaskSpec:
+        return _with_secrets(edge, tx, task if settings.auth == "local" else _with_token(tx, task))
+
     settings = edge.context.settings
-    prepare = None if settings.auth == "local" else _with_token
     return task_specs.lease_next(edge.read, edge.write, worker=worker, lease_s=settings.lease_s, prepare=prepare)
+
+
+def _with_secrets(edge: Edge, tx: Tx, task: TaskSpec) -> TaskSpec:
+    """Return the task with the secrets that its step names, in clear, for a worker that has a token."""
+    if task.step is None or not task.step.secrets:
+        return task
+    if not edge.caller.is_identified:
+        hint = "Start the worker with HELICLINE_TOKEN, or with hl up."
+        raise Refused("hand out the secrets of the step", "its worker has no token", hint)
+    values = secrets.values(tx, Vault.of(edge.context.settings), task.step.secrets)
+    return msgspec.structs.replace(task, secrets=values)
 
 
 def _with_token(tx: Tx, task: TaskSpec) -> TaskSpec:
@@ -207,6 +239,7 @@ ROUTES = [
     list_pipeline_runs,
     get_pipeline_run,
     why_rerun,
+    submit_run,
     cancel_run,
     lease_attempt,
     beat,

@@ -14,6 +14,7 @@ import { PageOf } from '../../parts/PageOf';
 import { Facts, PageHead, Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
 import { Ago, Took } from '../../parts/Time';
+import { PipelineAgain } from '../turns/RunAgain';
 import { Graph } from './Graph';
 import { LogDrawer } from './LogDrawer';
 import { Inputs } from './PipelinesPage';
@@ -54,7 +55,9 @@ function Whole({ detail }: { detail: PipelineRunDetail }) {
           </>
         }
         actions={
-          !run.finished_at && (
+          run.finished_at ? (
+            <PipelineAgain run={run} />
+          ) : (
             <Button
               size="compact-sm"
               variant="default"

@@ -19,6 +19,8 @@ import { Steps } from '../deployments/Steps';
 import { Approvals } from '../models/Approvals';
 import { Verdicts } from '../models/Verdicts';
 import { Better } from './Better';
+import { textOf } from './parameters';
+import { TurnAgain } from './RunAgain';
 import { Timeline } from './Timeline';
 import { turnId } from './TurnTable';
 import css from './turns.module.css';
@@ -56,7 +58,7 @@ function Whole({ turn }: { turn: Turn }) {
             {turn.result ? `. ${begun(plainStop(briefOf(turn.result)))}.` : '.'}
           </>
         }
-        actions={!turn.finished_at && <Cancel turn={turn} />}
+        actions={turn.finished_at ? spec && <TurnAgain turn={turn} spec={spec.pipeline} /> : <Cancel turn={turn} />}
       />
       <div className="stack">
         <Panel label="Timeline" flush>
@@ -128,6 +130,7 @@ function CauseFacts({ turn }: { turn: Turn }) {
             {turn.dataset_version}
           </Go>,
         ],
+        ...Object.entries(turn.params ?? {}).map(([name, value]): [string, string] => [name, textOf(value)]),
         ['Champion then', turn.champion ? `version ${turn.champion}` : 'none'],
       ]}
     />
