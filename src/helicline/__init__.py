@@ -29,6 +29,7 @@ _MODULES = {
     "at_most": "helicline.sdk.loop",
     "candidate": "helicline.sdk.authoring",
     "canary": "helicline.sdk.loop",
+    "command": "helicline.sdk.command_step",
     "compatible": "helicline.sdk.loop",
     "dataset": "helicline.sdk.authoring",
     "drift": "helicline.sdk.loop",
@@ -61,6 +62,7 @@ __all__ = [
     "at_most",
     "canary",
     "candidate",
+    "command",
     "compatible",
     "dataset",
     "drift",
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
     from helicline.sdk import feedback, runs
     from helicline.sdk.authoring import candidate, dataset, pipeline, step
     from helicline.sdk.client import Client
+    from helicline.sdk.command_step import command
     from helicline.sdk.handles import Artifact, Metrics, Model, Table
     from helicline.sdk.loop import (
         Loop,

@@ -92,7 +92,8 @@ def record(client: Client, path: Path) -> list[tuple[LoopSpec, dict[str, Any]]]:
 
 
 def _record(client: Client, path: Path, loops: list[Any]) -> list[tuple[LoopSpec, dict[str, Any]]]:
-    content, files = code.bundle(path)
+    commands = [step.command for loop in loops for step in loop.pipeline.trace()[0] if step.command]
+    content, files = code.bundle(path, commands)
     state = CodeState(bundle=client.put_bytes(content), files=files, **code.git_state(path.resolve().parent))
     environment = capture()
     specs = [loop.spec(state=state, environment=environment) for loop in loops]

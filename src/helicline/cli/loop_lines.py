@@ -52,6 +52,8 @@ def _line_of_step(name: str, spec: LoopSpec) -> int:
     for part in qualified.split("."):
         value = getattr(value, part, None)
     function = getattr(value, "function", value)
+    if hasattr(function, "line"):  # of a command
+        return int(function.line)
     return int(function.__code__.co_firstlineno) if hasattr(function, "__code__") else 0
 
 

@@ -102,6 +102,8 @@ def show_pipeline_run(run: str, *, json: bool = False) -> None:
         as_json(detail)
         return
     say("[bold]{}[/] {} {}", detail["run"]["pipeline"], detail["run"]["state"], detail["run"]["error"])
+    if detail["run"]["params"]:
+        say("set: {}", ", ".join(f"{name}={value}" for name, value in detail["run"]["params"].items()))
     rows = [(step["step"], step["state"], step["attempt_count"], _reason(step)) for step in detail["steps"]]
     table("", ("step", "state", "attempts", ""), rows)
 

@@ -36,11 +36,12 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One node of the graph: its function, inputs and parameters."""
+    """One node of the graph: its function, inputs and parameters; `command` is the line that the function runs."""
 
     name: str
     function: str
     code_hash: str
+    command: str = ""
     inputs: dict[str, Source] = {}
     input_kinds: dict[str, Kind] = {}
     params: dict[str, Any] = {}

@@ -33,6 +33,8 @@ class Step(typing.Generic[P, R]):
     Then it takes a frame or the path of a file too where it declares a table, an estimator where it declares a model.
     """
 
+    command = ""
+
     def __init__(self, function: Callable[P, R], options: dict[str, Any]) -> None:
         self.function, self.options = function, options
         self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
@@ -69,6 +71,7 @@ class Step(typing.Generic[P, R]):
             name=name,
             function=f"{self.__module__}:{self.function.__qualname__}",
             code_hash=self._code_hash(),
+            command=self.command,
             inputs={
                 key: _source(name, key, value=bound.arguments[key], kind=kind) for key, kind in self.input_kinds.items()
             },
@@ -173,6 +176,21 @@ def seconds(field: str, duration: str | float) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def run_options(
+    *,
+    cpu: float = 1.0,
+    retries: int = 0,
+    timeout: str | float = "30m",
+    cache: bool = True,
+    secrets: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return how a step runs, as the fields of its spec."""
+    if isinstance(secrets, str):
+        raise Invalid("secrets", secrets, f"a list of names, like [{secrets!r}]")
+    limits = {"cpu": cpu, "retries": retries, "timeout_s": seconds("timeout", timeout)}
+    return {**limits, "cache": cache, "secrets": tuple(secrets)}
+
+
 @overload
 def step(function: Callable[P, R]) -> Step[P, R]: ...
 @overload
@@ -213,10 +231,7 @@ def step(
         >>> count(hl.Table.of({"x": [1, 2]}), factor=3)
         {'rows': 6}
     """
-    if isinstance(secrets, str):
-        raise Invalid("secrets", secrets, f"a list of names, like [{secrets!r}]")
-    options: dict[str, Any] = {"cpu": cpu, "retries": retries, "timeout_s": seconds("timeout", timeout), "cache": cache}
-    options["secrets"] = tuple(secrets)
+    options = run_options(cpu=cpu, retries=retries, timeout=timeout, cache=cache, secrets=secrets)
     if function is not None:
         return Step(function, options)
     return lambda wrapped: Step(wrapped, options)

@@ -6,10 +6,11 @@ import ast
 import builtins
 import inspect
 import io
+import re
 import subprocess
 import symtable
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,24 @@ def definition_hash(file: Path, name: str, *, root: Path) -> str:
     files = {path for module in modules for path in _files_of(module, root)}
     parts += [f"{path.relative_to(root)}={_normalized(_parsed(path))}" for path in sorted(_with_imports(files, root))]
     return blake3("\n".join(parts).encode()).hexdigest()
+
+
+def command_hash(line: str, folder: Path) -> str:
+    """Return the hash of a command line and of the files of its folder that it names, with what these import."""
+    parts = [line]
+    for path in command_files(line, folder):
+        content = _normalized(_parsed(path)).encode() if path.suffix == ".py" else path.read_bytes()
+        parts.append(f"{path.relative_to(folder)}={blake3(content).hexdigest()}")
+    return blake3("\n".join(parts).encode()).hexdigest()
+
+
+def command_files(line: str, folder: Path) -> list[Path]:
+    """Return the files below a folder that a command line names, and the first-party files that these import."""
+    words = re.split(r"[\s;|&<>()'\"=]+", line)
+    named = {(folder / word).resolve() for word in words if word and (folder / word).is_file()}
+    inside = {path for path in named if path.is_relative_to(folder)}
+    programs = {path for path in inside if path.suffix == ".py"}
+    return sorted(inside | {path for program in programs for path in _with_imports({program}, program.parent)})
 
 
 def _root_of(file: Path, module: str) -> Path:
@@ -225,15 +244,16 @@ def _with_imports(modules: set[Path], root: Path) -> set[Path]:
     return files
 
 
-def project_files(entry: Path) -> list[Path]:
-    """Return the entry file and the first-party files that it imports, sorted."""
+def project_files(entry: Path, commands: Sequence[str] = ()) -> list[Path]:
+    """Return the entry file, the first-party files that it imports, and those that `commands` name, sorted."""
     root = entry.resolve().parent
-    return sorted(path for path in _with_imports({entry.resolve()}, root) if path.stat().st_size <= MAX_FILE_BYTES)
+    files = _with_imports({entry.resolve()}, root).union(*(command_files(line, root) for line in commands))
+    return sorted(path for path in files if path.stat().st_size <= MAX_FILE_BYTES)
 
 
-def bundle(entry: Path) -> tuple[bytes, tuple[str, ...]]:
+def bundle(entry: Path, commands: Sequence[str] = ()) -> tuple[bytes, tuple[str, ...]]:
     """Return a tar of the project's files, with equal bytes for equal contents, and their names."""
-    root, files = entry.resolve().parent, project_files(entry)
+    root, files = entry.resolve().parent, project_files(entry, commands)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for file in files:

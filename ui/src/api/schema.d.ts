@@ -3466,6 +3466,8 @@ export interface components {
             /** @default true */
             cache: boolean;
             code_hash: string;
+            /** @default  */
+            command: string;
             /** @default 1 */
             cpu: number;
             function: string;
