@@ -30,6 +30,7 @@ _MODULES = {
     "candidate": "helicline.sdk.authoring",
     "canary": "helicline.sdk.loop",
     "compatible": "helicline.sdk.loop",
+    "data": "helicline.sdk.data",
     "dataset": "helicline.sdk.authoring",
     "drift": "helicline.sdk.loop",
     "every": "helicline.sdk.loop",
@@ -62,6 +63,7 @@ __all__ = [
     "canary",
     "candidate",
     "compatible",
+    "data",
     "dataset",
     "drift",
     "every",
@@ -82,7 +84,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from helicline.sdk import feedback, runs
+    from helicline.sdk import data, feedback, runs
     from helicline.sdk.authoring import candidate, dataset, pipeline, step
     from helicline.sdk.client import Client
     from helicline.sdk.handles import Artifact, Metrics, Model, Table

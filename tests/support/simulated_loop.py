@@ -220,7 +220,7 @@ class SimulatedLoop:
         assert harvest is not None
         since = harvest.since.labels_until if harvest.since else "the first"
         digest, size = self.blobs.put([f"rows since {since}".encode()])
-        prepared = versions.prepare(self.blobs, [FileEntry("production/rows.csv", size, digest)])
+        prepared = versions.prepare(self.blobs, [FileEntry("production/rows.txt", size, digest)])
         detail = Commit(ref=harvest.ref, turn=harvest.turn, draft=True)
         version = self.store.write(lambda tx: versions.commit(tx, harvest.dataset, prepared, detail))
         return completion(order.fence, result={"dataset_version": version.ref})

@@ -9,23 +9,50 @@ import msgspec
 from cyclopts import App
 
 from helicline.cli.show import ago, as_json, connect, say, table
+from helicline.errors import Invalid
 from helicline.records.dataset import DatasetRef, DatasetVersion, FileEntry, TreeDiff
+from helicline.sdk import data
 
 app = App(name="data", help="Versioned data: commit, list, diff, check out.")
 
 
 @app.command(name="commit")
-def commit(dataset: str, path: Path, *, ref: str = "main", message: str = "", json: bool = False) -> None:
-    """Commit a file or folder as a version; only files that the server does not have are uploaded.
+def commit(
+    dataset: str,
+    *paths: str,
+    append: bool = False,
+    partition: str = "",
+    ref: str = "main",
+    message: str = "",
+    as_files: bool = False,
+    json: bool = False,
+) -> None:
+    """Commit files, folders and patterns as a version; only what the server does not have is uploaded.
+
+    Its CSV, JSON lines, Parquet and Arrow files are one table; how each was read is shown. A file that cannot be read,
+    or has other columns than the others, is refused.
 
     Example: `hl data commit customers exports/ --message "July export"`
 
     Parameters
     ----------
+    append
+        Add to the files of the version that the ref points to.
+    partition
+        Replace only the files below this folder of the version, like `day=2026-03-01`.
     ref
         The ref that points to the new version.
+    message
+        What it says in the list of versions; by default what was appended or replaced.
+    as_files
+        Take the files as they are: not as a table that steps read.
     """
-    version = connect().commit(dataset, path, ref=ref, message=message)
+    if not paths:
+        raise Invalid("paths", "none", "at least one file, folder or pattern")
+    version = data.commit(
+        dataset, paths, append=append, partition=partition, ref=ref, message=message, as_files=as_files,
+        client=connect(), tell=(lambda _: None) if json else (lambda line: say("{}", line)),
+    )  # fmt: skip
     if json:
         as_json(version)
         return
@@ -38,6 +65,10 @@ def commit(dataset: str, path: Path, *, ref: str = "main", message: str = "", js
         version.byte_count,
         rows,
     )
+    if version.columns:
+        say("  columns: {}", ", ".join(f"{name} {kind}" for name, kind in version.columns))
+    for note in version.notes:
+        say("  {}", note)
 
 
 @app.command(name="ls")

@@ -28,7 +28,8 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
 class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     """An immutable state of a dataset; `id` is the first 12 hex digits of the root manifest's hash.
 
-    A draft is published when a ref first points to it: what was harvested, when its turn promotes.
+    A draft is published when a ref first points to it: what was harvested, when its turn promotes. Of a table, `table`
+    is the blob of its `TableFacts`, and `notes` say how its files are read.
     """
 
     dataset: str
@@ -45,6 +46,9 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[tuple[str, str], ...] = ()
     turn: str = ""
     state: Literal["published", "draft"] = "published"
+    kind: Literal["table", "files", ""] = ""  # "" in versions of before it was recorded
+    table: str = ""
+    notes: tuple[str, ...] = ()
     version: int = 1
 
     @property

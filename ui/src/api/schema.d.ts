@@ -1907,6 +1907,8 @@ export interface components {
         /** CommitBody */
         CommitBody: {
             /** @default false */
+            as_files: boolean;
+            /** @default false */
             draft: boolean;
             expected?: string | null;
             files: components["schemas"]["FileEntry"][];
@@ -2010,7 +2012,14 @@ export interface components {
             dataset: string;
             file_count: number;
             id: string;
+            /**
+             * @default
+             * @enum {string}
+             */
+            kind: "table" | "files" | "";
             message: string;
+            /** @default [] */
+            notes: string[];
             parent: string;
             root_hash: string;
             row_count?: number | null;
@@ -2020,6 +2029,8 @@ export interface components {
              * @enum {string}
              */
             state: "published" | "draft";
+            /** @default  */
+            table: string;
             /** @default  */
             turn: string;
             /** @default 1 */

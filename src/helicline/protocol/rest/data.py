@@ -20,10 +20,12 @@ from helicline.store.blobs import Blobs, checked_digest
 class CommitBody(Commit, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Files by path, whose blobs were uploaded before; they become a new version, and `ref` points to it.
 
-    Of a draft `ref` stays where it is; `PUT /datasets/{name}/refs/{ref}` publishes it.
+    Of a draft `ref` stays where it is; `PUT /datasets/{name}/refs/{ref}` publishes it. Files that are tables are looked
+    into and have to make one table, unless all are taken `as_files`.
     """
 
     files: list[FileEntry]
+    as_files: bool = False
 
 
 class PointBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -86,8 +88,11 @@ def diff_versions(edge: Edge, name: str, before: str, after: str) -> TreeDiff:
 
 @post("/datasets/{name:str}/versions", sync_to_thread=True)
 def commit_version(edge: Edge, name: str, data: CommitBody) -> DatasetVersion:
-    """Commit a version; 409 when `expected` is given and the ref has moved."""
-    prepared = versions.prepare(edge.context.blobs, data.files)
+    """Commit a version; 409 when `expected` is given and the ref has moved, 400 with the file that cannot be read."""
+    blobs = edge.context.blobs
+    head = edge.read(lambda tx: versions.head_of(tx, name, data.ref))
+    before = versions.read_facts(blobs, head) if head else None
+    prepared = versions.prepare(blobs, data.files, read_before=before.files if before else (), as_files=data.as_files)
     return edge.write(lambda tx: versions.commit(tx, name, prepared, data))
 
 
