@@ -30,6 +30,7 @@ _MODULES = {
     "candidate": "helicline.sdk.authoring",
     "canary": "helicline.sdk.loop",
     "compatible": "helicline.sdk.loop",
+    "contract": "helicline.sdk.contracts",
     "data": "helicline.sdk.data",
     "dataset": "helicline.sdk.authoring",
     "drift": "helicline.sdk.loop",
@@ -63,6 +64,7 @@ __all__ = [
     "canary",
     "candidate",
     "compatible",
+    "contract",
     "data",
     "dataset",
     "drift",
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from helicline.sdk import data, feedback, runs
     from helicline.sdk.authoring import candidate, dataset, pipeline, step
     from helicline.sdk.client import Client
+    from helicline.sdk.contracts import contract
     from helicline.sdk.handles import Artifact, Metrics, Model, Table
     from helicline.sdk.loop import (
         Loop,

@@ -8,12 +8,15 @@ from typing import Any
 import msgspec
 from cyclopts import App
 
+from helicline.cli.contract import app as contract_app
+from helicline.cli.contract import show_audit
 from helicline.cli.show import ago, as_json, connect, say, table
 from helicline.errors import Invalid
 from helicline.records.dataset import DatasetRef, DatasetVersion, FileEntry, TreeDiff
 from helicline.sdk import data
 
 app = App(name="data", help="Versioned data: commit, list, diff, check out.")
+app.command(contract_app)
 
 
 @app.command(name="commit")
@@ -56,6 +59,13 @@ def commit(
     if json:
         as_json(version)
         return
+    show_version(version)
+    if version.audit is not None:
+        say("  {} checks of contract {} passed", len(version.audit.results), version.audit.number)
+
+
+def show_version(version: DatasetVersion) -> None:
+    """Print a version: its size, its columns, and how its files are read."""
     rows = f", {version.row_count} rows" if version.row_count is not None else ""
     say(
         "[bold]{}[/] (v{}) {} files, {} bytes{}",
@@ -87,7 +97,7 @@ def list_data(dataset: str = "", *, json: bool = False) -> None:
                 version.file_count,
                 version.row_count,
                 version.byte_count,
-                version.message if version.state == "published" else f"(draft) {version.message}",
+                version.message if version.state == "published" else f"({version.state}) {version.message}",
                 ago(version.created_at),
             )
             for version in versions
@@ -103,17 +113,36 @@ def list_data(dataset: str = "", *, json: bool = False) -> None:
     table("", ("dataset", "versions", "refs"), rows, empty=empty)
 
 
+@app.command(name="show")
+def show(version: str, *, json: bool = False) -> None:
+    """Show a version: how its files are read, its columns, and its checks. Example: `hl data show customers@v3`"""
+    name, _, point = version.partition("@")
+    record = connect().get(f"/datasets/{name}/versions/{point or 'main'}", DatasetVersion)
+    if json:
+        as_json(record)
+        return
+    show_version(record)
+    show_audit(record)
+
+
 @app.command(name="publish")
-def publish(version: str, *, ref: str = "main", json: bool = False) -> None:
+def publish(version: str, *, because: str = "", by: str = "", ref: str = "main", json: bool = False) -> None:
     """Point a ref to a version: a draft that a turn harvested, or an earlier state. Example: `hl data publish rows@v3`
+
+    A version that did not pass the contract of its dataset needs a reason and a person who answers for it.
 
     Parameters
     ----------
+    because
+        Why it is published although it did not pass its checks; stays on record.
+    by
+        Your name; needed for that where there are no tokens.
     ref
         The ref that moves.
     """
     name, _, point = version.partition("@")
-    response = connect().send("PUT", f"/datasets/{name}/refs/{ref}", body={"target": point})
+    body = {"target": point, "because": because, "person": by}
+    response = connect().send("PUT", f"/datasets/{name}/refs/{ref}", body=body)
     moved = msgspec.json.decode(response.content, type=DatasetRef)
     if json:
         as_json(moved)

@@ -158,7 +158,7 @@ def _insert(tx: Tx, dataset: Dataset, prepared: PreparedTree, *, parent: str, de
 def _move(tx: Tx, head: DatasetRef | None, *, ref: str, version: DatasetVersion) -> DatasetVersion:
     """Point the ref to a version, and return the version, which is a draft no longer."""
     name, target = version.dataset, version.id
-    if version.state == "draft":
+    if version.state != "published":
         version = nouns.DATASET_VERSIONS.swap(tx, msgspec.structs.replace(version, state="published"))
     if head is None:
         nouns.DATASET_REFS.insert(tx, DatasetRef(dataset=name, name=ref, target=target, updated_at=tx.now))

@@ -33,6 +33,10 @@ def run(task: TaskSpec, client: Client, scratch: Path) -> Completion:
         from helicline.engine.judging import run_judge
 
         return run_judge(task, client, scratch)
+    if task.task == "check":
+        from helicline.engine.checking import run_check
+
+        return run_check(task, client, scratch)
     from helicline.engine.harvest import run_harvest
 
     return run_harvest(task, client, scratch)

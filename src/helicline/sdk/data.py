@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from helicline.errors import Conflict, Invalid, NotFound
+from helicline.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from helicline.ids import checked_name
 from helicline.records.dataset import Commit, DatasetVersion, FileEntry
 from helicline.sdk.client import Client
@@ -18,6 +19,7 @@ from helicline.sdk.frames import write_frame
 from helicline.sdk.local_files import LocalFiles, files_of
 
 TRIES = 5
+WAIT_S = 1800.0
 PART = re.compile(r"[^/=\\]+=[^/=\\]+(/[^/=\\]+=[^/=\\]+)*")
 FRAME_FILE = "rows-{:06d}.parquet"
 
@@ -57,6 +59,7 @@ def commit(
     Raises:
         Invalid: there is no file, a file cannot be read, or has other columns than the others.
         Conflict: a file to append is there with other content.
+        Refused: the version does not keep the contract of the dataset; it is quarantined, and `ref` stays.
 
     Example:
         >>> import helicline as hl
@@ -81,12 +84,53 @@ def commit(
             expected = (head.id if head else "") if append or partition else None
             detail = Commit(ref=ref, message=message or change.sentence, expected=expected)
             try:
-                return session.commit_entries(dataset, list(change.files), detail, as_files=as_files)
+                version = session.commit_entries(dataset, list(change.files), detail, as_files=as_files)
+                return published(session, version, ref)
             except Conflict:
                 if expected is None or attempt == TRIES - 1:
                     raise
                 tell(f"{dataset}@{ref} has moved meanwhile: once more, on what it points to now")
     raise Conflict("ref", f"{dataset}@{ref}", "kept moving")
+
+
+def published(client: Client, version: DatasetVersion, ref: str) -> DatasetVersion:
+    """Return a committed version when its checks have passed and `ref` has moved to it.
+
+    Raises:
+        Refused: it does not keep the contract of its dataset, or the ref has moved to another version meanwhile.
+        Unavailable: no worker has checked it in time.
+    """
+    if version.audit is None or version.audit.ref != ref:
+        return version
+    version = wait_for_checks(client, version)
+    audit = version.audit
+    if audit is None or (audit.state == "passed" and not audit.why):
+        return version
+    hint = (
+        f"`hl data show {version.ref}` shows the rows. Mend them and commit again; or answer for it:"
+        f" hl data publish {version.ref} --by NAME --because REASON"
+    )
+    raise Refused(f"publish {version.ref} (v{version.sequence})", why_not_passed(version), hint)
+
+
+def wait_for_checks(client: Client, version: DatasetVersion) -> DatasetVersion:
+    """Return a version when its checks are over. Raises Unavailable where no worker has finished them in time."""
+    end, pause_s = time.monotonic() + WAIT_S, 0.05
+    while version.audit is not None and version.audit.state == "waiting":
+        if time.monotonic() > end:
+            why = f"no worker has finished it in {WAIT_S:.0f} s; the version stays a draft until then"
+            raise Unavailable(f"the check of {version.ref}", why, "See: hl status")
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, 1.0)
+        version = client.get(f"/datasets/{version.dataset}/versions/{version.id}", DatasetVersion)
+    return version
+
+
+def why_not_passed(version: DatasetVersion) -> str:
+    """Return which checks a version did not pass, with what they saw."""
+    assert version.audit is not None
+    bad = [f"{result.check} ({result.detail})" for result in version.audit.results if result.outcome != "pass"]
+    return version.audit.why or "; ".join(bad)
 
 
 def _files(source: Any, folder: Path, tell: Callable[[str], None]) -> tuple[LocalFiles, bool]:

@@ -67,7 +67,7 @@ def scan_of(session: Any, file: TableFile, paths: Sequence[Path]) -> str:
 
 def csv_scan(file: TableFile, paths: Iterable[Path]) -> str:
     """Return the scan of CSV files, every column as text, named c0, c1, ..."""
-    folder = Path(_copies().name)
+    folder = copies_folder()
     in_text = [in_utf8(path, compression=file.compression, encoding=file.encoding, folder=folder) for path in paths]
     compression = file.compression if file.encoding in ("utf-8", "utf-8-sig") else "none"
     columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(file.columns)))
@@ -109,6 +109,11 @@ def arrow_scan(session: Any, path: Path) -> str:
     name = f"arrow_{path.stem}_{abs(hash(str(path)))}"
     session.register(name, table)
     return quoted(name)
+
+
+def copies_folder() -> Path:
+    """Return the folder of this process for copies in UTF-8."""
+    return Path(_copies().name)
 
 
 @cache

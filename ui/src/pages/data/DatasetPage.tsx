@@ -131,7 +131,7 @@ function VersionRow({
           {version.id}
         </Go>
         <span className="row">
-          {version.state === 'draft' && <State state="draft" plain />}
+          {version.state !== 'published' && <State state={version.state ?? 'draft'} plain />}
           {refs.map((ref) => (
             <AliasPill key={ref} alias={ref} />
           ))}
