@@ -41,7 +41,7 @@ def set_contract(tx: Tx, spec: ContractSpec, *, loop: str = "") -> Contract:
     Raises:
         Invalid: it could not be checked as it is.
     """
-    _check(spec)
+    checked_spec(spec)
     versions.create(tx, spec.dataset)
     existing = find(tx, spec.dataset)
     if existing is not None and existing.spec == spec:
@@ -66,7 +66,8 @@ def remove(tx: Tx, dataset: str) -> None:
     bus.emit(tx, "removed", "contract", dataset)
 
 
-def _check(spec: ContractSpec) -> None:
+def checked_spec(spec: ContractSpec) -> ContractSpec:
+    """Return the contract. Raises Invalid where it could not be checked as it is."""
     checked_name("dataset", spec.dataset)
     names = [column.name for column in spec.columns]
     if len(set(names)) < len(names):
@@ -83,6 +84,7 @@ def _check(spec: ContractSpec) -> None:
     for name, query in spec.sql.items():
         if not NOT_SELECT.match(query):
             raise Invalid(f"sql {name}", query[:80], "a query that returns the rows which must not be: SELECT ...")
+    return spec
 
 
 def begin(tx: Tx, version: DatasetVersion, contract: Contract, audit: DataAudit) -> DatasetVersion:

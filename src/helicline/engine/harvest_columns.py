@@ -8,9 +8,7 @@ from typing import Any
 
 from helicline.errors import Invalid
 from helicline.tables.names import literal, quoted
-from helicline.tables.union import family_of
-
-WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+from helicline.tables.union import INTEGERS, family_of
 
 
 def conformed(path: Path, columns: Sequence[tuple[str, str]]) -> Path:
@@ -52,7 +50,7 @@ def _value(session: Any, scan: str, name: str, *kinds: str) -> str:
     source = quoted(name)
     if kind == own or family_of(kind) != family_of(own):
         return source
-    if kind in WHOLE and own not in WHOLE:
+    if kind in INTEGERS and own not in INTEGERS:
         fractions = f"SELECT count_if(isfinite({source}) IS FALSE OR {source} <> trunc({source})) FROM {scan}"
         if session.execute(fractions).fetchall()[0][0]:
             return source

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from croniter import croniter
 
+from helicline.data.contracts import checked_spec
 from helicline.errors import Invalid
 from helicline.gate import paired
 from helicline.ids import checked_name
@@ -54,6 +55,8 @@ def _problems(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
         yield from _step(step)
     for gate in spec.gates:
         yield from _gate(spec, gate)
+    for contract in spec.contracts:
+        yield from _raised(lambda contract=contract: checked_spec(contract))
     yield from _approval(spec)
     yield from _rollout(spec)
     yield from _monitors(spec)

@@ -199,7 +199,8 @@ class Client:
     ) -> DatasetVersion:
         """Commit a file or folder as a version of `dataset`; only blobs that the server does not have are uploaded.
 
-        Tables among the files have to make one table, unless all are taken `as_files`.
+        Tables among the files have to make one table, unless all are taken `as_files`. Of a dataset with a contract the
+        version is a draft until its checks pass, for which this does not wait; `hl.data.commit` does.
 
         Raises:
             Invalid: there is no file, a path is not valid in a dataset, or a table cannot be read with the others.

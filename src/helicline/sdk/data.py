@@ -85,7 +85,7 @@ def commit(
             detail = Commit(ref=ref, message=message or change.sentence, expected=expected)
             try:
                 version = session.commit_entries(dataset, list(change.files), detail, as_files=as_files)
-                return published(session, version, ref)
+                return published(session, version, ref, tell=tell)
             except Conflict:
                 if expected is None or attempt == TRIES - 1:
                     raise
@@ -93,7 +93,7 @@ def commit(
     raise Conflict("ref", f"{dataset}@{ref}", "kept moving")
 
 
-def published(client: Client, version: DatasetVersion, ref: str) -> DatasetVersion:
+def published(client: Client, version: DatasetVersion, ref: str, *, tell: Callable[[str], None]) -> DatasetVersion:
     """Return a committed version when its checks have passed and `ref` has moved to it.
 
     Raises:
@@ -102,6 +102,7 @@ def published(client: Client, version: DatasetVersion, ref: str) -> DatasetVersi
     """
     if version.audit is None or version.audit.ref != ref:
         return version
+    tell(f"{version.ref} is a draft until it has passed the checks of contract {version.audit.number}")
     version = wait_for_checks(client, version)
     audit = version.audit
     if audit is None or (audit.state == "passed" and not audit.why):

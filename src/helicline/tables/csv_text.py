@@ -122,9 +122,11 @@ def _names(name: str, header: list[str]) -> tuple[tuple[str, ...], tuple[str, ..
     unnamed = [at for at, cell in enumerate(names) if not cell]
     for at in unnamed:
         names[at] = f"column{at + 1}"
-    repeated = [cell for cell, count in Counter(names).items() if count > 1]
+    repeated = [cell for cell, count in Counter(map(str.casefold, names)).items() if count > 1]
     if repeated:
-        raise unreadable(name, f"{names.count(repeated[0])} columns named {repeated[0]!r}", "Give each its own name.")
+        same = [cell for cell in names if cell.casefold() == repeated[0]]
+        named = " and ".join(map(repr, dict.fromkeys(same)))
+        raise unreadable(name, f"{len(same)} columns named {named}", "Give each its own name, not by case alone.")
     return tuple(names), tuple(f"column {at + 1} has no name and is called {names[at]}" for at in unnamed)
 
 

@@ -110,6 +110,7 @@ def test_what_text_a_column_holds_decides_its_type_and_what_is_missing(tmp_path,
     ("content", "words"),
     [
         ("id,id\n1,2\n", "2 columns named 'id'"),
+        ("Id,b,ID\n1,2,3\n", "2 columns named 'Id' and 'ID'"),
         ("id,b\n1,2\n1,2,3\n", "Line: 3"),
         ('id,b\n1,"x\n', "unterminated quote"),
         ("", "an empty file"),
