@@ -68,14 +68,13 @@ def _shown(default: Any) -> str:
     return f"`{default}`" if default != "" else ""
 
 
-def commands() -> Iterator[tuple[str, Any]]:
+def commands(parent: Any = app, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield every command that can be run, by its full name."""
-    for name in sorted(_names(app)):
-        child = app[name]
+    for name in sorted(_names(parent)):
+        child = parent[name]
         if child.default_command is not None:
-            yield name, child
-        for inner in sorted(_names(child)):
-            yield f"{name} {inner}", child[inner]
+            yield f"{prefix}{name}", child
+        yield from commands(child, f"{prefix}{name} ")
 
 
 def _names(parent: Any) -> list[str]:

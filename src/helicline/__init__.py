@@ -29,8 +29,10 @@ _MODULES = {
     "at_most": "helicline.sdk.loop",
     "candidate": "helicline.sdk.authoring",
     "canary": "helicline.sdk.loop",
-    "command": "helicline.sdk.command_step",
+    "command": "helicline.sdk.steps.command_step",
     "compatible": "helicline.sdk.loop",
+    "contract": "helicline.sdk.contracts",
+    "data": "helicline.sdk.data",
     "dataset": "helicline.sdk.authoring",
     "drift": "helicline.sdk.loop",
     "every": "helicline.sdk.loop",
@@ -64,6 +66,8 @@ __all__ = [
     "candidate",
     "command",
     "compatible",
+    "contract",
+    "data",
     "dataset",
     "drift",
     "every",
@@ -84,10 +88,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from helicline.sdk import feedback, runs
+    from helicline.sdk import data, feedback, runs
     from helicline.sdk.authoring import candidate, dataset, pipeline, step
     from helicline.sdk.client import Client
-    from helicline.sdk.command_step import command
+    from helicline.sdk.contracts import contract
     from helicline.sdk.handles import Artifact, Metrics, Model, Table
     from helicline.sdk.loop import (
         Loop,
@@ -109,6 +113,7 @@ if TYPE_CHECKING:
         performance,
         quality,
     )
+    from helicline.sdk.steps.command_step import command
 
 
 if not TYPE_CHECKING:  # a type checker that saw this function would accept every misspelt name as Any

@@ -177,7 +177,7 @@ def stage(index: int = 1, stable: Arm | None = None, candidate: Arm | None = Non
 def commit(store: Store, blobs: Any, content: bytes, *, name: str = "customers", **how: Any) -> Any:
     """Commit one text file as the next version of a dataset."""
     digest, size = blobs.put([content])
-    prepared = versions.prepare(blobs, [FileEntry("part.csv", size, digest)])
+    prepared = versions.prepare(blobs, [FileEntry("part.txt", size, digest)])
     return store.write(lambda tx: versions.commit(tx, name, prepared, Commit(**how)))
 
 

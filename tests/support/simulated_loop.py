@@ -15,7 +15,7 @@ from helicline import bus
 from helicline.clock import FakeClock
 from helicline.data import versions
 from helicline.errors import Conflict
-from helicline.loop import loops, task_specs, turns
+from helicline.loop import audits, loops, task_specs, turns
 from helicline.loop.context import Context
 from helicline.loop.reconciler import Reconciler
 from helicline.monitor import alerting
@@ -220,9 +220,9 @@ class SimulatedLoop:
         assert harvest is not None
         since = harvest.since.labels_until if harvest.since else "the first"
         digest, size = self.blobs.put([f"rows since {since}".encode()])
-        prepared = versions.prepare(self.blobs, [FileEntry("production/rows.csv", size, digest)])
+        prepared = versions.prepare(self.blobs, [FileEntry("production/rows.txt", size, digest)])
         detail = Commit(ref=harvest.ref, turn=harvest.turn, draft=True)
-        version = self.store.write(lambda tx: versions.commit(tx, harvest.dataset, prepared, detail))
+        version = self.store.write(lambda tx: audits.commit(tx, harvest.dataset, prepared, detail))
         return completion(order.fence, result={"dataset_version": version.ref})
 
     # the gateway

@@ -23,6 +23,7 @@ const STATES: Record<string, Shown> = {
   REJECTED: shown('Stopped at the gate', 'bad', 'cross'),
   ROLLED_BACK: shown('Rolled back', 'bad', 'back'),
   draft: shown('Draft', 'idle', 'half'),
+  quarantined: shown('Quarantined', 'bad', 'cross'),
   UNCHANGED: shown('Unchanged', 'idle', 'equal'),
   VOID: shown('Void: the files changed', 'warn', 'dash'),
   // runs, steps and attempts

@@ -8,27 +8,64 @@ from typing import Any
 import msgspec
 from cyclopts import App
 
+from helicline.cli.contract import app as contract_app
+from helicline.cli.contract import show_audit
 from helicline.cli.show import ago, as_json, connect, say, table
+from helicline.errors import Invalid
 from helicline.records.dataset import DatasetRef, DatasetVersion, FileEntry, TreeDiff
+from helicline.sdk import data
 
 app = App(name="data", help="Versioned data: commit, list, diff, check out.")
+app.command(contract_app)
 
 
 @app.command(name="commit")
-def commit(dataset: str, path: Path, *, ref: str = "main", message: str = "", json: bool = False) -> None:
-    """Commit a file or folder as a version; only files that the server does not have are uploaded.
+def commit(
+    dataset: str,
+    *paths: str,
+    append: bool = False,
+    partition: str = "",
+    ref: str = "main",
+    message: str = "",
+    as_files: bool = False,
+    json: bool = False,
+) -> None:
+    """Commit files, folders and patterns as a version; only what the server does not have is uploaded.
+
+    Its CSV, JSON lines, Parquet and Arrow files are one table; how each was read is shown. A file that cannot be read,
+    or has other columns than the others, is refused.
 
     Example: `hl data commit customers exports/ --message "July export"`
 
     Parameters
     ----------
+    append
+        Add to the files of the version that the ref points to.
+    partition
+        Replace only the files below this folder of the version, like `day=2026-03-01`.
     ref
         The ref that points to the new version.
+    message
+        What it says in the list of versions; by default what was appended or replaced.
+    as_files
+        Take the files as they are: not as a table that steps read.
     """
-    version = connect().commit(dataset, path, ref=ref, message=message)
+    if not paths:
+        raise Invalid("paths", "none", "at least one file, folder or pattern")
+    version = data.commit(
+        dataset, paths, append=append, partition=partition, ref=ref, message=message, as_files=as_files,
+        client=connect(), tell=(lambda _: None) if json else (lambda line: say("{}", line)),
+    )  # fmt: skip
     if json:
         as_json(version)
         return
+    show_version(version)
+    if version.audit is not None:
+        say("  {} checks of contract {} passed", len(version.audit.results), version.audit.number)
+
+
+def show_version(version: DatasetVersion) -> None:
+    """Print a version: its size, its columns, and how its files are read."""
     rows = f", {version.row_count} rows" if version.row_count is not None else ""
     say(
         "[bold]{}[/] (v{}) {} files, {} bytes{}",
@@ -38,6 +75,10 @@ def commit(dataset: str, path: Path, *, ref: str = "main", message: str = "", js
         version.byte_count,
         rows,
     )
+    if version.columns:
+        say("  columns: {}", ", ".join(f"{name} {kind}" for name, kind in version.columns))
+    for note in version.notes:
+        say("  {}", note)
 
 
 @app.command(name="ls")
@@ -56,7 +97,7 @@ def list_data(dataset: str = "", *, json: bool = False) -> None:
                 version.file_count,
                 version.row_count,
                 version.byte_count,
-                version.message if version.state == "published" else f"(draft) {version.message}",
+                version.message if version.state == "published" else f"({version.state}) {version.message}",
                 ago(version.created_at),
             )
             for version in versions
@@ -72,17 +113,36 @@ def list_data(dataset: str = "", *, json: bool = False) -> None:
     table("", ("dataset", "versions", "refs"), rows, empty=empty)
 
 
+@app.command(name="show")
+def show(version: str, *, json: bool = False) -> None:
+    """Show a version: how its files are read, its columns, and its checks. Example: `hl data show customers@v3`"""
+    name, _, point = version.partition("@")
+    record = connect().get(f"/datasets/{name}/versions/{point or 'main'}", DatasetVersion)
+    if json:
+        as_json(record)
+        return
+    show_version(record)
+    show_audit(record)
+
+
 @app.command(name="publish")
-def publish(version: str, *, ref: str = "main", json: bool = False) -> None:
+def publish(version: str, *, because: str = "", by: str = "", ref: str = "main", json: bool = False) -> None:
     """Point a ref to a version: a draft that a turn harvested, or an earlier state. Example: `hl data publish rows@v3`
+
+    A version that did not pass the contract of its dataset needs a reason and a person who answers for it.
 
     Parameters
     ----------
+    because
+        Why it is published although it did not pass its checks; stays on record.
+    by
+        Your name; needed for that where there are no tokens.
     ref
         The ref that moves.
     """
     name, _, point = version.partition("@")
-    response = connect().send("PUT", f"/datasets/{name}/refs/{ref}", body={"target": point})
+    body = {"target": point, "because": because, "person": by}
+    response = connect().send("PUT", f"/datasets/{name}/refs/{ref}", body=body)
     moved = msgspec.json.decode(response.content, type=DatasetRef)
     if json:
         as_json(moved)

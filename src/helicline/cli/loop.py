@@ -19,7 +19,7 @@ from helicline.records.pipeline import CodeState
 from helicline.sdk import code
 from helicline.sdk.client import Client
 from helicline.sdk.environment import capture
-from helicline.sdk.place import place_of, placed
+from helicline.sdk.steps.place import place_of, placed
 
 app = App(name="loop", help="The loops that are recorded.")
 turn_app = App(name="turn", help="Turns: single passages round the loop.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import duckdb
 import msgspec
 
 from helicline import bus
@@ -12,29 +11,38 @@ from helicline.data import tree
 from helicline.errors import Conflict, Invalid, NotFound
 from helicline.ids import checked_name
 from helicline.records.dataset import Commit, Dataset, DatasetRef, DatasetVersion, FileEntry
+from helicline.records.table import TableFacts, TableFile
 from helicline.store import nouns
 from helicline.store.blobs import Blobs
 from helicline.store.noun import Stale
 from helicline.store.unit import Reader, Tx
+from helicline.tables.inspect import LocalFile
+from helicline.tables.names import kind_of
+from helicline.tables.process import inspect_apart
 
 TO_MAIN = Commit()
 
 
 class PreparedTree(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored manifest, ready to become a version in a transaction."""
+    """A stored manifest, ready to become a version in a transaction; `table` is the blob of a table's facts."""
 
     root_hash: str
     file_count: int
     byte_count: int
-    row_count: int | None
-    columns: tuple[tuple[str, str], ...]
+    facts: TableFacts | None = None
+    table: str = ""
 
 
-def prepare(blobs: Blobs, entries: Sequence[FileEntry]) -> PreparedTree:
+def prepare(
+    blobs: Blobs, entries: Sequence[FileEntry], *, read_before: Sequence[TableFile] = (), as_files: bool = False
+) -> PreparedTree:
     """Check the entries and store their manifest, outside of a transaction because it writes files.
 
+    Files that are tables are looked into, in another process, unless they are among `read_before`; `as_files` takes
+    all as they are.
+
     Raises:
-        Invalid: no entries, an invalid path, or a blob that was not uploaded before.
+        Invalid: no entries, an invalid path, a blob that was not uploaded before, or tables that cannot be read as one.
     """
     ordered = tree.checked_entries(entries)
     if not ordered:
@@ -42,29 +50,33 @@ def prepare(blobs: Blobs, entries: Sequence[FileEntry]) -> PreparedTree:
     missing = [entry.path for entry in ordered if not blobs.has(entry.hash)]
     if missing:
         raise Invalid("files", missing[0], "files whose blobs were uploaded first", f"{len(missing)} are missing.")
-    row_count, columns = _describe(blobs, ordered)
+    facts = None if as_files else _inspect(blobs, ordered, read_before)
     return PreparedTree(
         root_hash=tree.write_tree(blobs, ordered),
         file_count=len(ordered),
         byte_count=sum(entry.size for entry in ordered),
-        row_count=row_count,
-        columns=columns,
+        facts=facts,
+        table=blobs.put([msgspec.json.encode(facts)])[0] if facts else "",
     )
 
 
-def _describe(blobs: Blobs, entries: Sequence[FileEntry]) -> tuple[int | None, tuple[tuple[str, str], ...]]:
-    """Return row count and columns of the tree's Parquet files, (None, ()) where it has none."""
-    paths = [str(blobs.path(entry.hash)) for entry in entries if entry.path.endswith(".parquet")]
-    if not paths:
-        return None, ()
-    with duckdb.connect(":memory:") as session:
-        try:
-            relation = session.read_parquet(paths, union_by_name=True)
-            columns = tuple((str(name), str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True))
-            count = int(relation.shape[0])
-        except duckdb.Error as error:
-            raise Invalid("files", str(error).splitlines()[0], "Parquet files that can be read together") from None
-    return count, columns
+def _inspect(blobs: Blobs, entries: Sequence[FileEntry], read_before: Sequence[TableFile]) -> TableFacts | None:
+    tables = [entry for entry in entries if kind_of(entry.path)]
+    if not tables:
+        return None
+    needed = {entry.hash for entry in tables}
+    files = [LocalFile(entry.path, entry.hash, _place(blobs, entry)) for entry in entries]
+    return inspect_apart(files, [file for file in read_before if file.hash in needed])
+
+
+def _place(blobs: Blobs, entry: FileEntry) -> str:
+    """Return where a file lies; one that is no table is not looked into, and stays in its bucket."""
+    return str(blobs.path(entry.hash)) if kind_of(entry.path) else ""
+
+
+def read_facts(blobs: Blobs, version: DatasetVersion) -> TableFacts | None:
+    """Return what was recorded of a version that is a table, None for other versions."""
+    return msgspec.json.decode(b"".join(blobs.read(version.table)), type=TableFacts) if version.table else None
 
 
 def create(tx: Tx, name: str, *, description: str = "") -> Dataset:
@@ -109,6 +121,7 @@ def publish(tx: Tx, version: DatasetVersion, *, ref: str) -> bool:
 
 def _insert(tx: Tx, dataset: Dataset, prepared: PreparedTree, *, parent: str, detail: Commit) -> DatasetVersion:
     dataset = nouns.DATASETS.swap(tx, msgspec.structs.replace(dataset, last_sequence=dataset.last_sequence + 1))
+    facts = prepared.facts
     version = DatasetVersion(
         dataset=dataset.name,
         id=prepared.root_hash[:12],
@@ -120,8 +133,11 @@ def _insert(tx: Tx, dataset: Dataset, prepared: PreparedTree, *, parent: str, de
         created_by=tx.actor,
         file_count=prepared.file_count,
         byte_count=prepared.byte_count,
-        row_count=prepared.row_count,
-        columns=prepared.columns,
+        row_count=facts.row_count if facts else None,
+        columns=facts.columns if facts else (),
+        kind="table" if facts else "files",
+        table=prepared.table,
+        notes=facts.notes if facts else (),
         turn=detail.turn,
         state="draft" if detail.draft else "published",
     )
@@ -142,7 +158,7 @@ def _insert(tx: Tx, dataset: Dataset, prepared: PreparedTree, *, parent: str, de
 def _move(tx: Tx, head: DatasetRef | None, *, ref: str, version: DatasetVersion) -> DatasetVersion:
     """Point the ref to a version, and return the version, which is a draft no longer."""
     name, target = version.dataset, version.id
-    if version.state == "draft":
+    if version.state != "published":
         version = nouns.DATASET_VERSIONS.swap(tx, msgspec.structs.replace(version, state="published"))
     if head is None:
         nouns.DATASET_REFS.insert(tx, DatasetRef(dataset=name, name=ref, target=target, updated_at=tx.now))
@@ -171,6 +187,12 @@ def resolve(tx: Reader, spec: str) -> DatasetVersion:
     if version is None:
         raise NotFound("dataset version", spec, f"See: hl data ls {name}")
     return version
+
+
+def head_of(tx: Reader, name: str, ref: str) -> DatasetVersion | None:
+    """Return the version that a ref points to, None where there is none."""
+    head = nouns.DATASET_REFS.find(tx, name, ref)
+    return nouns.DATASET_VERSIONS.find(tx, name, head.target) if head else None
 
 
 def datasets(tx: Reader) -> list[Dataset]:

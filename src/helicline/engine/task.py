@@ -17,7 +17,7 @@ from helicline.engine.secret_mask import SecretMask
 from helicline.errors import HeliclineError
 from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client
-from helicline.sdk.place import place_of
+from helicline.sdk.steps.place import place_of
 
 BOUNDARY_HINT = (
     ". A step reaches its inputs and its own folder only: commit the file as a dataset with `hl data commit NAME PATH`,"
@@ -35,7 +35,11 @@ def run(task: TaskSpec, client: Client, scratch: Path) -> Completion:
         from helicline.engine.judging import run_judge
 
         return run_judge(task, client, scratch)
-    from helicline.engine.harvest import run_harvest
+    if task.task == "check":
+        from helicline.engine.checking import run_check
+
+        return run_check(task, client, scratch)
+    from helicline.engine.harvest.commit import run_harvest
 
     return run_harvest(task, client, scratch)
 

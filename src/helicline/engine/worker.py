@@ -37,7 +37,14 @@ TERM_PATIENCE_S = 5.0
 LOG_EVERY_S = 0.25
 LEASE_WAIT_S = 2.0  # a worker that is told to stop hears it after its call: an answer that it left would be a lost task
 WORKER_BEAT = "worker.alive"  # a file of the home that is touched while the worker asks for tasks
-ALWAYS = ("helicline.engine.step", "helicline.engine.judging", "helicline.engine.harvest", "httpx", "duckdb")
+ALWAYS = (
+    "helicline.engine.step",
+    "helicline.engine.judging",
+    "helicline.engine.harvest.commit",
+    "helicline.engine.checking",
+    "httpx",
+    "duckdb",
+)
 STOCK = ("mlflow", "mlflow.pyfunc", "mlflow.artifacts")
 FLAVOURS = ("sklearn", "xgboost", "lightgbm", "catboost", "statsmodels")
 # imported by logging and autologging of a model of the flavour, which takes seconds

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from helicline.records.contract import DataAudit
 from helicline.records.deployment import Rollout
 from helicline.records.gate import GateReport
 from helicline.records.loop import Turn
@@ -18,7 +19,10 @@ BUSY_RETRY_S = (15.0, 60.0, 300.0, 900.0)
 
 
 class TurnFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts of the current leg: its attempt, pipeline run, gate report, request and rollout."""
+    """The facts of the current leg: its attempt, pipeline run, gate report, request and rollout.
+
+    `audit` are the checks of what was harvested.
+    """
 
     attempt: Attempt | None = None
     tries: int = 0
@@ -31,6 +35,7 @@ class TurnFacts(msgspec.Struct, frozen=True, kw_only=True):
     needs_approval: bool = False
     candidate_digest: str = ""
     champion_digest: str = ""
+    audit: DataAudit | None = None
 
 
 class TurnMove(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +78,16 @@ def _harvesting(_turn: Turn, facts: TurnFacts) -> TurnMove:
     move = _task(facts, TurnMove(kind="harvest"), "gathering labelled rows")
     if move is not None or facts.attempt is None:
         return move or TurnMove(kind="wait")
-    return TurnMove(kind="train", detail={"dataset_version": facts.attempt.result.get("dataset_version", "")})
+    harvest = str(facts.attempt.result.get("dataset_version", ""))
+    if facts.audit is not None and facts.audit.state == "waiting":
+        return TurnMove(kind="wait", why=f"it waits for the checks of {harvest}")
+    if facts.audit is not None and facts.audit.state != "passed":
+        bad = [f"{result.check}: {result.detail}" for result in facts.audit.results if result.outcome != "pass"]
+        why = facts.audit.why or "; ".join(bad[:3])
+        return TurnMove(
+            kind="end", state="FAILED", why=f"the harvested rows do not keep the contract of {harvest}: {why}"
+        )
+    return TurnMove(kind="train", detail={"dataset_version": harvest})
 
 
 def _training(_turn: Turn, facts: TurnFacts) -> TurnMove:

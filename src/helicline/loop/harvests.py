@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from helicline import bus
-from helicline.data import versions
+from helicline.data import contracts, versions
 from helicline.errors import Invalid
 from helicline.loop.monitors import broken_data, monitor_windows
 from helicline.records.dataset import DatasetVersion
@@ -75,14 +75,16 @@ def spec_of(tx: Reader, loop: Loop, turn: Turn) -> HarvestSpec:
 def publish(tx: Tx, loop: Loop, turn: Turn) -> Turn:
     """Point the ref to what a promoted turn harvested, and return the turn.
 
-    Where the ref has moved since, it stays: the rows are not lost, the next harvest takes them again.
+    Where the ref has moved since, or a contract was set that the rows were not checked by, it stays: the rows are not
+    lost, the next harvest takes them again.
     """
     version = versions.resolve(tx, turn.dataset_version)
     inputs = nouns.PIPELINE_RUNS.get(tx, turn.pipeline_run).inputs  # the loop may read another dataset by now
     read = next((name for name, pinned in inputs.items() if pinned == turn.dataset_version), "")
     ref = read.partition("@")[2] or "main"
-    if not versions.publish(tx, version, ref=ref):
-        why = f"{version.dataset}@{ref} has moved since; the next harvest takes these rows again"
+    unchecked = contracts.why_not(tx, version, ref)
+    if unchecked or not versions.publish(tx, version, ref=ref):
+        why = f"{unchecked or f'{version.dataset}@{ref} has moved since'}; the next harvest takes these rows again"
         bus.emit(tx, "not_published", "dataset_version", version.ref, turn=turn.id, why=why)
         return turn
     nouns.LOOPS.swap(tx, msgspec.structs.replace(loop, harvested=turn.harvested))

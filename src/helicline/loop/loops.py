@@ -8,6 +8,7 @@ import msgspec
 from blake3 import blake3
 
 from helicline import bus
+from helicline.data import contracts
 from helicline.errors import Conflict, Invalid, NotFound
 from helicline.loop.spec_checks import next_due, problems_of
 from helicline.records.loop import Loop, LoopSpec, Trigger
@@ -45,6 +46,8 @@ def apply(tx: Tx, spec: LoopSpec) -> Applied:
         deployments.ensure(tx, spec.deployment, model=spec.model)
     _set_monitors(tx, spec)
     _set_triggers(tx, spec)
+    for contract in spec.contracts:
+        contracts.set_contract(tx, contract, loop=spec.name)
     bus.emit(tx, "applied", "loop", spec.name, spec_version=loop.spec_version, changes=list(changes))
     return Applied(loop=loop, changes=changes)
 

@@ -17,7 +17,7 @@ import msgspec
 
 from helicline import bus
 from helicline.errors import HeliclineError, Unavailable
-from helicline.loop import rollout_evidence, triggers, turns
+from helicline.loop import audits, rollout_evidence, triggers, turns
 from helicline.loop.context import Context
 from helicline.loop.monitors import monitor_windows, serving_alerts
 from helicline.loop.waiting import clock_check, sweep, wake_ups
@@ -54,7 +54,7 @@ class Reconciler(bus.PeriodicTask):
             return 0
         moved = self._watch_clock()
         moved += self._lose_expired()
-        for room in (wake_ups, triggers, serving_alerts):
+        for room in (wake_ups, audits, triggers, serving_alerts):
             moved += bus.consume(self.context.store, room.CONSUMER, room.hear, nouns=room.NOUNS)
         moved += self._sweep_late()
         for row in self._due(nouns.PIPELINE_RUNS):

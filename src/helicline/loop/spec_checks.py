@@ -11,6 +11,7 @@ from croniter import croniter
 
 from helicline.access import secrets
 from helicline.data import versions
+from helicline.data.contracts import checked_spec
 from helicline.errors import Invalid, NotFound
 from helicline.gate import paired
 from helicline.ids import checked_name
@@ -84,6 +85,8 @@ def _problems(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
         yield from _secrets(tx, step)
     for gate in spec.gates:
         yield from _gate(spec, gate)
+    for contract in spec.contracts:
+        yield from _raised(lambda contract=contract: checked_spec(contract))
     yield from _approval(spec)
     yield from _rollout(spec)
     yield from _monitors(spec)

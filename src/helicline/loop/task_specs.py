@@ -12,7 +12,7 @@ import msgspec
 from helicline.data import versions
 from helicline.errors import HeliclineError, Invalid, NotFound, Unavailable
 from helicline.gate import reports
-from helicline.loop import harvests, turns
+from helicline.loop import audits, harvests, turns
 from helicline.pipeline import attempts, runs
 from helicline.pipeline.decide import inputs_of
 from helicline.records.gate import Evidence
@@ -74,6 +74,8 @@ def task_spec_of(tx: Reader, attempt: Attempt, *, lease_s: float) -> TaskSpec:
     )
     if attempt.task == "step":
         return _step_spec(tx, attempt, bare)
+    if attempt.task == "check":
+        return msgspec.structs.replace(bare, check=audits.spec_of(tx, attempt))
     turn = nouns.TURNS.get(tx, attempt.loop, attempt.turn)
     loop = nouns.LOOPS.get(tx, attempt.loop)
     if attempt.task == "judge":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from helicline.loop.decide import TurnFacts
+from helicline.records.contract import DataAudit
 from helicline.records.gate import GateReport
 from helicline.records.loop import RESTING, ApprovalRule, Loop, Turn
 from helicline.records.model import ModelVersion
+from helicline.records.pipeline import Attempt
 from helicline.registry import unmet
 from helicline.serving import deployments
 from helicline.store import nouns
@@ -24,8 +26,10 @@ def facts_of(tx: Reader, turn: Turn, loop: Loop) -> TurnFacts:
     may_go_on = turn.state == "APPROVING" or (
         turn.state in ("GATING", RESTING) and report is not None and report.passed
     )
+    attempt = nouns.ATTEMPTS.find(tx, turn.attempt) if turn.attempt else None
     return TurnFacts(
-        attempt=nouns.ATTEMPTS.find(tx, turn.attempt) if turn.attempt else None,
+        attempt=attempt,
+        audit=_audit(tx, attempt) if attempt and turn.state == "HARVESTING" else None,
         tries=tries_of(tx, turn),
         pipeline_run=nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None,
         report=report,
@@ -37,6 +41,13 @@ def facts_of(tx: Reader, turn: Turn, loop: Loop) -> TurnFacts:
         candidate_digest=version.digest if version else "",
         champion_digest=champion.digest if champion else "",
     )
+
+
+def _audit(tx: Reader, attempt: Attempt) -> DataAudit | None:
+    """Return the checks of the version that a harvest committed."""
+    dataset, _, version_id = str(attempt.result.get("dataset_version", "")).partition("@")
+    version = nouns.DATASET_VERSIONS.find(tx, dataset, version_id)
+    return version.audit if version else None
 
 
 def rules_left(tx: Reader, loop: Loop, turn: Turn, version: ModelVersion) -> list[ApprovalRule]:

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from helicline.records.contract import DataAudit
+
 
 class FileEntry(msgspec.Struct, frozen=True, array_like=True):
     """One file of a tree: path relative to its root, size, BLAKE3-256 of its bytes in hex."""
@@ -28,7 +30,9 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
 class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     """An immutable state of a dataset; `id` is the first 12 hex digits of the root manifest's hash.
 
-    A draft is published when a ref first points to it: what was harvested, when its turn promotes.
+    A draft is published when a ref first points to it: what was harvested, when its turn promotes. Of a table, `table`
+    is the blob of its `TableFacts`, and `notes` say how its files are read. `audit` are its checks, of a dataset
+    with a contract; one that does not pass them is quarantined.
     """
 
     dataset: str
@@ -44,7 +48,11 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     row_count: int | None = None
     columns: tuple[tuple[str, str], ...] = ()
     turn: str = ""
-    state: Literal["published", "draft"] = "published"
+    state: Literal["published", "draft", "quarantined"] = "published"
+    kind: Literal["table", "files", ""] = ""  # "" in versions of before it was recorded
+    table: str = ""
+    notes: tuple[str, ...] = ()
+    audit: DataAudit | None = None
     version: int = 1
 
     @property

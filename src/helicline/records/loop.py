@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from helicline.records.contract import ContractSpec
 from helicline.records.deployment import RolloutPlan
 from helicline.records.gate import Check
 from helicline.records.monitor import MonitorSpec
@@ -56,6 +57,7 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     monitors: tuple[MonitorSpec, ...] = ()
     triggers: tuple[TriggerSpec, ...] = ()
     label: str = "label"
+    contracts: tuple[ContractSpec, ...] = ()
 
 
 class Loop(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from helicline.records.contract import CheckSpec
 from helicline.records.monitor import MonitorSpec
 
 Kind = Literal["Table", "Model", "Metrics", "Artifact"]
 RunState = Literal["QUEUED", "RUNNING", "CANCELLING", "SUCCEEDED", "FAILED", "CANCELLED"]
 StepState = Literal["PENDING", "RUNNING", "RETRY_WAIT", "CACHED", "SUCCEEDED", "FAILED", "UPSTREAM_FAILED", "CANCELLED"]
 AttemptState = Literal["READY", "LEASED", "SUCCEEDED", "FAILED", "LOST", "TIMED_OUT", "CANCELLED"]
-Task = Literal["step", "judge", "harvest"]
+Task = Literal["step", "judge", "harvest", "check"]
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,6 +209,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     secrets: dict[str, str] = {}
     judge: JudgeSpec | None = None
     harvest: HarvestSpec | None = None
+    check: CheckSpec | None = None
 
 
 class TableSource(msgspec.Struct, frozen=True, kw_only=True):

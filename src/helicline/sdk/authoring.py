@@ -16,10 +16,10 @@ from helicline.errors import HeliclineError, Invalid
 from helicline.ids import checked_name
 from helicline.records.pipeline import Candidate, CodeState, Environment, Kind, PipelineSpec, Source, StepSpec
 from helicline.sdk import code
-from helicline.sdk.place import definition_of, place_of, placed
 from helicline.sdk.steps import in_process, parameters
 from helicline.sdk.steps.graph import HINT_VALUE, KINDS, Dataset, Future
 from helicline.sdk.steps.in_process import LocalCandidate
+from helicline.sdk.steps.place import definition_of, place_of, placed
 
 P = ParamSpec("P")
 R = TypeVar("R")

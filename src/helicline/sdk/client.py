@@ -14,7 +14,7 @@ from helicline import errors
 from helicline.content_hash import file_hash
 from helicline.errors import HeliclineError, Unavailable
 from helicline.records.dataset import Commit, DatasetVersion, FileEntry
-from helicline.sdk.local_files import local_files
+from helicline.sdk.local_files import LocalFiles, local_files
 
 if TYPE_CHECKING:
     import httpx
@@ -188,26 +188,42 @@ class Client:
         return target
 
     def commit(
-        self, dataset: str, source: Path, *, ref: str = "main", message: str = "", expected: str | None = None
+        self,
+        dataset: str,
+        source: Path,
+        *,
+        ref: str = "main",
+        message: str = "",
+        expected: str | None = None,
+        as_files: bool = False,
     ) -> DatasetVersion:
         """Commit a file or folder as a version of `dataset`; only blobs that the server does not have are uploaded.
 
+        Tables among the files have to make one table, unless all are taken `as_files`. Of a dataset with a contract the
+        version is a draft until its checks pass, for which this does not wait; `hl.data.commit` does.
+
         Raises:
-            Invalid: there is no file, or a path is not valid in a dataset.
+            Invalid: there is no file, a path is not valid in a dataset, or a table cannot be read with the others.
             Conflict: the ref does not point to `expected`.
         """
         files = local_files(source)
+        self.upload(files)
+        detail = Commit(ref=ref, message=message, expected=expected)
+        return self.commit_entries(dataset, [entry for entry, _ in files], detail, as_files=as_files)
+
+    def upload(self, files: LocalFiles) -> None:
+        """Upload the files whose blobs the server does not have."""
         paths_by_hash = {entry.hash: path for entry, path in files}
         missing = self.post("/blobs/missing", dict[str, list[str]], {"hashes": list(paths_by_hash)})["hashes"]
         for digest in missing:
             self.put_blob(paths_by_hash[digest])
-        detail = Commit(ref=ref, message=message, expected=expected)
-        return self.commit_entries(dataset, [entry for entry, _ in files], detail)
 
-    def commit_entries(self, dataset: str, files: list[FileEntry], detail: Commit) -> DatasetVersion:
-        """Commit files whose blobs the server has."""
-        body = {"files": files, **msgspec.structs.asdict(detail)}
-        return self.post(f"/datasets/{dataset}/versions", DatasetVersion, body)
+    def commit_entries(
+        self, dataset: str, files: list[FileEntry], detail: Commit, *, as_files: bool = False
+    ) -> DatasetVersion:
+        """Commit files whose blobs the server has; tables among them are read once, which may take its time."""
+        body = {"files": files, "as_files": as_files, **msgspec.structs.asdict(detail)}
+        return self.post(f"/datasets/{dataset}/versions", DatasetVersion, body, timeout_s=3600)
 
     def checkout(self, spec: str, target: Path) -> DatasetVersion:
         """Write the files of a dataset version (`name@ref`) below `target`.

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from helicline.errors import Invalid
+from helicline.records.table import TableFacts
+from helicline.tables.inspect import LocalFile, inspect
+from helicline.tables.names import kind_of, literal
+from helicline.tables.read import select
 
 if TYPE_CHECKING:
     import duckdb
@@ -19,7 +23,9 @@ if TYPE_CHECKING:
 
 
 class Table:
-    """Rows in Parquet files, read on demand in several forms.
+    """Rows in files (Parquet, CSV, JSON lines, Arrow), read on demand in several forms.
+
+    The files are one table, whatever their formats: they have to have the same columns.
 
     Example:
         >>> import helicline as hl
@@ -28,8 +34,11 @@ class Table:
         3
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(
+        self, paths: Sequence[str | Path], *, facts: TableFacts | None = None, names: Sequence[str] = ()
+    ) -> None:
         self.paths = [Path(path) for path in paths]
+        self._facts, self._names = facts, list(names) or [str(path) for path in self.paths]
 
     def __repr__(self) -> str:
         return f"Table({[str(path) for path in self.paths]})"
@@ -42,10 +51,38 @@ class Table:
         return cls([path])
 
     def duckdb(self) -> duckdb.DuckDBPyRelation:
-        """Return a DuckDB relation over the files; columns are matched by name."""
+        """Return a DuckDB relation over the files; columns are matched by name.
+
+        Raises:
+            Invalid: a file cannot be read, or has other columns than the others.
+        """
         import duckdb
 
-        return duckdb.connect(":memory:").read_parquet([str(path) for path in self.paths], union_by_name=True)
+        rows: duckdb.DuckDBPyRelation = self._in(duckdb.connect(":memory:"))
+        return rows
+
+    def _in(self, session: Any) -> Any:
+        """Return the table as a relation of a DuckDB session."""
+        return session.sql(self.query_in(session))
+
+    def query_in(self, session: Any) -> str:
+        """Return the SQL that reads the table in a DuckDB session."""
+        if self._facts is None and [path.suffix for path in self.paths] == [".parquet"]:
+            return f"SELECT * FROM read_parquet({literal(str(self.paths[0]))}, hive_partitioning = false)"
+        if self._facts is None:
+            self._facts = self._inspected(session)
+            by_name = dict(zip(self._names, self.paths, strict=True))
+            self.paths = [by_name[file.path] for file in self._facts.files]
+        return select(session, self._facts, self.paths)
+
+    def _inspected(self, session: Any) -> TableFacts:
+        files = [LocalFile(name, "", str(path)) for name, path in zip(self._names, self.paths, strict=True)]
+        other = next((file.path for file in files if not kind_of(file.path)), "none" if not files else "")
+        if other:
+            raise Invalid("files of a table", other, "Parquet, CSV, JSON lines or Arrow files, by their endings")
+        facts = inspect(session, files)
+        assert facts is not None
+        return facts
 
     def pandas(self) -> pandas.DataFrame:
         """Return all rows as a pandas DataFrame (needs pandas)."""
@@ -95,7 +132,7 @@ def write_parquet(data: Any, path: Path) -> None:
 def relation_of(session: Any, data: Any) -> Any:
     """Return tabular data as a relation. Raises Invalid for other data."""
     if isinstance(data, Table):
-        return session.read_parquet([str(path) for path in data.paths], union_by_name=True)
+        return data._in(session)
     if hasattr(data, "write_parquet") and hasattr(data, "fetchnumpy"):
         return data
     if isinstance(data, dict):

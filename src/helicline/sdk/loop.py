@@ -8,17 +8,21 @@ from typing import Literal
 
 from helicline.errors import Invalid
 from helicline.ids import checked_name
+from helicline.records.contract import ContractSpec
 from helicline.records.deployment import Guard, RolloutPlan, RolloutStep
 from helicline.records.gate import Check
 from helicline.records.loop import ApprovalRule, LoopSpec, TriggerSpec
 from helicline.records.monitor import MonitorSpec
 from helicline.records.pipeline import CodeState, Environment
 from helicline.sdk.authoring import Pipeline, seconds
-from helicline.sdk.place import definition_of, placed
+from helicline.sdk.steps.place import definition_of, placed
 
 
 class Loop:
-    """The loop of one model: pipeline, gates, approval, rollout, monitors, triggers. Record it with `hl apply`."""
+    """The loop of one model: pipeline, contracts of its data, gates, approval, rollout, monitors, triggers.
+
+    Record it with `hl apply`.
+    """
 
     def __init__(
         self,
@@ -27,6 +31,7 @@ class Loop:
         pipeline: Pipeline,
         gates: Sequence[Check] = (),
         approval: ApprovalRule | None = None,
+        contract: ContractSpec | Sequence[ContractSpec] = (),
         rollout: RolloutPlan | None = None,
         monitors: Sequence[MonitorSpec] = (),
         triggers: Sequence[TriggerSpec] = (),
@@ -39,10 +44,12 @@ class Loop:
             checked_name("deployment", deployment or name),
         )
         self.pipeline, self.gates, self.approval = pipeline, tuple(gates), approval
+        self.contracts = (contract,) if isinstance(contract, ContractSpec) else tuple(contract)
         self.has_rollout, self.rollout = rollout is not None, rollout or instant()
         self.monitors, self.triggers = tuple(monitors), tuple(triggers)
         _check_unique("monitors", [monitor.name for monitor in self.monitors])
         _check_unique("gates", [gate.name for gate in self.gates])
+        _check_unique("contracts", [spec.dataset for spec in self.contracts])
         _check_unique("triggers", [trigger.name for trigger in self.triggers])
 
     def __repr__(self) -> str:
@@ -65,7 +72,7 @@ class Loop:
         return LoopSpec(
             name=self.name, model=self.model, deployment=self.deployment, pipeline=graph, gates=self.gates,
             approval=self.approval, rollout=self.rollout, monitors=self.monitors, triggers=self.triggers,
-            label=graph.candidate.label if graph.candidate else "label",
+            label=graph.candidate.label if graph.candidate else "label", contracts=self.contracts,
         )  # fmt: skip
 
 

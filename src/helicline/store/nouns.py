@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from helicline.records.access import Secret, Session, Token
+from helicline.records.contract import Contract
 from helicline.records.dataset import Dataset, DatasetRef, DatasetVersion
 from helicline.records.deployment import Deployment, Revision, Rollout, Routing, Sighting
 from helicline.records.evaluation import EvaluationDataset, EvaluationRecord, ScorerVersion
@@ -21,8 +22,16 @@ SESSIONS = Noun("session", Session, key=("id",), index=("secret_sha256", "expire
 SECRETS = Noun("secret", Secret, key=("name",))
 
 DATASETS = Noun("dataset", Dataset, key=("name",))
-DATASET_VERSIONS = Noun("dataset_version", DatasetVersion, key=("dataset", "id"), index=("sequence", "created_at"))
+DATASET_VERSIONS = Noun(
+    "dataset_version",
+    DatasetVersion,
+    key=("dataset", "id"),
+    index=("sequence", "created_at"),
+    columns=("state",),
+    indexes=(("state",),),
+)
 DATASET_REFS = Noun("dataset_ref", DatasetRef, key=("dataset", "name"))
+CONTRACTS = Noun("dataset_contract", Contract, key=("dataset",))
 
 PIPELINE_RUNS = Noun(
     "pipeline_run",

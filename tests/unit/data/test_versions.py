@@ -129,4 +129,4 @@ def test_rows_and_columns_of_parquet_are_known(blobs, tmp_path):
     content = (tmp_path / "a.parquet").read_bytes()
     digest, size = blobs.put([content])
     prepared = versions.prepare(blobs, [FileEntry("a.parquet", size, digest)])
-    assert (prepared.row_count, [name for name, _ in prepared.columns]) == (3, ["x", "y"])
+    assert (prepared.facts.row_count, [name for name, _ in prepared.facts.columns]) == (3, ["x", "y"])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helicline.engine.harvest import _check
+from helicline.engine.harvest.commit import _check
 from helicline.errors import Invalid
 from helicline.monitor import profile
 from helicline.monitor.testable import with_roles

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from helicline.loop.decide import TASK_TRIES, TurnFacts, decide
+from helicline.records.contract import CheckResult, DataAudit
 from helicline.records.gate import Check, Evidence, GateReport, Verdict
 from helicline.records.model import Approval, PromotionRequest
 from support.records import NOW, attempt, pipeline_run, pipeline_spec, rollout, training_spec, turn
@@ -128,6 +129,28 @@ def test_a_rejection_names_every_check_that_did_not_pass():
 def test_the_harvested_version_is_handed_to_training():
     action = decide(turn("HARVESTING"), TurnFacts(attempt=SUCCEEDED), NOW)
     assert action.detail == {"dataset_version": "customers@abc"}
+
+
+@pytest.mark.parametrize(
+    ("audit", "kind", "why"),
+    [
+        (DataAudit(state="waiting", number=1), "wait", "it waits for the checks of customers@abc"),
+        (DataAudit(state="passed", number=1), "train", ""),
+        (
+            DataAudit(state="failed", number=1, results=(CheckResult(check="rows", outcome="fail", detail="2 rows"),)),
+            "end",
+            "the harvested rows do not keep the contract of customers@abc: rows: 2 rows",
+        ),
+        (
+            DataAudit(state="error", number=1, why="it timed out"),
+            "end",
+            "the harvested rows do not keep the contract of customers@abc: it timed out",
+        ),
+    ],
+)
+def test_what_was_harvested_is_learned_from_when_it_keeps_its_contract(audit, kind, why):
+    action = decide(turn("HARVESTING"), TurnFacts(attempt=SUCCEEDED, audit=audit), NOW)
+    assert (action.kind, action.why) == (kind, why)
 
 
 def test_deciding_changes_nothing():

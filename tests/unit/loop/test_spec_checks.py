@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 import helicline as hl
+from helicline.data import contracts
 from helicline.errors import Invalid
 from helicline.loop import loops, spec_checks
 from helicline.records.loop import ApprovalRule, TriggerSpec
@@ -56,6 +57,7 @@ CASES = {
     ),
     "a role that nobody can hold": ({"approval": ApprovalRule(role="risk")}, "approval role"),
     "a day that never comes": ({"triggers": (TriggerSpec(kind="schedule", cron="0 0 31 2 *"),)}, "cron"),
+    "a contract with a share over 1": ({"contracts": (hl.contract("customers", nulls={"age": 5}),)}, "nulls"),
     "drift without rows to compare with": (
         {"monitors": (hl.drift(),), "pipeline": pipeline(**NO_ROWS)},
         "monitor drift",
@@ -129,3 +131,13 @@ def test_data_that_is_not_there_yet_is_a_warning_and_no_error(store, blobs):
     assert problems(store, **awaited) == []
     commit(store, blobs, b"a\n1\n")
     assert warnings(store) == []
+
+
+def test_a_loop_records_the_contract_of_its_data_and_its_changes(store):
+    def apply(**rules):
+        spec = msgspec.structs.replace(loop_spec(), contracts=(hl.contract("customers", **rules),))
+        store.write(lambda tx: loops.apply(tx, spec))
+        return store.read(lambda tx: contracts.get(tx, "customers"))
+
+    assert [apply(unique=["id"]).number, apply(unique=["id"]).number, apply(unique=["key"]).number] == [1, 1, 2]
+    assert apply(unique=["key"]).loop == loop_spec().name

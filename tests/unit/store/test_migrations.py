@@ -238,3 +238,21 @@ def test_windows_of_an_older_home_are_in_the_order_in_which_they_ended(bare):
     with bare.engine.connect() as connection:
         rows = connection.exec_driver_sql('SELECT "end", judged_at FROM monitor_window ORDER BY judged_at').all()
     assert rows == [(5, 5), (9, 9)]
+
+
+def test_drafts_of_an_older_home_are_found_by_their_state_and_old_events_are_not_heard_again(bare):
+    row = {"dataset": "d", "id": "a", "sequence": 1, "created_at": 1, "version": 1, "doc": '{"state":"published"}'}
+    with bare.engine.begin() as connection:
+        migrations._migrate(connection, "0013")
+        columns, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+        statement = sa.text(f"INSERT INTO dataset_version ({columns}) VALUES ({marks})")
+        connection.execute(
+            statement, [row, row | {"id": "b", "doc": '{"state":"draft"}'}, row | {"id": "c", "doc": "{}"}]
+        )
+        connection.execute(sa.text("INSERT INTO event_cursor (consumer, seq) VALUES ('triggers', 7)"))
+    upgrade(bare)
+    with bare.engine.connect() as connection:
+        states = connection.exec_driver_sql("SELECT id, state FROM dataset_version ORDER BY id").all()
+        cursors = dict(connection.exec_driver_sql("SELECT consumer, seq FROM event_cursor").all())
+    assert states == [("a", "published"), ("b", "draft"), ("c", "published")]
+    assert cursors == {"triggers": 7, "audits": 7}

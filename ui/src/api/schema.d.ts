@@ -294,6 +294,25 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{name}/contract": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetContract */
+        get: operations["ApiV1DatasetsNameContractGetContract"];
+        /** SetContract */
+        put: operations["ApiV1DatasetsNameContractSetContract"];
+        post?: never;
+        /** RemoveContract */
+        delete: operations["ApiV1DatasetsNameContractRemoveContract"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{name}/diff": {
         parameters: {
             query?: never;
@@ -357,6 +376,23 @@ export interface paths {
         get: operations["ApiV1DatasetsNameVersionsPointGetVersion"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{point}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** CheckVersion */
+        post: operations["ApiV1DatasetsNameVersionsPointCheckCheckVersion"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1822,7 +1858,7 @@ export interface components {
             /** @default  */
             subject: string;
             /** @enum {string} */
-            task: "step" | "judge" | "harvest";
+            task: "step" | "judge" | "harvest" | "check";
             /** @default 1800 */
             timeout_s: number;
             /** @default 0 */
@@ -1929,6 +1965,26 @@ export interface components {
             /** @default champion */
             than: string;
         };
+        /** CheckResult */
+        CheckResult: {
+            check: string;
+            /** @default  */
+            detail: string;
+            /** @enum {string} */
+            outcome: "pass" | "fail" | "error";
+            /** @default [] */
+            sample: {
+                [key: string]: string;
+            }[];
+        };
+        /** CheckSpec */
+        CheckSpec: {
+            before: string;
+            contract: components["schemas"]["ContractSpec"];
+            /** Format: date-time */
+            now: string;
+            version: string;
+        };
         /** Checkpoint */
         Checkpoint: {
             /** Format: date-time */
@@ -1959,8 +2015,21 @@ export interface components {
             name: string;
             part: string;
         };
+        /** ColumnRule */
+        ColumnRule: {
+            /** @default [] */
+            allowed: (boolean | number | string)[];
+            high?: number | string | null;
+            low?: number | string | null;
+            name: string;
+            nulls?: number | null;
+            /** @default  */
+            type: string;
+        };
         /** CommitBody */
         CommitBody: {
+            /** @default false */
+            as_files: boolean;
             /** @default false */
             draft: boolean;
             expected?: string | null;
@@ -2005,6 +2074,60 @@ export interface components {
             };
             /** @default false */
             timed_out: boolean;
+        };
+        /** Contract */
+        Contract: {
+            dataset: string;
+            /** @default  */
+            loop: string;
+            number: number;
+            spec: components["schemas"]["ContractSpec"];
+            /** Format: date-time */
+            updated_at: string;
+            updated_by: string;
+            /** @default 1 */
+            version: number;
+        };
+        /** ContractSpec */
+        ContractSpec: {
+            /** @default [] */
+            columns: components["schemas"]["ColumnRule"][];
+            dataset: string;
+            drift?: number | null;
+            fresh?: {
+                [key: string]: number;
+            };
+            max_rows?: number | null;
+            min_rows?: number | null;
+            rows_change?: number | null;
+            /**
+             * @default
+             * @enum {string}
+             */
+            schema: "" | "inferred" | "exact";
+            sql?: {
+                [key: string]: string;
+            };
+            /** @default [] */
+            unique: string[][];
+        };
+        /** DataAudit */
+        DataAudit: {
+            /** @default  */
+            attempt: string;
+            /** @default  */
+            base: string;
+            number: number;
+            /** @default  */
+            ref: string;
+            /** @default [] */
+            results: components["schemas"]["CheckResult"][];
+            /** @enum {string} */
+            state: "waiting" | "passed" | "failed" | "error";
+            /** @default 1 */
+            tries: number;
+            /** @default  */
+            why: string;
         };
         /** Dataset */
         Dataset: {
@@ -2053,6 +2176,7 @@ export interface components {
         };
         /** DatasetVersion */
         DatasetVersion: {
+            audit?: components["schemas"]["DataAudit"] | null;
             byte_count: number;
             /** @default [] */
             columns: [
@@ -2065,7 +2189,14 @@ export interface components {
             dataset: string;
             file_count: number;
             id: string;
+            /**
+             * @default
+             * @enum {string}
+             */
+            kind: "table" | "files" | "";
             message: string;
+            /** @default [] */
+            notes: string[];
             parent: string;
             root_hash: string;
             row_count?: number | null;
@@ -2074,7 +2205,9 @@ export interface components {
              * @default published
              * @enum {string}
              */
-            state: "published" | "draft";
+            state: "published" | "draft" | "quarantined";
+            /** @default  */
+            table: string;
             /** @default  */
             turn: string;
             /** @default 1 */
@@ -2534,6 +2667,8 @@ export interface components {
         /** LoopSpec */
         LoopSpec: {
             approval?: components["schemas"]["ApprovalRule"] | null;
+            /** @default [] */
+            contracts: components["schemas"]["ContractSpec"][];
             deployment: string;
             /** @default [] */
             gates: components["schemas"]["Check"][];
@@ -3519,6 +3654,7 @@ export interface components {
             attempt: string;
             /** @default  */
             bundle: string;
+            check?: components["schemas"]["CheckSpec"] | null;
             datasets?: {
                 [key: string]: string;
             };
@@ -3534,7 +3670,7 @@ export interface components {
             };
             step?: components["schemas"]["StepSpec"] | null;
             /** @enum {string} */
-            task: "step" | "judge" | "harvest";
+            task: "step" | "judge" | "harvest" | "check";
             timeout_s: number;
             /** @default  */
             token: string;
@@ -3758,7 +3894,11 @@ export interface components {
         };
         /** PointBody */
         data_PointBody: {
+            /** @default  */
+            because: string;
             expected?: string | null;
+            /** @default  */
+            person: string;
             target: string;
         };
         /** PointBody */
@@ -4378,6 +4518,103 @@ export interface operations {
             };
         };
     };
+    ApiV1DatasetsNameContractGetContract: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contract"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1DatasetsNameContractSetContract: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContractSpec"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contract"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1DatasetsNameContractRemoveContract: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     ApiV1DatasetsNameDiffDiffVersions: {
         parameters: {
             query: {
@@ -4517,6 +4754,38 @@ export interface operations {
         };
     };
     ApiV1DatasetsNameVersionsPointGetVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                point: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetVersion"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1DatasetsNameVersionsPointCheckCheckVersion: {
         parameters: {
             query?: never;
             header?: never;

@@ -24,6 +24,7 @@ export const NEED_STATE: Record<string, [state: string, word: string]> = {
   approval: ['OPEN', 'Approve'],
   gate: ['REJECTED', 'Not judged'],
   alert: ['firing', 'Firing'],
+  data: ['QUARANTINED', 'Quarantined'],
   rollout: ['PAUSED', 'Held'],
   turn: ['FAILED', 'Failed'],
   pipeline_run: ['FAILED', 'Failed'],

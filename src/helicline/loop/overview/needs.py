@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from helicline.data import contracts
+from helicline.loop import audits
 from helicline.loop.overview import servers
 from helicline.records.loop import RESTING, Turn
 from helicline.serving import deployments, gateways
@@ -52,6 +54,7 @@ def needs_of(tx: Reader) -> list[Need]:
         *_unshared(tx),
         *_revisions(serving),
         *_alerts(tx),
+        *_quarantined(tx),
         *_requests(tx),
         *_paused_rollouts(tx),
         *_turns(tx),
@@ -119,6 +122,25 @@ def _alerts(tx: Reader) -> list[Need]:
         Need(kind="alert", id=alert.id, sentence=alert.summary, link=f"/alerts/{alert.id}")
         for alert in nouns.ALERTS.select(tx, nouns.ALERTS.table.c.state == "firing")
         if alert.kind != "serving"
+    ]
+
+
+def _quarantined(tx: Reader) -> list[Need]:
+    """Versions of datasets that did not pass their checks, while `main` stays where it was."""
+    return [
+        Need(
+            kind="data",
+            id=version.ref,
+            sentence=f"{version.dataset}@v{version.sequence} is quarantined: {contracts.why_quarantined(version)}."
+            f" Mend it and commit again, or: {contracts.HOW_TO_PUBLISH.format(version.ref)}",
+            link=f"/data/{version.dataset}?version={version.id}",
+            next_step=NextStep(
+                label="Check again",
+                path=f"/datasets/{version.dataset}/versions/{version.id}/check",
+                command=f"hl data contract check {version.ref}",
+            ),
+        )
+        for version in audits.quarantined(tx)
     ]
 
 

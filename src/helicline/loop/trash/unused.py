@@ -11,7 +11,6 @@ from helicline.loop.context import Context
 from helicline.store import nouns
 from helicline.store.blobs import BucketBlobs
 from helicline.store.rows import trash as trash_rows
-from helicline.store.unit import Reader
 from helicline.store.uploads import remove_abandoned
 
 
@@ -22,14 +21,12 @@ def blobs(context: Context, since: datetime, *, without: Sequence[str] = ()) -> 
     `without` count as gone.
     """
     unused = list(context.blobs.unused(since))
-    named, roots = context.store.read(lambda tx: (set(trash_rows.named_digests(tx, without=without)), _roots(tx)))
-    for root in roots:
-        named.update(_tree(context, root))
+    named, versions = context.store.read(
+        lambda tx: (set(trash_rows.named_digests(tx, without=without)), nouns.DATASET_VERSIONS.select(tx))
+    )
+    for version in versions:
+        named.update((*_tree(context, version.root_hash), version.table))
     return [(digest, size) for digest, size in unused if digest not in named]
-
-
-def _roots(tx: Reader) -> list[str]:
-    return [version.root_hash for version in nouns.DATASET_VERSIONS.select(tx)]
 
 
 def _tree(context: Context, root: str) -> Iterator[str]:

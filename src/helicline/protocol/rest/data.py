@@ -8,11 +8,16 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import msgspec
-from litestar import Request, get, post, put
+from litestar import Request, delete, get, post, put
 from litestar.response import Stream
 
-from helicline.data import tree, versions
-from helicline.protocol.rest.edge import Edge, Page, checked_limit
+from helicline.access.person import LOCAL
+from helicline.data import contracts, tree, versions
+from helicline.errors import Invalid
+from helicline.loop import audits
+from helicline.protocol.rest.edge import Done, Edge, Page, checked_limit
+from helicline.protocol.rest.registry.protection import acting_person
+from helicline.records.contract import Contract, ContractSpec
 from helicline.records.dataset import Commit, Dataset, DatasetRef, DatasetVersion, FileEntry, TreeDiff
 from helicline.store.blobs import Blobs, checked_digest
 
@@ -20,15 +25,19 @@ from helicline.store.blobs import Blobs, checked_digest
 class CommitBody(Commit, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Files by path, whose blobs were uploaded before; they become a new version, and `ref` points to it.
 
-    Of a draft `ref` stays where it is; `PUT /datasets/{name}/refs/{ref}` publishes it.
+    Of a draft `ref` stays where it is; `PUT /datasets/{name}/refs/{ref}` publishes it. Files that are tables are looked
+    into and have to make one table, unless all are taken `as_files`.
     """
 
     files: list[FileEntry]
+    as_files: bool = False
 
 
 class PointBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     target: str
     expected: str | None = None
+    because: str = ""
+    person: str = ""
 
 
 class MissingBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -86,15 +95,55 @@ def diff_versions(edge: Edge, name: str, before: str, after: str) -> TreeDiff:
 
 @post("/datasets/{name:str}/versions", sync_to_thread=True)
 def commit_version(edge: Edge, name: str, data: CommitBody) -> DatasetVersion:
-    """Commit a version; 409 when `expected` is given and the ref has moved."""
-    prepared = versions.prepare(edge.context.blobs, data.files)
-    return edge.write(lambda tx: versions.commit(tx, name, prepared, data))
+    """Commit a version; 409 when `expected` is given and the ref has moved, 400 with the file that cannot be read.
+
+    With a contract, a commit to `main` is a draft until its checks pass: its `audit` says how far they are.
+    """
+    blobs = edge.context.blobs
+    head = edge.read(lambda tx: versions.head_of(tx, name, data.ref))
+    before = versions.read_facts(blobs, head) if head else None
+    prepared = versions.prepare(blobs, data.files, read_before=before.files if before else (), as_files=data.as_files)
+    return edge.write(lambda tx: audits.commit(tx, name, prepared, data))
 
 
 @put("/datasets/{name:str}/refs/{ref:str}", sync_to_thread=True)
 def point_ref(edge: Edge, name: str, ref: str, data: PointBody) -> DatasetRef:
-    """Move a ref by compare-and-swap."""
-    return edge.write(lambda tx: versions.point(tx, name, ref, target=data.target, expected=data.expected))
+    """Move a ref by compare-and-swap.
+
+    `main` of a dataset with a contract moves to versions that passed it; to another one in a person's name, `because`.
+    """
+    person = acting_person(edge, data.person)
+    override = contracts.Override(data.because, "" if person == LOCAL else person)
+    return edge.write(
+        lambda tx: contracts.point(tx, name, ref, target=data.target, expected=data.expected, override=override)
+    )
+
+
+@get("/datasets/{name:str}/contract", sync_to_thread=True)
+def get_contract(edge: Edge, name: str) -> Contract:
+    """The contract of a dataset."""
+    return edge.read(lambda tx: contracts.get(tx, name))
+
+
+@put("/datasets/{name:str}/contract", sync_to_thread=True)
+def set_contract(edge: Edge, name: str, data: ContractSpec) -> Contract:
+    """Set the contract of a dataset, for commits from now on."""
+    if data.dataset != name:
+        raise Invalid("dataset", data.dataset, name)
+    return edge.write(lambda tx: contracts.set_contract(tx, data))
+
+
+@delete("/datasets/{name:str}/contract", sync_to_thread=True, status_code=200)
+def remove_contract(edge: Edge, name: str) -> Done:
+    """Remove the contract of a dataset: commits are published at once again."""
+    edge.write(lambda tx: contracts.remove(tx, name))
+    return Done()
+
+
+@post("/datasets/{name:str}/versions/{point:str}/check", sync_to_thread=True, status_code=200)
+def check_version(edge: Edge, name: str, point: str) -> DatasetVersion:
+    """Check a version by the contract as it is now; its `audit` says how far that is."""
+    return edge.write(lambda tx: audits.check_again(tx, f"{name}@{point}"))
 
 
 @post("/blobs/missing", sync_to_thread=True, status_code=200)
@@ -158,6 +207,10 @@ ROUTES = [
     diff_versions,
     commit_version,
     point_ref,
+    get_contract,
+    set_contract,
+    remove_contract,
+    check_version,
     missing_blobs,
     put_blob,
     get_blob,

@@ -13,6 +13,7 @@ import { PageHead, Panel } from '../../parts/Panel';
 import { AliasPill, State } from '../../parts/State';
 import { Table } from '../../parts/Table';
 import { Ago } from '../../parts/Time';
+import { Checks } from './Checks';
 import { Diff } from './Diff';
 import css from './data.module.css';
 
@@ -64,8 +65,14 @@ function Whole({ name, versions }: { name: string; versions: DatasetVersion[] })
                 label="How to get it"
               />
               <Columns version={chosen} />
+              {(chosen.notes ?? []).map((note) => (
+                <p key={note} className="soft">
+                  {note}
+                </p>
+              ))}
             </div>
           </Panel>
+          <Checks version={chosen} />
           <Files name={name} version={chosen} />
           {versions.length > 1 && (
             <Panel
@@ -131,7 +138,7 @@ function VersionRow({
           {version.id}
         </Go>
         <span className="row">
-          {version.state === 'draft' && <State state="draft" plain />}
+          {version.state !== 'published' && <State state={version.state ?? 'draft'} plain />}
           {refs.map((ref) => (
             <AliasPill key={ref} alias={ref} />
           ))}

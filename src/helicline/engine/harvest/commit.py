@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from helicline.engine.harvest.columns import conformed
 from helicline.errors import Conflict, Invalid, NotFound
 from helicline.monitor import profile, quality
 from helicline.records.dataset import Commit, DatasetVersion, FileEntry
@@ -28,9 +29,8 @@ def run_harvest(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     path = scratch / "rows.parquet"
     count = _fetch(spec, client, path)
     _check(spec, client, path)
-    blob = client.put_blob(path)
     print(f"{count} labelled rows from {spec.deployment}", flush=True)
-    version = _commit(task, client, FileEntry(_name(spec.turn), blob.size, blob.hash))
+    version = _commit(spec, client, path)
     return Completion(fence=task.fence, ok=True, result={"dataset_version": version.ref, "row_count": count})
 
 
@@ -90,16 +90,17 @@ def _name(turn: str) -> str:
     return f"production/turn-{int(number):06d}.parquet"
 
 
-def _commit(task: TaskSpec, client: Client, added: FileEntry) -> DatasetVersion:
+def _commit(spec: HarvestSpec, client: Client, path: Path) -> DatasetVersion:
     """Commit by compare-and-swap; after a concurrent commit, add the rows to that version."""
-    spec = task.harvest
-    assert spec is not None
     for attempt in range(TRIES):
         try:
             head = client.get(f"/datasets/{spec.dataset}/versions/{spec.ref}", DatasetVersion)
             files = client.items(f"/datasets/{spec.dataset}/versions/{head.id}/files", FileEntry)
         except NotFound:
             head, files = None, []
+        rows = conformed(path, head.columns) if head and head.columns else path
+        blob = client.put_blob(rows)
+        added = FileEntry(_name(spec.turn), blob.size, blob.hash)
         try:
             return client.commit_entries(
                 spec.dataset,
