@@ -49,7 +49,7 @@ def checked_name(name: str) -> str:
 
 def remove(tx: Tx, name: str) -> None:
     """Delete a secret; steps that name it cannot run any more."""
-    SECRETS.get(tx, name)
+    SECRETS.get(tx, checked_name(name))
     SECRETS.delete(tx, name)
     bus.emit(tx, "deleted", "secret", name)
 

@@ -96,6 +96,18 @@ def test_a_called_pipeline_runs_here_and_within_another_adds_its_steps():
     assert candidate.model.step == "train_2"
 
 
+def test_a_notebook_can_show_what_a_traced_step_returned():
+    shown = []
+
+    @hl.pipeline
+    def only(raw: hl.Table = hl.dataset("rows@main")):
+        first, _ = split(raw)
+        shown.append((repr(first), hasattr(first, "_repr_html_")))
+
+    only.trace()
+    assert shown == [("<Table of step 'split'>", False)]
+
+
 def test_an_error_of_a_step_comes_as_it_is():
     with pytest.raises(KeyError, match="label"):
         line.run_here(ROWS.drop(columns="label"))

@@ -42,6 +42,6 @@ class Future:
         raise Invalid(f"step {self.source.step}", "its output taken apart", f"one {self.kind}", HINT_VALUE)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # what Python itself looks for
+        if name.startswith("_"):  # what Python and notebooks look for
             raise AttributeError(name)
         raise Invalid(f"step {self.source.step}", f".{name} of its output", "an output passed to steps", HINT_VALUE)
