@@ -173,7 +173,9 @@ def _change(before: list[FileEntry], added: list[FileEntry], *, partition: str, 
         raise Conflict("file", other[0], f"is in the version with other content ({len(other)} in all)", hint)
     new = [entry for entry in added if entry.path not in old]
     same = [entry.path for entry in added if entry.path in old]
-    sentence = f"appends {_listed([entry.path for entry in new])} to {len(before)} files" if new else "appends nothing"
+    sentence = (
+        f"appends {_listed([entry.path for entry in new])} to {_counted(len(before))}" if new else "appends nothing"
+    )
     if same:
         sentence += f"; {_listed(same)} {'is' if len(same) == 1 else 'are'} there already, with the same content"
     return Change(files=(*before, *new), sentence=sentence)
@@ -192,10 +194,15 @@ def _replaced(before: list[FileEntry], added: list[FileEntry], partition: str) -
     kept_files = [entry for entry in before if not entry.path.startswith(folder)]
     new = [FileEntry(folder + entry.path.removeprefix(folder), entry.size, entry.hash) for entry in added]
     count = len(before) - len(kept_files)
-    what = f"replaces {count} files of {partition}" if count else f"adds the new part {partition}"
+    what = f"replaces {_counted(count)} of {partition}" if count else f"adds the new part {partition}"
     return Change(
-        files=(*kept_files, *new), sentence=f"{what} by {len(new)}; {len(kept_files)} files of other parts stay"
+        files=(*kept_files, *new),
+        sentence=f"{what} by {len(new)}; {_counted(len(kept_files))} of other parts: as before",
     )
+
+
+def _counted(number: int) -> str:
+    return f"{number} file{'' if number == 1 else 's'}"
 
 
 def _listed(names: list[str]) -> str:

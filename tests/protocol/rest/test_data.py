@@ -99,7 +99,7 @@ def test_the_command_replaces_one_part_and_shows_how_the_files_were_read(place, 
     (tmp_path / "a.csv").write_text("id\n5\n")
     code, output = run("*.csv", "--partition", "day=1")
     assert code == 0
-    assert "replaces 1 files of day=1 by 1; 0 files of other parts stay" in output
+    assert "replaces 1 file of day=1 by 1; 0 files of other parts: as before" in output
     assert "columns: id BIGINT" in output
     assert "day=1/a.csv: a comma between columns" in output
     assert run("nothing*.csv")[0] != 0

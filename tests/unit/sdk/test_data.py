@@ -39,7 +39,7 @@ def test_the_same_file_is_appended_once_and_another_of_its_name_is_refused():
 def test_a_partition_replaces_its_own_part_and_says_of_how_many_files():
     replaced = change(BEFORE, FileEntry("new.csv", 1, "n"), partition="day=1")
     assert [entry.path for entry in replaced.files] == ["day=10/a.csv", "day=1/new.csv"]
-    assert replaced.sentence == "replaces 2 files of day=1 by 1; 1 files of other parts stay"
+    assert replaced.sentence == "replaces 2 files of day=1 by 1; 1 file of other parts: as before"
     assert change(BEFORE, FileEntry("n.csv", 1, "n"), partition="day=3").sentence.startswith("adds the new part day=3")
 
 
