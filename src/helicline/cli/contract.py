@@ -79,7 +79,7 @@ def infer_contract(version: str, *, to: Path | None = None, json: bool = False) 
     to
         The YAML file that is written; without it the contract is printed.
     """
-    from helicline.engine.step import open_dataset
+    from helicline.sdk.steps.dataset_table import open_dataset
     from helicline.tables.inference import infer
     from helicline.tables.process import limited_session
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from helicline.engine.step import open_dataset
 from helicline.errors import Invalid
 from helicline.monitor import drift, profile
 from helicline.monitor.testable import is_tested, with_roles
@@ -16,6 +15,7 @@ from helicline.records.monitor import MonitorSpec
 from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client
 from helicline.sdk.handles import Table
+from helicline.sdk.steps.dataset_table import open_dataset
 from helicline.tables.checks import run_checks
 from helicline.tables.process import limited_session
 from helicline.tables.read import copies_folder

@@ -13,7 +13,7 @@ import numpy as np
 
 from helicline.engine import latency
 from helicline.engine.judged_model import JudgedModel
-from helicline.engine.step import open_dataset, open_table
+from helicline.engine.step import open_table
 from helicline.errors import Invalid
 from helicline.gate.paired import compare, measure
 from helicline.monitor import profile
@@ -22,6 +22,7 @@ from helicline.records.gate import Comparison, Evidence
 from helicline.records.pipeline import Completion, JudgeSpec, TableSource, TaskSpec
 from helicline.sdk.client import Client
 from helicline.sdk.handles import Table
+from helicline.sdk.steps.dataset_table import open_dataset
 from helicline.serving.prediction_log.columns import answers, outputs
 
 if TYPE_CHECKING:

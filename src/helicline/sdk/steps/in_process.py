@@ -19,13 +19,10 @@ from helicline.ids import checked_metric_name
 from helicline.records.pipeline import Kind
 from helicline.sdk.handles import Artifact, Metrics, Model, Table, scratch_folder
 from helicline.sdk.steps.graph import Dataset
+from helicline.tables.names import kind_of
 
 _RUNNING: ContextVar[bool] = ContextVar("helicline_in_process", default=False)
 TABULAR = "a hl.Table, a DataFrame, an Arrow table, a dict of columns, or the path of CSV, JSON lines or Parquet files"
-READERS = {
-    ".csv": "read_csv", ".tsv": "read_csv", ".json": "read_json", ".jsonl": "read_json", ".ndjson": "read_json",
-    ".parquet": "read_parquet",
-}  # fmt: skip
 
 
 class LocalCandidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,35 +115,24 @@ def table_of(field: str, value: Any) -> Table:
 
 def _table_of_path(field: str, path: Path) -> Table:
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    unreadable = [str(file) for file in files if file.suffix.lower() not in READERS or not file.is_file()]
-    if unreadable or not files:
-        raise Invalid(field, (unreadable or [str(path)])[0], TABULAR)
-    return Table([_parquet_of(field, file) for file in files])
-
-
-def _parquet_of(field: str, file: Path) -> Path:
-    import duckdb
-
-    reader = READERS[file.suffix.lower()]
-    if reader == "read_parquet":
-        return file
-    try:
-        return Table.of(getattr(duckdb.connect(":memory:"), reader)(str(file))).paths[0]
-    except duckdb.Error as error:
-        raise Invalid(field, str(file), f"a file that can be read ({str(error).splitlines()[0]})") from None
+    tables = [file for file in files if file.is_file() and kind_of(str(file))]
+    if not tables:
+        raise Invalid(field, str(path), TABULAR)
+    return Table(tables)
 
 
 def _table_of_dataset(field: str, dataset: Dataset) -> Table:
     from helicline.sdk.client import Client
+    from helicline.sdk.steps.dataset_table import open_dataset
 
     folder = Path(scratch_folder()) / uuid4().hex
+    folder.mkdir()
     try:
         with Client() as client:
-            client.checkout(dataset.spec, folder)
+            return open_dataset(dataset.spec, client, folder)
     except Unavailable as error:
         hint = f"Start the server with `hl up`, or pass rows: {field.rpartition(' ')[2]}=frame"
         raise Unavailable(f"dataset {dataset.spec}", error.why, hint) from None
-    return _table_of_path(field, folder)
 
 
 class _FittedModel(Model):
