@@ -23,6 +23,24 @@ def test_rows_get_the_columns_of_the_dataset_and_say_what_they_lack_and_lose(tmp
     ]
 
 
+def test_times_that_were_logged_as_text_are_times_again(tmp_path):
+    """A date of a JSON request is text in the log, and a time in the dataset that trained the model."""
+    texts = ["2026-03-01", "2026-03-02T10:30:00", "2026-03-02T10:30:00+02:00", None]
+    pd.DataFrame({"signup": texts}).to_parquet(tmp_path / "rows.parquet")
+    times = rows_of(conformed(tmp_path / "rows.parquet", [("signup", "TIMESTAMP")]))["signup"]
+    assert [str(time) for time in times] == [
+        "2026-03-01 00:00:00", "2026-03-02 10:30:00", "2026-03-02 08:30:00", "NaT",
+    ]  # fmt: skip
+
+
+def test_a_time_of_day_is_not_lost_to_a_date(tmp_path):
+    texts = ["2026-03-01", "2026-03-02T10:30:00"]
+    pd.DataFrame({"day": texts, "plain": ["2026-03-01", "2026-03-02"]}).to_parquet(tmp_path / "rows.parquet")
+    rows = rows_of(conformed(tmp_path / "rows.parquet", [("day", "DATE"), ("plain", "DATE")]))
+    assert rows["day"].tolist() == texts
+    assert [str(day.date()) for day in rows["plain"]] == ["2026-03-01", "2026-03-02"]
+
+
 @pytest.mark.parametrize(
     ("values", "kind"),
     [([1.5, 2.0], "BIGINT"), ([float("inf"), 2.0], "BIGINT"), ([2.0**40, 2.0], "INTEGER"), (["a", "b"], "BIGINT")],

@@ -15,7 +15,7 @@ def conformed(path: Path, columns: Sequence[tuple[str, str]]) -> Path:
     """Return the rows of a Parquet file with the columns of a dataset, in a file beside it.
 
     Columns that only the dataset has are missing in each row; columns that only the rows have are left out. Whole
-    numbers that were logged as fractions become whole again.
+    numbers that were logged as fractions become whole again, and times that were logged as text become times.
 
     Raises:
         Invalid: they have no column in common.
@@ -25,6 +25,7 @@ def conformed(path: Path, columns: Sequence[tuple[str, str]]) -> Path:
     target = path.with_name("conformed.parquet")
     scan = f"read_parquet({literal(str(path))})"
     with duckdb.connect(":memory:") as session:
+        session.execute("SET TimeZone = 'UTC'")
         own = {name: kind for name, kind, *_ in session.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()}
         names = [name for name, _ in columns]
         _tell("have no value for", [name for name in names if name not in own])
@@ -48,12 +49,17 @@ def _value(session: Any, scan: str, name: str, *kinds: str) -> str:
     if not own:
         return f"CAST(NULL AS {kind})"
     source = quoted(name)
-    if kind == own or family_of(kind) != family_of(own):
+    families = family_of(own), family_of(kind)
+    if kind == own or (
+        families[0] != families[1] and families != ("text", "times")
+    ):  # dates of JSON are logged as text
         return source
-    if kind in INTEGERS and own not in INTEGERS:
-        fractions = f"SELECT count_if(isfinite({source}) IS FALSE OR {source} <> trunc({source})) FROM {scan}"
-        if session.execute(fractions).fetchall()[0][0]:
-            return source
-    cast = f"TRY_CAST({source} AS {kind})"
-    lost = session.execute(f"SELECT count_if({source} IS NOT NULL AND {cast} IS NULL) FROM {scan}").fetchall()
-    return source if lost[0][0] else cast
+    cast, keeps = f"TRY_CAST({source} AS {kind})", "TRUE"
+    if families[1] == "times":  # with a zone at first, since a cast of text to a time without one drops the offset
+        moment = f"TRY_CAST({source} AS TIMESTAMPTZ)"
+        cast = f"TRY_CAST({moment} AS {kind})"
+        keeps = f"TRY_CAST({cast} AS TIMESTAMPTZ) = {moment}"
+    elif kind in INTEGERS and own not in INTEGERS:
+        keeps = f"isfinite({source}) AND {source} = trunc({source})"
+    lost = f"SELECT count_if({source} IS NOT NULL AND ({cast} IS NULL OR NOT ({keeps}))) FROM {scan}"
+    return source if session.execute(lost).fetchall()[0][0] else cast
