@@ -9,6 +9,7 @@ are asked in turn. Ends with 1 where a question costs more than `--most` times a
 """
 
 import argparse
+import itertools
 import shutil
 import statistics
 import sys
@@ -34,7 +35,7 @@ from helicline.serving.prediction_log import harvest, profiles, sql
 from helicline.serving.prediction_log import read as predictions
 from helicline.serving.prediction_log.files import listed, paths_of
 from helicline.serving.prediction_log.merge import Merger
-from helicline.serving.prediction_log.names import Level, Name, micros_of, span_of, text_of
+from helicline.serving.prediction_log.names import Level, Name, micros_of, moment_at, span_of, text_of
 from helicline.serving.prediction_log.segment import Label, Line, Schema, SegmentWriter, framed
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -63,6 +64,7 @@ ROW = Line(
     latency_us=900,
     packed=b"",
 )
+SEGMENTS = itertools.count(1)
 
 
 def main() -> int:
@@ -205,7 +207,9 @@ def label(moment: datetime, number: int) -> Label:
 
 def append(home: Path, kind: str, records) -> None:
     """Write a segment."""
-    writer = SegmentWriter(home / "log", kind)
+    records = list(records)
+    opened_at = max(moment_at(getattr(record, "ts_us", 0)) for record in records)
+    writer = SegmentWriter(home / "log", kind, new_id=lambda: id_of(opened_at, next(SEGMENTS)))
     for record in records:
         writer.append(framed(record))
     writer.rotate()

@@ -116,8 +116,11 @@ class Log:
         self.home = home
         self.sealed = []
 
-    def write(self, *records, kind="predictions"):
-        writer = SegmentWriter(self.home / "log", kind)
+    def write(self, *records, kind="predictions", opened_at=None):
+        """Write a segment that was opened then, by default when its last record came."""
+        moments = [getattr(record, "ts_us" if kind == "predictions" else "received_us", 0) for record in records]
+        opened_at = opened_at or names.moment_at(max(moments, default=0))
+        writer = SegmentWriter(self.home / "log", kind, new_id=lambda: id_of(opened_at, next(NUMBERS)))
         for record in records:
             writer.append(framed(record))
         writer.rotate()
@@ -130,6 +133,6 @@ class Log:
                 on_sealed=lambda path, columns: self.sealed.append((path, columns)),
             )
 
-    def add(self, *records, kind="predictions"):
-        self.write(*records, kind=kind)
+    def add(self, *records, kind="predictions", opened_at=None):
+        self.write(*records, kind=kind, opened_at=opened_at)
         self.seal()

@@ -16,6 +16,7 @@ from helicline.records.gate import Evidence, GateReport
 from helicline.records.monitor import Monitor, MonitorSpec
 from helicline.serving.prediction_log import harvest, profiles
 from helicline.serving.prediction_log.files import listed
+from helicline.serving.prediction_log.segment import SegmentWriter, framed
 from helicline.settings import Settings
 from helicline.store import nouns
 from helicline.store.rows import event
@@ -69,22 +70,31 @@ class Watched:
     def minutes(self, count, factor=1.0):
         """Let minutes of traffic with labels pass, and have every monitor look after each."""
         for _ in range(count):
-            begun = START + self.minute * MINUTE
-            values = np.random.default_rng(self.minute + 10).normal(50, 5, 200) * factor
-            rows = np.column_stack([values, np.arange(200.0) + 200 * self.minute])
-            prediction_id = id_of(begun, self.minute)
-            answers = np.full(200, self.answer)
-            self.log.add(SCHEMA, line(prediction_id, packed(rows, answers), ts_us=micros(begun), batch_rows=200))
-            labels = [outcome(begun, prediction_id, str(row % 2), row=row) for row in range(200)]
-            self.log.add(*labels, kind="labels")
-            columns, centres = dict(zip("an", rows.T, strict=True)), profile.centres_of(self.reference)
-            part = profile.build(columns, centres, prediction=answers)
-            newest = max(listed(self.context.home, "predictions", deployment="churn"), key=lambda file: file.begun_at)
-            profiles.write(newest.path, {1: profile.encode(part)})
-            self.minute += 1
+            self.traffic(factor)
             self.clock.advance(60)
-            for monitor in self.monitors():
-                assert monitor_windows.look(self.context, monitor) == 1
+            self.look()
+
+    def traffic(self, factor=1.0, begun_before=timedelta(0)):
+        """Log 200 rows with labels in a segment of now; the first call may have begun before."""
+        now = self.clock.now()
+        values = np.random.default_rng(self.minute + 10).normal(50, 5, 200) * factor
+        rows = np.column_stack([values, np.arange(200.0) + 200 * self.minute])
+        prediction_id = id_of(now, self.minute)
+        answers = np.full(200, self.answer)
+        slow = line(id_of(now - begun_before, 999), packed(rows[:0], answers[:0]), ts_us=micros(now - begun_before))
+        call = line(prediction_id, packed(rows, answers), ts_us=micros(now - begun_before / 2), batch_rows=200)
+        self.log.add(SCHEMA, *([slow] if begun_before else []), call, opened_at=now)
+        labels = [outcome(now, prediction_id, str(row % 2), row=row) for row in range(200)]
+        self.log.add(*labels, kind="labels")
+        columns, centres = dict(zip("an", rows.T, strict=True)), profile.centres_of(self.reference)
+        part = profile.build(columns, centres, prediction=answers)
+        newest = max(listed(self.context.home, "predictions", deployment="churn"), key=lambda file: file.opened_at)
+        profiles.write(newest.path, {1: profile.encode(part)})
+        self.minute += 1
+
+    def look(self):
+        for monitor in self.monitors():
+            assert monitor_windows.look(self.context, monitor) == 1
 
     def monitors(self):
         return self.context.store.read(lambda tx: nouns.MONITORS.select(tx))
@@ -113,6 +123,37 @@ class Watched:
 def watched(timed, blobs, clock, tmp_path):
     clock.advance((START - clock.now()).total_seconds())
     return Watched(Context(timed, blobs, Settings(home=str(tmp_path))), clock, tmp_path)
+
+
+def test_rows_that_came_in_before_a_late_look_are_looked_at(watched, tmp_path):
+    watched.minutes(3)
+    watched.traffic(factor=1000.0)
+    watched.clock.advance(20 * 60)  # nothing looked meanwhile: a restart, a busy machine
+    watched.minutes(1)
+    assert watched.harvest(tmp_path / "rows.parquet") == harvest.Harvest(rows=600, left_out=400)
+
+
+def test_rows_that_are_not_sealed_at_a_look_are_of_the_next_window(watched, tmp_path):
+    watched.minutes(3)
+    unsealed = SegmentWriter(tmp_path / "log", "predictions", new_id=lambda: id_of(watched.clock.now(), 1))
+    unsealed.append(framed(SCHEMA))
+    unsealed.flush()
+    watched.clock.advance(30)
+    watched.look()
+    opened_at = watched.clock.now() - timedelta(seconds=30)
+    assert {monitor.watched_until for monitor in watched.monitors()} == {opened_at}
+    assert watched.doubt(until=watched.clock.now()).endswith("has not yet looked at the rows")
+    watched.clock.advance(3600)
+    watched.look()  # a gateway that is gone holds up nobody
+    assert {monitor.watched_until for monitor in watched.monitors()} == {watched.clock.now() - timedelta(minutes=1)}
+
+
+def test_a_segment_with_a_call_that_began_long_before_it_is_looked_at(watched):
+    watched.minutes(3)
+    watched.traffic(factor=1000.0, begun_before=timedelta(seconds=90))
+    watched.clock.advance(60)
+    watched.look()
+    assert "unit" in watched.doubt()
 
 
 def test_rows_of_windows_with_broken_data_stay_out_of_a_harvest(watched, tmp_path):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from helicline import bus
+from helicline import at_least, bus
 from helicline.errors import Conflict, Invalid
 from helicline.loop import loops, triggers, turns
 from helicline.monitor import alerting
@@ -394,7 +394,7 @@ def test_a_schedule_that_is_none_is_refused(scene, cron):
         {"monitors": (MonitorSpec(kind="drift", persist=4, of=3),)},
         {"triggers": (TriggerSpec(kind="new_data", cool_down_s=-1.0),)},
         {"rollout": RolloutPlan(steps=(RolloutStep(weight_bp=10_001),))},
-        {"pipeline": msgspec.structs.replace(training_spec(), candidate=None)},
+        {"pipeline": msgspec.structs.replace(training_spec(), candidate=None), "gates": (at_least("auc", 0.5),)},
     ],
 )
 def test_what_a_reconciler_would_stumble_over_is_refused(scene, more):

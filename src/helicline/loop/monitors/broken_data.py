@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -15,6 +15,7 @@ from helicline.store.noun import column_value
 from helicline.store.unit import Reader, Tx
 
 KINDS = ("quality", "drift")  # of monitors that look at the inputs
+LONG_CALL = timedelta(seconds=5)
 
 
 def doubt(tx: Tx, deployment: str, *, until: datetime | None) -> str:
@@ -35,7 +36,11 @@ def doubt(tx: Tx, deployment: str, *, until: datetime | None) -> str:
 
 
 def ranges(tx: Reader, deployment: str, *, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
-    """Return the times of the windows with broken data between `since` and `until`, the oldest first."""
+    """Return the times of the windows with broken data between `since` and `until`, the oldest first.
+
+    They begin a little before the windows: those have whole segments of the log, and a segment has calls that began
+    before it was opened.
+    """
     column = nouns.WINDOWS.table.c
     monitors = {monitor.name: monitor for monitor in monitors_of_inputs(tx, deployment)}
     windows = nouns.WINDOWS.select(
@@ -46,7 +51,7 @@ def ranges(tx: Reader, deployment: str, *, since: datetime, until: datetime) -> 
         order=[column.end],
     )
     return [
-        (window.start, window.end)
+        (window.start - LONG_CALL, window.end)
         for window in windows
         if window.start < until and _broken(tx, monitors[window.monitor], window)
     ]

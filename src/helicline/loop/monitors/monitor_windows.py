@@ -14,12 +14,14 @@ from helicline.records.deployment import Deployment, Revision
 from helicline.records.monitor import Finding, LabelDelay, Monitor, MonitorSpec, Severity, Window
 from helicline.serving.prediction_log import profiles as log_profiles
 from helicline.serving.prediction_log import read as predictions
+from helicline.serving.prediction_log.files import unsealed_since
 from helicline.serving.prediction_log.labels import LATE_LABELS, longest_delay, recent_delays
 from helicline.store import nouns
 from helicline.store.noun import Stale, column_value
 from helicline.store.unit import Reader, Tx
 
 WINDOWS_BEFORE = 200  # the newest before this version, among which one of the version before was judged
+UNSEALED = timedelta(minutes=1)  # a gateway that is gone may leave a segment; nobody waits for it longer
 REACH = 16  # how many window lengths a window may reach back to find enough rows
 # a window is as bad as its worst finding; what was not tested says nothing of it unless nothing was
 RANK: dict[str, int] = {"insufficient_data": 0, "immature": 0, "ok": 1, "info": 2, "warning": 3, "critical": 4}
@@ -104,7 +106,8 @@ def _keep(tx: Tx, monitor: Monitor, subject: Subject | None, window: Window | No
     if subject is not None and _serving_since(subject_of(tx, monitor.deployment)) != _serving_since(subject):
         raise Stale("monitor", monitor.id, "another revision began to serve while its window was judged")
     later = tx.now + timedelta(seconds=monitor.spec.window_s)
-    nouns.MONITORS.swap(tx, msgspec.structs.replace(monitor, wake_at=later, watched_until=tx.now))
+    watched_until = window.end if window else tx.now
+    nouns.MONITORS.swap(tx, msgspec.structs.replace(monitor, wake_at=later, watched_until=watched_until))
     if window is None:
         return
     recent = latest_windows(tx, monitor.deployment, monitor.name, limit=windows_of_alert(monitor.spec))
@@ -141,7 +144,7 @@ def latest_windows(tx: Reader, deployment: str, monitor: str, *, limit: int) -> 
 
 def _judged(context: Context, monitor: Monitor, subject: Subject, *, now: datetime) -> Window:
     delay = _label_delay(context, monitor, subject, now=now) if monitor.spec.kind == "performance" else None
-    until = now - timedelta(seconds=delay.seconds if delay else 0.0)
+    until = now - timedelta(seconds=delay.seconds) if delay else _sealed_until(context, now)
     judge = _performance if monitor.spec.kind == "performance" else _distribution
     count, start, findings = judge(context, monitor, subject, now=until)
     enough = count >= monitor.spec.min_rows
@@ -194,9 +197,20 @@ def _reason(context: Context, monitor: Monitor, subject: Subject, *, count: int,
     return f"{counted} with labels"
 
 
+def _sealed_until(context: Context, now: datetime) -> datetime:
+    """Return up to when all of the log can be seen: a segment that is not sealed yet belongs to the next window."""
+    opened_at = unsealed_since(context.home)
+    return max(min(opened_at, now), now - UNSEALED) if opened_at else now
+
+
 def _starts(monitor: Monitor, subject: Subject, now: datetime) -> list[datetime]:
-    """Return ever earlier starts for the window, none before the revision began to serve."""
+    """Return ever earlier starts for the window, none before the revision began to serve.
+
+    A window of the inputs begins no later than the last one ended: nothing comes in between, however late this look is.
+    """
     starts = [now - timedelta(seconds=monitor.spec.window_s * reach) for reach in (1, 2, 4, 8, REACH)]
+    if monitor.watched_until is not None and monitor.spec.kind != "performance":
+        starts = [min(start, monitor.watched_until) for start in starts]
     inside = [start for start in starts if start > subject.since]
     return inside if len(inside) == len(starts) else [*inside, subject.since]
 

@@ -45,6 +45,22 @@ class LogFile(msgspec.Struct, frozen=True):
         segment_begun_at = None if self.name.is_exact else id_time(self.name.id[:36])
         return segment_begun_at or names.moment_of(self.name.first)
 
+    @property
+    def opened_at(self) -> datetime:
+        """When the segment was opened, from which the file was made; of a merged file, when its first row was made.
+
+        The rows of a segment may have begun before that (a slow call is logged when it is answered), but segments are
+        sealed in the order in which they were opened.
+        """
+        return (id_time(self.name.id[:36]) if self.name.level == "s" else None) or self.begun_at
+
+
+def unsealed_since(home: Path) -> datetime | None:
+    """Return when the oldest segment of predictions was opened that is not sealed yet, None where there is none."""
+    segments = (name for name in names_in(home / "log") if name.startswith("predictions-"))
+    unsealed = (name for name in segments if name.endswith((".open", ".wal")))
+    return min(filter(None, (id_time(name.removeprefix("predictions-")[:36]) for name in unsealed)), default=None)
+
 
 def listed(
     home: Path, table: str, *, deployment: str, since: datetime | None = None, until: datetime | None = None

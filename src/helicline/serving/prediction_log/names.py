@@ -29,7 +29,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 _EARLIEST, _LATEST = "1", "9"
 NO_ID = "0"
 # a segment is open for `log_seal_s`, seconds; a call may have begun so long before its segment
-_LONGEST_CALL, _LONGEST_SEGMENT = timedelta(minutes=10), timedelta(hours=1)
+LONGEST_CALL, LONGEST_SEGMENT = timedelta(minutes=10), timedelta(hours=1)
 
 
 class IdSpan(msgspec.Struct, frozen=True):
@@ -111,7 +111,7 @@ def segment_name(file_name: str, *, day: str) -> Name | None:
         return None
     start = datetime.fromisoformat(day).replace(tzinfo=UTC)
     end = start + timedelta(days=1) - timedelta(microseconds=1)
-    first, last = max(begun_at - _LONGEST_CALL, start), max(min(begun_at + _LONGEST_SEGMENT, end), start)
+    first, last = max(begun_at - LONGEST_CALL, start), max(min(begun_at + LONGEST_SEGMENT, end), start)
     return Name(
         first=text_of(min(first, end)),
         last=text_of(last),

@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 
 from helicline.serving.prediction_log.files import LogFile, again_when_merged, listed
-from helicline.serving.prediction_log.names import micros_of, moment_at
+from helicline.serving.prediction_log.names import LONGEST_CALL, LONGEST_SEGMENT, micros_of, moment_at
 from helicline.store import durable
 
 SUFFIX = ".profiles"
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
-    """The encoded profile of each revision in a part of a merged file, and when the first row was made."""
+    """The encoded profile of each revision in a part of a merged file, and when its first segment was opened."""
 
     begun_us: int
     by_revision: dict[int, bytes]
@@ -55,12 +55,16 @@ def parts_of(file: LogFile) -> tuple[Part, ...]:
     except FileNotFoundError:
         return ()
     sidecar = msgspec.msgpack.decode(content, type=Sidecar)
-    return sidecar.parts or (Part(micros_of(file.begun_at), sidecar.by_revision),)
+    return sidecar.parts or (Part(micros_of(file.opened_at), sidecar.by_revision),)
 
 
 @again_when_merged
 def between(home: Path, deployment: str, *, revision: int, since: datetime, until: datetime) -> list[bytes]:
-    """Return the profiles of a revision's traffic in the parts of the log begun within the time, oldest first."""
-    files = listed(home, "predictions", deployment=deployment, since=since, until=until)
+    """Return the profiles of a revision's traffic in the segments opened within the time, oldest first.
+
+    So times that meet share no row, and leave none out, once all segments opened before the end are sealed.
+    """
+    around = since - LONGEST_CALL, until + LONGEST_SEGMENT  # files are listed by the times of their rows
+    files = listed(home, "predictions", deployment=deployment, since=around[0], until=around[1])
     parts = [part for file in files for part in parts_of(file) if since <= part.begun_at < until]
     return [part.by_revision[revision] for part in parts if revision in part.by_revision]

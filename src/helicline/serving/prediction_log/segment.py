@@ -10,7 +10,7 @@ import contextlib
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -94,8 +94,8 @@ def read(path: Path) -> Iterator[Record]:
 class SegmentWriter:
     """Appends records to the open segment of one kind; nothing reaches the system before `flush`."""
 
-    def __init__(self, folder: Path, kind: str) -> None:
-        self._folder, self._kind = folder, kind
+    def __init__(self, folder: Path, kind: str, *, new_id: Callable[[], str] = new_prediction_id) -> None:
+        self._folder, self._kind, self._new_id = folder, kind, new_id
         self._descriptor = -1
         self._path = folder
         self._parts: list[bytes] = []
@@ -148,7 +148,7 @@ class SegmentWriter:
 
     def _open(self) -> None:
         make_folder(self._folder)
-        self._path = self._folder / f"{self._kind}-{new_prediction_id()}.open"
+        self._path = self._folder / f"{self._kind}-{self._new_id()}.open"
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         sync(self._folder)  # later records are durable only if the name of their file is
 
