@@ -18,7 +18,18 @@ WRITES = sorted(route for route in PERMISSIONS if route[0] in ("POST", "PUT"))
 READS = sorted(route for route in PERMISSIONS if route[0] == "GET" and route[1] != "/stream")
 PARTS = {"number": "7", "decision": "approve", "digest": "0" * 64}
 RAW = {("PUT", "/blobs"), ("POST", "/attempts/{attempt_id}/log")}
-NO_BODY = {"/probe", "/retry", "/cancel", "/hold", "/resume", "/acknowledge", "/revoke", "/drop", "/unprotect"}
+NO_BODY = {
+    "/probe",
+    "/retry",
+    "/cancel",
+    "/hold",
+    "/resume",
+    "/acknowledge",
+    "/revoke",
+    "/drop",
+    "/unprotect",
+    "/{point}/check",
+}
 
 BODIES = {
     "no JSON": b"{",

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from helicline.errors import HeliclineError
 
 E = TypeVar("E", bound=HeliclineError)
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 LIBRARIES = (PACKAGE, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")))
 
 
