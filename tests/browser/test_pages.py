@@ -177,7 +177,7 @@ def test_the_heat_map_is_walked_with_arrows_and_told_as_a_table(waived: World, u
     heat = page.get_by_role("application", name="Heat map of drift")
     heat.focus()
     page.keyboard.press("ArrowDown")
-    expect(page.get_by_text(re.compile(r"petal_width, \d\d:")).first).to_be_visible()
+    expect(page.get_by_text(re.compile(r"petal_length, \d\d:")).first).to_be_visible()
     page.get_by_label("Show as table").check(force=True)
     expect(page.get_by_role("region", name="The newest windows in numbers")).to_contain_text("petal_length")
 
