@@ -19,6 +19,7 @@ GROUPS = {
     "Monitors": ("drift", "performance", "quality"),
     "Triggers": ("every", "on_new_data", "on_alert"),
 }
+STARS = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
 LAST_GROUP = "From Python"
 HEAD = """# Python
 
@@ -53,9 +54,7 @@ def _entries(name: str, value: griffe.Object | griffe.Alias) -> Iterator[str]:
         yield _code(_call(name, value))
     yield from _described(value)
     for member in _members(value):
-        inner = (
-            f"{name}.{member.name}" if isinstance(value, griffe.Module) else f"{name.rpartition('.')[2]}.{member.name}"
-        )
+        inner = f"{name if isinstance(value, griffe.Module) else value.name}.{member.name}"
         yield f"#### {inner}\n"
         if isinstance(member, griffe.Function):
             yield _code(_call(inner, member))
@@ -89,7 +88,7 @@ def _call(name: str, value: griffe.Function | griffe.Class) -> str:
 
 
 def _parameter(parameter: griffe.Parameter) -> str:
-    stars = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}.get(parameter.kind, "")  # type: ignore[arg-type]
+    stars = STARS.get(parameter.kind or griffe.ParameterKind.positional_or_keyword, "")
     annotation = f": {parameter.annotation}" if parameter.annotation is not None else ""
     default = f" = {parameter.default}" if parameter.default is not None and not stars else ""
     return f"{stars}{parameter.name}{annotation}{default}"

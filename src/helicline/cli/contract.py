@@ -116,7 +116,7 @@ def check(version: str, *, json: bool = False) -> None:
         return
     show_audit(checked_version)
     if checked_version.audit is not None and checked_version.audit.state != "passed":
-        raise Refused(f"pass {checked_version.ref}", data.why_not_passed(checked_version))
+        raise Refused(f"pass {checked_version.ref}", checked_version.audit.reason())
 
 
 def show_audit(version: DatasetVersion) -> None:

@@ -69,19 +69,15 @@ def problems_of(client: Client, path: Path, loops: list[Any]) -> list[dict[str, 
     return problems + loop_lines.relative_code_paths(path)
 
 
-def _is_error(problem: dict[str, Any]) -> bool:
-    return bool(problem.get("severity", "error") == "error")
-
-
 def _print_problems(problems: list[dict[str, Any]], path: Path, *, json: bool) -> None:
     """Print each problem with its line, and end the command where one of them is an error."""
-    failed = any(map(_is_error, problems))
+    failed = any(problem["severity"] == "error" for problem in problems)
     if json and failed:
         as_json({"problems": problems})
     for problem in () if json else problems:
         error = Invalid(problem["field"], problem["got"], problem["allowed"], problem["hint"])
         place = f"{path}:{problem['line']}" if problem["line"] else str(path)
-        print_error(error, place=place, severity=problem.get("severity", "error"))
+        print_error(error, place=place, severity=problem["severity"])
     if failed:
         raise SystemExit(1)
 

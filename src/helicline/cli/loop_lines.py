@@ -66,6 +66,7 @@ def relative_code_paths(path: Path) -> list[dict[str, Any]]:
             "field": "code_paths",
             "got": _constant(element),
             "allowed": "an absolute path",
+            "severity": "error",
             "hint": "A step runs in a folder of its own: use pathlib.Path(__file__).parent / ... instead.",
         }
         for call in _calls(path)

@@ -14,13 +14,13 @@ from helicline import bus
 from helicline.data import versions
 from helicline.errors import Invalid, NotFound, Refused
 from helicline.ids import checked_name
-from helicline.records.contract import CheckResult, Contract, ContractSpec, DataAudit
+from helicline.records.contract import NAMED_CHECKS, CheckResult, Contract, ContractSpec, DataAudit
 from helicline.records.dataset import DatasetRef, DatasetVersion
 from helicline.store import nouns
 from helicline.store.unit import Reader, Tx
 
 GUARDED = "main"
-NOT_SELECT = re.compile(r"^\s*(select|with|from|values)\b", re.IGNORECASE)
+QUERY = re.compile(r"^\s*(select|with|from|values)\b", re.IGNORECASE)
 
 
 def find(tx: Reader, dataset: str) -> Contract | None:
@@ -82,7 +82,7 @@ def checked_spec(spec: ContractSpec) -> ContractSpec:
         if amount is not None and amount < 0:
             raise Invalid(field, amount, "0 or more")
     for name, query in spec.sql.items():
-        if not NOT_SELECT.match(query):
+        if not QUERY.match(query):
             raise Invalid(f"sql {name}", query[:80], "a query that returns the rows which must not be: SELECT ...")
     return spec
 
@@ -101,14 +101,14 @@ def conclude(
     state = "error" if error or any(result.outcome == "error" for result in results) else "passed"
     state = "failed" if any(result.outcome == "fail" for result in results) else state
     audit = msgspec.structs.replace(version.audit, state=state, results=tuple(results), why=error)
-    is_bad = state != "passed" and not _is_pointed_to(tx, version)
-    quarantined = msgspec.structs.replace(version, audit=audit, state="quarantined" if is_bad else version.state)
-    if state == "passed" and version.state == "quarantined":
-        quarantined = msgspec.structs.replace(quarantined, state="draft")
-    version = nouns.DATASET_VERSIONS.swap(tx, quarantined)
-    bus.emit(
-        tx, "checked", "dataset_version", version.ref, state=state, failed=failed_checks(version), turn=version.turn
-    )
+    own_state = version.state
+    if state == "passed" and own_state == "quarantined":
+        own_state = "draft"
+    elif state != "passed" and not _is_pointed_to(tx, version):
+        own_state = "quarantined"
+    version = nouns.DATASET_VERSIONS.swap(tx, msgspec.structs.replace(version, audit=audit, state=own_state))
+    failed = [result.check for result in audit.failed]
+    bus.emit(tx, "checked", "dataset_version", version.ref, state=state, failed=failed, turn=version.turn)
     return _publish(tx, version, audit) if state == "passed" and audit.ref else version
 
 
@@ -130,11 +130,6 @@ def _publish(tx: Tx, version: DatasetVersion, audit: DataAudit) -> DatasetVersio
         )
     versions.point(tx, version.dataset, audit.ref, target=version.id)
     return nouns.DATASET_VERSIONS.get(tx, version.dataset, version.id)
-
-
-def failed_checks(version: DatasetVersion) -> list[str]:
-    """Return the names of the checks that a version did not pass."""
-    return [result.check for result in version.audit.results if result.outcome != "pass"] if version.audit else []
 
 
 class Override(msgspec.Struct, frozen=True):
@@ -168,9 +163,10 @@ def _override(tx: Tx, version: DatasetVersion, why: str, override: Override) -> 
         raise Refused(f"publish {version.ref}", why, HINT_BECAUSE.format(version.ref))
     if not override.person:
         raise Refused(f"publish {version.ref}", "nobody answers for it", "Say who: --by NAME")
+    failed = [result.check for result in version.audit.failed] if version.audit else []
     bus.emit(
         tx, "overridden", "dataset_version", version.ref,
-        person=override.person, because=override.because.strip()[:1000], failed=failed_checks(version), why=why,
+        person=override.person, because=override.because.strip()[:1000], failed=failed, why=why,
     )  # fmt: skip
     if version.state == "quarantined":
         nouns.DATASET_VERSIONS.swap(tx, msgspec.structs.replace(version, state="draft"))
@@ -194,10 +190,5 @@ def why_not(tx: Reader, version: DatasetVersion, ref: str) -> str:
 
 
 def why_quarantined(version: DatasetVersion) -> str:
-    """Return in one sentence why a version is quarantined: its checks that did not pass."""
-    if version.audit is None:
-        return ""
-    bad = [result for result in version.audit.results if result.outcome != "pass"]
-    sentence = "; ".join(f"{result.check} ({result.detail})" for result in bad[:3])
-    more = f"; and {len(bad) - 3} more checks" if len(bad) > 3 else ""
-    return (version.audit.why or sentence) + more
+    """Return in one sentence why a version is quarantined."""
+    return version.audit.reason(most=NAMED_CHECKS) if version.audit else ""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from helicline.records.contract import DataAudit
+from helicline.records.contract import NAMED_CHECKS, DataAudit
 from helicline.records.deployment import Rollout
 from helicline.records.gate import GateReport
 from helicline.records.loop import Turn
@@ -82,11 +82,8 @@ def _harvesting(_turn: Turn, facts: TurnFacts) -> TurnMove:
     if facts.audit is not None and facts.audit.state == "waiting":
         return TurnMove(kind="wait", why=f"it waits for the checks of {harvest}")
     if facts.audit is not None and facts.audit.state != "passed":
-        bad = [f"{result.check}: {result.detail}" for result in facts.audit.results if result.outcome != "pass"]
-        why = facts.audit.why or "; ".join(bad[:3])
-        return TurnMove(
-            kind="end", state="FAILED", why=f"the harvested rows do not keep the contract of {harvest}: {why}"
-        )
+        why = f"the harvested rows do not keep the contract of {harvest}: {facts.audit.reason(most=NAMED_CHECKS)}"
+        return TurnMove(kind="end", state="FAILED", why=why)
     return TurnMove(kind="train", detail={"dataset_version": harvest})
 
 

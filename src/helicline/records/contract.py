@@ -9,6 +9,7 @@ import msgspec
 
 Scalar = bool | int | float | str
 CheckOutcome = Literal["pass", "fail", "error"]
+NAMED_CHECKS = 3  # in a sentence of a list
 AuditState = Literal["waiting", "passed", "failed", "error"]
 
 
@@ -84,6 +85,19 @@ class DataAudit(msgspec.Struct, frozen=True, kw_only=True):
     tries: int = 1
     results: tuple[CheckResult, ...] = ()
     why: str = ""
+
+    @property
+    def failed(self) -> tuple[CheckResult, ...]:
+        """The checks that did not pass."""
+        return tuple(result for result in self.results if result.outcome != "pass")
+
+    def reason(self, *, most: int | None = None) -> str:
+        """Return why the version was not published, in one sentence with at most so many checks; "" for no reason."""
+        if self.why:
+            return self.why
+        shown = [f"{result.check} ({result.detail})" for result in self.failed[:most]]
+        rest = len(self.failed) - len(shown)
+        return "; ".join([*shown, f"and {rest} more checks"] if rest else shown)
 
 
 class CheckSpec(msgspec.Struct, frozen=True, kw_only=True):

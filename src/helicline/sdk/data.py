@@ -18,6 +18,7 @@ from helicline.sdk.client import Client
 from helicline.sdk.frames import write_frame
 from helicline.sdk.local_files import LocalFiles, files_of
 
+__all__ = ["commit"]
 TRIES = 5
 WAIT_S = 1800.0
 PART = re.compile(r"[^/=\\]+=[^/=\\]+(/[^/=\\]+=[^/=\\]+)*")
@@ -111,7 +112,7 @@ def published(client: Client, version: DatasetVersion, ref: str, *, tell: Callab
         f"`hl data show {version.ref}` shows the rows. Mend them and commit again; or answer for it:"
         f" hl data publish {version.ref} --by NAME --because REASON"
     )
-    raise Refused(f"publish {version.ref} (v{version.sequence})", why_not_passed(version), hint)
+    raise Refused(f"publish {version.ref} (v{version.sequence})", audit.reason(), hint)
 
 
 def wait_for_checks(client: Client, version: DatasetVersion) -> DatasetVersion:
@@ -125,13 +126,6 @@ def wait_for_checks(client: Client, version: DatasetVersion) -> DatasetVersion:
         pause_s = min(pause_s * 1.5, 1.0)
         version = client.get(f"/datasets/{version.dataset}/versions/{version.id}", DatasetVersion)
     return version
-
-
-def why_not_passed(version: DatasetVersion) -> str:
-    """Return which checks a version did not pass, with what they saw."""
-    assert version.audit is not None
-    bad = [f"{result.check} ({result.detail})" for result in version.audit.results if result.outcome != "pass"]
-    return version.audit.why or "; ".join(bad)
 
 
 def _files(source: Any, folder: Path, tell: Callable[[str], None]) -> tuple[LocalFiles, bool]:

@@ -14,6 +14,7 @@ import msgspec
 
 from helicline.errors import Invalid, NotFound, Refused, Unavailable
 from helicline.sdk.client import Client
+from helicline.tables.sql_text import identifier
 
 if TYPE_CHECKING:
     import httpx
@@ -192,7 +193,7 @@ def _batches(session: Any, table: FeedbackTable) -> Iterator[list[bytes | None]]
 
 def _as_utc(column: str, kind: str) -> str:
     """Return the SQL of a column; the gateway takes a time without a zone as UTC."""
-    name = '"' + column.replace('"', '""') + '"'
+    name = identifier(column)
     if kind == "DATE":
         return f"CAST({name} AS TIMESTAMP)"
     return f"timezone('UTC', {name})" if kind == "TIMESTAMP WITH TIME ZONE" else name

@@ -12,8 +12,9 @@ from uuid import uuid4
 from helicline.errors import Invalid
 from helicline.records.table import TableFacts
 from helicline.tables.inspect import LocalFile, inspect
-from helicline.tables.names import kind_of, literal
+from helicline.tables.names import kind_of
 from helicline.tables.read import select
+from helicline.tables.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb

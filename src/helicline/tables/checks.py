@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from helicline.records.contract import CheckOutcome, CheckResult, ColumnRule, ContractSpec
-from helicline.tables.names import literal, quoted
+from helicline.tables.sql_text import identifier, literal
 from helicline.tables.union import family_of
 
 SAMPLED, MOST_CHARACTERS, MOST_COLUMNS = 5, 120, 30
@@ -90,7 +90,7 @@ def _schema(spec: ContractSpec, columns: Columns, before: Columns, *, has_before
 
 
 def _rules(column: ColumnRule) -> list[RowRule]:
-    name = quoted(column.name)
+    name = identifier(column.name)
     rules = []
     if column.nulls is not None:
         rules.append(RowRule(f"nulls {column.name}", f"{name} IS NULL", "missing", column.nulls))
@@ -151,7 +151,7 @@ def sampled(session: Any, query: str) -> tuple[dict[str, str], ...]:
 
 
 def _unique(session: Any, key: tuple[str, ...]) -> tuple[CheckOutcome, str, tuple[dict[str, str], ...]]:
-    names = ", ".join(map(quoted, key))
+    names = ", ".join(map(identifier, key))
     repeated = f'SELECT {names}, count(*) AS "rows" FROM data GROUP BY {names} HAVING count(*) > 1'
     (count,) = _row(session, f"SELECT count(*) FROM ({repeated})")
     detail = f"{count:,} values repeat"
@@ -188,8 +188,8 @@ def _fresh(
 ) -> tuple[CheckOutcome, str, tuple[dict[str, str], ...]]:
     newest, age = _row(
         session,
-        f"SELECT max({quoted(name)}), epoch(TIMESTAMP {literal(f'{now:%Y-%m-%d %H:%M:%S}')})"
-        f" - epoch(max(CAST({quoted(name)} AS TIMESTAMP))) FROM data",
+        f"SELECT max({identifier(name)}), epoch(TIMESTAMP {literal(f'{now:%Y-%m-%d %H:%M:%S}')})"
+        f" - epoch(max(CAST({identifier(name)} AS TIMESTAMP))) FROM data",
     )
     if newest is None:
         return "fail", f"{name} has no value", ()

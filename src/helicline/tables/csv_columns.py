@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from helicline.records.table import TableColumn
-from helicline.tables.names import literal
+from helicline.tables.sql_text import literal
 
 MISSING = ("NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "none")
 SAMPLE_ROWS = 2000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from helicline.records.contract import ColumnRule, ContractSpec
-from helicline.tables.names import quoted
+from helicline.tables.sql_text import identifier
 from helicline.tables.union import family_of
 
 MOST_VALUES = 12  # of a column of text that is taken as a set
@@ -31,7 +31,7 @@ def infer(session: Any, dataset: str) -> ContractSpec:
 
 
 def _column(session: Any, name: str, kind: str, *, row_count: int) -> tuple[ColumnRule, bool]:
-    source, family = quoted(name), family_of(kind)
+    source, family = identifier(name), family_of(kind)
     ((present, distinct),) = session.execute(f"SELECT count({source}), count(DISTINCT {source}) FROM data").fetchall()
     missing = 1 - present / row_count if row_count else 0.0
     nulls = round(min(1.0, missing + NULL_MARGIN), 2) if missing else 0.0

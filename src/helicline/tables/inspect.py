@@ -10,8 +10,9 @@ import msgspec
 
 from helicline.records.table import FileKind, TableColumn, TableFacts, TableFile
 from helicline.tables import csv_columns, csv_text
-from helicline.tables.names import WORDS, kind_of, quoted
+from helicline.tables.names import WORDS, kind_of
 from helicline.tables.read import arrow_scan, csv_scan, json_scan, scan_of
+from helicline.tables.sql_text import identifier
 from helicline.tables.union import united
 
 MOST_NOTES = 12
@@ -100,7 +101,7 @@ def _of_typed(session: Any, bare: TableFile, path: Path) -> TableFile:
 
 
 def _has_values(session: Any, scan: str, column: str) -> bool:
-    return bool(session.execute(f"SELECT count({quoted(column)}) > 0 FROM {scan}").fetchall()[0][0])
+    return bool(session.execute(f"SELECT count({identifier(column)}) > 0 FROM {scan}").fetchall()[0][0])
 
 
 def _of_csv(session: Any, bare: TableFile, path: Path) -> TableFile:

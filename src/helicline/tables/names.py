@@ -1,4 +1,4 @@
-"""Which files are tables, by their names; and names and values in SQL."""
+"""Which files are tables, by their names."""
 
 from __future__ import annotations
 
@@ -27,13 +27,3 @@ def kind_of(path: str) -> tuple[FileKind, str] | None:
     if kind is None or (compression != "none" and kind not in ("csv", "jsonl")):
         return None
     return kind, compression
-
-
-def quoted(name: str) -> str:
-    """Return a name of SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return a text of SQL."""
-    return "'" + text.replace("'", "''") + "'"

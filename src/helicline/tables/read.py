@@ -12,7 +12,7 @@ from helicline.errors import Unavailable
 from helicline.records.table import TableFacts, TableFile
 from helicline.tables.csv_columns import value_of
 from helicline.tables.csv_text import in_utf8
-from helicline.tables.names import literal, quoted
+from helicline.tables.sql_text import identifier, literal
 
 MAX_LINE_BYTES, BUFFER_BYTES = 8 << 20, 16 << 20
 
@@ -49,8 +49,8 @@ def _select(session: Any, file: TableFile, columns: Sequence[tuple[str, str]], *
         if file.kind == "csv":
             value = value_of(column, f"c{position}", kind)
         else:
-            value = quoted(name) if column.type == kind else f"CAST({quoted(name)} AS {kind})"
-        values.append(f"{value} AS {quoted(name)}")
+            value = identifier(name) if column.type == kind else f"CAST({identifier(name)} AS {kind})"
+        values.append(f"{value} AS {identifier(name)}")
     return f"SELECT {', '.join(values)} FROM {scan_of(session, file, paths)}"
 
 
@@ -108,7 +108,7 @@ def arrow_scan(session: Any, path: Path) -> str:
             table = pyarrow.ipc.open_stream(source).read_all()
     name = f"arrow_{path.stem}_{abs(hash(str(path)))}"
     session.register(name, table)
-    return quoted(name)
+    return identifier(name)
 
 
 def copies_folder() -> Path:

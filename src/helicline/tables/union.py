@@ -11,8 +11,8 @@ from typing import Any
 from helicline.errors import Invalid
 from helicline.records.table import TableColumn, TableFile
 from helicline.tables.csv_columns import BY_NAME, MISSING
-from helicline.tables.names import literal
 from helicline.tables.read import csv_scan
+from helicline.tables.sql_text import literal
 
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 FAMILIES = {

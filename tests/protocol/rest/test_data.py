@@ -8,17 +8,8 @@ import pandas as pd
 import pytest
 
 import helicline as hl
-from helicline.engine.step import open_dataset
 from helicline.errors import Conflict, Invalid
-from support.server_process import ServerProcess
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    server = ServerProcess(tmp_path_factory.mktemp("home"))
-    server.start()
-    yield server
-    server.stop()
+from helicline.sdk.steps.dataset_table import open_dataset
 
 
 @pytest.fixture

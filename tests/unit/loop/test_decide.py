@@ -139,7 +139,7 @@ def test_the_harvested_version_is_handed_to_training():
         (
             DataAudit(state="failed", number=1, results=(CheckResult(check="rows", outcome="fail", detail="2 rows"),)),
             "end",
-            "the harvested rows do not keep the contract of customers@abc: rows: 2 rows",
+            "the harvested rows do not keep the contract of customers@abc: rows (2 rows)",
         ),
         (
             DataAudit(state="error", number=1, why="it timed out"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from helicline.errors import Invalid
-from helicline.tables.names import literal, quoted
+from helicline.tables.sql_text import identifier, literal
 from helicline.tables.union import INTEGERS, family_of
 
 
@@ -33,7 +33,10 @@ def conformed(path: Path, columns: Sequence[tuple[str, str]]) -> Path:
         if not set(own) & set(names):
             allowed = f"rows with some of its columns: {', '.join(names[:8])}"
             raise Invalid("labelled rows", f"columns {', '.join(own)}", allowed, "The dataset is not what is served.")
-        values = [f"{_value(session, scan, name, own.get(name, ''), kind)} AS {quoted(name)}" for name, kind in columns]
+        values = [
+            f"{_value(session, scan, name, own=own.get(name, ''), kind=kind)} AS {identifier(name)}"
+            for name, kind in columns
+        ]
         session.sql(f"SELECT {', '.join(values)} FROM {scan}").write_parquet(str(target), compression="zstd")
     return target
 
@@ -43,12 +46,11 @@ def _tell(what: str, names: list[str]) -> None:
         print(f"the rows {what} {', '.join(names)}", flush=True)
 
 
-def _value(session: Any, scan: str, name: str, *kinds: str) -> str:
-    """Return the SQL of a column: as the dataset has it where that loses nothing."""
-    own, kind = kinds
+def _value(session: Any, scan: str, name: str, *, own: str, kind: str) -> str:
+    """Return the SQL of a column of type `own`, as the `kind` that the dataset has where that loses nothing."""
     if not own:
         return f"CAST(NULL AS {kind})"
-    source = quoted(name)
+    source = identifier(name)
     families = family_of(own), family_of(kind)
     if kind == own or (
         families[0] != families[1] and families != ("text", "times")

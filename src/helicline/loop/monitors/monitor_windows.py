@@ -21,7 +21,7 @@ from helicline.store.noun import Stale, column_value
 from helicline.store.unit import Reader, Tx
 
 WINDOWS_BEFORE = 200  # the newest before this version, among which one of the version before was judged
-UNSEALED = timedelta(minutes=1)  # a gateway that is gone may leave a segment; nobody waits for it longer
+UNSEALED_S = 60.0  # a gateway that is gone may leave a segment; nobody waits for it longer, or than for two others
 REACH = 16  # how many window lengths a window may reach back to find enough rows
 # a window is as bad as its worst finding; what was not tested says nothing of it unless nothing was
 RANK: dict[str, int] = {"insufficient_data": 0, "immature": 0, "ok": 1, "info": 2, "warning": 3, "critical": 4}
@@ -200,7 +200,8 @@ def _reason(context: Context, monitor: Monitor, subject: Subject, *, count: int,
 def _sealed_until(context: Context, now: datetime) -> datetime:
     """Return up to when all of the log can be seen: a segment that is not sealed yet belongs to the next window."""
     opened_at = unsealed_since(context.home)
-    return max(min(opened_at, now), now - UNSEALED) if opened_at else now
+    patience = timedelta(seconds=max(UNSEALED_S, 2 * context.settings.log_seal_s))
+    return max(min(opened_at, now), now - patience) if opened_at else now
 
 
 def _starts(monitor: Monitor, subject: Subject, now: datetime) -> list[datetime]:
@@ -210,7 +211,7 @@ def _starts(monitor: Monitor, subject: Subject, now: datetime) -> list[datetime]
     """
     starts = [now - timedelta(seconds=monitor.spec.window_s * reach) for reach in (1, 2, 4, 8, REACH)]
     if monitor.watched_until is not None and monitor.spec.kind != "performance":
-        starts = [min(start, monitor.watched_until) for start in starts]
+        starts = list(dict.fromkeys(min(start, monitor.watched_until) for start in starts))
     inside = [start for start in starts if start > subject.since]
     return inside if len(inside) == len(starts) else [*inside, subject.since]
 

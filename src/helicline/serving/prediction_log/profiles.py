@@ -66,5 +66,6 @@ def between(home: Path, deployment: str, *, revision: int, since: datetime, unti
     """
     around = since - LONGEST_CALL, until + LONGEST_SEGMENT  # files are listed by the times of their rows
     files = listed(home, "predictions", deployment=deployment, since=around[0], until=around[1])
-    parts = [part for file in files for part in parts_of(file) if since <= part.begun_at < until]
+    near = (file for file in files if file.name.level != "s" or since <= file.opened_at < until)
+    parts = [part for file in near for part in parts_of(file) if since <= part.begun_at < until]
     return [part.by_revision[revision] for part in parts if revision in part.by_revision]

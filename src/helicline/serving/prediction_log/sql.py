@@ -1,4 +1,4 @@
-"""SQL over the files of the prediction log: DuckDB, and the one place that quotes names and values of users."""
+"""SQL over the files of the prediction log, by DuckDB."""
 
 from __future__ import annotations
 
@@ -12,24 +12,11 @@ import duckdb
 import numpy as np
 
 from helicline.serving.prediction_log.names import TIMED, TIMED_BEFORE
+from helicline.tables.sql_text import column_name as column_name
+from helicline.tables.sql_text import identifier as identifier
+from helicline.tables.sql_text import literal as literal
 
 Columns = dict[str, np.ndarray[Any, Any]]
-
-
-def column_name(name: str) -> str:
-    """Return the name that a column has in DuckDB: NUL, which no SQL text can hold, is written as its symbol U+2400."""
-    return name.replace("\0", "\u2400")
-
-
-def identifier(name: str) -> str:
-    """Return the name of a column or table as SQL, whatever characters it holds."""
-    return '"' + column_name(name).replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return a text value as SQL, whatever characters it holds."""
-    quoted = "'" + text.replace("'", "''") + "'"
-    return "(" + quoted.replace("\0", "' || chr(0) || '") + ")" if "\0" in text else quoted
 
 
 def timestamp(moment: datetime) -> str:
