@@ -206,8 +206,10 @@ def label(moment: datetime, number: int) -> Label:
 
 
 def append(home: Path, kind: str, records) -> None:
-    """Write a segment."""
+    """Write a segment; none where there is no record, as a gateway does."""
     records = list(records)
+    if not records:
+        return
     opened_at = max(moment_at(getattr(record, "ts_us", 0)) for record in records)
     writer = SegmentWriter(home / "log", kind, new_id=lambda: id_of(opened_at, next(SEGMENTS)))
     for record in records:
