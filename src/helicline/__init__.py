@@ -33,7 +33,7 @@ _MODULES = {
     "compatible": "helicline.sdk.loop",
     "contract": "helicline.sdk.contracts",
     "data": "helicline.sdk.data",
-    "dataset": "helicline.sdk.authoring",
+    "dataset": "helicline.sdk.steps.graph",
     "drift": "helicline.sdk.loop",
     "every": "helicline.sdk.loop",
     "feedback": "helicline.sdk.feedback",
@@ -89,7 +89,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from helicline.sdk import data, feedback, runs
-    from helicline.sdk.authoring import candidate, dataset, pipeline, step
+    from helicline.sdk.authoring import candidate, pipeline, step
     from helicline.sdk.client import Client
     from helicline.sdk.contracts import contract
     from helicline.sdk.handles import Artifact, Metrics, Model, Table
@@ -114,6 +114,7 @@ if TYPE_CHECKING:
         quality,
     )
     from helicline.sdk.steps.command_step import command
+    from helicline.sdk.steps.graph import dataset
 
 
 if not TYPE_CHECKING:  # a type checker that saw this function would accept every misspelt name as Any

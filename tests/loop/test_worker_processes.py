@@ -9,7 +9,7 @@ import msgspec
 import psutil
 import pytest
 
-from helicline.cli.loop import record
+from helicline.cli.loop_file.apply import record
 from helicline.errors import Conflict
 from support.wait import wait_for
 from support.worker_harness import WorkerHarness

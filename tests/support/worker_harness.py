@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from helicline.cli.loop import record
+from helicline.cli.loop_file.apply import record
 from helicline.sdk.client import Client
 from support.server_process import ServerProcess
 from support.wait import wait_for

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
 HELP = """The whole MLOps loop in one program.
 
-Start everything on this machine with `hl up`, record a loop with `hl apply loop.py`, turn it once with `hl run NAME`,
-and look at the circle with `hl status` or in the browser at http://127.0.0.1:7070.
+Begin a project with `hl init NAME --data FILE --label COLUMN`, start everything on this machine with `hl up`, turn the
+loop once with `hl run loop.py`, and look at the circle with `hl status` or in the browser at http://127.0.0.1:7070.
 """
 
 app = App(name="hl", help=HELP, version=__version__, version_flags=["--version"], help_format="markdown")
 
 COMMANDS = {
+    "init": (
+        "helicline.cli.init.command:init",
+        "Begin a project: a loop that runs, for a table of your own.\n\n"
+        "Example: `hl init churn --data customers.csv --label churned`",
+    ),
     "up": ("helicline.cli.up:up", "Start server, worker and gateway for this folder.\n\nExample: `hl up`"),
     "restart": (
         "helicline.cli.up:restart",
@@ -38,11 +43,14 @@ COMMANDS = {
         "helicline.cli.status:status",
         "Show the state of the loop, and what needs you.\n\nExample: `hl status`",
     ),
-    "apply": ("helicline.cli.loop:apply", "Record the loops of a Python file.\n\nExample: `hl apply loop.py`"),
+    "apply": (
+        "helicline.cli.loop_file.apply:apply",
+        "Record the loops of a Python file.\n\nExample: `hl apply loop.py`",
+    ),
     "run": (
         "helicline.cli.loop:run",
         "Turn a loop once and follow it; or, after `--`, run any program as a tracked one.\n\n"
-        "Examples: `hl run churn`, `hl run --name deeper -- python train.py`\n\n"
+        "Examples: `hl run churn`, `hl run loop.py`, `hl run --name deeper -- python train.py`\n\n"
         "Before the `--` may stand `--name`, for runs that the program does not name itself, and `--experiment`, for"
         " those for which it sets none.",
     ),

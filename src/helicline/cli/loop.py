@@ -1,8 +1,7 @@
-"""Loops, turns and triggers: `hl apply`, `hl run`, `hl turn`, `hl trigger`, `hl loop`."""
+"""Loops, turns and triggers: `hl run`, `hl turn`, `hl trigger`, `hl loop`."""
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import time
 from collections.abc import Sequence
@@ -11,118 +10,16 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from helicline.cli import loop_lines
-from helicline.cli.show import ago, as_json, connect, duration, print_error, say, table
-from helicline.errors import HeliclineError, Invalid
-from helicline.records.loop import Loop, LoopSpec, Trigger, Turn
-from helicline.records.pipeline import CodeState
-from helicline.sdk import code
+from helicline import settings as settings_file
+from helicline.cli.loop_file.apply import applied
+from helicline.cli.show import ago, as_json, connect, duration, say, table
+from helicline.errors import Invalid
+from helicline.records.loop import Trigger, Turn
 from helicline.sdk.client import Client
-from helicline.sdk.environment import capture
-from helicline.sdk.steps.place import place_of, placed
 
 app = App(name="loop", help="The loops that are recorded.")
 turn_app = App(name="turn", help="Turns: single passages round the loop.")
 trigger_app = App(name="trigger", help="Triggers: what begins turns automatically.")
-
-
-def load_loops(path: Path) -> list[Any]:
-    """Return the hl.Loop objects that a Python file defines.
-
-    Raises:
-        Invalid: the file does not exist, does not run, or defines no loop.
-    """
-    from helicline.sdk.loop import Loop as LoopObject
-
-    if not path.is_file():
-        raise Invalid("file", str(path), "a Python file that defines an hl.Loop")
-    sys.path.insert(0, str(path.resolve().parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except HeliclineError as error:
-        raise placed(error, place_of(error, Path.cwd()) or str(path)) from None
-    except Exception as error:
-        wrong = Invalid(str(path), f"{type(error).__name__}: {error}", "a file that runs", f"Try: python {path}")
-        raise placed(wrong, place_of(error, Path.cwd())) from None
-    loops = [value for value in vars(module).values() if isinstance(value, LoopObject)]
-    if not loops:
-        raise Invalid(str(path), "no loop", "a file that defines one, like `loop = hl.Loop(...)`")
-    return loops
-
-
-def problems_of(client: Client, path: Path, loops: list[Any]) -> list[dict[str, Any]]:
-    """Return all that cannot work in the loops of a file, each problem with its line; nothing is recorded."""
-    environment = capture()
-    problems: list[dict[str, Any]] = []
-    for loop in loops:
-        spec = loop.spec(state=CodeState(bundle=""), environment=environment)
-        answer = client.post("/loops/check", dict[str, Any], spec)["items"]
-        problems += [
-            {"loop": loop.name, "line": loop_lines.line_of(path, problem["field"], spec), **problem}
-            for problem in answer
-        ]
-    return problems + loop_lines.relative_code_paths(path)
-
-
-def _print_problems(problems: list[dict[str, Any]], path: Path, *, json: bool) -> None:
-    """Print each problem with its line, and end the command where one of them is an error."""
-    failed = any(problem["severity"] == "error" for problem in problems)
-    if json and failed:
-        as_json({"problems": problems})
-    for problem in () if json else problems:
-        error = Invalid(problem["field"], problem["got"], problem["allowed"], problem["hint"])
-        place = f"{path}:{problem['line']}" if problem["line"] else str(path)
-        print_error(error, place=place, severity=problem["severity"])
-    if failed:
-        raise SystemExit(1)
-
-
-def record(client: Client, path: Path) -> list[tuple[LoopSpec, dict[str, Any]]]:
-    """Upload the code of a loop file and record its loops; return each spec with the server's answer."""
-    return _record(client, path, load_loops(path))
-
-
-def _record(client: Client, path: Path, loops: list[Any]) -> list[tuple[LoopSpec, dict[str, Any]]]:
-    commands = [step.command for loop in loops for step in loop.pipeline.trace()[0] if step.command]
-    content, files = code.bundle(path, commands)
-    state = CodeState(bundle=client.put_bytes(content), files=files, **code.git_state(path.resolve().parent))
-    environment = capture()
-    specs = [loop.spec(state=state, environment=environment) for loop in loops]
-    return [(spec, client.post("/loops", dict[str, Any], spec)) for spec in specs]
-
-
-def apply(file: Path = Path("loop.py"), *, check: bool = False, json: bool = False) -> None:
-    """Record the loops of a Python file: idempotent, versioned, diffed. What cannot work is refused with its line.
-
-    Example: `hl apply loop.py`
-
-    Args:
-        file: the Python file that defines the loops.
-        check: only tell what cannot work, all of it at once; record nothing.
-        json: print JSON instead of text.
-    """
-    client, loops = connect(), load_loops(file)
-    problems = problems_of(client, file, loops)
-    _print_problems(problems, file, json=json)
-    if check:
-        verdict = "nothing speaks against recording it" if problems else "nothing speaks against it"
-        as_json({"problems": problems}) if json else say("{}: {}", file, verdict)
-        return
-    answers = _record(client, file, loops)
-    if json:
-        as_json([answer for _, answer in answers])
-        return
-    for spec, answer in answers:
-        changes = answer["changes"]
-        verdict = "recorded" if "new" in changes else f"changed: {', '.join(changes)}" if changes else "unchanged"
-        say("[bold]{}[/] {}", spec.name, verdict)
-        counts = [len(part) for part in (spec.pipeline.steps, spec.gates, spec.monitors, spec.triggers)]
-        say("  {} steps, {} gates, {} monitors, {} triggers; turn it once with: hl run {}", *counts, spec.name)
 
 
 def run(
@@ -133,12 +30,14 @@ def run(
     wait: bool = True,
     json: bool = False,
 ) -> None:
-    """Turn a loop once and follow it to its end.
+    """Turn a loop once and follow it to its end. Of a loop file, first record its loops, as `hl apply` does.
 
-    Example: `hl run churn --set train.lr=0.3`
+    Example: `hl run churn --set train.lr=0.3`; `hl run loop.py`
 
     Parameters
     ----------
+    name
+        The loop; or a Python file that defines one or several.
     params
         A parameter of a step or of the pipeline, for this turn: train.lr=0.3 or lr=0.3; may be repeated.
     harvest
@@ -146,16 +45,23 @@ def run(
     wait
         Follow the turn; with --no-wait return at once.
     """
-    client = connect()
-    turn = client.post(f"/loops/{name}/turns", Turn, {"harvest": harvest, "params": settings_of(params)})
+    client, order = connect(), {"harvest": harvest, "params": settings_of(params)}
+    is_file = name.endswith(".py")
+    names = [spec.name for spec in applied(client, Path(name), quiet=json)] if is_file else [name]
+    turns = [_turned(client, loop, order, wait=wait, json=json) for loop in names]
+    if json:
+        as_json(turns if is_file else turns[0])
+    if any(turn.state in ("FAILED", "ROLLED_BACK", "REJECTED") for turn in turns):
+        sys.exit(1)
+
+
+def _turned(client: Client, loop: str, order: dict[str, Any], *, wait: bool, json: bool) -> Turn:
+    turn = client.post(f"/loops/{loop}/turns", Turn, order)
     if wait:
         turn = follow(client, turn.id, quiet=json)
-    if json:
-        as_json(turn)
-    elif not wait:
+    elif not json:
         say("began {}; follow it with: hl turn show {}", turn.id, turn.id)
-    if turn.state in ("FAILED", "ROLLED_BACK", "REJECTED"):
-        sys.exit(1)
+    return turn
 
 
 def settings_of(texts: Sequence[str]) -> dict[str, str]:
@@ -184,8 +90,22 @@ def follow(client: Client, turn_id: str, *, quiet: bool = False) -> Turn:
         if turn.state in ENDED:
             if not quiet:
                 say("[bold]{}[/] {}: {}", turn.id, turn.state, turn.result)
+                _say_next(client, turn)
             return turn
         time.sleep(0.3)
+
+
+def _say_next(client: Client, turn: Turn) -> None:
+    """Print where a model answers that serves now, or where to look why none does."""
+    loop = client.get(f"/loops/{turn.loop}", dict[str, Any])["loop"]["spec"]
+    gateway = settings_file.load().home_path / "gateway.url"
+    if turn.state == "PROMOTED" and gateway.is_file():
+        say("it answers at {}/endpoints/{}/invocations", gateway.read_text().strip(), loop["deployment"])
+    if turn.state == "REJECTED" and turn.model_version:
+        say("see: hl gate show {}/{}", loop["model"], turn.model_version)
+    if turn.state == "FAILED":
+        say("see: hl turn show {}", turn.id)
+        say("to go on where it stopped: hl turn retry {}", turn.id)
 
 
 @app.command(name="ls")
@@ -200,6 +120,7 @@ def list_loops(*, json: bool = False) -> None:
             detail["loop"]["name"],
             detail["loop"]["spec_version"],
             detail["loop"]["last_turn"],
+            "paused" if detail["loop"]["paused"] else "",
             len(detail["monitors"]),
             len(detail["alerts"]),
         )
@@ -207,10 +128,55 @@ def list_loops(*, json: bool = False) -> None:
     ]
     table(
         "",
-        ("loop", "spec", "turns", "monitors", "alerts"),
+        ("loop", "spec", "turns", "", "monitors", "alerts"),
         rows,
         empty="No loop yet. Record one with: hl apply loop.py",
     )
+
+
+@app.command(name="pause")
+def pause_loop(
+    loop: str = "", *, everything: Annotated[bool, Parameter(name="--all")] = False, reason: str = ""
+) -> None:
+    """Let no trigger of a loop begin a turn, until it is resumed. What is under way goes on; by hand, turns begin.
+
+    Example: `hl loop pause churn --reason "stocktaking"`; `hl loop pause --all`
+
+    Parameters
+    ----------
+    everything
+        All loops that there are.
+    reason
+        Why, for those who wonder.
+    """
+    _pause(loop, everything=everything, paused=True, reason=reason)
+
+
+@app.command(name="resume")
+def resume_loop(loop: str = "", *, everything: Annotated[bool, Parameter(name="--all")] = False) -> None:
+    """Let the triggers of a paused loop begin turns again. Example: `hl loop resume churn`; `hl loop resume --all`
+
+    Parameters
+    ----------
+    everything
+        All loops that are paused.
+    """
+    _pause(loop, everything=everything, paused=False, reason="")
+
+
+def _pause(name: str, *, everything: bool, paused: bool, reason: str) -> None:
+    if bool(name) == everything:
+        raise Invalid("loop", f"{name} and --all" if name else "none", "the name of a loop, or --all")
+    client, order = connect(), {"paused": paused, "reason": reason}
+    changed = (
+        client.post("/pause", dict[str, Any], order)["items"]
+        if everything
+        else [client.post(f"/loops/{name}/pause", dict[str, Any], order)]
+    )
+    for loop in changed:
+        say("{} {}", loop["name"], "is paused: no trigger begins a turn" if paused else "goes on")
+    if not changed:
+        say("{}", "no loop that is not paused already" if paused else "no loop is paused")
 
 
 @app.command(name="show")
@@ -309,6 +275,3 @@ def unmute_trigger(loop: str, trigger: str) -> None:
     """Let a trigger begin turns again. Example: `hl trigger unmute churn alert`"""
     connect().post(f"/triggers/{loop}/{trigger}/mute", Trigger, {"muted": False})
     say("{}/{} is at work again", loop, trigger)
-
-
-__all__ = ["Loop", "app", "apply", "follow", "load_loops", "record", "run", "trigger_app", "turn_app"]

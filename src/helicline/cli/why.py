@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
+from uuid import UUID
 
 from helicline.cli.show import as_json, connect, say_styled, styled
+from helicline.errors import NotFound
+from helicline.sdk.client import Client
+
+SEALED_AFTER_S = 10.0  # the log is read when it is sealed, seconds after an answer
 
 
 def why(prediction_id: str, *, json: bool = False) -> None:
@@ -12,12 +18,32 @@ def why(prediction_id: str, *, json: bool = False) -> None:
 
     Example: `hl why 0193a1c2-7b5e-7c3a-9f00-0123456789ab`
     """
-    answer = connect().get(f"/why/{prediction_id}", dict[str, Any])
+    answer = _answer(connect(), prediction_id)
     if json:
         as_json(answer)
         return
     for line in lines(answer):
         say_styled(line)
+
+
+def _answer(client: Client, prediction_id: str) -> dict[str, Any]:
+    """Return the origins of a prediction; of one that was answered just now, when its log is sealed."""
+    while True:
+        try:
+            return client.get(f"/why/{prediction_id}", dict[str, Any])
+        except NotFound:
+            if not _is_new(prediction_id):
+                raise
+            time.sleep(0.5)
+
+
+def _is_new(prediction_id: str) -> bool:
+    """Tell whether an id was made so lately that its log may not be sealed (RFC 9562: 48 bits of milliseconds)."""
+    try:
+        made_at = (UUID(prediction_id).int >> 80) / 1000
+    except ValueError:
+        return False
+    return 0 <= time.time() - made_at < SEALED_AFTER_S
 
 
 def lines(answer: dict[str, Any]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import sys
 import tarfile
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from helicline.engine.estimator import is_estimator, log_estimator
 from helicline.errors import Invalid
 from helicline.ids import new_run_id
 from helicline.records.pipeline import Completion, Kind, Output, TaskSpec
@@ -35,7 +35,11 @@ def run_step(task: TaskSpec, client: Client, scratch: Path) -> Completion:
         name: _input(task, name, output, client=client, scratch=scratch) for name, output in task.inputs.items()
     }
     returned = function(**arguments, **task.step.params)
-    values = as_tuple(task.step.name, returned, task.step.outputs)
+    tables = [argument for argument in arguments.values() if isinstance(argument, Table)]
+    values = tuple(
+        log_estimator(value, tables) if kind == "Model" and is_estimator(value) else value
+        for kind, value in zip(task.step.outputs, as_tuple(task.step.name, returned, task.step.outputs), strict=True)
+    )
     outputs = tuple(
         KEEPERS[kind](f"step {task.step.name}, output {position + 1}", value, client, scratch)
         for position, (kind, value) in enumerate(zip(task.step.outputs, values, strict=True))
@@ -140,45 +144,14 @@ def _keep_artifact(field: str, value: Any, client: Client, _scratch: Path) -> Ou
 
 
 def _keep_model(field: str, value: Any, _client: Client, _scratch: Path) -> Output:
-    """Return the output for the logged model of `value`; an estimator is logged now by the stock client."""
+    """Return the output for the logged model that `value` names."""
     from mlflow import MlflowClient
 
-    model_id = getattr(value, "model_id", None) or _log_estimator(field, value)
+    model_id = getattr(value, "model_id", None)
+    if not model_id:
+        raise Invalid(field, type(value).__name__, LOGGED_MODEL)
     logged_model = MlflowClient().get_logged_model(model_id)
     return Output(kind="Model", digest=_model_digest(logged_model.model_id), model_id=logged_model.model_id)
-
-
-def _log_estimator(field: str, value: Any) -> str:
-    if not (hasattr(value, "predict") and hasattr(value, "get_params")):
-        raise Invalid(field, type(value).__name__, LOGGED_MODEL)
-    import mlflow.sklearn
-
-    print(f"{field}: logged without a signature, so that its inputs are not monitored by column; to have one, return")
-    print('mlflow.sklearn.log_model(model, name="model", signature=mlflow.models.infer_signature(...))', flush=True)
-    return str(mlflow.sklearn.log_model(value, name="model", **_saved_form(value)).model_id)
-
-
-def _saved_form(estimator: Any) -> dict[str, Any]:
-    """Return how MLflow saves the step's own estimator: by skops with its types trusted, where that takes it.
-
-    Older clients and those without skops save by cloudpickle unasked.
-    """
-    import mlflow.sklearn
-
-    if "skops_trusted_types" not in inspect.signature(mlflow.sklearn.log_model).parameters:
-        return {}
-    try:
-        import skops.io
-
-        content = skops.io.dumps(estimator)
-        types = skops.io.get_untrusted_types(data=content)
-        skops.io.loads(content, trusted=types)
-    except Exception as error:  # skops takes no functions and classes of the loop's own files, and says so in many ways
-        print(f"saved by cloudpickle: skops does not take the model ({type(error).__name__})", flush=True)
-        return {"serialization_format": "cloudpickle"}
-    if types:
-        print(f"saved by skops; trusted when it is loaded: {', '.join(types)}", flush=True)
-    return {"skops_trusted_types": types}
 
 
 def _model_digest(model_id: str) -> str:

@@ -10,7 +10,8 @@ from blake3 import blake3
 from helicline import bus
 from helicline.data import contracts
 from helicline.errors import Conflict, Invalid, NotFound
-from helicline.loop.spec_checks import next_due, problems_of
+from helicline.loop.spec_checks import problems_of
+from helicline.loop.waiting.schedule import next_due
 from helicline.records.loop import Loop, LoopSpec, Trigger
 from helicline.records.monitor import Monitor, MonitorSpec
 from helicline.serving import deployments
@@ -118,10 +119,11 @@ def _set_triggers(tx: Tx, spec: LoopSpec) -> None:
         trigger = existing.pop(trigger_spec.name, None)
         due = next_due(tx.now, trigger_spec)
         if trigger is None:
-            nouns.TRIGGERS.insert(tx, Trigger(loop=spec.name, name=trigger_spec.name, spec=trigger_spec, wake_at=due))
+            new = Trigger(loop=spec.name, name=trigger_spec.name, spec=trigger_spec, wake_at=due, due_at=due)
+            nouns.TRIGGERS.insert(tx, new)
         elif trigger.spec != trigger_spec:
-            due = tx.now if trigger.pending else due
-            nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, spec=trigger_spec, wake_at=due))
+            soon = tx.now if trigger.pending else due
+            nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, spec=trigger_spec, wake_at=soon, due_at=due))
     for trigger in existing.values():
         nouns.TRIGGERS.delete(tx, trigger.loop, trigger.name)
 
@@ -150,6 +152,22 @@ def of_pipeline(tx: Reader, pipeline: str) -> Loop:
 
 def of_deployment(tx: Reader, deployment: str) -> Loop | None:
     return next((loop for loop in nouns.LOOPS.select(tx) if loop.spec.deployment == deployment), None)
+
+
+def pause(tx: Tx, name: str, *, paused: bool, reason: str = "") -> Loop:
+    """Pause a loop, or let it go on: while it is paused, no trigger begins a turn. By hand, turns begin as ever."""
+    current = nouns.LOOPS.get(tx, name)
+    if current.paused == paused:
+        raise Conflict("loop", name, "is paused already" if paused else "is not paused")
+    bus.emit(tx, "paused" if paused else "resumed", "loop", name, reason=reason)
+    changed = msgspec.structs.replace(current, paused=paused, pause_reason=reason if paused else "")
+    return nouns.LOOPS.swap(tx, changed)
+
+
+def pause_all(tx: Tx, *, paused: bool, reason: str = "") -> list[Loop]:
+    """Pause all loops, or let them go on, and return those that changed."""
+    changing = [loop.name for loop in nouns.LOOPS.select(tx) if loop.paused != paused]
+    return [pause(tx, name, paused=paused, reason=reason) for name in changing]
 
 
 def mute(tx: Tx, loop: str, trigger: str, *, muted: bool) -> Trigger:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
-from croniter import croniter
 
 from helicline.access import secrets
 from helicline.data import versions
@@ -15,6 +13,7 @@ from helicline.data.contracts import checked_spec
 from helicline.errors import Invalid, NotFound
 from helicline.gate import paired
 from helicline.ids import checked_name
+from helicline.loop.waiting.schedule import next_due
 from helicline.monitor import performance
 from helicline.records.access import ROLES
 from helicline.records.gate import Check
@@ -108,17 +107,6 @@ def _without_candidate(spec: LoopSpec) -> Iterator[Invalid]:
             "no candidate",
             f"a body that ends with `return hl.candidate(...)`, or a loop without {', '.join(useless)}",
         )
-
-
-def next_due(now: datetime, spec: TriggerSpec) -> datetime | None:
-    """Return when a schedule is next due after `now`, None for other kinds. Raises Invalid where it never is."""
-    if spec.kind != "schedule":
-        return None
-    try:
-        due: datetime = croniter(spec.cron, now).get_next(datetime)
-    except ValueError as error:
-        raise Invalid("cron", spec.cron, "five cron fields that name a day there is", str(error)) from None
-    return due
 
 
 def _raised(check: Any) -> Iterator[Invalid]:

@@ -9,7 +9,7 @@ import msgspec
 from helicline import bus
 from helicline.loop import harvests, loops, turns
 from helicline.loop.monitors import broken_data, monitor_windows
-from helicline.loop.spec_checks import next_due
+from helicline.loop.waiting.schedule import after_turn, was_missed, zone_of
 from helicline.monitor import alerting, quality
 from helicline.records.event import Event
 from helicline.records.loop import Cause, Loop, Trigger
@@ -99,12 +99,11 @@ def _arm_new_data(tx: Tx, event: Event) -> None:
         harvests.note_publication(tx, version)
     for loop in nouns.LOOPS.select(tx):
         newest = nouns.TURNS.find(tx, loop.name, loop.last_turn)
-        if (
-            version is None
-            or newest is None
-            or event.at <= newest.created_at
-            or version.turn.startswith(f"{loop.name}~")
-        ):
+        if version is None or version.turn.startswith(f"{loop.name}~"):
+            continue
+        if newest is None and version.sequence > 1:  # its first turn was not waiting for data
+            continue
+        if event.at <= (newest.created_at if newest else loop.created_at):
             continue
         reads = {
             source.dataset for step in loop.spec.pipeline.steps for source in step.inputs.values() if source.dataset
@@ -156,6 +155,8 @@ def _after_turn(tx: Tx, event: Event) -> None:
 def advance(tx: Tx, trigger: Trigger) -> bool:
     """Begin the turn of a due trigger, unless its cool-down or something else is in the way."""
     loop = nouns.LOOPS.get(tx, trigger.loop)
+    if trigger.spec.catch_up == "none" and was_missed(trigger, tx.now):
+        return _skip(tx, trigger)
     pending = trigger.pending or trigger.spec.cron  # a schedule that is due and may not begin yet is pending too
     cooled_at = trigger.last_fired_at and trigger.last_fired_at + timedelta(seconds=trigger.spec.cool_down_s)
     if not pending:
@@ -180,7 +181,7 @@ def advance(tx: Tx, trigger: Trigger) -> bool:
         why = f"its cool-down ends at {cooled_at:%Y-%m-%d %H:%M:%S} UTC"
         nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, pending=pending, waits_for=why, wake_at=cooled_at))
         return False
-    cause = _cause(trigger)
+    cause = _cause(trigger, is_late=was_missed(trigger, tx.now))
     turn = turns.begin(tx, loop, cause, harvest=trigger.spec.harvest)
     is_retry = trigger.failures > 0 and trigger.last_fired_at is None
     fired = msgspec.structs.replace(
@@ -190,11 +191,24 @@ def advance(tx: Tx, trigger: Trigger) -> bool:
         last_fired_at=tx.now,
         last_turn=turn.number,
         failures=trigger.failures if is_retry else 0,
-        wake_at=next_due(tx.now, trigger.spec),
     )
-    nouns.TRIGGERS.swap(tx, fired)
+    nouns.TRIGGERS.swap(tx, after_turn(fired, tx.now))
     bus.emit(tx, "fired", "trigger", f"{loop.name}/{trigger.name}", turn=turn.id, subject=cause.subject)
     return True
+
+
+def _skip(tx: Tx, trigger: Trigger) -> bool:
+    """Leave out a moment that was missed, which is recorded; wait for the next one."""
+    why = f"the schedule was due at {_local(trigger)}, when nothing ran that could begin a turn"
+    bus.emit(tx, "skipped", "trigger", f"{trigger.loop}/{trigger.name}", why=why)
+    nouns.TRIGGERS.swap(tx, msgspec.structs.replace(after_turn(trigger, tx.now), waits_for=why))
+    return False
+
+
+def _local(trigger: Trigger) -> str:
+    """Return when a schedule was due, on the clocks of its time zone."""
+    assert trigger.due_at is not None
+    return f"{trigger.due_at.astimezone(zone_of(trigger.spec.timezone)):%Y-%m-%d %H:%M} {trigger.spec.timezone}"
 
 
 def postpone(tx: Tx, trigger: Trigger, why: str) -> None:
@@ -246,9 +260,10 @@ def _doubt(tx: Tx, loop: Loop, trigger: Trigger) -> str:
     return ""
 
 
-def _cause(trigger: Trigger) -> Cause:
+def _cause(trigger: Trigger, *, is_late: bool) -> Cause:
     if trigger.spec.kind == "schedule":
-        return Cause(kind="schedule", subject=trigger.spec.cron, sentence=f"the schedule {trigger.spec.cron} was due")
+        sentence = f"the schedule {trigger.spec.cron} was due" + (f" at {_local(trigger)}" if is_late else "")
+        return Cause(kind="schedule", subject=trigger.spec.cron, sentence=sentence)
     if trigger.spec.kind == "alert":
         return Cause(kind="alert", subject=trigger.pending, sentence=f"alert {trigger.pending} fired")
     return Cause(kind="new_data", subject=trigger.pending, sentence=f"{trigger.pending} was committed")

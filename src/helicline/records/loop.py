@@ -29,11 +29,20 @@ class ApprovalRule(msgspec.Struct, frozen=True, kw_only=True):
     people: int = 1
 
 
+CatchUp = Literal["none", "latest", "all"]
+
+
 class TriggerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule that begins turns. `cool_down_s` is the least time between two of its turns."""
+    """A rule that begins turns. `cool_down_s` is the least time between two of its turns.
+
+    A schedule is due at the times of `cron` on the clocks of `timezone`. Of moments that were missed, since the program
+    was down, `catch_up` takes "none", the "latest" (one turn for all of them), or "all" one after the other.
+    """
 
     kind: Literal["schedule", "new_data", "alert"]
     cron: str = ""
+    timezone: str = "UTC"
+    catch_up: CatchUp = "latest"
     dataset: str = ""
     monitors: tuple[str, ...] = ()
     cool_down_s: float = 60.0
@@ -41,7 +50,8 @@ class TriggerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        return f"schedule:{self.cron}" if self.kind == "schedule" else self.kind
+        zone = "" if self.timezone == "UTC" else f" {self.timezone}"
+        return f"schedule:{self.cron}{zone}" if self.kind == "schedule" else self.kind
 
 
 class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +85,7 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     updated_by: str
     last_turn: int = 0
     paused: bool = False
+    pause_reason: str = ""
     harvested: HarvestSpan | None = None
     version: int = 1
 
@@ -83,14 +94,15 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a trigger: its last turn, whether it is muted, when a schedule is due.
 
     `pending` is the subject of the turn that it is to begin, `waits_for` what that turn waits for, or why it
-    was dropped. `failures` counts
-    the failed turns in a row that it has tried again.
+    was dropped. `failures` counts the failed turns in a row that it has tried again. `due_at` is the moment of a
+    schedule that is waited for, or whose turn waits.
     """
 
     loop: str
     name: str
     spec: TriggerSpec
     wake_at: datetime | None
+    due_at: datetime | None = None
     last_fired_at: datetime | None = None
     last_turn: int = 0
     muted: bool = False

@@ -283,6 +283,12 @@ class Pipeline:
         with in_process.running():
             return self.function(*bound.args, **bound.kwargs)
 
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """The datasets that its arguments are by default."""
+        defaults = [parameter.default for parameter in inspect.signature(self.function).parameters.values()]
+        return tuple(value for value in defaults if isinstance(value, Dataset))
+
     def trace(self, **overrides: Any) -> tuple[tuple[StepSpec, ...], Candidate | None, dict[str, Any]]:
         """Return the steps in order, the candidate, and the parameters of the traced call.
 
@@ -348,21 +354,6 @@ def pipeline(function: Callable[..., Any]) -> Pipeline:
         'tidy'
     """
     return Pipeline(function)
-
-
-def dataset(spec: str) -> Any:
-    """Return a dataset as the default of a pipeline's argument: "name@main", "name@v3", "name@<12 hex>".
-
-    Raises:
-        Invalid: the name or ref has characters that are not allowed.
-
-    Example:
-        >>> import helicline as hl
-        >>> hl.dataset("sales@main").spec
-        'sales@main'
-    """
-    name, _, ref = spec.partition("@")
-    return Dataset(f"{checked_name('dataset', name)}@{checked_name('ref', ref or 'main')}")
 
 
 def candidate(

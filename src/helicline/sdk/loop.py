@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from helicline.errors import Invalid
 from helicline.ids import checked_name
 from helicline.records.contract import ContractSpec
 from helicline.records.deployment import Guard, RolloutPlan, RolloutStep
 from helicline.records.gate import Check
-from helicline.records.loop import ApprovalRule, LoopSpec, TriggerSpec
+from helicline.records.loop import ApprovalRule, CatchUp, LoopSpec, TriggerSpec
 from helicline.records.monitor import MonitorSpec
 from helicline.records.pipeline import CodeState, Environment
 from helicline.sdk.authoring import Pipeline, seconds
@@ -301,18 +301,37 @@ def quality(
 _CRON = {"hour": "0 * * * *", "day": "0 3 * * *", "week": "0 3 * * 1", "month": "0 3 1 * *"}
 
 
-def every(schedule: str, *, harvest: bool = False) -> TriggerSpec:
-    """Trigger: on a schedule: "hour", "day", "week", "month", or five cron fields (UTC).
+def every(
+    schedule: str,
+    *,
+    timezone: str = "UTC",
+    catch_up: CatchUp = "latest",
+    harvest: bool = False,
+) -> TriggerSpec:
+    """Trigger: on a schedule: "hour", "day", "week", "month", or five cron fields.
 
     Args:
+        timezone: the IANA name of the zone whose clocks count, like "Europe/Vienna". A time of day that is left out
+            when the clocks are set forth comes later that day; one that comes twice counts once.
+        catch_up: what is done about moments at which nothing ran: one turn for all of them ("latest"), one for each
+            ("all", at most 100), or "none".
         harvest: first commit the labelled production rows as a new dataset version.
+
+    Example:
+        >>> import helicline as hl
+        >>> hl.every("day", timezone="Europe/Vienna").name
+        'schedule:0 3 * * * Europe/Vienna'
     """
     from croniter import croniter
 
     cron = _CRON.get(schedule, schedule)
     if not croniter.is_valid(cron) or len(cron.split()) != 5:
         raise Invalid("every", schedule, '"hour", "day", "week", "month" or five cron fields')
-    return TriggerSpec(kind="schedule", cron=cron, harvest=harvest, cool_down_s=0.0)
+    if catch_up not in get_args(CatchUp):
+        raise Invalid("catch_up", catch_up, ", ".join(get_args(CatchUp)))
+    return TriggerSpec(
+        kind="schedule", cron=cron, timezone=timezone, catch_up=catch_up, harvest=harvest, cool_down_s=0.0
+    )
 
 
 def on_new_data(dataset: str = "", *, cool_down: str | float = "10m") -> TriggerSpec:

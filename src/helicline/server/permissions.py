@@ -97,6 +97,8 @@ PERMISSIONS: dict[tuple[str, str], Permission] = {
     ("POST", "/turns/{turn_id}/cancel"): "write",
     ("POST", "/turns/{turn_id}/retry"): "write",
     ("POST", "/triggers/{loop}/{name}/mute"): "write",
+    ("POST", "/loops/{loop}/pause"): "write",
+    ("POST", "/pause"): "write",
     ("GET", "/monitors"): "read",
     ("GET", "/alerts"): "read",
     ("GET", "/alerts/{alert_id}"): "read",

@@ -36,7 +36,7 @@ BODIES = {
 CALL = """
 import sys
 from pathlib import Path
-from helicline.cli.loop import load_loops
+from helicline.cli.loop_file.apply import load_loops
 from helicline.cli.show import print_error
 from helicline.errors import HeliclineError
 from helicline.records.pipeline import CodeState, Environment

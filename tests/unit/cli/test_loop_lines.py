@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from helicline.cli import loop_lines
-from helicline.cli.loop import load_loops
+from helicline.cli.loop_file import lines
+from helicline.cli.loop_file.apply import load_loops
 from helicline.records.pipeline import CodeState
 from helicline.sdk.environment import capture
 
@@ -59,9 +59,9 @@ def file(tmp_path):
 def test_a_field_has_the_line_of_what_makes_it(file, field, line):
     (loop,) = load_loops(file)
     spec = loop.spec(state=CodeState(bundle=""), environment=capture())
-    assert loop_lines.line_of(file, field, spec) == line
+    assert lines.line_of(file, field, spec) == line
 
 
 def test_relative_code_paths_are_problems_and_absolute_ones_are_not(file):
-    (problem,) = loop_lines.relative_code_paths(file)
+    (problem,) = lines.relative_code_paths(file)
     assert (problem["got"], problem["line"]) == ("lib", 9)

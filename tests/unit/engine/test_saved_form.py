@@ -13,7 +13,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of its own types
     import mlflow.sklearn
 
-from helicline.engine.step import _saved_form
+from helicline.engine.estimator import _saved_form
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:mlflow.*", "ignore::FutureWarning")
 ROWS, CLASSES = np.linspace(0, 1, 40).reshape(20, 2), np.repeat([0, 1], 10)

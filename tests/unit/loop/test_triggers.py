@@ -336,6 +336,14 @@ def test_new_data_begins_a_turn_once_the_loop_has_turned_before(scene):
     assert scene.look() == ["new_data"]
 
 
+def test_the_first_version_of_its_data_turns_a_loop_that_waits_for_it(timed, blobs, clock):
+    waiting = Scene(timed, blobs, clock)
+    waiting.apply(ON_DATA)
+    clock.advance(1)
+    commit(timed, blobs, b"first")
+    assert waiting.look() == ["new_data"]
+
+
 def test_data_that_a_turn_committed_is_not_news_to_its_own_loop(scene):
     scene.apply(ON_DATA)
     scene.store.write(lambda tx: turns.begin(tx, nouns.LOOPS.get(tx, "churn"), HAND))

@@ -124,7 +124,7 @@ def test_a_model_of_this_process_loads_as_a_pyfunc():
     [
         (lambda: split("nowhere.csv"), "the path of CSV"),
         (lambda: split(3), "step split, argument raw: got 'int'"),
-        (lambda: line.run_here(ROWS, row=1), "line(raw=Dataset(spec='rows@main'), *, rows=2)"),
+        (lambda: line.run_here(ROWS, row=1), "line(raw=hl.dataset('rows@main'), *, rows=2)"),
         (lambda: hl.pipeline(lambda_of(empty)).run_here(), "step empty returned: got 'nothing'"),
     ],
 )

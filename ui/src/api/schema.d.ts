@@ -757,6 +757,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/loops/{loop}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** PauseLoop */
+        post: operations["ApiV1LoopsPausePauseLoop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/loops/{name}": {
         parameters: {
             query?: never;
@@ -1025,6 +1042,23 @@ export interface paths {
         get: operations["ApiV1MonitorsListMonitors"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** PauseAllLoops */
+        post: operations["ApiV1PausePauseAllLoops"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2644,6 +2678,8 @@ export interface components {
             /** @default 0 */
             last_turn: number;
             name: string;
+            /** @default  */
+            pause_reason: string;
             /** @default false */
             paused: boolean;
             spec: components["schemas"]["LoopSpec"];
@@ -2982,6 +3018,12 @@ export interface components {
             /** @default  */
             next: string;
         };
+        /** Page[Loop] */
+        "Page_helicline.records.loop.Loop_": {
+            items: components["schemas"]["Loop"][];
+            /** @default  */
+            next: string;
+        };
         /** Page[Turn] */
         "Page_helicline.records.loop.Turn_": {
             items: components["schemas"]["Turn"][];
@@ -3059,6 +3101,12 @@ export interface components {
              * @enum {string}
              */
             type: "int" | "float" | "bool" | "str" | "list" | "dict" | "any";
+        };
+        /** PauseBody */
+        PauseBody: {
+            paused: boolean;
+            /** @default  */
+            reason: string;
         };
         /** PipelineRun */
         PipelineRun: {
@@ -3720,6 +3768,7 @@ export interface components {
         };
         /** Trigger */
         Trigger: {
+            due_at?: string | null;
             /** @default 0 */
             failures: number;
             last_fired_at?: string | null;
@@ -3740,6 +3789,11 @@ export interface components {
         };
         /** TriggerSpec */
         TriggerSpec: {
+            /**
+             * @default latest
+             * @enum {string}
+             */
+            catch_up: "none" | "latest" | "all";
             /** @default 60 */
             cool_down_s: number;
             /** @default  */
@@ -3752,6 +3806,8 @@ export interface components {
             kind: "schedule" | "new_data" | "alert";
             /** @default [] */
             monitors: string[];
+            /** @default UTC */
+            timezone: string;
         };
         /** Turn */
         Turn: {
@@ -5543,6 +5599,41 @@ export interface operations {
             };
         };
     };
+    ApiV1LoopsPausePauseLoop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                loop: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PauseBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Loop"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     ApiV1LoopsNameGetLoop: {
         parameters: {
             query?: never;
@@ -6123,6 +6214,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_helicline.protocol.rest.loops.MonitorDetail_"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1PausePauseAllLoops: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PauseBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_helicline.records.loop.Loop_"];
                 };
             };
             /** @description What went wrong, and the next step */

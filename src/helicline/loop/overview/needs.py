@@ -56,6 +56,7 @@ def needs_of(tx: Reader) -> list[Need]:
         *_alerts(tx),
         *_quarantined(tx),
         *_requests(tx),
+        *_paused_loops(tx),
         *_paused_rollouts(tx),
         *_turns(tx),
         *_failed_pipeline_runs(tx),
@@ -155,6 +156,26 @@ def _requests(tx: Reader) -> list[Need]:
             link=f"/models/{request.model}/{request.number}",
         )
         for request in requests
+    ]
+
+
+def _paused_loops(tx: Reader) -> list[Need]:
+    return [
+        Need(
+            kind="loop",
+            id=loop.name,
+            sentence=f"no trigger begins a turn of {loop.name}: it is paused"
+            + (f" ({loop.pause_reason})" if loop.pause_reason else ""),
+            link=f"/loops/{loop.name}",
+            next_step=NextStep(
+                label="Resume",
+                path=f"/loops/{loop.name}/pause",
+                body={"paused": False},
+                command=f"hl loop resume {loop.name}",
+            ),
+        )
+        for loop in nouns.LOOPS.select(tx)
+        if loop.paused
     ]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from helicline.loop.spec_checks import next_due
+from helicline.loop.waiting.schedule import next_due
 from helicline.pipeline.decide import BACKOFF_MAX_S
 from helicline.records.deployment import Rollout
 from helicline.records.loop import ACTIVE, Trigger, Turn
@@ -76,8 +76,8 @@ def _brought_back(tx: Tx, noun: Any, row: Any) -> bool:
 def _as_of_now(tx: Tx, row: Any) -> Any:
     if isinstance(row, Trigger):
         last = min(row.last_fired_at, tx.now) if row.last_fired_at else None
-        due = tx.now if row.pending else next_due(tx.now, row.spec)
-        return msgspec.structs.replace(row, wake_at=due, last_fired_at=last)
+        due = next_due(tx.now, row.spec)
+        return msgspec.structs.replace(row, wake_at=tx.now if row.pending else due, due_at=due, last_fired_at=last)
     if isinstance(row, Monitor):
         too_long = row.wake_at is not None and row.wake_at > tx.now + timedelta(seconds=row.spec.window_s)
         return msgspec.structs.replace(row, wake_at=tx.now) if too_long else row

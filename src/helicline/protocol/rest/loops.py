@@ -50,6 +50,11 @@ class MuteBody(msgspec.Struct, forbid_unknown_fields=True):
     muted: bool
 
 
+class PauseBody(msgspec.Struct, forbid_unknown_fields=True):
+    paused: bool
+    reason: str = ""
+
+
 class MonitorDetail(msgspec.Struct, frozen=True, kw_only=True):
     monitor: Monitor
     windows: list[Window]
@@ -169,6 +174,18 @@ def mute_trigger(edge: Edge, loop: str, name: str, data: MuteBody) -> Trigger:
     return edge.write(lambda tx: loops.mute(tx, loop, name, muted=data.muted))
 
 
+@post("/loops/{loop:str}/pause", sync_to_thread=True, status_code=200)
+def pause_loop(edge: Edge, loop: str, data: PauseBody) -> Loop:
+    """Pause a loop, so that no trigger begins a turn, or let it go on."""
+    return edge.write(lambda tx: loops.pause(tx, loop, paused=data.paused, reason=data.reason))
+
+
+@post("/pause", sync_to_thread=True, status_code=200)
+def pause_all_loops(edge: Edge, data: PauseBody) -> Page[Loop]:
+    """Pause all loops, or let them go on; answers those that changed."""
+    return Page(edge.write(lambda tx: loops.pause_all(tx, paused=data.paused, reason=data.reason)))
+
+
 @get("/monitors", sync_to_thread=True)
 def list_monitors(edge: Edge, deployment: str = "", windows: int = 60) -> Page[MonitorDetail]:
     """Monitors with their newest windows (oldest first) and their open alert."""
@@ -284,6 +301,8 @@ ROUTES = [
     cancel_turn,
     retry_turn,
     mute_trigger,
+    pause_loop,
+    pause_all_loops,
     list_monitors,
     list_alerts,
     get_alert,

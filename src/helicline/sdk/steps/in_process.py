@@ -14,10 +14,11 @@ from uuid import uuid4
 
 import msgspec
 
-from helicline.errors import Invalid, Unavailable
+from helicline.errors import Invalid, NotFound, Unavailable
 from helicline.ids import checked_metric_name
 from helicline.records.pipeline import Kind
 from helicline.sdk.handles import Artifact, Metrics, Model, Table, scratch_folder
+from helicline.sdk.local_files import files_of
 from helicline.sdk.steps.graph import Dataset
 from helicline.tables.names import kind_of
 
@@ -130,7 +131,13 @@ def _table_of_dataset(field: str, dataset: Dataset) -> Table:
     try:
         with Client() as client:
             return open_dataset(dataset.spec, client, folder)
-    except Unavailable as error:
+    except (Unavailable, NotFound) as error:
+        if dataset.files:
+            files = files_of(dataset.files)
+            print(f"{field}: {dataset.spec} is read from its files: {error}", flush=True)
+            return Table([path for _, path in files], names=[entry.path for entry, _ in files])
+        if isinstance(error, NotFound):
+            raise
         hint = f"Start the server with `hl up`, or pass rows: {field.rpartition(' ')[2]}=frame"
         raise Unavailable(f"dataset {dataset.spec}", error.why, hint) from None
 

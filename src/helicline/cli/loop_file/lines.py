@@ -21,6 +21,7 @@ CALLS = {
     "monitor": "drift",
     "performance": "performance",
     "cron": "every",
+    "timezone": "every",
     "new_data": "on_new_data",
     "on_alert": "on_alert",
     "harvest": "on_alert",

@@ -1,0 +1,1 @@
+"""A Python file that defines loops: read, checked with its lines, recorded."""
