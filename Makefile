@@ -4,13 +4,16 @@ BIN := .venv/bin
 ARGS ?=
 TEST_WORKERS ?= 2
 
-.PHONY: demo churn test test-busy flavours clients check docs bench screenshots openapi lock clean sync sync-demo chromium crash compiled compiler
+.PHONY: demo churn recommender test test-busy flavours clients check docs bench screenshots openapi lock clean sync sync-demo chromium crash compiled compiler
 
 demo: sync-demo compiled ## the whole story on real data, then serve until Ctrl-C (ARGS=--exit ends by itself)
 	$(BIN)/python examples/digits/demo.py $(ARGS)
 
 churn: sync-demo compiled ## a table with an id, dates, gaps and late labels: breaks, is mended, changes for real; ends by itself
 	$(BIN)/python examples/churn/demo.py $(ARGS)
+
+recommender: sync-demo compiled ## sixty days of events, one broken; lists of items judged by NDCG and recall; then serve (ARGS=--exit ends by itself)
+	$(BIN)/python examples/recommender/demo.py $(ARGS)
 
 test: sync compiled chromium compiler check ## every test: unit, protocol, loop, crash, house, browser, on SQLite and PostgreSQL
 	$(BIN)/pytest --ignore=tests/browser -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +20,11 @@ import pandas as pd
 import urllib3
 from customers import INPUTS, LABEL, Customers
 
-from helicline import Client
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
 
-HERE = Path(__file__).parent
-PATIENCE_S = 300.0
+from story import Home, expect, until  # noqa: E402
+
 LABELS_AFTER_S = 5.0  # a month in the example's time; the loop's monitor waits a little longer
 ROWS_PER_CALL, CALLS_PER_S = 20, 10.0
 DAYS_PER_MONTH = 30
@@ -87,73 +85,6 @@ class Calls:
         return None
 
 
-class Home:
-    """A home of its own with the program running in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        environment = os.environ | {"HELICLINE_HOME": str(folder / ".helicline"), "HELICLINE_LOG_SEAL_S": "0.5"}
-        for name in ("HELICLINE_PORT", "HELICLINE_GATEWAY_PORT"):
-            environment.setdefault(name, "0")
-        self._environment = environment
-
-    def __enter__(self) -> Home:
-        log = (self.folder / "up.log").open("wb")
-        command = [sys.executable, "-m", "helicline.cli.app", "up"]
-        self._program = subprocess.Popen(command, env=self._environment, cwd=HERE, stdout=log, stderr=log)
-        note = self.folder / ".helicline" / "gateway.url"
-        until("the start", note.is_file)
-        self.gateway_url = note.read_text()
-        self._environment["HELICLINE_URL"] = (self.folder / ".helicline" / "server.url").read_text()
-        self.client = Client(self._environment["HELICLINE_URL"])
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._program.send_signal(signal.SIGTERM)
-        self._program.wait(60)
-
-    def hl(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "helicline.cli.app", *arguments]
-        done = subprocess.run(command, env=self._environment, cwd=HERE, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"hl {' '.join(arguments)}: {done.stdout}{done.stderr}")
-        return done.stdout
-
-    def turns(self) -> list[dict[str, Any]]:
-        return self.client.items("/turns", dict[str, Any], loop="churn")
-
-    def turn(self, number: int) -> dict[str, Any]:
-        """Return a turn of the loop; empty until it begins."""
-        return next((turn for turn in self.turns() if turn["number"] == number), {})
-
-    def firing(self, kind: str = "") -> list[dict[str, Any]]:
-        alerts = self.client.items("/alerts", dict[str, Any], deployment="churn", state="firing")
-        return [alert for alert in alerts if not kind or alert["kind"] == kind]
-
-    def newest(self, kind: str) -> dict[str, Any]:
-        monitors = self.client.items("/monitors", dict[str, Any], deployment="churn")
-        windows = next(detail["windows"] for detail in monitors if detail["monitor"]["spec"]["kind"] == kind)
-        return windows[-1] if windows else {"severity": "", "findings": []}
-
-    def trigger(self) -> dict[str, Any]:
-        trigger: dict[str, Any] = self.client.get("/loops/churn", dict[str, Any])["triggers"][0]
-        return trigger
-
-
-def until(event: str, probe: Callable[[], Any]) -> Any:
-    end = time.monotonic() + PATIENCE_S
-    while not (result := probe()):
-        if time.monotonic() > end:
-            sys.exit(f"{event} did not happen within {PATIENCE_S:.0f} s")
-        time.sleep(0.25)
-    return result
-
-
-def expect(condition: object, otherwise: str) -> None:
-    if not condition:
-        sys.exit(f"the story went another way: {otherwise}")
-
-
 def tell(story: Home, calls: Calls) -> None:
     """Go through the story; each line says what came out."""
     first = json.loads(story.hl("run", "churn", "--json"))
@@ -202,7 +133,7 @@ def main() -> None:
     (folder / "customers").mkdir(parents=True, exist_ok=True)
     customers = Customers()
     customers.draw(8000).to_parquet(folder / "customers" / "history.parquet", index=False)
-    with Home(folder) as story:
+    with Home(folder, example=HERE) as story:
         story.hl("data", "commit", "customers", str(folder / "customers"), "--message", "customers so far")
         story.hl("apply", "loop.py")
         tell(story, Calls(story.gateway_url, customers))

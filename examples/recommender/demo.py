@@ -1,0 +1,119 @@
+"""The story of `make recommender`: sixty days of events arrive, one of them broken; then the week's turn.
+
+python examples/recommender/demo.py [--exit] [--folder FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from events import BROKEN_DAY, DAYS, Shop, broken, write
+
+import helicline as hl
+from helicline.errors import Refused
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from story import Home, expect  # noqa: E402
+
+
+def arrive(story: Home, shop: Shop, folder: Path, *, at_once: int) -> None:
+    """Commit the first days at once, then each as it comes. The broken one is mended when all others are in."""
+    first = [shop.export(number, folder)[0] for number in range(1, at_once + 1)]
+    commit(story, first)
+    print(f"{at_once} days of events, CSV and Parquet files as one table", flush=True)
+    for number in range(at_once + 1, DAYS + 1):
+        path, rows = shop.export(number, folder)
+        if number == BROKEN_DAY:
+            mended = rows
+            write(broken(rows), folder / path.stem)
+            expect(refused := refusal(story, path), "the broken day was published")
+            print(f"day {number} is broken and put aside: {refused}", flush=True)
+        else:
+            commit(story, [path])
+    head = story.client.get("/datasets/events/versions/main", dict[str, Any])
+    expect(head["file_count"] == DAYS - 1, f"{head['file_count']} files are published")
+    (folder / "mended").mkdir()
+    commit(story, [write(mended, folder / "mended" / f"day-{BROKEN_DAY}")])
+    head = story.client.get("/datasets/events/versions/main", dict[str, Any])
+    expect(head["file_count"] == DAYS, f"{head['file_count']} files are published")
+    print(f"day {BROKEN_DAY} came again, mended: {head['row_count']} events of {DAYS} days", flush=True)
+
+
+def commit(story: Home, paths: list[Path]) -> None:
+    hl.data.commit("events", paths, append=True, client=story.client, tell=lambda _: None)
+
+
+def refusal(story: Home, path: Path) -> str:
+    """Return why a day is not published, "" where it is."""
+    try:
+        commit(story, [path])
+    except Refused as error:
+        return str(error).splitlines()[0]
+    return ""
+
+
+def tell(story: Home, folder: Path, *, at_once: int) -> None:
+    """Go through the story; each line says what came out."""
+    arrive(story, Shop(), folder, at_once=at_once)
+    first = json.loads(story.hl("run", "recommender", "--json"))
+    expect(first["state"] == "PROMOTED", f"the first turn ended {first['state']}: {first['result']}")
+    print("the week's turn: recommender/1 passed the gates on recall@10 and NDCG@10 and serves", flush=True)
+
+    known, stranger = recommended(story, 1), recommended(story, 999_999)
+    expect(len(known) == len(stranger) == 10 and known != stranger, f"{known} and {stranger}")
+    print(
+        f"user 1 gets {', '.join(known[:3])}, ...; a stranger what is popular: {', '.join(stranger[:3])}, ...",
+        flush=True,
+    )
+
+    worse = json.loads(story.hl("run", "recommender", "--set", "train.neighbours=0", "--json", may_fail=True))
+    expect(worse["state"] == "REJECTED", f"the second turn ended {worse['state']}: {worse['result']}")
+    expect(recommended(story, 1) == known, "what serves has changed")
+    print(f"a candidate that knows only what is popular is rejected: {worse['result']}", flush=True)
+    print("all came out as the story says", flush=True)
+
+
+def recommended(story: Home, user: int) -> list[str]:
+    """Return the items that the deployment answers for a user."""
+    body = json.dumps({"dataframe_records": [{"user": user}]})
+    headers = {"Content-Type": "application/json"}
+    url = f"{story.gateway_url}/endpoints/recommender/invocations"
+    answer = urllib3.request("POST", url, body=body, headers=headers, timeout=60)
+    expect(answer.status == 200, answer.data.decode()[:300])
+    items: list[str] = answer.json()["predictions"][0]
+    return items
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the program below stops, too
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, help="where the home is made (default: a new temporary folder)")
+    parser.add_argument("--at-once", type=int, default=30, help="days that are committed at once, before the others")
+    parser.add_argument("--exit", action="store_true", help="end when the story is told; else serve until Ctrl-C")
+    options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="helicline-recommender-"))
+    (folder / "exports").mkdir(parents=True, exist_ok=True)
+    with Home(folder, example=HERE) as story:
+        story.hl("apply", "loop.py")
+        tell(story, folder / "exports", at_once=options.at_once)
+        if not options.exit:
+            print(f"web UI {story.url}, predictions {story.gateway_url}; Ctrl-C stops everything", flush=True)
+            try:
+                while True:
+                    time.sleep(3600)
+            except KeyboardInterrupt:
+                print("stopped")
+
+
+if __name__ == "__main__":
+    main()
