@@ -13,19 +13,20 @@ from helicline.access import secrets
 from helicline.data import versions
 from helicline.data.contracts import checked_spec
 from helicline.errors import Invalid, NotFound
-from helicline.gate import paired
 from helicline.ids import checked_name
 from helicline.monitor import performance
 from helicline.records.access import ROLES
-from helicline.records.gate import Check
+from helicline.records.gate import MEASURED, Check
 from helicline.records.loop import LoopSpec, TriggerSpec
-from helicline.records.pipeline import StepSpec
+from helicline.records.metric import BUILT_IN, FAMILIES, RESERVED, formula_of
+from helicline.records.pipeline import Candidate, StepSpec
 from helicline.store.unit import Reader
 
 LONGEST_S = 366 * 86_400.0
 KINDS = ("drift", "performance", "quality")
 BASELINE = "champion"  # the only alias whose model the judge loads beside the candidate
-NEEDS_HOLDOUT = ("not_worse", "signature", "latency")
+NEEDS_HOLDOUT = ("not_worse", "latency")
+END_WITH_HOLDOUT = "End the pipeline with: return hl.candidate(model, holdout=...)"
 
 
 class SpecProblem(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,30 +159,47 @@ def _gate(spec: LoopSpec, gate: Check) -> Iterator[Invalid]:
     field = f"gate {gate.name}"
     if gate.kind in ("not_worse", "signature") and gate.than != BASELINE:
         yield Invalid(field, f"than={gate.than!r}", f"than={BASELINE!r}", "Candidates are compared with the champion.")
-    if gate.kind == "not_worse" and gate.metric not in paired.METRICS:
-        yield Invalid(
-            field,
-            gate.metric,
-            f"one of {', '.join(paired.METRICS)}",
-            f"Only these are compared row by row; for a metric of your own use hl.at_least({gate.metric!r}, ...).",
-        )
+    if gate.kind in MEASURED:
+        yield from _metric(field, gate)
     if candidate is None:
         return
     if gate.kind in NEEDS_HOLDOUT and candidate.holdout is None:
-        yield Invalid(
-            field,
-            "a candidate without a hold-out",
-            "a candidate with rows to judge it on",
-            "End the pipeline with: return hl.candidate(model, holdout=...)",
-        )
-    if gate.kind not in ("at_least", "at_most") or candidate.metrics is not None:
+        yield Invalid(field, "a candidate without a hold-out", "a candidate with rows to judge it on", END_WITH_HOLDOUT)
+    elif gate.kind in ("at_least", "at_most"):
+        yield from _computed(field, gate, candidate)
+
+
+def _metric(field: str, gate: Check) -> Iterator[Invalid]:
+    """Yield what is wrong with the metric that a gate names, and whether the judge has to measure it and cannot."""
+    definition, built_in = gate.definition, ", ".join((*BUILT_IN, *FAMILIES))
+    if gate.measured is None and gate.kind == "not_worse":
+        hint = "Write it as a function in the loop file, above the loop, with @hl.metric(better=...)."
+        yield Invalid(field, gate.metric, f"one of {built_in}, or a metric of the loop file", hint)
+    if definition is None:
         return
-    if candidate.holdout is None or gate.metric not in paired.METRICS:
-        computed = f"one of {', '.join(paired.METRICS)}" if candidate.holdout else "a metric that the pipeline reports"
+    if definition.name != gate.metric:
+        yield Invalid(field, f"the definition of {definition.name}", f"that of {gate.metric}")
+    is_own = bool(definition.function or definition.costs)
+    if is_own and (definition.base in RESERVED or formula_of(definition.base) is not None):
+        yield Invalid(f"metric {definition.base}", "the name of a built-in metric", "a name of its own")
+    if not is_own and formula_of(definition.base) is None:
+        yield Invalid(field, definition.base, f"one of {built_in}")
+    if "<" in definition.function:  # <lambda>, or the <locals> of another function
+        function = definition.function.partition(":")[2]
+        yield Invalid(f"metric {definition.base}", function, "a function at the top level of its module")
+
+
+def _computed(field: str, gate: Check, candidate: Candidate) -> Iterator[Invalid]:
+    """Yield where nothing computes the metric of a limit: neither the judge, of a hold-out, nor the pipeline."""
+    if candidate.holdout is None and gate.definition is not None:
+        got = "a candidate without a hold-out"
+        yield Invalid(field, got, "a candidate with rows to measure it on", END_WITH_HOLDOUT)
+    elif candidate.metrics is None and (candidate.holdout is None or gate.measured is None):
+        built_in = f"one of {', '.join((*BUILT_IN, *FAMILIES))}, or a metric of the loop file"
         yield Invalid(
             field,
             f"{gate.metric}, which nothing computes",
-            computed,
+            built_in if candidate.holdout else "a metric that the pipeline reports",
             "Report it from a step that returns hl.Metrics: hl.candidate(model, metrics=...)",
         )
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from helicline.errors import Invalid
-from helicline.monitor import metrics
+from helicline.gate import metrics
 from helicline.records.monitor import NOT_TESTED, Finding, MonitorSpec, Severity
 
 Columns = dict[str, np.ndarray[Any, Any]]
@@ -71,7 +71,7 @@ def findings(spec: MonitorSpec, rows: Columns, before: Finding | None = None) ->
     truth, predicted = _numbers(rows["label"]), _numbers(rows["prediction"])
     usable = np.isfinite(truth) if spec.metric == "mean" else np.isfinite(truth) & np.isfinite(predicted)
     metric = metrics.METRICS[spec.metric]
-    if why := _why_not(metric, truth[usable], predicted[usable]):
+    if why := metrics.why_not(metric, truth[usable], predicted[usable]):
         return [_not_tested(spec, f"not tested: {why}", row_count=len(truth))]
     value = metric.of(truth[usable], predicted[usable])
     spread = metrics.spread_of(metric, truth[usable], predicted[usable])
@@ -91,20 +91,6 @@ def _limit(spec: MonitorSpec, before: Finding | None) -> Limit | None:
     words = f"the version before had {before.value:.3f}, allowed is {spec.drop:.0%} worse"
     value = before.value + allowed if is_loss else before.value - allowed
     return Limit(value, before.spread or 0.0, not is_loss, words)
-
-
-def _why_not(metric: metrics.Metric, truth: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any]) -> str:
-    """Return why a metric cannot be computed of these rows, "" where it can."""
-    if len(truth) < 2:
-        return "predictions and labels are no numbers"
-    if not metric.of_classes:
-        return ""
-    if not np.isin(truth, (0, 1)).all():
-        return "the labels are not 0 and 1"
-    if metric.of_probabilities and not ((predicted >= 0) & (predicted <= 1)).all():
-        return "the predictions are no probabilities"
-    # with one row of a class, a group of the jackknife that holds it leaves none
-    return "" if min((truth == 1).sum(), (truth == 0).sum()) >= 2 else "nearly all labels are of one class"
 
 
 def _numbers(texts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -1954,6 +1954,7 @@ export interface components {
         Check: {
             /** @default 0.05 */
             alpha: number;
+            definition?: components["schemas"]["MetricSpec"] | null;
             /** @enum {string} */
             kind: "at_least" | "at_most" | "not_worse" | "signature" | "latency";
             /** @default 0 */
@@ -2043,9 +2044,12 @@ export interface components {
         };
         /** Comparison */
         Comparison: {
+            /** @enum {null|string} */
+            better?: "higher" | "lower" | null;
             candidate: number;
             champion: number;
             difference: number;
+            group_count?: number | null;
             high: number;
             low: number;
             method: string;
@@ -2054,6 +2058,8 @@ export interface components {
             only_champion_right?: number | null;
             p_worse: number;
             row_count: number;
+            /** @default  */
+            untested: string;
         };
         /** Completion */
         Completion: {
@@ -2110,6 +2116,12 @@ export interface components {
             };
             /** @default [] */
             unique: string[][];
+        };
+        /** Cost */
+        Cost: {
+            cost: number;
+            predicted: string;
+            truth: string;
         };
         /** DataAudit */
         DataAudit: {
@@ -2390,6 +2402,9 @@ export interface components {
             comparisons: components["schemas"]["Comparison"][];
             /** @default  */
             error: string;
+            failures?: {
+                [key: string]: string;
+            };
             /** @default  */
             holdout_digest: string;
             latency?: components["schemas"]["Latency"] | null;
@@ -2404,6 +2419,8 @@ export interface components {
             /** @default 0 */
             row_count: number;
             signature_changes?: string[] | null;
+            /** @default [] */
+            untested: string[];
         };
         /** Experiment */
         Experiment: {
@@ -2563,12 +2580,16 @@ export interface components {
         };
         /** JudgeSpec */
         JudgeSpec: {
+            /** @default  */
+            bundle: string;
             candidate: number;
             champion: number;
-            holdout: components["schemas"]["TableSource"];
+            holdout: components["schemas"]["TableSource"] | null;
             label: string;
+            /** @default [] */
+            metrics: components["schemas"]["MetricSpec"][];
             model: string;
-            reference: components["schemas"]["TableSource"];
+            reference: components["schemas"]["TableSource"] | null;
         };
         /** LabelDelay */
         LabelDelay: {
@@ -2716,6 +2737,22 @@ export interface components {
             high: number;
             low: number;
             mean: number;
+        };
+        /** MetricSpec */
+        MetricSpec: {
+            base: string;
+            /** @enum {string} */
+            better: "higher" | "lower";
+            /** @default  */
+            code_hash: string;
+            /** @default [] */
+            costs: components["schemas"]["Cost"][];
+            /** @default  */
+            function: string;
+            /** @default  */
+            group: string;
+            /** @default  */
+            output: string;
         };
         /** MissingBody */
         MissingBody: {
