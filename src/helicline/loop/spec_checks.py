@@ -26,6 +26,7 @@ LONGEST_S = 366 * 86_400.0
 KINDS = ("drift", "performance", "quality")
 BASELINE = "champion"  # the only alias whose model the judge loads beside the candidate
 NEEDS_HOLDOUT = ("not_worse", "latency")
+NO_OWN_METRICS = "Monitors are computed in the server, which runs no functions of a loop file; gates take them."
 END_WITH_HOLDOUT = "End the pipeline with: return hl.candidate(model, holdout=...)"
 
 
@@ -234,8 +235,8 @@ def _monitors(spec: LoopSpec) -> Iterator[Invalid]:
                 "rows of training to compare production with",
                 "End the pipeline with: return hl.candidate(model, holdout=...) or hl.candidate(model, reference=...)",
             )
-        if monitor.kind == "performance" and monitor.metric not in performance.METRICS:
-            yield Invalid("performance metric", monitor.metric, ", ".join(performance.METRICS))
+        if monitor.kind == "performance" and not performance.is_measured(monitor.metric):
+            yield Invalid("performance metric", monitor.metric, ", ".join(performance.ALL), NO_OWN_METRICS)
         limits = {"at_least": monitor.at_least, "at_most": monitor.at_most, "drop": monitor.drop}
         if monitor.kind == "performance" and sum(limit is not None for limit in limits.values()) != 1:
             got = ", ".join(f"{name}={limit}" for name, limit in limits.items())

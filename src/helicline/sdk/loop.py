@@ -206,7 +206,9 @@ def performance(
 
     `metric` is accuracy; auc, gini, ks, log_loss, brier, calibration_error, precision, recall or f1 of the probability
     of class 1 that the model answers (or of classes 1 and 0); mae, mse, rmse or r2 of numbers; or mean, the mean of the
-    labels themselves.
+    labels themselves. Of models that answer a list of items it is ndcg@10, map@10, recall@10, precision@10 (or another
+    rank) or mrr, where a label is an item or a JSON list of items; of quantiles pinball@0.9. Functions with
+    `@hl.metric` are for gates alone.
 
     Args:
         at_least: the least value that is good.
@@ -218,6 +220,9 @@ def performance(
             so old: those whose labels come early, like the first customers who do not pay, do not stand for all. By
             default it is learned from the labels that came lately, which each window says.
     """
+    if not isinstance(metric, str):
+        hint = "Monitors are computed in the server, which runs no functions of a loop file; gates take them."
+        raise Invalid("performance metric", type(metric).__name__, "the name of a built-in metric", hint)
     if sum(limit is not None for limit in (at_least, at_most, drop)) != 1:
         raise Invalid(f"performance {metric}", f"at_least={at_least}, at_most={at_most}, drop={drop}", "one of them")
     return MonitorSpec(

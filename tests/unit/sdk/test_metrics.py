@@ -60,6 +60,7 @@ REFUSED = {
     "a cost that is missing": (lambda: hl.cost_matrix({"a": {"b": 1}, "b": {}}), "truth b, answer a: got 'none'"),
     "a cost that is text": (lambda: hl.cost_matrix({"a": {"b": "1"}, "b": {"a": 1}}), "truth a, answer b"),
     "costs of nothing": (lambda: hl.cost_matrix({}), "two classes"),
+    "a function in a monitor": (lambda: hl.performance(revenue, at_least=1), "runs no functions of a loop file"),
     "costs with a built-in name": (lambda: hl.cost_matrix({"a": {"b": 1}, "b": {"a": 1}}, name="auc"), "built-in"),
 }
 
