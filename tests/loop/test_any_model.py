@@ -246,6 +246,14 @@ def turned(stack: Stack, name: str, code: str, **parts: str) -> dict[str, Any]:
     return json.loads(run(stack, "run", name, "--json").stdout)
 
 
+def test_a_version_that_nothing_was_measured_of_says_so(stack: Stack):
+    bare = CASES["bare"]
+    turned(stack, "untested", bare.code, gates="", candidate="")
+    shown = run(stack, "gate", "show", "untested/1").stdout
+    assert "not tested: the pipeline has no hold-out" in " ".join(shown.split())
+    assert "a candidate without a hold-out" in run(stack, "apply", "untested.py").stderr
+
+
 def verdicts(stack: Stack, name: str, number: int = 1) -> dict[str, tuple[str, str]]:
     report = stack.client.get(f"/gates/{name}/{number}", dict)
     check_name = lambda check: f"{check['kind']}:{check['metric']}" if check["metric"] else check["kind"]  # noqa: E731

@@ -49,8 +49,8 @@ def problems_of(tx: Reader, spec: LoopSpec) -> list[SpecProblem]:
 
 
 def warnings_of(tx: Reader, spec: LoopSpec) -> list[SpecProblem]:
-    """Return what a turn would fail for today: data that is not there yet."""
-    return [_problem(error, "warning") for error in _missing_data(tx, spec)]
+    """Return what a turn would fail for today, data that is not there yet, and what no gate will look at."""
+    return [_problem(error, "warning") for error in (*_missing_data(tx, spec), *_without_holdout(spec))]
 
 
 def _problem(error: Invalid, severity: Literal["error", "warning"]) -> SpecProblem:
@@ -69,6 +69,13 @@ def _missing_data(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
             dataset = name.partition("@")[0]
             hint = f"Commit it before the first turn: hl data commit {dataset} FILE"
             yield Invalid(field, name, "a dataset that is there", hint)
+
+
+def _without_holdout(spec: LoopSpec) -> Iterator[Invalid]:
+    candidate = spec.pipeline.candidate
+    if candidate is not None and candidate.holdout is None:
+        got = "a candidate without a hold-out: nothing is measured, or compared with the champion on the same rows"
+        yield Invalid(f"pipeline {spec.pipeline.name}", got, "rows to judge it on", END_WITH_HOLDOUT)
 
 
 def _problems(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:

@@ -160,6 +160,12 @@ def warnings(store, **changes):
     )
 
 
+def test_a_candidate_that_nothing_is_measured_of_is_told(store):
+    *_, (field, text, severity) = warnings(store, pipeline=pipeline(**NO_ROWS))
+    assert (field, severity) == ("pipeline churn", "warning")
+    assert text.startswith("a candidate without a hold-out: nothing is measured")
+
+
 def test_data_that_is_not_there_yet_is_a_warning_and_no_error(store, blobs):
     awaited = {"triggers": (hl.on_new_data("orders"),)}
     assert warnings(store, **awaited) == [
