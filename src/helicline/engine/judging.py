@@ -15,7 +15,7 @@ import numpy as np
 
 from helicline.engine import latency
 from helicline.engine.judged_model import JudgedModel
-from helicline.engine.measuring.all_metrics import Results, measure_all
+from helicline.engine.measuring.all_metrics import Loader, measure_all
 from helicline.engine.measuring.answers import are_lists
 from helicline.engine.measuring.measured import Judged
 from helicline.engine.step import imported, open_table, unpack
@@ -53,7 +53,7 @@ def run_judge(task: TaskSpec, client: Client, scratch: Path) -> Completion:
         answered = _answered(candidate.answers(rows))
         models = [Judged(model, rows, frame, truth) for model in (candidate, champion) if model is not None]
         functions = partial(_function, task=spec, client=client, scratch=scratch)
-        evidence = _evidence(evidence, *models, results=measure_all(spec.metrics, *models, load=functions))
+        evidence = _evidence(evidence, *models, task=spec, load=functions)
         evidence = msgspec.structs.replace(
             evidence, holdout_digest=spec.holdout.output.digest, **_latency(candidate, champion, rows)
         )
@@ -124,26 +124,24 @@ def _fetch(client: Client, model: str, *, number: int, target: Path) -> Path:
     return target
 
 
-def _evidence(base: Evidence, candidate: Judged, champion: Judged | None = None, *, results: Results) -> Evidence:
-    """Return the evidence with the metrics that fit the target, and with those that the checks name.
-
-    Of a metric that is among both, the paired test has a formula where there is one for the target.
-    """
+def _evidence(
+    base: Evidence, candidate: Judged, champion: Judged | None = None, *, task: JudgeSpec, load: Loader
+) -> Evidence:
+    """Return the evidence with the metrics that fit the target, and with the other ones that the checks name."""
     outputs = _outputs(candidate.model, candidate.rows, candidate.truth)
     champion_outputs = _outputs(champion.model, champion.rows, champion.truth) if champion else {}
-    comparisons = {comparison.metric: comparison for comparison in _comparisons(outputs, champion_outputs)}
-    metrics = results.metrics | _measured(outputs)
+    metrics, comparisons = _measured(outputs), _comparisons(outputs, champion_outputs)
+    done = {comparison.metric for comparison in comparisons} if champion else metrics.keys()
+    rest = [metric for metric in task.metrics if metric.name not in done]
+    results = measure_all(rest, candidate, champion, compared=task.compared, load=load)
+    metrics = results.metrics | metrics
     return msgspec.structs.replace(
         base,
         row_count=len(candidate.rows),
         metrics=metrics,
         champion_metrics=results.champion_metrics | _measured(champion_outputs),
-        comparisons=tuple((results.comparisons | comparisons).values()),
-        failures={
-            name: why
-            for name, why in results.failures.items()
-            if name not in metrics or (champion is not None and name not in comparisons)
-        },
+        comparisons=(*comparisons, *results.comparisons.values()),
+        failures=results.failures,
         untested=_untested(candidate, metrics),
     )
 

@@ -127,6 +127,7 @@ def _judge_spec(tx: Reader, loop: Loop, turn: Turn) -> JudgeSpec:
         reference=reference or holdout,
         label=loop.spec.label,
         metrics=tuple(measured.values()),
+        compared=tuple(check.metric for check in loop.spec.gates if check.kind == "not_worse"),
         bundle=loop.spec.pipeline.code.bundle,
     )
 

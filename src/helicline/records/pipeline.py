@@ -223,8 +223,8 @@ class TableSource(msgspec.Struct, frozen=True, kw_only=True):
 class JudgeSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The comparison of a candidate with the champion on the same hold-out rows, and the profile of the reference.
 
-    Where the pipeline has no hold-out, only their interfaces are compared. `metrics` are those that the checks name;
-    functions among them are in the code of `bundle`.
+    Where the pipeline has no hold-out, only their interfaces are compared. `metrics` are those that the checks name,
+    `compared` the names of those that the champion is measured by too; functions are in the code of `bundle`.
     """
 
     model: str
@@ -234,6 +234,7 @@ class JudgeSpec(msgspec.Struct, frozen=True, kw_only=True):
     reference: TableSource | None
     label: str
     metrics: tuple[MetricSpec, ...] = ()
+    compared: tuple[str, ...] = ()
     bundle: str = ""
 
 

@@ -2584,6 +2584,8 @@ export interface components {
             bundle: string;
             candidate: number;
             champion: number;
+            /** @default [] */
+            compared: string[];
             holdout: components["schemas"]["TableSource"] | null;
             label: string;
             /** @default [] */

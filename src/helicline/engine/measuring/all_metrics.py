@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
@@ -30,9 +30,14 @@ class Results(msgspec.Struct):
 
 
 def measure_all(
-    specs: tuple[MetricSpec, ...], candidate: Judged, champion: Judged | None = None, *, load: Loader
+    specs: Sequence[MetricSpec],
+    candidate: Judged,
+    champion: Judged | None = None,
+    *,
+    compared: Collection[str] = (),
+    load: Loader,
 ) -> Results:
-    """Return the metrics of the specs, of the candidate and of the champion where there is one.
+    """Return the metrics of the candidate, and of those that are `compared` the champion's and the paired test.
 
     `load` returns the function of a spec that has one.
     """
@@ -42,7 +47,7 @@ def measure_all(
             of = _measurer(spec, load, seconds=CALLS_S * share / 2)
             measured = of(candidate)
             results.metrics[spec.name] = measured.value
-            if champion is not None:
+            if champion is not None and spec.name in compared:
                 before = of(champion)
                 results.champion_metrics[spec.name] = before.value
                 results.comparisons[spec.name] = _compared(

@@ -191,6 +191,6 @@ def test_every_metric_compares_a_model_with_itself_as_equal(metric):
     models = [judged(chance.random(40).round(2), frame)] * 2
     group = "user" if formula_of(metric).is_ranking else ""
     spec = hl.not_worse(metric, group=group).measured
-    comparison = measure_all((spec,), *models, load=None).comparisons[spec.name]
+    comparison = measure_all((spec,), *models, compared=(spec.name,), load=None).comparisons[spec.name]
     assert (comparison.difference, comparison.p_worse, comparison.untested) == (0.0, 1.0, "")
     assert comparison.better == spec_of(metric).better

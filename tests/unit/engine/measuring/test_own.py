@@ -23,7 +23,7 @@ def gaps(frame, predictions):
 def results(function, *, better="lower", group="", answers=(POOR, GOOD)):
     spec = MetricSpec(base="own", better=better, function="loop:own", group=group)
     models = [judged(answer, FRAME) for answer in answers]
-    return measure_all((spec,), *models, load=lambda _spec: function)
+    return measure_all((spec,), *models, compared=("own",), load=lambda _spec: function)
 
 
 def failure(function):
@@ -125,6 +125,13 @@ def test_a_failure_of_one_metric_stops_no_other():
     functions = {"bad": lambda frame, predictions: 1 / 0, "good": gaps}
     measured = measure_all(specs, judged(GOOD, FRAME), load=lambda spec: functions[spec.function])
     assert (measured.metrics, list(measured.failures)) == ({"good": 1.0}, ["bad"])
+
+
+def test_of_a_limit_alone_nothing_is_resampled():
+    spec, calls = MetricSpec(base="own", better="lower", function="loop:own"), []
+    models = [judged(answer, FRAME) for answer in (POOR, GOOD)]
+    measured = measure_all((spec,), *models, load=lambda _spec: lambda *call: len(calls.append(call) or calls))
+    assert (len(calls), measured.metrics, measured.comparisons) == (1, {"own": 1.0}, {})
 
 
 def test_a_failure_on_the_champion_says_so():
