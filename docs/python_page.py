@@ -14,7 +14,7 @@ SOURCES = Path(helicline.__file__).parents[1]
 GROUPS = {
     "Pipelines": ("step", "pipeline", "dataset", "candidate", "Table", "Model", "Metrics", "Artifact"),
     "Loops": ("Loop", "approval"),
-    "Gates": ("at_least", "at_most", "not_worse", "compatible", "latency"),
+    "Gates": ("at_least", "at_most", "not_worse", "compatible", "latency", "metric", "cost_matrix"),
     "Rollouts": ("canary", "instant", "max_error_rate", "max_latency", "must_not_drop"),
     "Monitors": ("drift", "performance", "quality"),
     "Triggers": ("every", "on_new_data", "on_alert"),

@@ -55,14 +55,14 @@ class Stack:
         self.client.commit(model, rows_folder, message="hold-out")
         source = TableSource(output=Output(kind="Table", digest=""), dataset=f"{model}@main")
         spec = JudgeSpec(model=model, candidate=1, champion=0, holdout=source, reference=source, label="label")
-        truth, rows = judging._split(judging._open(self.client, source, scratch / "holdout").pandas(), spec.label)
+        table = judging._open(self.client, source, scratch / "holdout")
+        _, truth, rows = judging._split(table.pandas(), spec.label)
         judged = judging._load(self.client, model, number=spec.candidate, target=scratch / "candidate")
         assert judged.rows_per_call(rows) == 1
         answered = judging._answered(judged.answers(rows))
         outputs = judging._outputs(judged, rows, truth)
-        logged = judged.logged_columns(rows)
         return judging._measured(outputs), judging._reference(
-            self.client, spec, scratch, logged=logged, answered=answered
+            table, judged, rows=rows, label=spec.label, answered=answered
         )
 
     def deploy(self, model: str) -> None:

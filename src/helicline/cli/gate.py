@@ -49,6 +49,8 @@ def show_report(version: str, *, json: bool = False) -> None:
         return
     rows = [(verdict.check.name, verdict.outcome, verdict.reason, verdict.waived_by) for verdict in report.verdicts]
     table(f"{version} {'passed' if report.passed else 'stopped'}", ("check", "verdict", "why", "waived by"), rows)
+    for why in report.evidence.untested:
+        say("not tested: {}", why)
 
 
 @app.command(name="waive")

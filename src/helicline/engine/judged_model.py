@@ -30,7 +30,7 @@ class JudgedModel:
         self.signature = self.model.metadata.signature
         flavors = self.model.metadata.flavors
         self._is_called_by_row = False
-        self._newest_call: tuple[pd.DataFrame, Any] | None = None
+        self._newest_call: tuple[pd.DataFrame, Any, Any] | None = None
         self._predicts_probabilities = flavors.get("python_function", {}).get("predict_fn") == "predict_proba"
         self._estimator = _estimator(self.model) if "sklearn" in flavors else None
 
@@ -47,19 +47,26 @@ class JudgedModel:
 
     def answers(self, rows: pd.DataFrame) -> Any:
         """Return the output for each row as it would be served; the same rows are not asked for a second time."""
-        if self._newest_call is None or self._newest_call[0] is not rows:
-            self._newest_call = (rows, self._call(rows))
-        return self._newest_call[1]
+        return self._called(rows)[1]
 
-    def _call(self, rows: pd.DataFrame) -> Any:
+    def answer(self, rows: pd.DataFrame) -> Any:
+        """Return all that the model answers: a frame of its outputs where it names several, else as `answers`."""
+        return self._called(rows)[2]
+
+    def _called(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, Any, Any]:
+        if self._newest_call is None or self._newest_call[0] is not rows:
+            self._newest_call = (rows, *self._call(rows))
+        return self._newest_call
+
+    def _call(self, rows: pd.DataFrame) -> tuple[Any, Any]:
         answer = self.model.predict(self._input(rows))
         output = _by_row(answer, len(rows))
         if output.ndim == 0 and len(rows) > 1 and isinstance(answer, dict | str):
-            return self._call_each(rows)
+            output = self._call_each(rows)
         if output.ndim == 0 or len(output) != len(rows):
             shape = f"an output of shape {output.shape} for {len(rows)} rows"
             raise Invalid(f"the output of {self.name}", shape, "one entry for each row")
-        return output
+        return output, _named(answer, output)
 
     def _call_each(self, rows: pd.DataFrame) -> Any:
         """Return the answers to the rows one by one: a model of conversations answers one of them."""
@@ -139,12 +146,38 @@ class JudgedModel:
 
 
 def _by_row(answer: Any, row_count: int) -> Any:
-    """Return an output as an array; of outputs by name that have a value for each row, the first."""
+    """Return an output as an array; of outputs by name that have a value for each row, the first.
+
+    Lists of different lengths are an array of lists.
+    """
     if isinstance(answer, dict) and answer:
-        first = np.asarray(next(iter(answer.values())))
+        first = _array(next(iter(answer.values())))
         if first.ndim and len(first) == row_count:
             return first
-    return np.asarray(answer)
+    return _array(answer)
+
+
+def _array(values: Any) -> Any:
+    try:
+        return np.asarray(values)
+    except ValueError:  # NumPy makes no array of lists that have different lengths
+        rows = np.empty(len(values), dtype=object)
+        rows[:] = [list(row) if isinstance(row, tuple | np.ndarray) else row for row in values]
+        return rows
+
+
+def _named(answer: Any, output: Any) -> Any:
+    """Return the outputs as a frame where the model gave them by name, for each row one; else the array."""
+    import pandas as pd
+
+    if isinstance(answer, pd.DataFrame):
+        return answer.reset_index(drop=True)
+    if not isinstance(answer, dict) or not answer:
+        return output
+    columns = {str(name): _array(values) for name, values in answer.items()}
+    if any(column.ndim == 0 or len(column) != len(output) for column in columns.values()):
+        return output
+    return pd.DataFrame({name: list(column) if column.ndim > 1 else column for name, column in columns.items()})
 
 
 def _scalar_names(specs: Any) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import tarfile
+import traceback
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +15,19 @@ import numpy as np
 
 from helicline.engine import latency
 from helicline.engine.judged_model import JudgedModel
-from helicline.engine.step import open_table
+from helicline.engine.measuring.all_metrics import Loader, measure_all
+from helicline.engine.measuring.answers import are_lists
+from helicline.engine.measuring.measured import Judged
+from helicline.engine.step import imported, open_table, unpack
 from helicline.errors import Invalid
 from helicline.gate.paired import compare, measure
 from helicline.monitor import profile
 from helicline.monitor.testable import with_roles
-from helicline.records.gate import Comparison, Evidence
+from helicline.records.gate import NO_HOLDOUT, Comparison, Evidence
+from helicline.records.metric import BUILT_IN, MetricSpec
 from helicline.records.pipeline import Completion, JudgeSpec, TableSource, TaskSpec
 from helicline.sdk.client import Client
+from helicline.sdk.gates.metrics import Metric
 from helicline.sdk.handles import Table
 from helicline.sdk.steps.dataset_table import open_dataset
 from helicline.serving.prediction_log.columns import answers, outputs
@@ -29,39 +36,78 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_CLASSES = 200
+NO_LABEL = "the hold-out has no labels: what needs the truth was not measured"
 
 
 def run_judge(task: TaskSpec, client: Client, scratch: Path) -> Completion:
     """Measure both models and profile the reference; the server makes verdicts of this evidence."""
     spec = task.judge
     assert spec is not None
-    holdout = _open(client, spec.holdout, scratch / "holdout").pandas()
-    truth, rows = _split(holdout, spec.label)
     candidate = _load(client, spec.model, number=spec.candidate, target=scratch / "candidate")
     champion = _load(client, spec.model, number=spec.champion, target=scratch / "champion") if spec.champion else None
-    answered = _answered(candidate.answers(rows))
-    evidence = _evidence(candidate, champion, rows=rows, truth=truth, task=spec)
-    reference = _reference(client, spec, scratch, logged=candidate.logged_columns(rows), answered=answered)
-    if not reference.columns:
-        print(f"{candidate.name} has no reference: its signature names no inputs, so that none is logged", flush=True)
-    profile_blob = client.put_bytes(profile.encode(reference))
-    evidence = msgspec.structs.replace(evidence, profile=profile_blob, centres=profile.centres_of(reference))
-    print(f"judged {spec.model}/{spec.candidate} on {len(rows)} rows: {evidence.metrics}", flush=True)
+    changes = signature_changes(champion.signature, candidate.signature) if champion else None
+    evidence = Evidence(champion_number=spec.champion, signature_changes=changes, untested=(NO_HOLDOUT,))
+    rows = answered = None
+    if spec.holdout is not None:
+        frame, truth, rows = _split(_open(client, spec.holdout, scratch / "holdout").pandas(), spec.label)
+        answered = _answered(candidate.answers(rows))
+        models = [Judged(model, rows, frame, truth) for model in (candidate, champion) if model is not None]
+        functions = partial(_function, task=spec, client=client, scratch=scratch)
+        evidence = _evidence(evidence, *models, task=spec, load=functions)
+        evidence = msgspec.structs.replace(
+            evidence, holdout_digest=spec.holdout.output.digest, **_latency(candidate, champion, rows)
+        )
+    if spec.reference is not None:
+        table = _open(client, spec.reference, scratch / "reference")
+        reference = _reference(table, candidate, rows=rows, label=spec.label, answered=answered)
+        profile_blob = client.put_bytes(profile.encode(reference))
+        evidence = msgspec.structs.replace(evidence, profile=profile_blob, centres=profile.centres_of(reference))
+    return _judged(task, evidence)
+
+
+def _judged(task: TaskSpec, evidence: Evidence) -> Completion:
+    assert task.judge is not None
+    for name, why in evidence.failures.items():
+        print(f"{name} was not measured: {why}", flush=True)
+    for why in evidence.untested:
+        print(f"not tested: {why}", flush=True)
+    candidate = f"{task.judge.model}/{task.judge.candidate}"
+    print(f"judged {candidate} on {evidence.row_count} rows: {evidence.metrics}", flush=True)
     return Completion(fence=task.fence, ok=True, result={"evidence": msgspec.to_builtins(evidence)})
 
 
-def _split(holdout: pd.DataFrame, label: str) -> tuple[Any, pd.DataFrame]:
-    """Return the truth, and the rows without it; rows whose truth is missing are left out, which is said."""
+def _function(metric: MetricSpec, *, task: JudgeSpec, client: Client, scratch: Path) -> Callable[[Any, Any], Any]:
+    """Return the function of a metric from the loop's code.
+
+    Raises:
+        Invalid: the code cannot be imported, or has no such function.
+    """
+    try:
+        if not (scratch / "code").exists():
+            unpack(task.bundle, client, scratch)
+        value = imported(metric.function)
+    except Exception as error:  # the loop file runs here, and may raise what it likes
+        traceback.print_exc()
+        raise Invalid(
+            f"metric {metric.name}", f"{type(error).__name__}: {error}", "a file that can be imported"
+        ) from None
+    function: Callable[[Any, Any], Any] = value.function if isinstance(value, Metric) else value
+    return function
+
+
+def _split(holdout: pd.DataFrame, label: str) -> tuple[pd.DataFrame, Any, pd.DataFrame]:
+    """Return the rows, their truth, and the rows without it; those whose truth is missing are left out, which is said.
+
+    A hold-out without the column has no truth: None.
+    """
     if label not in holdout.columns:
-        columns = ", ".join(map(str, holdout.columns[:8]))
-        allowed = f"a column {label!r} with the truth; another name is said by hl.candidate(..., label='NAME')"
-        raise Invalid("hold-out", f"columns {columns}", allowed)
-    labelled = holdout[holdout[label].notna()]
+        return holdout, None, holdout
+    labelled = holdout[holdout[label].notna()].reset_index(drop=True)
     if len(labelled) < len(holdout):
         print(f"{len(holdout) - len(labelled)} of {len(holdout)} rows have no {label!r} and are left out", flush=True)
     if labelled.empty:
         raise Invalid("hold-out", f"no row with a {label!r} among {len(holdout)}", "rows with the truth")
-    return labelled[label].to_numpy(), labelled.drop(columns=[label])
+    return labelled, labelled[label].to_numpy(), labelled.drop(columns=[label])
 
 
 def _load(client: Client, model: str, *, number: int, target: Path) -> JudgedModel:
@@ -79,26 +125,40 @@ def _fetch(client: Client, model: str, *, number: int, target: Path) -> Path:
 
 
 def _evidence(
-    candidate: JudgedModel, champion: JudgedModel | None, *, rows: pd.DataFrame, truth: Any, task: JudgeSpec
+    base: Evidence, candidate: Judged, champion: Judged | None = None, *, task: JudgeSpec, load: Loader
 ) -> Evidence:
-    outputs = _outputs(candidate, rows, truth)
-    champion_outputs = _outputs(champion, rows, truth) if champion else {}
-    return Evidence(
-        row_count=len(rows),
-        metrics=_measured(outputs),
-        champion_metrics=_measured(champion_outputs),
-        comparisons=_comparisons(outputs, champion_outputs),
-        **_latency(candidate, champion, rows),
-        signature_changes=signature_changes(champion.signature, candidate.signature) if champion else None,
-        holdout_digest=task.holdout.output.digest,
-        champion_number=task.champion,
+    """Return the evidence with the metrics that fit the target, and with the other ones that the checks name."""
+    outputs = _outputs(candidate.model, candidate.rows, candidate.truth)
+    champion_outputs = _outputs(champion.model, champion.rows, champion.truth) if champion else {}
+    metrics, comparisons = _measured(outputs), _comparisons(outputs, champion_outputs)
+    done = {comparison.metric for comparison in comparisons} if champion else metrics.keys()
+    rest = [metric for metric in task.metrics if metric.name not in done]
+    results = measure_all(rest, candidate, champion, compared=task.compared, load=load)
+    metrics = results.metrics | metrics
+    return msgspec.structs.replace(
+        base,
+        row_count=len(candidate.rows),
+        metrics=metrics,
+        champion_metrics=results.champion_metrics | _measured(champion_outputs),
+        comparisons=(*comparisons, *results.comparisons.values()),
+        failures=results.failures,
+        untested=_untested(candidate, metrics),
     )
+
+
+def _untested(candidate: Judged, metrics: dict[str, float]) -> tuple[str, ...]:
+    if candidate.truth is None:
+        columns = ", ".join(map(str, candidate.frame.columns[:8]))
+        return (f"{NO_LABEL}; it has {columns}. Another name is said by hl.candidate(..., label='NAME')",)
+    return () if metrics else ("no metric fits what the model answers: name one in a gate, or write your own",)
 
 
 def _outputs(model: JudgedModel, rows: pd.DataFrame, truth: Any) -> dict[str, tuple[Any, Any]]:
     """Return truth and output for each metric that is defined for the target, by metric."""
+    if truth is None or are_lists(truth):
+        return {}
     predicted = model.predict(rows)
-    if predicted.dtype == object and any(isinstance(value, dict | list) for value in predicted):
+    if predicted.dtype == object and any(isinstance(value, dict | list | np.ndarray) for value in predicted):
         print(f"{model.name} answers with objects, which no metric is defined for: nothing is measured", flush=True)
         return {}
     outputs: dict[str, tuple[Any, Any]] = {}
@@ -141,7 +201,9 @@ def _comparisons(
 ) -> tuple[Comparison, ...]:
     """Return the comparisons by the metrics that both have for the same truth: their positive class may differ."""
     return tuple(
-        compare(name, truth, candidate=values, champion=champion_outputs[name][1])
+        msgspec.structs.replace(
+            compare(name, truth, candidate=values, champion=champion_outputs[name][1]), better=BUILT_IN[name]
+        )
         for name, (truth, values) in outputs.items()
         if name in champion_outputs and np.array_equal(truth, champion_outputs[name][0])
     )
@@ -197,18 +259,28 @@ def _answered(output: Any) -> Any:
 
 
 def _as_logged(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     return value.item() if isinstance(value, np.generic) else str(value)
 
 
 def _reference(
-    client: Client, spec: JudgeSpec, scratch: Path, *, logged: dict[str, str], answered: Any
+    table: Table, candidate: JudgedModel, *, rows: pd.DataFrame | None, label: str, answered: Any
 ) -> profile.Profile:
     """Return the profile of the columns that the prediction log has, named as there: windows have no other.
 
-    `answered` are the candidate's answers to the hold-out: to rows that it learned from it would answer too well.
+    `answered` are the candidate's answers to the hold-out `rows`: to rows that it learned from it would answer too
+    well.
     """
-    table = _open(client, spec.reference, scratch / "reference").numpy()
-    columns = {name: table[column] for name, column in logged.items() if column in table and column != spec.label}
+    import pandas as pd
+
+    values = table.numpy()
+    if rows is None:
+        rows = pd.DataFrame(columns=[column for column in values if column != label])
+    logged = candidate.logged_columns(rows)
+    columns = {name: values[column] for name, column in logged.items() if column in values and column != label}
+    if not columns:
+        print(f"{candidate.name} has no reference: its signature names no inputs, so that none is logged", flush=True)
     return with_roles(profile.build(columns, prediction=answered), columns, answered)
 
 

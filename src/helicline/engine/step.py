@@ -50,17 +50,29 @@ def run_step(task: TaskSpec, client: Client, scratch: Path) -> Completion:
 def load_function(task: TaskSpec, client: Client, scratch: Path) -> Callable[..., Any]:
     """Return the step's function from the code bundle."""
     assert task.step is not None
+    code = unpack(task.bundle, client, scratch)
+    value = imported(task.step.function)
+    _pickle_by_value(code)
+    return value.function if isinstance(value, Step) else value
+
+
+def unpack(bundle: str, client: Client, scratch: Path) -> Path:
+    """Unpack a code bundle, so that its modules can be imported, and return the folder."""
     code = scratch / "code"
     code.mkdir()
-    with tarfile.open(client.fetch_blob(task.bundle, scratch / "code.tar")) as archive:
+    with tarfile.open(client.fetch_blob(bundle, scratch / "code.tar")) as archive:
         archive.extractall(code, filter="data")
     sys.path.insert(0, str(code))
-    module, _, name = task.step.function.partition(":")
+    return code
+
+
+def imported(reference: str) -> Any:
+    """Return what `module:name` stands for, importing the module."""
+    module, _, name = reference.partition(":")
     value: Any = importlib.import_module(module)
     for part in name.split("."):
         value = getattr(value, part)
-    _pickle_by_value(code)
-    return value.function if isinstance(value, Step) else value
+    return value
 
 
 def _pickle_by_value(code: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from helicline.records.gate import BUSY, Check, Evidence, Outcome, Verdict
+from helicline.records.gate import BUSY, Check, Comparison, Evidence, Outcome, Verdict
 
 ENOUGH_QUIET_CALLS = 100
 
@@ -18,6 +18,8 @@ def judge(check: Check, evidence: Evidence) -> Verdict:
 
 def _limit(check: Check, evidence: Evidence) -> Verdict:
     value = evidence.metrics.get(check.metric)
+    if value is None and check.metric in evidence.failures:
+        return _failed(check, evidence)
     if value is None:
         measured = ", ".join(sorted(evidence.metrics)) or "none"
         return Verdict(
@@ -35,18 +37,36 @@ def _not_worse(check: Check, evidence: Evidence) -> Verdict:
     if not evidence.champion_number:
         return Verdict(check=check, outcome="pass", reason=f"there is no {check.than} to compare with")
     comparison = next((candidate for candidate in evidence.comparisons if candidate.metric == check.metric), None)
+    if comparison is None and check.metric in evidence.failures:
+        return _failed(check, evidence)
     if comparison is None:
         return Verdict(check=check, outcome="no_data", reason=f"{check.metric} was not compared with {check.than}")
-    interval = f"[{comparison.low:+.4f}, {comparison.high:+.4f}]"
-    span = f"{comparison.difference:+.4f} {interval} on {comparison.row_count} rows ({comparison.method})"
+    span = _span(comparison)
     if comparison.difference < -check.margin and comparison.p_worse < check.alpha:
         return Verdict(
             check=check, outcome="fail", observed=comparison.difference, reason=f"{check.metric} is worse: {span}"
         )
     if comparison.difference < -check.margin:
-        reason = f"{check.metric} looks worse, but {comparison.row_count} rows do not show it: {span}"
+        shown = f"{comparison.row_count} rows do not show it"
+        doubt = "no test tells how sure that is" if comparison.untested else shown
+        reason = f"{check.metric} looks worse, but {doubt}: {span}"
         return Verdict(check=check, outcome="inconclusive", observed=comparison.difference, reason=reason)
     return Verdict(check=check, outcome="pass", observed=comparison.difference, reason=f"{check.metric} {span}")
+
+
+def _span(comparison: Comparison) -> str:
+    """Return the difference in words, with its interval or why there is none."""
+    rows = f"{comparison.difference:+.4f} on {comparison.row_count} rows"
+    if comparison.untested:
+        return f"{rows}, no test possible: {comparison.untested}"
+    groups = "" if comparison.group_count is None else f" in {comparison.group_count} groups"
+    interval = f"{comparison.difference:+.4f} [{comparison.low:+.4f}, {comparison.high:+.4f}]"
+    return f"{interval} on {comparison.row_count} rows{groups} ({comparison.method})"
+
+
+def _failed(check: Check, evidence: Evidence) -> Verdict:
+    reason = f"{check.metric} could not be measured: {evidence.failures[check.metric]}"
+    return Verdict(check=check, outcome="error", reason=reason)
 
 
 def _signature(check: Check, evidence: Evidence) -> Verdict:

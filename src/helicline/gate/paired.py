@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from helicline.errors import Invalid
 from helicline.records.gate import Comparison
 
 Array = np.ndarray[Any, Any]
-LOSSES = ("mae", "mse", "log_loss")
+LOSSES = ("mae", "mse", "log_loss", "brier")
 METRICS = ("accuracy", *LOSSES, "auc")
 FEW_DISCORDANT = 25
 
@@ -22,24 +24,28 @@ def compare(metric: str, truth: Array, *, candidate: Array, champion: Array, mar
 
     `p_worse` is the p-value of "the candidate is not worse than the champion by more than `margin`". `candidate` and
     `champion` are predicted labels for accuracy, numbers for mae and mse, probabilities of class 1 for auc and
-    log_loss.
+    log_loss and brier.
 
     Raises:
         Invalid: the metric cannot be compared row by row.
     """
     if metric == "auc":
         return _delong(truth, candidate=candidate, champion=champion, margin=margin)
-    candidate_gains, champion_gains = _gains(metric, truth, candidate), _gains(metric, truth, champion)
-    difference = candidate_gains - champion_gains
+    of_rows = partial(row_values, metric, truth)
+    return compare_rows(metric, of_rows(candidate), of_rows(champion), is_loss=metric in LOSSES, margin=margin)
+
+
+def compare_rows(metric: str, candidate: Array, champion: Array, *, is_loss: bool, margin: float = 0.0) -> Comparison:
+    """Return the comparison of two models by one value a row; what counts is the mean over the rows."""
+    difference = (champion - candidate) if is_loss else (candidate - champion)
     mean, count = float(difference.mean()), len(difference)
     spread = float(difference.std(ddof=1)) / math.sqrt(count) if count > 1 else math.inf
     p_worse, method = _p_worse(metric, difference, mean=mean, spread=spread, margin=margin)
-    sign = -1.0 if metric in LOSSES else 1.0
     return Comparison(
         metric=metric,
         row_count=count,
-        candidate=sign * float(candidate_gains.mean()),
-        champion=sign * float(champion_gains.mean()),
+        candidate=float(candidate.mean()),
+        champion=float(champion.mean()),
         difference=mean,
         low=mean - 1.96 * spread,
         high=mean + 1.96 * spread,
@@ -54,22 +60,53 @@ def measure(metric: str, truth: Array, predicted: Array) -> float:
     """Return the metric of one model's predictions."""
     if metric == "auc":
         return float(_auc(truth, predicted))
-    return float(_gains(metric, truth, predicted).mean()) * (-1.0 if metric in LOSSES else 1.0)
+    return float(row_values(metric, truth, predicted).mean())
 
 
-def _gains(metric: str, truth: Array, predicted: Array) -> Array:
-    """Return each row's gain: higher is better."""
+def row_values(metric: str, truth: Array, predicted: Array) -> Array:
+    """Return the metric of each row."""
     if metric == "accuracy":
         return _equal(np.asarray(truth), np.asarray(predicted)).astype(float)
     if metric not in LOSSES:
         raise Invalid("metric", metric, ", ".join(METRICS))
     truth, predicted = np.asarray(truth, dtype=float), np.asarray(predicted, dtype=float)
     if metric == "mae":
-        return np.array(-np.abs(truth - predicted))
-    if metric == "mse":
-        return np.array(-((truth - predicted) ** 2))
-    chance = np.clip(predicted, 1e-15, 1 - 1e-15)
-    return np.array(truth * np.log(chance) + (1 - truth) * np.log(1 - chance))
+        return np.array(np.abs(truth - predicted))
+    if metric == "log_loss":
+        chance = np.clip(predicted, 1e-15, 1 - 1e-15)
+        return np.array(-(truth * np.log(chance) + (1 - truth) * np.log(1 - chance)))
+    return np.array((truth - predicted) ** 2)
+
+
+def pinball(truth: Array, predicted: Array, *, level: float) -> Array:
+    """Return the pinball loss of each row, of a predicted quantile (Koenker and Bassett 1978)."""
+    above = truth - predicted
+    return np.maximum(level * above, (level - 1) * above)
+
+
+def coverage(truth: Array, low: Array, high: Array) -> Array:
+    """Return 1 for each row whose truth lies in its predicted interval, ends included, else 0."""
+    return ((truth >= low) & (truth <= high)).astype(float)
+
+
+def costs(truth: Array, predicted: Array, table: Mapping[tuple[str, str], float]) -> Array:
+    """Return the cost of each row by its truth and its prediction as texts, as Elkan (2001) has it.
+
+    Raises:
+        Invalid: the table has no cost for a row.
+    """
+    pairs = list(zip(map(text_of, truth), map(text_of, predicted), strict=True))
+    strange = next((pair for pair in pairs if pair not in table), None)
+    if strange is not None:
+        allowed = "a cost for every class of the hold-out and every answer of the model"
+        raise Invalid("cost matrix", f"no cost for truth {strange[0]!r}, answer {strange[1]!r}", allowed)
+    return np.array([table[pair] for pair in pairs])
+
+
+def text_of(value: Any) -> str:
+    """Return a class as text: 1, 1.0 and True are one class."""
+    is_number = isinstance(value, int | float | np.number | np.bool_)
+    return f"{float(value):g}" if is_number else str(value)
 
 
 def _equal(truth: Array, predicted: Array) -> Array:

@@ -11,20 +11,22 @@ from helicline.access import secrets
 from helicline.data import versions
 from helicline.data.contracts import checked_spec
 from helicline.errors import Invalid, NotFound
-from helicline.gate import paired
 from helicline.ids import checked_name
 from helicline.loop.waiting.schedule import next_due
 from helicline.monitor import performance
 from helicline.records.access import ROLES
-from helicline.records.gate import Check
+from helicline.records.gate import MEASURED, Check
 from helicline.records.loop import LoopSpec, TriggerSpec
-from helicline.records.pipeline import StepSpec
+from helicline.records.metric import BUILT_IN, FAMILIES, RESERVED, formula_of
+from helicline.records.pipeline import Candidate, StepSpec
 from helicline.store.unit import Reader
 
 LONGEST_S = 366 * 86_400.0
 KINDS = ("drift", "performance", "quality")
 BASELINE = "champion"  # the only alias whose model the judge loads beside the candidate
-NEEDS_HOLDOUT = ("not_worse", "signature", "latency")
+NEEDS_HOLDOUT = ("not_worse", "latency")
+NO_OWN_METRICS = "Monitors are computed in the server, which runs no functions of a loop file; gates take them."
+END_WITH_HOLDOUT = "End the pipeline with: return hl.candidate(model, holdout=...)"
 
 
 class SpecProblem(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,8 +48,8 @@ def problems_of(tx: Reader, spec: LoopSpec) -> list[SpecProblem]:
 
 
 def warnings_of(tx: Reader, spec: LoopSpec) -> list[SpecProblem]:
-    """Return what a turn would fail for today: data that is not there yet."""
-    return [_problem(error, "warning") for error in _missing_data(tx, spec)]
+    """Return what a turn would fail for today, data that is not there yet, and what no gate will look at."""
+    return [_problem(error, "warning") for error in (*_missing_data(tx, spec), *_without_holdout(spec))]
 
 
 def _problem(error: Invalid, severity: Literal["error", "warning"]) -> SpecProblem:
@@ -66,6 +68,13 @@ def _missing_data(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
             dataset = name.partition("@")[0]
             hint = f"Commit it before the first turn: hl data commit {dataset} FILE"
             yield Invalid(field, name, "a dataset that is there", hint)
+
+
+def _without_holdout(spec: LoopSpec) -> Iterator[Invalid]:
+    candidate = spec.pipeline.candidate
+    if candidate is not None and candidate.holdout is None:
+        got = "a candidate without a hold-out: nothing is measured, or compared with the champion on the same rows"
+        yield Invalid(f"pipeline {spec.pipeline.name}", got, "rows to judge it on", END_WITH_HOLDOUT)
 
 
 def _problems(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
@@ -146,30 +155,47 @@ def _gate(spec: LoopSpec, gate: Check) -> Iterator[Invalid]:
     field = f"gate {gate.name}"
     if gate.kind in ("not_worse", "signature") and gate.than != BASELINE:
         yield Invalid(field, f"than={gate.than!r}", f"than={BASELINE!r}", "Candidates are compared with the champion.")
-    if gate.kind == "not_worse" and gate.metric not in paired.METRICS:
-        yield Invalid(
-            field,
-            gate.metric,
-            f"one of {', '.join(paired.METRICS)}",
-            f"Only these are compared row by row; for a metric of your own use hl.at_least({gate.metric!r}, ...).",
-        )
+    if gate.kind in MEASURED:
+        yield from _metric(field, gate)
     if candidate is None:
         return
     if gate.kind in NEEDS_HOLDOUT and candidate.holdout is None:
-        yield Invalid(
-            field,
-            "a candidate without a hold-out",
-            "a candidate with rows to judge it on",
-            "End the pipeline with: return hl.candidate(model, holdout=...)",
-        )
-    if gate.kind not in ("at_least", "at_most") or candidate.metrics is not None:
+        yield Invalid(field, "a candidate without a hold-out", "a candidate with rows to judge it on", END_WITH_HOLDOUT)
+    elif gate.kind in ("at_least", "at_most"):
+        yield from _computed(field, gate, candidate)
+
+
+def _metric(field: str, gate: Check) -> Iterator[Invalid]:
+    """Yield what is wrong with the metric that a gate names, and whether the judge has to measure it and cannot."""
+    definition, built_in = gate.definition, ", ".join((*BUILT_IN, *FAMILIES))
+    if gate.measured is None and gate.kind == "not_worse":
+        hint = "Write it as a function in the loop file, above the loop, with @hl.metric(better=...)."
+        yield Invalid(field, gate.metric, f"one of {built_in}, or a metric of the loop file", hint)
+    if definition is None:
         return
-    if candidate.holdout is None or gate.metric not in paired.METRICS:
-        computed = f"one of {', '.join(paired.METRICS)}" if candidate.holdout else "a metric that the pipeline reports"
+    if definition.name != gate.metric:
+        yield Invalid(field, f"the definition of {definition.name}", f"that of {gate.metric}")
+    is_own = bool(definition.function or definition.costs)
+    if is_own and (definition.base in RESERVED or formula_of(definition.base) is not None):
+        yield Invalid(f"metric {definition.base}", "the name of a built-in metric", "a name of its own")
+    if not is_own and formula_of(definition.base) is None:
+        yield Invalid(field, definition.base, f"one of {built_in}")
+    if "<" in definition.function:  # <lambda>, or the <locals> of another function
+        function = definition.function.partition(":")[2]
+        yield Invalid(f"metric {definition.base}", function, "a function at the top level of its module")
+
+
+def _computed(field: str, gate: Check, candidate: Candidate) -> Iterator[Invalid]:
+    """Yield where nothing computes the metric of a limit: neither the judge, of a hold-out, nor the pipeline."""
+    if candidate.holdout is None and gate.definition is not None:
+        got = "a candidate without a hold-out"
+        yield Invalid(field, got, "a candidate with rows to measure it on", END_WITH_HOLDOUT)
+    elif candidate.metrics is None and (candidate.holdout is None or gate.measured is None):
+        built_in = f"one of {', '.join((*BUILT_IN, *FAMILIES))}, or a metric of the loop file"
         yield Invalid(
             field,
             f"{gate.metric}, which nothing computes",
-            computed,
+            built_in if candidate.holdout else "a metric that the pipeline reports",
             "Report it from a step that returns hl.Metrics: hl.candidate(model, metrics=...)",
         )
 
@@ -204,8 +230,8 @@ def _monitors(spec: LoopSpec) -> Iterator[Invalid]:
                 "rows of training to compare production with",
                 "End the pipeline with: return hl.candidate(model, holdout=...) or hl.candidate(model, reference=...)",
             )
-        if monitor.kind == "performance" and monitor.metric not in performance.METRICS:
-            yield Invalid("performance metric", monitor.metric, ", ".join(performance.METRICS))
+        if monitor.kind == "performance" and not performance.is_measured(monitor.metric):
+            yield Invalid("performance metric", monitor.metric, ", ".join(performance.ALL), NO_OWN_METRICS)
         limits = {"at_least": monitor.at_least, "at_most": monitor.at_most, "drop": monitor.drop}
         if monitor.kind == "performance" and sum(limit is not None for limit in limits.values()) != 1:
             got = ", ".join(f"{name}={limit}" for name, limit in limits.items())

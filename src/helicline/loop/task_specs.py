@@ -118,16 +118,17 @@ def judged_run(tx: Reader, loop: Loop, turn: Turn) -> PipelineRun:
 def _judge_spec(tx: Reader, loop: Loop, turn: Turn) -> JudgeSpec:
     run = judged_run(tx, loop, turn)
     holdout, reference = (_table_source(tx, run, part) for part in ("holdout", "reference"))
-    if holdout is None or reference is None:
-        allowed = "a candidate with a hold-out, or with metrics that the pipeline reports"
-        raise Invalid(f"pipeline {run.pipeline}", "no hold-out", allowed, "hl.candidate(model, holdout=...)")
+    measured = {metric.name: metric for check in loop.spec.gates if (metric := check.measured) is not None}
     return JudgeSpec(
         model=loop.spec.model,
         candidate=turn.model_version,
         champion=alias_of(tx, loop.spec.model, "champion") or 0,
         holdout=holdout,
-        reference=reference,
+        reference=reference or holdout,
         label=loop.spec.label,
+        metrics=tuple(measured.values()),
+        compared=tuple(check.metric for check in loop.spec.gates if check.kind == "not_worse"),
+        bundle=loop.spec.pipeline.code.bundle,
     )
 
 
@@ -164,12 +165,16 @@ def _record_verdicts(tx: Tx, attempt: Attempt, result: dict[str, Any]) -> None:
     loop = nouns.LOOPS.get(tx, attempt.loop)
     turn = nouns.TURNS.get(tx, attempt.loop, attempt.turn)
     version = get_version(tx, loop.spec.model, turn.model_version)
-    reports.record(tx, version, loop.spec.gates, _with_reported(tx, turn, evidence))
+    reports.record(tx, version, loop.spec.gates, _with_reported(tx, loop, turn, evidence=evidence))
 
 
-def _with_reported(tx: Tx, turn: Turn, evidence: Evidence) -> Evidence:
-    """Add the metrics that the pipeline reported; a metric that the judge measured takes precedence."""
+def _with_reported(tx: Tx, loop: Loop, turn: Turn, *, evidence: Evidence) -> Evidence:
+    """Add the metrics that the pipeline reported; a metric that the judge measures takes precedence.
+
+    Where a built-in metric does not fit what the model answers, the reported one of that name counts.
+    """
     run = nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None
     metrics = turns.candidate_output(tx, run, "metrics") if run else None
-    reported = metrics.values if metrics else {}
+    functions = {check.metric for check in loop.spec.gates if check.definition and check.definition.function}
+    reported = {name: value for name, value in (metrics.values if metrics else {}).items() if name not in functions}
     return msgspec.structs.replace(evidence, metrics={**reported, **evidence.metrics})

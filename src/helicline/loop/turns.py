@@ -15,7 +15,7 @@ from helicline.loop import harvests
 from helicline.loop.decide import TurnMove, decide
 from helicline.loop.turn_facts import facts_of, rules_left, tries_of
 from helicline.pipeline import attempts, parameters, runs
-from helicline.records.gate import Evidence
+from helicline.records.gate import NO_HOLDOUT, Evidence
 from helicline.records.loop import ACTIVE, FINISHED, LEARNING, Cause, Leg, Loop, Turn
 from helicline.records.model import ModelVersion
 from helicline.records.pipeline import Output, PipelineRun, Source
@@ -218,10 +218,11 @@ def _origin_run(tx: Reader, model: Output) -> str:
 def _judge(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
     version = get_version(tx, loop.spec.model, turn.model_version)
     legs = _named(_leg(tx, turn, "gate", result=version.id), version.id)
-    reported = _reported_alone(tx, turn)
+    reported = _reported_alone(tx, loop, turn)
     if reported is not None:
         champion = alias_of(tx, loop.spec.model, "champion") or 0
-        reports.record(tx, version, loop.spec.gates, Evidence(metrics=reported, champion_number=champion))
+        evidence = Evidence(metrics=reported, champion_number=champion, untested=(NO_HOLDOUT,))
+        reports.record(tx, version, loop.spec.gates, evidence)
         _save(tx, turn, state="GATING", legs=legs)
         return
     attempt = attempts.create(
@@ -236,13 +237,19 @@ def _judge(tx: Tx, loop: Loop, turn: Turn, _move: TurnMove) -> None:
     _save(tx, turn, state="GATING", attempt=attempt.id, legs=legs)
 
 
-def _reported_alone(tx: Reader, turn: Turn) -> dict[str, float] | None:
-    """Return the reported metrics of a pipeline without a hold-out: they are judged without a worker."""
+def _reported_alone(tx: Reader, loop: Loop, turn: Turn) -> dict[str, float] | None:
+    """Return the reported metrics of a pipeline without a hold-out: they are judged without a worker.
+
+    None where a worker has to: there are rows to judge on or to compare production with, or a gate compares the
+    interfaces of both models.
+    """
     run = nouns.PIPELINE_RUNS.find(tx, turn.pipeline_run) if turn.pipeline_run else None
-    if run is None or candidate_source(run, "holdout") is not None:
+    if run is None or any(candidate_source(run, part) is not None for part in ("holdout", "reference")):
+        return None
+    if any(check.kind == "signature" for check in loop.spec.gates):
         return None
     metrics = candidate_output(tx, run, "metrics")
-    return dict(metrics.values) if metrics is not None and metrics.values else None
+    return dict(metrics.values) if metrics is not None else {}
 
 
 def _reject(tx: Tx, _loop: Loop, turn: Turn, move: TurnMove) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -9,13 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from helicline.errors import Invalid
-from helicline.monitor import metrics
+from helicline.gate import metrics, paired, ranking
+from helicline.records.metric import Formula, formula_of
 from helicline.records.monitor import NOT_TESTED, Finding, MonitorSpec, Severity
 
 Columns = dict[str, np.ndarray[Any, Any]]
 MAX_Z = 3.0
 CRITICAL_LOSS = 0.05
 METRICS = ("accuracy", *metrics.METRICS)
+ALL = (*METRICS, "ndcg@K", "map@K", "recall@K", "precision@K", "mrr", "pinball@LEVEL")
 
 
 def chosen(rows: Columns, *, revision: int, since: datetime) -> Columns:
@@ -25,6 +28,23 @@ def chosen(rows: Columns, *, revision: int, since: datetime) -> Columns:
         return rows
     selected = (rows["revision"] == revision) & (rows["ts"].astype("datetime64[us]") >= start)
     return {name: values[selected] for name, values in rows.items()}
+
+
+def is_measured(metric: str) -> bool:
+    """Return whether there is a metric of that name for predictions with labels."""
+    formula = formula_of(metric)
+    return metric in METRICS or (formula is not None and (formula.is_ranking or formula.kind == "pinball@"))
+
+
+def _metric(name: str) -> metrics.Metric:
+    """Return a metric of numbers by its name."""
+    formula = formula_of(name)
+    if formula is None or formula.kind != "pinball@":
+        return metrics.METRICS[name]
+    (level,) = formula.at
+    return metrics.Metric(
+        lambda truth, predicted: float(paired.pinball(truth, predicted, level=level).mean()), is_loss=True
+    )
 
 
 def correct(predictions: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -58,8 +78,8 @@ def findings(spec: MonitorSpec, rows: Columns, before: Finding | None = None) ->
     `before` is the last finding of the version before, which a `drop` is compared with. Rows whose prediction or label
     is no number are left out of metrics of numbers, which the finding says.
     """
-    if spec.metric not in METRICS:
-        raise Invalid("performance metric", spec.metric, ", ".join(METRICS))
+    if not is_measured(spec.metric):
+        raise Invalid("performance metric", spec.metric, ", ".join(ALL))
     if len(rows["label"]) < 2:
         return []
     limit = _limit(spec, before)
@@ -68,10 +88,13 @@ def findings(spec: MonitorSpec, rows: Columns, before: Finding | None = None) ->
         return [_not_tested(spec, f"not tested: {why}", row_count=len(rows["label"]))]
     if spec.metric == "accuracy":
         return [_finding(spec, limit, _accuracy(rows), row_count=len(rows["label"]))]
+    formula = formula_of(spec.metric)
+    if formula is not None and formula.is_ranking:
+        return [_of_rankings(spec, limit, rows, formula=formula)]
     truth, predicted = _numbers(rows["label"]), _numbers(rows["prediction"])
     usable = np.isfinite(truth) if spec.metric == "mean" else np.isfinite(truth) & np.isfinite(predicted)
-    metric = metrics.METRICS[spec.metric]
-    if why := _why_not(metric, truth[usable], predicted[usable]):
+    metric = _metric(spec.metric)
+    if why := metrics.why_not(metric, truth[usable], predicted[usable]):
         return [_not_tested(spec, f"not tested: {why}", row_count=len(truth))]
     value = metric.of(truth[usable], predicted[usable])
     spread = metrics.spread_of(metric, truth[usable], predicted[usable])
@@ -86,25 +109,12 @@ def _limit(spec: MonitorSpec, before: Finding | None) -> Limit | None:
         return Limit(spec.at_most, 0.0, False, f"asked for at most {spec.at_most:g}")
     if spec.drop is None or before is None:
         return None
-    is_loss = spec.metric != "accuracy" and metrics.METRICS[spec.metric].is_loss
+    formula = formula_of(spec.metric)
+    is_loss = formula is not None and formula.better == "lower"
     allowed = abs(before.value) * spec.drop
     words = f"the version before had {before.value:.3f}, allowed is {spec.drop:.0%} worse"
     value = before.value + allowed if is_loss else before.value - allowed
     return Limit(value, before.spread or 0.0, not is_loss, words)
-
-
-def _why_not(metric: metrics.Metric, truth: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any]) -> str:
-    """Return why a metric cannot be computed of these rows, "" where it can."""
-    if len(truth) < 2:
-        return "predictions and labels are no numbers"
-    if not metric.of_classes:
-        return ""
-    if not np.isin(truth, (0, 1)).all():
-        return "the labels are not 0 and 1"
-    if metric.of_probabilities and not ((predicted >= 0) & (predicted <= 1)).all():
-        return "the predictions are no probabilities"
-    # with one row of a class, a group of the jackknife that holds it leaves none
-    return "" if min((truth == 1).sum(), (truth == 0).sum()) >= 2 else "nearly all labels are of one class"
 
 
 def _numbers(texts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -142,6 +152,27 @@ def _finding(
         detail=f"{value:.3f} ± {1.96 * spread:.3f}, {limit.words}{without}",
         spread=spread,
     )
+
+
+def _of_rankings(spec: MonitorSpec, limit: Limit, rows: Columns, *, formula: Formula) -> Finding:
+    """Return the finding of a metric of lists: the model answers items, a label is an item or a JSON list of them."""
+    pairs = zip(rows["prediction"], rows["label"], strict=True)
+    lists = [ranking.of_items(_items(str(prediction)), _items(str(label))) for prediction, label in pairs]
+    values = ranking.values(formula.kind, int(formula.at[0]), lists)
+    usable = values[np.isfinite(values)]
+    if len(usable) < 2:
+        return _not_tested(spec, "not tested: nothing is relevant to nearly all rows", row_count=len(values))
+    spread = float(usable.std(ddof=1)) / math.sqrt(len(usable))
+    return _finding(spec, limit, (float(usable.mean()), spread), row_count=len(usable))
+
+
+def _items(text: str) -> list[str]:
+    """Return the items of a JSON list as texts; other text is one item, as the log has a list of one."""
+    try:
+        items = json.loads(text) if text.startswith("[") else [text]
+    except ValueError:
+        items = [text]
+    return [paired.text_of(item) for item in items]
 
 
 def _not_tested(spec: MonitorSpec, detail: str, *, row_count: int) -> Finding:

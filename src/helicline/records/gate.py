@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from helicline.records.metric import Better, MetricSpec, spec_of
+
+MEASURED = ("at_least", "at_most", "not_worse")
 Outcome = Literal["pass", "fail", "inconclusive", "no_data", "error", "waived"]
 
 
@@ -15,6 +18,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
     latency: p99 of single-row calls <= limit ms, on a host that lets them run.
     signature: inputs and outputs compatible with the alias.
+    `metric` is the name of a metric; one that is no plain built-in one has a `definition` of that name.
     """
 
     kind: Literal["at_least", "at_most", "not_worse", "signature", "latency"]
@@ -23,6 +27,14 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     margin: float = 0.0
     than: str = "champion"
     alpha: float = 0.05
+    definition: MetricSpec | None = None
+
+    @property
+    def measured(self) -> MetricSpec | None:
+        """The metric that the judge computes for it; None for what only a pipeline can report, and for other checks."""
+        if self.kind not in MEASURED:
+            return None
+        return self.definition or spec_of(self.metric)
 
     @property
     def name(self) -> str:
@@ -30,7 +42,11 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """A paired comparison on the same rows; `difference` is candidate minus champion, and higher is better."""
+    """A paired comparison on the same rows; `difference` is candidate minus champion, and higher is better.
+
+    `better` is the direction of the metric itself, `group_count` how many groups of rows were compared, and `untested`
+    why no test tells how sure the difference is ("" where one does; then there is an interval).
+    """
 
     metric: str
     row_count: int
@@ -43,6 +59,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     only_candidate_right: int | None = None
     only_champion_right: int | None = None
+    better: Better | None = None
+    group_count: int | None = None
+    untested: str = ""
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +90,10 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """The measurements of the judge, stored with the verdicts for later review."""
+    """The measurements of the judge, stored with the verdicts for later review.
+
+    `failures` says by metric why it was not measured or compared, `untested` what no check has looked at.
+    """
 
     row_count: int = 0
     metrics: dict[str, float] = {}
@@ -86,10 +108,13 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     champion_number: int = 0
     profile: str = ""
     centres: dict[str, float] = {}
+    failures: dict[str, str] = {}
+    untested: tuple[str, ...] = ()
     error: str = ""
 
 
 BUSY = "the host was busy"
+NO_HOLDOUT = "the pipeline has no hold-out: no metric was measured, and the models were not compared on the same rows"
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from helicline.records.contract import CheckSpec
+from helicline.records.metric import MetricSpec
 from helicline.records.monitor import MonitorSpec
 
 Kind = Literal["Table", "Model", "Metrics", "Artifact"]
@@ -220,14 +221,21 @@ class TableSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JudgeSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """The comparison of a candidate with the champion on the same hold-out rows, and the profile of the reference."""
+    """The comparison of a candidate with the champion on the same hold-out rows, and the profile of the reference.
+
+    Where the pipeline has no hold-out, only their interfaces are compared. `metrics` are those that the checks name,
+    `compared` the names of those that the champion is measured by too; functions are in the code of `bundle`.
+    """
 
     model: str
     candidate: int
     champion: int
-    holdout: TableSource
-    reference: TableSource
+    holdout: TableSource | None
+    reference: TableSource | None
     label: str
+    metrics: tuple[MetricSpec, ...] = ()
+    compared: tuple[str, ...] = ()
+    bundle: str = ""
 
 
 class HarvestSpan(msgspec.Struct, frozen=True, kw_only=True):

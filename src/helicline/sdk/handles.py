@@ -137,15 +137,28 @@ def relation_of(session: Any, data: Any) -> Any:
     if hasattr(data, "write_parquet") and hasattr(data, "fetchnumpy"):
         return data
     if isinstance(data, dict):
-        import numpy
-
-        data = {name: numpy.asarray(values) for name, values in data.items()}
+        data = {name: _column(values) for name, values in data.items()}
     elif not (hasattr(data, "columns") or hasattr(data, "schema")):
         raise Invalid(
             "table", type(data).__name__, "a DataFrame, an Arrow table, a DuckDB relation, or a dict of columns"
         )
     session.register("data", data)
     return session.table("data")
+
+
+def _column(values: Any) -> numpy.ndarray[Any, Any]:
+    """Return the values of a column as an array; of lists, whatever their lengths, as an array of lists."""
+    import numpy
+
+    try:
+        array = numpy.asarray(values)
+    except ValueError:  # NumPy makes no array of lists that have different lengths
+        array = numpy.empty((len(values), 0))
+    if array.ndim < 2:
+        return array
+    lists = numpy.empty(len(values), dtype=object)
+    lists[:] = [None if row is None else list(row) for row in values]
+    return lists
 
 
 class Model:

@@ -15,6 +15,7 @@ from helicline.records.loop import ApprovalRule, CatchUp, LoopSpec, TriggerSpec
 from helicline.records.monitor import MonitorSpec
 from helicline.records.pipeline import CodeState, Environment
 from helicline.sdk.authoring import Pipeline, seconds
+from helicline.sdk.gates.checks import share, with_definition
 from helicline.sdk.steps.place import definition_of, placed
 
 
@@ -43,7 +44,8 @@ class Loop:
             checked_name("model", model or name),
             checked_name("deployment", deployment or name),
         )
-        self.pipeline, self.gates, self.approval = pipeline, tuple(gates), approval
+        self.pipeline, self.approval = pipeline, approval
+        self.gates = tuple(with_definition(gate) for gate in gates)
         self.contracts = (contract,) if isinstance(contract, ContractSpec) else tuple(contract)
         self.has_rollout, self.rollout = rollout is not None, rollout or instant()
         self.monitors, self.triggers = tuple(monitors), tuple(triggers)
@@ -80,54 +82,6 @@ def _check_unique(field: str, names: list[str]) -> None:
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
         raise Invalid(field, repeated[0], "each at most once")
-
-
-def _share(field: str, value: float) -> float:
-    if not 0 <= value <= 1:
-        raise Invalid(field, value, "a number from 0 to 1")
-    return value
-
-
-def at_least(metric: str, limit: float) -> Check:
-    """Gate: the candidate's `metric` on the hold-out is at least `limit`.
-
-    Example:
-        >>> import helicline as hl
-        >>> hl.at_least("accuracy", 0.9).name
-        'at_least:accuracy'
-    """
-    return Check(kind="at_least", metric=metric, limit=limit)
-
-
-def at_most(metric: str, limit: float) -> Check:
-    """Gate: the candidate's `metric` on the hold-out is at most `limit` (for losses)."""
-    return Check(kind="at_most", metric=metric, limit=limit)
-
-
-def not_worse(metric: str, than: str = "champion", *, margin: float = 0.0, alpha: float = 0.05) -> Check:
-    """Gate: on the same hold-out rows the candidate is not worse than the alias `than` by more than `margin`.
-
-    Args:
-        metric: accuracy, auc, mae, mse or log_loss.
-        margin: acceptable loss in the metric's unit.
-        alpha: significance level of the paired test.
-
-    Raises:
-        Invalid: margin is negative or alpha is not between 0 and 1.
-    """
-    if margin < 0:
-        raise Invalid("margin", margin, "0 or more")
-    return Check(kind="not_worse", metric=metric, than=than, margin=margin, alpha=_share("alpha", alpha))
-
-
-def compatible(than: str = "champion") -> Check:
-    """Gate: callers of the alias `than` can call the candidate with the same columns."""
-    return Check(kind="signature", than=than)
-
-
-def latency(*, p99_ms: float) -> Check:
-    """Gate: 99 of 100 single-row predictions take at most `p99_ms` milliseconds."""
-    return Check(kind="latency", limit=p99_ms)
 
 
 def approval(role: str, *, people: int = 1) -> ApprovalRule:
@@ -173,7 +127,7 @@ def canary(
         RolloutStep(weight_bp=round(percent * 100), min_requests=min_requests, min_s=low, max_s=high)
         for percent in percents
     )
-    return RolloutPlan(steps=steps, guards=guards, alpha=_share("alpha", alpha), on_undecided=on_undecided)
+    return RolloutPlan(steps=steps, guards=guards, alpha=share("alpha", alpha), on_undecided=on_undecided)
 
 
 def instant() -> RolloutPlan:
@@ -187,17 +141,17 @@ def must_not_drop(metric: str, *, by: float = 0.05) -> Guard:
     "accuracy" is built in: the share of predictions that equal their label.
     """
     kind: Literal["correct", "feedback"] = "correct" if metric == "accuracy" else "feedback"
-    return Guard(kind=kind, metric=metric, margin=_share("by", by))
+    return Guard(kind=kind, metric=metric, margin=share("by", by))
 
 
 def max_error_rate(limit: float = 0.01) -> Guard:
     """Guard: at most this share of the candidate's calls fails (stable answers these, so users do not notice)."""
-    return Guard(kind="error_rate", limit=_share("limit", limit))
+    return Guard(kind="error_rate", limit=share("limit", limit))
 
 
 def max_latency(ms: float, *, quantile: float = 0.99) -> Guard:
     """Guard: this quantile of the candidate's latency is at most `ms` milliseconds."""
-    return Guard(kind="latency", limit=ms, quantile=_share("quantile", quantile))
+    return Guard(kind="latency", limit=ms, quantile=share("quantile", quantile))
 
 
 def drift(
@@ -252,7 +206,9 @@ def performance(
 
     `metric` is accuracy; auc, gini, ks, log_loss, brier, calibration_error, precision, recall or f1 of the probability
     of class 1 that the model answers (or of classes 1 and 0); mae, mse, rmse or r2 of numbers; or mean, the mean of the
-    labels themselves.
+    labels themselves. Of models that answer a list of items it is ndcg@10, map@10, recall@10, precision@10 (or another
+    rank) or mrr, where a label is an item or a JSON list of items; of quantiles pinball@0.9. Functions with
+    `@hl.metric` are for gates alone.
 
     Args:
         at_least: the least value that is good.
@@ -264,6 +220,9 @@ def performance(
             so old: those whose labels come early, like the first customers who do not pay, do not stand for all. By
             default it is learned from the labels that came lately, which each window says.
     """
+    if not isinstance(metric, str):
+        hint = "Monitors are computed in the server, which runs no functions of a loop file; gates take them."
+        raise Invalid("performance metric", type(metric).__name__, "the name of a built-in metric", hint)
     if sum(limit is not None for limit in (at_least, at_most, drop)) != 1:
         raise Invalid(f"performance {metric}", f"at_least={at_least}, at_most={at_most}, drop={drop}", "one of them")
     return MonitorSpec(
@@ -271,7 +230,7 @@ def performance(
         metric=metric,
         at_least=at_least,
         at_most=at_most,
-        drop=None if drop is None else _share("drop", drop),
+        drop=None if drop is None else share("drop", drop),
         feedback=feedback,
         window_s=seconds("window", window),
         min_rows=min_rows,

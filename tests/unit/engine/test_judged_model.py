@@ -125,7 +125,7 @@ def test_an_output_of_another_length_is_refused_by_name(saved):
 
 def test_rows_without_the_truth_are_left_out_and_counted(capsys):
     holdout = ROWS.assign(label=[None, *["good"] * 79])
-    truth, rows = judging._split(holdout, "label")
+    _, truth, rows = judging._split(holdout, "label")
     assert (len(truth), len(rows)) == (79, 79)
     assert "1 of 80 rows have no 'label'" in capsys.readouterr().out
     with pytest.raises(Invalid, match="no row with a 'label'"):

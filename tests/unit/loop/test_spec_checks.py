@@ -10,6 +10,7 @@ from helicline.data import contracts
 from helicline.errors import Invalid
 from helicline.loop import loops, spec_checks
 from helicline.records.loop import ApprovalRule, TriggerSpec
+from helicline.records.metric import MetricSpec
 from helicline.records.pipeline import Source
 from support.records import commit, loop_spec
 
@@ -31,9 +32,37 @@ def pipeline(*, function="loop:train", **candidate):
     )
 
 
+OWN = MetricSpec(base="revenue", better="higher", function="loop:revenue")
+
+
+def gate(definition, **changes):
+    return msgspec.structs.replace(hl.at_least(definition.name, 0.5), definition=definition, **changes)
+
+
 NO_CANDIDATE = msgspec.structs.replace(loop_spec().pipeline, candidate=None)
 NO_ROWS = {"holdout": None, "reference": None}
 CASES = {
+    "a metric of one's own without rows": (
+        {"gates": (gate(OWN),), "pipeline": pipeline(**NO_ROWS)},
+        "gate at_least:revenue",
+    ),
+    "a built-in metric with options and without rows": (
+        {"gates": (hl.at_least("ndcg@5", 0.1, group="user"),), "pipeline": pipeline(**NO_ROWS)},
+        "gate at_least:ndcg@5/user",
+    ),
+    "a metric of one's own with a built-in name": (
+        {"gates": (gate(msgspec.structs.replace(OWN, base="auc")),)},
+        "metric auc",
+    ),
+    "a lambda as a metric": (
+        {"gates": (gate(msgspec.structs.replace(OWN, function="loop:<lambda>")),)},
+        "metric revenue",
+    ),
+    "a definition of another metric": ({"gates": (gate(OWN, metric="profit"),)}, "gate at_least:profit"),
+    "a definition of nothing": (
+        {"gates": (gate(MetricSpec(base="ndgc@5", better="higher", group="user")),)},
+        "gate at_least:ndgc@5/user",
+    ),
     "a paired gate on a metric of one's own": ({"gates": (hl.not_worse("ndcg_at_10"),)}, "gate not_worse:ndcg_at_10"),
     "a paired gate without rows": (
         {"gates": (hl.not_worse("auc"),), "pipeline": pipeline(**NO_ROWS)},
@@ -100,6 +129,15 @@ def test_a_loop_that_may_run_has_no_problem(store):
     assert problems(store, gates=(hl.not_worse("auc"), hl.latency(p99_ms=50))) == []
 
 
+def test_metrics_of_every_kind_may_be_compared(store):
+    names = ("brier", "calibration_error", "ndcg@10", "recall@5", "mrr", "pinball@0.9", "coverage@0.1-0.9")
+    assert problems(store, gates=(*map(hl.not_worse, names), gate(OWN, kind="not_worse"))) == []
+
+
+def test_without_rows_interfaces_are_compared_and_what_the_pipeline_reports_is_tested(store):
+    assert problems(store, pipeline=pipeline(**NO_ROWS), gates=(hl.compatible(), hl.at_least("auc", 0.5))) == []
+
+
 def test_all_problems_are_told_at_once(store):
     changes = {"gates": (hl.not_worse("ndcg"), hl.not_worse("f9")), "approval": ApprovalRule(role="x", people=0)}
     assert [field for field, _ in problems(store, **changes)] == [
@@ -120,6 +158,12 @@ def warnings(store, **changes):
     return store.read(
         lambda tx: [(problem.field, problem.got, problem.severity) for problem in spec_checks.warnings_of(tx, spec)]
     )
+
+
+def test_a_candidate_that_nothing_is_measured_of_is_told(store):
+    *_, (field, text, severity) = warnings(store, pipeline=pipeline(**NO_ROWS))
+    assert (field, severity) == ("pipeline churn", "warning")
+    assert text.startswith("a candidate without a hold-out: nothing is measured")
 
 
 def test_data_that_is_not_there_yet_is_a_warning_and_no_error(store, blobs):

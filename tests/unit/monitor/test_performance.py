@@ -205,3 +205,23 @@ def test_without_a_version_before_a_drop_is_not_tested_and_says_so():
     (finding,) = performance.findings(DROP, rows(500, 1000))
     assert (finding.severity, finding.statistic) == ("insufficient_data", "not_tested")
     assert "no version before" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"), [("recall@2", 0.5), ("recall@1", 0.125), ("mrr", (0.5 + 0.0 + 1.0 + 0.5) / 4)]
+)
+def test_lists_of_items_are_measured_by_the_item_or_the_items_of_the_label(metric, expected):
+    lists = {
+        "prediction": np.array(['["a", "b"]', '["c", "d"]', "x", "[7, 8]"], dtype=object),  # a list of one is its item
+        "label": np.array(["b", '["e"]', '["x", "y"]', "[8, 1.5]"], dtype=object),
+    }
+    spec = MonitorSpec(kind="performance", metric=metric, at_least=0.1)
+    (finding,) = performance.findings(spec, lists)
+    assert finding.value == pytest.approx(expected)
+
+
+def test_a_quantile_is_judged_as_a_loss():
+    numbers = {"prediction": np.array(["1.0", "2.0", "3.0"]), "label": np.array(["2.0", "2.0", "2.0"])}
+    spec = MonitorSpec(kind="performance", metric="pinball@0.9", at_most=0.01)
+    (finding,) = performance.findings(spec, numbers)
+    assert finding.value == pytest.approx((0.9 + 0 + 0.1) / 3)

@@ -146,3 +146,9 @@ def test_a_dataset_without_a_server_says_what_to_do(monkeypatch, tmp_path):
     with pytest.raises(Unavailable) as error:
         line.run_here()
     assert "pass rows: raw=frame" in error.value.hint
+
+
+@pytest.mark.parametrize("items", [[["x", "y"], ["z"]], [["x", "y"], ["z", "w"]], [["x"], None]])
+def test_a_column_of_lists_comes_back_as_lists(items):
+    frame = hl.Table.of({"user": ["a", "b"], "items": items}).pandas()
+    assert [list(row) for row in frame["items"].dropna()] == [row for row in items if row is not None]

@@ -1988,6 +1988,7 @@ export interface components {
         Check: {
             /** @default 0.05 */
             alpha: number;
+            definition?: components["schemas"]["MetricSpec"] | null;
             /** @enum {string} */
             kind: "at_least" | "at_most" | "not_worse" | "signature" | "latency";
             /** @default 0 */
@@ -2077,9 +2078,12 @@ export interface components {
         };
         /** Comparison */
         Comparison: {
+            /** @enum {null|string} */
+            better?: "higher" | "lower" | null;
             candidate: number;
             champion: number;
             difference: number;
+            group_count?: number | null;
             high: number;
             low: number;
             method: string;
@@ -2088,6 +2092,8 @@ export interface components {
             only_champion_right?: number | null;
             p_worse: number;
             row_count: number;
+            /** @default  */
+            untested: string;
         };
         /** Completion */
         Completion: {
@@ -2144,6 +2150,12 @@ export interface components {
             };
             /** @default [] */
             unique: string[][];
+        };
+        /** Cost */
+        Cost: {
+            cost: number;
+            predicted: string;
+            truth: string;
         };
         /** DataAudit */
         DataAudit: {
@@ -2424,6 +2436,9 @@ export interface components {
             comparisons: components["schemas"]["Comparison"][];
             /** @default  */
             error: string;
+            failures?: {
+                [key: string]: string;
+            };
             /** @default  */
             holdout_digest: string;
             latency?: components["schemas"]["Latency"] | null;
@@ -2438,6 +2453,8 @@ export interface components {
             /** @default 0 */
             row_count: number;
             signature_changes?: string[] | null;
+            /** @default [] */
+            untested: string[];
         };
         /** Experiment */
         Experiment: {
@@ -2597,12 +2614,18 @@ export interface components {
         };
         /** JudgeSpec */
         JudgeSpec: {
+            /** @default  */
+            bundle: string;
             candidate: number;
             champion: number;
-            holdout: components["schemas"]["TableSource"];
+            /** @default [] */
+            compared: string[];
+            holdout: components["schemas"]["TableSource"] | null;
             label: string;
+            /** @default [] */
+            metrics: components["schemas"]["MetricSpec"][];
             model: string;
-            reference: components["schemas"]["TableSource"];
+            reference: components["schemas"]["TableSource"] | null;
         };
         /** LabelDelay */
         LabelDelay: {
@@ -2752,6 +2775,22 @@ export interface components {
             high: number;
             low: number;
             mean: number;
+        };
+        /** MetricSpec */
+        MetricSpec: {
+            base: string;
+            /** @enum {string} */
+            better: "higher" | "lower";
+            /** @default  */
+            code_hash: string;
+            /** @default [] */
+            costs: components["schemas"]["Cost"][];
+            /** @default  */
+            function: string;
+            /** @default  */
+            group: string;
+            /** @default  */
+            output: string;
         };
         /** MissingBody */
         MissingBody: {

@@ -34,6 +34,8 @@ def line_of(path: Path, field: str, spec: LoopSpec) -> int:
     kind, _, rest = field.partition(" ")
     if kind == "step":
         return _line_of_step(rest.partition(" ")[0], spec)
+    if kind == "metric":
+        return _line_of_metric(rest.partition(" ")[0], spec)
     word, _, metric = (rest or kind).partition(":")
     name = CALLS.get(word) or CALLS.get(kind, "")
     calls = [call for call in _calls(path) if _called(call) == name]
@@ -46,9 +48,17 @@ def line_of(path: Path, field: str, spec: LoopSpec) -> int:
 
 def _line_of_step(name: str, spec: LoopSpec) -> int:
     step = next((step for step in spec.pipeline.steps if step.name == name), None)
-    if step is None:
-        return 0
-    module, _, qualified = step.function.partition(":")
+    return _line_of_function(step.function) if step else 0
+
+
+def _line_of_metric(name: str, spec: LoopSpec) -> int:
+    definitions = [gate.definition for gate in spec.gates if gate.definition is not None]
+    function = next((definition.function for definition in definitions if definition.base == name), "")
+    return _line_of_function(function) if function else 0
+
+
+def _line_of_function(reference: str) -> int:
+    module, _, qualified = reference.partition(":")
     value: Any = sys.modules.get(module)
     for part in qualified.split("."):
         value = getattr(value, part, None)

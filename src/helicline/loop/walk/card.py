@@ -8,6 +8,7 @@ from helicline import tracking
 from helicline.loop.context import Context
 from helicline.loop.walk.lineage import PIPELINE_TAG, lineage
 from helicline.records.gate import GateReport
+from helicline.records.metric import spec_of
 from helicline.records.model import ModelVersion
 from helicline.records.pipeline import PipelineRun
 from helicline.records.run import Run
@@ -119,20 +120,32 @@ def _metrics(run: Run | None, report: GateReport | None) -> list[tuple[str, str]
     rows = [(point.key, f"{point.value:.6g}") for point in run.metrics] if run else []
     if report:
         on = f"on {report.evidence.row_count} rows held out"
-        rows += [(f"{name} at the gate", f"{value:.6g} {on}") for name, value in report.evidence.metrics.items()]
+        better = _directions(report)
+        rows += [
+            (f"{name} at the gate", f"{value:.6g} {on}{better.get(name, '')}")
+            for name, value in report.evidence.metrics.items()
+        ]
     return rows
+
+
+def _directions(report: GateReport) -> dict[str, str]:
+    """Return by metric which direction is better, of those that the judge measures."""
+    checks = [verdict.check.measured for verdict in report.verdicts]
+    specs = [spec for spec in (*checks, *map(spec_of, report.evidence.metrics)) if spec is not None]
+    return {spec.name: f", {spec.better} is better" for spec in specs}
 
 
 def _gates(report: GateReport | None) -> list[tuple[str, str]]:
     if report is None:
         return []
-    return [
+    verdicts = [
         (
             verdict.check.name,
             f"{verdict.outcome}: {verdict.reason}" + (f" (waived by {verdict.waived_by})" if verdict.waived_by else ""),
         )
         for verdict in report.verdicts
     ]
+    return verdicts + [("Not tested", why) for why in report.evidence.untested]
 
 
 def _approvals(tx: Reader, version: ModelVersion) -> list[tuple[str, str]]:

@@ -168,6 +168,7 @@ export function GateWord({ of }: { of: VersionDetail }) {
   if (of.request?.state === 'OPEN') return <State state="APPROVING" />;
   if (!of.report) return <State state="no_data" word="Not judged" />;
   const outcomes = of.report.verdicts.map((verdict) => verdict.outcome);
+  if (!outcomes.length) return <State state="no_data" word="Nothing tested" />;
   const bad = outcomes.filter((one) => one !== 'pass' && one !== 'waived').length;
   if (bad) return <State state="fail" word={`${bad} of ${outcomes.length} not passed`} />;
   const waived = outcomes.filter((one) => one === 'waived').length;

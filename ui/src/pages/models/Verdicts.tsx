@@ -32,6 +32,17 @@ export function Verdicts({ report, canWaive = false }: { report: GateReport; can
           </div>
         </li>
       ))}
+      {report.evidence.untested?.map((why) => (
+        <li key={why}>
+          <span>
+            <State state="no_data" />
+          </span>
+          <div className={css.verdict}>
+            <strong>Not tested</strong>
+            <span className="soft">{why}</span>
+          </div>
+        </li>
+      ))}
     </ul>
   );
 }
@@ -40,7 +51,7 @@ function Numbers({ report, verdict }: { report: GateReport; verdict: Verdict }) 
   const { check } = verdict;
   if (check.kind === 'not_worse') {
     const found = report.evidence.comparisons.find((one) => one.metric === check.metric);
-    if (!found) return null;
+    if (!found || found.untested) return null; // the reason says why there is no interval
     return <Interval low={found.low} high={found.high} value={found.difference} margin={check.margin} />;
   }
   if (check.kind === 'latency') {

@@ -34,7 +34,9 @@ function Against({ one, champion, candidate }: { one: Comparison; champion: numb
   return (
     <div className="tight">
       <div className="row apart">
-        <h3>{one.metric}</h3>
+        <h3>
+          {one.metric} {one.better && <span className="faint">{one.better} is better</span>}
+        </h3>
         <strong style={{ color: better ? 'var(--good)' : 'var(--bad)' }}>
           {signed(one.difference)} {better ? 'better' : one.difference < 0 ? 'worse' : 'equal'}
         </strong>
@@ -51,9 +53,13 @@ function Against({ one, champion, candidate }: { one: Comparison; champion: numb
         </span>
         <strong className="num">{num(one.candidate)}</strong>
       </div>
-      <Interval low={one.low} high={one.high} value={one.difference} />
+      {one.untested ? (
+        <p>No test possible: {one.untested}</p>
+      ) : (
+        <Interval low={one.low} high={one.high} value={one.difference} />
+      )}
       <p className="soft">
-        On {num(one.row_count)} same rows
+        On {num(one.row_count)} same rows{one.group_count ? ` in ${num(one.group_count)} groups` : ''}
         {one.only_candidate_right !== null && one.only_candidate_right !== undefined
           ? `: ${one.only_candidate_right} that only the candidate reads right, ${one.only_champion_right} only the champion.`
           : '.'}{' '}

@@ -1,4 +1,4 @@
-"""Metrics of predictions against labels that came in, as plain functions of two arrays of numbers.
+"""Metrics of predictions against labels, as plain functions of two arrays of numbers.
 
 Predictions are what the model answered: a number, the probability of class 1, or a class (1 and 0). The formulas are
 the usual ones (scikit-learn's, where it has the metric); Gini is 2 AUC - 1, KS the greatest distance between the
@@ -92,6 +92,22 @@ METRICS = {
     "rmse": Metric(lambda truth, predicted: float(np.sqrt(((truth - predicted) ** 2).mean())), is_loss=True),
     "mean": Metric(lambda truth, _predicted: float(truth.mean())),
 }
+
+
+def why_not(metric: Metric, truth: Array, predicted: Array) -> str:
+    """Return why a metric cannot be computed of these rows, "" where it can."""
+    if len(truth) < 2:
+        return "predictions and labels are no numbers"
+    if not metric.of_classes:
+        return ""
+    if not np.isin(truth, (0, 1)).all():
+        return "the labels are not 0 and 1"
+    if metric.of_probabilities and not ((predicted >= 0) & (predicted <= 1)).all():
+        return "the predictions are no probabilities"
+    # with one row of a class, a group of the jackknife that holds it leaves none
+    return "" if min((truth == 1).sum(), (truth == 0).sum()) >= 2 else "nearly all labels are of one class"
+
+
 GROUPS = 20
 
 

@@ -1,0 +1,1 @@
+"""Gates as code: their checks, and the metrics that these measure."""
