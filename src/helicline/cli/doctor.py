@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from helicline.cli.show import as_json, say
 from helicline.cli.supervisor import owner_of
 from helicline.engine.worker import WORKER_BEAT
 from helicline.errors import HeliclineError
+from helicline.listening_socket import WITHOUT_SUPERVISOR_S, orphans
 from helicline.settings import Settings
 
 LOW_DISK = 1 << 30
@@ -61,16 +63,40 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _boundary(settings)
     yield _backup(home)
     running = owner_of(home)
-    yield Finding(
+    serving = [] if running else _serving_on(home)
+    yield _processes(running, serving)
+    if running:
+        yield from _server()
+    elif serving:
+        return  # what listens at the ports is ours
+    else:
+        yield from (_port(settings.host, port) for port in (settings.port, settings.gateway_port) if port)
+
+
+def _serving_on(home: Path) -> list[str]:
+    """Return the processes that serve on after their supervisor was killed."""
+    with contextlib.ExitStack() as stack:
+        return [
+            f"the {stack.enter_context(contextlib.closing(orphan)).name} (process {orphan.pid})"
+            for orphan in orphans(home)
+        ]
+
+
+def _processes(running: int, serving: Sequence[str]) -> Finding:
+    if serving:
+        limit = f"{WITHOUT_SUPERVISOR_S / 60:.0f} minutes at most"
+        return Finding(
+            what="processes",
+            ok=False,
+            detail=f"the supervisor was killed; {' and '.join(serving)} serve on without it, {limit}",
+            next_step="Have them taken over, with no request refused, by `hl up`; or end them by `hl down`.",
+        )
+    return Finding(
         what="processes",
         ok=bool(running),
         detail=f"supervisor {running}" if running else "not running here",
         next_step="Start everything with: hl up",
     )
-    if running:
-        yield from _server()
-    else:
-        yield from (_port(settings.host, port) for port in (settings.port, settings.gateway_port) if port)
 
 
 def _disk(home: Path) -> Finding:

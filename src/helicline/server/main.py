@@ -88,6 +88,8 @@ async def serve(context: Context, listener: socket.socket) -> None:
 
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop)
+    offer = partial(listening_socket.offer, "server", context.home, listener)
+    loop.add_signal_handler(parent_process.SUPERVISOR_ENDED, offer)
     threads = [threading.Thread(target=task.run, name=f"helicline-{task.name}", daemon=True) for task in tasks]
     for thread in threads:
         thread.start()
@@ -118,7 +120,7 @@ def _note_start(context: Context, holder: str) -> None:
 
 
 def main() -> None:
-    parent_process.end_with_supervisor()
+    parent_process.end_with_supervisor(by=parent_process.SUPERVISOR_ENDED)
     settings = settings_file.load()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     os.umask(0o077)
