@@ -178,6 +178,10 @@ def _server() -> Iterator[Finding]:
         next_step="See logs/gateway.log in the home folder.",
     )
     yield _worker()
+    for need in status["needs"]:
+        if need["kind"] == "audit":
+            step = "Look at the place and its credentials, then: hl audit verify --anchor PLACE"
+            yield Finding(what="audit anchor", ok=False, detail=need["sentence"], next_step=step)
     yield Finding(
         what="audit chain",
         ok=audit["ok"],

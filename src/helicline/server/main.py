@@ -26,7 +26,7 @@ from helicline.loop.reconciler import Reconciler
 from helicline.loop.trash.retention import Retention
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
-from helicline.server.audit_anchor import AuditAnchor
+from helicline.server.audit_anchor import AuditAnchor, forget_anchor
 from helicline.server.connection import Connection
 from helicline.server.webhook_dispatcher import WebhookDispatcher
 from helicline.settings import Settings
@@ -74,6 +74,8 @@ async def serve(context: Context, listener: socket.socket) -> None:
     tasks: list[PeriodicTask] = [reconciler, dispatcher, Retention(context), FeedbackCheck(context)]
     if context.settings.audit_anchor:
         tasks.append(AuditAnchor(context.store, context.settings))
+    else:
+        forget_anchor(context.store)
     config = uvicorn.Config(
         make_app(context, feed), log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on",
         loop="uvloop" if sys.platform != "win32" else "asyncio", http=Connection, server_header=False,
