@@ -117,9 +117,10 @@ class Cost(NamedTuple):
     def verdict(self) -> str:
         """Say what the fault cost that it may not cost, or ok.
 
-        Nothing fails but what the front itself had in flight; a supervisor that ends takes the front with it.
+        Nothing fails but what the front itself had in flight; a supervisor that is told to end takes the front with it.
         """
-        allowed = {"gateway": CALLERS, "supervisor": self.sent}.get(self.fault.partition(":")[0], 0)
+        target, how, _ = self.fault.split(":")
+        allowed = self.sent if (target, how) == ("supervisor", "term") else {"gateway": CALLERS}.get(target, 0)
         wrong = [f"{self.failed} requests failed"] if self.failed > allowed else []
         wrong += [f"the turn is {self.turn}"] if self.turn != "PROMOTED" else []
         wrong += [f"{self.orphans} orphans"] if self.orphans else []

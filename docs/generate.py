@@ -43,6 +43,7 @@ SETTINGS = {
     "webhook_private": "Let webhooks lead to addresses of the own network, and over plain http.",
     "log_seal_s": "Seconds after which a segment of the prediction log is sealed.",
     "log_keep": "Age and size of each deployment's prediction log: `400d, 50GB, churn=30d`. Empty keeps everything.",
+    "event_keep": "Age of events that go to compressed files of the home: `400d`, at least `30d`. Empty: none go.",
     "process_log_keep": "Age and size of the logs of steps and model workers: `90d, 2GB`. Empty keeps everything.",
     "trace_keep": "Age of traces, by experiment: `90d, chat=30d`. Empty keeps everything.",
     "audit_anchor": "A file or bucket (s3://...) outside of the home for signed checkpoints of the audit trail.",

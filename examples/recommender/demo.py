@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from events import BROKEN_DAY, DAYS, Shop, broken, write
+from events import BROKEN_DAY, Shop, broken, write
 
 import helicline as hl
 from helicline.errors import Refused
@@ -26,12 +26,12 @@ sys.path.insert(0, str(HERE.parent))
 from story import Home, expect  # noqa: E402
 
 
-def arrive(story: Home, shop: Shop, folder: Path, *, at_once: int) -> None:
+def arrive(story: Home, shop: Shop, folder: Path, *, at_once: int, days: int) -> None:
     """Commit the first days at once, then each as it comes. The broken one is mended when all others are in."""
     first = [shop.export(number, folder)[0] for number in range(1, at_once + 1)]
     commit(story, first)
     print(f"{at_once} days of events, CSV and Parquet files as one table", flush=True)
-    for number in range(at_once + 1, DAYS + 1):
+    for number in range(at_once + 1, days + 1):
         path, rows = shop.export(number, folder)
         if number == BROKEN_DAY:
             mended = rows
@@ -41,12 +41,12 @@ def arrive(story: Home, shop: Shop, folder: Path, *, at_once: int) -> None:
         else:
             commit(story, [path])
     head = story.client.get("/datasets/events/versions/main", dict[str, Any])
-    expect(head["file_count"] == DAYS - 1, f"{head['file_count']} files are published")
+    expect(head["file_count"] == days - 1, f"{head['file_count']} files are published")
     (folder / "mended").mkdir()
     commit(story, [write(mended, folder / "mended" / f"day-{BROKEN_DAY}")])
     head = story.client.get("/datasets/events/versions/main", dict[str, Any])
-    expect(head["file_count"] == DAYS, f"{head['file_count']} files are published")
-    print(f"day {BROKEN_DAY} came again, mended: {head['row_count']} events of {DAYS} days", flush=True)
+    expect(head["file_count"] == days, f"{head['file_count']} files are published")
+    print(f"day {BROKEN_DAY} came again, mended: {head['row_count']} events of {days} days", flush=True)
 
 
 def commit(story: Home, paths: list[Path]) -> None:
@@ -62,9 +62,9 @@ def refusal(story: Home, path: Path) -> str:
     return ""
 
 
-def tell(story: Home, folder: Path, *, at_once: int) -> None:
+def tell(story: Home, folder: Path, *, at_once: int, days: int) -> None:
     """Go through the story; each line says what came out."""
-    arrive(story, Shop(), folder, at_once=at_once)
+    arrive(story, Shop(), folder, at_once=at_once, days=days)
     first = json.loads(story.hl("run", "recommender", "--json"))
     expect(first["state"] == "PROMOTED", f"the first turn ended {first['state']}: {first['result']}")
     print("the week's turn: recommender/1 passed the gates on recall@10 and NDCG@10 and serves", flush=True)
@@ -99,13 +99,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="where the home is made (default: a new temporary folder)")
     parser.add_argument("--at-once", type=int, default=30, help="days that are committed at once, before the others")
+    parser.add_argument("--days", type=int, default=60, help="days in all, more than the 41st")
     parser.add_argument("--exit", action="store_true", help="end when the story is told; else serve until Ctrl-C")
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="helicline-recommender-"))
     (folder / "exports").mkdir(parents=True, exist_ok=True)
     with Home(folder, example=HERE) as story:
         story.hl("apply", "loop.py")
-        tell(story, folder / "exports", at_once=options.at_once)
+        tell(story, folder / "exports", at_once=options.at_once, days=options.days)
         if not options.exit:
             print(f"web UI {story.url}, predictions {story.gateway_url}; Ctrl-C stops everything", flush=True)
             try:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 USERS, ITEMS, TASTES = 4000, 240, 12
-DAYS = 60
 BROKEN_DAY = 41
 FIRST_DAY = pd.Timestamp("2026-01-01")
 

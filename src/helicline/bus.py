@@ -122,15 +122,24 @@ class ChainBreak(Exception):
         self.seq, self.why = seq, why
 
 
-def verify(tx: Reader) -> int:
-    """Verify the whole hash chain and return its length. Raises ChainBreak at the first invalid event."""
-    seq, previous = 0, ""
+def check_link(event: Event, seq: int, previous: str) -> None:
+    """Raise ChainBreak where an event does not follow the event with that seq and hash."""
+    if event.seq != seq + 1:
+        raise ChainBreak(event.seq, f"event {seq + 1} is missing")
+    if event.previous_hash != previous or rows.chained(event, previous).hash != event.hash:
+        raise ChainBreak(event.seq, "its hash does not match its content and its predecessor")
+
+
+def verify(tx: Reader, *, begin: tuple[int, str] = (0, "")) -> int:
+    """Verify the hash chain of the table, which follows the event with that seq and hash; return the last seq.
+
+    Raises:
+        ChainBreak: at the first invalid event.
+    """
+    seq, previous = begin
     while batch := rows.after(tx, seq, limit=2000):
         for event in batch:
-            if event.seq != seq + 1:
-                raise ChainBreak(event.seq, f"event {seq + 1} is missing")
-            if event.previous_hash != previous or rows.chained(event, previous).hash != event.hash:
-                raise ChainBreak(event.seq, "its hash does not match its content and its predecessor")
+            check_link(event, seq, previous)
             seq, previous = event.seq, event.hash
     if rows.head(tx) != (seq, previous):
         raise ChainBreak(seq, "the chain was cut short after this event")

@@ -12,6 +12,7 @@ import time
 VARIABLE = "HELICLINE_SUPERVISOR"  # the process id of the supervisor, for the processes that it starts
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LOOK_S = 0.5
+SUPERVISOR_ENDED = signal.SIGUSR1  # to those that go on without one; who has no handler yet ends by it
 
 
 def end_with(parent: int, *, by: signal.Signals = signal.SIGKILL) -> None:
@@ -27,11 +28,11 @@ def end_with(parent: int, *, by: signal.Signals = signal.SIGKILL) -> None:
         threading.Thread(target=_look, args=(parent, by), daemon=True).start()
 
 
-def end_with_supervisor() -> bool:
-    """Have this process end in order when the supervisor ends; return False where none has started it."""
+def end_with_supervisor(*, by: signal.Signals = signal.SIGTERM) -> bool:
+    """Have this process get a signal when the supervisor ends; return False where none has started it."""
     parent = os.environ.pop(VARIABLE, "")
     if parent:
-        end_with(int(parent), by=signal.SIGTERM)
+        end_with(int(parent), by=by)
     return bool(parent)
 
 

@@ -22,6 +22,9 @@ _LIMIT = re.compile(r"(\d{1,9}(?:\.\d+)?) ?(h|d|MB|GB|TB)")
 _UNITS = {"h": 3600, "d": 86_400, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
+MIN_EVENT_AGE = timedelta(days=30)  # what needs a person looks back over days of events
+
+
 class KeepRule(msgspec.Struct, frozen=True):
     """How much of a deployment's prediction log is kept: so old, and so many bytes; None is without a limit."""
 
@@ -53,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_keep: str = "400d"
     trace_keep: str = ""
     process_log_keep: str = "90d"
+    event_keep: str = ""
     webhook_private: bool = False
     audit_anchor: str = ""
     log_level: str = "INFO"
@@ -97,6 +101,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if names := rules.keys() - {""}:
             raise Invalid("process_log_keep", sorted(names)[0], "an age like 90d, and a size like 2GB; no names")
         return rules[""]
+
+    @property
+    def event_keep_age(self) -> timedelta | None:
+        """How long events stay in the database; None is for ever. What is older goes to archives."""
+        rules = _keep_rules("event_keep", self.event_keep)
+        age = rules[""].max_age
+        if rules.keys() - {""} or rules[""].max_bytes is not None or (age is not None and age < MIN_EVENT_AGE):
+            raise Invalid("event_keep", self.event_keep, "one age of 30d or more, like 400d; empty keeps all")
+        return age
 
     @property
     def database_url(self) -> str:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from helicline.access import tokens
 from helicline.errors import Conflict
 from helicline.loop import loops, turns
 from helicline.loop.overview import needs
@@ -78,6 +79,70 @@ def test_an_attempt_that_is_handed_back_goes_on_and_counts_as_no_try(world):
     (turn,) = world.turns()
     steps = world.store.read(nouns.STEP_RUNS.select)
     assert (turn.state, {step.attempt_count for step in steps}) == ("PROMOTED", {1})
+
+
+# A server that was stopped, or whose clock jumped
+
+
+def state_of(world, task):
+    return world.store.read(lambda tx: nouns.ATTEMPTS.get(tx, task.attempt)).state
+
+
+def look(world, *, seconds, every_s=1.0):
+    for _ in range(round(seconds / every_s)):
+        world.clock.advance(every_s)
+        world.reconciler.tick()
+
+
+@pytest.fixture
+def task(world):
+    """Return a task under way, after the grace of the server's start."""
+    task = leased_attempt(world)
+    for _ in range(4):
+        world.store.write(lambda tx: attempts.heartbeat(tx, task.attempt, fence=task.fence, lease_s=LEASE_S))
+        look(world, seconds=LEASE_S / 3)
+    return task
+
+
+@pytest.mark.parametrize("seconds", [LEASE_S / 2 + 2, 20, 8 * 3600], ids=["short", "stopped", "asleep, or clock set"])
+def test_a_worker_gets_the_length_of_a_lease_to_call_after_the_server_was_stopped(world, task, seconds):
+    world.clock.advance(seconds)
+    world.reconciler.tick()
+    look(world, seconds=LEASE_S - 1)
+    world.store.write(lambda tx: attempts.heartbeat(tx, task.attempt, fence=task.fence, lease_s=LEASE_S))
+    look(world, seconds=LEASE_S - 1)
+    assert state_of(world, task) == "LEASED"
+
+
+def test_a_worker_that_is_silent_after_the_server_was_stopped_is_given_up(world, task):
+    world.clock.advance(3600)
+    world.reconciler.tick()
+    look(world, seconds=LEASE_S + 1)
+    assert state_of(world, task) == "LOST"
+
+
+def test_a_worker_that_is_silent_is_given_up_at_once_while_the_server_looks(world, task):
+    look(world, seconds=LEASE_S - 4)
+    assert state_of(world, task) == "LOST"
+
+
+def test_a_server_that_always_looks_late_gives_silent_workers_up_at_last(world, task):
+    look(world, seconds=20 * LEASE_S, every_s=2 * LEASE_S)
+    assert state_of(world, task) == "LOST"
+
+
+def test_the_token_of_a_task_ends_with_the_task_also_where_the_clock_was_set_ahead(world, task):
+    def is_let_in():
+        return world.store.read(lambda tx: tokens.find_valid(tx, tokens.digest_of(secret))) is not None
+
+    def mint(tx):
+        return tokens.mint_for_attempt(tx, task.attempt, runs_user_code=True, lifetime=timedelta(seconds=60))
+
+    secret = world.store.write(mint)
+    world.clock.advance(3600)
+    assert is_let_in()
+    world.store.write(lambda tx: attempts.release(tx, task.attempt, fence=task.fence))
+    assert not is_let_in()
 
 
 # A clock that was ahead

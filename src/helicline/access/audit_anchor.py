@@ -12,7 +12,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from helicline.store.rows import event as rows
 from helicline.store.unit import Reader
 from helicline.store.vault import Vault
 
+_HOUR, _DAY, _MONTH = timedelta(hours=1), timedelta(days=1), timedelta(days=31)
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _log = logging.getLogger("helicline.access")
 
 
@@ -63,8 +65,13 @@ def make_checkpoint(tx: Reader, key: Ed25519PrivateKey) -> Checkpoint | None:
     seq, newest = rows.head(tx)
     if not seq:
         return None
+    return signed(key, seq, newest, at=tx.now)
+
+
+def signed(key: Ed25519PrivateKey, seq: int, event_hash: str, *, at: datetime) -> Checkpoint:
+    """Return a checkpoint of an event."""
     public = _text(key.public_key().public_bytes_raw())
-    bare = Checkpoint(seq=seq, hash=newest, at=tx.now, key=public)
+    bare = Checkpoint(seq=seq, hash=event_hash, at=at, key=public)
     return msgspec.structs.replace(bare, signature=_text(key.sign(_payload(bare))))
 
 
@@ -85,7 +92,7 @@ class Anchor:
         if self._bucket is not None:
             import obstore
 
-            obstore.put(self._bucket, f"audit/{checkpoint.seq:015d}-{checkpoint.hash[:16]}.json", line)
+            obstore.put(self._bucket, _key(checkpoint), line)
             return
         path = Path(self.place).expanduser()
         durable.make_folder(path.parent)
@@ -94,6 +101,17 @@ class Anchor:
             file.write((b"" if _ends_a_line(path) else b"\n") + line + b"\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def replace(self, checkpoints: Sequence[Checkpoint], remaining: Sequence[Checkpoint]) -> None:
+        """Have only the remaining ones of these checkpoints there. Raises OSError where the place refuses it."""
+        if self._bucket is None:
+            lines = b"".join(msgspec.json.encode(checkpoint) + b"\n" for checkpoint in remaining)
+            durable.write(Path(self.place).expanduser(), lines, mode=0o600)
+            return
+        import obstore
+
+        stays = set(remaining)
+        obstore.delete(self._bucket, [_key(checkpoint) for checkpoint in checkpoints if checkpoint not in stays])
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints by seq.
@@ -131,6 +149,23 @@ class Anchor:
             raise Unavailable(f"the anchor {self.place}", why, "Look at its name and at the credentials.") from None
 
 
+def _key(checkpoint: Checkpoint) -> str:
+    return f"audit/{checkpoint.seq:015d}-{checkpoint.hash[:16]}.json"
+
+
+def thinned(checkpoints: Sequence[Checkpoint], now: datetime) -> list[Checkpoint]:
+    """Return the checkpoints to keep: all of the last day, the last one of each hour of a month, of each day before.
+
+    The first stays too: all have to be signed with its key.
+    """
+    newest: dict[Any, Checkpoint] = {}
+    for checkpoint in checkpoints:
+        age = now - checkpoint.at
+        every = _HOUR if age <= _MONTH else _DAY
+        newest[checkpoint.seq if age <= _DAY else (every, (checkpoint.at - _EPOCH) // every)] = checkpoint
+    return sorted({*checkpoints[:1], *newest.values()}, key=lambda checkpoint: checkpoint.seq)
+
+
 def _ends_a_line(path: Path) -> bool:
     """Return whether the file is empty or ends with a whole line."""
     with path.open("rb") as file:
@@ -150,18 +185,3 @@ def check_signatures(checkpoints: Sequence[Checkpoint]) -> None:
             public.verify(base64.b64decode(checkpoint.signature, validate=True), _payload(checkpoint))
         except (binascii.Error, ValueError, InvalidSignature):
             raise AnchorMismatch(checkpoint.seq, "the signature of its checkpoint is wrong") from None
-
-
-def compare(tx: Reader, checkpoints: Sequence[Checkpoint]) -> int:
-    """Verify the chain, and that it runs through every checkpoint; return its length. Raises ChainBreak elsewhere."""
-    check_signatures(checkpoints)
-    length = bus.verify(tx)
-    for checkpoint in checkpoints:
-        if checkpoint.seq > length:
-            why = f"the anchor of {checkpoint.at:%Y-%m-%d %H:%M:%S} has event {checkpoint.seq}: the chain was cut short"
-            raise AnchorMismatch(length, why)
-        [event] = rows.after(tx, checkpoint.seq - 1, limit=1)
-        if event.hash != checkpoint.hash:
-            why = f"the anchor of {checkpoint.at:%Y-%m-%d %H:%M:%S} has another hash: the chain was rewritten"
-            raise AnchorMismatch(checkpoint.seq, why)
-    return length

@@ -10,7 +10,7 @@ from cyclopts import App
 
 from helicline import settings as settings_file
 from helicline.cli.show import as_json, connect, say, table
-from helicline.errors import Invalid
+from helicline.errors import Invalid, Refused
 
 token_app = App(name="token", help="Tokens for people and programs.")
 audit_app = App(name="audit", help="The audit trail.")
@@ -18,6 +18,7 @@ config_app = App(name="config", help="The settings in force.")
 SECRET_SETTINGS = ("token", "database", "secret_key")
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
+CHECKPOINTS_PER_PAGE = 1_000  # 300 bytes each
 GC_TIMEOUT_S = 6 * 3600.0
 
 
@@ -68,14 +69,16 @@ def revoke_token(token: str) -> None:
 
 @audit_app.command(name="verify")
 def verify_audit(*, anchor: str = "", json: bool = False) -> None:
-    """Verify the hash chain of all events. Example: `hl audit verify --anchor /mnt/audit/anchor.jsonl`
+    """Verify the hash chain of all events, archived ones too.
+
+    Example: `hl audit verify --anchor /mnt/audit/anchor.jsonl`
 
     Parameters
     ----------
     anchor
         The file or bucket of the setting audit_anchor: also finds a chain that was cut short or built anew.
     """
-    audit = _compared(anchor) if anchor else connect().get("/audit", dict[str, Any])
+    audit = _compared(anchor) if anchor else connect().get("/audit", dict[str, Any], archives=True)
     if json:
         as_json(audit)
     elif audit["ok"]:
@@ -89,8 +92,49 @@ def verify_audit(*, anchor: str = "", json: bool = False) -> None:
 def _compared(place: str) -> dict[str, Any]:
     from helicline.access.audit_anchor import Anchor
 
-    checkpoints = Anchor(place).checkpoints()
-    return connect().post("/audit/compare", dict[str, Any], {"checkpoints": checkpoints})
+    client, (first, *more) = connect(), Anchor(place).checkpoints()
+    audit: dict[str, Any] = {"ok": True}
+    for start in range(0, max(1, len(more)), CHECKPOINTS_PER_PAGE):
+        # the first goes with every page: all have to be signed with its key
+        page = [first, *more[start : start + CHECKPOINTS_PER_PAGE]]
+        body = {"checkpoints": page, "with_chain": start == 0}
+        audit = client.post("/audit/compare", dict[str, Any], body)
+        if not audit["ok"]:
+            break
+    return audit
+
+
+@audit_app.command(name="thin")
+def thin_anchor(anchor: str, *, dry_run: bool = False) -> None:
+    """Make an anchor shorter: all checkpoints of a day stay, one of each hour of a month, one of each day before.
+
+    The server never does that: it needs no right to change what it has written there. Verify before you thin.
+
+    Example: `hl audit thin /mnt/audit/anchor.jsonl --dry-run`
+
+    Parameters
+    ----------
+    anchor
+        The file or bucket of the setting audit_anchor.
+    dry_run
+        Remove nothing, and say how many would go.
+    """
+    from datetime import UTC, datetime
+
+    from helicline.access.audit_anchor import Anchor, AnchorMismatch, check_signatures, thinned
+
+    place = Anchor(anchor)
+    checkpoints = place.checkpoints()
+    try:
+        check_signatures(checkpoints)
+    except AnchorMismatch as broken:
+        why = f"the checkpoint of event {broken.seq}: {broken.why}"
+        raise Refused(f"thin {anchor}", why, f"Keep it as it is, and see: hl audit verify --anchor {anchor}") from None
+    remaining = thinned(checkpoints, datetime.now(UTC))
+    if not dry_run:
+        place.replace(checkpoints, remaining)
+    went = "would go" if dry_run else "went"
+    say("{:,} of {:,} checkpoints {}", len(checkpoints) - len(remaining), len(checkpoints), went)
 
 
 @audit_app.command(name="ls")
@@ -132,6 +176,7 @@ def gc(
     What a registered or deployed model version comes from stays, with the reason. Safe while the server runs. Without
     names, predictions, feedback and monitor windows that are older than the setting `log_keep` says go as well, and
     traces that are older than `trace_keep` and logs of steps and models that are older than `process_log_keep` says.
+    Events that are older than `event_keep` says go to compressed files, which `hl audit verify` reads.
 
     Example: `hl gc --older-than 30d --dry-run`
 
@@ -168,6 +213,8 @@ def gc(
         table("", ("traces of", "count", "all before"), traces)
     for logs in report["process_logs"]:
         say("{} logs of steps and model workers ({:,} bytes)", logs["file_count"], logs["freed_bytes"])
+    for old in report["old_events"]:
+        say("{:,} events before {} {} archived", old["event_count"], old["before"], "would be" if dry_run else "are")
     if body["grace_s"]:
         say("Blobs that were used in the last {} stay until later (--grace).", grace)
     remaining = [(item["noun"], item["id"], item["why"]) for item in report["kept"]]

@@ -17,6 +17,7 @@ from typing import IO, BinaryIO
 from helicline import listening_socket, log_files, parent_process
 from helicline.cli.handover.adopted_process import AdoptedProcess
 from helicline.cli.handover.handover import HandedChild, Handover
+from helicline.cli.handover.orphans import taken_or_bound
 from helicline.cli.health import Beats, Probe, Watch, answers
 from helicline.engine.worker import WORKER_BEAT
 from helicline.errors import Conflict, Unavailable
@@ -44,10 +45,15 @@ class Child:
         self.retry_at = 0.0
         self.watch: Watch | None = None
 
-    def listen(self, host: str, port: int) -> None:
-        """Keep a listening socket for the process across its restarts. Raises Unavailable where the port is in use."""
+    def listen(self, settings: Settings, port: int) -> None:
+        """Keep a listening socket for the process across its restarts: that of one that serves on, or a new one.
+
+        Raises:
+            Unavailable: the port is in use.
+        """
+        host = settings.host
         try:
-            self.listener = listening_socket.bind(host, port)
+            self.listener = taken_or_bound(settings.home_path, self.name, host=host, port=port)
         except OSError as error:
             hint = f"Stop what listens there, or set another port: {', '.join(PORT_SETTINGS)}"
             raise Unavailable(f"the {self.name}", f"port {port} of {host}: {error.strerror}", hint) from None
@@ -223,7 +229,7 @@ class Supervisor:
     def _begun(self, name: str, *, port: int | None = None) -> Child:
         child = self._child(name)
         if port is not None:
-            child.listen(self.settings.host, port)
+            child.listen(self.settings, port)
         child.start()
         return child
 
@@ -297,10 +303,15 @@ class Supervisor:
             child.end()
             if child.listener is not None:
                 child.listener.close()
-        for file_name in ("server.url", "gateway.url"):
-            (self.home / file_name).unlink(missing_ok=True)
+        forget_addresses(self.home)
         if self._lock is not None:
             self._lock.close()
+
+
+def forget_addresses(home: Path) -> None:
+    """Remove the files that name the addresses of a home, since nobody serves there."""
+    for file_name in ("server.url", "gateway.url"):
+        (home / file_name).unlink(missing_ok=True)
 
 
 def owner_of(home: Path) -> int:

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from helicline import settings as settings_file
 from helicline.cli.handover.handover import Handover, accept_signals
+from helicline.cli.handover.orphans import end_orphans
 from helicline.cli.show import say
 from helicline.cli.supervisor import (
     READY_TIMEOUT_S,
@@ -18,6 +20,7 @@ from helicline.cli.supervisor import (
     RESTARTING,
     SUPERVISOR_LOG,
     Supervisor,
+    forget_addresses,
     owner_of,
 )  # fmt: skip
 from helicline.errors import Unavailable
@@ -110,15 +113,24 @@ def restart() -> None:
     say("restarted: {}", (home / "server.url").read_text())
 
 
+def _end_orphans(home: Path) -> None:
+    names = end_orphans(home)
+    if names:
+        forget_addresses(home)
+    say(
+        "{}", f"stopped what served on without a supervisor: {', '.join(names)}" if names else "nothing is running here"
+    )
+
+
 def down() -> None:
-    """Stop what `hl up` started for this folder's home.
+    """Stop what `hl up` started for this folder's home, also what serves on after its supervisor was killed.
 
     Example: `hl down`
     """
     home = settings_file.load().home_path
     owner = owner_of(home)
     if not owner:
-        say("nothing is running here")
+        _end_orphans(home)
         return
     os.kill(owner, signal.SIGTERM)
     end = time.monotonic() + 30

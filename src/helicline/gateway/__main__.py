@@ -86,7 +86,7 @@ def _locked(home: Path, *, patience_s: float) -> IO[bytes] | None:
 
 def main(arguments: list[str]) -> int:
     """Run a gateway until SIGTERM or SIGINT; return the exit code."""
-    is_supervised = parent_process.end_with_supervisor()
+    is_supervised = parent_process.end_with_supervisor(by=parent_process.SUPERVISOR_ENDED)
     gateway_options = options(arguments)
     logging.basicConfig(level=settings.load().log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -8,12 +8,13 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
 import msgspec
 
-from helicline import listening_socket, log_files
+from helicline import listening_socket, log_files, parent_process
 from helicline.gateway.control_plane import ControlPlaneClient
 from helicline.gateway.fleet.environment import Environments
 from helicline.gateway.fleet.loading import LoadContext, LoadSlots
@@ -191,6 +192,8 @@ class Gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         listener = listening_socket.inherited_or_bound(self._options.host, self._options.port)
+        offer = partial(listening_socket.offer, "gateway", self._options.home, listener)
+        loop.add_signal_handler(parent_process.SUPERVISOR_ENDED, offer)
         self._address = listening_socket.url_of(listener, self._options.host)
         server = await loop.create_server(lambda: Connection(self._server), sock=listener)
         sealer = asyncio.create_task(self._sealer.run())

@@ -21,6 +21,7 @@ from helicline.loop import audits, rollout_evidence, triggers, turns
 from helicline.loop.context import Context
 from helicline.loop.monitors import monitor_windows, serving_alerts
 from helicline.loop.waiting import clock_check, sweep, wake_ups
+from helicline.loop.waiting.lease_grace import LeaseGrace
 from helicline.pipeline import attempts, runs
 from helicline.records.deployment import Rollout
 from helicline.records.lease import Lease
@@ -42,8 +43,8 @@ class Reconciler(bus.PeriodicTask):
         super().__init__("reconciler", pause_s=context.settings.tick_s)
         self.context, self.holder = context, holder
         self.fence = 0
+        self._lease_grace = LeaseGrace(context.settings.lease_s)
         self._guard_evidence = rollout_evidence.GuardEvidence(context.home)
-        self._leads_since: datetime | None = None
         self._latest: datetime | None = None
         self._failures: Counter[tuple[str, tuple[Any, ...]]] = Counter()
         self._sweep = sweep.Sweep()
@@ -74,8 +75,9 @@ class Reconciler(bus.PeriodicTask):
     def hold_lease(self) -> bool:
         """Take or keep the lease; False where another server holds it."""
         fence = self._read(self._held_lease) or self._write(self._lease)
-        if fence and (fence != self.fence or self._leads_since is None):
-            self.fence, self._leads_since = fence, self.context.store.clock.now()
+        if fence and fence != self.fence:
+            self.fence = fence
+            self._lease_grace.begin_anew()
         return bool(fence)
 
     def _held_lease(self, tx: Reader) -> int:
@@ -86,11 +88,12 @@ class Reconciler(bus.PeriodicTask):
         return lease.fence if LEASE_S / 2 < (lease.until - tx.now).total_seconds() <= LEASE_S else 0
 
     def _lose_expired(self) -> int:
-        """Mark attempts of silent workers as lost; after a start, workers first have one lease length to call."""
-        now, lease_s = self.context.store.clock.now(), self.context.settings.lease_s
-        if self._leads_since is not None and (now - self._leads_since).total_seconds() < lease_s:
+        """Mark attempts of silent workers as lost."""
+        now = self.context.store.clock.now()
+        if not self._lease_grace.is_over(now) or not self._read(partial(attempts.expired, by=now)):
             return 0
-        return len(self._write(attempts.lose_expired)) if self._read(attempts.expired) else 0
+        # by the time of the look: the server may be stopped before it writes
+        return len(self._write(partial(attempts.lose_expired, by=now)))
 
     def _watch_clock(self) -> int:
         """When the clock has gone back, wake the rows that it had put off; to wake a row early is harmless."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -119,15 +119,15 @@ def finish(tx: Tx, attempt: Attempt, completion: Completion) -> Attempt:
     return ended
 
 
-def lose_expired(tx: Tx) -> list[Attempt]:
-    """Mark the attempts whose worker went silent as LOST, and return them."""
-    return [_lose(tx, attempt) for attempt in expired(tx)]
+def lose_expired(tx: Tx, *, by: datetime | None = None) -> list[Attempt]:
+    """Mark the attempts whose lease has run out by a time, now by default, as LOST, and return them."""
+    return [_lose(tx, attempt) for attempt in expired(tx, by=by)]
 
 
-def expired(tx: Reader) -> list[Attempt]:
-    """Return the attempts whose worker went silent."""
+def expired(tx: Reader, *, by: datetime | None = None) -> list[Attempt]:
+    """Return the attempts whose lease has run out by a time, now by default."""
     column = nouns.ATTEMPTS.table.c
-    return nouns.ATTEMPTS.select(tx, column.state == "LEASED", column.lease_until < column_value(tx.now))
+    return nouns.ATTEMPTS.select(tx, column.state == "LEASED", column.lease_until < column_value(by or tx.now))
 
 
 def _lose(tx: Tx, attempt: Attempt) -> Attempt:

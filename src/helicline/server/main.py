@@ -26,7 +26,7 @@ from helicline.loop.reconciler import Reconciler
 from helicline.loop.trash.retention import Retention
 from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
-from helicline.server.audit_anchor import AuditAnchor
+from helicline.server.audit_anchor import AuditAnchor, forget_anchor
 from helicline.server.connection import Connection
 from helicline.server.webhook_dispatcher import WebhookDispatcher
 from helicline.settings import Settings
@@ -74,6 +74,8 @@ async def serve(context: Context, listener: socket.socket) -> None:
     tasks: list[PeriodicTask] = [reconciler, dispatcher, Retention(context), FeedbackCheck(context)]
     if context.settings.audit_anchor:
         tasks.append(AuditAnchor(context.store, context.settings))
+    else:
+        forget_anchor(context.store)
     config = uvicorn.Config(
         make_app(context, feed), log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on",
         loop="uvloop" if sys.platform != "win32" else "asyncio", http=Connection, server_header=False,
@@ -88,6 +90,8 @@ async def serve(context: Context, listener: socket.socket) -> None:
 
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop)
+    offer = partial(listening_socket.offer, "server", context.home, listener)
+    loop.add_signal_handler(parent_process.SUPERVISOR_ENDED, offer)
     threads = [threading.Thread(target=task.run, name=f"helicline-{task.name}", daemon=True) for task in tasks]
     for thread in threads:
         thread.start()
@@ -118,7 +122,7 @@ def _note_start(context: Context, holder: str) -> None:
 
 
 def main() -> None:
-    parent_process.end_with_supervisor()
+    parent_process.end_with_supervisor(by=parent_process.SUPERVISOR_ENDED)
     settings = settings_file.load()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     os.umask(0o077)

@@ -26,7 +26,13 @@ from helicline.store.database import Store
 from helicline.store.migrations import revision_of, upgrade
 from helicline.store.unit import Reader, Tx
 
-FOLDERS = ("blobs", "log", "tables", "logs")  # in this order: a segment of the log becomes a table, never the reverse
+FOLDERS = (
+    "blobs",
+    "log",
+    "tables",
+    "logs",
+    "audit",
+)  # in this order: a segment of the log becomes a table, never the reverse
 TABLE_PREFIX = "database/"  # of the members that hold tables, which come first
 KEYS = ("secrets.key", "owner.token")
 LAST_FILE = "last-backup.json"

@@ -6,6 +6,7 @@ import fcntl
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,10 +16,11 @@ import httpx
 import psutil
 import pytest
 
-from helicline import log_files, settings
+from helicline import listening_socket, log_files, settings
 from helicline.cli import doctor, health
 from helicline.cli.handover import handover
 from helicline.cli.handover.adopted_process import AdoptedProcess
+from helicline.cli.handover.orphans import taken_or_bound
 from helicline.cli.supervisor import SUPERVISOR_LOG, Child, Supervisor, owner_of
 from support.wait import wait_for
 
@@ -47,18 +49,116 @@ def has_ended(process):
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_supervisor_that_is_killed_leaves_no_process_and_the_next_one_starts(home):
+def ask_on(url, answers, stopping):
+    """Ask again and again over connections of their own; nothing is tried a second time."""
+    while not stopping.is_set():
+        try:
+            answers.append(httpx.get(url, timeout=120, trust_env=False).status_code)
+        except httpx.HTTPError as error:
+            answers.append(repr(error))
+
+
+@contextlib.contextmanager
+def callers_of(home):
+    """Have server and gateway asked all the time; yield what they answer."""
+    urls = [
+        (home / name).read_text() + path
+        for name, path in (("server.url", "/version"), ("gateway.url", "/v2/health/live"))
+    ]
+    answers, stopping = [], threading.Event()
+    callers = [threading.Thread(target=ask_on, args=(url, answers, stopping)) for url in urls]
+    for caller in callers:
+        caller.start()
+    yield answers
+    stopping.set()
+    for caller in callers:
+        caller.join()
+
+
+def kill(supervisor):
+    supervisor.kill()
+    supervisor.wait()
+
+
+def wait_for_orphans(home):
+    for name in listening_socket.SERVERS:
+        wait_for((home / f"{name}.handover").exists, f"the {name} that serves on", limit_s=60)
+
+
+def test_after_a_killed_supervisor_no_request_fails_until_the_next_one_has_taken_over(home):
     killed = start_up(home)
     children = descendants(killed)
     assert len(children) >= 3
-    killed.kill()
-    killed.wait()
-    wait_for(lambda: all(has_ended(child) for child in children), "the end of what it had started", limit_s=120)
-    (home / "gateway.url").unlink()
-    again = start_up(home)
+    addresses = [(home / name).read_text() for name in ("server.url", "gateway.url")]
+    with callers_of(home) as answers:
+        kill(killed)
+        wait_for_orphans(home)
+        (home / "gateway.url").unlink()
+        again = start_up(home)
+    assert (set(answers), len(answers) > 2) == ({200}, True)
+    assert [(home / name).read_text() for name in ("server.url", "gateway.url")] == addresses
     assert owner_of(home) == again.pid
+    wait_for(lambda: all(has_ended(child) for child in children), "the end of what was taken over", limit_s=60)
     again.terminate()
     assert again.wait(60) == 0
+
+
+def test_what_serves_on_without_its_supervisor_is_told_and_ended(home):
+    killed = start_up(home)
+    children = descendants(killed)
+    kill(killed)
+    wait_for_orphans(home)
+    [finding] = [finding for finding in doctor.examine(settings.load()) if finding.what == "processes"]
+    assert (finding.ok, "the server (process " in finding.detail, "hl up" in finding.next_step) == (False, True, True)
+    command = [sys.executable, "-m", "helicline.cli.app", "down"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert "stopped what served on without a supervisor: gateway, server" in done.stdout
+    wait_for(lambda: all(has_ended(child) for child in children), "the end of everything", limit_s=60)
+    assert not (home / "server.url").exists()
+
+
+ORPHAN = """
+import signal, sys
+from pathlib import Path
+from helicline import listening_socket
+listener = listening_socket.bind("127.0.0.1", 0)
+listening_socket.offer("server", Path(sys.argv[1]), listener, limit_s=float(sys.argv[2]))
+signal.pause()
+"""
+
+
+def orphan_process(home, *, limit_s):
+    home.mkdir(parents=True)
+    return subprocess.Popen([sys.executable, "-c", ORPHAN, str(home), str(limit_s)], start_new_session=True)
+
+
+def test_a_process_that_no_supervisor_takes_over_ends_after_its_time(home):
+    process = orphan_process(home, limit_s=0.1)
+    assert process.wait(60) == -signal.SIGTERM
+    assert not (home / "server.handover").exists()
+
+
+def test_a_process_that_was_only_looked_at_serves_on_and_hands_its_socket_over_where_the_path_is_long(tmp_path):
+    home = tmp_path / ("long" * 40)
+    process = orphan_process(home, limit_s=600)
+    wait_for((home / "server.handover").exists, "the offer", limit_s=60)
+    [orphan] = listening_socket.orphans(home)
+    orphan.close()
+    with taken_or_bound(home, "server", host="127.0.0.1", port=0) as listener:
+        assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    assert (orphan.pid, process.wait(60)) == (process.pid, -signal.SIGTERM)
+    assert listening_socket.orphans(home) == []
+
+
+def test_a_process_that_hangs_without_its_supervisor_is_killed(home):
+    process = orphan_process(home, limit_s=600)
+    wait_for((home / "server.handover").exists, "the offer", limit_s=60)
+    process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "the stop", limit_s=60)
+    orphan = listening_socket.Orphan.find(home, "server")
+    assert orphan.take(patience_s=0.1) is None
+    orphan.wait_end(patience_s=0.1)
+    assert process.wait(60) == -signal.SIGKILL
 
 
 def test_a_gateway_waits_for_the_end_of_one_whose_supervisor_was_killed(home):
@@ -75,33 +175,15 @@ def test_a_gateway_waits_for_the_end_of_one_whose_supervisor_was_killed(home):
     assert process.wait(60) == 0
 
 
-def ask_on(url, answers, stopping):
-    """Ask again and again over connections of their own; nothing is tried a second time."""
-    while not stopping.is_set():
-        try:
-            answers.append(httpx.get(url, timeout=120, trust_env=False).status_code)
-        except httpx.HTTPError as error:
-            answers.append(repr(error))
-
-
 def test_a_restart_replaces_every_process_and_fails_no_request(home):
     process = start_up(home)
     before = {child.pid for child in psutil.Process(process.pid).children()}
-    urls = [
-        (home / name).read_text() + path
-        for name, path in (("server.url", "/version"), ("gateway.url", "/v2/health/live"))
-    ]
-    answers, stopping = [], threading.Event()
-    callers = [threading.Thread(target=ask_on, args=(url, answers, stopping)) for url in urls]
-    for caller in callers:
-        caller.start()
-    command = [sys.executable, "-m", "helicline.cli.app", "restart"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    url = (home / "server.url").read_text() + "/version"
+    with callers_of(home) as answers:
+        command = [sys.executable, "-m", "helicline.cli.app", "restart"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+        after = {child.pid for child in psutil.Process(process.pid).children()}
     assert (done.returncode, "restarted: " in done.stdout) == (0, True), done.stderr
-    after = {child.pid for child in psutil.Process(process.pid).children()}
-    stopping.set()
-    for caller in callers:
-        caller.join()
     assert (len(after), before & after) == (len(before), set())
     assert set(answers) == {200}
     # the supervisor too is another program now, under the same id, and goes on restarting what ends
@@ -112,7 +194,7 @@ def test_a_restart_replaces_every_process_and_fails_no_request(home):
     )
     server.kill()
     wait_for(lambda: not server.is_running(), "the end of the server", limit_s=60)
-    wait_for(lambda: httpx.get(urls[0], timeout=60, trust_env=False).status_code == 200, "the next one", limit_s=60)
+    wait_for(lambda: httpx.get(url, timeout=60, trust_env=False).status_code == 200, "the next one", limit_s=60)
     process.terminate()
     assert process.wait(60) == 0
 

@@ -1,13 +1,18 @@
 """An attacker who has database and home, but not the anchor: what is cut off or rewritten is found."""
 
+from datetime import UTC, datetime, timedelta
+
 import msgspec
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from helicline import bus
-from helicline.access.audit_anchor import Anchor, compare
+from helicline.access.audit_anchor import Anchor, signed, thinned
+from helicline.access.audit_archive import check
 from helicline.errors import Invalid
-from helicline.server.audit_anchor import AuditAnchor
+from helicline.loop.overview import needs
+from helicline.server.audit_anchor import AuditAnchor, forget_anchor
 from helicline.store.rows import event as rows
 from support.live_server import make_context, running_server
 from support.s3_bucket import bucket, bucket_of
@@ -30,7 +35,7 @@ def anchor(context):
 
 
 def verify(context, anchor):
-    return context.store.read(lambda tx: compare(tx, anchor.checkpoints()))
+    return context.store.read(lambda tx: check(tx, anchor.checkpoints(), context.home))
 
 
 def cut_short(tx, length):
@@ -114,6 +119,57 @@ def test_the_api_compares(context, anchor):
     assert (good["ok"], bad["ok"], bad["broken_at"]) == (True, False, 4)
 
 
+def test_an_anchor_that_cannot_be_written_needs_a_person_until_it_can(context, tmp_path):
+    """It is told once, and taken back once."""
+    (tmp_path / "elsewhere").write_text("no folder")
+    task = AuditAnchor(context.store, context.settings)
+    context.store.write(lambda tx: bus.emit(tx, "moved", "alias", "a"))
+    for _ in range(3):
+        task.tick()
+    [need] = context.store.read(needs.needs_of)
+    assert (need.kind, "has no new checkpoints" in need.sentence) == ("audit", True)
+    (tmp_path / "elsewhere").unlink()
+    for _ in range(3):
+        task.tick()
+    assert context.store.read(needs.needs_of) == []
+    verbs = [event.verb for event in context.store.read(lambda tx: rows.latest(tx, noun="audit"))]
+    assert verbs == ["recovered", "failed"]
+
+
+def test_a_fault_of_an_anchor_that_is_not_set_any_more_needs_nobody(context):
+    context.store.write(lambda tx: bus.emit(tx, "failed", "audit", "anchor", place="x", why="y"))
+    forget_anchor(context.store)
+    assert context.store.read(needs.needs_of) == []
+
+
+def test_an_anchor_is_compared_in_pages(context, anchor):
+    checkpoints = anchor.checkpoints()
+    with running_server(context) as client:
+        url = "/api/v1/audit/compare"
+        first = client.post(url, json={"checkpoints": msgspec.to_builtins(checkpoints[:1])}).json()
+        body = {"checkpoints": msgspec.to_builtins(checkpoints), "with_chain": False}
+        second = client.post(url, json=body).json()
+    assert (first["ok"], second["ok"]) == (True, True)
+
+
+def test_an_anchor_is_thinned_to_an_hour_and_a_day(place):
+    anchor, now = Anchor(place), datetime(2026, 6, 1, 12, tzinfo=UTC)
+    key = Ed25519PrivateKey.generate()
+    ages = [400 * 24, 99.9, 99.8, 99.7, 60 * 24, 60 * 24 - 1, 2, 1]
+    checkpoints = [
+        signed(key, seq, "0" * 64, at=now - timedelta(hours=age))
+        for seq, age in enumerate(sorted(ages, reverse=True), start=1)
+    ]
+    for checkpoint in checkpoints:
+        anchor.append(checkpoint)
+    remaining = thinned(anchor.checkpoints(), now)
+    assert [round((now - checkpoint.at).total_seconds() / 3600, 1) for checkpoint in remaining] == [
+        400 * 24, 60 * 24 - 1, 99.7, 2, 1,
+    ]  # fmt: skip
+    anchor.replace(checkpoints, remaining)
+    assert anchor.checkpoints() == remaining
+
+
 @pytest.fixture(params=["folder", "S3"])
 def place(request, tmp_path):
     with bucket_of(request.param, tmp_path) as url:
@@ -127,7 +183,7 @@ def test_a_bucket_holds_an_anchor_too(context, place):
         AuditAnchor(context.store, settings).tick()
     checkpoints = Anchor(place).checkpoints()
     assert [checkpoint.seq for checkpoint in checkpoints] == [1, 2]
-    assert context.store.read(lambda tx: compare(tx, checkpoints)) == 2
+    assert context.store.read(lambda tx: check(tx, checkpoints, context.home)) == 2
 
 
 def test_a_bucket_without_a_checkpoint_verifies_nothing(place):

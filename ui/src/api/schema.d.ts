@@ -1782,6 +1782,8 @@ export interface components {
         /** AnchorBody */
         AnchorBody: {
             checkpoints: components["schemas"]["Checkpoint"][];
+            /** @default true */
+            with_chain: boolean;
         };
         /** Answer */
         Answer: {
@@ -1825,6 +1827,13 @@ export interface components {
             /** @default 1 */
             people: number;
             role: string;
+        };
+        /** ArchivedEvents */
+        ArchivedEvents: {
+            /** Format: date-time */
+            before: string;
+            event_count: number;
+            last: number;
         };
         /** Arm */
         Arm: {
@@ -2365,6 +2374,8 @@ export interface components {
             logged_model_count: number;
             /** @default 0 */
             model_version_count: number;
+            /** @default [] */
+            old_events: components["schemas"]["ArchivedEvents"][];
             /** @default [] */
             old_traces: components["schemas"]["DroppedTraces"][];
             /** @default [] */
@@ -4427,7 +4438,9 @@ export interface operations {
     };
     ApiV1AuditVerifyAudit: {
         parameters: {
-            query?: never;
+            query?: {
+                archives?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from helicline.access import audit_archive
 from helicline.data import contracts
 from helicline.loop import audits
 from helicline.loop.overview import servers
@@ -52,6 +53,7 @@ def needs_of(tx: Reader) -> list[Need]:
     return [
         *_missing_processes(tx, serving),
         *_unshared(tx),
+        *_anchor(tx),
         *_revisions(serving),
         *_alerts(tx),
         *_quarantined(tx),
@@ -97,6 +99,15 @@ def _missing_processes(tx: Reader, serving: list[Serving]) -> list[Need]:
 
 def _unshared(tx: Reader) -> list[Need]:
     return [Need(kind="process", id="server", sentence=sentence, link="/audit") for sentence in servers.differences(tx)]
+
+
+def _anchor(tx: Reader) -> list[Need]:
+    """The anchor of the audit trail, where no checkpoint reaches it or the chain has left it."""
+    state = audit_archive.anchor_state(tx)
+    if state is None or state.verb == "recovered":
+        return []
+    sentence = f"the audit anchor {state.detail['place']} has no new checkpoints: {state.detail['why']}"
+    return [Need(kind="audit", id="anchor", sentence=sentence, link="/audit")]
 
 
 def _revisions(serving: list[Serving]) -> list[Need]:

@@ -14,6 +14,7 @@ from helicline.errors import Conflict
 from helicline.loop.context import Context
 from helicline.loop.trash import old_traces, unused
 from helicline.loop.trash.find import Item, Selection, find, still
+from helicline.loop.trash.old_events import ArchivedEvents
 from helicline.loop.trash.old_log import DroppedLog
 from helicline.loop.trash.old_process_logs import DroppedLogs
 from helicline.loop.trash.old_traces import DroppedTraces
@@ -44,6 +45,7 @@ class Emptied(msgspec.Struct, frozen=True, kw_only=True):
     log: tuple[DroppedLog, ...] = ()
     old_traces: tuple[DroppedTraces, ...] = ()
     process_logs: tuple[DroppedLogs, ...] = ()
+    old_events: tuple[ArchivedEvents, ...] = ()
     remaining: tuple[Item, ...] = msgspec.field(default=(), name="kept")
 
 

@@ -1,4 +1,4 @@
-"""The hourly round of the server that drops what the settings `log_keep`, `trace_keep`, `process_log_keep` end."""
+"""The hourly round of the server that drops or archives what is older than the settings say (`log_keep` and so on)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from helicline import bus
 from helicline.loop.context import Context
-from helicline.loop.trash import old_log, old_process_logs, old_traces
+from helicline.loop.trash import old_events, old_log, old_process_logs, old_traces
 from helicline.store.unit import Tx
 
 PAUSE_S = 3600.0
@@ -25,6 +25,7 @@ class Retention(bus.PeriodicTask):
         old_traces.drop(self._context, self._write)
         old_process_logs.drop(self._context, self._write)
         old_log.drop(self._context, self._write)
+        old_events.drop(self._context, self._write)
         return 0
 
     def _write(self, unit: Callable[[Tx], Counter[str]]) -> Counter[str]:

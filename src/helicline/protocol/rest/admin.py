@@ -11,7 +11,7 @@ from litestar import Response, get, post
 
 import helicline
 from helicline import bus
-from helicline.access import audit_anchor
+from helicline.access import audit_anchor, audit_archive
 from helicline.loop.monitors import broken_data
 from helicline.loop.overview import status
 from helicline.loop.walk import why
@@ -21,6 +21,7 @@ from helicline.records.pipeline import HarvestSpan
 from helicline.serving.prediction_log import harvest as log_harvest
 from helicline.store import nouns
 from helicline.store.rows import event as events
+from helicline.store.unit import Reader
 from helicline.tracking.checks import checked_time
 
 
@@ -45,26 +46,38 @@ def list_events(edge: Edge, noun: str = "", id: str = "", before: int = 0, limit
 
 
 class AnchorBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The checkpoints of an anchor."""
+    """A page of the checkpoints of an anchor. `with_chain` is for the first: the whole chain is verified as well."""
 
     checkpoints: list[audit_anchor.Checkpoint]
+    with_chain: bool = True
 
 
 @post("/audit/compare", sync_to_thread=True, status_code=200)
 def compare_audit(edge: Edge, data: AnchorBody) -> Audit:
-    """Verify the hash chain of all events, and that it runs through every checkpoint of an anchor."""
-    checkpoints = sorted(data.checkpoints, key=lambda checkpoint: checkpoint.seq)
+    """Verify the hash chain of all events, archived ones too, and that it runs through checkpoints of an anchor.
+
+    An anchor with many is compared in pages, each with the first checkpoint of all at its begin.
+    """
+    checkpoints, home = sorted(data.checkpoints, key=lambda checkpoint: checkpoint.seq), edge.context.home
+
+    def view(tx: Reader) -> int:
+        if data.with_chain:
+            return audit_archive.check(tx, checkpoints, home)
+        audit_archive.compare(tx, checkpoints, home)
+        return events.head(tx)[0]
+
     try:
-        return Audit(ok=True, events=edge.read(lambda tx: audit_anchor.compare(tx, checkpoints)))
+        return Audit(ok=True, events=edge.read(view))
     except bus.ChainBreak as broken:
         return Audit(ok=False, events=0, broken_at=broken.seq, why=broken.why)
 
 
 @get("/audit", sync_to_thread=True)
-def verify_audit(edge: Edge) -> Audit:
-    """Verify the hash chain of all events."""
+def verify_audit(edge: Edge, archives: bool = False) -> Audit:  # noqa: FBT001 (a parameter of the address)
+    """Verify the hash chain of all events; with `archives` those too that were archived."""
+    home = edge.context.home if archives else None
     try:
-        return Audit(ok=True, events=edge.read(bus.verify))
+        return Audit(ok=True, events=edge.read(lambda tx: audit_archive.verify(tx, home)))
     except bus.ChainBreak as broken:
         return Audit(ok=False, events=0, broken_at=broken.seq, why=broken.why)
 

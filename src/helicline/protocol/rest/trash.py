@@ -10,11 +10,16 @@ from litestar import post
 
 from helicline.errors import Invalid
 from helicline.loop.trash import empty as trash
-from helicline.loop.trash import old_log, old_process_logs, old_traces
+from helicline.loop.trash import old_events, old_log, old_process_logs, old_traces
 from helicline.loop.trash.find import Selection
 from helicline.protocol.rest.edge import Edge
 
-RETENTION: dict[str, Any] = {"log": old_log, "old_traces": old_traces, "process_logs": old_process_logs}
+RETENTION: dict[str, Any] = {
+    "log": old_log,
+    "old_traces": old_traces,
+    "process_logs": old_process_logs,
+    "old_events": old_events,
+}
 MAX_SPAN_S = 100 * 365 * 24 * 3600.0
 
 

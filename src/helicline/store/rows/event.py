@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -36,6 +37,7 @@ CURSOR = sa.Table(
     sa.Column("consumer", sa.Text, primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False),
 )
+_FEW = 500
 _DECODER = msgspec.json.Decoder(Event)
 
 
@@ -77,6 +79,26 @@ def after(tx: Reader, seq: int, *, limit: int = 1000) -> list[Event]:
     return [_DECODER.decode(doc) for (doc,) in rows]
 
 
+def oldest(tx: Reader) -> Event | None:
+    """Return the first event that is not archived, None before the first of all."""
+    return next(iter(after(tx, 0, limit=1)), None)
+
+
+def hashes(tx: Reader, seqs: Sequence[int]) -> dict[int, str]:
+    """Return the hash of each of these events, without those that are not there."""
+    by_seq: dict[int, str] = {}
+    for start in range(0, len(seqs), _FEW):
+        few = EVENT.c.seq.in_(seqs[start : start + _FEW])
+        events = (_DECODER.decode(doc) for (doc,) in tx.execute(sa.select(EVENT.c.doc).where(few)))
+        by_seq |= {event.seq: event.hash for event in events}
+    return by_seq
+
+
+def remove_until(tx: Tx, seq: int) -> None:
+    """Remove the events up to this one, which are archived."""
+    tx.execute(EVENT.delete().where(EVENT.c.seq <= seq))
+
+
 def latest(tx: Reader, *, noun: str = "", id: str = "", limit: int = 100, before: int = 0) -> list[Event]:
     """Return the newest events first; `noun` and `id` restrict them."""
     statement = sa.select(EVENT.c.doc).order_by(EVENT.c.seq.desc()).limit(limit)
@@ -98,6 +120,12 @@ def head(tx: Reader) -> tuple[int, str]:
 def cursor(tx: Reader, consumer: str) -> int:
     """Return the last seq that `consumer` has processed."""
     return int(tx.execute(sa.select(CURSOR.c.seq).where(CURSOR.c.consumer == consumer)).scalar() or 0)
+
+
+def lowest_cursor(tx: Reader) -> int | None:
+    """Return the last seq that every consumer has processed, None where there is no consumer."""
+    lowest = tx.execute(sa.select(sa.func.min(CURSOR.c.seq))).scalar()
+    return None if lowest is None else int(lowest)
 
 
 def drop_cursor(tx: Tx, consumer: str) -> None:
