@@ -69,16 +69,16 @@ def tell(story: Home, folder: Path, *, at_once: int, days: int) -> None:
     expect(first["state"] == "PROMOTED", f"the first turn ended {first['state']}: {first['result']}")
     print("the week's turn: recommender/1 passed the gates on recall@10 and NDCG@10 and serves", flush=True)
 
-    known, stranger = recommended(story, 1), recommended(story, 999_999)
-    expect(len(known) == len(stranger) == 10 and known != stranger, f"{known} and {stranger}")
+    regular, stranger = recommended(story, 1), recommended(story, 999_999)
+    expect(len(regular) == len(stranger) == 10 and regular != stranger, f"{regular} and {stranger}")
     print(
-        f"user 1 gets {', '.join(known[:3])}, ...; a stranger what is popular: {', '.join(stranger[:3])}, ...",
+        f"user 1 gets {', '.join(regular[:3])}, ...; a stranger what is popular: {', '.join(stranger[:3])}, ...",
         flush=True,
     )
 
     worse = json.loads(story.hl("run", "recommender", "--set", "train.neighbours=0", "--json", may_fail=True))
     expect(worse["state"] == "REJECTED", f"the second turn ended {worse['state']}: {worse['result']}")
-    expect(recommended(story, 1) == known, "what serves has changed")
+    expect(recommended(story, 1) == regular, "what serves has changed")
     print(f"a candidate that knows only what is popular is rejected: {worse['result']}", flush=True)
     print("all came out as the story says", flush=True)
 

@@ -17,15 +17,15 @@ class ItemToItem(mlflow.pyfunc.PythonModel):
 
     def fit(self, rows: pd.DataFrame, *, neighbours: int) -> "ItemToItem":
         items, users = pd.Categorical(rows["item"]), pd.Categorical(rows["user"])
-        seen = np.zeros((len(users.categories), len(items.categories)))
-        np.add.at(seen, (users.codes, items.codes), np.where(rows["kind"] == "buy", 3.0, 1.0))
-        norms = np.linalg.norm(seen, axis=0)
-        likeness = (seen.T @ seen) / np.outer(norms, norms)
+        counts = np.zeros((len(users.categories), len(items.categories)))
+        np.add.at(counts, (users.codes, items.codes), np.where(rows["kind"] == "buy", 3.0, 1.0))
+        norms = np.linalg.norm(counts, axis=0)
+        likeness = (counts.T @ counts) / np.outer(norms, norms)
         np.fill_diagonal(likeness, 0.0)
         weakest = np.sort(likeness, axis=1)[:, -neighbours][:, None] if neighbours else np.inf
         likeness[likeness < weakest] = 0.0
-        popularity = seen.sum(axis=0) / seen.sum()
-        scores = np.log1p(seen) @ likeness + popularity
+        popularity = counts.sum(axis=0) / counts.sum()
+        scores = np.log1p(counts) @ likeness + popularity
         best = np.argsort(-scores, axis=1)[:, :TOP]
         names = np.asarray(items.categories)
         self.lists = {int(user): names[row].tolist() for user, row in zip(users.categories, best, strict=True)}
