@@ -48,7 +48,7 @@ openapi: sync ## the API document that the web UI's types come from
 	$(BIN)/python -m helicline.server.openapi > ui/openapi.json
 
 lock: sync ## requirements.lock anew: versions and hashes, no addresses
-	$(BIN)/uv pip compile pyproject.toml --group dev --extra postgres --universal --generate-hashes --no-header \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra postgres --extra notify --universal --generate-hashes --no-header \
 		--no-annotate --python-version 3.11 --upgrade -o requirements.lock -q
 
 crash: sync compiler ## the crash campaign at length: kills and power cuts

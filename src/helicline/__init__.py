@@ -25,6 +25,7 @@ _MODULES = {
     "Model": "helicline.sdk.handles",
     "Table": "helicline.sdk.handles",
     "approval": "helicline.sdk.loop",
+    "apprise": "helicline.sdk.channels",
     "at_least": "helicline.sdk.gates.checks",
     "at_most": "helicline.sdk.gates.checks",
     "candidate": "helicline.sdk.authoring",
@@ -36,6 +37,7 @@ _MODULES = {
     "data": "helicline.sdk.data",
     "dataset": "helicline.sdk.steps.graph",
     "drift": "helicline.sdk.loop",
+    "email": "helicline.sdk.channels",
     "every": "helicline.sdk.loop",
     "feedback": "helicline.sdk.feedback",
     "instant": "helicline.sdk.loop",
@@ -51,7 +53,9 @@ _MODULES = {
     "pipeline": "helicline.sdk.authoring",
     "quality": "helicline.sdk.loop",
     "runs": "helicline.sdk.runs",
+    "slack": "helicline.sdk.channels",
     "step": "helicline.sdk.authoring",
+    "webhook": "helicline.sdk.channels",
 }
 
 __all__ = [
@@ -61,6 +65,7 @@ __all__ = [
     "Metrics",
     "Model",
     "Table",
+    "apprise",
     "approval",
     "at_least",
     "at_most",
@@ -73,6 +78,7 @@ __all__ = [
     "data",
     "dataset",
     "drift",
+    "email",
     "every",
     "feedback",
     "instant",
@@ -88,12 +94,15 @@ __all__ = [
     "pipeline",
     "quality",
     "runs",
+    "slack",
     "step",
+    "webhook",
 ]
 
 if TYPE_CHECKING:
     from helicline.sdk import data, feedback, runs
     from helicline.sdk.authoring import candidate, pipeline, step
+    from helicline.sdk.channels import apprise, email, slack, webhook
     from helicline.sdk.client import Client
     from helicline.sdk.contracts import contract
     from helicline.sdk.gates.checks import at_least, at_most, compatible, latency, not_worse

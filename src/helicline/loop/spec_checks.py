@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import msgspec
@@ -18,6 +19,7 @@ from helicline.records.access import ROLES
 from helicline.records.gate import MEASURED, Check
 from helicline.records.loop import LoopSpec, TriggerSpec
 from helicline.records.metric import BUILT_IN, FAMILIES, RESERVED, formula_of
+from helicline.records.notification import Channel
 from helicline.records.pipeline import Candidate, StepSpec
 from helicline.store.unit import Reader
 
@@ -95,6 +97,7 @@ def _problems(tx: Reader, spec: LoopSpec) -> Iterator[Invalid]:
         yield from _gate(spec, gate)
     for contract in spec.contracts:
         yield from _raised(lambda contract=contract: checked_spec(contract))
+    yield from _channels(tx, spec.notify)
     yield from _approval(spec)
     yield from _rollout(spec)
     yield from _monitors(spec)
@@ -148,6 +151,16 @@ def _secrets(tx: Reader, step: StepSpec) -> Iterator[Invalid]:
         yield from _raised(lambda name=name: secrets.checked_name(name))
     for name in secrets.missing(tx, step.secrets):
         yield Invalid(f"step {step.name} secrets", name, "a secret that is set", f"Set it: hl secret set {name}")
+
+
+def _channels(tx: Reader, channels: Sequence[Channel]) -> Iterator[Invalid]:
+    for channel in channels:
+        yield from _raised(lambda channel=channel: secrets.checked_name(channel.secret))
+        for name in secrets.missing(tx, [channel.secret]):
+            yield Invalid(f"notify {channel.name}", name, "a secret that is set", f"Set it: hl secret set {name}")
+        if channel.kind != "webhook" and find_spec("apprise") is None:
+            how = "apprise where the server runs"
+            yield Invalid(f"notify {channel.name}", "no apprise", how, "Install it: pip install apprise")
 
 
 def _gate(spec: LoopSpec, gate: Check) -> Iterator[Invalid]:

@@ -11,6 +11,7 @@ from helicline.records.contract import ContractSpec
 from helicline.records.deployment import RolloutPlan
 from helicline.records.gate import Check
 from helicline.records.monitor import MonitorSpec
+from helicline.records.notification import Channel
 from helicline.records.pipeline import HarvestSpan, PipelineSpec
 
 CauseKind = Literal["person", "schedule", "new_data", "alert", "registered", "first"]
@@ -68,6 +69,7 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     triggers: tuple[TriggerSpec, ...] = ()
     label: str = "label"
     contracts: tuple[ContractSpec, ...] = ()
+    notify: tuple[Channel, ...] = ()
 
 
 class Loop(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from helicline.records.deployment import Guard, RolloutPlan, RolloutStep
 from helicline.records.gate import Check
 from helicline.records.loop import ApprovalRule, CatchUp, LoopSpec, TriggerSpec
 from helicline.records.monitor import MonitorSpec
+from helicline.records.notification import Channel
 from helicline.records.pipeline import CodeState, Environment
 from helicline.sdk.authoring import Pipeline, seconds
 from helicline.sdk.gates.checks import share, with_definition
@@ -20,7 +21,7 @@ from helicline.sdk.steps.place import definition_of, placed
 
 
 class Loop:
-    """The loop of one model: pipeline, contracts of its data, gates, approval, rollout, monitors, triggers.
+    """The loop of one model: pipeline, contracts of its data, gates, approval, rollout, monitors, triggers, channels.
 
     Record it with `hl apply`.
     """
@@ -36,6 +37,7 @@ class Loop:
         rollout: RolloutPlan | None = None,
         monitors: Sequence[MonitorSpec] = (),
         triggers: Sequence[TriggerSpec] = (),
+        notify: Sequence[Channel] = (),
         model: str = "",
         deployment: str = "",
     ) -> None:
@@ -53,6 +55,8 @@ class Loop:
         _check_unique("gates", [gate.name for gate in self.gates])
         _check_unique("contracts", [spec.dataset for spec in self.contracts])
         _check_unique("triggers", [trigger.name for trigger in self.triggers])
+        self.notify = tuple(notify)
+        _check_unique("notify", [channel.name for channel in self.notify])
 
     def __repr__(self) -> str:
         return f"Loop({self.name!r}, pipeline={self.pipeline!r}, model={self.model!r}, deployment={self.deployment!r})"
@@ -75,6 +79,7 @@ class Loop:
             name=self.name, model=self.model, deployment=self.deployment, pipeline=graph, gates=self.gates,
             approval=self.approval, rollout=self.rollout, monitors=self.monitors, triggers=self.triggers,
             label=graph.candidate.label if graph.candidate else "label", contracts=self.contracts,
+            notify=self.notify,
         )  # fmt: skip
 
 

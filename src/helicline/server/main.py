@@ -15,7 +15,7 @@ from functools import partial
 
 import uvicorn
 
-from helicline import listening_socket, parent_process, webhook
+from helicline import listening_socket, parent_process, webhooks
 from helicline import settings as settings_file
 from helicline.bus import PeriodicTask
 from helicline.errors import HeliclineError, Invalid
@@ -28,6 +28,7 @@ from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
 from helicline.server.audit_anchor import AuditAnchor, forget_anchor
 from helicline.server.connection import Connection
+from helicline.server.notifier import Notifier
 from helicline.server.webhook_dispatcher import WebhookDispatcher
 from helicline.settings import Settings
 from helicline.store.blobs import open_blobs
@@ -45,8 +46,8 @@ def open_context(settings: Settings) -> Context:
     make_folder(home, mode=0o700)
     store = Store(settings.database_url)
     upgrade(store)
-    store.write(lambda tx: webhook.seal_unsealed(tx, Vault.of(settings)))
-    store.write(webhook.record_unread)
+    store.write(lambda tx: webhooks.seal_unsealed(tx, Vault.of(settings)))
+    store.write(webhooks.record_unread)
     return Context(store, open_blobs(settings.blobs, home), settings)
 
 
@@ -72,6 +73,7 @@ async def serve(context: Context, listener: socket.socket) -> None:
     context.store.listeners += [reconciler.wake, dispatcher.wake]
     context.store.share_events()
     tasks: list[PeriodicTask] = [reconciler, dispatcher, Retention(context), FeedbackCheck(context)]
+    tasks.append(Notifier(context.store, context.settings))
     if context.settings.audit_anchor:
         tasks.append(AuditAnchor(context.store, context.settings))
     else:

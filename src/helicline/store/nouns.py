@@ -12,6 +12,7 @@ from helicline.records.lease import Lease
 from helicline.records.loop import Loop, Trigger, Turn
 from helicline.records.model import Alias, ModelVersion, PromotionRequest, RegisteredModel
 from helicline.records.monitor import Alert, Monitor, Window
+from helicline.records.notification import Notification
 from helicline.records.pipeline import Attempt, CacheEntry, PipelineRun, StepRun
 from helicline.records.webhook import Delivery, Webhook
 from helicline.store.noun import Noun
@@ -58,6 +59,7 @@ ALIASES = Noun("model_alias", Alias, key=("model", "alias"), index=("number",))
 REQUESTS = Noun("promotion_request", PromotionRequest, key=("id",), index=("model", "state"))
 
 WEBHOOKS = Noun("webhook", Webhook, key=("id",), index=("created_at",))
+NOTIFICATIONS = Noun("notification", Notification, key=("channel", "need"), index=("state",))
 DELIVERIES = Noun("webhook_delivery", Delivery, key=("id",), index=("webhook", "state", "wake_at"))
 
 EVALUATION_DATASETS = Noun("evaluation_dataset", EvaluationDataset, key=("id",), index=("name", "created_at"))

@@ -7,7 +7,7 @@ import ipaddress
 import pytest
 
 from helicline.errors import Invalid
-from helicline.webhook import checked_url, is_public
+from helicline.webhooks import checked_url, is_public
 
 CLOSED = [
     "127.0.0.1", "127.8.9.1", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",

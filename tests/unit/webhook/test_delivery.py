@@ -12,7 +12,8 @@ import msgspec
 import pytest
 from mlflow.webhooks import types
 
-from helicline import registry, webhook
+from helicline import registry
+from helicline import webhooks as webhook
 from helicline.clock import FakeClock
 from helicline.protocol.webhook import send
 from helicline.records.webhook import Delivery, Webhook
@@ -21,7 +22,7 @@ from helicline.settings import Settings
 from helicline.store.nouns import DELIVERIES, WEBHOOKS
 from helicline.store.rows import event as events
 from helicline.store.vault import Vault
-from helicline.webhook import Outcome, WebhookFields
+from helicline.webhooks import Outcome, WebhookFields
 from support.http_receiver import Receiver, SlowReceiver
 
 NOW = FakeClock().now()

@@ -1993,6 +1993,14 @@ export interface components {
         Changed: {
             count: number;
         };
+        /** Channel */
+        Channel: {
+            /** @default [] */
+            about: string[];
+            /** @enum {string} */
+            kind: "slack" | "email" | "webhook" | "apprise";
+            secret: string;
+        };
         /** Check */
         Check: {
             /** @default 0.05 */
@@ -2748,6 +2756,8 @@ export interface components {
             /** @default [] */
             monitors: components["schemas"]["MonitorSpec"][];
             name: string;
+            /** @default [] */
+            notify: components["schemas"]["Channel"][];
             pipeline: components["schemas"]["PipelineSpec"];
             rollout: components["schemas"]["RolloutPlan"];
             /** @default [] */
@@ -2929,6 +2939,8 @@ export interface components {
             link: string;
             next_step?: components["schemas"]["NextStep"] | null;
             sentence: string;
+            /** @default  */
+            subject: string;
         };
         /** NextStep */
         NextStep: {

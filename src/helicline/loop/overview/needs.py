@@ -38,13 +38,14 @@ class NextStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that waits for a person."""
+    """Something that waits for a person. `subject` is what it is about, where its id does not begin with that."""
 
     kind: str
     id: str
     sentence: str
     link: str
     next_step: NextStep | None = None
+    subject: str = ""
 
 
 def needs_of(tx: Reader) -> list[Need]:
@@ -63,6 +64,7 @@ def needs_of(tx: Reader) -> list[Need]:
         *_turns(tx),
         *_failed_pipeline_runs(tx),
         *_webhooks(tx),
+        *_notifications(tx),
         *_lost_feedback(tx),
     ]
 
@@ -165,6 +167,7 @@ def _requests(tx: Reader) -> list[Need]:
             sentence=f"{request.model}/{request.number} waits for {request.people - len(request.approvals)}"
             f" of role {request.role}",
             link=f"/models/{request.model}/{request.number}",
+            subject=request.model,
         )
         for request in requests
     ]
@@ -268,6 +271,7 @@ def _failed_pipeline_runs(tx: Reader) -> list[Need]:
             id=run.id,
             sentence=f"the newest run of {run.pipeline} failed: {run.error}",
             link=f"/pipeline-runs/{run.id}",
+            subject=run.pipeline,
         )
         for run in rows.newest_failed_runs(tx, tx.now - LOOK_BACK)
         if not run.turn
@@ -289,6 +293,20 @@ def _webhooks(tx: Reader) -> list[Need]:
             link="/audit",
         )
         for webhook_id, count in given_up.items()
+    ]
+
+
+def _notifications(tx: Reader) -> list[Need]:
+    """Channels that could not be told of something."""
+    given_up = {row.channel: row for row in nouns.NOTIFICATIONS.select(tx, nouns.NOTIFICATIONS.table.c.state == "DEAD")}
+    return [
+        Need(
+            kind="notification",
+            id=name,
+            sentence=f"{name} could not be told of what needs you: {row.last_error}",
+            link="/loops",
+        )
+        for name, row in given_up.items()
     ]
 
 

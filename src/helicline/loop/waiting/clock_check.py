@@ -20,7 +20,7 @@ from helicline.serving import deployments
 from helicline.store import nouns
 from helicline.store.noun import column_value
 from helicline.store.unit import Reader, Tx
-from helicline.webhook.delivery import MAX_WAIT_S
+from helicline.webhooks.delivery import MAX_WAIT_S
 
 
 def distrust_future(tx: Tx, *, lease_s: float) -> int:

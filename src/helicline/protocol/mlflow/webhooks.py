@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from helicline import webhook as webhooks
+from helicline import webhooks
 from helicline.clock import epoch_ms
 from helicline.protocol.mlflow.fields import Fields
 from helicline.protocol.mlflow.request import Request, non_empty
@@ -93,8 +93,8 @@ async def test(request: Request) -> Any:
     """Send an example of an event now, and answer the result of the request."""
     webhook = await request.read(lambda tx: webhooks.get_webhook(tx, request.parts["webhook_id"]))
     event = _event(request.fields.object("event")) if request.fields.has("event") else webhook.events[0]
-    if event not in webhooks.EVENTS:
-        raise request.fields.invalid("event", event, f"one of {', '.join(webhooks.EVENTS)}")
+    if event not in webhooks.ALL_EVENTS:
+        raise request.fields.invalid("event", event, f"one of {', '.join(webhooks.ALL_EVENTS)}")
     now = request.store.clock.now()
     body, delivery_id = msgspec.json.encode(webhooks.example(event, now)).decode(), str(uuid.uuid4())
     secret = request.vault.open(webhook.secret, webhooks.secret_context(webhook.id))

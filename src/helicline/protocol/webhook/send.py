@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from helicline.errors import Invalid
-from helicline.webhook import Outcome, checked_url, is_public
+from helicline.webhooks import Outcome, checked_url, is_public
 
 HTTP_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 TIMEOUT_S = 20.0

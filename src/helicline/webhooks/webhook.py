@@ -18,11 +18,13 @@ from helicline.store.vault import Vault
 from helicline.tracking import checks
 from helicline.tracking.page_token import paginate
 from helicline.tracking.search import checked_page
-from helicline.webhook.address import checked_url
-from helicline.webhook.message import FIELDS
+from helicline.webhooks.address import checked_url
+from helicline.webhooks.message import FIELDS
+from helicline.webhooks.own_events import OWN_EVENTS
 
 NAME = re.compile(r"[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", re.ASCII)
-EVENTS = tuple(FIELDS)
+EVENTS = tuple(FIELDS)  # of MLflow
+ALL_EVENTS = (*EVENTS, *OWN_EVENTS)
 # takes a secret and its context, and returns the form to store
 Seal = Callable[[str, str], str]
 STATUSES = ("ACTIVE", "DISABLED")
@@ -86,8 +88,8 @@ def _checked(fields: dict[str, Any], *, private: bool) -> dict[str, Any]:
         if not fields["events"]:
             raise Invalid("events", [], "Webhook events must be a non-empty list")
         for event in fields["events"]:
-            if event not in EVENTS:
-                raise Invalid("events", event, f"of {', '.join(EVENTS)}")
+            if event not in ALL_EVENTS:
+                raise Invalid("events", event, f"of {', '.join(ALL_EVENTS)}")
     for name, limit in (("description", 1000), ("secret", 1000)):
         if name in fields:
             checks.checked_text(name, checks.checked_length(name, limit, fields[name]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -14,7 +15,8 @@ from helicline.store.noun import column_value
 from helicline.store.nouns import DELIVERIES, WEBHOOKS
 from helicline.store.rows import event as events
 from helicline.store.unit import Reader, Tx
-from helicline.webhook.message import EVENT_NAMES, message
+from helicline.webhooks import own_events
+from helicline.webhooks.message import EVENT_NAMES, message
 
 log = logging.getLogger("helicline.webhook")
 
@@ -35,29 +37,34 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def record_deliveries(tx: Tx, event: Event) -> None:
     """Record a delivery for each webhook with this event, in the transaction of the event."""
-    if (event.noun, event.verb) not in EVENT_NAMES:
+    if (event.noun, event.verb) not in EVENT_NAMES and not own_events.names_of(event):
         return
     active = [webhook for webhook in WEBHOOKS.select(tx) if webhook.status == "ACTIVE"]
     try:
-        payload = message(tx, event) if active else None
+        messages = _messages(tx, event) if active else {}
     except (HeliclineError, LookupError, TypeError, ValueError):  # the change must not fail for its message
         log.exception("event %d (%s %s) cannot be told to webhooks", event.seq, event.noun, event.verb)
         return
-    if payload is None:
-        return
-    event_name, document = payload
-    body = msgspec.json.encode(document).decode()
     for webhook in active:
-        if event_name in webhook.events:
+        document = next((messages[name] for name in webhook.events if name in messages), None)
+        if document is not None:
             delivery = Delivery(
                 id=f"{event.seq:016d}-{webhook.id}",
                 webhook=webhook.id,
                 seq=event.seq,
-                body=body,
+                body=msgspec.json.encode(document).decode(),
                 created_at=tx.now,
                 wake_at=tx.now,
             )
             DELIVERIES.insert(tx, delivery)
+
+
+def _messages(tx: Reader, event: Event) -> dict[str, dict[str, Any]]:
+    """Return the documents of an event by the names that webhooks know it by."""
+    stock = message(tx, event)
+    return dict([stock] if stock else []) | {
+        name: own_events.document(event, name) for name in own_events.names_of(event)
+    }
 
 
 def record_unread(tx: Tx) -> int:

@@ -1,9 +1,10 @@
 """Webhooks: signed messages to other systems about events in the registry."""
 
-from helicline.webhook.address import checked_url, is_public
-from helicline.webhook.delivery import Outcome, claim, decide, due, record_deliveries, record_unread, settle
-from helicline.webhook.message import example
-from helicline.webhook.webhook import (
+from helicline.webhooks.address import checked_url, is_public
+from helicline.webhooks.delivery import Outcome, claim, decide, due, record_deliveries, record_unread, settle
+from helicline.webhooks.message import example
+from helicline.webhooks.webhook import (
+    ALL_EVENTS,
     EVENTS,
     WebhookFields,
     create_webhook,
@@ -16,6 +17,7 @@ from helicline.webhook.webhook import (
 )
 
 __all__ = [
+    "ALL_EVENTS",
     "EVENTS",
     "Outcome",
     "WebhookFields",

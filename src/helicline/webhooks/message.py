@@ -100,6 +100,9 @@ def message(tx: Reader, event: Event) -> tuple[str, dict[str, Any]] | None:
 
 def example(event_name: str, at: datetime) -> dict[str, Any]:
     """Return an example document of an event."""
+    if event_name not in FIELDS:
+        entity, _, action = event_name.partition(".")
+        return {"entity": entity, "action": action, "timestamp": at.isoformat(), "data": {"id": "example"}}
     return _document(event_name, at, EXAMPLE)
 
 
