@@ -25,19 +25,19 @@ _MODULES = {
     "Model": "helicline.sdk.handles",
     "Table": "helicline.sdk.handles",
     "approval": "helicline.sdk.loop",
-    "apprise": "helicline.sdk.channels",
+    "apprise": "helicline.sdk.parts.channels",
     "at_least": "helicline.sdk.gates.checks",
     "at_most": "helicline.sdk.gates.checks",
     "candidate": "helicline.sdk.authoring",
     "canary": "helicline.sdk.loop",
     "command": "helicline.sdk.steps.command_step",
     "compatible": "helicline.sdk.gates.checks",
-    "contract": "helicline.sdk.contracts",
+    "contract": "helicline.sdk.parts.contracts",
     "cost_matrix": "helicline.sdk.gates.metrics",
     "data": "helicline.sdk.data",
     "dataset": "helicline.sdk.steps.graph",
     "drift": "helicline.sdk.loop",
-    "email": "helicline.sdk.channels",
+    "email": "helicline.sdk.parts.channels",
     "every": "helicline.sdk.loop",
     "feedback": "helicline.sdk.feedback",
     "instant": "helicline.sdk.loop",
@@ -53,9 +53,9 @@ _MODULES = {
     "pipeline": "helicline.sdk.authoring",
     "quality": "helicline.sdk.loop",
     "runs": "helicline.sdk.runs",
-    "slack": "helicline.sdk.channels",
+    "slack": "helicline.sdk.parts.channels",
     "step": "helicline.sdk.authoring",
-    "webhook": "helicline.sdk.channels",
+    "webhook": "helicline.sdk.parts.channels",
 }
 
 __all__ = [
@@ -102,9 +102,7 @@ __all__ = [
 if TYPE_CHECKING:
     from helicline.sdk import data, feedback, runs
     from helicline.sdk.authoring import candidate, pipeline, step
-    from helicline.sdk.channels import apprise, email, slack, webhook
     from helicline.sdk.client import Client
-    from helicline.sdk.contracts import contract
     from helicline.sdk.gates.checks import at_least, at_most, compatible, latency, not_worse
     from helicline.sdk.gates.metrics import cost_matrix, metric
     from helicline.sdk.handles import Artifact, Metrics, Model, Table
@@ -123,6 +121,8 @@ if TYPE_CHECKING:
         performance,
         quality,
     )
+    from helicline.sdk.parts.channels import apprise, email, slack, webhook
+    from helicline.sdk.parts.contracts import contract
     from helicline.sdk.steps.command_step import command
     from helicline.sdk.steps.graph import dataset
 

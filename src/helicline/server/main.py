@@ -28,8 +28,8 @@ from helicline.protocol.rest.feed import Feed
 from helicline.server.app import make_app
 from helicline.server.audit_anchor import AuditAnchor, forget_anchor
 from helicline.server.connection import Connection
-from helicline.server.notifier import Notifier
-from helicline.server.webhook_dispatcher import WebhookDispatcher
+from helicline.server.outgoing.notifier import Notifier
+from helicline.server.outgoing.webhook_dispatcher import WebhookDispatcher
 from helicline.settings import Settings
 from helicline.store.blobs import open_blobs
 from helicline.store.database import Store

@@ -15,7 +15,7 @@ from helicline.loop import loops
 from helicline.loop.notifications.outbox import FORGET, GROUP_S, MAX_ATTEMPTS, changes, is_for, message
 from helicline.loop.overview.needs import Need, NextStep, needs_of
 from helicline.records.monitor import Alert
-from helicline.server.notifier import Notifier
+from helicline.server.outgoing.notifier import Notifier
 from helicline.settings import Settings
 from helicline.store import nouns
 from helicline.store.vault import Vault

@@ -17,7 +17,7 @@ from helicline import webhooks as webhook
 from helicline.clock import FakeClock
 from helicline.protocol.webhook import send
 from helicline.records.webhook import Delivery, Webhook
-from helicline.server.webhook_dispatcher import WebhookDispatcher
+from helicline.server.outgoing.webhook_dispatcher import WebhookDispatcher
 from helicline.settings import Settings
 from helicline.store.nouns import DELIVERIES, WEBHOOKS
 from helicline.store.rows import event as events

@@ -10,7 +10,7 @@ import pytest
 
 from helicline import bus, webhooks
 from helicline.errors import Invalid
-from helicline.server.webhook_dispatcher import WebhookDispatcher
+from helicline.server.outgoing.webhook_dispatcher import WebhookDispatcher
 from helicline.settings import Settings
 from helicline.store.vault import Vault
 from helicline.webhooks import WebhookFields
@@ -42,10 +42,10 @@ def emitted():
 
 def test_no_event_is_left_out_unnoticed():
     words = {(noun, verb) for noun, verb in emitted() if noun not in LEFT_OUT and (noun, verb) not in EVENT_NAMES}
-    others = {(noun, verb) for noun, verb in words if verb not in VERBS.get(noun, ())}
-    models = {(noun, verb) for noun, verb in others if noun in ("alias", "model_version", "registered_model")}
+    rest = {(noun, verb) for noun, verb in words if verb not in VERBS.get(noun, ())}
+    models = {(noun, verb) for noun, verb in rest if noun in ("alias", "model_version", "registered_model")}
     approvals = {("promotion_request", "d"), ("promotion_request", "approve")}  # the verb is put together
-    assert others - models - approvals == set()
+    assert rest - models - approvals == set()
     assert len(words) > 40
 
 

@@ -27,7 +27,7 @@ class Change(NamedTuple):
 
     new: list[Notification]
     changed: list[Notification]
-    gone: list[Notification]
+    ended: list[Notification]
 
 
 def channels_of(loops: Iterable[Loop]) -> dict[str, tuple[Channel, list[Loop]]]:
@@ -55,9 +55,9 @@ def _names(loop: Loop) -> set[str]:
     return {spec.name, spec.model, spec.deployment, spec.pipeline.name, *read} - {""}
 
 
-def changes(needs: Sequence[Need], loops: Sequence[Loop], told: Sequence[Notification], *, now: datetime) -> Change:
+def changes(needs: Sequence[Need], loops: Sequence[Loop], noted: Sequence[Notification], *, now: datetime) -> Change:
     """Return what has to be written so that each channel is told of what needs its people, once."""
-    present = {(row.channel, row.need): row for row in told}
+    present = {(row.channel, row.need): row for row in noted}
     due = now + timedelta(seconds=GROUP_S)
     lasting: set[tuple[str, str]] = set()
     change = Change([], [], [])
@@ -80,7 +80,7 @@ def changes(needs: Sequence[Need], loops: Sequence[Loop], told: Sequence[Notific
         if key in lasting:
             continue
         if row.state == "PENDING" or (row.gone_at is not None and row.gone_at < now - FORGET):
-            change.gone.append(row)  # over before anybody was told, or long ago
+            change.ended.append(row)  # over before anybody was told, or long ago
         elif row.gone_at is None:
             change.changed.append(msgspec.structs.replace(row, gone_at=now))
     return change
@@ -89,10 +89,10 @@ def changes(needs: Sequence[Need], loops: Sequence[Loop], told: Sequence[Notific
 def pending_changes(tx: Reader) -> Change:
     """Return what `changes` returns for the present state. Where no loop names a channel nothing is looked at."""
     loops = nouns.LOOPS.select(tx)
-    told = nouns.NOTIFICATIONS.select(tx)
-    if not told and not any(loop.spec.notify for loop in loops):
+    noted = nouns.NOTIFICATIONS.select(tx)
+    if not noted and not any(loop.spec.notify for loop in loops):
         return Change([], [], [])
-    return changes(needs_of(tx), loops, told, now=tx.now)
+    return changes(needs_of(tx), loops, noted, now=tx.now)
 
 
 def record(tx: Tx, change: Change) -> None:
@@ -102,7 +102,7 @@ def record(tx: Tx, change: Change) -> None:
             nouns.NOTIFICATIONS.insert(tx, row)
     for row in change.changed:
         nouns.NOTIFICATIONS.swap(tx, row)
-    for row in change.gone:
+    for row in change.ended:
         nouns.NOTIFICATIONS.delete(tx, row.channel, row.need)
 
 

@@ -45,7 +45,7 @@ class Notifier(bus.PeriodicTask):
         except Stale:  # another server has it
             return 0
         for channel, rows in batches:
-            error = self.told(channel, *outbox.message(rows, url=self.url))
+            error = self.tell(channel, *outbox.message(rows, url=self.url))
             if error:
                 log.warning("%s is not told of %d things: %s", channel.name, len(rows), error)
             self.store.write(partial(outbox.settle, rows=rows, error=error), actor=ACTOR)
@@ -60,7 +60,7 @@ class Notifier(bus.PeriodicTask):
     def _is_due(self) -> bool:
         return bool(self.store.read(outbox.is_due))
 
-    def told(self, channel: Channel, title: str, text: str) -> str:
+    def tell(self, channel: Channel, title: str, text: str) -> str:
         """Send a message and return "", or why it could not be sent; the address is in no text."""
         try:
             address = self.store.read(lambda tx: secrets.values(tx, self.vault, [channel.secret]))[channel.secret]

@@ -1,0 +1,1 @@
+"""What the server sends to others: messages of webhooks, and to people."""
