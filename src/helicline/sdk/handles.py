@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from helicline.errors import Invalid
 from helicline.records.table import TableFacts
+from helicline.sdk.parts.notebook import html_table
 from helicline.tables.inspect import LocalFile, inspect
 from helicline.tables.names import kind_of
 from helicline.tables.read import select
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     import numpy
     import pandas
     import pyarrow
+
+
+PREVIEW_ROWS = 10  # that a notebook shows
 
 
 class Table:
@@ -43,6 +47,16 @@ class Table:
 
     def __repr__(self) -> str:
         return f"Table({[str(path) for path in self.paths]})"
+
+    def _repr_html_(self) -> str:
+        """Its first rows in a notebook, with the types of the columns; where it cannot be read, why."""
+        try:
+            relation = self.duckdb()
+            heads = [f"{name} ({kind})" for name, kind in zip(relation.columns, relation.types, strict=True)]
+            rows, count = relation.limit(PREVIEW_ROWS).fetchall(), self.row_count
+        except Invalid as error:
+            return html_table(["table"], [[str(error)]])
+        return html_table(heads, rows, caption=f"{count:,} rows, {len(heads)} columns")
 
     @classmethod
     def of(cls, data: Any) -> Table:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from helicline.errors import Invalid
+from helicline.errors import HeliclineError, Invalid
 from helicline.ids import checked_name
 from helicline.records.contract import ContractSpec
 from helicline.records.deployment import Guard, RolloutPlan, RolloutStep
@@ -17,6 +17,7 @@ from helicline.records.notification import Channel
 from helicline.records.pipeline import CodeState, Environment
 from helicline.sdk.authoring import Pipeline, seconds
 from helicline.sdk.gates.checks import share, with_definition
+from helicline.sdk.parts.notebook import html_table
 from helicline.sdk.steps.place import definition_of, placed
 
 
@@ -60,6 +61,25 @@ class Loop:
 
     def __repr__(self) -> str:
         return f"Loop({self.name!r}, pipeline={self.pipeline!r}, model={self.model!r}, deployment={self.deployment!r})"
+
+    def _repr_html_(self) -> str:
+        """Its parts in a notebook; of a pipeline that cannot be traced, why."""
+        try:
+            steps = " → ".join(step.name for step in self.pipeline.trace()[0])
+        except HeliclineError as error:
+            steps = str(error)
+        shares = ", ".join(f"{step.weight_bp / 100:g} %" for step in self.rollout.steps)
+        parts = {
+            "pipeline": f"{self.pipeline.name}: {steps}",
+            "contracts": ", ".join(spec.dataset for spec in self.contracts),
+            "gates": ", ".join(gate.name for gate in self.gates),
+            "approval": f"{self.approval.people} of role {self.approval.role}" if self.approval else "",
+            "rollout": shares,
+            "monitors": ", ".join(monitor.name for monitor in self.monitors),
+            "triggers": ", ".join(trigger.name for trigger in self.triggers),
+            "notify": ", ".join(channel.name for channel in self.notify),
+        }
+        return html_table(["loop", self.name], [(name, text) for name, text in parts.items() if text])
 
     def spec(self, *, state: CodeState, environment: Environment) -> LoopSpec:
         """Return the loop as a record for the server.

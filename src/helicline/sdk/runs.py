@@ -13,18 +13,27 @@ import msgspec
 from helicline.errors import Invalid, Unavailable
 from helicline.records.run import Run
 from helicline.sdk.client import Client
+from helicline.sdk.parts.notebook import html_table
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
 
 PAGE_SIZE = 500
+SHOWN = 20  # runs in a notebook
 NEWEST = "attributes.start_time DESC"
 ATTRIBUTES = ("run_id", "experiment_id", "name", "status", "lifecycle", "user", "start_time", "end_time")
 
 
 class Runs(list[Run]):
     """Runs as a list of records, and as a table: attributes, then `metrics.*`, `params.*` and `tags.*`."""
+
+    def _repr_html_(self) -> str:
+        """The runs in a notebook, the first twenty."""
+        table = self.columns()
+        rows = list(zip(*table.values(), strict=True))[:SHOWN]
+        more = f", the first {SHOWN} of them" if len(self) > SHOWN else ""
+        return html_table(list(table), rows, caption=f"{len(self):,} runs{more}")
 
     def columns(self) -> dict[str, list[Any]]:
         """Return the table by column; None where a run has no such value."""
