@@ -15,6 +15,7 @@ from helicline.loop.triggers import RETRY_PAUSES_S
 from helicline.pipeline import attempts
 from helicline.records.gate import Check
 from helicline.records.loop import Cause, TriggerSpec
+from helicline.records.pipeline import Source
 from helicline.records.webhook import Delivery
 from helicline.serving import deployments, rollout
 from helicline.store import nouns
@@ -253,9 +254,10 @@ def test_only_one_turn_of_a_loop_learns_at_a_time(world):
 
 
 def failing(world, **more):
-    """A loop whose judge has nothing to look at."""
+    """A loop whose judge is to look at a dataset that is not there."""
     pipeline = loop_spec().pipeline
-    candidate = msgspec.structs.replace(pipeline.candidate, holdout=None, reference=None, metrics=None)
+    rows = Source(dataset="elsewhere@main")
+    candidate = msgspec.structs.replace(pipeline.candidate, holdout=rows, reference=rows, metrics=None)
     spec = loop_spec(pipeline=msgspec.structs.replace(pipeline, candidate=candidate), **more)
     world.store.write(lambda tx: loops.apply(tx, spec))
 

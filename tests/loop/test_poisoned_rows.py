@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from helicline import bus
-from helicline.errors import Unavailable
+from helicline.errors import Invalid, Unavailable
 from helicline.loop import loops, turns
 from helicline.loop.reconciler import MAX_FAILURES
 from helicline.pipeline import attempts
@@ -30,6 +30,9 @@ def candidate(**changes):
     return msgspec.structs.replace(spec, candidate=msgspec.structs.replace(spec.candidate, **changes))
 
 
+ACCURATE = Check(kind="at_least", metric="accuracy", limit=0.8)
+
+
 def begin(world, spec):
     world.store.write(lambda tx: loops.apply(tx, spec))
     world.store.write(lambda tx: turns.begin(tx, nouns.LOOPS.get(tx, spec.name), PERSON))
@@ -51,15 +54,23 @@ def both(world, bad, good=None):
     return turn_of(world, bad.name), turn_of(world, "good")
 
 
-def test_a_candidate_without_rows_or_metrics_fails_its_turn_alone(world):
-    bad, good = both(world, named("bad", pipeline=candidate(holdout=None, reference=None, metrics=None)))
+def test_a_candidate_whose_rows_are_not_there_fails_its_turn_alone(world):
+    rows = Source(dataset="elsewhere@main")
+    bad, good = both(world, named("bad", pipeline=candidate(holdout=rows, reference=rows, metrics=None)))
     assert (bad.state, good.state) == ("FAILED", "PROMOTED")
-    assert "hold-out" in bad.result
+    assert "elsewhere" in bad.result
+
+
+def test_a_candidate_without_rows_or_metrics_is_judged_by_gates_that_need_none(world):
+    bare = named("bare", pipeline=candidate(holdout=None, reference=None, metrics=None))
+    turn, _ = both(world, bare)
+    assert turn.state == "PROMOTED"
+    with pytest.raises(Invalid, match="which nothing computes"):
+        begin(world, msgspec.structs.replace(bare, gates=(ACCURATE,)))
 
 
 def test_a_candidate_without_rows_is_judged_by_what_its_pipeline_reports(world):
-    gates = (Check(kind="at_least", metric="accuracy", limit=0.8),)
-    spec = named("reported", pipeline=candidate(holdout=None, reference=None), gates=gates)
+    spec = named("reported", pipeline=candidate(holdout=None, reference=None), gates=(ACCURATE,))
     reported, good = both(world, spec)
     assert (reported.state, good.state) == ("PROMOTED", "PROMOTED")
     report = world.store.read(lambda tx: nouns.REPORTS.get(tx, "reported", 1))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 import msgspec
 from cyclopts import App
@@ -166,8 +167,29 @@ def list_files(spec: str, *, json: bool = False) -> None:
 
 
 @app.command(name="diff")
-def diff(dataset: str, before: str, after: str = "main", *, json: bool = False) -> None:
-    """Show which files differ between two versions. Example: `hl data diff customers v1 v2`"""
+def diff(
+    dataset: str,
+    before: str,
+    after: str = "main",
+    *,
+    level: Literal["files", "schema", "stats", "rows"] = "files",
+    key: tuple[str, ...] = (),
+    json: bool = False,
+) -> None:
+    """Show how two versions differ. Example: `hl data diff customers v1 v2 --level rows --key id`
+
+    Parameters
+    ----------
+    level
+        Their files; the columns of their tables and their types; what is in the columns; or the rows.
+    key
+        A column that names a row; may be repeated. With it, rows that changed are told from new ones.
+    """
+    if level != "files":
+        _diff_tables(dataset, before, after, level=level, key=key, json=json)
+        return
+    if key:
+        raise Invalid("--key", ", ".join(key), "with --level rows only")
     changes = connect().get(f"/datasets/{dataset}/diff", TreeDiff, before=before, after=after)
     if json:
         as_json(changes)
@@ -176,6 +198,64 @@ def diff(dataset: str, before: str, after: str = "main", *, json: bool = False) 
     rows += [("-", entry.path, entry.size) for entry in changes.removed]
     rows += [("~", new.path, f"{old.size} → {new.size}") for old, new in changes.changed]
     table("", ("", "path", "bytes"), rows, empty="The two versions are equal.")
+
+
+def _diff_tables(dataset: str, before: str, after: str, *, level: str, key: tuple[str, ...], json: bool) -> None:
+    """Fetch both versions, compare them in DuckDB with little memory, and print what differs."""
+    from helicline.sdk.steps.dataset_table import open_dataset
+    from helicline.tables import compare
+    from helicline.tables.process import limited_session
+
+    if key and level != "rows":
+        raise Invalid("--key", ", ".join(key), "with --level rows only")
+    client = connect()
+    with TemporaryDirectory(prefix="helicline-diff-") as folder:
+        session = limited_session(folder)
+        for view, point in (("before", before), ("after", after)):
+            rows = open_dataset(f"{dataset}@{point}", client, Path(folder) / view)
+            session.execute(f"CREATE VIEW {view} AS {rows.query_in(session)}")
+        if level == "rows":
+            _show_rows(compare.rows(session, key), key, json=json)
+            return
+        changes: list[Any] = compare.schema(session) if level == "schema" else compare.stats(session)
+    if json:
+        as_json(changes)
+    elif level == "schema":
+        lines = [(change.column, change.before or "(none)", change.after or "(none)") for change in changes]
+        table("", ("column", before, after), lines, empty="The two versions have the same columns.")
+    else:
+        lines = [(change.column, *_pairs(change)) for change in changes]
+        table(
+            "", ("column", "missing", "different", "from", "to", "mean"), lines, empty="They have no column in common."
+        )
+
+
+def _pairs(change: Any) -> list[str]:
+    """Return each fact of a column, or both with an arrow where it changed."""
+    facts = []
+    for facts_of in (change.before, change.after):
+        mean = "" if facts_of.mean is None else f"{facts_of.mean:.6g}"
+        facts.append((f"{facts_of.missing:.1%}", f"{facts_of.distinct}", facts_of.low, facts_of.high, mean))
+    return [old if old == new else f"{old} → {new}" for old, new in zip(*facts, strict=True)]
+
+
+def _show_rows(changes: Any, key: tuple[str, ...], *, json: bool) -> None:
+    if json:
+        as_json(changes)
+        return
+    counts = [(changes.added, "added"), (changes.removed, "removed")] + ([(changes.changed, "changed")] if key else [])
+    said = ", ".join(f"{count:,} {word}" for count, word in counts)
+    say("{:,} rows before, {:,} after: {}", *changes.row_count, said)
+    if changes.not_compared:
+        say("  not compared, since only one version has them: {}", ", ".join(changes.not_compared))
+    rows = [("+", _cells(row)) for row in changes.added_rows] + [("-", _cells(row)) for row in changes.removed_rows]
+    rows += [("~", f"{_cells(cell.key)}: {cell.column} {cell.before} → {cell.after}") for cell in changes.cells]
+    if rows:
+        table("", ("", "row"), rows)
+
+
+def _cells(row: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in row.items())
 
 
 @app.command(name="checkout")

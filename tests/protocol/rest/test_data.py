@@ -1,6 +1,7 @@
 """Committing and reading tables through a server: what is shown, refused, appended and replaced."""
 
 import gzip
+import json
 import subprocess
 import sys
 
@@ -94,3 +95,25 @@ def test_the_command_replaces_one_part_and_shows_how_the_files_were_read(place, 
     assert "columns: id BIGINT" in output
     assert "day=1/a.csv: a comma between columns" in output
     assert run("nothing*.csv")[0] != 0
+
+
+def test_two_versions_are_compared_at_each_level(hl, tmp_path):
+    (tmp_path / "rows.csv").write_text("id,amount,city\n1,3.5,Graz\n2,4.0,Linz\n")
+    assert hl("data", "commit", "compared", "rows.csv").returncode == 0
+    (tmp_path / "rows.csv").write_text("id,amount,town\n1,3.5,Graz\n2,,Linz\n3,1.0,Wels\n")
+    assert hl("data", "commit", "compared", "rows.csv").returncode == 0
+    schema = hl("data", "diff", "compared", "v1", "v2", "--level", "schema").stdout
+    assert [line.split() for line in schema.splitlines()[1:]] == [
+        ["city", "VARCHAR", "(none)"],
+        ["town", "(none)", "VARCHAR"],
+    ]
+    assert "0.0% → 33.3%" in hl("data", "diff", "compared", "v1", "v2", "--level", "stats").stdout
+    rows = hl("data", "diff", "compared", "v1", "v2", "--level", "rows", "--key", "id").stdout
+    assert "2 rows before, 3 after: 1 added, 0 removed, 1 changed" in rows
+    assert "id=2: amount 4.0 → None" in rows
+    assert "city, town" in rows
+    changes = json.loads(hl("data", "diff", "compared", "v1", "v2", "--level", "rows", "--key", "id", "--json").stdout)
+    assert (changes["added"], changes["cells"][0]["column"]) == (1, "amount")
+    refused = hl("data", "diff", "compared", "v1", "v2", "--key", "id")
+    assert refused.returncode == 1
+    assert "--level rows" in refused.stderr + refused.stdout
