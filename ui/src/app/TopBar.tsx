@@ -32,6 +32,9 @@ export const NEED_STATE: Record<string, [state: string, word: string]> = {
   process: ['FAILED', 'Missing'],
   webhook: ['FAILED', 'Given up'],
   feedback: ['FAILED', 'Lost'],
+  loop: ['PAUSED', 'Paused'],
+  notification: ['FAILED', 'Not told'],
+  audit: ['FAILED', 'Anchor'],
 };
 
 export function TopBar({ onSearch, onKeys }: { onSearch: () => void; onKeys: () => void }) {

@@ -180,7 +180,7 @@ def _paused_loops(tx: Reader) -> list[Need]:
             id=loop.name,
             sentence=f"no trigger begins a turn of {loop.name}: it is paused"
             + (f" ({loop.pause_reason})" if loop.pause_reason else ""),
-            link=f"/loops/{loop.name}",
+            link="/turns",
             next_step=NextStep(
                 label="Resume",
                 path=f"/loops/{loop.name}/pause",
@@ -304,7 +304,7 @@ def _notifications(tx: Reader) -> list[Need]:
             kind="notification",
             id=name,
             sentence=f"{name} could not be told of what needs you: {row.last_error}",
-            link="/loops",
+            link="/audit",
         )
         for name, row in given_up.items()
     ]
