@@ -345,7 +345,7 @@ def test_the_other_code_of_the_guide_declares_gates(tmp_path: Path, monkeypatch:
     monkeypatch.syspath_prepend(str(tmp_path))
     snippets = importlib.import_module("snippets_of_gates")
     frame = pd.DataFrame({"user": [1, 1, 2], "price": [3.0, 4.0, 5.0], "label": [1.0, 0.0, 1.0]})
-    specs = tuple(with_definition(gate).definition for gate in snippets.gates)
+    specs = tuple(with_definition(gate, vars(snippets)).definition for gate in snippets.gates)
     results = measure_all(
         specs, judged(np.array([1.0, 0.0, 0.0]), frame), load=lambda spec: getattr(snippets, spec.base).function
     )

@@ -48,7 +48,7 @@ class Loop:
             checked_name("deployment", deployment or name),
         )
         self.pipeline, self.approval = pipeline, approval
-        self.gates = tuple(with_definition(gate) for gate in gates)
+        self.gates = tuple(with_definition(gate, pipeline.function.__globals__) for gate in gates)
         self.contracts = (contract,) if isinstance(contract, ContractSpec) else tuple(contract)
         self.has_rollout, self.rollout = rollout is not None, rollout or instant()
         self.monitors, self.triggers = tuple(monitors), tuple(triggers)

@@ -43,6 +43,7 @@ class BufferedHeadTransport:
             self._transport.write(buffered)
 
 
+FIRST_REQUEST_S = 1.0  # that a new connection may be without a request when the server stops
 _peers = PeerLimit(logging.getLogger("helicline.server"))
 
 
@@ -69,3 +70,10 @@ class Connection(HttpToolsProtocol):
     def close(self) -> None:
         """Close the connection."""
         self.transport.close()
+
+    def shutdown(self) -> None:
+        """Close the connection when the server stops; one that is new may have sent its first request already."""
+        if self.cycle is None and not self.transport.is_closing():
+            self.loop.call_later(FIRST_REQUEST_S, super().shutdown)
+        else:
+            super().shutdown()

@@ -8,6 +8,7 @@ import helicline as hl
 from helicline.errors import Invalid
 from helicline.records.metric import formula_of
 from helicline.sdk.gates import metrics
+from helicline.sdk.gates.metrics import DECLARED
 
 
 @hl.metric(better="higher")
@@ -36,6 +37,12 @@ def test_a_loop_finds_it_by_its_name():
     own, built_in = loop.gates
     assert own == hl.at_least(revenue, 3)
     assert built_in.definition is None
+
+
+def test_a_metric_of_the_same_name_in_another_file_is_another_one(monkeypatch):
+    monkeypatch.setitem(DECLARED, "revenue", hl.cost_matrix({"a": {"b": 1.0}, "b": {"a": 1.0}}, name="revenue"))
+    own = hl.Loop("shop", pipeline=shop, gates=[hl.at_least("revenue", 3)]).gates[0]
+    assert own == hl.at_least(revenue, 3)
 
 
 def of_one(frame): ...
@@ -107,4 +114,4 @@ def test_options_are_in_the_name():
 
 def test_a_cost_matrix_is_found_by_its_name():
     spec = hl.cost_matrix({"a": {"b": 1}, "b": {"a": 1}}, name="regret")
-    assert metrics.resolved("regret") == spec
+    assert metrics.resolved("regret", {}) == spec

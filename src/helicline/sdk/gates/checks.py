@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from helicline.errors import Invalid
@@ -77,11 +79,14 @@ def latency(*, p99_ms: float) -> Check:
     return Check(kind="latency", limit=p99_ms)
 
 
-def with_definition(check: Check) -> Check:
-    """Return the check with the definition of its metric, where it names one that the loop file declares."""
+def with_definition(check: Check, names: Mapping[str, object]) -> Check:
+    """Return the check with the definition of its metric, where it names one that the loop file declares.
+
+    `names` are those of the file: another file of the same process may have a metric of the same name.
+    """
     if check.kind not in MEASURED or check.definition is not None or formula_of(check.metric) is not None:
         return check
-    return msgspec.structs.replace(check, definition=resolved(check.metric))
+    return msgspec.structs.replace(check, definition=resolved(check.metric, names))
 
 
 def share(field: str, value: float) -> float:

@@ -174,7 +174,12 @@ def measured(metric: AnyMetric, *, group: str = "", output: str = "") -> tuple[s
     return spec.name, spec
 
 
-def resolved(name: str) -> MetricSpec | None:
-    """Return the definition of a metric that a loop file has declared under that name, None for every other name."""
-    declared = DECLARED.get(name)
+def resolved(name: str, names: Mapping[str, object]) -> MetricSpec | None:
+    """Return the definition of the metric that is declared under that name, None for every other name.
+
+    One among the `names` of a file goes before those of other files.
+    """
+    metrics = [value for value in names.values() if isinstance(value, Metric | MetricSpec)]
+    own = (metric for metric in metrics if getattr(metric, "__name__", getattr(metric, "base", "")) == name)
+    declared = next(own, None) or DECLARED.get(name)
     return declared.spec() if isinstance(declared, Metric) else declared
