@@ -14,7 +14,7 @@ from support.acknowledged_writes import Writers
 from support.server_process import ForkedServer, ServerProcess
 from support.wait import wait_for
 
-KILLS = int(os.environ.get("HELICLINE_KILLS", "60"))
+KILLS = int(os.environ.get("HELICLINE_KILLS", "40"))
 FORK_SERVER = Path(__file__).with_name("fork_server.py")
 
 

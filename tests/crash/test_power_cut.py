@@ -14,7 +14,7 @@ from support.power_cut import FATES, NOTHING_LOST, Disk, Fate, Journal, Kind, co
 from support.server_process import ForkedServer
 from support.wait import wait_for
 
-CUTS = int(os.environ.get("HELICLINE_CUTS", "16"))
+CUTS = int(os.environ.get("HELICLINE_CUTS", "10"))
 LOAD_S = 1.5 + CUTS / 50
 HERE = Path(__file__).parent
 
