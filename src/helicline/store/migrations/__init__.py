@@ -12,7 +12,7 @@ from helicline.store.database import Store
 from helicline.store.rows import artifact, event, experiment, logged_model, metric, run, trace
 
 TABLES = (nouns, event, experiment, run, metric, artifact, logged_model, trace)
-HEAD = "0015"
+HEAD = "0016"
 # an advisory lock of PostgreSQL: of two servers that start at once, the second waits for the upgrade of the first
 LOCK = 0x68656C69
 

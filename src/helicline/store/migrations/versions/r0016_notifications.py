@@ -24,3 +24,4 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("doc", sa.Text(), nullable=False),
     )
+    op.create_index("ix_notification_state", "notification", ["state"])
