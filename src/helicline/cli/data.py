@@ -244,8 +244,8 @@ def _show_rows(changes: Any, key: tuple[str, ...], *, json: bool) -> None:
         as_json(changes)
         return
     counts = [(changes.added, "added"), (changes.removed, "removed")] + ([(changes.changed, "changed")] if key else [])
-    said = ", ".join(f"{count:,} {word}" for count, word in counts)
-    say("{:,} rows before, {:,} after: {}", *changes.row_count, said)
+    summary = ", ".join(f"{count:,} {word}" for count, word in counts)
+    say("{:,} rows before, {:,} after: {}", *changes.row_count, summary)
     if changes.not_compared:
         say("  not compared, since only one version has them: {}", ", ".join(changes.not_compared))
     rows = [("+", _cells(row)) for row in changes.added_rows] + [("-", _cells(row)) for row in changes.removed_rows]

@@ -95,7 +95,7 @@ def stats(session: Any) -> list[ColumnChange]:
     ]
 
 
-def _facts(session: Any, view: str, name: str, kind: str) -> ColumnFacts:
+def _facts(session: Any, view: str, name: str, *, kind: str) -> ColumnFacts:
     source = identifier(name)
     mean = f"avg({source})::DOUBLE" if family_of(kind) == "numbers" else "NULL"
     query = (
