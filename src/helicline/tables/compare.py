@@ -87,8 +87,8 @@ def stats(session: Any) -> list[ColumnChange]:
     return [
         ColumnChange(
             column=name,
-            before=_facts(session, "before", name, before[name]),
-            after=_facts(session, "after", name, kind),
+            before=_facts(session, "before", name, kind=before[name]),
+            after=_facts(session, "after", name, kind=kind),
         )
         for name, kind in after.items()
         if name in before
