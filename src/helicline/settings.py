@@ -70,6 +70,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.home).expanduser().resolve()
 
     @property
+    def server_url(self) -> str:
+        """The server's address: the setting `url`, or what the running server of the home has noted."""
+        note = self.home_path / "server.url"
+        return self.url or (note.read_text().strip() if note.is_file() else f"http://{self.host}:{self.port}")
+
+    @property
     def readable_folders(self) -> tuple[str, ...]:
         """Further folders and files that steps and models may read."""
         return _paths(self.readable_paths)

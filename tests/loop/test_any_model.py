@@ -128,7 +128,8 @@ def holdout():
 def train(data: hl.Table) -> hl.Model:
     return logged(x="double")
 ''',
-        gates='hl.at_most("pinball@0.9", 0.5), hl.at_least("coverage@0.1-0.9", 0.6), hl.at_most("mae", 1, output="p50")',  # noqa: E501
+        gates='hl.at_most("pinball@0.9", 0.5), hl.at_least("coverage@0.1-0.9", 0.6),'
+        ' hl.at_most("mae", 1, output="p50")',
         verdicts={"at_most:pinball@0.9": "≤ 0.5", "at_least:coverage@0.1-0.9": "≥ 0.6", "at_most:p50.mae": "≤ 1"},
         call={"x": [2.0]},
         answer=[{"p10": 1.0, "p50": 2.0, "p90": 3.0}],

@@ -85,6 +85,7 @@ def test_three_commands_make_a_model_that_answers(printed: dict[str, str]):
     assert "customer_id is left out" in printed[commands[0]]
     assert "PROMOTED" in printed["hl run loop.py"]
     assert '"predictions"' in printed[commands[3]]
+    assert "label: churned=1" in printed["hl why $ID"]
 
 
 def test_every_page_of_the_program_knows_the_model(printed: dict[str, str]):

@@ -47,7 +47,7 @@ def run(
     """
     client, order = connect(), {"harvest": harvest, "params": settings_of(params)}
     is_file = name.endswith(".py")
-    names = [spec.name for spec in applied(client, Path(name), quiet=json)] if is_file else [name]
+    names = [spec.name for spec, _ in applied(client, Path(name), quiet=json)] if is_file else [name]
     turns = [_turned(client, loop, order, wait=wait, json=json) for loop in names]
     if json:
         as_json(turns if is_file else turns[0])

@@ -12,6 +12,7 @@ from scipy.stats import binomtest, norm, rankdata
 
 from helicline.errors import Invalid
 from helicline.records.gate import Comparison
+from helicline.records.metric import class_text
 
 Array = np.ndarray[Any, Any]
 LOSSES = ("mae", "mse", "log_loss", "brier")
@@ -95,18 +96,12 @@ def costs(truth: Array, predicted: Array, table: Mapping[tuple[str, str], float]
     Raises:
         Invalid: the table has no cost for a row.
     """
-    pairs = list(zip(map(text_of, truth), map(text_of, predicted), strict=True))
+    pairs = list(zip(map(class_text, truth), map(class_text, predicted), strict=True))
     strange = next((pair for pair in pairs if pair not in table), None)
     if strange is not None:
         allowed = "a cost for every class of the hold-out and every answer of the model"
         raise Invalid("cost matrix", f"no cost for truth {strange[0]!r}, answer {strange[1]!r}", allowed)
     return np.array([table[pair] for pair in pairs])
-
-
-def text_of(value: Any) -> str:
-    """Return a class as text: 1, 1.0 and True are one class."""
-    is_number = isinstance(value, int | float | np.number | np.bool_)
-    return f"{float(value):g}" if is_number else str(value)
 
 
 def _equal(truth: Array, predicted: Array) -> Array:

@@ -214,8 +214,8 @@ def _local(trigger: Trigger) -> str:
 def postpone(tx: Tx, trigger: Trigger, why: str) -> None:
     """Pause a trigger whose turn could not begin; the reason is recorded as an event."""
     bus.emit(tx, "failed", "trigger", f"{trigger.loop}/{trigger.name}", why=why[:1000])
-    later = tx.now + timedelta(seconds=REST_S)
-    nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, wake_at=later))
+    later, pending = tx.now + timedelta(seconds=REST_S), trigger.pending or trigger.spec.cron
+    nouns.TRIGGERS.swap(tx, msgspec.structs.replace(trigger, pending=pending, wake_at=later))
 
 
 def _obstacle(tx: Reader, loop: Loop, trigger: Trigger) -> str:

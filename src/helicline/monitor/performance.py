@@ -11,7 +11,7 @@ import numpy as np
 
 from helicline.errors import Invalid
 from helicline.gate import metrics, paired, ranking
-from helicline.records.metric import Formula, formula_of
+from helicline.records.metric import Formula, class_text, formula_of
 from helicline.records.monitor import NOT_TESTED, Finding, MonitorSpec, Severity
 
 Columns = dict[str, np.ndarray[Any, Any]]
@@ -172,7 +172,7 @@ def _items(text: str) -> list[str]:
         items = json.loads(text) if text.startswith("[") else [text]
     except ValueError:
         items = [text]
-    return [paired.text_of(item) for item in items]
+    return [class_text(item) for item in items]
 
 
 def _not_tested(spec: MonitorSpec, detail: str, *, row_count: int) -> Finding:

@@ -103,3 +103,11 @@ def spec_of(name: str) -> MetricSpec | None:
     """Return the spec of a built-in metric without options, None where there is none of that name."""
     formula = formula_of(name)
     return MetricSpec(base=name, better=formula.better) if formula is not None else None
+
+
+def class_text(value: object) -> str:
+    """Return a class as the text by which costs name it: 1, 1.0 and True are one class."""
+    plain = value.item() if hasattr(value, "item") else value  # of NumPy
+    if not isinstance(plain, int | float):
+        return str(plain)
+    return str(int(plain)) if float(plain).is_integer() else repr(float(plain))

@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 
 ChannelKind = Literal["slack", "email", "webhook", "apprise"]
-NotificationState = Literal["PENDING", "SENT", "DEAD"]
+NotificationState = Literal["PENDING", "SENT"]
+MANY_ATTEMPTS = 8  # after so many a channel that cannot be told stands under "Needs you" itself
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):

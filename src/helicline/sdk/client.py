@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
-from helicline import errors
+from helicline import errors, settings
 from helicline.content_hash import file_hash
 from helicline.errors import HeliclineError, Unavailable
 from helicline.records.dataset import Commit, DatasetVersion, FileEntry
@@ -53,7 +53,7 @@ class Client:
     def __init__(self, url: str = "", *, token: str = "", retry_s: float | None = None) -> None:
         import httpx
 
-        self.url = (url or os.environ.get("HELICLINE_URL", "") or _home_url()).rstrip("/")
+        self.url = (url or os.environ.get("HELICLINE_URL", "") or settings.load().server_url).rstrip("/")
         self.retry_s = float(os.environ.get("HELICLINE_RETRY_S", "") or 0) if retry_s is None else retry_s
         secret = token or os.environ.get("HELICLINE_TOKEN", "") or _owner_token(url)
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
@@ -247,18 +247,8 @@ class Client:
 HINT_UP = "Start it with: hl up"
 
 
-def _home_url() -> str:
-    from helicline import settings
-
-    loaded = settings.load()
-    url_file = loaded.home_path / "server.url"
-    return loaded.url or (url_file.read_text().strip() if url_file.is_file() else f"http://{loaded.host}:{loaded.port}")
-
-
 def _owner_token(url: str) -> str:
     """Return the home's own secret, but only for the server of this home."""
-    from helicline import settings
-
     home = settings.load().home_path
     url_file, secret = home / "server.url", home / "owner.token"
     address = url or os.environ.get("HELICLINE_URL", "")

@@ -73,7 +73,7 @@ async def serve(context: Context, listener: socket.socket) -> None:
     context.store.listeners += [reconciler.wake, dispatcher.wake]
     context.store.share_events()
     tasks: list[PeriodicTask] = [reconciler, dispatcher, Retention(context), FeedbackCheck(context)]
-    tasks.append(Notifier(context.store, context.settings))
+    tasks += [Notifier(context.store, context.settings)]
     if context.settings.audit_anchor:
         tasks.append(AuditAnchor(context.store, context.settings))
     else:

@@ -16,7 +16,7 @@ from helicline.store.nouns import DELIVERIES, WEBHOOKS
 from helicline.store.rows import event as events
 from helicline.store.unit import Reader, Tx
 from helicline.webhooks import own_events
-from helicline.webhooks.message import EVENT_NAMES, message
+from helicline.webhooks.message import EVENT_NAMES, document, message
 
 log = logging.getLogger("helicline.webhook")
 
@@ -46,13 +46,13 @@ def record_deliveries(tx: Tx, event: Event) -> None:
         log.exception("event %d (%s %s) cannot be told to webhooks", event.seq, event.noun, event.verb)
         return
     for webhook in active:
-        document = next((messages[name] for name in webhook.events if name in messages), None)
-        if document is not None:
+        body = next((messages[name] for name in webhook.events if name in messages), None)
+        if body is not None:
             delivery = Delivery(
                 id=f"{event.seq:016d}-{webhook.id}",
                 webhook=webhook.id,
                 seq=event.seq,
-                body=msgspec.json.encode(document).decode(),
+                body=msgspec.json.encode(body).decode(),
                 created_at=tx.now,
                 wake_at=tx.now,
             )
@@ -62,9 +62,9 @@ def record_deliveries(tx: Tx, event: Event) -> None:
 def _messages(tx: Reader, event: Event) -> dict[str, dict[str, Any]]:
     """Return the documents of an event by the names that webhooks know it by."""
     stock = message(tx, event)
-    return dict([stock] if stock else []) | {
-        name: own_events.document(event, name) for name in own_events.names_of(event)
-    }
+    data = {"id": event.id, **event.detail}
+    own = {name: document(name, event.at, data) for name in own_events.names_of(event)}
+    return dict([stock] if stock else []) | own
 
 
 def record_unread(tx: Tx) -> int:

@@ -95,21 +95,22 @@ def message(tx: Reader, event: Event) -> tuple[str, dict[str, Any]] | None:
         if event.noun == "model_version":
             facts["template"] = tags.pop(PROMPT_TEXT, None)
         facts["tags"] = tags
-    return event_name, _document(event_name, event.at, facts)
+    return event_name, document(event_name, event.at, _data(event_name, facts))
 
 
 def example(event_name: str, at: datetime) -> dict[str, Any]:
     """Return an example document of an event."""
-    if event_name not in FIELDS:
-        entity, _, action = event_name.partition(".")
-        return {"entity": entity, "action": action, "timestamp": at.isoformat(), "data": {"id": "example"}}
-    return _document(event_name, at, EXAMPLE)
+    return document(event_name, at, _data(event_name, EXAMPLE) if event_name in FIELDS else {"id": "example"})
 
 
-def _document(event_name: str, at: datetime, facts: Mapping[str, Any]) -> dict[str, Any]:
+def document(event_name: str, at: datetime, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the message of an event, as MLflow writes it."""
     entity, _, action = event_name.partition(".")
-    data = {name: facts[name] for name in FIELDS[event_name]}
     return {"entity": entity, "action": action, "timestamp": at.isoformat(), "data": data}
+
+
+def _data(event_name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: facts[name] for name in FIELDS[event_name]}
 
 
 def _subject(event: Event) -> tuple[str, int, str]:

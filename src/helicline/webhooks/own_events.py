@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from helicline.records.event import Event
 
 VERBS: dict[str, tuple[str, ...]] = {
@@ -37,10 +35,3 @@ def names_of(event: Event) -> tuple[str, ...]:
     if name != "turn.ended":
         return (name,)
     return (name, f"turn.{str(event.detail.get('state', '')).lower()}")
-
-
-def document(event: Event, name: str) -> dict[str, Any]:
-    """Return the message of an event: its id, and what the event says."""
-    entity, _, action = name.partition(".")
-    data = {"id": event.id, **event.detail}
-    return {"entity": entity, "action": action, "timestamp": event.at.isoformat(), "data": data}

@@ -12,9 +12,10 @@ import helicline as hl
 from helicline.access import secrets
 from helicline.errors import Invalid
 from helicline.loop import loops
-from helicline.loop.notifications.outbox import FORGET, GROUP_S, MAX_ATTEMPTS, changes, is_for, message
+from helicline.loop.notifications.outbox import FORGET, GROUP_S, addressed, message
 from helicline.loop.overview.needs import Need, NextStep, needs_of
 from helicline.records.monitor import Alert
+from helicline.records.notification import MANY_ATTEMPTS
 from helicline.server.outgoing.notifier import Notifier
 from helicline.settings import Settings
 from helicline.store import nouns
@@ -118,22 +119,33 @@ def test_what_is_over_before_it_was_told_is_not_told(office):
     assert office.rows() == []
 
 
-def test_a_receiver_that_fails_is_tried_again_and_then_stands_under_needs_you(office, receiver):
-    answers = [503] * MAX_ATTEMPTS
+def test_a_receiver_that_fails_stands_under_needs_you_and_is_told_as_soon_as_it_takes_it(office, receiver):
+    answers = [503] * MANY_ATTEMPTS
     receiver.close()
-    office.receiver = Receiver(lambda path, body: (answers.pop(), b"no", "text/plain"))
+    office.receiver = Receiver(lambda path, body: (answers.pop() if answers else 200, b"", "text/plain"))
     office.secret("HOOK_URL", f"{office.receiver.url}/hook")
+    office.apply(hl.webhook("HOOK_URL", about=["alert", "notification"]))
+    office.alert()
+    while answers:
+        office.notifier.tick()
+        office.clock.advance(1800)
+    (need,) = [need for need in office.store.read(needs_of) if need.kind == "notification"]
+    assert "webhook:HOOK_URL cannot be told" in need.sentence
+    assert office.receiver.url not in need.sentence
+    office.notifier.tick()
+    assert office.receiver.requests
+    assert [(row.need, row.state) for row in office.rows()] == [("alert churn!1", "SENT")]  # of itself it is not told
+    assert not [need for need in office.store.read(needs_of) if need.kind == "notification"]
+    office.receiver.close()
+
+
+def test_a_time_of_a_clock_that_was_ahead_is_not_waited_for(office):
     office.apply(hl.webhook("HOOK_URL", about=["alert"]))
     office.alert()
-    for _ in range(MAX_ATTEMPTS + 1):
-        office.work(3600)
-    assert not answers
-    (row,) = office.rows()
-    assert (row.state, row.attempts) == ("DEAD", MAX_ATTEMPTS)
-    (need,) = [need for need in office.store.read(needs_of) if need.kind == "notification"]
-    assert "webhook:HOOK_URL could not be told" in need.sentence
-    assert office.receiver.url not in need.sentence
-    office.receiver.close()
+    office.clock.advance(86_400)
+    office.notifier.tick()
+    office.clock.advance(-86_400)
+    assert len(office.work()) == 1
 
 
 def test_a_secret_that_is_gone_is_no_silence(office):
@@ -163,19 +175,29 @@ def test_apprise_sends_to_any_address_it_knows_and_errors_hide_the_address(offic
 
 
 def test_a_channel_hears_of_its_own_loops_and_of_what_belongs_to_none(office):
-    office.apply(hl.webhook("HOOK_URL"))
+    office.apply(hl.webhook("HOOK_URL", about=["turn", "process"]))
     (own,) = office.store.read(lambda tx: nouns.LOOPS.select(tx))
-    other = msgspec.structs.replace(
-        own, spec=msgspec.structs.replace(own.spec, name="other", model="o", deployment="o")
+    channels = (hl.webhook("HOOK_URL", about=["approval"]), hl.slack("OTHER_URL"))
+    pipeline = msgspec.structs.replace(own.spec.pipeline, name="other")
+    spec = msgspec.structs.replace(
+        own.spec, name="other", model="o", deployment="o", pipeline=pipeline, notify=channels
     )
-
-    def need(kind, id, subject=""):
-        return Need(kind=kind, id=id, sentence="", link="", subject=subject)
-
-    for concerned in (need("turn", "churn~3"), need("alert", "churn!1"), need("approval", "4f2a", "churn")):
-        assert is_for(concerned, [own], [own, other])
-    assert not is_for(need("turn", "other~3"), [own], [own, other])
-    assert is_for(need("process", "gateway"), [own], [own, other])
+    other = msgspec.structs.replace(own, name="other", spec=spec)
+    needs = [
+        Need(kind=kind, id=id, sentence="", link="", subject=subject)
+        for kind, id, subject in (
+            ("turn", "churn~3", ""), ("alert", "churn!1", ""), ("turn", "other~1", ""), ("approval", "4f2a", "o"),
+            ("process", "gateway", ""), ("notification", "slack:OTHER_URL", ""),
+        )
+    ]  # fmt: skip
+    assert set(addressed(needs, [own, other])) == {
+        ("webhook:HOOK_URL", "turn churn~3"),
+        ("webhook:HOOK_URL", "process gateway"),
+        ("webhook:HOOK_URL", "approval 4f2a"),
+        ("slack:OTHER_URL", "turn other~1"),
+        ("slack:OTHER_URL", "approval 4f2a"),
+        ("slack:OTHER_URL", "process gateway"),
+    }
 
 
 def test_a_home_without_channels_looks_at_nothing(office, monkeypatch):
@@ -197,7 +219,6 @@ def test_loops_without_the_secret_or_with_wrong_words_are_refused(office):
 def test_a_message_of_one_thing_says_it_in_its_title(clock):
     need = Need(kind="turn", id="churn~3", sentence="churn~3 failed", link="/turns/churn~3",
                 next_step=NextStep(label="Retry", path="/x", command="hl turn retry churn~3"))  # fmt: skip
-    assert changes([need], [], [], now=clock.now()).new == []
     row = nouns.Notification(
         channel="slack:X", need="turn churn~3", sentence=need.sentence, link=need.link, command="hl turn retry churn~3",
         created_at=clock.now(), wake_at=clock.now() + timedelta(seconds=1),

@@ -169,3 +169,11 @@ def test_pausing_twice_is_told_and_all_is_all(place):
         place.store.write(lambda tx: loops.pause(tx, "churn", paused=True))
     with pytest.raises(NotFound):
         place.store.write(lambda tx: loops.pause(tx, "nobody", paused=True))
+
+
+def test_a_turn_that_could_not_begin_is_not_left_out_as_missed(place):
+    place.apply("none")
+    place.clock.advance((place.trigger().due_at - place.clock.now()).total_seconds() + 1)
+    place.store.write(lambda tx: triggers.postpone(tx, nouns.TRIGGERS.get(tx, "churn", place.trigger().name), "busy"))
+    place.clock.advance(triggers.REST_S + 1)
+    assert len(place.look()) == 1

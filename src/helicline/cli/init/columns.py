@@ -85,8 +85,8 @@ def _task(label: str, family: str, values: Any) -> Task:
     classes = set(present)
     if len(classes) < 2:
         raise Invalid(f"--label {label}", f"{present[0]} in every row", "a column of at least two values")
-    are_classes = family != "numbers" or all(value == int(value) for value in classes)
-    if are_classes and len(classes) <= MOST_CLASSES.get(family, 0):
+    is_discrete = family != "numbers" or all(value == int(value) for value in classes)
+    if is_discrete and len(classes) <= MOST_CLASSES.get(family, 0):
         return "binary" if len(classes) == 2 else "classes"
     if family != "numbers":
         most = f"at most {MOST_CLASSES['text']} classes, or numbers"

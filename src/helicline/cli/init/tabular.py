@@ -49,6 +49,7 @@ def values_of(columns: Columns, *, dataset: str, data: str) -> dict[str, str]:
         "gate": bar.gate,
         "margin": python_of(bar.margin),
         "watched": bar.watched,
+        "label_name": columns.label,
         "label_value": msgspec.json.encode(columns.labels[0]).decode(),
     }
 

@@ -125,25 +125,25 @@ def _commit_first_data(client: Client, loops: list[Any], *, quiet: bool) -> None
                 show_version(version)
 
 
-def applied(client: Client, file: Path, *, json: bool = False, quiet: bool = False) -> list[LoopSpec]:
-    """Record the loops of a file and the first versions of their data, tell what changed, and return the specs.
+def applied(client: Client, file: Path, *, quiet: bool = False) -> list[tuple[LoopSpec, dict[str, Any]]]:
+    """Record the loops of a file and the first versions of their data; return each spec with the server's answer.
+
+    What changed is printed, unless `quiet`: then only problems are, as JSON.
 
     Raises:
         Invalid: the file defines no loop. SystemExit: something in it cannot work; each problem is printed.
     """
     loops = load_loops(file)
-    _print_problems(problems_of(client, file, loops), file, json=json or quiet)
+    _print_problems(problems_of(client, file, loops), file, json=quiet)
     answers = _record(client, file, loops)
-    if json:
-        as_json([answer for _, answer in answers])
-    for spec, answer in () if json or quiet else answers:
+    for spec, answer in () if quiet else answers:
         changes = answer["changes"]
         verdict = "recorded" if "new" in changes else f"changed: {', '.join(changes)}" if changes else "unchanged"
         say("[bold]{}[/] {}", spec.name, verdict)
         counts = [len(part) for part in (spec.pipeline.steps, spec.gates, spec.monitors, spec.triggers)]
         say("  {} steps, {} gates, {} monitors, {} triggers", *counts)
-    _commit_first_data(client, loops, quiet=json or quiet)
-    return [spec for spec, _ in answers]
+    _commit_first_data(client, loops, quiet=quiet)
+    return answers
 
 
 def apply(file: Path = Path("loop.py"), *, check: bool = False, json: bool = False) -> None:
@@ -165,6 +165,9 @@ def apply(file: Path = Path("loop.py"), *, check: bool = False, json: bool = Fal
         verdict = "nothing speaks against recording it" if problems else "nothing speaks against it"
         as_json({"problems": problems}) if json else say("{}: {}", file, verdict)
         return
-    specs = applied(client, file, json=json)
-    for spec in () if json else specs:
+    answers = applied(client, file, quiet=json)
+    if json:
+        as_json([answer for _, answer in answers])
+        return
+    for spec, _ in answers:
         say("turn it once with: hl run {}", spec.name)

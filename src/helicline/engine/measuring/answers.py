@@ -95,7 +95,7 @@ def quantile_of(answer: Any, level: float) -> Array:
         Invalid: no output of the model has it.
     """
     names = names_of(answer)
-    named = [name for name in names if level_in(name) is not None and abs(level_in(name) - level) < 1e-9]  # type: ignore[operator]
+    named = [name for name in names if (own := level_in(name)) is not None and abs(own - level) < 1e-9]
     if len(named) != 1:
         outputs = ", ".join(names) if names else "outputs without names"
         raise Invalid("output", outputs, f"one whose name has the level {level:g}, like q{level:g} or p{level * 100:g}")

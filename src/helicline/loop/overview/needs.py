@@ -13,6 +13,7 @@ from helicline.data import contracts
 from helicline.loop import audits
 from helicline.loop.overview import servers
 from helicline.records.loop import RESTING, Turn
+from helicline.records.notification import MANY_ATTEMPTS
 from helicline.serving import deployments, gateways
 from helicline.serving.deployments import Serving
 from helicline.store import nouns
@@ -297,16 +298,17 @@ def _webhooks(tx: Reader) -> list[Need]:
 
 
 def _notifications(tx: Reader) -> list[Need]:
-    """Channels that could not be told of something."""
-    given_up = {row.channel: row for row in nouns.NOTIFICATIONS.select(tx, nouns.NOTIFICATIONS.table.c.state == "DEAD")}
+    """Channels that cannot be told of something, however often it is tried."""
+    pending = nouns.NOTIFICATIONS.select(tx, nouns.NOTIFICATIONS.table.c.state == "PENDING")
+    silent = {row.channel: row for row in pending if row.attempts >= MANY_ATTEMPTS}
     return [
         Need(
             kind="notification",
             id=name,
-            sentence=f"{name} could not be told of what needs you: {row.last_error}",
+            sentence=f"{name} cannot be told of what needs you: {row.last_error}",
             link="/audit",
         )
-        for name, row in given_up.items()
+        for name, row in silent.items()
     ]
 
 

@@ -9,7 +9,17 @@ from typing import Any
 
 from helicline.errors import Invalid
 from helicline.ids import checked_metric_name
-from helicline.records.metric import BUILT_IN, DIRECTIONS, FAMILIES, RESERVED, Better, Cost, MetricSpec, formula_of
+from helicline.records.metric import (
+    BUILT_IN,
+    DIRECTIONS,
+    FAMILIES,
+    RESERVED,
+    Better,
+    Cost,
+    MetricSpec,
+    class_text,
+    formula_of,
+)
 from helicline.sdk import code
 from helicline.sdk.steps.place import definition_of, placed
 
@@ -120,7 +130,9 @@ def cost_matrix(costs: Mapping[Any, Mapping[Any, float]], *, name: str = "cost")
         'at_most:cost'
     """
     _check_name(name)
-    table = {(_text(truth), _text(answer)): cost for truth, row in costs.items() for answer, cost in row.items()}
+    table = {
+        (class_text(truth), class_text(answer)): cost for truth, row in costs.items() for answer, cost in row.items()
+    }
     classes = sorted({text for pair in table for text in pair})
     if len(classes) < 2:
         raise Invalid("cost_matrix", str(costs), 'costs of two classes or more, like {"fraud": {"ok": 100}, ...}')
@@ -136,11 +148,6 @@ def cost_matrix(costs: Mapping[Any, Mapping[Any, float]], *, name: str = "cost")
     spec = MetricSpec(base=name, better="lower", costs=rows)
     DECLARED[name] = spec
     return spec
-
-
-def _text(value: Any) -> str:
-    """Return a class as text: 1, 1.0 and True are one class."""
-    return f"{float(value):g}" if isinstance(value, int | float) else str(value)
 
 
 AnyMetric = str | Metric | MetricSpec

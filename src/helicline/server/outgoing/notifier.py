@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from functools import partial
 
 import msgspec
@@ -32,33 +31,21 @@ class Notifier(bus.PeriodicTask):
         super().__init__("notifier", pause_s=PAUSE_S)
         self.store, self.settings, self.vault = store, settings, Vault.of(settings)
 
-    def wake(self, _events: Sequence[object] = ()) -> None:
-        """Look at the pause's end: what comes together is told together."""
-
     def tick(self) -> int:
         """Note what needs people, and send what is due; return the number of messages."""
-        change = self.store.read(outbox.pending_changes)
+        look = self.store.read(outbox.look)
         try:
-            if any(change):
-                self.store.write(lambda tx: outbox.record(tx, change), actor=ACTOR)
-            batches = self.store.write(outbox.claim, actor=ACTOR) if self._is_due() else []
+            if look.new or look.changed or look.ended:
+                self.store.write(partial(outbox.record, change=look), actor=ACTOR)
+            batches = self.store.write(outbox.claim, actor=ACTOR) if look.is_due else []
         except Stale:  # another server has it
             return 0
         for channel, rows in batches:
-            error = self.tell(channel, *outbox.message(rows, url=self.url))
+            error = self.tell(channel, *outbox.message(rows, url=self.settings.server_url))
             if error:
                 log.warning("%s is not told of %d things: %s", channel.name, len(rows), error)
             self.store.write(partial(outbox.settle, rows=rows, error=error), actor=ACTOR)
         return len(batches)
-
-    @property
-    def url(self) -> str:
-        """The address of the web UI, as people reach it where the setting `url` says so."""
-        note = self.settings.home_path / "server.url"
-        return self.settings.url or (note.read_text().strip() if note.is_file() else "")
-
-    def _is_due(self) -> bool:
-        return bool(self.store.read(outbox.is_due))
 
     def tell(self, channel: Channel, title: str, text: str) -> str:
         """Send a message and return "", or why it could not be sent; the address is in no text."""
