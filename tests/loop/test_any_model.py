@@ -257,7 +257,10 @@ def test_a_version_that_nothing_was_measured_of_says_so(stack: Stack):
 
 def verdicts(stack: Stack, name: str, number: int = 1) -> dict[str, tuple[str, str]]:
     report = stack.client.get(f"/gates/{name}/{number}", dict)
-    check_name = lambda check: f"{check['kind']}:{check['metric']}" if check["metric"] else check["kind"]  # noqa: E731
+
+    def check_name(check: dict[str, str]) -> str:
+        return f"{check['kind']}:{check['metric']}" if check["metric"] else check["kind"]
+
     return {check_name(verdict["check"]): (verdict["outcome"], verdict["reason"]) for verdict in report["verdicts"]}
 
 
