@@ -150,7 +150,7 @@ def test_a_step_reaches_no_secret_of_its_server(attacked):
 
 def test_a_step_logs_to_the_runs_that_it_makes(shop):
     shop.begin("logs", "logs")
-    turn = shop.turn("logs", "SUCCEEDED", "REJECTED", "PROMOTED", "FAILED", "AWAITING_APPROVAL", "GATING")
+    turn = shop.turn("logs", "SUCCEEDED", "REJECTED", "PROMOTED", "FAILED", "ROLLING_OUT")
     assert turn["model_version"], (turn["result"], log_of(shop, turn)[-3000:])
 
 
