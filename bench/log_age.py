@@ -28,7 +28,7 @@ import numpy as np
 from helicline.gateway.log_sealer import seal_all
 from helicline.gateway.segment_profiles import merge_profiles
 from helicline.gateway.worker import log as worker_log
-from helicline.loop.rollout_evidence import Moments
+from helicline.loop.evidence.rollout_evidence import Moments
 from helicline.monitor import profile
 from helicline.records.pipeline import HarvestSpan
 from helicline.serving.prediction_log import harvest, profiles, sql

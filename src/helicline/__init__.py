@@ -24,6 +24,7 @@ _MODULES = {
     "Metrics": "helicline.sdk.handles",
     "Model": "helicline.sdk.handles",
     "Table": "helicline.sdk.handles",
+    "ab": "helicline.sdk.parts.outcomes",
     "approval": "helicline.sdk.loop",
     "apprise": "helicline.sdk.parts.channels",
     "at_least": "helicline.sdk.gates.checks",
@@ -49,6 +50,7 @@ _MODULES = {
     "not_worse": "helicline.sdk.gates.checks",
     "on_alert": "helicline.sdk.loop",
     "on_new_data": "helicline.sdk.loop",
+    "outcome": "helicline.sdk.parts.outcomes",
     "performance": "helicline.sdk.loop",
     "pipeline": "helicline.sdk.authoring",
     "quality": "helicline.sdk.loop",
@@ -65,6 +67,7 @@ __all__ = [
     "Metrics",
     "Model",
     "Table",
+    "ab",
     "apprise",
     "approval",
     "at_least",
@@ -90,6 +93,7 @@ __all__ = [
     "not_worse",
     "on_alert",
     "on_new_data",
+    "outcome",
     "performance",
     "pipeline",
     "quality",
@@ -123,6 +127,7 @@ if TYPE_CHECKING:
     )
     from helicline.sdk.parts.channels import apprise, email, slack, webhook
     from helicline.sdk.parts.contracts import contract
+    from helicline.sdk.parts.outcomes import ab, outcome
     from helicline.sdk.steps.command_step import command
     from helicline.sdk.steps.graph import dataset
 

@@ -17,8 +17,10 @@ import msgspec
 
 from helicline import bus
 from helicline.errors import HeliclineError, Unavailable
-from helicline.loop import audits, rollout_evidence, triggers, turns
+from helicline.loop import audits, triggers, turns
 from helicline.loop.context import Context
+from helicline.loop.evidence import rollout_evidence
+from helicline.loop.evidence.outcome_evidence import OutcomeReader
 from helicline.loop.monitors import monitor_windows, serving_alerts
 from helicline.loop.waiting import clock_check, sweep, wake_ups
 from helicline.loop.waiting.lease_grace import LeaseGrace
@@ -45,6 +47,7 @@ class Reconciler(bus.PeriodicTask):
         self.fence = 0
         self._lease_grace = LeaseGrace(context.settings.lease_s)
         self._guard_evidence = rollout_evidence.GuardEvidence(context.home)
+        self._outcome_evidence = OutcomeReader(context)
         self._latest: datetime | None = None
         self._failures: Counter[tuple[str, tuple[Any, ...]]] = Counter()
         self._sweep = sweep.Sweep()
@@ -196,12 +199,14 @@ class Reconciler(bus.PeriodicTask):
         """Read the evidence outside of the transaction (it comes from files), then decide and move inside of it."""
         stages = self._read(lambda tx: rollout_evidence.stages_of(tx, under_way))
         label = self._read(lambda tx: monitor_windows.label_of(tx, under_way.deployment))
-        readings = self._guard_evidence.read(under_way, stages, label=label)
+        units = self._outcome_evidence.read(under_way)
+        readings = [*self._guard_evidence.read(under_way, stages, label=label), *units.readings]
 
         def act(tx: Tx, row: Rollout) -> bool:
             if row.version != under_way.version:
                 raise Stale("rollout", row.id, "changed while its evidence was gathered")
-            return rollout.advance(tx, row, rollout.facts_of(tx, row, stages=stages, readings=readings))
+            facts = rollout.facts_of(tx, row, stages=stages, readings=readings, outcomes=units.outcomes)
+            return rollout.advance(tx, row, facts)
 
         return self._act_on(act, nouns.ROLLOUTS, (under_way.deployment, under_way.number))
 

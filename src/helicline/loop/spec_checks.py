@@ -15,6 +15,7 @@ from helicline.errors import Invalid, NotFound
 from helicline.ids import checked_name
 from helicline.loop.waiting.schedule import next_due
 from helicline.monitor import performance
+from helicline.outcome.checks import outcome_problems
 from helicline.records.access import ROLES
 from helicline.records.gate import MEASURED, Check
 from helicline.records.loop import LoopSpec, TriggerSpec
@@ -227,6 +228,7 @@ def _rollout(spec: LoopSpec) -> Iterator[Invalid]:
         yield from _within("rollout weight_bp", step.weight_bp, low=1, high=10_000)
         yield from _within("rollout min_s", step.min_s, low=0, high=LONGEST_S)
         yield from _within("rollout max_s", step.max_s, low=0, high=LONGEST_S)
+    yield from outcome_problems(spec.rollout)
 
 
 def _monitors(spec: LoopSpec) -> Iterator[Invalid]:

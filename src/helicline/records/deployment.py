@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from helicline.records.outcome import Conclusion, OutcomeReading, OutcomeSpec, Ship
+
 RevisionState = Literal["PENDING", "LOADING", "READY", "FAILED", "QUARANTINED", "STOPPED"]
 RolloutState = Literal[
     "PREPARING",
@@ -172,9 +174,12 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
     error_rate: share of failed calls at most `limit`. latency: share of calls over `limit` ms at most 1 - `quantile`.
     feedback: the mean of feedback `metric` must not drop by more than `margin`, relative to stable.
     correct: as feedback, with 1 where the label equals the prediction, else 0.
+    Where the plan declares `metric` as an outcome, its values are those of units, not of calls.
+    Readings of an A/B test have two more: split, whether units come in the planned shares, and better, whether the
+    outcome is better.
     """
 
-    kind: Literal["error_rate", "latency", "feedback", "correct"]
+    kind: Literal["error_rate", "latency", "feedback", "correct", "split", "better"]
     metric: str = ""
     margin: float = 0.05
     limit: float = 0.0
@@ -196,10 +201,27 @@ class RolloutStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The steps of a rollout and the guards of the candidate.
+
+    With `outcome`, one of the declared `outcomes`, it is an A/B test of one step: the candidate ships where that
+    outcome is better (or proven not to be worse, by `ship`). Units that were first served within `burn_in_s` are left
+    out.
+    """
+
     steps: tuple[RolloutStep, ...]
     guards: tuple[Guard, ...] = ()
     alpha: float = 0.05
     on_undecided: Literal["hold", "advance", "rollback"] = "advance"
+    outcomes: tuple[OutcomeSpec, ...] = ()
+    outcome: str = ""
+    ship: Ship = "better"
+    burn_in_s: float = 0.0
+
+    def outcome_of(self, guard: Guard) -> OutcomeSpec | None:
+        """Return the outcome that a guard is on, None for a guard on calls."""
+        if guard.kind != "feedback":
+            return None
+        return next((spec for spec in self.outcomes if spec.name == guard.metric), None)
 
 
 class GuardReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,7 +267,10 @@ class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
-    """The move of traffic from the stable revision to a candidate, step by step under guards."""
+    """The move of traffic from the stable revision to a candidate, step by step under guards.
+
+    `outcomes` is what the declared outcomes said last, `conclusion` what an A/B test came to.
+    """
 
     deployment: str
     number: int
@@ -263,6 +288,8 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     loop: str = ""
     paused: bool = False
     finished_at: datetime | None = None
+    outcomes: tuple[OutcomeReading, ...] = ()
+    conclusion: Conclusion = ""
     version: int = 1
 
     @property

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+import msgspec
+
 from helicline.errors import HeliclineError, Invalid
 from helicline.ids import checked_name
 from helicline.records.contract import ContractSpec
@@ -14,6 +16,7 @@ from helicline.records.gate import Check
 from helicline.records.loop import ApprovalRule, CatchUp, LoopSpec, TriggerSpec
 from helicline.records.monitor import MonitorSpec
 from helicline.records.notification import Channel
+from helicline.records.outcome import OutcomeSpec
 from helicline.records.pipeline import CodeState, Environment
 from helicline.sdk.authoring import Pipeline, seconds
 from helicline.sdk.gates.checks import share, with_definition
@@ -22,7 +25,7 @@ from helicline.sdk.steps.place import definition_of, placed
 
 
 class Loop:
-    """The loop of one model: pipeline, contracts of its data, gates, approval, rollout, monitors, triggers, channels.
+    """The loop of one model: pipeline, contracts of its data, gates, approval, rollout, monitors, triggers and so on.
 
     Record it with `hl apply`.
     """
@@ -35,6 +38,7 @@ class Loop:
         gates: Sequence[Check] = (),
         approval: ApprovalRule | None = None,
         contract: ContractSpec | Sequence[ContractSpec] = (),
+        outcomes: Sequence[OutcomeSpec] = (),
         rollout: RolloutPlan | None = None,
         monitors: Sequence[MonitorSpec] = (),
         triggers: Sequence[TriggerSpec] = (),
@@ -50,7 +54,9 @@ class Loop:
         self.pipeline, self.approval = pipeline, approval
         self.gates = tuple(with_definition(gate, pipeline.function.__globals__) for gate in gates)
         self.contracts = (contract,) if isinstance(contract, ContractSpec) else tuple(contract)
-        self.has_rollout, self.rollout = rollout is not None, rollout or instant()
+        _check_unique("outcomes", [spec.name for spec in outcomes])
+        self.has_rollout = rollout is not None
+        self.rollout = msgspec.structs.replace(rollout or instant(), outcomes=tuple(outcomes))
         self.monitors, self.triggers = tuple(monitors), tuple(triggers)
         _check_unique("monitors", [monitor.name for monitor in self.monitors])
         _check_unique("gates", [gate.name for gate in self.gates])
@@ -74,6 +80,7 @@ class Loop:
             "contracts": ", ".join(spec.dataset for spec in self.contracts),
             "gates": ", ".join(gate.name for gate in self.gates),
             "approval": f"{self.approval.people} of role {self.approval.role}" if self.approval else "",
+            "outcomes": ", ".join(spec.name for spec in self.rollout.outcomes),
             "rollout": shares,
             "monitors": ", ".join(monitor.name for monitor in self.monitors),
             "triggers": ", ".join(trigger.name for trigger in self.triggers),
@@ -163,7 +170,8 @@ def instant() -> RolloutPlan:
 def must_not_drop(metric: str, *, by: float = 0.05) -> Guard:
     """Guard: the mean of feedback `metric` must not drop by more than the share `by`, relative to stable.
 
-    "accuracy" is built in: the share of predictions that equal their label.
+    Where the loop declares an outcome of that name, it is the mean over units, and those who send nothing count too.
+        "accuracy" is built in: the share of predictions that equal their label.
     """
     kind: Literal["correct", "feedback"] = "correct" if metric == "accuracy" else "feedback"
     return Guard(kind=kind, metric=metric, margin=share("by", by))

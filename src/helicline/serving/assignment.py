@@ -48,5 +48,8 @@ def _hash(key: str, salt: str) -> int:
 
 
 def key_hash(key: str, salt: str) -> str:
-    """Return the hash of a key for the prediction log: 16 hex digits that do not reveal the key."""
+    """Return the hash of a key for the prediction log: 16 hex digits that do not reveal the key.
+
+    The salt is the deployment's name, so that a unit is the same in all of its rollouts.
+    """
     return f"{_hash(key, 'log:' + salt):016x}"

@@ -8,15 +8,35 @@ Bernoulli mixture with a Beta(1, 1) prior cut to (p0, 1], Beta-binomial for the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 from scipy.special import betaln, log_ndtr
 from scipy.stats import beta as beta_distribution
 
-from helicline.records.deployment import Stage
-
+_FARTHEST_LIFT = 100.0
 TARGET_UNITS = 2000.0  # harmonic units with the greatest power: about 4,000 calls for each arm
+
+
+class Moments(Protocol):
+    """Values of one variant: how many, their sum and the sum of their squares."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def total(self) -> float: ...
+    @property
+    def total_squares(self) -> float: ...
+
+
+class Arms(Protocol):
+    """Both variants in a period of constant weights."""
+
+    @property
+    def stable(self) -> Moments: ...
+    @property
+    def candidate(self) -> Moments: ...
 
 
 class Contrast(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +83,7 @@ def log_split(candidate: int, count: int, share: float) -> float:
     return mixture - candidate * math.log(share) - (count - candidate) * math.log1p(-share)
 
 
-def contrast(stages: Sequence[Stage], *, margin: float, alpha: float, higher_is_better: bool = True) -> Contrast:
+def contrast(stages: Sequence[Arms], *, margin: float, alpha: float, higher_is_better: bool = True) -> Contrast:
     """Compare the arms stage by stage: is the candidate's mean worse than stable's by more than the share `margin`?
 
     Stages are never pooled: while weights ramp and the base rate moves, pooled counts mislead. For 0/1 values the
@@ -89,7 +109,7 @@ def contrast(stages: Sequence[Stage], *, margin: float, alpha: float, higher_is_
     drift = variance = 0.0
     for stage in both:
         size_a, size_b = stage.stable.count, stage.candidate.count
-        harmonic = size_a * size_b / (size_a + size_b)
+        harmonic = _harmonic(stage)
         drift += sign * harmonic * (stage.candidate.total / size_b - bound * stage.stable.total / size_a)
         variance += harmonic**2 * (v_b / size_b + bound**2 * v_a / size_a)
     rho = tuning(v_b + bound**2 * v_a, alpha)
@@ -104,13 +124,57 @@ def contrast(stages: Sequence[Stage], *, margin: float, alpha: float, higher_is_
     )
 
 
-def _variances(stages: Sequence[Stage], bound: float, *, binary: bool) -> tuple[float, float]:
+def lift(stages: Sequence[Arms]) -> float | None:
+    """Return the candidate's mean over stable's, less 1, stage by stage; None where stable's mean is not positive."""
+    both = [stage for stage in stages if stage.stable.count and stage.candidate.count]
+    stable = sum(_harmonic(stage) * stage.stable.total / stage.stable.count for stage in both)
+    candidate = sum(_harmonic(stage) * stage.candidate.total / stage.candidate.count for stage in both)
+    return candidate / stable - 1 if stable > 0 else None
+
+
+def lift_interval(stages: Sequence[Arms], *, alpha: float) -> tuple[float, float] | None:
+    """Return the lifts that the evidence does not reject, half of alpha on both sides; valid at any number of looks.
+
+    None where there is too little to compare, or stable's mean is not positive.
+    """
+    middle, threshold = lift(stages), math.log(2 / alpha)
+    if middle is None or not contrast(stages, margin=0.0, alpha=alpha).enough:
+        return None
+
+    def above(low: float) -> bool:
+        return contrast(stages, margin=-low, alpha=alpha).log_no_harm >= threshold
+
+    def below(high: float) -> bool:
+        return contrast(stages, margin=-high, alpha=alpha).log_harm >= threshold
+
+    low = _edge(above, middle, lambda distance: max(middle - distance, -1.0))
+    return low, _edge(below, middle, lambda distance: middle + distance)
+
+
+def _edge(is_rejected: Callable[[float], bool], middle: float, at: Callable[[float], float]) -> float:
+    """Return the value nearest to `middle` that is rejected, by bisection; the farthest where none is."""
+    near, far = 0.0, 0.05
+    while not is_rejected(at(far)):
+        near, far = far, 2 * far
+        if far > _FARTHEST_LIFT:
+            return at(far)
+    while far - near > 1e-4 * max(far, 0.01):
+        half = (near + far) / 2
+        near, far = (near, half) if is_rejected(at(half)) else (half, far)
+    return at(far)
+
+
+def _harmonic(stage: Arms) -> float:
+    return stage.stable.count * stage.candidate.count / (stage.stable.count + stage.candidate.count)
+
+
+def _variances(stages: Sequence[Arms], bound: float, *, binary: bool) -> tuple[float, float]:
     if binary:
         return _null_variances(stages, bound)
     return _pooled_variance(stages, "stable"), _pooled_variance(stages, "candidate")
 
 
-def _null_variances(stages: Sequence[Stage], bound: float) -> tuple[float, float]:
+def _null_variances(stages: Sequence[Arms], bound: float) -> tuple[float, float]:
     """Return the arms' variances of 0/1 values on the edge of the null, where candidate = bound x stable."""
     n_a, n_b = sum(s.stable.count for s in stages), sum(s.candidate.count for s in stages)
     k_a, k_b = sum(s.stable.total for s in stages), sum(s.candidate.total for s in stages)
@@ -119,7 +183,7 @@ def _null_variances(stages: Sequence[Stage], bound: float) -> tuple[float, float
     return rate * (1 - rate), max(edge * (1 - edge), share * (1 - share))
 
 
-def _pooled_variance(stages: Sequence[Stage], arm: str) -> float:
+def _pooled_variance(stages: Sequence[Arms], arm: str) -> float:
     total, degrees = 0.0, 0
     for stage in stages:
         counts = getattr(stage, arm)

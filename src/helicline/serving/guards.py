@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from helicline.records.deployment import Guard, GuardReading, Stage
-from helicline.serving.evidence import contrast, log_bernoulli
+from helicline.serving.evidence import Arms, contrast, log_bernoulli
 
 FEW = 5
 PASS_AFTER = 30
@@ -42,15 +42,20 @@ def _share(guard: Guard, stages: Sequence[Stage], alpha: float) -> GuardReading:
 
 def _feedback(guard: Guard, stages: Sequence[Stage], alpha: float) -> GuardReading:
     """Return the reading of the candidate's mean feedback against stable's, stage by stage."""
+    return of_contrast(guard, stages, alpha, subject="labelled calls")
+
+
+def of_contrast(guard: Guard, stages: Sequence[Arms], alpha: float, *, subject: str) -> GuardReading:
+    """Return whether the candidate's mean is worse than stable's by more than the margin, of so many `subject`."""
     evidence = contrast(stages, margin=guard.margin, alpha=alpha, higher_is_better=guard.higher_is_better)
     threshold = math.log(1 / alpha)
     name = guard.metric or guard.kind
     if not evidence.candidate_count or not evidence.stable_count:
-        reason = f"{evidence.candidate_count} labelled calls of the candidate, {evidence.stable_count} of stable"
+        reason = f"{evidence.candidate_count} {subject} of the candidate, {evidence.stable_count} of stable"
         return GuardReading(guard=guard, outcome="no_data", reason=reason, candidate_count=evidence.candidate_count)
     text = (
-        f"{name} {evidence.candidate_mean:.3f} on {evidence.candidate_count} against {evidence.stable_mean:.3f} "
-        f"on {evidence.stable_count}, allowed drop {guard.margin:.0%}"
+        f"{name} {evidence.candidate_mean:.3f} on {evidence.candidate_count} {subject} against "
+        f"{evidence.stable_mean:.3f} on {evidence.stable_count}, allowed {_change(guard)} {guard.margin:.0%}"
     )
     outcome = "inconclusive"
     if evidence.enough and evidence.log_harm >= threshold:
@@ -68,6 +73,10 @@ def _feedback(guard: Guard, stages: Sequence[Stage], alpha: float) -> GuardReadi
         log_evidence=evidence.log_harm,
         log_threshold=threshold,
     )
+
+
+def _change(guard: Guard) -> str:
+    return "drop" if guard.higher_is_better else "rise"
 
 
 READERS: dict[str, Callable[[Guard, Sequence[Stage], float], GuardReading]] = {

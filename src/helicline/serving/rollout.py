@@ -21,6 +21,7 @@ from helicline.records.deployment import (
     StepRecord,
 )
 from helicline.records.model import ModelVersion
+from helicline.records.outcome import Conclusion, OutcomeReading
 from helicline.registry import point, unmet
 from helicline.serving import deployments
 from helicline.store import nouns
@@ -37,11 +38,22 @@ class RolloutFacts(msgspec.Struct, frozen=True, kw_only=True):
     stable: Revision | None
     stages: tuple[Stage, ...] = ()
     readings: tuple[GuardReading, ...] = ()
+    outcomes: tuple[OutcomeReading, ...] = ()
+
+    @property
+    def of_guards(self) -> tuple[GuardReading, ...]:
+        """The readings of the plan's own guards."""
+        return tuple(reading for reading in self.readings if reading.guard.kind not in ("split", "better"))
+
+    def reading(self, kind: str) -> GuardReading | None:
+        """The reading that an A/B test adds, None where there is none."""
+        return next((reading for reading in self.readings if reading.guard.kind == kind), None)
 
 
 class RolloutMove(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["ended", "wait", "step", "promote", "roll_back", "fail", "hold"]
     why: str = ""
+    conclusion: Conclusion = ""
 
 
 def decide(rollout: Rollout, facts: RolloutFacts, now: datetime) -> RolloutMove:
@@ -52,12 +64,16 @@ def decide(rollout: Rollout, facts: RolloutFacts, now: datetime) -> RolloutMove:
         return _prepare(rollout, facts, now)
     failed = next((reading for reading in facts.readings if reading.outcome == "fail"), None)
     if failed is not None:
-        return RolloutMove(kind="roll_back", why=failed.reason)
+        is_worse = rollout.plan.outcome_of(failed.guard) is not None
+        return RolloutMove(kind="roll_back", why=failed.reason, conclusion="worse" if is_worse else "")
     if facts.candidate.state in ("FAILED", "QUARANTINED"):
         return RolloutMove(kind="roll_back", why=f"the candidate is {facts.candidate.state}: {facts.candidate.reason}")
     if rollout.paused:
         return RolloutMove(kind="wait", why="held by a person")
-    return _progress(rollout, facts, now)
+    split = facts.reading("split")
+    if split is not None and split.outcome == "error":
+        return _for_a_person(rollout, f"{split.reason}; nothing that compares the two is to be trusted")
+    return _test(rollout, facts, now) if rollout.plan.outcome else _progress(rollout, facts, now)
 
 
 def _prepare(rollout: Rollout, facts: RolloutFacts, now: datetime) -> RolloutMove:
@@ -81,7 +97,7 @@ def _progress(rollout: Rollout, facts: RolloutFacts, now: datetime) -> RolloutMo
             kind="wait", why=f"{requests} of {step.min_requests} requests, {elapsed:.0f} of {step.min_s:.0f} s"
         )
     is_last = rollout.step == len(rollout.plan.steps) - 1
-    open_readings = [reading for reading in facts.readings if reading.outcome != "pass"]
+    open_readings = [reading for reading in facts.of_guards if reading.outcome != "pass"]
     doubts = [reading for reading in open_readings if _doubtful(reading, step)]
     if (doubts or (is_last and open_readings)) and elapsed < step.max_s:
         return RolloutMove(kind="wait", why=f"undecided: {(doubts or open_readings)[0].reason}")
@@ -111,9 +127,45 @@ def _undecided(rollout: Rollout, reading: GuardReading, onward: Literal["promote
         return RolloutMove(kind="roll_back", why=f"undecided at the end: {reading.reason}")
     if action == "advance" and onward is not None:
         return RolloutMove(kind=onward, why=f"nothing speaks against it: {reading.reason}")
-    return RolloutMove(
-        kind="wait" if rollout.state == "PAUSED" else "hold", why=f"a person must decide: {reading.reason}"
-    )
+    return _for_a_person(rollout, reading.reason)
+
+
+def _for_a_person(rollout: Rollout, reason: str) -> RolloutMove:
+    return RolloutMove(kind="wait" if rollout.state == "PAUSED" else "hold", why=f"a person must decide: {reason}")
+
+
+def _test(rollout: Rollout, facts: RolloutFacts, now: datetime) -> RolloutMove:
+    """Return the next move of an A/B test: ship what is better, and keep the old one where nothing shows a difference.
+
+    A guard that failed has ended it before.
+    """
+    step, elapsed = rollout.plan.steps[rollout.step], (now - rollout.steps[-1].entered_at).total_seconds()
+    reading = facts.reading("better")
+    reason = reading.reason if reading is not None else "no unit counts yet"
+    if elapsed < step.min_s:
+        return RolloutMove(kind="wait", why=f"{reason}; the test takes at least {length(step.min_s)}")
+    blind = [doubt for doubt in facts.of_guards if doubt.outcome in ("no_data", "error")]
+    if not blind and reading is not None and reading.outcome == "pass":
+        return RolloutMove(kind="promote", why=f"better: {reason}", conclusion="better")
+    if not blind and rollout.plan.ship == "not_worse" and _is_not_worse(rollout.plan, facts):
+        return RolloutMove(kind="promote", why=f"not worse: {reason}", conclusion="not_worse")
+    if elapsed >= step.max_s:
+        why = f"no difference in {length(step.max_s)}, so the old one stays: {reason}"
+        return RolloutMove(kind="roll_back", why=why, conclusion="no_difference")
+    return RolloutMove(kind="wait", why=f"undecided: {(blind[0].reason if blind else reason)}")
+
+
+def _is_not_worse(plan: RolloutPlan, facts: RolloutFacts) -> bool:
+    proven = [reading.outcome == "pass" for reading in facts.of_guards if plan.outcome_of(reading.guard) is not None]
+    return bool(proven) and all(proven)
+
+
+def length(seconds: float) -> str:
+    """Return a duration in words."""
+    for unit, name in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:g} {name}"
+    return f"{seconds:g} s"
 
 
 def start(
@@ -159,11 +211,22 @@ def start(
 
 
 def facts_of(
-    tx: Reader, rollout: Rollout, *, stages: Sequence[Stage] = (), readings: Sequence[GuardReading] = ()
+    tx: Reader,
+    rollout: Rollout,
+    *,
+    stages: Sequence[Stage] = (),
+    readings: Sequence[GuardReading] = (),
+    outcomes: Sequence[OutcomeReading] = (),
 ) -> RolloutFacts:
     stable = nouns.REVISIONS.find(tx, rollout.deployment, rollout.stable) if rollout.stable else None
     candidate = nouns.REVISIONS.get(tx, rollout.deployment, rollout.candidate)
-    return RolloutFacts(candidate=candidate, stable=stable, stages=tuple(stages), readings=tuple(readings))
+    return RolloutFacts(
+        candidate=candidate,
+        stable=stable,
+        stages=tuple(stages),
+        readings=tuple(readings),
+        outcomes=tuple(outcomes),
+    )
 
 
 def advance(tx: Tx, rollout: Rollout, facts: RolloutFacts) -> bool:
@@ -171,7 +234,11 @@ def advance(tx: Tx, rollout: Rollout, facts: RolloutFacts) -> bool:
     move = decide(rollout, facts, tx.now)
     if move.kind == "ended":
         return False
-    rollout = _with_readings(rollout, facts.readings)
+    rollout = msgspec.structs.replace(
+        _with_readings(rollout, facts.readings),
+        outcomes=facts.outcomes or rollout.outcomes,
+        conclusion=move.conclusion,
+    )
     ACTIONS[move.kind](tx, rollout, move.why)
     return move.kind != "wait"
 

@@ -3,7 +3,9 @@ import uuid
 
 import pytest
 
+from helicline.serving.assignment import key_hash
 from helicline.serving.prediction_log import read as predictions
+from helicline.serving.prediction_log import sql
 from support.wait import wait_for
 
 SUM = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]]}})
@@ -53,9 +55,47 @@ def test_feedback_for_a_prediction_nobody_knows_is_kept_apart(shared_harness, cl
     wait_for(lambda: list((shared_harness.home / "tables/labels/deployment=_unknown").rglob("*.parquet")), "the labels")
 
 
+def logged(shared_harness, table, deployment="sums"):
+    folder = shared_harness.home / "tables" / table / f"deployment={deployment}"
+    files = list(folder.rglob("*.parquet"))
+    columns = sql.fetch(f"SELECT * FROM {sql.parquet(files)}") if files else {}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def test_feedback_on_a_unit_is_logged_under_the_hash_that_its_calls_have(shared_harness, client):
+    unit = f"zoë-{uuid.uuid4().hex}"
+    headers = {"x-assignment-key": unit.encode()}
+    call = client.post("/endpoints/sums/invocations", content=SUM, headers=headers).headers["x-prediction-id"]
+    body = {"unit": unit, "deployment": "sums", "name": "bought", "value": 3.5, "ts": "2026-01-05T09:00:00Z"}
+    answer = client.post("/v1/feedback", json=body)
+    assert (answer.status_code, answer.json()) == (202, {"status": "accepted"})
+    hashed = key_hash(unit, "sums")
+    (label,) = wait_for(
+        lambda: [row for row in logged(shared_harness, "labels") if row["unit_key_hash"] == hashed], "the label"
+    )
+    assert (label["prediction_id"], label["value"], label["event_id"]) == ("", "3.5", "1767603600000000")
+    (line,) = wait_for(
+        lambda: [row for row in logged(shared_harness, "predictions") if row["prediction_id"] == call], "the call"
+    )
+    assert (line["unit_key_hash"], line["point"]) == (hashed, -1)
+
+
+def test_a_call_without_a_key_is_a_unit_of_its_own(shared_harness, client):
+    call = predicted(client)
+    (line,) = wait_for(
+        lambda: [row for row in logged(shared_harness, "predictions") if row["prediction_id"] == call], "the call"
+    )
+    assert line["unit_key_hash"] == ""
+
+
 @pytest.mark.parametrize(
     "change",
     [
+        {"unit": "ada"},
+        {"prediction_id": "", "unit": ""},
+        {"prediction_id": "", "unit": "x" * 1001, "deployment": "sums"},
+        {"prediction_id": "", "unit": True},
+        {"idempotency_key": "x" * 251},
         {"value": None},
         {"value": [1]},
         {"value": {"a": 1}},

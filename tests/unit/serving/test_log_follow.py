@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from helicline.loop.rollout_evidence import Moments
+from helicline.loop.evidence.rollout_evidence import Moments
 from helicline.records.deployment import Arm, Stage
 from helicline.serving.prediction_log.files import listed
 from helicline.serving.prediction_log.follow import Follower

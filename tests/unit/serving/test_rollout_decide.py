@@ -5,7 +5,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from helicline.records.deployment import Guard, GuardReading
+from helicline.records.deployment import Guard, GuardReading, RolloutPlan, RolloutStep
+from helicline.records.outcome import OutcomeSpec
 from helicline.serving.rollout import LOAD_PATIENCE_S, RolloutFacts, decide
 from support.records import NOW, arm, reading, revision, rollout, stage
 
@@ -107,3 +108,50 @@ def test_more_traffic_waits_for_labels_and_for_a_drop_that_is_seen(labelled, sta
         candidate_mean=candidate_mean,
     )
     assert move("PROGRESSING", failing, after=after).kind == kind
+
+
+DAY = 86_400
+TEST = RolloutPlan(
+    steps=(RolloutStep(weight_bp=5000, min_requests=0, min_s=7 * DAY, max_s=14 * DAY),),
+    guards=(Guard(kind="feedback", metric="conversion"),),
+    outcomes=(OutcomeSpec(name="conversion"),),
+    outcome="conversion",
+)
+
+
+def ab_move(guard, better, *, days, split="pass", **more):
+    plan = msgspec.structs.replace(TEST, **more)
+    on_outcome = msgspec.structs.replace(reading(guard), guard=TEST.guards[0])
+    return move(
+        "PROGRESSING", on_outcome, reading(better, "better"), reading(split, "split"),
+        plan=plan, requests=0, after=days * DAY + 1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("guard", "better", "days", "kind", "conclusion"),
+    [
+        ("inconclusive", "pass", 6, "wait", ""),
+        ("inconclusive", "pass", 7, "promote", "better"),
+        ("no_data", "pass", 7, "wait", ""),
+        ("inconclusive", "inconclusive", 13, "wait", ""),
+        ("pass", "inconclusive", 14, "roll_back", "no_difference"),
+        ("no_data", "no_data", 14, "roll_back", "no_difference"),
+        ("fail", "no_data", 0, "roll_back", "worse"),
+    ],
+)
+def test_an_ab_test_ships_the_better_one_and_keeps_the_old_one_without_a_difference(
+    guard, better, days, kind, conclusion
+):
+    decided = ab_move(guard, better, days=days)
+    assert (decided.kind, decided.conclusion) == (kind, conclusion)
+
+
+@pytest.mark.parametrize(("guard", "kind"), [("pass", "promote"), ("inconclusive", "wait")])
+def test_an_ab_test_may_ship_what_is_proven_not_to_be_worse(guard, kind):
+    assert ab_move(guard, "inconclusive", days=8, ship="not_worse").kind == kind
+
+
+def test_a_wrong_sample_ratio_waits_for_a_person_but_harm_still_rolls_back():
+    assert ab_move("inconclusive", "pass", days=8, split="error").kind == "hold"
+    assert ab_move("fail", "pass", days=8, split="error").kind == "roll_back"

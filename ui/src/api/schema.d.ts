@@ -2561,7 +2561,7 @@ export interface components {
             /** @default true */
             higher_is_better: boolean;
             /** @enum {string} */
-            kind: "error_rate" | "latency" | "feedback" | "correct";
+            kind: "error_rate" | "latency" | "feedback" | "correct" | "split" | "better";
             /** @default 0 */
             limit: number;
             /** @default 0.05 */
@@ -2975,6 +2975,37 @@ export interface components {
             /** @default [] */
             revisions: components["schemas"]["RevisionStatus"][];
             session: string;
+        };
+        /** OutcomeReading */
+        OutcomeReading: {
+            candidate: components["schemas"]["Sample"];
+            /** @default false */
+            decides: boolean;
+            lift?: number | null;
+            lift_high?: number | null;
+            lift_low?: number | null;
+            /** Format: date-time */
+            read_at: string;
+            spec: components["schemas"]["OutcomeSpec"];
+            stable: components["schemas"]["Sample"];
+            units: components["schemas"]["Units"];
+        };
+        /** OutcomeSpec */
+        OutcomeSpec: {
+            /** @default true */
+            higher_is_better: boolean;
+            /**
+             * @default last
+             * @enum {string}
+             */
+            kind: "last" | "max" | "sum" | "count";
+            /** @default 0 */
+            missing: number | null;
+            name: string;
+            /** @default user */
+            per: string;
+            /** @default 604800 */
+            window_s: number;
         };
         /** Output */
         Output: {
@@ -3422,6 +3453,11 @@ export interface components {
         /** Rollout */
         Rollout: {
             candidate: number;
+            /**
+             * @default
+             * @enum {string}
+             */
+            conclusion: "" | "better" | "not_worse" | "worse" | "no_difference";
             /** Format: date-time */
             created_at: string;
             created_by: string;
@@ -3430,6 +3466,8 @@ export interface components {
             /** @default  */
             loop: string;
             number: number;
+            /** @default [] */
+            outcomes: components["schemas"]["OutcomeReading"][];
             /** @default false */
             paused: boolean;
             plan: components["schemas"]["RolloutPlan"];
@@ -3452,6 +3490,8 @@ export interface components {
         RolloutPlan: {
             /** @default 0.05 */
             alpha: number;
+            /** @default 0 */
+            burn_in_s: number;
             /** @default [] */
             guards: components["schemas"]["Guard"][];
             /**
@@ -3459,6 +3499,15 @@ export interface components {
              * @enum {string}
              */
             on_undecided: "hold" | "advance" | "rollback";
+            /** @default  */
+            outcome: string;
+            /** @default [] */
+            outcomes: components["schemas"]["OutcomeSpec"][];
+            /**
+             * @default better
+             * @enum {string}
+             */
+            ship: "better" | "not_worse";
             steps: components["schemas"]["RolloutStep"][];
         };
         /** RolloutStep */
@@ -3569,6 +3618,15 @@ export interface components {
             user: string;
             values: (number | string | null)[];
         };
+        /** Sample */
+        Sample: {
+            /** @default 0 */
+            count: number;
+            /** @default 0 */
+            total: number;
+            /** @default 0 */
+            total_squares: number;
+        };
         /** SecretBody */
         SecretBody: {
             value: string;
@@ -3648,6 +3706,16 @@ export interface components {
             /** @default false */
             archive_others: boolean;
             stage: string;
+        };
+        /** StageSample */
+        StageSample: {
+            candidate?: components["schemas"]["Sample"];
+            /** @default 0 */
+            candidate_served: number;
+            index: number;
+            stable?: components["schemas"]["Sample"];
+            /** @default 0 */
+            stable_served: number;
         };
         /** Station */
         Station: {
@@ -3911,6 +3979,28 @@ export interface components {
             /** @default 1 */
             version: number;
             wake_at: string | null;
+        };
+        /** Units */
+        Units: {
+            /** @default 0 */
+            both: number;
+            /** @default 0 */
+            burn_in: number;
+            cap?: number | null;
+            /** @default 0 */
+            keyless: number;
+            /** @default 0 */
+            moved: number;
+            /** @default 0 */
+            not_numbers: number;
+            /** @default [] */
+            stages: components["schemas"]["StageSample"][];
+            /** @default 0 */
+            strangers: number;
+            /** @default 0 */
+            unanswered: number;
+            /** @default 0 */
+            waiting: number;
         };
         /** ValueChange */
         ValueChange: {

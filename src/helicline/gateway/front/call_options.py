@@ -52,6 +52,14 @@ def head_length(request: Request) -> int | None:
     return int(header) if header.isdigit() and len(header) < 12 and int(header) <= len(request.body) else None
 
 
+def _decoded(header: bytes) -> str:
+    """Return a header's text: UTF-8, as the same key has in JSON, else Latin-1."""
+    try:
+        return header.decode()
+    except UnicodeDecodeError:
+        return header.decode("latin-1")
+
+
 def assignment_key(request: Request, kind: int, *, json_length: int) -> str:
     """Return the key of a sticky assignment: from the header, else from the parameters of a V2 body; '' for none.
 
@@ -59,7 +67,7 @@ def assignment_key(request: Request, kind: int, *, json_length: int) -> str:
     """
     header = request.headers.get(b"x-assignment-key")
     if header is not None:
-        return header.decode("latin-1")
+        return _decoded(header)
     if kind not in (OIP_JSON, OIP_BINARY):
         return ""
     body = request.body if kind == OIP_JSON else request.body[:json_length]

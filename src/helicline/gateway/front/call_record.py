@@ -11,7 +11,7 @@ from helicline.gateway.front.request import Request
 from helicline.gateway.variant_counters import VariantKey
 from helicline.gateway.worker.frames import OIP_BINARY, with_head_length
 from helicline.records.deployment import RevisionSpec, Route
-from helicline.serving.assignment import key_hash
+from helicline.serving.assignment import key_hash, point
 from helicline.serving.prediction_log.segment import Line
 
 
@@ -85,12 +85,13 @@ def line_of(spec: CallSpec, outcome: Outcome) -> Line:
         0 if pinned else route.rollout,
         0 if pinned else route.stage,
         0 if pinned else weight_of(route, spec.revision),
-        key_hash(spec.key, route.salt),
+        "" if spec.key == spec.prediction_id else key_hash(spec.key, route.deployment),
         PROTOCOL_NAMES[spec.kind],
         outcome.status,
         outcome.batch_rows,
         outcome.latency_us,
         outcome.entry,
+        point(spec.key, route.salt) if route.rollout and not pinned else -1,
     )
 
 

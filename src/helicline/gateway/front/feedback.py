@@ -1,4 +1,4 @@
-"""`POST /v1/feedback`: the true outcomes of predictions, by prediction id; on the disk before the answer 202."""
+"""`POST /v1/feedback`: what became of predictions and of units (users, sessions); on the disk before the answer 202."""
 
 from __future__ import annotations
 
@@ -17,18 +17,25 @@ from helicline.gateway.front.token_check import TokenCheck
 from helicline.gateway.prediction_log import PredictionLog
 from helicline.gateway.routing_table import RoutingTable
 from helicline.protocol.scoring.errors import v1_error
+from helicline.serving.assignment import key_hash
 from helicline.serving.prediction_log.segment import Label
 
 _MAX_LINES = 10_000
 _MAX_TEXT = 10_000
+_MAX_ID, _MAX_UNIT, _MAX_NAME = 128, 1000, 250
 
 
 class FeedbackBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of feedback as sent. `idempotency_key` is accepted: repeats do no harm, the last wins."""
+    """One piece of feedback as sent, on a prediction or on a unit, by the assignment key that its calls had.
 
-    prediction_id: str
+    What comes again with the same `idempotency_key` corrects what came before. Without one, a prediction has one value
+    of each name, and a unit one for each `ts`.
+    """
+
     name: str
     value: str | int | float | bool
+    prediction_id: str = ""
+    unit: str | int = ""
     row: int = 0
     ts: datetime | float | None = None
     deployment: str = ""
@@ -62,7 +69,8 @@ class Feedback:
         except BadFeedback as error:
             request.respond(error.status, v1_error(str(error)))
             return
-        body = json.dumps({"prediction_id": label.prediction_id, "status": "accepted"}).encode()
+        subject = {"prediction_id": label.prediction_id} if label.prediction_id else {}
+        body = json.dumps({**subject, "status": "accepted"}).encode()
         self._append_in_background(request, [label], body=body)
 
     def batch(self, request: Request) -> None:
@@ -104,29 +112,41 @@ class Feedback:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise BadFeedback(f"feedback: {error}") from None
         _check(feedback)
-        deployment = feedback.deployment or self._prediction_log.deployment_of(feedback.prediction_id)
-        if feedback.deployment and feedback.deployment not in self._routing.routes:
-            raise BadFeedback(f"deployment: got {feedback.deployment[:200]!r}, allowed: one that is served here")
+        deployment = self._deployment_of(feedback)
         if not self._tokens.allows(caller, "feedback", deployment if deployment in self._routing.routes else "*"):
             why = f"the token has not the scope feedback:{deployment}"
             if deployment not in self._routing.routes:
                 why = "the prediction is not known (any more); say its deployment, or use the scope feedback:*"
             raise BadFeedback(why, 403)
         source = _source(feedback.source, caller)
-        label_key = (feedback.prediction_id, str(feedback.row), feedback.name)
-        if refusal := self._limit.refusal(source, label_key):
-            raise BadFeedback(refusal, 429)
         now = time.time_ns() // 1000
-        return Label(
+        at = now if feedback.ts is None else _micros(feedback.ts)
+        label = Label(
             deployment,
             feedback.prediction_id,
             feedback.row,
             feedback.name,
             _text(feedback.value),
-            now if feedback.ts is None else _micros(feedback.ts),
+            at,
             now,
             source,
+            "" if feedback.prediction_id else key_hash(str(feedback.unit), deployment),
+            feedback.idempotency_key or ("" if feedback.prediction_id or feedback.ts is None else str(at)),
         )
+        label_key = (label.prediction_id, str(label.row), label.name, label.unit_key_hash, label.event_id)
+        if refusal := self._limit.refusal(source, label_key):
+            raise BadFeedback(refusal, 429)
+        return label
+
+    def _deployment_of(self, feedback: FeedbackBody) -> str:
+        served = self._routing.routes
+        if feedback.deployment and feedback.deployment not in served:
+            raise BadFeedback(f"deployment: got {feedback.deployment[:200]!r}, allowed: one that is served here")
+        if feedback.deployment or feedback.prediction_id:
+            return feedback.deployment or self._prediction_log.deployment_of(feedback.prediction_id)
+        if len(served) != 1:
+            raise BadFeedback("deployment: none named, allowed: the one that served the unit")
+        return next(iter(served))
 
 
 def _source(claimed: str, caller: Claims | None) -> str:
@@ -137,10 +157,14 @@ def _source(claimed: str, caller: Claims | None) -> str:
 
 
 def _check(feedback: FeedbackBody) -> None:
-    if not 0 < len(feedback.prediction_id) <= 128:
-        raise BadFeedback("prediction_id: 1 to 128 characters")
-    if not 0 < len(feedback.name) <= 250:
-        raise BadFeedback("name: 1 to 250 characters")
+    if bool(feedback.prediction_id) == (feedback.unit != ""):
+        raise BadFeedback("prediction_id, unit: one of them")
+    if len(feedback.prediction_id) > _MAX_ID or len(str(feedback.unit)) > _MAX_UNIT:
+        raise BadFeedback(f"prediction_id: at most {_MAX_ID} characters, unit: at most {_MAX_UNIT}")
+    if len(feedback.idempotency_key) > _MAX_NAME:
+        raise BadFeedback(f"idempotency_key: at most {_MAX_NAME} characters")
+    if not 0 < len(feedback.name) <= _MAX_NAME:
+        raise BadFeedback(f"name: 1 to {_MAX_NAME} characters")
     if not 0 <= feedback.row < 2**31:
         raise BadFeedback(f"row: got {feedback.row}, allowed: a whole number from 0")
     if isinstance(feedback.value, float) and not math.isfinite(feedback.value):

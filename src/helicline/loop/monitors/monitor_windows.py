@@ -144,7 +144,7 @@ def latest_windows(tx: Reader, deployment: str, monitor: str, *, limit: int) -> 
 
 def _judged(context: Context, monitor: Monitor, subject: Subject, *, now: datetime) -> Window:
     delay = _label_delay(context, monitor, subject, now=now) if monitor.spec.kind == "performance" else None
-    until = now - timedelta(seconds=delay.seconds) if delay else _sealed_until(context, now)
+    until = now - timedelta(seconds=delay.seconds) if delay else sealed_until(context, now)
     judge = _performance if monitor.spec.kind == "performance" else _distribution
     count, start, findings = judge(context, monitor, subject, now=until)
     enough = count >= monitor.spec.min_rows
@@ -197,9 +197,9 @@ def _reason(context: Context, monitor: Monitor, subject: Subject, *, count: int,
     return f"{counted} with labels"
 
 
-def _sealed_until(context: Context, now: datetime) -> datetime:
+def sealed_until(context: Context, now: datetime, *tables: str) -> datetime:
     """Return up to when all of the log can be seen: a segment that is not sealed yet belongs to the next window."""
-    opened_at = unsealed_since(context.home)
+    opened_at = unsealed_since(context.home, *tables)
     patience = timedelta(seconds=max(UNSEALED_S, 2 * context.settings.log_seal_s))
     return max(min(opened_at, now), now - patience) if opened_at else now
 

@@ -9,7 +9,7 @@ from litestar import Response, get, post, put
 
 from helicline.access.signed_token import signer_of
 from helicline.errors import Conflict, NotFound
-from helicline.loop import rollout_evidence
+from helicline.loop.evidence import rollout_evidence
 from helicline.protocol.rest.edge import NO_CHANGE_RESPONSES, Done, Edge, Page, checked_limit
 from helicline.protocol.rest.feed import Feed
 from helicline.records.deployment import (

@@ -38,6 +38,7 @@ _COPIED = (
     ("stage", "INTEGER"),
     ("weight_bp", "INTEGER"),
     ("unit_key_hash", "VARCHAR"),
+    ("point", "INTEGER"),
     ("protocol", "VARCHAR"),
     ("status", "INTEGER"),
     ("batch_rows", "INTEGER"),
@@ -248,6 +249,8 @@ def _labels(key: tuple[str, str], labels: list[Label]) -> Batch:
         columns[name] = np.array([getattr(label, name) for label in labels], dtype=dtype)
     columns["ts"] = np.array([label.ts_us for label in labels], dtype="datetime64[us]")
     columns["received_ts"] = np.array([label.received_us for label in labels], dtype="datetime64[us]")
-    columns["source"] = np.array([label.source for label in labels], dtype=object)
-    types |= {"ts": "TIMESTAMP", "received_ts": "TIMESTAMP", "source": "VARCHAR"}
+    types |= {"ts": "TIMESTAMP", "received_ts": "TIMESTAMP"}
+    for name in ("source", "unit_key_hash", "event_id"):
+        types[name] = "VARCHAR"
+        columns[name] = np.array([getattr(label, name) for label in labels], dtype=object)
     return Batch(table="labels", deployment=key[0], date=key[1], columns=columns, types=types)

@@ -55,11 +55,12 @@ class LogFile(msgspec.Struct, frozen=True):
         return (id_time(self.name.id[:36]) if self.name.level == "s" else None) or self.begun_at
 
 
-def unsealed_since(home: Path) -> datetime | None:
-    """Return when the oldest segment of predictions was opened that is not sealed yet, None where there is none."""
-    segments = (name for name in names_in(home / "log") if name.startswith("predictions-"))
+def unsealed_since(home: Path, *tables: str) -> datetime | None:
+    """Return when the oldest segment of the tables (predictions) was opened that is not sealed yet, None for none."""
+    prefixes = tuple(f"{table}-" for table in tables or ("predictions",))
+    segments = (name for name in names_in(home / "log") if name.startswith(prefixes))
     unsealed = (name for name in segments if name.endswith((".open", ".wal")))
-    return min(filter(None, (id_time(name.removeprefix("predictions-")[:36]) for name in unsealed)), default=None)
+    return min(filter(None, (id_time(name.partition("-")[2][:36]) for name in unsealed)), default=None)
 
 
 def listed(

@@ -17,6 +17,7 @@ from helicline.serving.prediction_log.names import NO_ID, TIMED, TIMED_BEFORE, i
 RECENT_LABELS = (timedelta(days=35), timedelta(days=100))  # a month's batch; where there are few, that of a quarter
 MOST_RECENT_LABELS = 200_000
 LATE_LABELS = timedelta(days=7)  # labels of these days tell how long after its prediction one may come
+OF_PREDICTIONS = "prediction_id <> ''"  # feedback on a unit names none
 Array = np.ndarray[Any, Any]
 _START = datetime.fromtimestamp(0, UTC)
 
@@ -85,7 +86,7 @@ def latest_labels(
 
     Its columns: prediction_id, row, name, value (text), received_ts.
     """
-    conditions = ["TRUE"]
+    conditions = [OF_PREDICTIONS]
     if name is not None:
         conditions.append(f"name = {sql.literal(name)}")
     if prediction_ids is not None:
@@ -165,7 +166,7 @@ def _arrived(home: Path, deployment: str, *, since: datetime, until: datetime) -
         return {}
     columns = sql.fetch(
         f"""SELECT DISTINCT prediction_id FROM {sql.parquet(file.path for file in files)}
-            WHERE received_ts >= {sql.timestamp(since)} AND received_ts < {sql.timestamp(until)}"""
+            WHERE {OF_PREDICTIONS} AND received_ts >= {sql.timestamp(since)} AND received_ts < {sql.timestamp(until)}"""
     )
     return {str(each_id): id_time(str(each_id)) for each_id in columns["prediction_id"]}
 

@@ -30,7 +30,11 @@ class Schema(msgspec.Struct, frozen=True, array_like=True, tag="s"):
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True, tag="p"):
-    """One answered call: assigned to `revision`, answered by `served_by`; `packed` holds its rows."""
+    """One answered call: assigned to `revision`, answered by `served_by`; `packed` holds its rows.
+
+    `unit_key_hash` is "" for a call without an assignment key, which is a unit of its own. `point` is the place of the
+    key in 0..9999 by which a rollout assigned it, -1 outside of rollouts.
+    """
 
     prediction_id: str
     ts_us: int
@@ -50,10 +54,14 @@ class Line(msgspec.Struct, frozen=True, array_like=True, tag="p"):
     batch_rows: int
     latency_us: int
     packed: bytes
+    point: int = -1
 
 
 class Label(msgspec.Struct, frozen=True, array_like=True, tag="l"):
-    """One piece of feedback."""
+    """One piece of feedback, on a prediction or, with `unit_key_hash` and no prediction id, on a unit.
+
+    What comes again with the same `event_id` corrects what came before.
+    """
 
     deployment: str
     prediction_id: str
@@ -63,6 +71,8 @@ class Label(msgspec.Struct, frozen=True, array_like=True, tag="l"):
     ts_us: int
     received_us: int
     source: str
+    unit_key_hash: str = ""
+    event_id: str = ""
 
 
 Record = Schema | Line | Label

@@ -58,13 +58,15 @@ class GuardEvidence:
         self._moments: OrderedDict[_GuardKey, Moments] = OrderedDict()  # those read last come last
 
     def read(self, rollout: Rollout, stages: list[Stage], *, label: str) -> list[GuardReading]:
-        """Return the reading of each guard on the evidence so far."""
-        if not rollout.plan.guards:
-            return []
-        alpha = rollout.plan.alpha / len(rollout.plan.guards)
+        """Return the reading of each guard on calls; where units were declared, those are what counts."""
+        on_calls = [guard for guard in rollout.plan.guards if rollout.plan.outcome_of(guard) is None]
         return [
-            guards.read(guard, self._with_feedback(rollout, guard, stages=stages, label=label), alpha=alpha)
-            for guard in rollout.plan.guards
+            guards.read(
+                guard,
+                self._with_feedback(rollout, guard, stages=stages, label=label),
+                alpha=rollout.plan.alpha / len(rollout.plan.guards),
+            )
+            for guard in on_calls
         ]
 
     def _with_feedback(self, rollout: Rollout, guard: Guard, *, stages: list[Stage], label: str) -> list[Stage]:

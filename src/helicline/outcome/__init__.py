@@ -1,0 +1,1 @@
+"""What became of the units that variants served: counted from the prediction log (`units`), read (`reading`)."""
