@@ -57,6 +57,7 @@ _MODULES = {
     "runs": "helicline.sdk.runs",
     "slack": "helicline.sdk.parts.channels",
     "step": "helicline.sdk.authoring",
+    "watch": "helicline.sdk.parts.outcomes",
     "webhook": "helicline.sdk.parts.channels",
 }
 
@@ -100,6 +101,7 @@ __all__ = [
     "runs",
     "slack",
     "step",
+    "watch",
     "webhook",
 ]
 
@@ -127,7 +129,7 @@ if TYPE_CHECKING:
     )
     from helicline.sdk.parts.channels import apprise, email, slack, webhook
     from helicline.sdk.parts.contracts import contract
-    from helicline.sdk.parts.outcomes import ab, outcome
+    from helicline.sdk.parts.outcomes import ab, outcome, watch
     from helicline.sdk.steps.command_step import command
     from helicline.sdk.steps.graph import dataset
 

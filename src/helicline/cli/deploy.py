@@ -7,7 +7,7 @@ from typing import Any
 from cyclopts import App
 
 from helicline.cli.show import ago, as_json, connect, say, table
-from helicline.errors import Invalid
+from helicline.errors import Invalid, NotFound
 from helicline.records.deployment import Revision, Rollout
 
 app = App(name="deploy", help="Deployments: named places that answer predictions.")
@@ -126,6 +126,73 @@ def list_rollouts(deployment: str, *, json: bool = False) -> None:
         for rollout in rollouts
     ]
     table("", ("rollout", "state", "why", "by"), rows, empty="No rollout yet.")
+
+
+@rollout_app.command(name="report")
+def report(rollout: str, *, md: bool = False, json: bool = False) -> None:
+    """Show what the outcomes of a rollout say: units, means, lift with its interval, and who did not count.
+
+    Example: `hl rollout report churn#3 --md`
+
+    Parameters
+    ----------
+    rollout
+        A rollout like churn#3, or a deployment for its newest one.
+    md
+        As Markdown.
+    """
+    deployment, _, number = rollout.partition("#")
+    client = connect()
+    if not number:
+        rollouts = client.get(f"/deployments/{deployment}", dict[str, Any])["rollouts"]
+        if not rollouts:
+            raise NotFound("rollout", deployment, "The deployment has had none yet. See: hl deploy ls")
+        number = str(rollouts[0]["number"])
+    if not number.isdecimal():
+        raise Invalid("rollout", rollout, "a rollout like churn#3, or a deployment")
+    detail = client.get(f"/deployments/{deployment}/rollouts/{number}", dict[str, Any])
+    if json:
+        as_json(detail)
+    elif md:
+        say("{}", detail["markdown"].rstrip("\n"))
+    else:
+        _show_report(detail)
+
+
+def _show_report(detail: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console().print(Markdown(detail["markdown"]))
+
+
+@rollout_app.command(name="plan")
+def plan(deployment: str, *, json: bool = False) -> None:
+    """Say how long the A/B test of a deployment's loop takes at the traffic of the last four weeks.
+
+    Example: `hl rollout plan churn`
+    """
+    estimated = connect().get(f"/deployments/{deployment}/rollout-plan", dict[str, Any])
+    if json:
+        as_json(estimated)
+        return
+    for sentence in estimated["sentences"]:
+        say("{}", sentence)
+    for row in estimated["estimates"]:
+        if row["durations"]:
+            say(
+                "\n{}: {:.4g} on average, {:.0f} {}s a day in the last {:.3g} days",
+                row["outcome"]["name"],
+                row["mean"],
+                row["units_per_day"],
+                row["outcome"]["per"],
+                row["looked_back_days"],
+            )
+            rows = [
+                (f"{duration['lift']:.0%}", f"{duration['units']:,}", f"{duration['days']:.1f}")
+                for duration in row["durations"]
+            ]
+            table("", ("lift", "units", "days"), rows)
 
 
 def _act(deployment: str, action: str, body: dict[str, Any]) -> None:

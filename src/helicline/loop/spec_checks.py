@@ -15,7 +15,7 @@ from helicline.errors import Invalid, NotFound
 from helicline.ids import checked_name
 from helicline.loop.waiting.schedule import next_due
 from helicline.monitor import performance
-from helicline.outcome.checks import outcome_problems
+from helicline.outcome.checks import outcome_problems, watch_problems
 from helicline.records.access import ROLES
 from helicline.records.gate import MEASURED, Check
 from helicline.records.loop import LoopSpec, TriggerSpec
@@ -25,7 +25,7 @@ from helicline.records.pipeline import Candidate, StepSpec
 from helicline.store.unit import Reader
 
 LONGEST_S = 366 * 86_400.0
-KINDS = ("drift", "performance", "quality")
+KINDS = ("drift", "performance", "quality", "watch")
 BASELINE = "champion"  # the only alias whose model the judge loads beside the candidate
 NEEDS_HOLDOUT = ("not_worse", "latency")
 NO_OWN_METRICS = "Monitors are computed in the server, which runs no functions of a loop file; gates take them."
@@ -245,6 +245,8 @@ def _monitors(spec: LoopSpec) -> Iterator[Invalid]:
                 "rows of training to compare production with",
                 "End the pipeline with: return hl.candidate(model, holdout=...) or hl.candidate(model, reference=...)",
             )
+        if monitor.kind == "watch":
+            yield from watch_problems(monitor, spec.rollout)
         if monitor.kind == "performance" and not performance.is_measured(monitor.metric):
             yield Invalid("performance metric", monitor.metric, ", ".join(performance.ALL), NO_OWN_METRICS)
         limits = {"at_least": monitor.at_least, "at_most": monitor.at_most, "drop": monitor.drop}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from helicline.errors import Invalid
 from helicline.ids import checked_name
 from helicline.records.deployment import RolloutPlan
+from helicline.records.monitor import MonitorSpec
 from helicline.records.outcome import OutcomeSpec
 
 LONGEST_WINDOW_S = 366 * 86_400.0
@@ -51,3 +52,20 @@ def _test(plan: RolloutPlan, names: list[str]) -> Iterator[Invalid]:
     if plan.ship == "not_worse" and not any(guard.metric == plan.outcome for guard in plan.guards):
         allowed = f'a guard on it, which says by how much: guard=hl.must_not_drop("{plan.outcome}")'
         yield Invalid(f"{field} ship", "not_worse without a guard", allowed)
+
+
+def watch_problems(monitor: MonitorSpec, plan: RolloutPlan) -> Iterator[Invalid]:
+    """Yield what cannot work in a watch of an outcome."""
+    names = [spec.name for spec in plan.outcomes]
+    if monitor.outcome is None or monitor.metric not in names:
+        hint = f'Declare it: hl.Loop(..., outcomes=[hl.outcome("{monitor.metric}")])'
+        yield Invalid(
+            "watch outcome", monitor.metric, f"an outcome of the loop: {', '.join(names) or 'none yet'}", hint
+        )
+        return
+    if monitor.drop is None or not 0 < monitor.drop <= 1:
+        yield Invalid(f"watch {monitor.metric} drop", monitor.drop, "a share, more than 0 and at most 1")
+    if not monitor.outcome.window_s < monitor.for_s <= LONGEST_WINDOW_S:
+        hint = "A unit counts when its window is over; until the end of the watch none would."
+        allowed = f"more than the window of the outcome, {monitor.outcome.window_s:g} s"
+        yield Invalid(f"watch {monitor.metric} for_", f"{monitor.for_s:g} s", allowed, hint)

@@ -123,9 +123,9 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
-    """One leg of a turn. `subject` names its pipeline run, version or rollout."""
+    """One leg of a turn. `subject` names its pipeline run, version, rollout, or the watch that rolled it back later."""
 
-    name: Literal["data", "train", "register", "gate", "approve", "rollout"]
+    name: Literal["data", "train", "register", "gate", "approve", "rollout", "watch"]
     started_at: datetime
     finished_at: datetime | None = None
     result: str = ""

@@ -7,8 +7,10 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from helicline.records.outcome import OutcomeSpec
+
 NOT_TESTED = "not_tested"  # the statistic of a finding that says why a column has no result
-MonitorKind = Literal["drift", "performance", "quality"]
+MonitorKind = Literal["drift", "performance", "quality", "watch"]
 AlertState = Literal["firing", "acknowledged", "resolved"]
 AlertKind = Literal[MonitorKind, "serving"]  # serving: no monitor judges it, the states of revisions do
 Severity = Literal["ok", "info", "warning", "critical", "insufficient_data", "immature"]
@@ -25,6 +27,8 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     old or older, so that early labels do not stand for all (None: as old as labels that came lately say); the labels
     are the `feedback` of that name, or the loop's.
     quality: missing, out of range, unseen values.
+    watch: the `outcome` of units, for `for_s` after a version began to serve, must not be worse by more than the share
+    `drop` than it was with the version before; with `roll_back` that one serves again where it is.
     """
 
     kind: MonitorKind
@@ -43,6 +47,9 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     of: int = 3
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    outcome: OutcomeSpec | None = None
+    for_s: float = 0.0
+    roll_back: bool = False
 
     @property
     def name(self) -> str:

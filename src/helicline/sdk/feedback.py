@@ -29,7 +29,7 @@ READERS = {
     ".json": "read_json",
     ".jsonl": "read_json",
 }
-ID, ROW, VALUE = "prediction_id", "row", "value"
+ID, ROW, VALUE, UNIT, EVENT = "prediction_id", "row", "value", "unit", "idempotency_key"
 VIEW = "feedback_rows"
 
 
@@ -50,12 +50,18 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedbackTable(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the columns of a table go. `value` is the column with the outcome, `name` what it is called as feedback."""
+    """Where the columns of a table go. `value` is the column with the outcome, `name` what it is called as feedback.
+
+    `unit` is the column with the assignment key, where the rows are of units and not of predictions; `event` one that
+    tells two events of a unit apart.
+    """
 
     deployment: str
     name: str
     value: str
     time: str = ""
+    unit: str = ""
+    event: str = ""
 
 
 def load(
@@ -65,19 +71,25 @@ def load(
     name: str = "",
     value: str = "",
     time_column: str = "",
+    unit: str = "",
+    event: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> Loaded:
     """Send the rows of a table as feedback, and return what became of them; each batch is on the disk when it counts.
 
-    Loading a table twice does no harm: the last value of a prediction wins.
+    Loading a table twice does no harm: the last value of a prediction, or of an event, wins.
 
     Args:
         source: a Parquet, CSV or JSON lines file, a DataFrame, an Arrow table or a dict of columns, with a column
-            `prediction_id`, one with the outcome, and `row` where predictions were made in batches.
+            `prediction_id`, one with the outcome, and `row` where predictions were made in batches; or with a column
+            of units.
         deployment: whose predictions they are; by default the only one there is.
         name: of the feedback; by default the label of the loop that feeds the deployment.
         value: the column with the outcome; by default the one called like the feedback, or `label`, or `value`.
         time_column: when the outcome came about; by default now.
+        unit: the column with the assignment key of the unit, in place of `prediction_id`.
+        event: the column that tells events apart, like the number of an order: a unit may have many, and what comes
+            again corrects what came before. By default they are told apart by their time.
         progress: is called with the rows that were sent, and all.
 
     Raises:
@@ -96,6 +108,8 @@ def load(
             name=feedback_name,
             value=value or _value_column(columns, feedback_name),
             time=time_column,
+            unit=unit,
+            event=event,
         )
         _check(columns, table)
         return _send_all(session, table, address=address, progress=progress)
@@ -155,9 +169,11 @@ def _value_column(columns: list[str], name: str) -> str:
 
 
 def _check(columns: list[str], table: FeedbackTable) -> None:
-    for field, column in ((ID, ID), ("value", table.value), ("time", table.time)):
+    subject = ("unit", table.unit) if table.unit else (ID, ID)
+    for field, column in (subject, ("value", table.value), ("time", table.time), ("event", table.event)):
         if column and column not in columns:
-            raise Invalid(field, f"columns {', '.join(columns[:20])}", f"a column {column!r}")
+            hint = "Of units, name their column: --unit user_id" if column == ID else ""
+            raise Invalid(field, f"columns {', '.join(columns[:20])}", f"a column {column!r}", hint)
 
 
 def _send_all(
@@ -200,7 +216,8 @@ def _as_utc(column: str, kind: str) -> str:
 
 
 def _fields(table: FeedbackTable, columns: list[str]) -> dict[str, str]:
-    return {ID: ID, VALUE: table.value, ROW: ROW if ROW in columns else "", "ts": table.time}
+    subject = {UNIT: table.unit} if table.unit else {ID: ID, ROW: ROW if ROW in columns else ""}
+    return {**subject, VALUE: table.value, "ts": table.time, EVENT: table.event}
 
 
 def _line(fields: dict[str, Any], table: FeedbackTable) -> bytes | None:
@@ -208,11 +225,17 @@ def _line(fields: dict[str, Any], table: FeedbackTable) -> bytes | None:
     if outcome is None or (isinstance(outcome, float) and math.isnan(outcome)):
         return None
     body = {name: field for name, field in fields.items() if field is not None}
-    body |= {ID: str(fields[ID]), "name": table.name, "deployment": table.deployment}
+    body |= {"name": table.name, "deployment": table.deployment}
+    body |= {field: _key(body[field]) for field in (ID, UNIT, EVENT) if field in body}
     if ROW in body:
         body[ROW] = _as_integer(body[ROW])
     body[VALUE] = outcome if isinstance(outcome, str | int | float | bool) else str(outcome)
     return json.dumps(body, default=_moment).encode()
+
+
+def _key(value: Any) -> str:
+    """Return an id as text; a whole number that an empty cell made a float is that number."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _as_integer(value: Any) -> Any:

@@ -57,7 +57,14 @@ class Loop:
         _check_unique("outcomes", [spec.name for spec in outcomes])
         self.has_rollout = rollout is not None
         self.rollout = msgspec.structs.replace(rollout or instant(), outcomes=tuple(outcomes))
-        self.monitors, self.triggers = tuple(monitors), tuple(triggers)
+        declared = {spec.name: spec for spec in outcomes}
+        self.monitors = tuple(
+            msgspec.structs.replace(monitor, outcome=declared.get(monitor.metric))
+            if monitor.kind == "watch"
+            else monitor
+            for monitor in monitors
+        )
+        self.triggers = tuple(triggers)
         _check_unique("monitors", [monitor.name for monitor in self.monitors])
         _check_unique("gates", [gate.name for gate in self.gates])
         _check_unique("contracts", [spec.dataset for spec in self.contracts])

@@ -76,6 +76,8 @@ PERMISSIONS: dict[tuple[str, str], Permission] = {
     ("POST", "/promotion-requests/{request_id}/{decision}"): "approve",
     ("GET", "/deployments"): "read",
     ("GET", "/deployments/{name}"): "read",
+    ("GET", "/deployments/{name}/rollouts/{number}"): "read",
+    ("GET", "/deployments/{name}/rollout-plan"): "read",
     ("POST", "/deployments/{name}/rollouts"): "deploy",
     ("POST", "/deployments/{name}/rollback"): "deploy",
     ("POST", "/deployments/{name}/revisions/{number}/probe"): "deploy",

@@ -55,7 +55,7 @@ def of_contrast(guard: Guard, stages: Sequence[Arms], alpha: float, *, subject: 
         return GuardReading(guard=guard, outcome="no_data", reason=reason, candidate_count=evidence.candidate_count)
     text = (
         f"{name} {evidence.candidate_mean:.3f} on {evidence.candidate_count} {subject} against "
-        f"{evidence.stable_mean:.3f} on {evidence.stable_count}, allowed {_change(guard)} {guard.margin:.0%}"
+        f"{evidence.stable_mean:.3f} on {evidence.stable_count}{_allowed(guard)}"
     )
     outcome = "inconclusive"
     if evidence.enough and evidence.log_harm >= threshold:
@@ -75,8 +75,9 @@ def of_contrast(guard: Guard, stages: Sequence[Arms], alpha: float, *, subject: 
     )
 
 
-def _change(guard: Guard) -> str:
-    return "drop" if guard.higher_is_better else "rise"
+def _allowed(guard: Guard) -> str:
+    change = "drop" if guard.higher_is_better else "rise"
+    return f", allowed {change} {guard.margin:.0%}" if guard.kind != "better" else ""
 
 
 READERS: dict[str, Callable[[Guard, Sequence[Stage], float], GuardReading]] = {

@@ -9,7 +9,9 @@ from helicline.errors import Invalid, NotFound
 from helicline.records.deployment import Deployment, Observed
 from helicline.sdk import feedback
 from helicline.serving import deployments
+from helicline.serving.assignment import key_hash
 from helicline.serving.prediction_log import read as predictions
+from helicline.serving.prediction_log import sql
 from helicline.store import nouns
 from support.live_server import make_context, running_server
 from support.wait import wait_for
@@ -86,7 +88,7 @@ def test_rows_without_an_outcome_are_left_out_and_a_bad_row_stops_none_of_its_ne
     }
     loaded = feedback.load(table, deployment="sums", progress=lambda *sent: progress.append(sent))
     assert (loaded.accepted, loaded.without_value, loaded.refused) == (2, 1, 1)
-    assert loaded.refusals == (feedback.Refusal(2, "prediction_id: 1 to 128 characters"),)
+    assert loaded.refusals == (feedback.Refusal(2, "prediction_id: at most 128 characters, unit: at most 1000"),)
     assert progress == [(4, 4)]
     assert labels(served, prediction_id) == [{"label": "1.0"}, {"label": "0.0"}]
 
@@ -98,6 +100,33 @@ def test_one_row_number_that_is_none_refuses_its_own_row_only(served, tmp_path):
     loaded = feedback.load(path, deployment="sums")
     assert (loaded.accepted, [refusal.row for refusal in loaded.refusals]) == (2, [2])
     assert labels(served, prediction_id) == [{"label": "1"}, {"label": "0"}]
+
+
+def test_orders_of_users_are_feedback_on_units(served, tmp_path):
+    path = tmp_path / "orders.csv"
+    path.write_text("user_id,amount,order_id,at\n7,19.5,o1,2026-03-01 12:00:00\n8,,o2,2026-03-01\n,3,o3,2026-03-01\n")
+    loaded = feedback.load(
+        path, deployment="sums", name="revenue", unit="user_id", value="amount", event="order_id", time_column="at"
+    )
+    assert (loaded.accepted, loaded.without_value) == (1, 1)
+    assert loaded.refusals == (feedback.Refusal(3, "prediction_id, unit: one of them"),)
+    folder = served.home / "tables" / "labels" / "deployment=sums"
+    hashed = key_hash("7", "sums")
+    query = "SELECT value, event_id FROM {} WHERE unit_key_hash = '{}'"
+
+    def rows():
+        files = list(folder.rglob("*.parquet"))
+        columns = sql.fetch(query.format(sql.parquet(files), hashed)) if files else {"value": [], "event_id": []}
+        return list(zip(columns["value"], columns["event_id"], strict=True))
+
+    assert wait_for(rows, "the order") == [("19.5", "o1")]
+
+
+def test_units_in_a_column_with_gaps_keep_their_names(served):
+    table = pd.DataFrame({"user": [7, None], "label": [1, None]})  # a gap makes the column floats
+    assert feedback.load(table, deployment="sums", unit="user") == feedback.Loaded(accepted=1, without_value=1)
+    with pytest.raises(Invalid, match="--unit user_id"):
+        feedback.load(pd.DataFrame({"user": [7], "label": [1]}), deployment="sums")
 
 
 def test_row_numbers_that_became_floats_are_whole_numbers(served):

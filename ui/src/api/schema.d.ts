@@ -586,6 +586,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deployments/{name}/rollout-plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** PlanRollout */
+        get: operations["ApiV1DeploymentsNameRolloutPlanPlanRollout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deployments/{name}/rollouts": {
         parameters: {
             query?: never;
@@ -597,6 +614,23 @@ export interface paths {
         put?: never;
         /** StartRollout */
         post: operations["ApiV1DeploymentsNameRolloutsStartRollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deployments/{name}/rollouts/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetRollout */
+        get: operations["ApiV1DeploymentsNameRolloutsNumberGetRollout"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1734,7 +1768,7 @@ export interface components {
             /** @default [] */
             findings: components["schemas"]["Finding"][];
             /** @enum {string} */
-            kind: "drift" | "performance" | "quality" | "serving";
+            kind: "drift" | "performance" | "quality" | "watch" | "serving";
             /** Format: date-time */
             last_seen_at: string;
             model_version: number;
@@ -2360,6 +2394,12 @@ export interface components {
             name: string;
             trace_count: number;
         };
+        /** Duration */
+        Duration: {
+            days: number;
+            lift: number;
+            units: number;
+        };
         /** Edge */
         Edge: {
             end: string;
@@ -2684,7 +2724,7 @@ export interface components {
             };
             finished_at?: string | null;
             /** @enum {string} */
-            name: "data" | "train" | "register" | "gate" | "approve" | "rollout";
+            name: "data" | "train" | "register" | "gate" | "approve" | "rollout" | "watch";
             /** @default  */
             result: string;
             /** Format: date-time */
@@ -2908,12 +2948,14 @@ export interface components {
             exclude: string[];
             /** @default  */
             feedback: string;
+            /** @default 0 */
+            for_s: number;
             /** @default 0.1 */
             gate: number;
             /** @default [] */
             include: string[];
             /** @enum {string} */
-            kind: "drift" | "performance" | "quality";
+            kind: "drift" | "performance" | "quality" | "watch";
             label_delay_s?: number | null;
             /** @default  */
             metric: string;
@@ -2921,10 +2963,13 @@ export interface components {
             min_rows: number;
             /** @default 3 */
             of: number;
+            outcome?: components["schemas"]["OutcomeSpec"] | null;
             /** @default 2 */
             persist: number;
             /** @default 0.01 */
             q: number;
+            /** @default false */
+            roll_back: boolean;
             /** @default 300 */
             window_s: number;
         };
@@ -3248,6 +3293,17 @@ export interface components {
             };
             steps: components["schemas"]["StepSpec"][];
         };
+        /** PlanEstimate */
+        PlanEstimate: {
+            /** @default [] */
+            durations: components["schemas"]["Duration"][];
+            looked_back_days: number;
+            mean: number | null;
+            outcome: components["schemas"]["OutcomeSpec"];
+            /** @default  */
+            reason: string;
+            units_per_day: number;
+        };
         /** Prediction */
         Prediction: {
             /** Format: date-time */
@@ -3486,6 +3542,12 @@ export interface components {
             version: number;
             wake_at: string | null;
         };
+        /** RolloutEstimate */
+        RolloutEstimate: {
+            deployment: string;
+            estimates: components["schemas"]["PlanEstimate"][];
+            sentences: string[];
+        };
         /** RolloutPlan */
         RolloutPlan: {
             /** @default 0.05 */
@@ -3509,6 +3571,13 @@ export interface components {
              */
             ship: "better" | "not_worse";
             steps: components["schemas"]["RolloutStep"][];
+        };
+        /** RolloutReport */
+        RolloutReport: {
+            candidate: components["schemas"]["Revision"];
+            markdown: string;
+            rollout: components["schemas"]["Rollout"];
+            stable: components["schemas"]["Revision"] | null;
         };
         /** RolloutStep */
         RolloutStep: {
@@ -5388,6 +5457,37 @@ export interface operations {
             };
         };
     };
+    ApiV1DeploymentsNameRolloutPlanPlanRollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutEstimate"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     ApiV1DeploymentsNameRolloutsStartRollout: {
         parameters: {
             query?: never;
@@ -5410,6 +5510,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Rollout"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1DeploymentsNameRolloutsNumberGetRollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutReport"];
                 };
             };
             /** @description What went wrong, and the next step */

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from helicline.loop.context import Context
-from helicline.loop.monitors.monitor_windows import sealed_until
+from helicline.loop.evidence.sealed import sealed_until
 from helicline.outcome import reading
 from helicline.outcome.units import Span, count
 from helicline.records.deployment import GuardReading, Rollout
@@ -31,22 +30,22 @@ class OutcomeEvidence(msgspec.Struct, frozen=True):
 class OutcomeReader:
     """Reads the outcomes of running rollouts; a look reads all of the rollout's calls, so the next one waits."""
 
-    def __init__(self, context: Context, *, timer: Callable[[], float] = time.perf_counter) -> None:
-        self._context, self._timer = context, timer
-        self._latest: OrderedDict[tuple[str, int, int], tuple[float, OutcomeEvidence]] = OrderedDict()
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._latest: OrderedDict[tuple[str, int, int], tuple[datetime, datetime, OutcomeEvidence]] = OrderedDict()
 
     def read(self, rollout: Rollout) -> OutcomeEvidence:
         """Return the evidence for a rollout; nothing where it declares no outcome, or has no step yet."""
         if not rollout.plan.outcomes or not rollout.steps:
             return OutcomeEvidence()
-        key = (rollout.deployment, rollout.number, rollout.step)
-        fresh_until, evidence = self._latest.pop(key, (0.0, OutcomeEvidence()))
-        began = self._timer()
-        if began >= fresh_until:
-            evidence = look(self._context, rollout, now=self._context.store.clock.now())
-            ended = self._timer()
-            fresh_until = ended + max(_LEAST_REST_S, _REST * (ended - began))
-        self._latest[key] = (fresh_until, evidence)
+        key, now = (rollout.deployment, rollout.number, rollout.step), self._context.store.clock.now()
+        looked_at, rest_until, evidence = self._latest.pop(key, (now, now, OutcomeEvidence()))
+        if not looked_at <= now < rest_until:
+            began = time.perf_counter()
+            evidence = look(self._context, rollout, now=now)
+            rest_s = max(_LEAST_REST_S, _REST * (time.perf_counter() - began))
+            looked_at, rest_until = now, now + timedelta(seconds=rest_s)
+        self._latest[key] = (looked_at, rest_until, evidence)
         if len(self._latest) > _MAX_ROLLOUTS:
             self._latest.popitem(last=False)
         return evidence

@@ -8,20 +8,21 @@ import msgspec
 
 from helicline.loop import loops
 from helicline.loop.context import Context
+from helicline.loop.evidence.sealed import sealed_until
+from helicline.loop.monitors import outcome_watch
+from helicline.loop.monitors.subject import Subject
 from helicline.monitor import alerting, drift, label_delay, performance, quality, testable
 from helicline.monitor.profile import Profile, decode, merged
-from helicline.records.deployment import Deployment, Revision
+from helicline.records.deployment import Revision
 from helicline.records.monitor import Finding, LabelDelay, Monitor, MonitorSpec, Severity, Window
 from helicline.serving.prediction_log import profiles as log_profiles
 from helicline.serving.prediction_log import read as predictions
-from helicline.serving.prediction_log.files import unsealed_since
 from helicline.serving.prediction_log.labels import LATE_LABELS, longest_delay, recent_delays
 from helicline.store import nouns
 from helicline.store.noun import Stale, column_value
 from helicline.store.unit import Reader, Tx
 
 WINDOWS_BEFORE = 200  # the newest before this version, among which one of the version before was judged
-UNSEALED_S = 60.0  # a gateway that is gone may leave a segment; nobody waits for it longer, or than for two others
 REACH = 16  # how many window lengths a window may reach back to find enough rows
 # a window is as bad as its worst finding; what was not tested says nothing of it unless nothing was
 RANK: dict[str, int] = {"insufficient_data": 0, "immature": 0, "ok": 1, "info": 2, "warning": 3, "critical": 4}
@@ -30,15 +31,6 @@ RANK: dict[str, int] = {"insufficient_data": 0, "immature": 0, "ok": 1, "info": 
 def windows_of_alert(spec: MonitorSpec) -> int:
     """Return how many windows alerts are judged by: windows that reach back overlap, and those do not count twice."""
     return (max(spec.of, spec.persist) + 1) * REACH
-
-
-class Subject(msgspec.Struct, frozen=True):
-    """The subject of a monitor: the revision that serves, since when, and its drift reference."""
-
-    deployment: Deployment
-    revision: Revision
-    since: datetime
-    reference: str
 
 
 def label_of(tx: Reader, deployment: str) -> str:
@@ -118,6 +110,8 @@ def _keep(tx: Tx, monitor: Monitor, subject: Subject | None, window: Window | No
     # windows of another model version say nothing about this one, for better or worse
     same = [earlier for earlier in recent if earlier.model_version == window.model_version]
     alerting.apply(tx, monitor.spec, window, same)
+    if monitor.spec.roll_back and subject is not None and window.severity == "critical":
+        outcome_watch.roll_back(tx, monitor, window)
 
 
 def _serving_since(subject: Subject | None) -> tuple[int, datetime] | None:
@@ -143,6 +137,8 @@ def latest_windows(tx: Reader, deployment: str, monitor: str, *, limit: int) -> 
 
 
 def _judged(context: Context, monitor: Monitor, subject: Subject, *, now: datetime) -> Window:
+    if monitor.spec.kind == "watch":
+        return outcome_watch.judged(context, monitor, subject, now=now)
     delay = _label_delay(context, monitor, subject, now=now) if monitor.spec.kind == "performance" else None
     until = now - timedelta(seconds=delay.seconds) if delay else sealed_until(context, now)
     judge = _performance if monitor.spec.kind == "performance" else _distribution
@@ -195,13 +191,6 @@ def _reason(context: Context, monitor: Monitor, subject: Subject, *, count: int,
         days = late / timedelta(days=1)
         return f"{counted} with labels; they come up to {days:.1f} days late: hl.performance(..., label_delay=...)"
     return f"{counted} with labels"
-
-
-def sealed_until(context: Context, now: datetime, *tables: str) -> datetime:
-    """Return up to when all of the log can be seen: a segment that is not sealed yet belongs to the next window."""
-    opened_at = unsealed_since(context.home, *tables)
-    patience = timedelta(seconds=max(UNSEALED_S, 2 * context.settings.log_seal_s))
-    return max(min(opened_at, now), now - patience) if opened_at else now
 
 
 def _starts(monitor: Monitor, subject: Subject, now: datetime) -> list[datetime]:

@@ -9,7 +9,9 @@ from litestar import Response, get, post, put
 
 from helicline.access.signed_token import signer_of
 from helicline.errors import Conflict, NotFound
-from helicline.loop.evidence import rollout_evidence
+from helicline.loop.evidence import rollout_estimate, rollout_evidence
+from helicline.loop.evidence.rollout_estimate import RolloutEstimate
+from helicline.outcome import report
 from helicline.protocol.rest.edge import NO_CHANGE_RESPONSES, Done, Edge, Page, checked_limit
 from helicline.protocol.rest.feed import Feed
 from helicline.records.deployment import (
@@ -45,6 +47,15 @@ class DeploymentDetail(msgspec.Struct, frozen=True, kw_only=True):
     rollouts: list[Rollout]
     counts: list[VariantCounts]
     gateways: list[Sighting]
+
+
+class RolloutReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A rollout with its two revisions, and its report in Markdown."""
+
+    rollout: Rollout
+    stable: Revision | None
+    candidate: Revision
+    markdown: str
 
 
 class DeployBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -129,6 +140,27 @@ def list_deployments(edge: Edge) -> Page[DeploymentDetail]:
 def get_deployment(edge: Edge, name: str) -> DeploymentDetail:
     """One deployment: revisions, the active rollout with its guards, counts as the gateway reports them."""
     return edge.read(lambda tx: _detail_of(tx, name))
+
+
+@get("/deployments/{name:str}/rollouts/{number:int}", sync_to_thread=True)
+def get_rollout(edge: Edge, name: str, number: int) -> RolloutReport:
+    """One rollout with its two versions, what its outcomes said last, and all of it as a report in Markdown."""
+
+    def view(tx: Reader) -> RolloutReport:
+        shown = nouns.ROLLOUTS.get(tx, name, number)
+        candidate = nouns.REVISIONS.get(tx, name, shown.candidate)
+        stable = nouns.REVISIONS.get(tx, name, shown.stable) if shown.stable else None
+        versions = [f"{row.model}/{row.model_version}" if row else "nothing" for row in (stable, candidate)]
+        text = report.markdown(shown, stable=versions[0], candidate=versions[1])
+        return RolloutReport(rollout=shown, stable=stable, candidate=candidate, markdown=text)
+
+    return edge.read(view)
+
+
+@get("/deployments/{name:str}/rollout-plan", sync_to_thread=True)
+def plan_rollout(edge: Edge, name: str) -> RolloutEstimate:
+    """How long the A/B test of the deployment's loop takes at the traffic of the last four weeks."""
+    return rollout_estimate.estimated(edge.context, name)
 
 
 @post("/deployments/{name:str}/rollouts", sync_to_thread=True)
@@ -234,6 +266,8 @@ def put_observed(edge: Edge, data: Observed) -> Done:
 ROUTES = [
     list_deployments,
     get_deployment,
+    get_rollout,
+    plan_rollout,
     start_rollout,
     roll_back,
     probe_revision,

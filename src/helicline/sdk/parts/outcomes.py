@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from helicline.errors import Invalid
 from helicline.ids import checked_name
 from helicline.records.deployment import Guard, RolloutPlan, RolloutStep
+from helicline.records.monitor import MonitorSpec
 from helicline.records.outcome import OutcomeKind, OutcomeSpec, Ship
 from helicline.sdk.authoring import seconds
 from helicline.sdk.gates.checks import share
@@ -106,4 +107,49 @@ def ab(
         outcome=outcome,
         ship=ship,
         burn_in_s=seconds("burn_in", burn_in),
+    )
+
+
+def watch(
+    outcome: str,
+    *,
+    drop: float = 0.05,
+    against: Literal["previous"] = "previous",
+    for_: str | float = "14d",
+    roll_back: bool = False,
+) -> MonitorSpec:
+    """Monitor: for a time after a version began to serve, an outcome of its units against the version before.
+
+    An alert opens once the outcome is shown to be worse by more than `drop`, by a test that may be looked at as often
+    as one likes. Both versions count units of a period of equal length, from the same time of the week where the
+    version before served for so long. What changes for all users when a version is promoted looks like its doing: only
+    an A/B test tells the two apart.
+
+    Args:
+        outcome: the name of an outcome that the loop declares.
+        drop: the share by which it may be worse.
+        against: with what it is compared: the version that served before.
+        for_: how long a version is watched.
+        roll_back: let the version before serve again as the alert opens.
+
+    Raises:
+        Invalid: a share or a time is none of what is allowed.
+
+    Example:
+        >>> import helicline as hl
+        >>> hl.watch("conversion", drop=0.05, for_="14d").name
+        'watch:conversion'
+    """
+    if against != "previous":
+        raise Invalid("against", against, "previous")
+    length_s = seconds("for_", for_)
+    return MonitorSpec(
+        kind="watch",
+        metric=outcome,
+        drop=share("drop", drop),
+        window_s=min(max(length_s / 200, 1.0), 3600.0),
+        persist=1,
+        of=1,
+        for_s=length_s,
+        roll_back=roll_back,
     )
