@@ -1,4 +1,4 @@
-"""The story of `make recommender`: sixty days of events arrive, one of them broken; then the week's turn.
+"""The story of `make recommender`: sixty days of events arrive, one of them broken; then turns, decided by users.
 
 python examples/recommender/demo.py [--exit] [--folder FOLDER]
 """
@@ -16,6 +16,7 @@ from typing import Any
 
 import urllib3
 from events import BROKEN_DAY, Shop, broken, write
+from shoppers import Shoppers
 
 import helicline as hl
 from helicline.errors import Refused
@@ -23,7 +24,7 @@ from helicline.errors import Refused
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from story import Home, expect  # noqa: E402
+from story import Home, expect, until  # noqa: E402
 
 
 def arrive(story: Home, shop: Shop, folder: Path, *, at_once: int, days: int) -> None:
@@ -80,7 +81,45 @@ def tell(story: Home, folder: Path, *, at_once: int, days: int) -> None:
     expect(worse["state"] == "REJECTED", f"the second turn ended {worse['state']}: {worse['result']}")
     expect(recommended(story, 1) == regular, "what serves has changed")
     print(f"a candidate that knows only what is popular is rejected: {worse['result']}", flush=True)
+    compare(story)
     print("all came out as the story says", flush=True)
+
+
+def compare(story: Home) -> None:
+    """Test candidates on users, of whom only buyers tell: a worse one, a better one, and a fall after it was promoted."""
+    shoppers = Shoppers(story.gateway_url, conversions={3: 0.25, 4: 0.6}, otherwise=0.4)
+    shoppers.start()
+    try:
+        harmful = turned(story, neighbours=19)
+        expect(harmful["state"] == "ROLLED_BACK", f"the third turn ended {harmful['state']}: {harmful['result']}")
+        print(f"version 3 is as good on old events, and users buy less: {harmful['result']}", flush=True)
+        better = turned(story, neighbours=21)
+        expect(better["state"] == "PROMOTED", f"the fourth turn ended {better['state']}: {better['result']}")
+        print(f"version 4 ships: {better['result']}", flush=True)
+        shoppers.conversions[4] = 0.2
+        until("the return to the version before", lambda: serving(story) == 1)
+        turn = story.turn(4)
+        expect(turn["legs"][-1]["result"] == "rolled back", f"the fourth turn says {turn['legs'][-1]}")
+        print(f"after the promotion users buy less, and version 1 serves again: {turn['result']}", flush=True)
+    finally:
+        shoppers.stop()
+    expect(not shoppers.failed, f"{shoppers.failed} of {shoppers.served} calls failed")
+    print(f"{shoppers.served} users were served, 0 calls failed", flush=True)
+
+
+def turned(story: Home, *, neighbours: int) -> dict[str, Any]:
+    """Return the turn of a candidate, when it is over."""
+    turn: dict[str, Any] = json.loads(
+        story.hl("run", "recommender", "--set", f"train.neighbours={neighbours}", "--json", may_fail=True)
+    )
+    return turn
+
+
+def serving(story: Home) -> int:
+    """Return the version that serves."""
+    detail = story.client.get("/deployments/recommender", dict[str, Any])
+    stable = detail["deployment"]["stable"]
+    return next(row["model_version"] for row in detail["revisions"] if row["number"] == stable)
 
 
 def recommended(story: Home, user: int) -> list[str]:

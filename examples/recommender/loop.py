@@ -77,5 +77,15 @@ loop = hl.Loop(
         hl.not_worse("ndcg@10", margin=0.005),
         hl.compatible(),
     ],
+    # windows of days where it is not a story; what counts is what users do, and only buyers tell
+    outcomes=[hl.outcome("conversion", window="2s", per="user", missing=0)],
+    rollout=hl.ab(
+        50,
+        outcome="conversion",
+        guard=[hl.must_not_drop("conversion", by=0.05), hl.max_error_rate(0.05)],
+        at_least="5s",
+        at_most="3m",
+    ),
+    monitors=[hl.watch("conversion", drop=0.05, for_="10m", roll_back=True)],
     triggers=[hl.every("week", timezone="Europe/Vienna")],
 )

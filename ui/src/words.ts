@@ -93,6 +93,7 @@ export const LEGS: Record<string, string> = {
   gate: 'Gate',
   approve: 'Approve',
   rollout: 'Roll out',
+  watch: 'Watch',
 };
 
 export const CAUSES: Record<string, string> = {
@@ -139,6 +140,8 @@ export function guardSentence(guard: {
 }): string {
   if (guard.kind === 'error_rate') return `error rate at most ${percent(guard.limit)}`;
   if (guard.kind === 'latency') return `p${Math.round(guard.quantile * 100)} at most ${guard.limit} ms`;
+  if (guard.kind === 'split') return 'units come in the planned shares';
+  if (guard.kind === 'better') return `${guard.metric} is better`;
   return `${guard.metric} must not drop by ${percent(guard.margin)}`;
 }
 

@@ -29,6 +29,8 @@ export const version = (model: string, number: number | string) =>
 export const requests = (state = '') => list<T.PromotionRequest>('requests', '/promotion-requests', { state });
 export const deployments = () => list<T.DeploymentDetail>('deployments', '/deployments');
 export const deployment = (name: string) => one<T.DeploymentDetail>('deployments', `/deployments/${seg(name)}`);
+export const rollout = (name: string, number: string | number) =>
+  one<T.RolloutReport>('deployments', `/deployments/${seg(name)}/rollouts/${number}`);
 export const predictions = (name: string) =>
   list<T.Prediction>('predictions', `/deployments/${seg(name)}/predictions`, { limit: 12 });
 export const monitors = (deployment = '', windows = 60) =>

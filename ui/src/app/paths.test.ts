@@ -26,7 +26,7 @@ it('finds the page of an event', () => {
   expect(pageOf('turn', 'digits~2')).toBe('/turns/digits~2');
   expect(pageOf('gate', 'digits/3')).toBe('/models/digits/3');
   expect(pageOf('step_run', 'abc/train')).toBe('/pipeline-runs/abc');
-  expect(pageOf('rollout', 'digits#2')).toBe('/deployments/digits');
+  expect(pageOf('rollout', 'digits#2')).toBe('/deployments/digits/rollouts/2');
   expect(pageOf('alias', 'digits@champion')).toBe('/models/digits');
   expect(pageOf('routing', '4')).toBeUndefined();
 });

@@ -18,6 +18,7 @@ export const at = {
   versionsDiff: (name: string, before: number | string, after: number | string) =>
     `/models/${seg(name)}/diff?before=${before}&after=${after}`,
   deployment: (name: string) => `/deployments/${seg(name)}`,
+  rollout: (name: string, number: number | string) => `/deployments/${seg(name)}/rollouts/${number}`,
   why: (prediction: string) => `/why/${seg(prediction)}`,
   alert: (id: string) => `/alerts/${seg(id)}`,
   dataset: (name: string, version = '') => `/data/${seg(name)}${version ? `?version=${seg(version)}` : ''}`,
@@ -47,8 +48,9 @@ export function pageOf(noun: string, id: string): string | undefined {
     case 'deployment':
       return at.deployment(id);
     case 'revision':
-    case 'rollout':
       return at.deployment(before);
+    case 'rollout':
+      return at.rollout(before, after);
     case 'alert':
       return at.alert(id);
     case 'dataset':

@@ -109,6 +109,10 @@ const routes = [
     lazyPage(() => import('../pages/deployments/DeploymentPage')),
   ),
   page(
+    '/deployments/$name/rollouts/$number',
+    lazyPage(() => import('../pages/deployments/RolloutPage')),
+  ),
+  page(
     '/monitors',
     lazyPage(() => import('../pages/monitors/MonitorsPage')),
   ),

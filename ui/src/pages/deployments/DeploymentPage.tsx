@@ -13,6 +13,7 @@ import { Table } from '../../parts/Table';
 import { Ago } from '../../parts/Time';
 import { Arms } from './Arms';
 import { Controls } from './Controls';
+import { Outcomes } from './Outcomes';
 import { Predictions } from './Predictions';
 import { Steps } from './Steps';
 import { sharesOf } from './shares';
@@ -64,6 +65,7 @@ function Whole({ detail }: { detail: DeploymentDetail }) {
               shown && (
                 <>
                   <State state={shown.state} />
+                  <Go href={at.rollout(deployment.name, shown.number)}>report</Go>
                   {shown.turn > 0 && (
                     <Go href={at.turn(`${shown.loop}~${shown.turn}`)}>{`${shown.loop}~${shown.turn}`}</Go>
                   )}
@@ -73,6 +75,7 @@ function Whole({ detail }: { detail: DeploymentDetail }) {
             flush
           >
             {shown ? <Steps rollout={shown} /> : <Empty title="No rollout yet" />}
+            {shown && shown.outcomes.length > 0 && <Outcomes readings={shown.outcomes} />}
             {shown?.reason && (
               <p className="soft" style={{ padding: '10px 14px' }}>
                 <Long text={shown.reason} />
@@ -90,7 +93,12 @@ function Whole({ detail }: { detail: DeploymentDetail }) {
                   rows={rollouts.filter((one) => one !== shown)}
                   keyOf={(one) => String(one.number)}
                   columns={[
-                    { name: 'Rollout', cell: (one) => `${deployment.name}#${one.number}` },
+                    {
+                      name: 'Rollout',
+                      cell: (one) => (
+                        <Go href={at.rollout(deployment.name, one.number)}>{`${deployment.name}#${one.number}`}</Go>
+                      ),
+                    },
                     { name: 'State', cell: (one) => <State state={one.state} /> },
                     {
                       name: 'Why',

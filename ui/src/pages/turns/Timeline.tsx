@@ -1,5 +1,5 @@
 import type { PipelineRunDetail, Rollout, StepRun, Turn } from '../../api/types';
-import { at } from '../../app/paths';
+import { at, pageOf } from '../../app/paths';
 import { percent, seconds } from '../../parts/format';
 import { Go } from '../../parts/Go';
 import { State } from '../../parts/State';
@@ -189,7 +189,7 @@ function Subject({ span, turn, model, deployment }: { span: Span; turn: Turn; mo
   if (leg.name === 'rollout')
     return (
       <>
-        <Go href={at.deployment(deployment)}>{leg.subject || deployment}</Go> {result}
+        <Go href={(leg.subject && pageOf('rollout', leg.subject)) || at.deployment(deployment)}>{leg.subject || deployment}</Go> {result}
       </>
     );
   if (leg.name === 'data' && turn.dataset_version.includes('@')) {
