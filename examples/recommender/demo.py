@@ -86,7 +86,7 @@ def tell(story: Home, folder: Path, *, at_once: int, days: int) -> None:
 
 
 def compare(story: Home) -> None:
-    """Test candidates on users, of whom only buyers tell: a worse one, a better one, and a fall after it was promoted."""
+    """Test candidates on users, of whom only buyers tell: a worse one, a better one, and a fall after its promotion."""
     shoppers = Shoppers(story.gateway_url, conversions={3: 0.25, 4: 0.6}, otherwise=0.4)
     shoppers.start()
     try:

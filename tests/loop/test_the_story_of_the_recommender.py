@@ -28,4 +28,8 @@ def test_a_broken_day_is_put_aside_and_a_worse_ranking_is_rejected(tmp_path: Pat
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert "day 41 is broken and put aside" in done.stdout
     assert "146200 events of 43 days" in done.stdout
+    assert "version 3 is as good on old events, and users buy less: conversion 0." in done.stdout
+    assert "version 4 ships: better: conversion 0." in done.stdout
+    assert "then rolled back: conversion 0." in done.stdout
+    assert "0 calls failed" in done.stdout
     assert "all came out as the story says" in done.stdout

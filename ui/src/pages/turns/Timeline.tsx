@@ -189,7 +189,10 @@ function Subject({ span, turn, model, deployment }: { span: Span; turn: Turn; mo
   if (leg.name === 'rollout')
     return (
       <>
-        <Go href={(leg.subject && pageOf('rollout', leg.subject)) || at.deployment(deployment)}>{leg.subject || deployment}</Go> {result}
+        <Go href={(leg.subject && pageOf('rollout', leg.subject)) || at.deployment(deployment)}>
+          {leg.subject || deployment}
+        </Go>{' '}
+        {result}
       </>
     );
   if (leg.name === 'data' && turn.dataset_version.includes('@')) {
