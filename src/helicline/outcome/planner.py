@@ -8,6 +8,7 @@ import msgspec
 
 from helicline.records.deployment import RolloutPlan
 from helicline.records.outcome import OutcomeSpec, Sample
+from helicline.serving.rollout import length
 
 LIFTS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 _DAY_S = 86_400.0
@@ -44,7 +45,7 @@ def estimate(
     per_day = served / looked_back_days if looked_back_days > 0 else 0.0
     traffic = PlanEstimate(outcome=spec, looked_back_days=looked_back_days, units_per_day=per_day, mean=sample.mean)
     if sample.count < 2 or not sample.mean or sample.mean <= 0:
-        reason = f"{sample.count} {spec.per}s with a closed window of {spec.window_s / _DAY_S:g} days"
+        reason = f"{sample.count} {spec.per}s with a closed window of {length(spec.window_s)}"
         return msgspec.structs.replace(
             traffic, reason=f"{reason}, of mean {sample.mean or 0:g}: too little to plan with"
         )
@@ -62,17 +63,20 @@ def sentence(estimated: PlanEstimate, plan: RolloutPlan) -> str:
     """Return the estimate in words, for the end of the test."""
     if not estimated.durations:
         return f"{estimated.outcome.name}: {estimated.reason}"
-    at_most = plan.steps[0].max_s / _DAY_S
-    inside = [duration for duration in estimated.durations if duration.days <= at_most]
+    at_most_s, name = plan.steps[0].max_s, estimated.outcome.name
+    inside = [duration for duration in estimated.durations if duration.days * _DAY_S <= at_most_s]
     if not inside:
         largest = estimated.durations[-1]
         return (
-            f"{estimated.outcome.name}: about {largest.days:.0f} days at this traffic to see {largest.lift:.0%}, but "
-            f"the test ends after {at_most:.3g}: give it more time, more traffic, or another outcome"
+            f"{name}: about {_about(largest)} at this traffic to see {largest.lift:.0%}, but the test ends after "
+            f"{length(at_most_s)}: give it more time, more traffic, or another outcome"
         )
-    smallest = inside[0]
-    return f"{estimated.outcome.name}: about {_days(smallest.days)} at this traffic to see {smallest.lift:.0%}"
+    return f"{name}: about {_about(inside[0])} at this traffic to see {inside[0].lift:.0%}"
 
 
-def _days(days: float) -> str:
-    return f"{days:.0f} days" if days >= 2 else f"{24 * days:.0f} hours"
+def _about(duration: Duration) -> str:
+    """Return the time in the largest unit of which it has two."""
+    for unit_s, name in ((_DAY_S, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if duration.days * _DAY_S >= 2 * unit_s:
+            return f"{duration.days * _DAY_S / unit_s:.0f} {name}"
+    return f"{duration.days * _DAY_S:.0f} s"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from helicline.records.deployment import Rollout
 from helicline.records.outcome import OutcomeReading, Sample
+from helicline.serving.rollout import length
 
 CONCLUSIONS = {
     "better": "the candidate is better and serves all",
@@ -69,7 +70,7 @@ def _counted(reading: OutcomeReading) -> Iterator[str]:
     spec, units = reading.spec, reading.units
     missing = "are left out" if spec.missing is None else f"count as {spec.missing:g}"
     yield (
-        f"- **{spec.name}**: the {spec.kind} of {spec.window_s / 86_400:.4g} days after the first call; "
+        f"- **{spec.name}**: the {spec.kind} of {length(spec.window_s)} after the first call; "
         f"{spec.per}s without any {missing}."
     )
     left_out = [f"{getattr(units, name)} because {why}" for name, why in _LEFT_OUT if getattr(units, name)]

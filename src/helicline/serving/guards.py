@@ -70,7 +70,7 @@ def of_contrast(guard: Guard, stages: Sequence[Arms], alpha: float, *, subject: 
         candidate_count=evidence.candidate_count,
         stable_mean=evidence.stable_mean,
         candidate_mean=evidence.candidate_mean,
-        log_evidence=evidence.log_harm,
+        log_evidence=evidence.log_no_harm if guard.kind == "better" else evidence.log_harm,
         log_threshold=threshold,
     )
 

@@ -27,7 +27,9 @@ export function crumbsOf(pathname: string): Crumb[] {
   const home = { name: 'The loop', href: '/' };
   if (!room) return [home];
   const [name, href] = ROOMS[room] ?? ['Not found', pathname];
-  const below = rest.map((part, index) => {
+  // a rollout has a page, the list of them is its deployment's
+  const parts = room === 'deployments' ? rest.filter((part, index) => index !== 1 || part !== 'rollouts') : rest;
+  const below = parts.map((part, index) => {
     const said = decodeURIComponent(part);
     return {
       name:
@@ -35,8 +37,10 @@ export function crumbsOf(pathname: string): Crumb[] {
           ? said === 'diff'
             ? 'Versions compared'
             : `Version ${said}`
-          : (PLACES[`${room}/${said}`] ?? short(said)),
-      href: `/${[room, ...rest.slice(0, index + 1)].join('/')}`,
+          : room === 'deployments' && index === 1
+            ? `Rollout ${said}`
+            : (PLACES[`${room}/${said}`] ?? short(said)),
+      href: index === parts.length - 1 ? pathname : `/${[room, ...parts.slice(0, index + 1)].join('/')}`,
     };
   });
   return [home, { name, href }, ...below];

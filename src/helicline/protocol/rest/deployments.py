@@ -147,7 +147,9 @@ def get_rollout(edge: Edge, name: str, number: int) -> RolloutReport:
     """One rollout with its two versions, what its outcomes said last, and all of it as a report in Markdown."""
 
     def view(tx: Reader) -> RolloutReport:
-        shown = nouns.ROLLOUTS.get(tx, name, number)
+        shown = nouns.ROLLOUTS.find(tx, name, number)
+        if shown is None:
+            raise NotFound("rollout", f"{name}#{number}", f"See: hl rollout ls {name}")
         candidate = nouns.REVISIONS.get(tx, name, shown.candidate)
         stable = nouns.REVISIONS.get(tx, name, shown.stable) if shown.stable else None
         versions = [f"{row.model}/{row.model_version}" if row else "nothing" for row in (stable, candidate)]

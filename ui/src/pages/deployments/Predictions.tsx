@@ -9,6 +9,7 @@ import { Icon } from '../../parts/Icon';
 import { Panel } from '../../parts/Panel';
 import { State } from '../../parts/State';
 import { Table } from '../../parts/Table';
+import css from './deployments.module.css';
 
 const LIVE_MS = 3000;
 
@@ -42,7 +43,15 @@ export function Predictions({ name }: { name: string }) {
                   <State state={one.status < 400 ? 'SUCCEEDED' : 'FAILED'} word={String(one.status)} plain />
                 ),
               },
-              { name: 'Answer', num: true, cell: (one) => one.prediction },
+              {
+                name: 'Answer',
+                num: true,
+                cell: (one) => (
+                  <span className={css.answer} title={one.prediction}>
+                    {one.prediction}
+                  </span>
+                ),
+              },
               {
                 name: 'Label',
                 cell: (one) => {

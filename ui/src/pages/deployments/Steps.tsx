@@ -62,7 +62,7 @@ function Reading({ reading }: { reading: GuardReading }) {
           </span>
         )}
         {evidence !== null && evidence !== undefined && threshold !== null && threshold !== undefined && (
-          <Evidence evidence={evidence} threshold={threshold} />
+          <Evidence of={EVIDENCE[reading.guard.kind] ?? 'harm'} evidence={evidence} threshold={threshold} />
         )}
       </div>
     </div>
@@ -72,17 +72,19 @@ function Reading({ reading }: { reading: GuardReading }) {
 const mean = (value: number | null | undefined, count: number): string =>
   value === null || value === undefined ? `${num(count)} calls` : `${num(value)} of ${num(count)}`;
 
-/** How much evidence of harm there is against what would end the rollout. */
-function Evidence({ evidence, threshold }: { evidence: number; threshold: number }) {
+const EVIDENCE: Record<string, string> = { better: 'better', split: 'wrong shares' };
+
+/** How much evidence of harm there is against what would end the rollout; of an A/B test, also for what would ship. */
+function Evidence({ of, evidence, threshold }: { of: string; evidence: number; threshold: number }) {
   const share = Math.min(1, Math.max(0, evidence / threshold));
-  const label = `evidence of harm ${evidence.toFixed(2)} of ${threshold.toFixed(2)} (log)`;
+  const label = `evidence of ${of}: ${evidence.toFixed(2)} of ${threshold.toFixed(2)} (log)`;
   return (
     <div className={css.evidence} role="img" aria-label={label} title={label}>
       <span className={css.evidenceTrack}>
-        <span data-over={evidence >= threshold} style={{ width: `${share * 100}%` }} />
+        <span data-over={evidence >= threshold} data-good={of === 'better'} style={{ width: `${share * 100}%` }} />
       </span>
       <span className="faint">
-        harm {evidence.toFixed(2)} of {threshold.toFixed(2)}
+        {of} {evidence.toFixed(2)} of {threshold.toFixed(2)}
       </span>
     </div>
   );
