@@ -173,7 +173,8 @@ def _run_nothing(ready: Queue) -> None:
 
 
 def main() -> None:
-    options = arguments(__doc__)
+    options = arguments(__doc__, clients="8")
+    most_clients = int(options.clients)
     with pair(options.database, alone=options.alone) as (own_server, peer_server, _):
         print(f"{options.database}; {'':<34} {'helicline':>8} {'mlflow':>9} {'ratio':>8}")
 
@@ -181,7 +182,7 @@ def main() -> None:
             compare(label, lambda: act(own_server), None if peer_server is None else lambda: act(peer_server), unit)
 
         def points(server: Server) -> Callable[[], bytes]:
-            return prepared(one_metric(server), int(25_000 * (options.seconds + 1)))
+            return prepared(one_metric(server), int(25_000 * options.seconds) + 2_000)
 
         for connections in (1, 8, 64):
             both(
@@ -193,12 +194,12 @@ def main() -> None:
             both(
                 f"raw log-batch of 1000, {keys} keys, points",
                 lambda server, n=keys: measure(
-                    server.port, 4, options.seconds, prepared(batch(server, n), int(600 * (options.seconds + 1)))
+                    server.port, 4, options.seconds, prepared(batch(server, n), int(600 * options.seconds) + 50)
                 ),
                 1000,
             )
         with nothing() as url:
-            for kind, processes in (("metric", 1), ("metric", 8), ("batch", 1)):
+            for kind, processes in (("metric", 1), ("metric", most_clients), ("batch", 1)):
                 both(
                     f"stock client, {processes} processes, log_{kind}",
                     lambda server, k=kind, n=processes: through_client(server.url, k, options.seconds, n),

@@ -29,7 +29,7 @@ PROGRAMS = {
         ("--turns", "300", "--deployments", "6", "--versions", "30", "--rounds", "2"),
         r"^50 cached steps, from submission to end",
     ),
-    "tracking.py": (SHORT, r"^resident memory: \d+ MB$"),
+    "tracking.py": ((*SHORT, "--clients", "2"), r"^resident memory: \d+ MB$"),
     "turn.py": (("--legs", "3"), r"^turn 1 \(person\)"),
 }
 MODULES = {"load.py", "servers.py"}  # what the programs share
