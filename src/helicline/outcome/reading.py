@@ -22,15 +22,17 @@ def begun_at(rollout: Rollout) -> datetime:
     return rollout.steps[0].entered_at + timedelta(seconds=rollout.plan.burn_in_s)
 
 
-def whole_weeks(rollout: Rollout, now: datetime) -> datetime | None:
-    """Return up to when first calls count for the decision of an A/B test of a week or more: whole weeks.
+def whole_weeks(rollout: Rollout, spec: OutcomeSpec, now: datetime) -> datetime | None:
+    """Return up to when first calls count for the decision of an A/B test of a week or more: weeks that are closed.
 
-    None where the test is shorter, so that all count.
+    None where the test is shorter, or ends before the windows of one week's units are over, so that all count.
     """
-    if not rollout.plan.outcome or rollout.plan.steps[0].min_s < WEEK.total_seconds():
+    plan, week_s = rollout.plan, WEEK.total_seconds()
+    step = plan.steps[0]
+    if step.min_s < week_s or step.max_s < plan.burn_in_s + week_s + spec.window_s:
         return None
     begun = begun_at(rollout)
-    return begun + WEEK * max(int((now - begun) / WEEK), 0)
+    return begun + WEEK * max(int((now - begun - timedelta(seconds=spec.window_s)) / WEEK), 0)
 
 
 def read(spec: OutcomeSpec, units: Units, *, plan: RolloutPlan, now: datetime) -> OutcomeReading:

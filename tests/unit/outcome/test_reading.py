@@ -3,10 +3,11 @@
 import math
 from datetime import timedelta
 
+import msgspec
 import numpy as np
 import pytest
 
-from helicline.outcome.reading import better_reading, guard_reading, read, split_reading, whole_weeks
+from helicline.outcome.reading import begun_at, better_reading, guard_reading, read, split_reading, whole_weeks
 from helicline.records.deployment import Guard, RolloutPlan, RolloutStep
 from helicline.records.outcome import OutcomeSpec, Sample, StageSample, Units
 from helicline.serving.evidence import contrast, lift_interval, tuning
@@ -86,15 +87,20 @@ def test_a_wrong_share_of_units_is_told(stable, candidate, share, outcome):
     assert split_reading(stages, {1: share}).outcome == outcome
 
 
-def test_a_test_of_a_week_or_more_counts_whole_weeks():
-    under_way = rollout(percents=(50,), step=0)
-    under_way = type(under_way)(
-        **{name: getattr(under_way, name) for name in under_way.__struct_fields__} | {"plan": PLAN}
-    )
-    begun = under_way.steps[0].entered_at
-    assert [whole_weeks(under_way, begun + timedelta(days=days)) for days in (6, 8, 15)] == [
-        begun, begun + timedelta(days=7), begun + timedelta(days=14)
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("plan", "weeks"),
+    [
+        ({}, [0, 0, 1, 1, 2]),  # a week of units, and a week until their windows are over
+        ({"burn_in_s": DAY}, [0, 0, 0, 1, 1]),
+        ({"steps": (msgspec.structs.replace(PLAN.steps[0], min_s=DAY),)}, None),
+        ({"steps": (msgspec.structs.replace(PLAN.steps[0], max_s=13.0 * DAY),)}, None),
+    ],
+)
+def test_a_test_of_a_week_or_more_counts_weeks_that_are_closed(plan, weeks):
+    under_way = msgspec.structs.replace(rollout(percents=(50,)), plan=msgspec.structs.replace(PLAN, **plan))
+    begun = begun_at(under_way)
+    ends = [whole_weeks(under_way, CONVERSION, NOW + timedelta(days=days)) for days in (6, 13, 14, 15, 21)]
+    assert ends == ([None] * 5 if weeks is None else [begun + timedelta(weeks=count) for count in weeks])
 
 
 # How often the test is wrong, and how often it sees what is there. All runs at once: the moments of each are columns.

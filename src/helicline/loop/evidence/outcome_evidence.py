@@ -53,7 +53,7 @@ class OutcomeReader:
 
 def look(context: Context, rollout: Rollout, *, now: datetime) -> OutcomeEvidence:
     """Return what the log says of a rollout's outcomes now."""
-    plan, weeks = rollout.plan, reading.whole_weeks(rollout, now)
+    plan = rollout.plan
     counted = {spec.name: _units(context, rollout, spec, now=now) for spec in plan.outcomes}
     guards = [(guard, plan.outcome_of(guard)) for guard in plan.guards]
     readings = [
@@ -65,6 +65,7 @@ def look(context: Context, rollout: Rollout, *, now: datetime) -> OutcomeEvidenc
     readings.append(reading.split_reading(counted[plan.outcomes[0].name].stages, weights))
     for spec in plan.outcomes:
         if spec.name == plan.outcome:
+            weeks = reading.whole_weeks(rollout, spec, now)
             units = counted[spec.name] if weeks is None else _units(context, rollout, spec, now=now, until=weeks)
             readings.append(reading.better_reading(spec, units, plan=plan))
     outcomes = (reading.read(spec, counted[spec.name], plan=plan, now=now) for spec in plan.outcomes)
