@@ -1,4 +1,4 @@
-"""Datasets and blobs over HTTP."""
+"""Datasets, their versions, refs and contracts, and blobs over HTTP."""
 
 from __future__ import annotations
 
