@@ -2307,6 +2307,8 @@ export interface components {
         /** DatasetSummary */
         DatasetSummary: {
             dataset: components["schemas"]["Dataset"];
+            /** @default false */
+            has_contract: boolean;
             latest: components["schemas"]["DatasetVersion"] | null;
             refs: components["schemas"]["DatasetRef"][];
         };

@@ -45,8 +45,8 @@ def checked_table(version: DatasetVersion) -> DatasetVersion:
 
 
 def is_table(version: DatasetVersion) -> bool:
-    """Tell whether a version is a table, as far as its record says: of before that was recorded it may be one."""
-    return bool(version.table) or version.kind == ""
+    """Tell whether a version is a table; of one of before that was recorded, whether its rows were counted."""
+    return bool(version.table) or (version.kind == "" and version.row_count is not None)
 
 
 def find(home: Path, blobs: Blobs, version: DatasetVersion) -> TableProfile | None:

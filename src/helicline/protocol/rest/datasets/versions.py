@@ -53,6 +53,7 @@ class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
     dataset: Dataset
     refs: list[DatasetRef]
     latest: DatasetVersion | None
+    has_contract: bool = False
 
 
 @get("/datasets", sync_to_thread=True)
@@ -62,7 +63,10 @@ def list_datasets(edge: Edge) -> Page[DatasetSummary]:
     def summary_of(dataset: Dataset) -> DatasetSummary:
         newest = edge.read(lambda tx: versions.versions(tx, dataset.name, limit=1))
         refs = edge.read(lambda tx: versions.refs(tx, dataset.name))
-        return DatasetSummary(dataset=dataset, refs=refs, latest=newest[0] if newest else None)
+        contract = edge.read(lambda tx: contracts.find(tx, dataset.name))
+        return DatasetSummary(
+            dataset=dataset, refs=refs, latest=newest[0] if newest else None, has_contract=contract is not None
+        )
 
     return Page([summary_of(dataset) for dataset in edge.read(versions.datasets)])
 
