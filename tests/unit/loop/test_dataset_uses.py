@@ -30,6 +30,7 @@ def test_a_loop_uses_what_it_reads_waits_for_and_holds_to_a_contract(store, uses
     spec = loop_spec(pipeline=spec_that_reads("customers@main"), triggers=(on_data,), contracts=(contract,))
     store.write(lambda tx: loops.apply(tx, spec))
     (customers,), (orders,) = uses("customers").loops, uses("orders").loops
+    assert customers.model == ""  # its pipeline makes none
     assert (customers.reads, customers.turns_on_new_data, customers.sets_contract) == (("customers@main",), True, False)
     assert (orders.reads, orders.turns_on_new_data, orders.sets_contract) == ((), False, True)
     store.write(lambda tx: loops.apply(tx, msgspec.structs.replace(spec, triggers=(on_orders,))))

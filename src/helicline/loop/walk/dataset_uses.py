@@ -16,7 +16,10 @@ LOOKED_AT = 500  # newest pipeline runs
 
 
 class LoopUse(msgspec.Struct, frozen=True, kw_only=True):
-    """A loop that uses a dataset: the refs that its pipeline reads, and what else its file says of the dataset."""
+    """A loop that uses a dataset: the refs that its pipeline reads, and what else its file says of the dataset.
+
+    `model` is "" where its pipeline makes none.
+    """
 
     loop: str
     model: str
@@ -57,7 +60,7 @@ def _use_by(loop: Loop, dataset: str) -> LoopUse | None:
     sources = {source.dataset for step in spec.pipeline.steps for source in step.inputs.values() if source.dataset}
     use = LoopUse(
         loop=loop.name,
-        model=spec.model,
+        model=spec.model if spec.pipeline.candidate else "",
         reads=tuple(sorted(source for source in sources if _name_of(source) == dataset)),
         sets_contract=any(contract.dataset == dataset for contract in spec.contracts),
         turns_on_new_data=any(

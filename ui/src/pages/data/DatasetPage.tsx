@@ -132,7 +132,13 @@ function TableContent({ version, before }: { version: DatasetVersion; before: Da
   return (
     <>
       <FirstRows of={profile} />
-      <Columns of={profile} now={`version ${version.sequence}`} before={before ? `version ${before.sequence}` : ''} />
+      {profile.data?.state === 'ready' && (
+        <Columns
+          profile={profile.data}
+          now={`version ${version.sequence}`}
+          before={before ? `version ${before.sequence}` : ''}
+        />
+      )}
     </>
   );
 }

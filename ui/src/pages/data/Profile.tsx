@@ -36,40 +36,33 @@ export function Computed({
 }
 
 interface ColumnsProps {
-  of: UseQueryResult<VersionProfile>;
+  profile: VersionProfile;
   /** What the two versions are called; without one before, the columns stand alone. */
   now: string;
   before: string;
 }
 
 /** What is in each column of a version, and what was in it before. */
-export function Columns({ of, now, before }: ColumnsProps) {
+export function Columns({ profile, now, before }: ColumnsProps) {
   const [all, setAll] = useState(false);
+  const columns = profile.columns ?? [];
+  const shown = all ? columns : columns.slice(0, FIRST);
+  const basis = basisOf(profile);
   return (
     <Panel title="Columns" aside={<Legend before={before} now={now} />}>
-      <Computed of={of}>
-        {(profile) => {
-          const columns = profile.columns ?? [];
-          const shown = all ? columns : columns.slice(0, FIRST);
-          return (
-            <>
-              {basisOf(profile) && <p className={css.basis}>{basisOf(profile)}</p>}
-              <div className={dist.grid}>
-                {shown.map((column) => (
-                  <Column key={column.name} of={column} now={now} before={before} />
-                ))}
-              </div>
-              {shown.length < columns.length && (
-                <p className={css.more}>
-                  <Button size="compact-sm" variant="default" onClick={() => setAll(true)}>
-                    Show all {counted(columns.length, 'column')}
-                  </Button>
-                </p>
-              )}
-            </>
-          );
-        }}
-      </Computed>
+      {basis && <p className={css.basis}>{basis}</p>}
+      <div className={dist.grid}>
+        {shown.map((column) => (
+          <Column key={column.name} of={column} now={now} before={before} />
+        ))}
+      </div>
+      {shown.length < columns.length && (
+        <p className={css.more}>
+          <Button size="compact-sm" variant="default" onClick={() => setAll(true)}>
+            Show all {counted(columns.length, 'column')}
+          </Button>
+        </p>
+      )}
     </Panel>
   );
 }

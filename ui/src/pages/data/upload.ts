@@ -11,12 +11,12 @@ export function whyNot(files: { name: string; size: number }[]): string {
   const names = files.map((file) => file.name.toLowerCase());
   const double = files.find((file, at) => names.indexOf(file.name.toLowerCase()) !== at);
   if (double)
-    return `Two files are named ${double.name}. Take one of them out, or commit their folders with hl data commit.`;
+    return `Two files are named ${double.name}. Take one of them out, or commit their folders: hl data commit NAME FOLDER`;
   const empty = files.find((file) => file.size === 0);
-  if (empty) return `${empty.name} is empty, or a folder. Choose files; folders go with hl data commit.`;
+  if (empty) return `${empty.name} is empty, or a folder. Choose files; a folder goes with hl data commit NAME FOLDER`;
   const total = files.reduce((sum, file) => sum + file.size, 0);
   if (total > MOST_BYTES)
-    return `${bytes(total)} are too much for the browser: at most ${bytes(MOST_BYTES)}. Larger ones go with hl data commit.`;
+    return `${bytes(total)} are too much for the browser: at most ${bytes(MOST_BYTES)}. Larger ones go with hl data commit NAME FOLDER`;
   return '';
 }
 
