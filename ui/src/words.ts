@@ -70,6 +70,10 @@ const STATES: Record<string, Shown> = {
   critical: shown('Critical', 'bad', 'bolt'),
   insufficient_data: shown('Too few rows', 'idle', 'dash'),
   immature: shown('Labels still due', 'idle', 'clock'),
+  // checks of a dataset's version
+  waiting: shown('Being checked', 'busy', 'clock'),
+  passed: shown('Passed', 'good', 'check'),
+  failed: shown('Failed', 'bad', 'cross'),
   // requests and approvals
   OPEN: shown('Open', 'warn', 'hand'),
   APPROVED: shown('Approved', 'good', 'check'),

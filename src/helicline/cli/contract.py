@@ -80,8 +80,8 @@ def infer_contract(version: str, *, to: Path | None = None, json: bool = False) 
         The YAML file that is written; without it the contract is printed.
     """
     from helicline.sdk.steps.dataset_table import open_dataset
+    from helicline.tables.apart import limited_session
     from helicline.tables.inference import infer
-    from helicline.tables.process import limited_session
 
     client = connect()
     name, _, point = version.partition("@")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from cyclopts import App
@@ -16,6 +18,11 @@ from helicline.errors import Invalid
 from helicline.records.dataset import DatasetRef, DatasetVersion, FileEntry, TreeDiff
 from helicline.sdk import data
 
+if TYPE_CHECKING:
+    from helicline.monitor.table_profile.beside import ColumnBeside, VersionProfile
+
+BARS = " ▁▂▃▄▅▆▇█"
+TOP_VALUES = 3
 app = App(name="data", help="Versioned data: commit, list, diff, check out.")
 app.command(contract_app)
 
@@ -204,7 +211,7 @@ def _diff_tables(dataset: str, before: str, after: str, *, level: str, key: tupl
     """Fetch both versions, compare them in DuckDB with little memory, and print what differs."""
     from helicline.sdk.steps.dataset_table import open_dataset
     from helicline.tables import compare
-    from helicline.tables.process import limited_session
+    from helicline.tables.apart import limited_session
 
     if key and level != "rows":
         raise Invalid("--key", ", ".join(key), "with --level rows only")
@@ -256,6 +263,54 @@ def _show_rows(changes: Any, key: tuple[str, ...], *, json: bool) -> None:
 
 def _cells(row: dict[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in row.items())
+
+
+@app.command(name="profile")
+def profile(version: str, *, json: bool = False) -> None:
+    """Show what is in each column of a version that is a table. Example: `hl data profile customers@v3`
+
+    It is computed when it is first asked for, and stored. Of more than five million rows a sample is read. With --json
+    the version before stands beside it.
+    """
+    name, _, point = version.partition("@")
+    record = _computed_profile(f"/datasets/{name}/versions/{point or 'main'}/profile")
+    if json:
+        as_json(record)
+        return
+    sampled = f", {record.read_count} of them read, chosen by chance" if record.read_count < record.row_count else ""
+    say("[bold]{}[/] {} rows{}", record.version, record.row_count, sampled)
+    different = "different (about)" if record.is_estimated else "different"
+    rows = [_profile_row(column) for column in record.columns if column.now is not None]
+    table("", ("column", "type", "missing", different, "from", "to", "mean", "what is in it"), rows)
+
+
+def _computed_profile(path: str) -> VersionProfile:
+    """Return a profile when it is computed."""
+    from helicline.monitor.table_profile.beside import VersionProfile
+
+    client, pause_s = connect(), 0.05
+    while (record := client.get(path, VersionProfile)).state == "computing":
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, 1.0)
+    return record
+
+
+def _profile_row(column: ColumnBeside) -> tuple[Any, ...]:
+    now = column.now
+    assert now is not None
+    mean = "" if now.mean is None else f"{now.mean:.6g}"
+    return (column.name, now.type, f"{now.missing:.1%}", now.distinct, now.low, now.high, mean, _content_of(column))
+
+
+def _content_of(column: ColumnBeside) -> str:
+    """Return the bars of a column's histogram, or its commonest values."""
+    bins = column.histogram.bins
+    if column.role == "identifier":
+        return "nearly every value is different"
+    if column.histogram.kind == "category":
+        return ", ".join(f"{part.label} {part.window:.0%}" for part in bins[:TOP_VALUES])
+    highest = max((part.window for part in bins), default=0.0)
+    return "".join(BARS[ceil(part.window / highest * (len(BARS) - 1))] for part in bins) if highest else ""
 
 
 @app.command(name="checkout")

@@ -106,6 +106,14 @@ def read_tree(blobs: Blobs, root_hash: str) -> list[FileEntry]:
     return [entry for *_, shard in read_root(blobs, root_hash).shards for entry in read_shard(blobs, shard)]
 
 
+def find_entry(blobs: Blobs, root_hash: str, path: str) -> FileEntry | None:
+    """Return the file of a tree at `path`, None where there is none; one shard is read."""
+    for first, last, _, shard in read_root(blobs, root_hash).shards:
+        if first <= path <= last:
+            return next((entry for entry in read_shard(blobs, shard) if entry.path == path), None)
+    return None
+
+
 def diff(blobs: Blobs, before: str, after: str) -> TreeDiff:
     """Return the difference of two trees; shards in both are not read."""
     old_root, new_root = read_root(blobs, before), read_root(blobs, after)

@@ -16,8 +16,8 @@ from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client
 from helicline.sdk.handles import Table
 from helicline.sdk.steps.dataset_table import open_dataset
+from helicline.tables.apart import limited_session
 from helicline.tables.checks import run_checks
-from helicline.tables.process import limited_session
 from helicline.tables.read import copies_folder
 
 MEMORY_MB = 1024

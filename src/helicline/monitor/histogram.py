@@ -36,17 +36,19 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
     window_missing: float
 
 
-def of(name: str, reference: Column, window: Column | None) -> Histogram:
-    """Return the histogram of a column; the window's side is empty where it did not come in, or as another kind."""
-    comparable = window if window is not None and window.kind == reference.kind else None
-    bins = _number_bins(reference, comparable) if reference.kind == "number" else _category_bins(reference, comparable)
+def of(name: str, reference: Column | None, window: Column | None) -> Histogram:
+    """Return the histogram of a column; a side that has not got it is empty, and a window of another kind."""
+    leading = reference or window
+    assert leading is not None
+    comparable = window if window is not None and window.kind == leading.kind else None
+    bins_of = _number_bins if leading.kind == "number" else _category_bins
     return Histogram(
         column=name,
-        kind=reference.kind,
-        bins=bins,
-        reference_count=reference.count,
+        kind=leading.kind,
+        bins=bins_of(reference, comparable),
+        reference_count=reference.count if reference else 0,
         window_count=window.count if window else 0,
-        reference_missing=_missing(reference),
+        reference_missing=_missing(reference) if reference else 1.0,
         window_missing=_missing(window) if window else 1.0,
     )
 
@@ -56,8 +58,8 @@ def _missing(column: Column) -> float:
     return column.missing / rows if rows else 0.0
 
 
-def _number_bins(reference: Column, window: Column | None) -> tuple[Bin, ...]:
-    sides = [_values(reference), _values(window) if window else (np.empty(0), np.empty(0))]
+def _number_bins(reference: Column | None, window: Column | None) -> tuple[Bin, ...]:
+    sides = [_values(side) if side else (np.empty(0), np.empty(0)) for side in (reference, window)]
     ends = [_ends(*side) for side in sides if len(side[0])]
     if not ends:
         return ()
@@ -93,7 +95,7 @@ def _shares(values: Array, counts: Array, edges: Array) -> Array:
     return weights / total if total else weights
 
 
-def _category_bins(reference: Column, window: Column | None) -> tuple[Bin, ...]:
+def _category_bins(reference: Column | None, window: Column | None) -> tuple[Bin, ...]:
     old, new = _category_shares(reference), _category_shares(window)
     ordered = sorted({*old, *new}, key=lambda name: (name == OTHER, -max(old.get(name, 0.0), new.get(name, 0.0)), name))
     bins = [

@@ -121,13 +121,13 @@ def _column(values: Any, centre: float | None) -> Column:
     if _begins_with_text(listed):
         counted: Counter[Any] = Counter(listed)
         if all(isinstance(value, str) or _is_missing(value) for value in counted):
-            return _categories(counted, len(values))
+            return categories(counted, len(values))
     kinds = set(map(type, listed)) - {type(None)}
     if _are_numbers(kinds, centre):
         floats = np.array([np.nan if value is None else value for value in listed], dtype=np.float64)
         return _numbers(floats, len(values), centre)
     # values of several types may be equal, like 1 and True, and yet be another text
-    return _categories(Counter(None if _is_missing(value) else str(value) for value in listed), len(values))
+    return categories(Counter(None if _is_missing(value) else str(value) for value in listed), len(values))
 
 
 def _begins_with_text(values: list[Any]) -> bool:
@@ -181,10 +181,11 @@ def _number_column(
     )
 
 
-def _categories(counted: Counter[Any], row_count: int) -> Column:
-    categories = {str(value): count for value, count in counted.items() if not _is_missing(value)}
-    present = sum(categories.values())
-    return Column(kind="category", count=present, missing=row_count - present, categories=_limit_categories(categories))
+def categories(counted: Counter[Any], row_count: int) -> Column:
+    """Return the column of values that are counted by their text; the rows without one are missing."""
+    counts = {str(value): count for value, count in counted.items() if not _is_missing(value)}
+    present = sum(counts.values())
+    return Column(kind="category", count=present, missing=row_count - present, categories=_limit_categories(counts))
 
 
 def _limit_categories(counts: dict[str, int]) -> dict[str, int]:

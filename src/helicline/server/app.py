@@ -26,7 +26,7 @@ from helicline.loop.context import Context
 from helicline.protocol.mlflow.app import MlflowApp
 from helicline.protocol.rest import (
     admin,
-    data,
+    datasets,
     deployments,
     loops,
     models,
@@ -51,7 +51,7 @@ from helicline.server.web import WebUi
 
 log = logging.getLogger("helicline.server")
 HANDLERS = [
-    *data.ROUTES,
+    *datasets.ROUTES,
     *runs.ROUTES,
     *tracking.ROUTES,
     *pipelines.ROUTES,

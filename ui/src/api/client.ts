@@ -19,7 +19,7 @@ export type Query = Record<string, string | number | boolean | readonly string[]
 
 const BASE = '/api/v1';
 
-async function problemOf(response: Response): Promise<Problem> {
+export async function problemOf(response: Response): Promise<Problem> {
   const text = await response.text();
   try {
     const body = JSON.parse(text) as { code?: string; detail?: string; hint?: string };
@@ -29,6 +29,9 @@ async function problemOf(response: Response): Promise<Problem> {
   }
 }
 
+export const unreachable = (): Problem =>
+  new Problem(0, 'unreachable', 'The server does not answer.', 'Is it running? Start it with: hl up');
+
 async function call(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
@@ -36,7 +39,7 @@ async function call(path: string, init: RequestInit): Promise<Response> {
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     recordAnswer(false);
-    throw new Problem(0, 'unreachable', 'The server does not answer.', 'Is it running? Start it with: hl up');
+    throw unreachable();
   }
   recordAnswer(true);
   if (response.status === 401) recordUnknownCaller();

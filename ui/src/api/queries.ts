@@ -40,6 +40,17 @@ export const alert = (id: string) => one<T.Alert>('alerts', `/alerts/${seg(id)}`
 export const histograms = (id: string) => list<T.Histogram>('alerts', `/alerts/${seg(id)}/histograms`);
 export const datasets = () => list<T.DatasetSummary>('datasets', '/datasets');
 export const datasetVersions = (name: string) => list<T.DatasetVersion>('datasets', `/datasets/${seg(name)}/versions`);
+export const contract = (name: string) => one<T.Contract>('datasets', `/datasets/${seg(name)}/contract`);
+export const datasetUses = (name: string) => one<T.DatasetUses>('uses', `/datasets/${seg(name)}/uses`);
+/** What is in the columns of a version, with another one beside it; asked again while the server computes it. */
+export const profile = (name: string, point: string, before: string | undefined) =>
+  queryOptions({
+    queryKey: ['profiles', name, point, before],
+    queryFn: ({ signal }) =>
+      get<T.VersionProfile>(`/datasets/${seg(name)}/versions/${seg(point)}/profile`, { before }, signal),
+    refetchInterval: (query) => (query.state.data?.state === 'computing' ? 800 : false),
+    staleTime: (query) => (query.state.data?.state === 'ready' ? Number.POSITIVE_INFINITY : 0),
+  });
 export const files = (name: string, point: string) =>
   list<T.FileEntry>('files', `/datasets/${seg(name)}/versions/${seg(point)}/files`);
 export const diff = (name: string, before: string, after: string) =>

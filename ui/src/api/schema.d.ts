@@ -347,6 +347,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{name}/uses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetUses */
+        get: operations["ApiV1DatasetsNameUsesGetUses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{name}/versions": {
         parameters: {
             query?: never;
@@ -408,6 +425,40 @@ export interface paths {
         };
         /** ListFiles */
         get: operations["ApiV1DatasetsNameVersionsPointFilesListFiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{point}/image": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ShowImage */
+        get: operations["ApiV1DatasetsNameVersionsPointImageShowImage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{point}/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetProfile */
+        get: operations["ApiV1DatasetsNameVersionsPointProfileGetProfile"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2093,6 +2144,17 @@ export interface components {
             /** @default [] */
             files: string[];
         };
+        /** ColumnBeside */
+        ColumnBeside: {
+            before: components["schemas"]["ColumnSide"] | null;
+            /** @enum {string} */
+            family: "numbers" | "times" | "text";
+            histogram: components["schemas"]["Histogram"];
+            name: string;
+            now: components["schemas"]["ColumnSide"] | null;
+            /** @enum {string} */
+            role: "" | "identifier" | "time";
+        };
         /** ColumnChange */
         ColumnChange: {
             after: string;
@@ -2110,6 +2172,17 @@ export interface components {
             name: string;
             nulls?: number | null;
             /** @default  */
+            type: string;
+        };
+        /** ColumnSide */
+        ColumnSide: {
+            distinct: number;
+            high: string;
+            low: string;
+            mean?: number | null;
+            missing: number;
+            /** @default [] */
+            quantiles: number[];
             type: string;
         };
         /** CommitBody */
@@ -2268,8 +2341,15 @@ export interface components {
         /** DatasetSummary */
         DatasetSummary: {
             dataset: components["schemas"]["Dataset"];
+            /** @default false */
+            has_contract: boolean;
             latest: components["schemas"]["DatasetVersion"] | null;
             refs: components["schemas"]["DatasetRef"][];
+        };
+        /** DatasetUses */
+        DatasetUses: {
+            loops: components["schemas"]["LoopUse"][];
+            pipelines: components["schemas"]["PipelineUse"][];
         };
         /** DatasetVersion */
         DatasetVersion: {
@@ -2803,6 +2883,14 @@ export interface components {
             /** @default [] */
             triggers: components["schemas"]["TriggerSpec"][];
         };
+        /** LoopUse */
+        LoopUse: {
+            loop: string;
+            model: string;
+            reads: string[];
+            sets_contract: boolean;
+            turns_on_new_data: boolean;
+        };
         /** Marks */
         Marks: {
             every: number;
@@ -3091,7 +3179,7 @@ export interface components {
             next: string;
         };
         /** Page[DatasetSummary] */
-        "Page_helicline.protocol.rest.data.DatasetSummary_": {
+        "Page_helicline.protocol.rest.datasets.versions.DatasetSummary_": {
             items: components["schemas"]["DatasetSummary"][];
             /** @default  */
             next: string;
@@ -3292,6 +3380,17 @@ export interface components {
                 [key: string]: unknown;
             };
             steps: components["schemas"]["StepSpec"][];
+        };
+        /** PipelineUse */
+        PipelineUse: {
+            /** Format: date-time */
+            newest_at: string;
+            newest_run: string;
+            /** @enum {string} */
+            newest_state: "QUEUED" | "RUNNING" | "CANCELLING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+            newest_version: string;
+            pipeline: string;
+            run_count: number;
         };
         /** PlanEstimate */
         PlanEstimate: {
@@ -4122,6 +4221,24 @@ export interface components {
             request: components["schemas"]["PromotionRequest"] | null;
             version: components["schemas"]["ModelVersion"];
         };
+        /** VersionProfile */
+        VersionProfile: {
+            before: string;
+            columns?: components["schemas"]["ColumnBeside"][];
+            /** @default false */
+            is_estimated: boolean;
+            /** @default 0 */
+            read_count: number;
+            /** @default 0 */
+            row_count: number;
+            /** @default [] */
+            rows: (string | null)[][];
+            /** @default [] */
+            shown_columns: string[];
+            /** @enum {string} */
+            state: "ready" | "computing";
+            version: string;
+        };
         /** VersionsDiff */
         VersionsDiff: {
             after: components["schemas"]["ModelVersion"];
@@ -4170,7 +4287,7 @@ export interface components {
             version: number;
         };
         /** PointBody */
-        data_PointBody: {
+        datasets_versions_PointBody: {
             /** @default  */
             because: string;
             expected?: string | null;
@@ -4783,7 +4900,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_helicline.protocol.rest.data.DatasetSummary_"];
+                    "application/json": components["schemas"]["Page_helicline.protocol.rest.datasets.versions.DatasetSummary_"];
                 };
             };
             /** @description What went wrong, and the next step */
@@ -4940,7 +5057,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["data_PointBody"];
+                "application/json": components["schemas"]["datasets_versions_PointBody"];
             };
         };
         responses: {
@@ -4951,6 +5068,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetRef"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1DatasetsNameUsesGetUses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetUses"];
                 };
             };
             /** @description What went wrong, and the next step */
@@ -5115,6 +5263,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_helicline.records.dataset.FileEntry_"];
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1DatasetsNameVersionsPointImageShowImage: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+                point: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description What went wrong, and the next step */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ApiV1DatasetsNameVersionsPointProfileGetProfile: {
+        parameters: {
+            query?: {
+                before?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                point: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionProfile"];
                 };
             };
             /** @description What went wrong, and the next step */

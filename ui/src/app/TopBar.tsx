@@ -4,6 +4,7 @@ import { useLocation } from '@tanstack/react-router';
 import * as ask from '../api/queries';
 import type { Need } from '../api/types';
 import { briefOf } from '../parts/brief';
+import { begun } from '../parts/format';
 import { Go } from '../parts/Go';
 import { Icon, type IconName } from '../parts/Icon';
 import { State } from '../parts/State';
@@ -131,7 +132,7 @@ function NeedLink({ need, onClick }: { need: Need; onClick: () => void }) {
       <span>
         <State state={state} word={word} plain />
       </span>
-      <span>{briefOf(need.sentence)}</span>
+      <span>{briefOf(begun(need.sentence))}</span>
     </Go>
   );
 }

@@ -20,6 +20,8 @@ it('encodes ids in addresses', () => {
   expect(at.turn('a b~2')).toBe('/turns/a%20b~2');
   expect(at.dataset('digits', 'abc')).toBe('/data/digits?version=abc');
   expect(encoded('/models/my model/2')).toBe('/models/my%20model/2');
+  expect(encoded('/data/customers?version=7ab52b8f1931')).toBe('/data/customers?version=7ab52b8f1931');
+  expect(encoded('/models/what?')).toBe('/models/what%3F');
 });
 
 it('finds the page of an event', () => {

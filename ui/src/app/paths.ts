@@ -65,6 +65,8 @@ export function pageOf(noun: string, id: string): string | undefined {
 
 /** The status names pages by bare ids; a browser address needs them encoded. */
 export function encoded(link: string): string {
+  const [, dataset, version] = /^\/data\/(.+)\?version=([0-9a-f]+)$/.exec(link) ?? [];
+  if (dataset && version) return at.dataset(decodeURIComponent(dataset), version);
   return link
     .split('/')
     .map((part) => seg(decodeURIComponent(part)))

@@ -62,7 +62,7 @@ export default function LoopPage() {
                 </Empty>
               }
             >
-              {(found) => <TurnTable turns={found} />}
+              {(found) => <TurnTable turns={found} brief />}
             </Asked>
           </Panel>
         </div>

@@ -12,9 +12,9 @@ from helicline.errors import Invalid
 from helicline.monitor.testable import role_of
 from helicline.records.contract import ContractSpec
 from helicline.sdk.handles import Table
+from helicline.tables.apart import limited_session
 from helicline.tables.inference import infer
 from helicline.tables.names import kind_of
-from helicline.tables.process import limited_session
 from helicline.tables.sql_text import identifier
 from helicline.tables.union import family_of
 

@@ -5,9 +5,10 @@ import { Asked, Empty } from '../../parts/Asked';
 import { bytes, num } from '../../parts/format';
 import { Go } from '../../parts/Go';
 import { PageHead, Panel } from '../../parts/Panel';
-import { AliasPill } from '../../parts/State';
+import { AliasPill, State } from '../../parts/State';
 import { Table } from '../../parts/Table';
 import { Ago } from '../../parts/Time';
+import { Upload } from './Upload';
 
 export default function DatasetsPage() {
   const datasets = useQuery(ask.datasets());
@@ -16,6 +17,7 @@ export default function DatasetsPage() {
       <PageHead
         title="Data"
         sentence="Datasets and their versions; every version is immutable and known by its content."
+        actions={<Upload />}
       />
       <Panel label="Datasets" flush>
         <Asked
@@ -54,6 +56,11 @@ export default function DatasetsPage() {
                       ))}
                     </span>
                   ),
+                },
+                {
+                  name: 'Newest',
+                  cell: ({ latest }) =>
+                    latest && latest.state !== 'published' ? <State state={latest.state ?? 'draft'} plain /> : '',
                 },
                 { name: 'Versions', num: true, cell: ({ dataset }) => num(dataset.last_sequence) },
                 { name: 'Rows', num: true, cell: ({ latest }) => num(latest?.row_count) },

@@ -25,7 +25,7 @@ export default function NeedAction({ need }: { need: Need }) {
     );
   }
   const step = need.next_step;
-  if (!step) return <Go href={encoded(need.link)}>Look at it</Go>;
+  if (!step) return <Go href={encoded(need.link)}>{LOOK[need.kind] ?? 'Look at it'}</Go>;
   const order = { path: step.path, body: step.body, done: `${step.label}: done` };
   return (
     <div className="row">
@@ -40,6 +40,8 @@ export default function NeedAction({ need }: { need: Need }) {
 const LOOK: Record<string, string> = {
   rollout: 'Look at the guards, or resume it',
   turn: 'See where it stopped',
+  loop: 'See what begins its turns',
+  data: 'See the checks and the rows',
   revision: 'See the deployment',
 };
 

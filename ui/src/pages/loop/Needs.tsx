@@ -2,6 +2,7 @@ import { lazy, Suspense } from 'react';
 import type { Need } from '../../api/types';
 import { encoded } from '../../app/paths';
 import { NEED_STATE } from '../../app/TopBar';
+import { begun } from '../../parts/format';
 import { Go } from '../../parts/Go';
 import { Icon } from '../../parts/Icon';
 import { Long } from '../../parts/Long';
@@ -43,7 +44,7 @@ function NeedRow({ need }: { need: Need }) {
         </Go>
       </div>
       <p>
-        <Long text={need.sentence} />
+        <Long text={begun(need.sentence)} />
       </p>
       <Suspense>
         <NeedAction need={need} />

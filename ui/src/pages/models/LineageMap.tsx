@@ -16,10 +16,10 @@ const COLUMNS: { noun: string; title: string; none: string; icon: IconName }[] =
 ];
 
 /** What something comes from and what came of it, in the order of the loop; every noun leads on. */
-export function LineageMap({ noun, id }: { noun: string; id: string }) {
+export function LineageMap({ noun, id, title = 'Lineage' }: { noun: string; id: string; title?: string }) {
   const found = useQuery({ ...ask.lineage(noun, id), refetchInterval: false });
   return (
-    <Panel title="Lineage">
+    <Panel title={title}>
       <Asked of={found} lines={3}>
         {(lineage) => (
           <>

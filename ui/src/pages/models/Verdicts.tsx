@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { seg } from '../../api/client';
 import type { GateReport, Verdict } from '../../api/types';
 import { useAct } from '../../parts/act';
+import { begun } from '../../parts/format';
 import { usePerson } from '../../parts/PersonField';
 import { State } from '../../parts/State';
 import { Ago } from '../../parts/Time';
@@ -21,7 +22,7 @@ export function Verdicts({ report, canWaive = false }: { report: GateReport; can
           </span>
           <div className={css.verdict}>
             <strong>{checkSentence(verdict.check)}</strong>
-            <span className="soft">{verdict.reason}</span>
+            <span className="soft">{begun(verdict.reason)}</span>
             <Numbers report={report} verdict={verdict} />
             {verdict.outcome === 'waived' && verdict.waived_at && (
               <span>
@@ -39,7 +40,7 @@ export function Verdicts({ report, canWaive = false }: { report: GateReport; can
           </span>
           <div className={css.verdict}>
             <strong>Not tested</strong>
-            <span className="soft">{why}</span>
+            <span className="soft">{begun(why)}</span>
           </div>
         </li>
       ))}

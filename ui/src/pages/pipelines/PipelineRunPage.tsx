@@ -113,7 +113,7 @@ function Whole({ detail }: { detail: PipelineRunDetail }) {
             />
           </Panel>
           <Panel title="Run it again">
-            <Code text={`hl run ${run.loop || run.pipeline}`} />
+            <Code text={run.loop ? `hl run ${run.loop}` : `hl pipeline run ${run.pipeline}`} />
           </Panel>
         </div>
       </div>

@@ -4,13 +4,21 @@ import { begun } from '../../parts/format';
 import { Go } from '../../parts/Go';
 import { Long } from '../../parts/Long';
 import { State } from '../../parts/State';
-import { Table } from '../../parts/Table';
+import { type Column, Table } from '../../parts/Table';
 import { Ago, Took } from '../../parts/Time';
 import { LegStrip } from './LegStrip';
 
 export const turnId = (turn: { loop: string; number: number }): string => `${turn.loop}~${turn.number}`;
 
-export function TurnTable({ turns }: { turns: Turn[] }) {
+const took: Column<Turn> = {
+  name: 'Took',
+  num: true,
+  width: '1%',
+  cell: (turn) => <Took from={turn.created_at} to={turn.finished_at} />,
+};
+
+/** Turns as a table; a brief one stands beside other panels. */
+export function TurnTable({ turns, brief = false }: { turns: Turn[]; brief?: boolean }) {
   return (
     <Table
       label="Turns"
@@ -42,7 +50,7 @@ export function TurnTable({ turns }: { turns: Turn[] }) {
         },
         { name: 'Legs', width: '14%', cell: (turn) => <LegStrip turn={turn} /> },
         { name: 'State', width: '1%', cell: (turn) => <State state={turn.state} /> },
-        { name: 'Took', num: true, width: '1%', cell: (turn) => <Took from={turn.created_at} to={turn.finished_at} /> },
+        ...(brief ? [] : [took]),
         { name: 'Began', num: true, width: '1%', cell: (turn) => <Ago at={turn.created_at} /> },
       ]}
     />

@@ -3,6 +3,7 @@ import * as ask from '../../api/queries';
 import { Asked, Empty } from '../../parts/Asked';
 import { counted } from '../../parts/format';
 import { Figures, PageHead, Panel } from '../../parts/Panel';
+import { Loops } from './Loops';
 import { TurnTable } from './TurnTable';
 
 const FIRST = `hl apply loop.py
@@ -30,7 +31,8 @@ export default function TurnsPage() {
             ]}
           />
         )}
-        <Panel label="All turns" flush>
+        <Loops />
+        <Panel title="All turns" flush>
           <Asked of={turns} lines={8} empty={<Empty title="No turn yet" code={FIRST} />}>
             {(found) => <TurnTable turns={found} />}
           </Asked>

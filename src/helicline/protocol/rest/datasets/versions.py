@@ -1,4 +1,4 @@
-"""Datasets and blobs over HTTP."""
+"""Datasets, their versions, refs and contracts, and blobs over HTTP."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from helicline.protocol.rest.edge import Done, Edge, Page, checked_limit
 from helicline.protocol.rest.registry.protection import acting_person
 from helicline.records.contract import Contract, ContractSpec
 from helicline.records.dataset import Commit, Dataset, DatasetRef, DatasetVersion, FileEntry, TreeDiff
+from helicline.store import nouns
 from helicline.store.blobs import Blobs, checked_digest
 
 
@@ -53,6 +54,7 @@ class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
     dataset: Dataset
     refs: list[DatasetRef]
     latest: DatasetVersion | None
+    has_contract: bool = False
 
 
 @get("/datasets", sync_to_thread=True)
@@ -62,8 +64,14 @@ def list_datasets(edge: Edge) -> Page[DatasetSummary]:
     def summary_of(dataset: Dataset) -> DatasetSummary:
         newest = edge.read(lambda tx: versions.versions(tx, dataset.name, limit=1))
         refs = edge.read(lambda tx: versions.refs(tx, dataset.name))
-        return DatasetSummary(dataset=dataset, refs=refs, latest=newest[0] if newest else None)
+        return DatasetSummary(
+            dataset=dataset,
+            refs=refs,
+            latest=newest[0] if newest else None,
+            has_contract=dataset.name in with_contract,
+        )
 
+    with_contract = {contract.dataset for contract in edge.read(nouns.CONTRACTS.select)}
     return Page([summary_of(dataset) for dataset in edge.read(versions.datasets)])
 
 
