@@ -23,6 +23,8 @@ import msgspec
 from helicline import isolation, parent_process
 from helicline import settings as settings_file
 from helicline.engine.fork_server_client import ForkServerClient, Process, imports_of
+from helicline.engine.memory import process_tree
+from helicline.engine.memory.watch import MemoryWatch, reason
 from helicline.engine.secret_mask import SecretMask
 from helicline.engine.task_files import OutputLog, read_report
 from helicline.errors import Conflict, HeliclineError, NotFound, Unavailable
@@ -129,6 +131,7 @@ class Task:
         self.worker, self.spec = worker, spec
         self.client = Client(worker.url, retry_s=MIN_RETRY_S + 2 * spec.lease_s)
         self.mask = SecretMask(spec.secrets.values())
+        self.limit_bytes = spec.step.memory_bytes if spec.step else 0
         self.cancelled = self.timed_out = self.lost = False
 
     def run(self) -> None:
@@ -162,9 +165,25 @@ class Task:
                 process = self._spawn(scratch)
             except HeliclineError as error:
                 return Completion(fence=self.spec.fence, ok=False, error=f"it could not be started: {error}")
-            self._watch(process, output)
+            if self.limit_bytes and not process_tree.is_readable():
+                file.write(b"the memory limit of this step is not kept: this system has no /proc to measure it by\n")
+            with MemoryWatch(process.pid, limit_bytes=self.limit_bytes) as memory:
+                self._watch(process, output)
             output.send_rest()
-            return self._completion(process.returncode or 0, read_report(scratch, self.spec.fence), output)
+            completion = self._completion(process.returncode or 0, read_report(scratch, self.spec.fence), output)
+            return completion and self._with_memory(completion, memory)
+
+    def _with_memory(self, completion: Completion, memory: MemoryWatch) -> Completion:
+        """Return the report with what was measured; where memory ran out, that is its reason."""
+        completion = msgspec.structs.replace(completion, peak_bytes=memory.peak_bytes)
+        if completion.ok or completion.cancelled or completion.timed_out:
+            return completion
+        if not memory.exceeded and not memory.kernel_killed:
+            return completion
+        limit_bytes = self.limit_bytes if memory.exceeded else 0
+        why = reason(peak_bytes=memory.peak_bytes, limit_bytes=limit_bytes, is_step=self.spec.step is not None)
+        error = why if completion.killed else f"{completion.error}; {why}"  # a process that it began was ended
+        return msgspec.structs.replace(completion, out_of_memory=True, error=error)
 
     def _spawn(self, scratch: Path) -> Process:
         order = msgspec.structs.replace(self.spec, secrets={})  # it has them as variables

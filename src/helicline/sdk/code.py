@@ -18,9 +18,9 @@ import msgspec
 from blake3 import blake3
 
 from helicline.errors import Invalid
+from helicline.sdk.steps.options import RunOptions
 
 MAX_FILE_BYTES = 1 << 20
-RUN_OPTIONS = {"cpu", "retries", "timeout", "cache", "secrets"}
 
 
 def closure_hash(function: Callable[..., Any]) -> str:
@@ -95,7 +95,7 @@ def _without_options(decorator: ast.expr) -> ast.expr:
     """Return the decorator of a step without what says how it runs and nothing of what it computes."""
     if not isinstance(decorator, ast.Call) or ast.unparse(decorator.func).rpartition(".")[2] != "step":
         return decorator
-    keywords = [keyword for keyword in decorator.keywords if keyword.arg not in RUN_OPTIONS]
+    keywords = [keyword for keyword in decorator.keywords if keyword.arg not in RunOptions.__annotations__]
     if not keywords and not decorator.args:
         return decorator.func
     return ast.Call(decorator.func, decorator.args, keywords)

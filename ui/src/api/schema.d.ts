@@ -1888,6 +1888,8 @@ export interface components {
             loop: string;
             /** @default 1 */
             number: number;
+            /** @default 0 */
+            peak_bytes: number;
             /** @default  */
             pipeline_run: string;
             result?: {
@@ -1895,7 +1897,7 @@ export interface components {
             };
             started_at?: string | null;
             /** @enum {string} */
-            state: "READY" | "LEASED" | "SUCCEEDED" | "FAILED" | "LOST" | "TIMED_OUT" | "CANCELLED";
+            state: "READY" | "LEASED" | "SUCCEEDED" | "FAILED" | "LOST" | "TIMED_OUT" | "OUT_OF_MEMORY" | "CANCELLED";
             /** @default  */
             step: string;
             /** @default  */
@@ -2124,8 +2126,12 @@ export interface components {
             /** @default false */
             killed: boolean;
             ok: boolean;
+            /** @default false */
+            out_of_memory: boolean;
             /** @default [] */
             outputs: components["schemas"]["Output"][];
+            /** @default 0 */
+            peak_bytes: number;
             result?: {
                 [key: string]: unknown;
             };
@@ -3722,6 +3728,8 @@ export interface components {
             inputs?: {
                 [key: string]: components["schemas"]["Source"];
             };
+            /** @default 0 */
+            memory_bytes: number;
             name: string;
             /** @default [] */
             outputs: ("Table" | "Model" | "Metrics" | "Artifact")[];

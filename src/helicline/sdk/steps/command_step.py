@@ -11,16 +11,17 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import GenericAlias
-from typing import Any
+from typing import Any, Unpack
 from uuid import uuid4
 
 import msgspec
 
 from helicline.errors import Invalid
 from helicline.sdk import code
-from helicline.sdk.authoring import Step, run_options
+from helicline.sdk.authoring import Step
 from helicline.sdk.handles import Artifact, Metrics, Model, Table, scratch_folder
 from helicline.sdk.steps.graph import KINDS
+from helicline.sdk.steps.options import RunOptions, run_options
 
 HINT_TOP = "A step runs in a process of its own, which finds it by its name."
 FILES = {Table: "{}.parquet", Metrics: "{}.json", Artifact: "{}", Model: "{}"}
@@ -108,7 +109,7 @@ def command(
     inputs: Mapping[str, type] | None = None,
     outputs: Mapping[str, type] | None = None,
     params: Mapping[str, Any] | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Any:
     """Make a command line a step: a program in any language, which reads and writes files.
 
@@ -119,7 +120,7 @@ def command(
         inputs: their types, like `{"data": hl.Table}`; the place holds the path of a file or of a model's folder.
         outputs: their types, in the order in which the step returns them; the place holds the path to write to.
         params: their values, which `--set` can replace.
-        options: cpu, retries, timeout, cache, secrets, as for `hl.step`.
+        options: cpu, memory, retries, timeout, cache, secrets, as for `hl.step`.
 
     Raises:
         Invalid: a place is not declared, or a declaration has no place.
@@ -132,7 +133,7 @@ def command(
     """
     frame = sys._getframe(1)
     declaration = Command(line, inputs or {}, outputs or {}, params or {}, frame.f_globals["__name__"], frame.f_lineno)
-    return CommandStep(checked(declaration), run_options(**options))
+    return CommandStep(checked(declaration), run_options("hl.command", options))
 
 
 def checked(command: Command) -> Command:
