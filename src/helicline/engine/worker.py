@@ -20,7 +20,8 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from helicline import isolation, parent_process
+import helicline
+from helicline import environments, isolation, parent_process
 from helicline import settings as settings_file
 from helicline.engine.fork_server_client import ForkServerClient, Process, imports_of
 from helicline.engine.memory import process_tree
@@ -162,7 +163,7 @@ class Task:
         with (scratch / "log").open("w+b") as file:
             output = OutputLog(self.client, self.spec.attempt, file, mask=self.mask)
             try:
-                process = self._spawn(scratch)
+                process = self._spawn(scratch, self._interpreter(scratch, output))
             except HeliclineError as error:
                 return Completion(fence=self.spec.fence, ok=False, error=f"it could not be started: {error}")
             if self.limit_bytes and not process_tree.is_readable():
@@ -185,11 +186,36 @@ class Task:
         error = why if completion.killed else f"{completion.error}; {why}"  # a process that it began was ended
         return msgspec.structs.replace(completion, out_of_memory=True, error=error)
 
-    def _spawn(self, scratch: Path) -> Process:
+    def _interpreter(self, scratch: Path, output: OutputLog) -> str:
+        """Return the interpreter of the step's own environment, which is built where it is not there; "" for none."""
+        env = self.spec.step.env if self.spec.step else None
+        if env is None:
+            return ""
+
+        def stopped() -> bool:
+            output.send_new()
+            return self.cancelled or self.worker.stopping.is_set()
+
+        folder = self.worker.settings.home_path / "envs" / env.hash
+        with (scratch / "log").open("ab", buffering=0) as log_file:
+            if not (folder / environments.READY).is_file():
+                text = f"building the environment of {env.name}: {len(env.requirements)} packages\n"
+                log_file.write(text.encode())
+            return str(
+                environments.build(
+                    folder, python=env.python, requirements=env.requirements, output=log_file, stopped=stopped
+                )
+            )
+
+    def _spawn(self, scratch: Path, interpreter: str) -> Process:
         order = msgspec.structs.replace(self.spec, secrets={})  # it has them as variables
         (scratch / "order.json").write_bytes(msgspec.json.encode(order))
         preload = self.worker.preload(self.client, self.spec.bundle, scratch)
-        start = {"environment": self._environment(scratch), "boundary": self._boundary(scratch)}
+        start = {
+            "environment": self._environment(scratch) | (_package_path(scratch) if interpreter else {}),
+            "boundary": self._boundary(scratch, interpreter),
+            "interpreter": interpreter,
+        }
         (scratch / "start.json").write_bytes(msgspec.json.encode(start))
         return self.worker.fork_server.start(scratch, preload=preload)
 
@@ -211,13 +237,14 @@ class Task:
             environment |= {"HELICLINE_TOKEN": self.spec.token, "MLFLOW_TRACKING_TOKEN": self.spec.token}
         return environment
 
-    def _boundary(self, scratch: Path) -> isolation.Boundary | None:
+    def _boundary(self, scratch: Path, interpreter: str) -> isolation.Boundary | None:
         """Return what the task may reach: the installed packages, its own folder, and what the settings add."""
         settings = self.worker.settings
         if not settings.isolation:
             return None
         hidden = (str(settings.home_path),)
-        readable = (*isolation.interpreter_paths(hidden=hidden), *settings.readable_folders)
+        own = (str(Path(interpreter).parents[1]),) if interpreter else ()
+        readable = (*isolation.interpreter_paths(hidden=hidden), *own, *settings.readable_folders)
         return isolation.Boundary(readable, (str(scratch), *settings.writable_folders), hidden)
 
     def _watch(self, process: Process, output: OutputLog) -> None:
@@ -297,6 +324,13 @@ class Task:
                     log.warning("report of %s refused: %s", self.spec.attempt, error)
                     return
                 completion = Completion(fence=self.spec.fence, ok=False, error=str(error))
+
+
+def _package_path(scratch: Path) -> dict[str, str]:
+    """Return the variable by which another interpreter finds this package, and nothing else that is beside it."""
+    (scratch / "package").mkdir()
+    (scratch / "package" / "helicline").symlink_to(Path(helicline.__file__).parent)
+    return {"PYTHONPATH": str(scratch / "package")}
 
 
 def _ending(code: int) -> str:

@@ -145,6 +145,8 @@ def become_task(folder: Path, *, zygote: int) -> None:
             isolation.enter(isolation.Boundary(*map(tuple, start["boundary"])))
         parent_process.adopt_orphans()
         parent_process.end_with(zygote)  # a change of user would end the request
+        if start["interpreter"]:  # the boundary stays, and this process ends with the zygote as before
+            os.execv(start["interpreter"], [start["interpreter"], "-m", "helicline.engine.task", str(folder)])
         run_task()
         code = 0
     except SystemExit as end:

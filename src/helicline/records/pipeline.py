@@ -38,6 +38,18 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[Any, ...] = ()
 
 
+class StepEnvironment(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment of a step's own: the file or group that names it, and all packages with versions.
+
+    `hash` covers the Python version, the platform and the packages.
+    """
+
+    name: str
+    python: str
+    requirements: tuple[str, ...]
+    hash: str
+
+
 class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One node of the graph: its function, inputs and parameters; `command` is the line that the function runs.
 
@@ -59,6 +71,7 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
     cpu: float = 1.0
     memory_bytes: int = 0
     secrets: tuple[str, ...] = ()
+    env: StepEnvironment | None = None
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from helicline.ids import checked_name
 from helicline.records.pipeline import Candidate, CodeState, Environment, Kind, PipelineSpec, Source, StepSpec
 from helicline.sdk import code
 from helicline.sdk.steps import in_process, parameters
+from helicline.sdk.steps.environment import environment_of
 from helicline.sdk.steps.graph import HINT_VALUE, KINDS, Dataset, Future
 from helicline.sdk.steps.in_process import LocalCandidate
 from helicline.sdk.steps.options import RunOptions, run_options
@@ -35,8 +36,9 @@ class Step(typing.Generic[P, R]):
 
     command = ""
 
-    def __init__(self, function: Callable[P, R], options: dict[str, Any]) -> None:
-        self.function, self.options = function, options
+    def __init__(self, function: Callable[P, R], options: RunOptions) -> None:
+        self.function, self.options = function, run_options(f"step {function.__name__}", options)
+        self.env = options.get("env", "")
         self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
         self.hints = typing.get_type_hints(function)
         self.outputs = _output_kinds(function.__name__, self.hints.get("return"))
@@ -81,6 +83,7 @@ class Step(typing.Generic[P, R]):
             },
             param_types={key: parameters.declared(self.hints.get(key)) for key in self.param_names},
             outputs=self.outputs,
+            env=environment_of(f"step {name}", self.env, self.__module__) if self.env else None,
             **self.options,
         )
         graph.append(spec)
@@ -169,14 +172,6 @@ def step(**options: Unpack[RunOptions]) -> Callable[[Callable[P, R]], Step[P, R]
 def step(function: Callable[P, R] | None = None, **options: Unpack[RunOptions]) -> Any:
     """Make a function a step, which runs in a process of its own; its result is stored by content.
 
-    Args:
-        cpu: required cores.
-        memory: limit of the process and of all that it starts, like "2GB"; a step that needs more is ended.
-        retries: further attempts after a failure or timeout.
-        timeout: limit of one attempt, like "30m" or seconds.
-        secrets: names of secrets (`hl secret set NAME`) that the step finds as variables of its environment.
-        cache: whether a result with equal code, parameters, inputs and environment is reused.
-
     Raises:
         Invalid: an annotation is missing, or is not one of hl.Table, hl.Model, hl.Metrics, hl.Artifact; there is no
             such option.
@@ -190,9 +185,8 @@ def step(function: Callable[P, R] | None = None, **options: Unpack[RunOptions]) 
         {'rows': 6}
     """
     if function is not None:
-        return Step(function, run_options(f"step {function.__name__}", options))
-    fields = run_options("hl.step", options)
-    return lambda wrapped: Step(wrapped, fields)
+        return Step(function, options)
+    return lambda wrapped: Step(wrapped, options)
 
 
 class Pipeline:

@@ -13,11 +13,19 @@ class RunOptions(TypedDict, total=False):
     """The options of `hl.step` and `hl.command`."""
 
     cpu: float
+    """required cores."""
     memory: str | int
+    """limit of the process and of all that it starts, like "2GB"; a step that needs more is ended."""
     retries: int
+    """further attempts after a failure or timeout."""
     timeout: str | float
+    """limit of one attempt, like "30m" or seconds."""
     cache: bool
+    """whether a result with equal code, parameters, inputs and environment is reused."""
     secrets: Sequence[str]
+    """names of secrets (`hl secret set NAME`) that the step finds as variables of its environment."""
+    env: str
+    """an environment of its own: a file like "requirements-train.txt", or "group:NAME" of the pyproject.toml."""
 
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
