@@ -35,7 +35,7 @@ entry_points:
       data: path
       factor: {type: float, default: 1}
       report: string
-      log: {type: path, default: train.py}
+      log: {type: path, default: .}
     command: "python train.py {data} {factor} {report}"
 """
 TRAIN = """

@@ -21,13 +21,14 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 import helicline
-from helicline import environments, isolation, parent_process
+from helicline import isolation, parent_process
 from helicline import settings as settings_file
 from helicline.engine.fork_server_client import ForkServerClient, Process, imports_of
 from helicline.engine.memory import process_tree
 from helicline.engine.memory.watch import MemoryWatch, reason
 from helicline.engine.secret_mask import SecretMask
 from helicline.engine.task_files import OutputLog, read_report
+from helicline.environments import build as environments
 from helicline.errors import Conflict, HeliclineError, NotFound, Unavailable
 from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client
@@ -108,7 +109,7 @@ class Worker:
             imports = imports_of(client.fetch_blob(bundle, scratch / "preload.tar"))
             packages = dict.fromkeys(name.split(".")[0] for name in imports if name.split(".")[0] in FLAVOURS)
             flavours = [module for name in packages for module in (f"mlflow.{name}", *WITH_FLAVOUR.get(name, ()))]
-            self.preloads[bundle] = [*imports, *dict.fromkeys(flavours)] if "mlflow" in imports else imports
+            self.preloads[bundle] = [*imports, *dict.fromkeys(flavours)]
         return [*ALWAYS, *STOCK, *self.preloads.get(bundle, [])]
 
     def _lease(self, client: Client) -> TaskSpec | None:

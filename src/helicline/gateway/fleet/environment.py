@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from helicline import environments
+from helicline.environments.build import build, digest_of, minor_version
 from helicline.errors import Unavailable
 from helicline.gateway.fleet import requirements
 
@@ -33,10 +33,10 @@ class Environments:
         file = model / "requirements.txt"
         text = file.read_text() if file.is_file() else ""
         python = _python_version(mlmodel)
-        if python == environments.minor_version() and _loadable(mlmodel) and not requirements.unmet(text):
+        if python == minor_version() and _loadable(mlmodel) and not requirements.unmet(text):
             return Path(sys.executable)
         lines, cancelled = requirements_to_install(text), threading.Event()
-        folder = self._folder / environments.digest_of(python, lines)
+        folder = self._folder / digest_of(python, lines)
         try:
             return await asyncio.to_thread(_built, folder, python, lines, stopped=cancelled.is_set)
         except Unavailable as error:
@@ -47,12 +47,12 @@ class Environments:
 
 def _built(folder: Path, python: str, lines: list[str], *, stopped: Callable[[], bool]) -> Path:
     with NamedTemporaryFile(prefix="helicline-uv-") as output:
-        return environments.build(folder, python=python, requirements=lines, output=output, stopped=stopped)
+        return build(folder, python=python, requirements=lines, output=output, stopped=stopped)
 
 
 def _python_version(mlmodel: dict[str, Any]) -> str:
     version = ((mlmodel.get("flavors") or {}).get("python_function") or {}).get("python_version")
-    return environments.minor_version(str(version)) if version else environments.minor_version()
+    return minor_version(str(version)) if version else minor_version()
 
 
 def _loadable(mlmodel: dict[str, Any]) -> bool:

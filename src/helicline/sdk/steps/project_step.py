@@ -90,14 +90,14 @@ def mlflow_project(
     frame = sys._getframe(1)
     module = frame.f_globals["__name__"]
     declared = _parameters(folder_of(module) / folder, folder, entry_point)
-    values, data, made = parameters or {}, inputs or {}, outputs or {}
-    _check(declared, {*values, *data}, made)
+    values, data, results = parameters or {}, inputs or {}, outputs or {}
+    _check(declared, {*values, *data}, results)
     words = [LINE.format(shlex.quote(folder), shlex.quote(entry_point))]
-    words += [f"-P {name}={{{name}}}" for name in (*data, *values, *(name for name in made if name in declared))]
+    words += [f"-P {name}={{{name}}}" for name in (*data, *values, *(name for name in results if name in declared))]
     line = " ".join(words)
-    placed = {name: kind for name, kind in made.items() if name in declared}
+    placed = {name: kind for name, kind in results.items() if name in declared}
     checked(Command(line, data, placed, values, module, frame.f_lineno))
-    return CommandStep(ProjectCommand(line, data, made, values, module, frame.f_lineno), options)
+    return CommandStep(ProjectCommand(line, data, results, values, module, frame.f_lineno), options)
 
 
 def _parameters(path: Path, folder: str, entry_point: str) -> Mapping[str, Any]:
@@ -122,15 +122,15 @@ def _hint(folder: str) -> str:
     return f"Clone it beside the loop file first: git clone {folder}" if ":" in folder else ""
 
 
-def _check(declared: Mapping[str, Any], with_value: set[str], made: Mapping[str, type]) -> None:
+def _check(declared: Mapping[str, Any], with_value: set[str], results: Mapping[str, type]) -> None:
     names = ", ".join(declared) or "none"
     for name in sorted(with_value - declared.keys()):
         raise Invalid("mlflow_project, parameter", name, f"a parameter of the entry point: {names}")
     for name, parameter in declared.items():
         has_default = isinstance(parameter, dict) and "default" in parameter
-        if not has_default and name not in with_value and name not in made:
+        if not has_default and name not in with_value and name not in results:
             raise Invalid(f"mlflow_project, parameter {name}", "no value", "a value, since it has no default")
-    for name, kind in made.items():
+    for name, kind in results.items():
         if name not in declared and kind not in (Model, Metrics):
             allowed = f"hl.Model or hl.Metrics that it logs, or a parameter that is the path to write to: {names}"
             raise Invalid(f"mlflow_project, output {name}", kind.__name__, allowed)
