@@ -31,7 +31,7 @@ from helicline.sdk.client import Client
 GOAL_S = 0.25
 Timer = Callable[[int], float]  # the seconds of a chain of so many steps
 
-OURS = """
+HELICLINE = """
 import helicline as hl
 
 @hl.step(cache=False)
@@ -97,7 +97,7 @@ if __name__ == "__main__":
 """
 
 
-def ours(folder: Path, sizes: tuple[int, ...], stack: ExitStack) -> Timer:
+def helicline(folder: Path, sizes: tuple[int, ...], stack: ExitStack) -> Timer:
     """Start a server and a worker, record a chain of each size, and return their timer."""
     environment = {"HELICLINE_HOME": str(folder / "home")}
     server = Server("helicline", [sys.executable, "-m", "helicline.server.main"], environment, folder)
@@ -112,7 +112,7 @@ def ours(folder: Path, sizes: tuple[int, ...], stack: ExitStack) -> Timer:
     client = Client(server.url, token=token)
     for count in sizes:
         path = folder / f"chain_{count}.py"
-        path.write_text(OURS.replace("COUNT", str(count)))
+        path.write_text(HELICLINE.replace("COUNT", str(count)))
         record(client, path)
 
     def timer(count: int) -> float:
@@ -172,7 +172,7 @@ def main() -> None:
     short, long = 2, max(options.steps, 3)  # a flow of Metaflow has a start and an end
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        timers = {"helicline": ours(folder, (short, long), stack)}
+        timers = {"helicline": helicline(folder, (short, long), stack)}
         if options.peers:
             python = str(Path(options.peers).absolute())
             timers |= {"metaflow": metaflow(python, folder), "dagster": dagster(python, folder)}

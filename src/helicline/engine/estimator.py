@@ -86,9 +86,19 @@ def _saved_form(estimator: Any) -> dict[str, Any]:
     except Exception as error:  # skops takes no functions and classes of the loop's own files, and says so in many ways
         print(f"saved by cloudpickle: skops does not take the model ({type(error).__name__})", flush=True)
         return {"serialization_format": "cloudpickle"}
+    if own := [name for name in types if name.startswith(tuple(f"{module}." for module in _own_modules()))]:
+        print(f"saved by cloudpickle, with the classes of the loop's own files: {', '.join(own)}", flush=True)
+        return {"serialization_format": "cloudpickle"}  # skops names a class, and what loads the model has no such file
     if types:
         print(f"saved by skops; trusted when it is loaded: {', '.join(types)}", flush=True)
     return {"skops_trusted_types": types}
+
+
+def _own_modules() -> set[str]:
+    """Return the modules of the loop's own files, which the step has had cloudpickle put into models by value."""
+    import cloudpickle
+
+    return set(cloudpickle.list_registry_pickle_by_value())
 
 
 def requirements_of(estimator: Any, *more: str) -> list[str]:

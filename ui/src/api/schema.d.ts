@@ -3671,6 +3671,13 @@ export interface components {
             stations: components["schemas"]["Station"][];
             version: string;
         };
+        /** StepEnvironment */
+        StepEnvironment: {
+            hash: string;
+            name: string;
+            python: string;
+            requirements: string[];
+        };
         /** StepRecord */
         StepRecord: {
             /** Format: date-time */
@@ -3721,6 +3728,7 @@ export interface components {
             command: string;
             /** @default 1 */
             cpu: number;
+            env?: components["schemas"]["StepEnvironment"] | null;
             function: string;
             input_kinds?: {
                 [key: string]: "Table" | "Model" | "Metrics" | "Artifact";
