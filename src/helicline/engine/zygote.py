@@ -24,6 +24,7 @@ from typing import Any
 from helicline import isolation, parent_process
 from helicline.engine.memory.process_tree import children_of
 from helicline.engine.task import main as run_task
+from helicline.sdk.client import tls_context
 from helicline.sdk.environment import environment_parts
 
 # packages that start threads or talk to devices when imported do not survive a fork
@@ -72,6 +73,7 @@ class Zygote:
             return  # the request is only to import the modules
         with contextlib.suppress(Exception):  # the task itself reports it
             environment_parts()  # read here once for all tasks, and again where something was installed
+            tls_context()
         gc.freeze()
         pid = os.fork()
         if pid == 0:

@@ -52,4 +52,4 @@ def test_a_class_of_the_loops_own_files_goes_into_the_model(tmp_path, capsys):
     finally:
         cloudpickle.unregister_pickle_by_value(module)
     assert form == {"serialization_format": "cloudpickle"}
-    assert "with the classes of the loop's own files: test_saved_form.Own" in capsys.readouterr().out
+    assert f"with the classes of the loop's own files: {Own.__module__}.Own" in capsys.readouterr().out
