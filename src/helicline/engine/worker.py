@@ -47,6 +47,7 @@ ALWAYS = (
     "helicline.engine.harvest.commit",
     "helicline.engine.checking",
     "httpx",
+    "httpcore",  # by the first client of a process
     "duckdb",
 )
 STOCK = ("mlflow", "mlflow.pyfunc", "mlflow.artifacts")

@@ -60,10 +60,8 @@ def init(
         both = f"{chosen} and {'no file' if data is None else data}"
         raise Invalid("--template and --data", both, "tabular with the file of a table, or another one without")
     values, notes, example = {"name": name, "function": _function(name), "loop": python_of(name)}, [], None
-    if chosen in DATASETS:
-        dataset = DATASETS[chosen]
-        values |= {"dataset": python_of(f"{dataset}@main"), "dataset_name": python_of(dataset)}
-        values |= {"dataset_name_plain": dataset}
+    if dataset := DATASETS.get(chosen):
+        values |= {"dataset": python_of(f"{dataset}@main"), "dataset_name": dataset}
     if data is not None:
         table = columns_of(data, label, dataset=name)
         values |= tabular.values_of(table, dataset=name, data=_place_of(data))
@@ -76,15 +74,19 @@ def init(
     if example is not None:
         (folder / "example.json").write_bytes(example)
         written.append("example.json")
-    if chosen in DATASETS:
+    if dataset:
         subprocess.run([sys.executable, "data.py"], cwd=folder, check=True)
-        written.append(f"{DATA}/{DATASETS[chosen]}.csv")
+        written.append(f"{DATA}/{dataset}.csv")
     if json:
         as_json({"folder": str(folder), "template": chosen, "files": written, "notes": notes})
         return
     for note in notes:
         say("  {}", note)
     say("[bold]{}[/]: {}", folder, ", ".join(written))
+    _say_next(folder, chosen)
+
+
+def _say_next(folder: Path, chosen: str) -> None:
     missing = [package for package, module in NEEDED.items() if chosen != "blank" and find_spec(module) is None]
     if missing:
         say("install what it learns with: pip install -r {}", folder / "requirements.txt")
