@@ -32,6 +32,7 @@ docs: .venv/.docs ## the documentation site, in site/
 
 bench: sync ## what the product costs, against its peers
 	$(BIN)/python bench/turn.py
+	$(BIN)/python bench/pipeline.py
 	$(BIN)/python bench/serving.py
 	$(BIN)/python bench/tracking.py
 	$(BIN)/python bench/search.py

@@ -30,7 +30,8 @@ notebooks.
 
 def page() -> str:
     """Return docs/python.md."""
-    package = griffe.load("helicline", search_paths=[SOURCES], docstring_parser="google")
+    extensions = griffe.load_extensions("unpack_typeddict")  # the options of a step
+    package = griffe.load("helicline", search_paths=[SOURCES], docstring_parser="google", extensions=extensions)
     grouped = {name for names in GROUPS.values() for name in names}
     groups = {**GROUPS, LAST_GROUP: tuple(name for name in helicline.__all__ if name not in grouped)}
     parts = [HEAD]

@@ -46,6 +46,7 @@ _MODULES = {
     "max_error_rate": "helicline.sdk.loop",
     "max_latency": "helicline.sdk.loop",
     "metric": "helicline.sdk.gates.metrics",
+    "mlflow_project": "helicline.sdk.steps.project_step",
     "must_not_drop": "helicline.sdk.loop",
     "not_worse": "helicline.sdk.gates.checks",
     "on_alert": "helicline.sdk.loop",
@@ -90,6 +91,7 @@ __all__ = [
     "max_error_rate",
     "max_latency",
     "metric",
+    "mlflow_project",
     "must_not_drop",
     "not_worse",
     "on_alert",
@@ -132,6 +134,7 @@ if TYPE_CHECKING:
     from helicline.sdk.parts.outcomes import ab, outcome, watch
     from helicline.sdk.steps.command_step import command
     from helicline.sdk.steps.graph import dataset
+    from helicline.sdk.steps.project_step import mlflow_project
 
 
 if not TYPE_CHECKING:  # a type checker that saw this function would accept every misspelt name as Any

@@ -22,6 +22,7 @@ PROGRAMS = {
     "inference.py": (SHORT, r"^1,000 rows, one matrix +[\d.]+ +failed 0$"),
     "log_age.py": (("--days", "2", "--rows", "2000", "--rounds", "1", "--most", "1000"), r"^drift monitor.* [\d.]+$"),
     "otlp.py": (SHORT, r"^memory: \d+ MB$"),
+    "pipeline.py": (("--steps", "4", "--rounds", "1"), r"^helicline +[\d.]+s +[\d.]+s +[\d.]+s +1.0x$"),
     "search.py": (("--runs", "200", "--seconds", "0.5", "--alone"), r"^param order +100 "),
     "serving.py": (("0.2",), r"^ +64 +\d+ +\d+ .* failed 0 / \d+$"),
     "soak.py": (("--minutes", "0.1", "--growth", "2"), r"^ok$"),

@@ -39,6 +39,7 @@ const STATES: Record<string, Shown> = {
   KILLED: shown('Killed', 'bad', 'cross'),
   LOST: shown('Lost', 'bad', 'cross'),
   TIMED_OUT: shown('Timed out', 'bad', 'clock'),
+  OUT_OF_MEMORY: shown('Out of memory', 'bad', 'cross'),
   CANCELLED: shown('Cancelled', 'idle', 'dash'),
   PENDING: shown('Pending', 'idle', 'clock'),
   RETRY_WAIT: shown('Waits to retry', 'warn', 'clock'),

@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import App, Parameter
 
 from helicline.cli.loop import settings_of
-from helicline.cli.show import ago, as_json, connect, say, table
+from helicline.cli.show import ago, as_json, connect, megabytes, say, table
 from helicline.records.pipeline import PipelineRun
 from helicline.sdk.client import Client
 
@@ -104,8 +104,12 @@ def show_pipeline_run(run: str, *, json: bool = False) -> None:
     say("[bold]{}[/] {} {}", detail["run"]["pipeline"], detail["run"]["state"], detail["run"]["error"])
     if detail["run"]["params"]:
         say("set: {}", ", ".join(f"{name}={value}" for name, value in detail["run"]["params"].items()))
-    rows = [(step["step"], step["state"], step["attempt_count"], _reason(step)) for step in detail["steps"]]
-    table("", ("step", "state", "attempts", ""), rows)
+    peaks = {attempt["step"]: attempt["peak_bytes"] for attempt in detail["attempts"]}  # the newest comes last
+    rows = [
+        (step["step"], step["state"], step["attempt_count"], megabytes(peaks.get(step["step"], 0)), _reason(step))
+        for step in detail["steps"]
+    ]
+    table("", ("step", "state", "attempts", "memory", ""), rows)
 
 
 def _reason(step: dict[str, Any]) -> str:

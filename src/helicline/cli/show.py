@@ -144,5 +144,10 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
+def megabytes(count: int) -> str:
+    """Return a number of bytes for people; "" for none."""
+    return f"{count / 1e6:,.0f} MB" if count else ""
+
+
 def is_terminal() -> bool:
     return sys.stdout.isatty()

@@ -141,7 +141,7 @@ def imports_of(bundle: Path) -> list[str]:
 
 def _imported(tree: ast.Module) -> list[str]:
     modules: list[str] = []
-    for node in tree.body:
+    for node in ast.walk(tree):  # steps often import what they need themselves
         if isinstance(node, ast.Import):
             modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:

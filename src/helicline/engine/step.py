@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import tarfile
 from collections.abc import Callable
@@ -84,9 +85,9 @@ def _pickle_by_value(code: Path) -> None:
         import cloudpickle
     except ImportError:
         return
+    below = f"{code}{os.sep}"  # as text: thousands of modules are looked at for each step
     for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if file and Path(file).is_relative_to(code):
+        if str(getattr(module, "__file__", None)).startswith(below):
             cloudpickle.register_pickle_by_value(module)
 
 

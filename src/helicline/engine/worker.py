@@ -20,11 +20,15 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
+import helicline
 from helicline import isolation, parent_process
 from helicline import settings as settings_file
 from helicline.engine.fork_server_client import ForkServerClient, Process, imports_of
+from helicline.engine.memory import process_tree
+from helicline.engine.memory.watch import MemoryWatch, reason
 from helicline.engine.secret_mask import SecretMask
 from helicline.engine.task_files import OutputLog, read_report
+from helicline.environments import build as environments
 from helicline.errors import Conflict, HeliclineError, NotFound, Unavailable
 from helicline.records.pipeline import Completion, TaskSpec
 from helicline.sdk.client import Client
@@ -43,6 +47,7 @@ ALWAYS = (
     "helicline.engine.harvest.commit",
     "helicline.engine.checking",
     "httpx",
+    "httpcore",  # by the first client of a process
     "duckdb",
 )
 STOCK = ("mlflow", "mlflow.pyfunc", "mlflow.artifacts")
@@ -105,7 +110,7 @@ class Worker:
             imports = imports_of(client.fetch_blob(bundle, scratch / "preload.tar"))
             packages = dict.fromkeys(name.split(".")[0] for name in imports if name.split(".")[0] in FLAVOURS)
             flavours = [module for name in packages for module in (f"mlflow.{name}", *WITH_FLAVOUR.get(name, ()))]
-            self.preloads[bundle] = [*imports, *dict.fromkeys(flavours)] if "mlflow" in imports else imports
+            self.preloads[bundle] = [*imports, *dict.fromkeys(flavours)]
         return [*ALWAYS, *STOCK, *self.preloads.get(bundle, [])]
 
     def _lease(self, client: Client) -> TaskSpec | None:
@@ -129,6 +134,7 @@ class Task:
         self.worker, self.spec = worker, spec
         self.client = Client(worker.url, retry_s=MIN_RETRY_S + 2 * spec.lease_s)
         self.mask = SecretMask(spec.secrets.values())
+        self.limit_bytes = spec.step.memory_bytes if spec.step else 0
         self.cancelled = self.timed_out = self.lost = False
 
     def run(self) -> None:
@@ -159,18 +165,59 @@ class Task:
         with (scratch / "log").open("w+b") as file:
             output = OutputLog(self.client, self.spec.attempt, file, mask=self.mask)
             try:
-                process = self._spawn(scratch)
+                process = self._spawn(scratch, self._interpreter(scratch, output))
             except HeliclineError as error:
                 return Completion(fence=self.spec.fence, ok=False, error=f"it could not be started: {error}")
-            self._watch(process, output)
+            if self.limit_bytes and not process_tree.is_readable():
+                file.write(b"the memory limit of this step is not kept: this system has no /proc to measure it by\n")
+            with MemoryWatch(process.pid, limit_bytes=self.limit_bytes) as memory:
+                self._watch(process, output)
             output.send_rest()
-            return self._completion(process.returncode or 0, read_report(scratch, self.spec.fence), output)
+            completion = self._completion(process.returncode or 0, read_report(scratch, self.spec.fence), output)
+            return completion and self._with_memory(completion, memory)
 
-    def _spawn(self, scratch: Path) -> Process:
+    def _with_memory(self, completion: Completion, memory: MemoryWatch) -> Completion:
+        """Return the report with what was measured; where memory ran out, that is its reason."""
+        completion = msgspec.structs.replace(completion, peak_bytes=memory.peak_bytes)
+        if completion.ok or completion.cancelled or completion.timed_out:
+            return completion
+        if not memory.exceeded and not memory.kernel_killed:
+            return completion
+        limit_bytes = self.limit_bytes if memory.exceeded else 0
+        why = reason(peak_bytes=memory.peak_bytes, limit_bytes=limit_bytes, is_step=self.spec.step is not None)
+        error = why if completion.killed else f"{completion.error}; {why}"  # a process that it began was ended
+        return msgspec.structs.replace(completion, out_of_memory=True, error=error)
+
+    def _interpreter(self, scratch: Path, output: OutputLog) -> str:
+        """Return the interpreter of the step's own environment, which is built where it is not there; "" for none."""
+        env = self.spec.step.env if self.spec.step else None
+        if env is None:
+            return ""
+
+        def stopped() -> bool:
+            output.send_new()
+            return self.cancelled or self.worker.stopping.is_set()
+
+        folder = self.worker.settings.home_path / "envs" / env.hash
+        with (scratch / "log").open("ab", buffering=0) as log_file:
+            if not (folder / environments.READY).is_file():
+                text = f"building the environment of {env.name}: {len(env.requirements)} packages\n"
+                log_file.write(text.encode())
+            return str(
+                environments.build(
+                    folder, python=env.python, requirements=env.requirements, output=log_file, stopped=stopped
+                )
+            )
+
+    def _spawn(self, scratch: Path, interpreter: str) -> Process:
         order = msgspec.structs.replace(self.spec, secrets={})  # it has them as variables
         (scratch / "order.json").write_bytes(msgspec.json.encode(order))
         preload = self.worker.preload(self.client, self.spec.bundle, scratch)
-        start = {"environment": self._environment(scratch), "boundary": self._boundary(scratch)}
+        start = {
+            "environment": self._environment(scratch) | (_package_path(scratch) if interpreter else {}),
+            "boundary": self._boundary(scratch, interpreter),
+            "interpreter": interpreter,
+        }
         (scratch / "start.json").write_bytes(msgspec.json.encode(start))
         return self.worker.fork_server.start(scratch, preload=preload)
 
@@ -192,13 +239,14 @@ class Task:
             environment |= {"HELICLINE_TOKEN": self.spec.token, "MLFLOW_TRACKING_TOKEN": self.spec.token}
         return environment
 
-    def _boundary(self, scratch: Path) -> isolation.Boundary | None:
+    def _boundary(self, scratch: Path, interpreter: str) -> isolation.Boundary | None:
         """Return what the task may reach: the installed packages, its own folder, and what the settings add."""
         settings = self.worker.settings
         if not settings.isolation:
             return None
         hidden = (str(settings.home_path),)
-        readable = (*isolation.interpreter_paths(hidden=hidden), *settings.readable_folders)
+        own = (str(Path(interpreter).parents[1]),) if interpreter else ()
+        readable = (*isolation.interpreter_paths(hidden=hidden), *own, *settings.readable_folders)
         return isolation.Boundary(readable, (str(scratch), *settings.writable_folders), hidden)
 
     def _watch(self, process: Process, output: OutputLog) -> None:
@@ -278,6 +326,13 @@ class Task:
                     log.warning("report of %s refused: %s", self.spec.attempt, error)
                     return
                 completion = Completion(fence=self.spec.fence, ok=False, error=str(error))
+
+
+def _package_path(scratch: Path) -> dict[str, str]:
+    """Return the variable by which another interpreter finds this package, and nothing else that is beside it."""
+    (scratch / "package").mkdir()
+    (scratch / "package" / "helicline").symlink_to(Path(helicline.__file__).parent)
+    return {"PYTHONPATH": str(scratch / "package")}
 
 
 def _ending(code: int) -> str:

@@ -22,11 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from helicline import isolation, parent_process
+from helicline.engine.memory.process_tree import children_of
 from helicline.engine.task import main as run_task
+from helicline.sdk.client import tls_context
 from helicline.sdk.environment import environment_parts
 
 # packages that start threads or talk to devices when imported do not survive a fork
 NEVER = frozenset({"tensorflow", "jax", "jaxlib", "ray", "pyspark", "grpc", "torch", "cupy", "cudf"})
+OOM_SCORE = "500"
 
 
 class Zygote:
@@ -70,6 +73,7 @@ class Zygote:
             return  # the request is only to import the modules
         with contextlib.suppress(Exception):  # the task itself reports it
             environment_parts()  # read here once for all tasks, and again where something was installed
+            tls_context()
         gc.freeze()
         pid = os.fork()
         if pid == 0:
@@ -98,23 +102,13 @@ class Zygote:
 
     def _end_orphans(self) -> None:
         """End what tasks that are over have left, children of these too: a task that runs has its own orphans."""
-        for pid in _children_of(os.getpid()) - self.children.keys():
+        for pid in children_of(os.getpid()) - self.children.keys():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
     def _tell(self, pid: int, code: int | None = None) -> None:
         answer = {"folder": self.children.get(pid, ""), "pid": pid} | ({} if code is None else {"code": code})
         self.answers.write(json.dumps(answer) + "\n")
-
-
-def _children_of(parent: int) -> set[int]:
-    """Return the processes whose parent this is (proc(5), the fourth field of stat); none where there is no /proc."""
-    children = set()
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if int(path.read_text(errors="replace").rpartition(")")[2].split()[1]) == parent:
-                children.add(int(path.parent.name))
-    return children
 
 
 def preload(module: str) -> None:
@@ -137,6 +131,8 @@ def become_task(folder: Path, *, zygote: int) -> None:
         for kind in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
             signal.signal(kind, signal.SIG_DFL)
         os.chdir(folder)
+        with contextlib.suppress(OSError):  # where memory runs out, the kernel ends a step before the server
+            Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
         start = json.loads((folder / "start.json").read_text())
         os.environ.clear()
         os.environ.update(start["environment"])
@@ -151,6 +147,8 @@ def become_task(folder: Path, *, zygote: int) -> None:
             isolation.enter(isolation.Boundary(*map(tuple, start["boundary"])))
         parent_process.adopt_orphans()
         parent_process.end_with(zygote)  # a change of user would end the request
+        if start["interpreter"]:  # the boundary stays, and this process ends with the zygote as before
+            os.execv(start["interpreter"], [start["interpreter"], "-m", "helicline.engine.task", str(folder)])
         run_task()
         code = 0
     except SystemExit as end:

@@ -12,7 +12,7 @@ from helicline.records.deployment import Rollout
 from helicline.records.gate import GateReport
 from helicline.records.loop import Turn
 from helicline.records.model import PromotionRequest
-from helicline.records.pipeline import Attempt, PipelineRun
+from helicline.records.pipeline import UNSUCCESSFUL, Attempt, PipelineRun
 
 TASK_TRIES = 3
 BUSY_RETRY_S = (15.0, 60.0, 300.0, 900.0)
@@ -67,7 +67,7 @@ def _task(facts: TurnFacts, start: TurnMove, label: str) -> TurnMove | None:
     attempt = facts.attempt
     if attempt is None:
         return start
-    if attempt.state in ("FAILED", "TIMED_OUT", "LOST", "CANCELLED"):
+    if attempt.state in UNSUCCESSFUL:
         if facts.tries < TASK_TRIES and (attempt.state == "LOST" or attempt.killed):
             return start
         return TurnMove(kind="end", state="FAILED", why=f"{label} failed: {attempt.error}")
@@ -125,7 +125,7 @@ def _judged_again_later(facts: TurnFacts, report: GateReport, now: datetime) -> 
     if not 0 < facts.tries <= len(BUSY_RETRY_S):
         return None
     due = report.created_at + timedelta(seconds=BUSY_RETRY_S[facts.tries - 1])
-    if now >= due or state in ("FAILED", "TIMED_OUT", "LOST", "CANCELLED"):
+    if now >= due or state in UNSUCCESSFUL:
         return TurnMove(kind="judge")
     why = f"it is judged again at {due:%H:%M:%S} UTC: {failed[0].reason}"
     return TurnMove(kind="wait", why=why, wake_at=due)

@@ -25,6 +25,7 @@ from helicline.records.pipeline import Candidate, StepSpec
 from helicline.store.unit import Reader
 
 LONGEST_S = 366 * 86_400.0
+MIN_MEMORY_BYTES = 64_000_000  # an interpreter and its libraries need about that by themselves
 KINDS = ("drift", "performance", "quality", "watch")
 BASELINE = "champion"  # the only alias whose model the judge loads beside the candidate
 NEEDS_HOLDOUT = ("not_worse", "latency")
@@ -145,6 +146,8 @@ def _step(step: StepSpec) -> Iterator[Invalid]:
         )
     yield from _within(f"step {step.name} timeout_s", step.timeout_s, low=0.001, high=LONGEST_S)
     yield from _within(f"step {step.name} retries", step.retries, low=0, high=1000)
+    if step.memory_bytes:
+        yield from _within(f"step {step.name} memory_bytes", step.memory_bytes, low=MIN_MEMORY_BYTES, high=1 << 50)
 
 
 def _secrets(tx: Reader, step: StepSpec) -> Iterator[Invalid]:

@@ -102,6 +102,8 @@ def finish(tx: Tx, attempt: Attempt, completion: Completion) -> Attempt:
         state = "CANCELLED"
     elif completion.timed_out:
         state = "TIMED_OUT"
+    elif completion.out_of_memory:
+        state = "OUT_OF_MEMORY"
     ended = nouns.ATTEMPTS.swap(
         tx,
         msgspec.structs.replace(
@@ -112,6 +114,7 @@ def finish(tx: Tx, attempt: Attempt, completion: Completion) -> Attempt:
             lease_until=None,
             environment_hash=completion.environment_hash,
             killed=completion.killed,
+            peak_bytes=completion.peak_bytes,
             result=completion.result,
         ),
     )

@@ -12,7 +12,8 @@ SERIALIZERS = "1"
 
 def key_parts(step: StepSpec, inputs: dict[str, Output], environment: Environment) -> dict[str, str]:
     """Return the named components of a step's cache key: code, each parameter, each input's content, environment."""
-    parts = {"function": step.function, "code": step.code_hash, "environment": environment.hash, "format": SERIALIZERS}
+    used = step.env or environment
+    parts = {"function": step.function, "code": step.code_hash, "environment": used.hash, "format": SERIALIZERS}
     parts |= {
         f"param {name}": msgspec.json.encode(value, order="sorted").decode() for name, value in step.params.items()
     }

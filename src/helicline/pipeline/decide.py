@@ -103,7 +103,7 @@ def _is_due(retry_at: datetime | None, now: datetime) -> bool:
 
 
 def _after_attempt(spec: StepSpec, step: StepRun, attempt: Attempt, *, now: datetime) -> PipelineMove | None:
-    if attempt.state in ("FAILED", "TIMED_OUT"):
+    if attempt.state in ("FAILED", "TIMED_OUT", "OUT_OF_MEMORY"):
         if step.attempt_count - step.lost_count <= spec.retries:
             wait = min(BACKOFF_S * 2 ** (step.attempt_count - step.lost_count - 1), BACKOFF_MAX_S)
             return PipelineMove(kind="retry", step=step.step, why=attempt.error, wake_at=now + timedelta(seconds=wait))

@@ -14,8 +14,9 @@ from helicline.records.monitor import MonitorSpec
 Kind = Literal["Table", "Model", "Metrics", "Artifact"]
 RunState = Literal["QUEUED", "RUNNING", "CANCELLING", "SUCCEEDED", "FAILED", "CANCELLED"]
 StepState = Literal["PENDING", "RUNNING", "RETRY_WAIT", "CACHED", "SUCCEEDED", "FAILED", "UPSTREAM_FAILED", "CANCELLED"]
-AttemptState = Literal["READY", "LEASED", "SUCCEEDED", "FAILED", "LOST", "TIMED_OUT", "CANCELLED"]
+AttemptState = Literal["READY", "LEASED", "SUCCEEDED", "FAILED", "LOST", "TIMED_OUT", "OUT_OF_MEMORY", "CANCELLED"]
 Task = Literal["step", "judge", "harvest", "check"]
+UNSUCCESSFUL: frozenset[AttemptState] = frozenset({"FAILED", "TIMED_OUT", "OUT_OF_MEMORY", "LOST", "CANCELLED"})
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +38,23 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[Any, ...] = ()
 
 
+class StepEnvironment(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment of a step's own: the file or group that names it, and all packages with versions.
+
+    `hash` covers the Python version, the platform and the packages.
+    """
+
+    name: str
+    python: str
+    requirements: tuple[str, ...]
+    hash: str
+
+
 class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One node of the graph: its function, inputs and parameters; `command` is the line that the function runs."""
+    """One node of the graph: its function, inputs and parameters; `command` is the line that the function runs.
+
+    A `memory_bytes` of 0 is no limit.
+    """
 
     name: str
     function: str
@@ -53,7 +69,9 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 1800.0
     cache: bool = True
     cpu: float = 1.0
+    memory_bytes: int = 0
     secrets: tuple[str, ...] = ()
+    env: StepEnvironment | None = None
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +170,10 @@ class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One try at a task, leased by one worker at a time; with a stale `fence` nothing can be committed."""
+    """One try at a task, leased by one worker at a time; with a stale `fence` nothing can be committed.
+
+    `peak_bytes` is the most memory that its processes were measured to use, 0 where nothing was measured.
+    """
 
     id: str
     task: Task
@@ -176,6 +197,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None = None
     environment_hash: str = ""
     killed: bool = False
+    peak_bytes: int = 0
     result: dict[str, Any] = {}
     version: int = 1
 
@@ -276,7 +298,9 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[Output, ...] = ()
     error: str = ""
     timed_out: bool = False
+    out_of_memory: bool = False
     cancelled: bool = False
     killed: bool = False
+    peak_bytes: int = 0
     environment_hash: str = ""
     result: dict[str, Any] = {}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import re
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -17,8 +16,10 @@ from helicline.ids import checked_name
 from helicline.records.pipeline import Candidate, CodeState, Environment, Kind, PipelineSpec, Source, StepSpec
 from helicline.sdk import code
 from helicline.sdk.steps import in_process, parameters
+from helicline.sdk.steps.environment import environment_of
 from helicline.sdk.steps.graph import HINT_VALUE, KINDS, Dataset, Future
 from helicline.sdk.steps.in_process import LocalCandidate
+from helicline.sdk.steps.options import RunOptions, run_options
 from helicline.sdk.steps.place import definition_of, place_of, placed
 
 P = ParamSpec("P")
@@ -35,8 +36,9 @@ class Step(typing.Generic[P, R]):
 
     command = ""
 
-    def __init__(self, function: Callable[P, R], options: dict[str, Any]) -> None:
-        self.function, self.options = function, options
+    def __init__(self, function: Callable[P, R], options: RunOptions) -> None:
+        self.function, self.options = function, run_options(f"step {function.__name__}", options)
+        self.env = options.get("env", "")
         self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
         self.hints = typing.get_type_hints(function)
         self.outputs = _output_kinds(function.__name__, self.hints.get("return"))
@@ -81,6 +83,7 @@ class Step(typing.Generic[P, R]):
             },
             param_types={key: parameters.declared(self.hints.get(key)) for key in self.param_names},
             outputs=self.outputs,
+            env=environment_of(f"step {name}", self.env, self.__module__) if self.env else None,
             **self.options,
         )
         graph.append(spec)
@@ -162,66 +165,16 @@ def _json_value(field: str, value: Any) -> Any:
         raise Invalid(field, type(value).__name__, "a value that JSON can hold") from None
 
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
-
-
-def seconds(field: str, duration: str | float) -> float:
-    """Return the seconds of a number, or of a text like "30m", "1.5h", "200ms"."""
-    if isinstance(duration, int | float):
-        return float(duration)
-    match = _DURATION.fullmatch(duration.strip())
-    if not match:
-        raise Invalid(field, duration, 'seconds as a number, or text like "30s", "5m", "1h", "2d"')
-    return float(match[1]) * _UNITS[match[2]]
-
-
-def run_options(
-    *,
-    cpu: float = 1.0,
-    retries: int = 0,
-    timeout: str | float = "30m",
-    cache: bool = True,
-    secrets: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Return how a step runs, as the fields of its spec."""
-    if isinstance(secrets, str):
-        raise Invalid("secrets", secrets, f"a list of names, like [{secrets!r}]")
-    limits = {"cpu": cpu, "retries": retries, "timeout_s": seconds("timeout", timeout)}
-    return {**limits, "cache": cache, "secrets": tuple(secrets)}
-
-
 @overload
 def step(function: Callable[P, R]) -> Step[P, R]: ...
 @overload
-def step(
-    *,
-    cpu: float = 1.0,
-    retries: int = 0,
-    timeout: str | float = "30m",
-    cache: bool = True,
-    secrets: Sequence[str] = (),
-) -> Callable[[Callable[P, R]], Step[P, R]]: ...
-def step(
-    function: Callable[P, R] | None = None,
-    *,
-    cpu: float = 1.0,
-    retries: int = 0,
-    timeout: str | float = "30m",
-    cache: bool = True,
-    secrets: Sequence[str] = (),
-) -> Any:
+def step(**options: Unpack[RunOptions]) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+def step(function: Callable[P, R] | None = None, **options: Unpack[RunOptions]) -> Any:
     """Make a function a step, which runs in a process of its own; its result is stored by content.
 
-    Args:
-        cpu: required cores.
-        retries: further attempts after a failure or timeout.
-        timeout: limit of one attempt, like "30m" or seconds.
-        secrets: names of secrets (`hl secret set NAME`) that the step finds as variables of its environment.
-        cache: whether a result with equal code, parameters, inputs and environment is reused.
-
     Raises:
-        Invalid: an annotation is missing, or is not one of hl.Table, hl.Model, hl.Metrics, hl.Artifact.
+        Invalid: an annotation is missing, or is not one of hl.Table, hl.Model, hl.Metrics, hl.Artifact; there is no
+            such option.
 
     Example:
         >>> import helicline as hl
@@ -231,7 +184,6 @@ def step(
         >>> count(hl.Table.of({"x": [1, 2]}), factor=3)
         {'rows': 6}
     """
-    options = run_options(cpu=cpu, retries=retries, timeout=timeout, cache=cache, secrets=secrets)
     if function is not None:
         return Step(function, options)
     return lambda wrapped: Step(wrapped, options)

@@ -18,9 +18,9 @@ import msgspec
 from blake3 import blake3
 
 from helicline.errors import Invalid
+from helicline.sdk.steps.options import RunOptions
 
 MAX_FILE_BYTES = 1 << 20
-RUN_OPTIONS = {"cpu", "retries", "timeout", "cache", "secrets"}
 
 
 def closure_hash(function: Callable[..., Any]) -> str:
@@ -59,12 +59,24 @@ def command_hash(line: str, folder: Path) -> str:
 
 
 def command_files(line: str, folder: Path) -> list[Path]:
-    """Return the files below a folder that a command line names, and the first-party files that these import."""
+    """Return the files below a folder that a command line names, and the first-party files that these import.
+
+    Of an MLflow Project that it names they are all of its files, without hidden ones.
+    """
     words = re.split(r"[\s;|&<>()'\"=]+", line)
     named = {(folder / word).resolve() for word in words if word and (folder / word).is_file()}
+    projects = {(folder / word).resolve() for word in words if word and (folder / word / "MLproject").is_file()}
+    named |= {path for project in projects for path in _visible_files(project)}
     inside = {path for path in named if path.is_relative_to(folder)}
     programs = {path for path in inside if path.suffix == ".py"}
     return sorted(inside | {path for program in programs for path in _with_imports({program}, program.parent)})
+
+
+def _visible_files(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden:
+            yield path
 
 
 def _root_of(file: Path, module: str) -> Path:
@@ -95,7 +107,7 @@ def _without_options(decorator: ast.expr) -> ast.expr:
     """Return the decorator of a step without what says how it runs and nothing of what it computes."""
     if not isinstance(decorator, ast.Call) or ast.unparse(decorator.func).rpartition(".")[2] != "step":
         return decorator
-    keywords = [keyword for keyword in decorator.keywords if keyword.arg not in RUN_OPTIONS]
+    keywords = [keyword for keyword in decorator.keywords if keyword.arg not in RunOptions.__annotations__]
     if not keywords and not decorator.args:
         return decorator.func
     return ast.Call(decorator.func, decorator.args, keywords)

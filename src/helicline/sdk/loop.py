@@ -18,9 +18,10 @@ from helicline.records.monitor import MonitorSpec
 from helicline.records.notification import Channel
 from helicline.records.outcome import OutcomeSpec
 from helicline.records.pipeline import CodeState, Environment
-from helicline.sdk.authoring import Pipeline, seconds
+from helicline.sdk.authoring import Pipeline
 from helicline.sdk.gates.checks import share, with_definition
 from helicline.sdk.parts.notebook import html_table
+from helicline.sdk.steps.options import seconds
 from helicline.sdk.steps.place import definition_of, placed
 
 

@@ -1,7 +1,9 @@
 """An estimator that a step returns is saved in a form that can be loaded, whatever it is."""
 
+import sys
 import warnings
 
+import cloudpickle
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -36,3 +38,18 @@ def test_an_estimator_is_saved_and_loaded(estimator, line, tmp_path, capsys):
     assert loaded.predict(ROWS).tolist() == fitted.predict(ROWS).tolist()
     output = capsys.readouterr().out
     assert line in output if line else not output
+
+
+class Own(LogisticRegression):
+    """A class of a loop's own file."""
+
+
+def test_a_class_of_the_loops_own_files_goes_into_the_model(tmp_path, capsys):
+    module = sys.modules[Own.__module__]
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        form = _saved_form(Own().fit(ROWS, CLASSES))
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+    assert form == {"serialization_format": "cloudpickle"}
+    assert f"with the classes of the loop's own files: {Own.__module__}.Own" in capsys.readouterr().out

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from helicline.pipeline.cache import key_of, key_parts, why_rerun
-from helicline.records.pipeline import CacheEntry
+from helicline.records.pipeline import CacheEntry, StepEnvironment
 from support.records import ENVIRONMENT, NOW, output, step_spec
 
 STEP = step_spec("train", params={"lr": 0.1, "seed": 0})
@@ -28,6 +28,7 @@ CHANGED = {
     "input data": parts(inputs={"data": output("Table", "b" * 64)}),
     "environment": parts(environment=msgspec.structs.replace(ENVIRONMENT, hash="other")),
 }
+OWN = StepEnvironment(name="requirements.txt", python="3.11", requirements=("humanize==4.9.0",), hash="1")
 
 
 @pytest.mark.parametrize("component", CHANGED)
@@ -36,10 +37,18 @@ def test_each_component_changes_the_key_and_is_named(component):
     assert why_rerun(CHANGED[component], entry(parts())).startswith(f"changed: {component}")
 
 
-@pytest.mark.parametrize("name", ["retries", "timeout_s", "cpu", "name"])
+@pytest.mark.parametrize("name", ["retries", "timeout_s", "cpu", "memory_bytes", "name"])
 def test_what_does_not_change_the_result_does_not_change_the_key(name):
     other = msgspec.structs.replace(STEP, **{name: "other" if name == "name" else 7})
     assert key_of(parts(other)) == key_of(parts())
+
+
+def test_a_step_with_its_own_environment_does_not_depend_on_that_of_the_worker():
+    own = msgspec.structs.replace(STEP, env=OWN)
+    other = msgspec.structs.replace(STEP, env=msgspec.structs.replace(OWN, hash="2"))
+    worker = msgspec.structs.replace(ENVIRONMENT, hash="other")
+    assert key_of(parts(own, environment=worker)) == key_of(parts(own))
+    assert key_of(parts(other)) != key_of(parts(own)) != key_of(parts())
 
 
 def test_a_first_run_and_lost_outputs_are_told_apart():

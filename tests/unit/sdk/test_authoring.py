@@ -8,8 +8,8 @@ import pytest
 import helicline as hl
 from helicline.errors import Invalid
 from helicline.records.pipeline import CodeState, Source
-from helicline.sdk.authoring import seconds
 from helicline.sdk.code import bundle, closure_hash
+from helicline.sdk.steps.options import seconds
 from support.records import ENVIRONMENT
 
 
@@ -266,7 +266,7 @@ def project(tmp_path, monkeypatch):
         ("def other(x):\n    return math.sqrt(x)", "def other(x):\n    return math.sqrt(x + 1)"),
         ("SCALE = 2\n", "SCALE = 2\nUNUSED = 3\n"),
         ('"""Steps."""', '"""All the steps."""\n\n'),
-        ("@hl.step\n", "@hl.step(retries=3, timeout='2h', cpu=2)\n"),
+        ("@hl.step\n", "@hl.step(retries=3, timeout='2h', cpu=2, memory='2GB')\n"),
         ("@hl.step\n", "@hl.step()\n"),
         ("sum(pipeline)", "sum(pipeline) "),
         ("SCALE * 100", "SCALE * 101"),

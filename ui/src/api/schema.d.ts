@@ -1973,6 +1973,8 @@ export interface components {
             loop: string;
             /** @default 1 */
             number: number;
+            /** @default 0 */
+            peak_bytes: number;
             /** @default  */
             pipeline_run: string;
             result?: {
@@ -1980,7 +1982,7 @@ export interface components {
             };
             started_at?: string | null;
             /** @enum {string} */
-            state: "READY" | "LEASED" | "SUCCEEDED" | "FAILED" | "LOST" | "TIMED_OUT" | "CANCELLED";
+            state: "READY" | "LEASED" | "SUCCEEDED" | "FAILED" | "LOST" | "TIMED_OUT" | "OUT_OF_MEMORY" | "CANCELLED";
             /** @default  */
             step: string;
             /** @default  */
@@ -2231,8 +2233,12 @@ export interface components {
             /** @default false */
             killed: boolean;
             ok: boolean;
+            /** @default false */
+            out_of_memory: boolean;
             /** @default [] */
             outputs: components["schemas"]["Output"][];
+            /** @default 0 */
+            peak_bytes: number;
             result?: {
                 [key: string]: unknown;
             };
@@ -3901,6 +3907,13 @@ export interface components {
             stations: components["schemas"]["Station"][];
             version: string;
         };
+        /** StepEnvironment */
+        StepEnvironment: {
+            hash: string;
+            name: string;
+            python: string;
+            requirements: string[];
+        };
         /** StepRecord */
         StepRecord: {
             /** Format: date-time */
@@ -3951,6 +3964,7 @@ export interface components {
             command: string;
             /** @default 1 */
             cpu: number;
+            env?: components["schemas"]["StepEnvironment"] | null;
             function: string;
             input_kinds?: {
                 [key: string]: "Table" | "Model" | "Metrics" | "Artifact";
@@ -3958,6 +3972,8 @@ export interface components {
             inputs?: {
                 [key: string]: components["schemas"]["Source"];
             };
+            /** @default 0 */
+            memory_bytes: number;
             name: string;
             /** @default [] */
             outputs: ("Table" | "Model" | "Metrics" | "Artifact")[];

@@ -5,6 +5,8 @@ from __future__ import annotations
 import keyword
 import re
 import shutil
+import subprocess
+import sys
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from importlib.util import find_spec
@@ -21,13 +23,14 @@ from helicline.ids import checked_name
 
 MOST_COPIED = 50_000_000  # bytes of data that a project takes a copy of
 DATA = "data"
+DATASETS = {"recommender": "events", "credit": "applications"}  # of the templates that write their own data
 NEEDED = {"mlflow": "mlflow", "scikit-learn": "sklearn", "pandas": "pandas"}  # by the templates with a model
 
 
 def init(
     folder: Path,
     *,
-    template: Literal["blank", "tabular"] | None = None,
+    template: Literal["blank", "tabular", "recommender", "credit"] | None = None,
     data: Path | None = None,
     label: str = "",
     json: bool = False,
@@ -41,8 +44,9 @@ def init(
     folder
         The folder that is made; its name is the loop's.
     template
-        `tabular` learns a column of a table from the others; `blank` has no model. By default tabular where there is
-        data.
+        `tabular` learns a column of a table from the others; `recommender` answers lists of items, and `credit` has
+        labels that come late, both with data of their own to begin with; `blank` has no model. By default tabular
+        where there is data.
     data
         The table to learn from: CSV, JSON lines, Parquet or Arrow. It is looked into, and nothing is changed.
     label
@@ -54,8 +58,10 @@ def init(
     chosen = template or ("tabular" if data is not None else "blank")
     if (chosen == "tabular") != (data is not None):
         both = f"{chosen} and {'no file' if data is None else data}"
-        raise Invalid("--template and --data", both, "tabular with the file of a table, or blank without")
+        raise Invalid("--template and --data", both, "tabular with the file of a table, or another one without")
     values, notes, example = {"name": name, "function": _function(name), "loop": python_of(name)}, [], None
+    if dataset := DATASETS.get(chosen):
+        values |= {"dataset": python_of(f"{dataset}@main"), "dataset_name": dataset}
     if data is not None:
         table = columns_of(data, label, dataset=name)
         values |= tabular.values_of(table, dataset=name, data=_place_of(data))
@@ -68,13 +74,20 @@ def init(
     if example is not None:
         (folder / "example.json").write_bytes(example)
         written.append("example.json")
+    if dataset:
+        subprocess.run([sys.executable, "data.py"], cwd=folder, check=True)
+        written.append(f"{DATA}/{dataset}.csv")
     if json:
         as_json({"folder": str(folder), "template": chosen, "files": written, "notes": notes})
         return
     for note in notes:
         say("  {}", note)
     say("[bold]{}[/]: {}", folder, ", ".join(written))
-    missing = [package for package, module in NEEDED.items() if chosen == "tabular" and find_spec(module) is None]
+    _say_next(folder, chosen)
+
+
+def _say_next(folder: Path, chosen: str) -> None:
+    missing = [package for package, module in NEEDED.items() if chosen != "blank" and find_spec(module) is None]
     if missing:
         say("install what it learns with: pip install -r {}", folder / "requirements.txt")
     say("next, in {}:", folder)

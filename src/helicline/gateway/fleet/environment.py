@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import importlib.util
-import os
-import shutil
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
+from helicline.environments.build import build, digest_of, minor_version
 from helicline.errors import Unavailable
 from helicline.gateway.fleet import requirements
 
-_READY = ".helicline-ready"
 _ALWAYS = ("numpy", "pandas")
-_MAX_OUTPUT = 1500
 
 
 class Environments:
@@ -24,7 +23,6 @@ class Environments:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._building: dict[str, asyncio.Lock] = {}
 
     async def interpreter(self, model: Path, mlmodel: dict[str, Any]) -> Path:
         """Return the python that can load the model, building its environment at first need.
@@ -35,36 +33,26 @@ class Environments:
         file = model / "requirements.txt"
         text = file.read_text() if file.is_file() else ""
         python = _python_version(mlmodel)
-        if python == _minor(sys.version) and _loadable(mlmodel) and not requirements.unmet(text):
+        if python == minor_version() and _loadable(mlmodel) and not requirements.unmet(text):
             return Path(sys.executable)
-        requirement_lines = requirements_to_install(text)
-        key = hashlib.sha256("\n".join([python, sys.platform, *requirement_lines]).encode()).hexdigest()[:32]
-        async with self._building.setdefault(key, asyncio.Lock()):
-            return await self._build(self._folder / key, python, requirement_lines=requirement_lines)
+        lines, cancelled = requirements_to_install(text), threading.Event()
+        folder = self._folder / digest_of(python, lines)
+        try:
+            return await asyncio.to_thread(_built, folder, python, lines, stopped=cancelled.is_set)
+        except Unavailable as error:
+            raise Unavailable("The model's environment", error.why) from None
+        finally:
+            cancelled.set()
 
-    async def _build(self, folder: Path, python: str, *, requirement_lines: list[str]) -> Path:
-        interpreter = folder / "bin" / "python"
-        if (folder / _READY).is_file():
-            return interpreter
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        await _uv("venv", "--python", python, str(folder))
-        file = folder / "requirements.txt"
-        file.write_text("\n".join(requirement_lines) + "\n")
-        await _uv("pip", "install", "--python", str(interpreter), "-r", str(file))
-        # after a power cut the ready file must not exist without the files of a package: one sync for all of them
-        await asyncio.to_thread(os.sync)
-        (folder / _READY).touch()
-        return interpreter
+
+def _built(folder: Path, python: str, lines: list[str], *, stopped: Callable[[], bool]) -> Path:
+    with NamedTemporaryFile(prefix="helicline-uv-") as output:
+        return build(folder, python=python, requirements=lines, output=output, stopped=stopped)
 
 
 def _python_version(mlmodel: dict[str, Any]) -> str:
     version = ((mlmodel.get("flavors") or {}).get("python_function") or {}).get("python_version")
-    return _minor(str(version)) if version else _minor(sys.version)
-
-
-def _minor(version: str) -> str:
-    return ".".join(version.split()[0].split(".")[:2])
+    return minor_version(str(version)) if version else minor_version()
 
 
 def _loadable(mlmodel: dict[str, Any]) -> bool:
@@ -81,18 +69,3 @@ def requirements_to_install(text: str) -> list[str]:
     if not names & set(requirements.MLFLOW):
         substituted.append("mlflow-skinny")
     return sorted(substituted + [name for name in _ALWAYS if name not in names])
-
-
-async def _uv(*arguments: str) -> None:
-    from uv import find_uv_bin
-
-    process = await asyncio.create_subprocess_exec(
-        find_uv_bin(), *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        _, output = await process.communicate()
-    except asyncio.CancelledError:
-        process.kill()
-        raise
-    if process.returncode:
-        raise Unavailable("The model's environment", output.decode(errors="replace").strip()[-_MAX_OUTPUT:])

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from helicline.errors import Invalid
 from helicline.ids import checked_name
 from helicline.records.contract import ColumnRule, ContractSpec, Scalar
-from helicline.sdk.authoring import seconds
+from helicline.sdk.steps.options import seconds
 
 Limit = float | str | None
 

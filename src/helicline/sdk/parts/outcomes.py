@@ -10,8 +10,8 @@ from helicline.ids import checked_name
 from helicline.records.deployment import Guard, RolloutPlan, RolloutStep
 from helicline.records.monitor import MonitorSpec
 from helicline.records.outcome import OutcomeKind, OutcomeSpec, Ship
-from helicline.sdk.authoring import seconds
 from helicline.sdk.gates.checks import share
+from helicline.sdk.steps.options import seconds
 
 
 def outcome(

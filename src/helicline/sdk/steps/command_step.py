@@ -11,16 +11,18 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import GenericAlias
-from typing import Any
+from typing import Any, Unpack
 from uuid import uuid4
 
 import msgspec
 
 from helicline.errors import Invalid
 from helicline.sdk import code
-from helicline.sdk.authoring import Step, run_options
+from helicline.sdk.authoring import Step
 from helicline.sdk.handles import Artifact, Metrics, Model, Table, scratch_folder
+from helicline.sdk.steps.environment import folder_of
 from helicline.sdk.steps.graph import KINDS
+from helicline.sdk.steps.options import RunOptions
 
 HINT_TOP = "A step runs in a process of its own, which finds it by its name."
 FILES = {Table: "{}.parquet", Metrics: "{}.json", Artifact: "{}", Model: "{}"}
@@ -39,8 +41,7 @@ class Command(msgspec.Struct, frozen=True):
     @property
     def folder(self) -> Path:
         """The folder of the file that declares it: there it runs."""
-        file = getattr(sys.modules.get(self.module), "__file__", None)
-        return Path(file).resolve().parent if file else Path.cwd()
+        return folder_of(self.module)
 
     def function(self) -> Callable[..., Any]:
         """Return a function with the arguments that the command declares, which runs it."""
@@ -83,14 +84,24 @@ class Command(msgspec.Struct, frozen=True):
         done = subprocess.run(["/bin/sh", "-c", text], cwd=self.folder, env={**os.environ, "PATH": path}, check=False)
         if done.returncode != 0:
             raise Invalid("command", f"exit status {done.returncode}", "0", f"It was: {self.template}")
-        outputs = tuple(_output(name, kind, paths[name]) for name, kind in self.outputs.items())
+        outputs = tuple(self.output(name, kind, paths[name]) for name, kind in self.outputs.items())
         return outputs[0] if len(outputs) == 1 else outputs or None
+
+    def output(self, name: str, kind: type, path: Path) -> Any:
+        """Return an output that the command wrote to a path. Raises Invalid where it did not."""
+        if not path.exists():
+            raise Invalid(f"command, output {name}", "nothing", f"a file that the command writes to {{{name}}}")
+        if kind is Table:
+            return _table(name, path)
+        if kind is Metrics:
+            return Metrics(msgspec.json.decode(path.read_bytes(), type=dict[str, float]))
+        return Artifact(path) if kind is Artifact else _model(path)
 
 
 class CommandStep(Step[..., Any]):
     """A step that is a command; it has the name that its file gives it."""
 
-    def __init__(self, declaration: Command, options: dict[str, Any]) -> None:
+    def __init__(self, declaration: Command, options: RunOptions) -> None:
         super().__init__(declaration.function(), options)
         self.declaration, self.command = declaration, declaration.template
 
@@ -108,7 +119,7 @@ def command(
     inputs: Mapping[str, type] | None = None,
     outputs: Mapping[str, type] | None = None,
     params: Mapping[str, Any] | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Any:
     """Make a command line a step: a program in any language, which reads and writes files.
 
@@ -119,7 +130,6 @@ def command(
         inputs: their types, like `{"data": hl.Table}`; the place holds the path of a file or of a model's folder.
         outputs: their types, in the order in which the step returns them; the place holds the path to write to.
         params: their values, which `--set` can replace.
-        options: cpu, retries, timeout, cache, secrets, as for `hl.step`.
 
     Raises:
         Invalid: a place is not declared, or a declaration has no place.
@@ -132,7 +142,7 @@ def command(
     """
     frame = sys._getframe(1)
     declaration = Command(line, inputs or {}, outputs or {}, params or {}, frame.f_globals["__name__"], frame.f_lineno)
-    return CommandStep(checked(declaration), run_options(**options))
+    return CommandStep(checked(declaration), options)
 
 
 def checked(command: Command) -> Command:
@@ -174,16 +184,6 @@ def _text(value: Any) -> str:
         path.write_bytes(msgspec.json.encode(value))
         return shlex.quote(str(path))
     return shlex.quote(str(value) if isinstance(value, str | Path) else msgspec.json.encode(value).decode())
-
-
-def _output(name: str, kind: type, path: Path) -> Any:
-    if not path.exists():
-        raise Invalid(f"command, output {name}", "nothing", f"a file that the command writes to {{{name}}}")
-    if kind is Table:
-        return _table(name, path)
-    if kind is Metrics:
-        return Metrics(msgspec.json.decode(path.read_bytes(), type=dict[str, float]))
-    return Artifact(path) if kind is Artifact else _model(path)
 
 
 def _table(name: str, path: Path) -> Table:

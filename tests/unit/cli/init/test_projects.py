@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -109,6 +110,25 @@ def test_a_project_without_data_runs_too(tmp_path):
     assert own_tests(tmp_path / "nightly") == ""
     (loop,) = load_loops(tmp_path / "nightly" / "loop.py")
     assert loop.spec(state=CodeState(bundle=""), environment=capture()).pipeline.candidate is None
+
+
+@pytest.mark.parametrize(("template", "gates"), [("recommender", 4), ("credit", 4)])
+def test_a_project_with_its_own_data_can_be_recorded_and_its_own_tests_pass(tmp_path, monkeypatch, template, gates):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "mine"
+    init(folder, template=template)
+    (loop,) = load_loops(folder / "loop.py")
+    spec = loop.spec(state=CodeState(bundle=""), environment=capture())
+    assert (spec.name, len(spec.contracts), len(spec.gates)) == ("mine", 1, gates)
+    assert [len(path.read_bytes()) > 100_000 for path in map(Path, loop.pipeline.datasets[0].files)] == [True]
+    assert all(len(line) <= 120 for path in folder.rglob("*.py") for line in path.read_text().splitlines())
+    assert own_tests(folder) == ""
+
+
+def test_a_template_with_its_own_data_takes_no_file(frame, tmp_path):
+    with pytest.raises(Invalid, match="or another one without"):
+        init(tmp_path / "new", template="credit", data=saved(frame, tmp_path), label="paid")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_that_holds_something_is_left_as_it_is(frame, tmp_path):

@@ -38,6 +38,7 @@ export function StepList({ detail, why, onLog }: StepListProps) {
               <State state={step.state} />
             </span>
             <span className="faint">{spec(step)}</span>
+            <span className="faint">{memory(detail.attempts.filter((attempt) => attempt.step === step.step))}</span>
           </div>
           <div className="tight" style={{ gap: 5 }}>
             <Bar step={step} start={start} end={end} now={now} />
@@ -73,6 +74,11 @@ function spec(step: StepRun): string {
     return `${one.kind.toLowerCase()}${one.byte_count ? ` of ${bytes(one.byte_count)}` : ''}`;
   });
   return outputs.join(', ');
+}
+
+function memory(attempts: Attempt[]): string {
+  const peak = attempts.at(-1)?.peak_bytes ?? 0;
+  return peak > 0 ? `${bytes(peak)} of memory at most` : '';
 }
 
 function reasonOf(step: StepRun, why: Why[]): string {
