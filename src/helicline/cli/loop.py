@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 from helicline import settings as settings_file
 from helicline.cli.loop_file.apply import applied
 from helicline.cli.show import ago, as_json, connect, duration, say, table
-from helicline.errors import Invalid
+from helicline.errors import Conflict, Invalid
 from helicline.records.loop import Trigger, Turn
 from helicline.sdk.client import Client
 
@@ -48,15 +48,33 @@ def run(
     client, order = connect(), {"harvest": harvest, "params": settings_of(params)}
     is_file = name.endswith(".py")
     names = [spec.name for spec, _ in applied(client, Path(name), quiet=json)] if is_file else [name]
-    turns = [_turned(client, loop, order, wait=wait, json=json) for loop in names]
+    begin = begun_or_first if is_file and not any(order.values()) else begun
+    turns = [_turned(client, begin(client, loop, order), wait=wait, json=json) for loop in names]
     if json:
         as_json(turns if is_file else turns[0])
     if any(turn.state in ("FAILED", "ROLLED_BACK", "REJECTED") for turn in turns):
         sys.exit(1)
 
 
-def _turned(client: Client, loop: str, order: dict[str, Any], *, wait: bool, json: bool) -> Turn:
-    turn = client.post(f"/loops/{loop}/turns", Turn, order)
+def begun(client: Client, loop: str, order: dict[str, Any]) -> Turn:
+    return client.post(f"/loops/{loop}/turns", Turn, order)
+
+
+def begun_or_first(client: Client, loop: str, order: dict[str, Any]) -> Turn:
+    """Return the turn that begins, or the loop's first one where a trigger was faster: it does the same.
+
+    The first version of a loop's data, which came with its file, may have begun it.
+    """
+    try:
+        return begun(client, loop, order)
+    except Conflict:
+        turns = client.items("/turns", Turn, loop=loop)
+        if len(turns) != 1 or turns[0].state in ENDED:
+            raise
+        return turns[0]
+
+
+def _turned(client: Client, turn: Turn, *, wait: bool, json: bool) -> Turn:
     if wait:
         turn = follow(client, turn.id, quiet=json)
     elif not json:

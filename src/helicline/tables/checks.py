@@ -154,7 +154,7 @@ def _unique(session: Any, key: tuple[str, ...]) -> tuple[CheckOutcome, str, tupl
     names = ", ".join(map(identifier, key))
     repeated = f'SELECT {names}, count(*) AS "rows" FROM data GROUP BY {names} HAVING count(*) > 1'
     (count,) = _row(session, f"SELECT count(*) FROM ({repeated})")
-    detail = f"{count:,} values repeat"
+    detail = f"{count:,} value{'s repeat' if count != 1 else ' repeats'}"
     return ("fail", detail, sampled(session, repeated)) if count else ("pass", detail, ())
 
 
