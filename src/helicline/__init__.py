@@ -56,6 +56,7 @@ _MODULES = {
     "pipeline": "helicline.sdk.authoring",
     "quality": "helicline.sdk.loop",
     "runs": "helicline.sdk.runs",
+    "service": "helicline.sdk.loop",
     "slack": "helicline.sdk.parts.channels",
     "step": "helicline.sdk.authoring",
     "watch": "helicline.sdk.parts.outcomes",
@@ -101,6 +102,7 @@ __all__ = [
     "pipeline",
     "quality",
     "runs",
+    "service",
     "slack",
     "step",
     "watch",
@@ -128,6 +130,7 @@ if TYPE_CHECKING:
         on_new_data,
         performance,
         quality,
+        service,
     )
     from helicline.sdk.parts.channels import apprise, email, slack, webhook
     from helicline.sdk.parts.contracts import contract

@@ -20,13 +20,14 @@ from helicline.records.access import ROLES
 from helicline.records.gate import MEASURED, Check
 from helicline.records.loop import LoopSpec, TriggerSpec
 from helicline.records.metric import BUILT_IN, FAMILIES, RESERVED, formula_of
+from helicline.records.monitor import MonitorSpec
 from helicline.records.notification import Channel
 from helicline.records.pipeline import Candidate, StepSpec
 from helicline.store.unit import Reader
 
 LONGEST_S = 366 * 86_400.0
 MIN_MEMORY_BYTES = 64_000_000  # an interpreter and its libraries need about that by themselves
-KINDS = ("drift", "performance", "quality", "watch")
+KINDS = ("drift", "performance", "quality", "service", "watch")
 BASELINE = "champion"  # the only alias whose model the judge loads beside the candidate
 NEEDS_HOLDOUT = ("not_worse", "latency")
 NO_OWN_METRICS = "Monitors are computed in the server, which runs no functions of a loop file; gates take them."
@@ -248,6 +249,8 @@ def _monitors(spec: LoopSpec) -> Iterator[Invalid]:
                 "rows of training to compare production with",
                 "End the pipeline with: return hl.candidate(model, holdout=...) or hl.candidate(model, reference=...)",
             )
+        if monitor.kind == "service":
+            yield from _service(monitor)
         if monitor.kind == "watch":
             yield from watch_problems(monitor, spec.rollout)
         if monitor.kind == "performance" and not performance.is_measured(monitor.metric):
@@ -256,6 +259,16 @@ def _monitors(spec: LoopSpec) -> Iterator[Invalid]:
         if monitor.kind == "performance" and sum(limit is not None for limit in limits.values()) != 1:
             got = ", ".join(f"{name}={limit}" for name, limit in limits.items())
             yield Invalid(f"monitor {monitor.name}", got, "one of them")
+
+
+def _service(monitor: MonitorSpec) -> Iterator[Invalid]:
+    limits = {"p99_ms": monitor.p99_ms, "error_rate": monitor.error_rate}
+    if all(limit is None for limit in limits.values()):
+        yield Invalid("monitor service", "no limit", "p99_ms, error_rate, or both")
+    if monitor.p99_ms is not None and not monitor.p99_ms > 0:
+        yield Invalid("monitor service p99_ms", monitor.p99_ms, "milliseconds, more than 0")
+    if monitor.error_rate is not None and not 0 < monitor.error_rate < 1:
+        yield Invalid("monitor service error_rate", monitor.error_rate, "a share, more than 0 and less than 1")
 
 
 def _trigger(tx: Reader, spec: LoopSpec, trigger: TriggerSpec) -> Iterator[Invalid]:

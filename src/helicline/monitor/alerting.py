@@ -103,6 +103,8 @@ def _words(finding: Finding) -> str:
 
 def why_no_turn(alert: Alert) -> str:
     """Return why an alert begins no turn, whatever the triggers hear, "" where it may."""
+    if alert.kind == "service":
+        return "how fast and how surely calls are answered is nothing that training mends"
     if alert.findings and not any(map(is_tested, alert.findings)):
         return "its monitor tests nothing, and a new version would be watched no better"
     if alert.findings and all(finding.column == PREDICTION for finding in alert.findings if is_tested(finding)):

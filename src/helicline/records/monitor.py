@@ -10,7 +10,7 @@ import msgspec
 from helicline.records.outcome import OutcomeSpec
 
 NOT_TESTED = "not_tested"  # the statistic of a finding that says why a column has no result
-MonitorKind = Literal["drift", "performance", "quality", "watch"]
+MonitorKind = Literal["drift", "performance", "quality", "service", "watch"]
 AlertState = Literal["firing", "acknowledged", "resolved"]
 AlertKind = Literal[MonitorKind, "serving"]  # serving: no monitor judges it, the states of revisions do
 Severity = Literal["ok", "info", "warning", "critical", "insufficient_data", "immature"]
@@ -27,6 +27,7 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     old or older, so that early labels do not stand for all (None: as old as labels that came lately say); the labels
     are the `feedback` of that name, or the loop's.
     quality: missing, out of range, unseen values.
+    service: at most the share `error_rate` of calls fails, and the p99 of their latency is at most `p99_ms`.
     watch: the `outcome` of units, for `for_s` after a version began to serve, must not be worse by more than the share
     `drop` than it was with the version before; with `roll_back` that one serves again where it is.
     """
@@ -50,6 +51,8 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     outcome: OutcomeSpec | None = None
     for_s: float = 0.0
     roll_back: bool = False
+    p99_ms: float | None = None
+    error_rate: float | None = None
 
     @property
     def name(self) -> str:

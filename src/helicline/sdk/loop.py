@@ -298,6 +298,34 @@ def quality(
     )
 
 
+def service(
+    *,
+    p99_ms: float | None = None,
+    error_rate: float | None = None,
+    window: str | float = "5m",
+    min_calls: int = 100,
+) -> MonitorSpec:
+    """Monitor: how the calls of what serves are answered. An alert of it begins no turn.
+
+    Args:
+        p99_ms: at most one in a hundred calls takes longer.
+        error_rate: at most this share of calls fails, or has to be answered by another version.
+        window: duration of a window; with fewer than `min_calls` calls it extends to earlier ones.
+
+    Raises:
+        Invalid: neither limit is given.
+    """
+    if p99_ms is None and error_rate is None:
+        raise Invalid("service", "no limit", "p99_ms, error_rate, or both")
+    return MonitorSpec(
+        kind="service",
+        p99_ms=p99_ms,
+        error_rate=error_rate,
+        window_s=seconds("window", window),
+        min_rows=min_calls,
+    )
+
+
 _CRON = {"hour": "0 * * * *", "day": "0 3 * * *", "week": "0 3 * * 1", "month": "0 3 1 * *"}
 
 

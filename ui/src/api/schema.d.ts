@@ -1819,7 +1819,7 @@ export interface components {
             /** @default [] */
             findings: components["schemas"]["Finding"][];
             /** @enum {string} */
-            kind: "drift" | "performance" | "quality" | "watch" | "serving";
+            kind: "drift" | "performance" | "quality" | "service" | "watch" | "serving";
             /** Format: date-time */
             last_seen_at: string;
             model_version: number;
@@ -3038,6 +3038,7 @@ export interface components {
             /** @default 0.25 */
             critical: number;
             drop?: number | null;
+            error_rate?: number | null;
             /** @default [] */
             exclude: string[];
             /** @default  */
@@ -3049,7 +3050,7 @@ export interface components {
             /** @default [] */
             include: string[];
             /** @enum {string} */
-            kind: "drift" | "performance" | "quality" | "watch";
+            kind: "drift" | "performance" | "quality" | "service" | "watch";
             label_delay_s?: number | null;
             /** @default  */
             metric: string;
@@ -3058,6 +3059,7 @@ export interface components {
             /** @default 3 */
             of: number;
             outcome?: components["schemas"]["OutcomeSpec"] | null;
+            p99_ms?: number | null;
             /** @default 2 */
             persist: number;
             /** @default 0.01 */

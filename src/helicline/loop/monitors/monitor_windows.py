@@ -11,7 +11,7 @@ from helicline.loop.context import Context
 from helicline.loop.evidence.sealed import sealed_until
 from helicline.loop.monitors import outcome_watch
 from helicline.loop.monitors.subject import Subject
-from helicline.monitor import alerting, drift, label_delay, performance, quality, testable
+from helicline.monitor import alerting, drift, label_delay, performance, quality, service, testable
 from helicline.monitor.profile import Profile, decode, merged
 from helicline.records.deployment import Revision
 from helicline.records.monitor import Finding, LabelDelay, Monitor, MonitorSpec, Severity, Window
@@ -141,7 +141,7 @@ def _judged(context: Context, monitor: Monitor, subject: Subject, *, now: dateti
         return outcome_watch.judged(context, monitor, subject, now=now)
     delay = _label_delay(context, monitor, subject, now=now) if monitor.spec.kind == "performance" else None
     until = now - timedelta(seconds=delay.seconds) if delay else sealed_until(context, now)
-    judge = _performance if monitor.spec.kind == "performance" else _distribution
+    judge = {"performance": _performance, "service": _service}.get(monitor.spec.kind, _distribution)
     count, start, findings = judge(context, monitor, subject, now=until)
     enough = count >= monitor.spec.min_rows
     severity: Severity = "insufficient_data"
@@ -177,7 +177,7 @@ def _label_name(context: Context, monitor: Monitor) -> str:
 
 def _reason(context: Context, monitor: Monitor, subject: Subject, *, count: int, delay: LabelDelay | None) -> str:
     """Return why a window could not be judged."""
-    if monitor.spec.kind != "performance" and not subject.reference:
+    if monitor.spec.kind in ("drift", "quality") and not subject.reference:
         return f"{subject.revision.model}/{subject.revision.model_version} has no reference to compare with"
     counted = f"{count} of at least {monitor.spec.min_rows} rows"
     if delay is None:
@@ -226,6 +226,25 @@ def _distribution(
     if monitor.spec.kind == "drift":
         findings = [*findings, drift.of_prediction(monitor.spec, reference, profile)]
     return profile.row_count, start, findings
+
+
+def _service(
+    context: Context, monitor: Monitor, subject: Subject, *, now: datetime
+) -> tuple[int, datetime, list[Finding]]:
+    calls, start = service.Calls(), now
+    for start in _starts(monitor, subject, now):
+        count, failed, slow, p99_ms = predictions.service_of(
+            context.home,
+            monitor.deployment,
+            revision=subject.revision.number,
+            since=start,
+            until=now,
+            slow_ms=monitor.spec.p99_ms or 0.0,
+        )
+        calls = service.Calls(count=count, failed=failed, slow=slow, p99_ms=p99_ms)
+        if calls.count >= monitor.spec.min_rows:
+            break
+    return calls.count, start, service.findings(monitor.spec, calls)
 
 
 def reference_of(context: Context, subject: Subject) -> Profile | None:

@@ -75,6 +75,29 @@ def labelled(
     )
 
 
+@again_when_merged
+def service_of(
+    home: Path, deployment: str, *, revision: int, since: datetime, until: datetime, slow_ms: float
+) -> tuple[int, int, int, float]:
+    """Return how many calls of a revision there were, failed, and took longer than `slow_ms`, and the p99 in ms.
+
+    A call that its caller got wrong is none that failed; one that another revision had to answer is.
+    """
+    files = listed(home, "predictions", deployment=deployment, since=since, until=until)
+    if not files:
+        return 0, 0, 0, 0.0
+    answered = "status < 500 AND coalesce(fallback_reason, '') = ''"
+    rows = sql.fetch(
+        f"""SELECT count(*) AS n, count(*) FILTER (NOT ({answered})) AS failed,
+                   count(*) FILTER (latency_us > {round(slow_ms * 1000)}) AS slow,
+                   coalesce(quantile_cont(latency_us, 0.99), 0) / 1000 AS p99_ms
+            FROM {sql.parquet(paths_of(files))}
+            WHERE row = 0 AND revision = {int(revision)}
+              AND ts >= {sql.timestamp(since)} AND ts < {sql.timestamp(until)}"""
+    )
+    return int(rows["n"][0]), int(rows["failed"][0]), int(rows["slow"][0]), float(rows["p99_ms"][0])
+
+
 def _predictions(home: Path, files: list[LogFile], *, condition: str) -> list[Prediction]:
     if not files:
         return []
