@@ -14,6 +14,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "feedback": ("changed", "lost"),
     "gate": ("judged", "waived"),
     "loop": ("applied", "paused", "resumed"),
+    "monitor": ("not_rolled_back", "rolled_back"),
     "pipeline_run": ("cancelling", "ended", "submitted"),
     "promotion_request": ("approved", "joined", "opened", "rejected", "voided"),
     "rollout": ("advanced", "failed", "held", "promoted", "resumed", "rolled_back", "started"),

@@ -27,6 +27,8 @@ def place(client, experiment):
     mlflow.set_experiment(experiment_id=experiment)
     yield experiment
     mlflow.autolog(disable=True)
+    for flavour in (mlflow.sklearn, mlflow.lightgbm):  # what was set for one of them outlives the call for all
+        flavour.autolog(disable=True, silent=True)
     mlflow.end_run()
 
 

@@ -21,6 +21,7 @@ def logged(monkeypatch):
     """Return what the client is called with."""
     import mlflow.sklearn
 
+    mlflow.sklearn.autolog(disable=True, silent=True)  # it would log models of the tests themselves
     calls = []
     monkeypatch.setattr(mlflow.sklearn, "log_model", lambda estimator, **options: calls.append(options))
     return calls
