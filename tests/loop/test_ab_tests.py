@@ -63,7 +63,7 @@ class Shop(SimulatedLoop):
         of_candidate = users // 2 if candidates is None else candidates
         lines, labels = [], []
         deployment, rollout = self.store.read(lambda tx: nouns.DEPLOYMENTS.get(tx, "churn")), self.rollout()
-        place = {"rollout": 2, "stage": 1} if rollout.state in ("PROGRESSING", "PAUSED") else {}
+        place = {"rollout": 2, "stage": 1, "weight_bp": 5000} if rollout.state in ("PROGRESSING", "PAUSED") else {}
         for variant, count, buyers in (
             ("stable", users - of_candidate, stable),
             ("candidate", of_candidate, candidate),

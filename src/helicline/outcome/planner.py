@@ -68,15 +68,7 @@ def sentence(estimated: PlanEstimate, plan: RolloutPlan) -> str:
     if not inside:
         largest = estimated.durations[-1]
         return (
-            f"{name}: about {_about(largest)} at this traffic to see {largest.lift:.0%}, but the test ends after "
-            f"{length(at_most_s)}: give it more time, more traffic, or another outcome"
+            f"{name}: about {length(largest.days * _DAY_S)} at this traffic to see {largest.lift:.0%}, "
+            f"but the test ends after {length(at_most_s)}: give it more time, more traffic, or another outcome"
         )
-    return f"{name}: about {_about(inside[0])} at this traffic to see {inside[0].lift:.0%}"
-
-
-def _about(duration: Duration) -> str:
-    """Return the time in the largest unit of which it has two."""
-    for unit_s, name in ((_DAY_S, "days"), (3600.0, "hours"), (60.0, "minutes")):
-        if duration.days * _DAY_S >= 2 * unit_s:
-            return f"{duration.days * _DAY_S / unit_s:.0f} {name}"
-    return f"{duration.days * _DAY_S:.0f} s"
+    return f"{name}: about {length(inside[0].days * _DAY_S)} at this traffic to see {inside[0].lift:.0%}"

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from helicline.records.outcome import OutcomeSpec, Sample, StageSample, Units
 from helicline.serving.prediction_log import sql
@@ -23,15 +24,15 @@ _VALUES = {
     "sum": "sum(number)",
     "count": "count(number)",
 }
-_FIRST_SHARE = 10_000
+ALL = 10_000  # basis points
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
     """Which calls make the units: those from `since`, up to but without `until`, of which the log is `complete`.
 
     Units that were first served before `counted_from`, or from `counted_until` on, do not count. Of a rollout, units
-    count by stage and variant; `largest_share` (basis points) is the most that the candidate gets so far. Without a
-    rollout they are those of `revision`, in stage 1 as the variant `stable`.
+    count by stage and variant; `largest_share` (basis points) is the most that the candidate got so far beside stable.
+    Without a rollout they are those of `revision`, in stage 1 as the variant `stable`.
     """
 
     deployment: str
@@ -83,8 +84,7 @@ _TOTALS = (*_PLACES, "not_numbers", "strangers", "keyless", "cap")
 
 
 def _number(value: object) -> float | None:
-    number = float(str(value)) if value is not None and str(value) != "--" else float("nan")
-    return None if number != number else number
+    return None if value is None or value is np.ma.masked else float(str(value))
 
 
 def _query(span: Span, spec: OutcomeSpec, *, calls: Iterable[Path], labels: Iterable[Path]) -> str:
@@ -97,20 +97,22 @@ def _query(span: Span, spec: OutcomeSpec, *, calls: Iterable[Path], labels: Iter
     counted_until = sql.timestamp(span.counted_until or span.until)
     of_calls = f"rollout = {span.rollout}" if is_rollout else f"revision = {span.revision}"
     stage, variant = ("stage", "variant") if is_rollout else ("1", "'stable'")
-    share = span.largest_share if span.largest_share < _FIRST_SHARE else 0
+    # a step of all traffic compares nothing: who is served by the candidate then stays where he was before
+    compares = f"weight_bp < {ALL}" if is_rollout else "TRUE"
     # files of earlier versions lack the columns of units: the empty table gives them
     return f"""
     WITH calls AS MATERIALIZED (
         SELECT coalesce(nullif(unit_key_hash, ''), prediction_id) AS unit, prediction_id, ts,
-               unit_key_hash = '' AS alone, {stage} AS stage, {variant} AS variant, coalesce(point, -1) AS point
+               unit_key_hash = '' AS alone, {stage} AS stage, {variant} AS variant, coalesce(point, -1) AS point,
+               {compares} AS compares
         FROM ((SELECT NULL::INTEGER AS point WHERE FALSE) UNION ALL BY NAME SELECT * FROM {sql.parquet(calls)})
         WHERE row = 0 AND status = 200 AND {of_calls}
           AND ts >= {sql.timestamp(span.since)} AND ts < {sql.timestamp(span.until)}),
     units AS MATERIALIZED (
         SELECT unit, min(ts) AS first_ts, arg_min(stage, ts) AS stage, arg_min(variant, ts) AS variant,
                count(DISTINCT variant) > 1 AS is_both,
-               arg_min(variant, ts) = 'stable' AND max(point) BETWEEN 0 AND {share - 1} AS is_moved
-        FROM calls GROUP BY unit),
+               arg_min(variant, ts) = 'stable' AND max(point) BETWEEN 0 AND {span.largest_share - 1} AS is_moved
+        FROM calls WHERE compares GROUP BY unit),
     {_events(labels, spec.name, number)},
     valued AS MATERIALIZED (
         SELECT u.unit, {value} AS y
@@ -131,7 +133,7 @@ def _query(span: Span, spec: OutcomeSpec, *, calls: Iterable[Path], labels: Iter
         SELECT {", ".join(f"count(*) FILTER (place = '{place}') AS {place}" for place in _PLACES)},
                (SELECT count(*) FROM raw_events WHERE number IS NULL) AS not_numbers,
                (SELECT count(DISTINCT unit) FROM raw_events
-                WHERE by_key AND unit NOT IN (SELECT unit FROM units)) AS strangers,
+                WHERE by_key AND unit NOT IN (SELECT unit FROM calls)) AS strangers,
                (SELECT count(*) FROM calls WHERE alone) AS keyless, (SELECT any_value(cap) FROM cap) AS cap
         FROM judged)
     SELECT stage,

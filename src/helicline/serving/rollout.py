@@ -164,7 +164,7 @@ def length(seconds: float) -> str:
     """Return a duration in words."""
     for unit, name in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * unit:
-            return f"{seconds / unit:g} {name}"
+            return f"{seconds / unit:.1f}".removesuffix(".0") + f" {name}"
     return f"{seconds:g} s"
 
 

@@ -22,7 +22,7 @@ def log(tmp_path):
 
 
 def served(moment, unit="", number=0, **more):
-    fields = {"rollout": 3, "stage": 1, "variant": "candidate", "unit_key_hash": unit, "point": 0}
+    fields = {"rollout": 3, "stage": 1, "variant": "candidate", "unit_key_hash": unit, "point": 0, "weight_bp": 5000}
     return call(moment, number=number, **{**fields, **more})
 
 
@@ -95,6 +95,16 @@ def test_a_unit_of_both_variants_is_left_out_and_so_is_one_that_a_larger_share_m
     counted = units(log, largest_share=5000)
     assert (counted.both, counted.moved, counted.stages[0].stable.count) == (1, 4, 5)
     assert (counted.stages[0].stable_served, counted.stages[0].candidate_served) == (9, 0)
+
+
+def test_who_comes_back_when_all_traffic_moved_stays_in_the_variant_that_served_him_first(log):
+    log.add(SCHEMA, *(served(NOON, f"s{at}", at, variant="stable", point=9000) for at in range(4)))
+    later = {"stage": 2, "weight_bp": 10_000}
+    log.add(SCHEMA, served(NOON + MINUTE, "s0", 10, **later), served(NOON + MINUTE, "new", 11, **later))
+    log.add(event(NOON + 2 * MINUTE, of=id_of(NOON + MINUTE, 10)), event(NOON + MINUTE, unit="new"), kind="labels")
+    counted = units(log, largest_share=2500)
+    assert (counted.both, counted.strangers, len(counted.stages)) == (0, 0, 1)
+    assert counted.stages[0].stable == Sample(count=4, total=1.0, total_squares=1.0)
 
 
 def test_failed_calls_other_rollouts_and_the_burn_in_do_not_count(log):

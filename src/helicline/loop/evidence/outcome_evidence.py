@@ -11,7 +11,7 @@ import msgspec
 from helicline.loop.context import Context
 from helicline.loop.evidence.sealed import sealed_until
 from helicline.outcome import reading
-from helicline.outcome.units import Span, count
+from helicline.outcome.units import ALL, Span, count
 from helicline.records.deployment import GuardReading, Rollout
 from helicline.records.outcome import OutcomeReading, OutcomeSpec, Units
 
@@ -81,7 +81,7 @@ def _units(
         since=rollout.created_at,
         until=now,
         complete=sealed_until(context, now, "predictions", "labels"),
-        largest_share=max(step.weight_bp for step in rollout.steps),
+        largest_share=max((step.weight_bp for step in rollout.steps if step.weight_bp < ALL), default=0),
         counted_from=reading.begun_at(rollout),
         counted_until=until,
     )
